@@ -1,0 +1,91 @@
+package krama
+
+import (
+	"io"
+	"strings"
+)
+
+// Code is the short name of a person that people say and write: five random Crockford characters and one check
+// character, shown as K7-3MQ-9. It says nothing about her and is unique within a programme as far as a device can see.
+//
+// The check character makes the weighted sum of all six, over the field of 32 elements, zero. The weights are distinct
+// and not zero, so every single wrong character and every exchange of two characters is detected.
+type Code string
+
+const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// NewCode draws a code from rand.
+func NewCode(rand io.Reader) (Code, error) {
+	var raw [5]byte
+	if _, err := io.ReadFull(rand, raw[:]); err != nil {
+		return "", Wrap("krama.NewCode", err)
+	}
+	var d [5]byte
+	for i, r := range raw {
+		d[i] = r & 31
+	}
+	return codeOf(d), nil
+}
+
+func codeOf(d [5]byte) Code {
+	var sum byte
+	b := make([]byte, 0, 6)
+	for i, v := range d {
+		sum ^= gf32Mul(v, byte(i+2))
+		b = append(b, crockford[v])
+	}
+	return Code(append(b, crockford[sum])) // the check character has weight 1
+}
+
+// ParseCode reads what a person typed: any case, with or without dashes and spaces, O for 0 and I or L for 1.
+// A code with one wrong character or two exchanged ones is Invalid.
+func ParseCode(s string) (Code, error) {
+	var d []byte
+	for _, r := range strings.ToUpper(s) {
+		switch r {
+		case '-', ' ', '‐', '–':
+			continue
+		case 'O':
+			r = '0'
+		case 'I', 'L':
+			r = '1'
+		}
+		i := strings.IndexRune(crockford, r)
+		if i < 0 || len(d) == 6 {
+			return "", E("krama.ParseCode", Invalid, "not a person's code")
+		}
+		d = append(d, byte(i))
+	}
+	if len(d) != 6 {
+		return "", E("krama.ParseCode", Invalid, "a code has six characters")
+	}
+	c := codeOf([5]byte(d))
+	if c[5] != crockford[d[5]] {
+		return "", E("krama.ParseCode", Invalid, "the check character does not fit")
+	}
+	return c, nil
+}
+
+// String shows the code in its groups: K7-3MQ-9.
+func (c Code) String() string {
+	if len(c) != 6 {
+		return string(c)
+	}
+	return string(c[:2] + "-" + c[2:5] + "-" + c[5:])
+}
+
+// gf32Mul multiplies in GF(2^5) with the polynomial x^5+x^2+1.
+func gf32Mul(a, b byte) byte {
+	var p byte
+	for range 5 {
+		if b&1 == 1 {
+			p ^= a
+		}
+		b >>= 1
+		a <<= 1
+		if a&32 != 0 {
+			a ^= 0x25
+		}
+	}
+	return p
+}

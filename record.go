@@ -1,0 +1,206 @@
+package krama
+
+import (
+	"github.com/fxamacker/cbor/v2"
+)
+
+// Record is the body of one sealed item: deterministic CBOR with small integer keys. Exactly one part is set; a record of
+// a later version has none that this version knows, and is kept and passed on untouched.
+type Record struct {
+	ID      RecordID `cbor:"1,keyasint"`
+	Person  *Person  `cbor:"2,keyasint,omitempty"`
+	Contact *Contact `cbor:"3,keyasint,omitempty"`
+	Consent *Consent `cbor:"4,keyasint,omitempty"`
+	Amend   *Amend   `cbor:"5,keyasint,omitempty"`
+	Circle  *Circle  `cbor:"6,keyasint,omitempty"`
+	Staff   *Staff   `cbor:"7,keyasint,omitempty"`
+}
+
+// Person is the registration of a person. There is no name, phone number, address, earnings or client in it, and no free
+// text: who reads it without a key to her face learns that somebody exists.
+type Person struct {
+	Code       Code   `cbor:"1,keyasint"`
+	Gender     uint8  `cbor:"2,keyasint"` // Genders
+	Age        uint8  `cbor:"3,keyasint"` // AgeBands, on Registered
+	Languages  Set    `cbor:"4,keyasint"` // Languages
+	Category   uint8  `cbor:"5,keyasint"` // Categories
+	District   uint16 `cbor:"6,keyasint"` // NCDD district code; 0 outside the programme's area
+	Registered Day    `cbor:"7,keyasint"`
+}
+
+// Contact is one meeting with one person.
+type Contact struct {
+	Date      Day      `cbor:"1,keyasint"`
+	District  uint16   `cbor:"2,keyasint"` // NCDD district code, never finer
+	Place     uint8    `cbor:"3,keyasint"` // Places
+	Topics    Set      `cbor:"4,keyasint,omitempty"`
+	Given     Supplies `cbor:"5,keyasint"`
+	Test      uint8    `cbor:"6,keyasint,omitempty"` // Tests
+	Services  Set      `cbor:"7,keyasint,omitempty"`
+	Safety    uint8    `cbor:"8,keyasint,omitempty"`  // Safety
+	Next      Day      `cbor:"9,keyasint,omitempty"`  // next contact due; 0 when none was agreed
+	Attendees uint16   `cbor:"10,keyasint,omitempty"` // people in the group session; 0 for a talk of two
+	Void      bool     `cbor:"11,keyasint,omitempty"` // set only by amendment: entered by mistake
+}
+
+// Supplies are pieces given, by commodity code.
+type Supplies [5]uint16
+
+// Consent is what a person said about one purpose on one day. Withdrawing is a new record with Given false.
+type Consent struct {
+	Purpose uint8 `cbor:"1,keyasint"` // Purposes
+	Given   bool  `cbor:"2,keyasint"`
+	Date    Day   `cbor:"3,keyasint"`
+}
+
+// Amend changes fields of an earlier registration or contact. Nothing is edited: a value stands until a later record says
+// that it replaces it, so two people who correct one field at the same time leave two values, and the screen asks.
+type Amend struct {
+	Target  RecordID `cbor:"1,keyasint"`
+	Date    Day      `cbor:"2,keyasint"`
+	Changes []Change `cbor:"3,keyasint"`
+}
+
+// Change is a new value of one field. Field is the CBOR key of the field in its part; Value is its CBOR; Replaces are the
+// records whose value of this field its author had before her.
+type Change struct {
+	Field    uint8           `cbor:"1,keyasint"`
+	Value    cbor.RawMessage `cbor:"2,keyasint"`
+	Replaces []RecordID      `cbor:"3,keyasint"`
+}
+
+// Circle says inside a circle what the circle is for.
+type Circle struct {
+	Kind CircleKind `cbor:"1,keyasint"`
+}
+
+// Staff gives a member a label inside a circle, such as "Outreach 3". A label is not a name.
+type Staff struct {
+	Member MemberID `cbor:"1,keyasint"`
+	Label  string   `cbor:"2,keyasint"`
+}
+
+// MaxStaffLabel bounds Staff.Label, in bytes.
+const MaxStaffLabel = 40
+
+// MaxRecord bounds a record, in bytes.
+const MaxRecord = 4096
+
+var (
+	encMode = must(cbor.CoreDetEncOptions().EncMode())
+	decMode = must(cbor.DecOptions{DupMapKey: cbor.DupMapKeyEnforcedAPF, MaxNestedLevels: 8, MaxArrayElements: 1024,
+		MaxMapPairs: 64, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden}.DecMode())
+)
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// Encode returns the record's bytes. It validates first, so that nothing is sealed that a reader would refuse.
+func (r *Record) Encode() ([]byte, error) {
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	return encMode.Marshal(r)
+}
+
+// DecodeRecord reads and validates a record. A record whose parts this version does not know decodes without error and
+// has none set.
+func DecodeRecord(b []byte) (*Record, error) {
+	if len(b) > MaxRecord {
+		return nil, E("krama.DecodeRecord", TooLarge, "")
+	}
+	r := new(Record)
+	if err := decMode.Unmarshal(b, r); err != nil {
+		return nil, E("krama.DecodeRecord", Invalid, "not a record")
+	}
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// EncodeValue returns the CBOR of a field's value, for Change.Value.
+func EncodeValue(v any) (cbor.RawMessage, error) { return encMode.Marshal(v) }
+
+// DecodeValue reads Change.Value into v.
+func DecodeValue(b cbor.RawMessage, v any) error { return decMode.Unmarshal(b, v) }
+
+// Validate checks a record against the vocabulary. Codes that a later version may add are refused here: a version writes
+// only what it knows, and newer forms come under new keys.
+func (r *Record) Validate() error {
+	parts := 0
+	for _, set := range []bool{r.Person != nil, r.Contact != nil, r.Consent != nil, r.Amend != nil, r.Circle != nil, r.Staff != nil} {
+		if set {
+			parts++
+		}
+	}
+	if parts > 1 || r.ID == (RecordID{}) {
+		return E("krama.Record", Invalid, "a record has an id and one part")
+	}
+	switch {
+	case r.Person != nil:
+		return r.Person.Validate()
+	case r.Contact != nil:
+		return r.Contact.Validate()
+	case r.Consent != nil:
+		if !Known(Purposes, r.Consent.Purpose) || !plausible(r.Consent.Date) {
+			return E("krama.Consent", Invalid, "purpose or date")
+		}
+	case r.Amend != nil:
+		if len(r.Amend.Changes) == 0 || len(r.Amend.Changes) > 16 || !plausible(r.Amend.Date) {
+			return E("krama.Amend", Invalid, "an amendment changes 1 to 16 fields")
+		}
+		for _, c := range r.Amend.Changes {
+			if len(c.Replaces) == 0 || len(c.Replaces) > 32 {
+				return E("krama.Amend", Invalid, "a change replaces 1 to 32 values")
+			}
+		}
+	case r.Staff != nil:
+		if len(r.Staff.Label) == 0 || len(r.Staff.Label) > MaxStaffLabel {
+			return E("krama.Staff", Invalid, "a label has 1 to 40 bytes")
+		}
+	}
+	return nil
+}
+
+// Validate checks a registration.
+func (p *Person) Validate() error {
+	const op = "krama.Person"
+	if c, err := ParseCode(string(p.Code)); err != nil || c != p.Code {
+		return E(op, Invalid, "code")
+	}
+	if !Known(Genders, p.Gender) || !Known(AgeBands, p.Age) || !Known(Categories, p.Category) || !KnownSet(Languages, p.Languages) {
+		return E(op, Invalid, "a value outside its list")
+	}
+	if !plausible(p.Registered) {
+		return E(op, Invalid, "date")
+	}
+	return nil
+}
+
+// Validate checks a contact.
+func (c *Contact) Validate() error {
+	const op = "krama.Contact"
+	if !plausible(c.Date) || (c.Next != 0 && (c.Next <= c.Date || c.Next > c.Date+730)) {
+		return E(op, Invalid, "date")
+	}
+	if !Known(Places, c.Place) || !Known(Tests, c.Test) || !Known(Safety, c.Safety) || !KnownSet(Topics, c.Topics) || !KnownSet(Services, c.Services) {
+		return E(op, Invalid, "a value outside its list")
+	}
+	for _, n := range c.Given {
+		if n > 2000 {
+			return E(op, Invalid, "more than 2,000 pieces to one person")
+		}
+	}
+	if c.Attendees > 500 {
+		return E(op, Invalid, "more than 500 in a group")
+	}
+	return nil
+}
+
+// plausible accepts days from 2000 to 2199: a phone whose clock stands at 1970 must not date a record.
+func plausible(d Day) bool { return d >= 10957 && d < 84006 }

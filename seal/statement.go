@@ -1,0 +1,249 @@
+package seal
+
+import (
+	"crypto/ed25519"
+	"encoding/binary"
+	"io"
+	"strings"
+
+	"krama"
+)
+
+// A Statement is one entry of the roster, as its author signs it. Exactly one of the parts is set.
+type Statement struct {
+	Nonce    [16]byte
+	NotAfter uint64 // void at a later roster position
+
+	Genesis      *Genesis
+	MemberAdd    *MemberAdd
+	DeviceAdd    *DeviceAdd
+	CircleCreate *CircleCreate
+	EpochOpen    *EpochOpen
+	EpochGrant   *EpochGrant
+}
+
+// Genesis founds a programme. Its hash is the organisation's id.
+type Genesis struct {
+	Nonce   [32]byte
+	Founder krama.MemberID
+	Device  *Request
+}
+
+// MemberAdd adds a member of staff with roles. Names are not in the roster.
+type MemberAdd struct {
+	Member krama.MemberID
+	Roles  krama.Role
+}
+
+// Verified says how the new device's keys were checked.
+type Verified byte
+
+// Ways of checking a new device.
+const (
+	ByScan  Verified = 1
+	ByVoice Verified = 2
+)
+
+// DeviceAdd enrols a device. It carries the request, the secret of QR-2 and the device's proof, so that every reader checks
+// the enrolment for herself.
+type DeviceAdd struct {
+	Member    krama.MemberID
+	Device    *Request
+	Algorithm byte // 1: Ed25519
+	Verified  Verified
+	Secret    [32]byte
+	Proof     []byte
+}
+
+// CircleCreate makes a circle. What it is for is said only inside it.
+type CircleCreate struct {
+	Circle        krama.CircleID
+	Recoverable   bool
+	History       bool // joiners read earlier epochs
+	RetentionDays uint32
+	Readers       krama.Role // members with one of these may be keyed
+	Writers       krama.Role // records of others are refused by every reader
+}
+
+// EpochOpen opens an epoch and closes the one before at a signed position.
+type EpochOpen struct {
+	Circle      krama.CircleID
+	Epoch       uint32
+	EC, GC      [32]byte
+	Back        []byte // 48 bytes, or none
+	Devices     []krama.DeviceID
+	Closes      Head
+	KeyringRoot [32]byte
+	Pages       uint32
+}
+
+// EpochGrant adds one device to an open epoch.
+type EpochGrant struct {
+	Circle krama.CircleID
+	Epoch  uint32
+	Device krama.DeviceID
+}
+
+// later are the statement types of the protocol that this version knows by name and refuses.
+var later = map[string]bool{"member.role": true, "device.rekey": true, "device.remove": true, "member.remove": true,
+	"circle.policy": true, "shred.note": true, "trustees.set": true, "recovery.use": true, "partner.pin": true,
+	"release.pin": true, "checkpoint": true}
+
+// NewStatement draws a nonce for a statement that is void after position notAfter.
+func NewStatement(rand io.Reader, notAfter uint64) (*Statement, error) {
+	s := &Statement{NotAfter: notAfter}
+	_, err := io.ReadFull(rand, s.Nonce[:])
+	return s, krama.Wrap("seal.NewStatement", err)
+}
+
+// Marshal returns the bytes that are signed, hashed and sent.
+func (s *Statement) Marshal() []byte {
+	f := [][]byte{s.Nonce[:], u64(s.NotAfter)}
+	switch {
+	case s.Genesis != nil:
+		g := s.Genesis
+		return enc("roster genesis", append(f, g.Nonce[:], g.Founder[:], g.Device.Marshal(), nil, nil)...)
+	case s.MemberAdd != nil:
+		return enc("roster member.add", append(f, s.MemberAdd.Member[:], u16(uint16(s.MemberAdd.Roles)))...)
+	case s.DeviceAdd != nil:
+		d := s.DeviceAdd
+		return enc("roster device.add", append(f, d.Member[:], d.Device.Marshal(), []byte{d.Algorithm}, []byte{byte(d.Verified)}, d.Secret[:], d.Proof)...)
+	case s.CircleCreate != nil:
+		c := s.CircleCreate
+		var flags byte
+		if c.Recoverable {
+			flags |= 1
+		}
+		if c.History {
+			flags |= 2
+		}
+		return enc("roster circle.create", append(f, c.Circle[:], []byte{flags}, u32(c.RetentionDays), u16(uint16(c.Readers)), u16(uint16(c.Writers)))...)
+	case s.EpochOpen != nil:
+		e := s.EpochOpen
+		var devices []byte
+		for _, d := range e.Devices {
+			devices = append(devices, d[:]...)
+		}
+		return enc("roster epoch.open", append(f, e.Circle[:], u32(e.Epoch), e.EC[:], e.GC[:], e.Back, devices,
+			append(u64(e.Closes.N), e.Closes.H[:]...), e.KeyringRoot[:], u32(e.Pages))...)
+	case s.EpochGrant != nil:
+		g := s.EpochGrant
+		return enc("roster epoch.grant", append(f, g.Circle[:], u32(g.Epoch), g.Device[:])...)
+	}
+	panic("seal: empty statement")
+}
+
+func u16(v uint16) []byte { return binary.BigEndian.AppendUint16(nil, v) }
+
+// ParseStatement reads a statement. Types of a later version are NotYet.
+func ParseStatement(b []byte) (*Statement, error) {
+	it, err := ParseFrame(b, 16)
+	if err != nil || len(it) < 3 || len(it[1]) != 16 || len(it[2]) != 8 {
+		return nil, malformed("statement")
+	}
+	typ, ok := strings.CutPrefix(string(it[0]), "krama/1 roster ")
+	if !ok {
+		return nil, malformed("statement")
+	}
+	s := &Statement{Nonce: [16]byte(it[1]), NotAfter: binary.BigEndian.Uint64(it[2])}
+	f := it[3:]
+	sized := func(sizes ...int) bool {
+		if len(f) != len(sizes) {
+			return false
+		}
+		for i, n := range sizes {
+			if n >= 0 && len(f[i]) != n {
+				return false
+			}
+		}
+		return true
+	}
+	be16 := func(i int) krama.Role { return krama.Role(binary.BigEndian.Uint16(f[i])) }
+	be32 := func(i int) uint32 { return binary.BigEndian.Uint32(f[i]) }
+	switch typ {
+	case "genesis":
+		if !sized(32, 16, -1, 0, 0) {
+			return nil, malformed("genesis")
+		}
+		r, err := ParseRequest(f[2])
+		if err != nil {
+			return nil, err
+		}
+		s.Genesis = &Genesis{[32]byte(f[0]), krama.MemberID(f[1]), r}
+	case "member.add":
+		if !sized(16, 2) {
+			return nil, malformed("member.add")
+		}
+		s.MemberAdd = &MemberAdd{krama.MemberID(f[0]), be16(1)}
+	case "device.add":
+		if !sized(16, -1, 1, 1, 32, 64) || f[2][0] != 1 || (f[3][0] != byte(ByScan) && f[3][0] != byte(ByVoice)) {
+			return nil, malformed("device.add")
+		}
+		r, err := ParseRequest(f[1])
+		if err != nil {
+			return nil, err
+		}
+		s.DeviceAdd = &DeviceAdd{krama.MemberID(f[0]), r, f[2][0], Verified(f[3][0]), [32]byte(f[4]), f[5]}
+	case "circle.create":
+		if !sized(16, 1, 4, 2, 2) || f[1][0] > 3 {
+			return nil, malformed("circle.create")
+		}
+		s.CircleCreate = &CircleCreate{krama.CircleID(f[0]), f[1][0]&1 != 0, f[1][0]&2 != 0, be32(2), be16(3), be16(4)}
+	case "epoch.open":
+		if !sized(16, 4, 32, 32, -1, -1, 40, 32, 4) || (len(f[4]) != 0 && len(f[4]) != 48) || len(f[5])%16 != 0 {
+			return nil, malformed("epoch.open")
+		}
+		e := &EpochOpen{Circle: krama.CircleID(f[0]), Epoch: be32(1), EC: [32]byte(f[2]), GC: [32]byte(f[3]), Back: f[4],
+			Closes: Head{binary.BigEndian.Uint64(f[6]), [32]byte(f[6][8:])}, KeyringRoot: [32]byte(f[7]), Pages: be32(8)}
+		for i := 0; i < len(f[5]); i += 16 {
+			e.Devices = append(e.Devices, krama.DeviceID(f[5][i:i+16]))
+		}
+		s.EpochOpen = e
+	case "epoch.grant":
+		if !sized(16, 4, 16) {
+			return nil, malformed("epoch.grant")
+		}
+		s.EpochGrant = &EpochGrant{krama.CircleID(f[0]), be32(1), krama.DeviceID(f[2])}
+	default:
+		if later[typ] {
+			return nil, krama.E("seal.ParseStatement", krama.NotYet, typ)
+		}
+		return nil, malformed("statement")
+	}
+	return s, nil
+}
+
+// Cosign signs a statement as a second member.
+func Cosign(key ed25519.PrivateKey, org krama.OrgID, statement []byte) []byte {
+	m := Hash("roster cosign", org[:], statement)
+	return ed25519.Sign(key, m[:])
+}
+
+// Cosignature is a second member's signature on a statement.
+type Cosignature struct {
+	Device krama.DeviceID
+	Sig    []byte
+}
+
+// StatementBody is the body of a roster item: the statement, then its cosignatures.
+func StatementBody(statement []byte, co ...Cosignature) []byte {
+	f := [][]byte{statement}
+	for _, c := range co {
+		f = append(f, c.Device[:], c.Sig)
+	}
+	return Frame(f...)
+}
+
+func parseStatementBody(b []byte) (statement []byte, co []Cosignature, err error) {
+	it, err := ParseFrame(b, 1+2*16)
+	if err != nil || len(it) == 0 || len(it)%2 != 1 {
+		return nil, nil, malformed("roster item")
+	}
+	for i := 1; i < len(it); i += 2 {
+		if len(it[i]) != 16 || len(it[i+1]) != ed25519.SignatureSize {
+			return nil, nil, malformed("roster item")
+		}
+		co = append(co, Cosignature{krama.DeviceID(it[i]), it[i+1]})
+	}
+	return it[0], co, nil
+}
