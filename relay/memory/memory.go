@@ -1,0 +1,252 @@
+// Package memory is a relay store that forgets when its process ends: for tests and the model of the other stores.
+package memory
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"time"
+
+	"krama"
+	"krama/relay"
+	"krama/seal"
+)
+
+// Store keeps everything in maps.
+type Store struct {
+	mu         sync.Mutex
+	programmes map[[16]byte]relay.Programme
+	used       map[[16]byte]int64
+	streams    map[seal.StreamID]*stream
+	boxes      map[[16]byte][]item
+	blobs      map[[32]byte]blob
+}
+
+type stream struct {
+	relay.Stream
+	entries []relay.Entry
+	at      map[[32]byte]bool
+}
+
+type item struct {
+	body    []byte
+	expires time.Time
+}
+
+type blob struct {
+	programme [16]byte
+	body      []byte
+}
+
+var _ relay.Store = (*Store)(nil)
+
+// New returns an empty store.
+func New() *Store {
+	return &Store{programmes: map[[16]byte]relay.Programme{}, used: map[[16]byte]int64{}, streams: map[seal.StreamID]*stream{},
+		boxes: map[[16]byte][]item{}, blobs: map[[32]byte]blob{}}
+}
+
+// Close does nothing.
+func (s *Store) Close() error { return nil }
+
+// AddProgramme implements relay.Programmes.
+func (s *Store) AddProgramme(_ context.Context, p relay.Programme) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old, ok := s.programmes[p.ID]; ok && !old.Control.Equal(p.Control) {
+		return krama.E("memory", krama.Conflict, "programme")
+	}
+	s.programmes[p.ID] = p
+	return nil
+}
+
+// Programme implements relay.Programmes.
+func (s *Store) Programme(_ context.Context, id [16]byte) (relay.Programme, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.programmes[id]
+	if !ok {
+		return p, krama.E("memory", krama.NotFound, "programme")
+	}
+	return p, nil
+}
+
+// CreateStream implements relay.Streams.
+func (s *Store) CreateStream(_ context.Context, st relay.Stream) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old, ok := s.streams[st.ID]; ok {
+		if old.Head != st.Head || !old.Access.Equal(st.Access) || old.Programme != st.Programme {
+			return krama.E("memory", krama.Conflict, "stream")
+		}
+		return nil
+	}
+	s.streams[st.ID] = &stream{Stream: st, at: map[[32]byte]bool{}}
+	return nil
+}
+
+func (s *Store) find(id seal.StreamID) (*stream, error) {
+	st, ok := s.streams[id]
+	if !ok {
+		return nil, krama.E("memory", krama.NotFound, "stream")
+	}
+	return st, nil
+}
+
+// Stream implements relay.Streams.
+func (s *Store) Stream(_ context.Context, id seal.StreamID) (relay.Stream, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := s.find(id)
+	if err != nil {
+		return relay.Stream{}, err
+	}
+	return st.Stream, nil
+}
+
+// Append implements relay.Streams.
+func (s *Store) Append(_ context.Context, id seal.StreamID, ifHead *uint64, envelopes [][]byte, quota int64) (seal.Head, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := s.find(id)
+	if err != nil {
+		return seal.Head{}, err
+	}
+	var add []relay.Entry
+	head, size := st.Head, int64(0)
+	batch := map[[32]byte]bool{}
+	for _, e := range envelopes {
+		eid := seal.EnvelopeID(e)
+		if st.at[eid] || batch[eid] {
+			continue
+		}
+		batch[eid] = true
+		head = head.Link(eid)
+		add = append(add, relay.Entry{N: head.N, ID: eid, Body: bytes.Clone(e)})
+		size += int64(len(e))
+	}
+	switch {
+	case len(add) == 0:
+		return st.Head, nil
+	case st.Closed, ifHead != nil && *ifHead != st.Head.N:
+		return st.Head, krama.E("memory", krama.Conflict, "head")
+	case s.used[st.Programme]+size > quota:
+		return st.Head, krama.E("memory", krama.Full, "quota")
+	}
+	for _, e := range add {
+		st.at[e.ID] = true
+	}
+	st.entries, st.Head = append(st.entries, add...), head
+	s.used[st.Programme] += size
+	return head, nil
+}
+
+// List implements relay.Streams.
+func (s *Store) List(_ context.Context, id seal.StreamID, after uint64, max int) ([]relay.Entry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := s.find(id)
+	if err != nil {
+		return nil, err
+	}
+	var out []relay.Entry
+	size := 0
+	for i := after; i < uint64(len(st.entries)) && len(out) < seal.MaxListed; i++ {
+		size += len(st.entries[i].Body)
+		if size > max && len(out) > 0 {
+			break
+		}
+		out = append(out, st.entries[i])
+	}
+	return out, nil
+}
+
+// CloseStream implements relay.Streams.
+func (s *Store) CloseStream(_ context.Context, id seal.StreamID, head seal.Head) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := s.find(id)
+	if err != nil {
+		return err
+	}
+	if st.Head != head {
+		return krama.E("memory", krama.Conflict, "head")
+	}
+	st.Closed = true
+	return nil
+}
+
+// PutBox implements relay.Boxes.
+func (s *Store) PutBox(_ context.Context, box [16]byte, body []byte, expires time.Time, limit int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, it := range s.boxes[box] {
+		if bytes.Equal(it.body, body) {
+			return nil
+		}
+	}
+	if len(s.boxes[box]) >= limit {
+		return krama.E("memory", krama.Full, "box")
+	}
+	s.boxes[box] = append(s.boxes[box], item{bytes.Clone(body), expires})
+	return nil
+}
+
+// Box implements relay.Boxes.
+func (s *Store) Box(_ context.Context, box [16]byte, now time.Time) ([][]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out [][]byte
+	for _, it := range s.boxes[box] {
+		if it.expires.After(now) {
+			out = append(out, it.body)
+		}
+	}
+	return out, nil
+}
+
+// Sweep implements relay.Boxes.
+func (s *Store) Sweep(_ context.Context, now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for box, items := range s.boxes {
+		var keep []item
+		for _, it := range items {
+			if it.expires.After(now) {
+				keep = append(keep, it)
+			}
+		}
+		if keep == nil {
+			delete(s.boxes, box)
+		} else {
+			s.boxes[box] = keep
+		}
+	}
+	return nil
+}
+
+// PutBlob implements relay.Blobs.
+func (s *Store) PutBlob(_ context.Context, programme [16]byte, id [32]byte, body []byte, quota int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.blobs[id]; ok {
+		return nil
+	}
+	if s.used[programme]+int64(len(body)) > quota {
+		return krama.E("memory", krama.Full, "quota")
+	}
+	s.used[programme] += int64(len(body))
+	s.blobs[id] = blob{programme, bytes.Clone(body)}
+	return nil
+}
+
+// Blob implements relay.Blobs.
+func (s *Store) Blob(_ context.Context, programme [16]byte, id [32]byte) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, ok := s.blobs[id]
+	if !ok || b.programme != programme {
+		return nil, krama.E("memory", krama.NotFound, "blob")
+	}
+	return b.body, nil
+}

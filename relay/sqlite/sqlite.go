@@ -1,0 +1,415 @@
+// Package sqlite is the embedded relay store: one file, WAL, synchronous FULL. Writers that arrive together share one
+// transaction, so that fifty phones pay for one flush of the disk.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"krama"
+	"krama/relay"
+	"krama/seal"
+)
+
+const schema = `
+CREATE TABLE IF NOT EXISTS programme (id BLOB PRIMARY KEY, control BLOB NOT NULL, used INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE IF NOT EXISTS stream (k INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, programme BLOB NOT NULL REFERENCES programme(id),
+	access BLOB NOT NULL, n INTEGER NOT NULL, h BLOB NOT NULL, closed INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE IF NOT EXISTS envelope (k INTEGER PRIMARY KEY, stream INTEGER NOT NULL REFERENCES stream(k), n INTEGER NOT NULL,
+	id BLOB NOT NULL, body BLOB NOT NULL, UNIQUE (stream, n), UNIQUE (stream, id)) STRICT;
+CREATE TABLE IF NOT EXISTS box (k INTEGER PRIMARY KEY, box BLOB NOT NULL, item BLOB NOT NULL, expires INTEGER NOT NULL,
+	UNIQUE (box, item)) STRICT;
+CREATE INDEX IF NOT EXISTS box_expires ON box (expires);
+CREATE TABLE IF NOT EXISTS blob (id BLOB PRIMARY KEY, programme BLOB NOT NULL, body BLOB NOT NULL) STRICT;
+`
+
+// version is SQLite's user_version of this schema.
+const version = 1
+
+// Store is a relay store in one SQLite file.
+type Store struct {
+	read  *sql.DB
+	write *sql.DB
+	jobs  chan job
+	done  chan struct{}
+}
+
+type job struct {
+	do  func(*sql.Tx) error
+	err chan error
+}
+
+var _ relay.Store = (*Store)(nil)
+
+// Open opens or makes the store in the file at path. maxBytes, when not 0, bounds the file; more is Full.
+func Open(path string, maxBytes int64) (*Store, error) {
+	dsn := func(extra string) string {
+		return "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)" + extra
+	}
+	w, err := sql.Open("sqlite", dsn("&_txlock=immediate"))
+	if err != nil {
+		return nil, failed(err)
+	}
+	w.SetMaxOpenConns(1)
+	r, err := sql.Open("sqlite", dsn("&_pragma=query_only(1)"))
+	if err != nil {
+		return nil, failed(err)
+	}
+	r.SetMaxOpenConns(4)
+	s := &Store{read: r, write: w, jobs: make(chan job, 256), done: make(chan struct{})}
+	if err := s.prepare(maxBytes); err != nil {
+		w.Close()
+		r.Close()
+		return nil, err
+	}
+	go s.writer()
+	return s, nil
+}
+
+func (s *Store) prepare(maxBytes int64) error {
+	var v int
+	if err := s.write.QueryRow("PRAGMA user_version").Scan(&v); err != nil {
+		return failed(err)
+	}
+	if v > version {
+		return krama.E("sqlite.Open", krama.NotYet, "the store was written by a newer version")
+	}
+	if maxBytes > 0 {
+		if _, err := s.write.Exec(fmt.Sprintf("PRAGMA max_page_count=%d", maxBytes/4096)); err != nil {
+			return failed(err)
+		}
+	}
+	if v == 0 {
+		if _, err := s.write.Exec(schema + fmt.Sprintf("PRAGMA user_version=%d;", version)); err != nil {
+			return failed(err)
+		}
+	}
+	return nil
+}
+
+// Close waits for writes under way and closes the file.
+func (s *Store) Close() error {
+	close(s.jobs)
+	<-s.done
+	return errors.Join(s.read.Close(), s.write.Close())
+}
+
+// group is how many writes share one transaction at the most.
+const group = 128
+
+func (s *Store) writer() {
+	defer close(s.done)
+	for first := range s.jobs {
+		batch := []job{first}
+	fill:
+		for len(batch) < group {
+			select {
+			case j, ok := <-s.jobs:
+				if !ok {
+					break fill
+				}
+				batch = append(batch, j)
+			default:
+				break fill
+			}
+		}
+		s.commit(batch)
+	}
+}
+
+// commit runs jobs in one transaction. A job that fails is undone alone; nobody hears of success before the disk did.
+func (s *Store) commit(batch []job) {
+	errs := make([]error, len(batch))
+	err := func() error {
+		tx, err := s.write.Begin()
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		for i, j := range batch {
+			if _, err := tx.Exec("SAVEPOINT job"); err != nil {
+				return err
+			}
+			if errs[i] = j.do(tx); errs[i] != nil {
+				if _, err := tx.Exec("ROLLBACK TO job"); err != nil {
+					return err
+				}
+			}
+			if _, err := tx.Exec("RELEASE job"); err != nil {
+				return err
+			}
+		}
+		return tx.Commit()
+	}()
+	for i, j := range batch {
+		if errs[i] == nil {
+			errs[i] = err
+		}
+		j.err <- failed(errs[i])
+	}
+}
+
+func (s *Store) do(ctx context.Context, f func(*sql.Tx) error) error {
+	j := job{f, make(chan error, 1)}
+	select {
+	case s.jobs <- j:
+	case <-ctx.Done():
+		return krama.Wrap("sqlite", ctx.Err())
+	}
+	return <-j.err // once queued it is waited for: the caller must learn what became of it
+}
+
+// failed gives database errors a kind. Kinds that are there already stay.
+func failed(err error) error {
+	var e *sqlite.Error
+	if errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_FULL {
+		return krama.E("sqlite", krama.Full, "no room")
+	}
+	return krama.Wrap("sqlite", err)
+}
+
+// AddProgramme implements relay.Programmes.
+func (s *Store) AddProgramme(ctx context.Context, p relay.Programme) error {
+	return s.do(ctx, func(tx *sql.Tx) error {
+		var same bool
+		err := tx.QueryRow("SELECT control=? FROM programme WHERE id=?", []byte(p.Control), p.ID[:]).Scan(&same)
+		if err == nil && !same {
+			return krama.E("sqlite", krama.Conflict, "programme")
+		}
+		if errors.Is(err, sql.ErrNoRows) {
+			_, err = tx.Exec("INSERT INTO programme (id, control) VALUES (?, ?)", p.ID[:], []byte(p.Control))
+		}
+		return err
+	})
+}
+
+// Programme implements relay.Programmes.
+func (s *Store) Programme(ctx context.Context, id [16]byte) (relay.Programme, error) {
+	p := relay.Programme{ID: id}
+	err := s.read.QueryRowContext(ctx, "SELECT control FROM programme WHERE id=?", id[:]).Scan((*[]byte)(&p.Control))
+	return p, missing(err)
+}
+
+func missing(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return krama.E("sqlite", krama.NotFound, "")
+	}
+	return failed(err)
+}
+
+// CreateStream implements relay.Streams.
+func (s *Store) CreateStream(ctx context.Context, st relay.Stream) error {
+	return s.do(ctx, func(tx *sql.Tx) error {
+		var same bool
+		err := tx.QueryRow("SELECT n=? AND h=? AND access=? AND programme=? FROM stream WHERE id=?",
+			int64(st.Head.N), st.Head.H[:], []byte(st.Access), st.Programme[:], st.ID[:]).Scan(&same)
+		if err == nil && !same {
+			return krama.E("sqlite", krama.Conflict, "stream")
+		}
+		if errors.Is(err, sql.ErrNoRows) {
+			_, err = tx.Exec("INSERT INTO stream (id, programme, access, n, h) VALUES (?, ?, ?, ?, ?)",
+				st.ID[:], st.Programme[:], []byte(st.Access), int64(st.Head.N), st.Head.H[:])
+		}
+		return err
+	})
+}
+
+type querier interface {
+	QueryRowContext(context.Context, string, ...any) *sql.Row
+}
+
+func find(ctx context.Context, q querier, id seal.StreamID) (k int64, st relay.Stream, err error) {
+	var programme, h []byte
+	var n int64
+	st.ID = id
+	err = q.QueryRowContext(ctx, "SELECT k, programme, access, n, h, closed FROM stream WHERE id=?", id[:]).
+		Scan(&k, &programme, (*[]byte)(&st.Access), &n, &h, &st.Closed)
+	if err != nil {
+		return 0, st, missing(err)
+	}
+	copy(st.Programme[:], programme)
+	st.Head.N = uint64(n)
+	copy(st.Head.H[:], h)
+	return k, st, nil
+}
+
+// Stream implements relay.Streams.
+func (s *Store) Stream(ctx context.Context, id seal.StreamID) (relay.Stream, error) {
+	_, st, err := find(ctx, s.read, id)
+	return st, err
+}
+
+// Append implements relay.Streams.
+func (s *Store) Append(ctx context.Context, id seal.StreamID, ifHead *uint64, envelopes [][]byte, quota int64) (head seal.Head, err error) {
+	ids := make([][32]byte, len(envelopes))
+	for i, e := range envelopes {
+		ids[i] = seal.EnvelopeID(e)
+	}
+	err = s.do(ctx, func(tx *sql.Tx) error {
+		k, st, err := find(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		head = st.Head
+		size := int64(0)
+		batch := map[[32]byte]bool{}
+		for i, e := range envelopes {
+			var there bool
+			if err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM envelope WHERE stream=? AND id=?)", k, ids[i][:]).Scan(&there); err != nil {
+				return err
+			}
+			if there || batch[ids[i]] {
+				continue
+			}
+			batch[ids[i]] = true
+			if st.Closed || (ifHead != nil && *ifHead != st.Head.N) {
+				return krama.E("sqlite", krama.Conflict, "head")
+			}
+			head = head.Link(ids[i])
+			if _, err := tx.Exec("INSERT INTO envelope (stream, n, id, body) VALUES (?, ?, ?, ?)", k, int64(head.N), ids[i][:], e); err != nil {
+				return err
+			}
+			size += int64(len(e))
+		}
+		if size == 0 {
+			return nil
+		}
+		var used int64
+		if err := tx.QueryRow("UPDATE programme SET used=used+? WHERE id=? RETURNING used", size, st.Programme[:]).Scan(&used); err != nil {
+			return err
+		}
+		if used > quota {
+			return krama.E("sqlite", krama.Full, "quota")
+		}
+		_, err = tx.Exec("UPDATE stream SET n=?, h=? WHERE k=?", int64(head.N), head.H[:], k)
+		return err
+	})
+	return head, err
+}
+
+// List implements relay.Streams.
+func (s *Store) List(ctx context.Context, id seal.StreamID, after uint64, max int) ([]relay.Entry, error) {
+	k, _, err := find(ctx, s.read, id)
+	if err != nil {
+		return nil, err
+	}
+	if after > 1<<62 {
+		return nil, nil
+	}
+	rows, err := s.read.QueryContext(ctx, "SELECT n, id, body FROM envelope WHERE stream=? AND n>? ORDER BY n LIMIT ?", k, int64(after), seal.MaxListed)
+	if err != nil {
+		return nil, failed(err)
+	}
+	defer rows.Close()
+	var out []relay.Entry
+	size := 0
+	for rows.Next() {
+		var e relay.Entry
+		var eid []byte
+		var n int64
+		if err := rows.Scan(&n, &eid, &e.Body); err != nil {
+			return nil, failed(err)
+		}
+		size += len(e.Body)
+		if size > max && len(out) > 0 {
+			break
+		}
+		e.N = uint64(n)
+		copy(e.ID[:], eid)
+		out = append(out, e)
+	}
+	return out, failed(rows.Err())
+}
+
+// CloseStream implements relay.Streams.
+func (s *Store) CloseStream(ctx context.Context, id seal.StreamID, head seal.Head) error {
+	return s.do(ctx, func(tx *sql.Tx) error {
+		k, st, err := find(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if st.Head != head {
+			return krama.E("sqlite", krama.Conflict, "head")
+		}
+		_, err = tx.Exec("UPDATE stream SET closed=1 WHERE k=?", k)
+		return err
+	})
+}
+
+// PutBox implements relay.Boxes.
+func (s *Store) PutBox(ctx context.Context, box [16]byte, item []byte, expires time.Time, limit int) error {
+	return s.do(ctx, func(tx *sql.Tx) error {
+		var n, there int
+		if err := tx.QueryRow("SELECT count(*), coalesce(sum(item=?), 0) FROM box WHERE box=?", item, box[:]).Scan(&n, &there); err != nil {
+			return err
+		}
+		if there > 0 {
+			return nil
+		}
+		if n >= limit {
+			return krama.E("sqlite", krama.Full, "box")
+		}
+		_, err := tx.Exec("INSERT INTO box (box, item, expires) VALUES (?, ?, ?)", box[:], item, expires.Unix())
+		return err
+	})
+}
+
+// Box implements relay.Boxes.
+func (s *Store) Box(ctx context.Context, box [16]byte, now time.Time) ([][]byte, error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT item FROM box WHERE box=? AND expires>? ORDER BY k", box[:], now.Unix())
+	if err != nil {
+		return nil, failed(err)
+	}
+	defer rows.Close()
+	var out [][]byte
+	for rows.Next() {
+		var b []byte
+		if err := rows.Scan(&b); err != nil {
+			return nil, failed(err)
+		}
+		out = append(out, b)
+	}
+	return out, failed(rows.Err())
+}
+
+// Sweep implements relay.Boxes.
+func (s *Store) Sweep(ctx context.Context, now time.Time) error {
+	return s.do(ctx, func(tx *sql.Tx) error {
+		_, err := tx.Exec("DELETE FROM box WHERE expires<=?", now.Unix())
+		return err
+	})
+}
+
+// PutBlob implements relay.Blobs.
+func (s *Store) PutBlob(ctx context.Context, programme [16]byte, id [32]byte, body []byte, quota int64) error {
+	return s.do(ctx, func(tx *sql.Tx) error {
+		res, err := tx.Exec("INSERT OR IGNORE INTO blob (id, programme, body) VALUES (?, ?, ?)", id[:], programme[:], body)
+		if err != nil {
+			return err
+		}
+		if n, _ := res.RowsAffected(); n == 0 {
+			return nil
+		}
+		var used int64
+		if err := tx.QueryRow("UPDATE programme SET used=used+? WHERE id=? RETURNING used", len(body), programme[:]).Scan(&used); err != nil {
+			return err
+		}
+		if used > quota {
+			return krama.E("sqlite", krama.Full, "quota")
+		}
+		return nil
+	})
+}
+
+// Blob implements relay.Blobs.
+func (s *Store) Blob(ctx context.Context, programme [16]byte, id [32]byte) ([]byte, error) {
+	var b []byte
+	err := s.read.QueryRowContext(ctx, "SELECT body FROM blob WHERE id=? AND programme=?", id[:], programme[:]).Scan(&b)
+	return b, missing(err)
+}

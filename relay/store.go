@@ -1,0 +1,82 @@
+package relay
+
+import (
+	"context"
+	"crypto/ed25519"
+	"time"
+
+	"krama/seal"
+)
+
+// Store is what the relay keeps. Every write is on stable storage when it returns nil. All methods are safe for concurrent
+// use. Errors carry krama.NotFound, Conflict, Full, TooLarge or Internal.
+type Store interface {
+	Programmes
+	Streams
+	Boxes
+	Blobs
+	Close() error
+}
+
+// Programme is a tenant: an opaque id and the key that administers it.
+type Programme struct {
+	ID      [16]byte
+	Control ed25519.PublicKey
+}
+
+// Programmes keeps tenants.
+type Programmes interface {
+	// AddProgramme is idempotent for equal programmes; another key under the same id is Conflict.
+	AddProgramme(ctx context.Context, p Programme) error
+	// Programme returns NotFound for an unknown id.
+	Programme(ctx context.Context, id [16]byte) (Programme, error)
+}
+
+// Stream is the state of one stream.
+type Stream struct {
+	ID        seal.StreamID
+	Programme [16]byte
+	Access    ed25519.PublicKey
+	Head      seal.Head
+	Closed    bool
+}
+
+// Entry is one place in a stream.
+type Entry struct {
+	N    uint64
+	ID   [32]byte
+	Body []byte
+}
+
+// Streams keeps ordered envelopes.
+type Streams interface {
+	// CreateStream is idempotent while the stream is empty and equal; otherwise Conflict.
+	CreateStream(ctx context.Context, s Stream) error
+	// Stream returns NotFound for an unknown id.
+	Stream(ctx context.Context, id seal.StreamID) (Stream, error)
+	// Append adds all envelopes or none, in order, after those already there; envelopes that are there already are
+	// skipped, so repeating is safe. A wrong ifHead or a closed stream is Conflict, unless everything is there already.
+	// More than quota bytes in the programme is Full. It returns the head after the call.
+	Append(ctx context.Context, id seal.StreamID, ifHead *uint64, envelopes [][]byte, quota int64) (seal.Head, error)
+	// List returns entries after a position in order, at most max bytes of bodies but at least one entry if there is one.
+	List(ctx context.Context, id seal.StreamID, after uint64, max int) ([]Entry, error)
+	// CloseStream refuses appends for ever if the stream ends at head; otherwise Conflict. Repeating is safe.
+	CloseStream(ctx context.Context, id seal.StreamID, head seal.Head) error
+}
+
+// Boxes keeps small items under unguessable ids until they expire: wraps for devices, and drops for enrolment.
+type Boxes interface {
+	// PutBox adds an item; an item that is there already is kept once. More than limit items in a box is Full.
+	PutBox(ctx context.Context, box [16]byte, item []byte, expires time.Time, limit int) error
+	// Box returns the items that have not expired, oldest first.
+	Box(ctx context.Context, box [16]byte, now time.Time) ([][]byte, error)
+	// Sweep forgets what has expired.
+	Sweep(ctx context.Context, now time.Time) error
+}
+
+// Blobs keeps sealed bytes under the hash of their content.
+type Blobs interface {
+	PutBlob(ctx context.Context, programme [16]byte, id [32]byte, body []byte, quota int64) error
+	// Blob returns NotFound for an unknown id or another programme's blob.
+	Blob(ctx context.Context, programme [16]byte, id [32]byte) ([]byte, error)
+}

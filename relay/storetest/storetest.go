@@ -1,0 +1,308 @@
+// Package storetest is the contract of relay.Store as tests: every store and every wrapper passes it.
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"krama"
+	"krama/relay"
+	"krama/seal"
+)
+
+const plenty = 1 << 40
+
+// Run runs the contract against stores that open returns, each empty.
+func Run(t *testing.T, open func(*testing.T) relay.Store) {
+	for name, f := range map[string]func(*testing.T, relay.Store){
+		"programmes": programmes, "order": order, "idempotent": idempotent, "conditional": conditional, "atomic": atomic,
+		"closed": closed, "quota": quota, "pages": pages, "boxes": boxes, "blobs": blobs, "concurrent": concurrent, "bytes are owned": owned,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			defer s.Close()
+			f(t, s)
+		})
+	}
+}
+
+// Envelope returns random bytes of an envelope's size.
+func Envelope(size int) []byte {
+	b := make([]byte, size)
+	rand.Read(b)
+	return b
+}
+
+// NewStream makes a programme with one empty stream.
+func NewStream(t testing.TB, s relay.Store) relay.Stream {
+	t.Helper()
+	p := relay.Programme{Control: make([]byte, 32)}
+	rand.Read(p.ID[:])
+	st := relay.Stream{Programme: p.ID, Access: make([]byte, 32)}
+	rand.Read(st.ID[:])
+	rand.Read(st.Head.H[:])
+	if err := s.AddProgramme(context.Background(), p); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CreateStream(context.Background(), st); err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+func want(t *testing.T, err error, k krama.Kind) {
+	t.Helper()
+	if err == nil || krama.KindOf(err) != k {
+		t.Errorf("got %v want %v", err, k)
+	}
+}
+
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func programmes(t *testing.T, s relay.Store) {
+	ctx := context.Background()
+	p := relay.Programme{ID: [16]byte{1}, Control: bytes.Repeat([]byte{1}, 32)}
+	ok(t, s.AddProgramme(ctx, p))
+	ok(t, s.AddProgramme(ctx, p))
+	want(t, s.AddProgramme(ctx, relay.Programme{ID: p.ID, Control: bytes.Repeat([]byte{2}, 32)}), krama.Conflict)
+	got, err := s.Programme(ctx, p.ID)
+	ok(t, err)
+	if !got.Control.Equal(p.Control) {
+		t.Error("control key changed")
+	}
+	_, err = s.Programme(ctx, [16]byte{9})
+	want(t, err, krama.NotFound)
+	_, err = s.Stream(ctx, seal.StreamID{9})
+	want(t, err, krama.NotFound)
+	_, err = s.Append(ctx, seal.StreamID{9}, nil, [][]byte{Envelope(1024)}, plenty)
+	want(t, err, krama.NotFound)
+}
+
+func order(t *testing.T, s relay.Store) {
+	ctx, st := context.Background(), NewStream(t, s)
+	head := st.Head
+	var all [][]byte
+	for i := range 20 {
+		batch := [][]byte{Envelope(1024), Envelope(2048 + i)}
+		for _, e := range batch {
+			head = head.Link(seal.EnvelopeID(e))
+		}
+		all = append(all, batch...)
+		got, err := s.Append(ctx, st.ID, nil, batch, plenty)
+		ok(t, err)
+		if got != head {
+			t.Fatalf("head after batch %d: got %d want %d", i, got.N, head.N)
+		}
+	}
+	entries, err := s.List(ctx, st.ID, 0, plenty)
+	ok(t, err)
+	for i, e := range entries {
+		if e.N != uint64(i+1) || !bytes.Equal(e.Body, all[i]) || e.ID != seal.EnvelopeID(all[i]) {
+			t.Fatalf("entry %d is another", i)
+		}
+	}
+	if len(entries) != len(all) {
+		t.Errorf("got %d entries want %d", len(entries), len(all))
+	}
+}
+
+func idempotent(t *testing.T, s relay.Store) {
+	ctx, st := context.Background(), NewStream(t, s)
+	a, b, c := Envelope(1024), Envelope(1024), Envelope(1024)
+	_, err := s.Append(ctx, st.ID, nil, [][]byte{a, b}, plenty)
+	ok(t, err)
+	zero := uint64(0)
+	head, err := s.Append(ctx, st.ID, &zero, [][]byte{a, b}, plenty)
+	ok(t, err)
+	if head.N != 2 {
+		t.Errorf("repeated append: head %d want 2", head.N)
+	}
+	head, err = s.Append(ctx, st.ID, nil, [][]byte{b, c, c}, plenty)
+	ok(t, err)
+	if head.N != 3 {
+		t.Errorf("overlapping append: head %d want 3", head.N)
+	}
+	st.Access = bytes.Clone(st.Access)
+	st.Access[0] ^= 1
+	want(t, s.CreateStream(ctx, st), krama.Conflict)
+}
+
+func conditional(t *testing.T, s relay.Store) {
+	ctx, st := context.Background(), NewStream(t, s)
+	zero := uint64(0)
+	_, err := s.Append(ctx, st.ID, &zero, [][]byte{Envelope(1024)}, plenty)
+	ok(t, err)
+	_, err = s.Append(ctx, st.ID, &zero, [][]byte{Envelope(1024)}, plenty)
+	want(t, err, krama.Conflict)
+	got, err := s.Stream(ctx, st.ID)
+	ok(t, err)
+	if got.Head.N != 1 {
+		t.Errorf("head %d after a refused append", got.Head.N)
+	}
+}
+
+func atomic(t *testing.T, s relay.Store) {
+	ctx, st := context.Background(), NewStream(t, s)
+	_, err := s.Append(ctx, st.ID, nil, [][]byte{Envelope(1024), Envelope(1024), Envelope(4096)}, 4096)
+	want(t, err, krama.Full)
+	if e, err := s.List(ctx, st.ID, 0, plenty); err != nil || len(e) != 0 {
+		t.Errorf("%d entries of a refused batch, %v", len(e), err)
+	}
+	_, err = s.Append(ctx, st.ID, nil, [][]byte{Envelope(4096)}, 4096)
+	ok(t, err)
+}
+
+func closed(t *testing.T, s relay.Store) {
+	ctx, st := context.Background(), NewStream(t, s)
+	a := Envelope(1024)
+	head, err := s.Append(ctx, st.ID, nil, [][]byte{a}, plenty)
+	ok(t, err)
+	want(t, s.CloseStream(ctx, st.ID, st.Head), krama.Conflict)
+	ok(t, s.CloseStream(ctx, st.ID, head))
+	ok(t, s.CloseStream(ctx, st.ID, head))
+	_, err = s.Append(ctx, st.ID, nil, [][]byte{Envelope(1024)}, plenty)
+	want(t, err, krama.Conflict)
+	_, err = s.Append(ctx, st.ID, nil, [][]byte{a}, plenty)
+	ok(t, err)
+}
+
+func quota(t *testing.T, s relay.Store) {
+	ctx, st := context.Background(), NewStream(t, s)
+	for range 4 {
+		_, err := s.Append(ctx, st.ID, nil, [][]byte{Envelope(1024)}, 4096)
+		ok(t, err)
+	}
+	_, err := s.Append(ctx, st.ID, nil, [][]byte{Envelope(1024)}, 4096)
+	want(t, err, krama.Full)
+	want(t, s.PutBlob(ctx, st.Programme, [32]byte{1}, make([]byte, 10), 4096), krama.Full)
+}
+
+func pages(t *testing.T, s relay.Store) {
+	ctx, st := context.Background(), NewStream(t, s)
+	for range 10 {
+		_, err := s.Append(ctx, st.ID, nil, [][]byte{Envelope(1024)}, plenty)
+		ok(t, err)
+	}
+	var n uint64
+	for calls := 0; n < 10; calls++ {
+		page, err := s.List(ctx, st.ID, n, 3000)
+		ok(t, err)
+		if len(page) == 0 || len(page) > 2 || calls > 10 {
+			t.Fatalf("a page of 3,000 bytes holds %d envelopes of 1,024", len(page))
+		}
+		n = page[len(page)-1].N
+	}
+	if e, err := s.List(ctx, st.ID, 10, 1); err != nil || len(e) != 0 {
+		t.Errorf("after the end: %d, %v", len(e), err)
+	}
+	if e, err := s.List(ctx, st.ID, 9, 1); err != nil || len(e) != 1 {
+		t.Errorf("a page smaller than an envelope: %d, %v", len(e), err)
+	}
+	if e, err := s.List(ctx, st.ID, 1<<63, 1); err != nil || len(e) != 0 {
+		t.Errorf("after a position that cannot be: %d, %v", len(e), err)
+	}
+}
+
+func boxes(t *testing.T, s relay.Store) {
+	ctx, now := context.Background(), time.Unix(1_800_000_000, 0)
+	box := [16]byte{3}
+	ok(t, s.PutBox(ctx, box, []byte("one"), now.Add(time.Hour), 2))
+	ok(t, s.PutBox(ctx, box, []byte("one"), now.Add(time.Hour), 2))
+	ok(t, s.PutBox(ctx, box, []byte("two"), now.Add(time.Minute), 2))
+	want(t, s.PutBox(ctx, box, []byte("three"), now.Add(time.Hour), 2), krama.Full)
+	got, err := s.Box(ctx, box, now)
+	ok(t, err)
+	if len(got) != 2 || string(got[0]) != "one" || string(got[1]) != "two" {
+		t.Errorf("got %q", got)
+	}
+	later := now.Add(2 * time.Minute)
+	if got, _ := s.Box(ctx, box, later); len(got) != 1 {
+		t.Errorf("an expired item is shown: %q", got)
+	}
+	ok(t, s.Sweep(ctx, later))
+	ok(t, s.PutBox(ctx, box, []byte("three"), later.Add(time.Hour), 2))
+	if got, _ := s.Box(ctx, [16]byte{4}, now); len(got) != 0 {
+		t.Errorf("another box: %q", got)
+	}
+}
+
+func blobs(t *testing.T, s relay.Store) {
+	ctx, st := context.Background(), NewStream(t, s)
+	ok(t, s.PutBlob(ctx, st.Programme, [32]byte{1}, []byte("sealed"), plenty))
+	ok(t, s.PutBlob(ctx, st.Programme, [32]byte{1}, []byte("sealed"), plenty))
+	if got, err := s.Blob(ctx, st.Programme, [32]byte{1}); err != nil || string(got) != "sealed" {
+		t.Errorf("%q %v", got, err)
+	}
+	_, err := s.Blob(ctx, [16]byte{9}, [32]byte{1})
+	want(t, err, krama.NotFound)
+	_, err = s.Blob(ctx, st.Programme, [32]byte{2})
+	want(t, err, krama.NotFound)
+}
+
+func concurrent(t *testing.T, s relay.Store) {
+	ctx, st := context.Background(), NewStream(t, s)
+	var wg sync.WaitGroup
+	errs := make(chan error, 16)
+	for range 16 {
+		wg.Go(func() {
+			for range 10 {
+				a, b := Envelope(1024), Envelope(1024)
+				if _, err := s.Append(ctx, st.ID, nil, [][]byte{a, b}, plenty); err != nil {
+					errs <- err
+					return
+				}
+				e, err := s.List(ctx, st.ID, 0, plenty)
+				if err != nil {
+					errs <- err
+					return
+				}
+				for i := range e { // a batch is never split by another
+					if bytes.Equal(e[i].Body, a) && (i+1 >= len(e) || !bytes.Equal(e[i+1].Body, b)) {
+						errs <- fmt.Errorf("a batch was split at %d", i)
+						return
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(errs)
+	for err := range errs {
+		t.Fatal(err)
+	}
+	e, err := s.List(ctx, st.ID, 0, plenty)
+	ok(t, err)
+	head := st.Head
+	for _, x := range e {
+		head = head.Link(x.ID)
+	}
+	got, err := s.Stream(ctx, st.ID)
+	ok(t, err)
+	if len(e) != 320 || got.Head != head {
+		t.Errorf("%d entries, head %d; the chain of entries is another", len(e), got.Head.N)
+	}
+}
+
+func owned(t *testing.T, s relay.Store) {
+	ctx, st := context.Background(), NewStream(t, s)
+	e := Envelope(1024)
+	keep := bytes.Clone(e)
+	_, err := s.Append(ctx, st.ID, nil, [][]byte{e}, plenty)
+	ok(t, err)
+	clear(e)
+	got, err := s.List(ctx, st.ID, 0, plenty)
+	ok(t, err)
+	if len(got) != 1 || !bytes.Equal(got[0].Body, keep) {
+		t.Error("the store shares the caller's bytes")
+	}
+}
