@@ -1,0 +1,288 @@
+// Package journal is one sealed append-only file with atomic commits, the same on disk and in a browser's private files.
+// A commit is on stable storage before Commit returns. A torn last commit is dropped; a damaged one in the middle is
+// stepped over and reported, so that what came after it is not lost with it.
+//
+// Layout: 8 bytes magic, 32 bytes file salt, then commits of
+// marker(4) ‖ index(8) ‖ length(4) ‖ crc32 of the 16 bytes before(4) ‖ salt(32) ‖ sealed entries.
+// The sealed bytes are bound to the file's salt and the commit's index. Entries inside are uvarint length and bytes.
+package journal
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+)
+
+// File is what a journal is kept in. One writer holds it at a time.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	Truncate(size int64) error
+	Sync() error
+	Size() (int64, error)
+	Close() error
+}
+
+// Dir is where files are kept, by name.
+type Dir interface {
+	// Open opens or makes a file for this process alone; ErrBusy when another holds it.
+	Open(name string) (File, error)
+	// Remove overwrites the head of a file and removes it. A file that is not there is no error.
+	Remove(name string) error
+}
+
+// Cipher seals commits. A salt is never used twice.
+type Cipher interface {
+	Seal(salt [32]byte, plaintext, ad []byte) []byte
+	Open(salt [32]byte, sealed, ad []byte) ([]byte, error)
+}
+
+// Errors.
+var (
+	ErrBusy   = errors.New("journal: in use by another process or tab")
+	ErrFull   = errors.New("journal: no room left")
+	ErrNot    = errors.New("journal: not a journal, or of another version")
+	ErrBroken = errors.New("journal: an earlier write failed; open it again")
+)
+
+var magic = [8]byte{'K', 'R', 'A', 'M', 'A', 'J', '1', '\n'}
+
+const (
+	headSize   = 8 + 32
+	markSize   = 20
+	commitHead = markSize + 32
+	maxCommit  = 64 << 20
+	sealedMore = 16
+)
+
+var marker = [4]byte{0xC0, 'k', 'j', 0x01}
+
+// Report says what opening found.
+type Report struct {
+	Commits int
+	Torn    int64 // bytes of an unfinished last commit, dropped
+	Damaged int   // stretches that could not be read, stepped over
+}
+
+// Journal is an open journal. It is not safe for concurrent use.
+type Journal struct {
+	f      File
+	c      Cipher
+	rand   io.Reader
+	salt   [32]byte
+	end    int64
+	next   uint64
+	broken error
+}
+
+// Open reads f from the start and hands every entry to each, in order; damaged tells that something before it was lost.
+// Entries are valid until the next call. An empty file becomes a new journal.
+func Open(f File, c Cipher, rand io.Reader, each func(entry []byte, damaged bool) error) (*Journal, Report, error) {
+	j := &Journal{f: f, c: c, rand: rand}
+	var rep Report
+	size, err := f.Size()
+	if err != nil {
+		return nil, rep, fmt.Errorf("journal: size: %w", err)
+	}
+	if size < headSize {
+		return j, rep, j.create()
+	}
+	var head [headSize]byte
+	if _, err := f.ReadAt(head[:], 0); err != nil {
+		return nil, rep, fmt.Errorf("journal: read: %w", err)
+	}
+	if [8]byte(head[:8]) != magic {
+		return nil, rep, ErrNot
+	}
+	copy(j.salt[:], head[8:])
+	r := reader{f: f, size: size, at: headSize}
+	j.end = headSize
+	for r.at < size {
+		n, pt, ok := j.read(&r)
+		if !ok {
+			start := r.at
+			if !j.seek(&r) {
+				rep.Torn = size - start
+				break
+			}
+			rep.Damaged++
+			continue
+		}
+		for len(pt) > 0 {
+			l, w := binary.Uvarint(pt)
+			if w <= 0 || l > uint64(len(pt)-w) {
+				return nil, rep, ErrNot
+			}
+			if err := each(pt[w:w+int(l)], rep.Damaged > 0); err != nil {
+				return nil, rep, err
+			}
+			pt = pt[w+int(l):]
+		}
+		rep.Commits++
+		j.next = n + 1
+		j.end = r.at
+	}
+	if rep.Torn > 0 {
+		if err := f.Truncate(j.end); err != nil {
+			return nil, rep, fmt.Errorf("journal: truncate: %w", err)
+		}
+		if err := f.Sync(); err != nil {
+			return nil, rep, fmt.Errorf("journal: sync: %w", err)
+		}
+	}
+	return j, rep, nil
+}
+
+func (j *Journal) create() error {
+	if _, err := io.ReadFull(j.rand, j.salt[:]); err != nil {
+		return fmt.Errorf("journal: random: %w", err)
+	}
+	if err := j.f.Truncate(0); err != nil {
+		return fmt.Errorf("journal: truncate: %w", err)
+	}
+	if _, err := j.f.WriteAt(append(magic[:], j.salt[:]...), 0); err != nil {
+		return fmt.Errorf("journal: write: %w", err)
+	}
+	if err := j.f.Sync(); err != nil {
+		return fmt.Errorf("journal: sync: %w", err)
+	}
+	j.end = headSize
+	return nil
+}
+
+// reader reads a file through a window, so that a million small commits are not a million reads.
+type reader struct {
+	f    File
+	size int64
+	at   int64
+	buf  []byte
+	base int64
+}
+
+const window = 1 << 20
+
+// bytes returns n bytes at the reader's position, or nil at the end of the file.
+func (r *reader) bytes(off int64, n int) []byte {
+	from := r.at + off
+	if from+int64(n) > r.size {
+		return nil
+	}
+	if from < r.base || from+int64(n) > r.base+int64(len(r.buf)) {
+		want := max(int64(n), min(window, r.size-from))
+		if int64(cap(r.buf)) < want {
+			r.buf = make([]byte, want)
+		}
+		r.buf = r.buf[:want]
+		if m, err := r.f.ReadAt(r.buf, from); err != nil && !(errors.Is(err, io.EOF) && int64(m) == want) {
+			r.buf = r.buf[:0]
+			return nil
+		}
+		r.base = from
+	}
+	return r.buf[from-r.base : from-r.base+int64(n)]
+}
+
+// mark reads a commit's mark at the reader's position.
+func (r *reader) mark() (index uint64, length int, ok bool) {
+	m := r.bytes(0, markSize)
+	if m == nil || [4]byte(m[:4]) != marker || crc32.ChecksumIEEE(m[:16]) != binary.BigEndian.Uint32(m[16:]) {
+		return 0, 0, false
+	}
+	length = int(binary.BigEndian.Uint32(m[12:]))
+	return binary.BigEndian.Uint64(m[4:]), length, length >= sealedMore && length <= maxCommit
+}
+
+// read opens the commit at the reader's position and moves over it.
+func (j *Journal) read(r *reader) (index uint64, pt []byte, ok bool) {
+	index, length, ok := r.mark()
+	if !ok || index < j.next {
+		return 0, nil, false
+	}
+	b := r.bytes(markSize, 32+length)
+	if b == nil {
+		return 0, nil, false
+	}
+	pt, err := j.c.Open([32]byte(b[:32]), b[32:], j.ad(index))
+	if err != nil {
+		return 0, nil, false
+	}
+	r.at += int64(commitHead + length)
+	return index, pt, true
+}
+
+// seek moves the reader to the next commit that opens.
+func (j *Journal) seek(r *reader) bool {
+	for at := r.at + 1; at+commitHead <= r.size; {
+		r.at = at
+		chunk := r.bytes(0, int(min(window/2, r.size-at)))
+		i := bytes.Index(chunk, marker[:])
+		if i < 0 {
+			at += int64(max(1, len(chunk)-3))
+			continue
+		}
+		at += int64(i)
+		r.at = at
+		if _, _, ok := j.read(r); ok {
+			r.at = at
+			return true
+		}
+		at++
+	}
+	return false
+}
+
+func (j *Journal) ad(index uint64) []byte {
+	return binary.BigEndian.AppendUint64(j.salt[:len(j.salt):len(j.salt)], index)
+}
+
+// Commit appends entries, all or none, and returns when they are on stable storage. After a failed write the journal is
+// as before and may be used on; after a failed flush nobody knows, so the journal refuses until it is opened again.
+func (j *Journal) Commit(entries ...[]byte) error {
+	if j.broken != nil {
+		return ErrBroken
+	}
+	var pt []byte
+	for _, e := range entries {
+		pt = binary.AppendUvarint(pt, uint64(len(e)))
+		pt = append(pt, e...)
+	}
+	if len(pt)+sealedMore > maxCommit {
+		return fmt.Errorf("journal: a commit of %d bytes", len(pt))
+	}
+	var salt [32]byte
+	if _, err := io.ReadFull(j.rand, salt[:]); err != nil {
+		return fmt.Errorf("journal: random: %w", err)
+	}
+	sealed := j.c.Seal(salt, pt, j.ad(j.next))
+	b := make([]byte, 0, commitHead+len(sealed))
+	b = append(b, marker[:]...)
+	b = binary.BigEndian.AppendUint64(b, j.next)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(sealed)))
+	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
+	b = append(append(b, salt[:]...), sealed...)
+	if _, err := j.f.WriteAt(b, j.end); err != nil {
+		if e := j.f.Truncate(j.end); e != nil {
+			j.broken = e
+		}
+		return fmt.Errorf("journal: write: %w", err)
+	}
+	if err := j.f.Sync(); err != nil {
+		j.broken = err
+		return fmt.Errorf("journal: sync: %w", err)
+	}
+	j.end += int64(len(b))
+	j.next++
+	return nil
+}
+
+// Size returns the journal's length in bytes.
+func (j *Journal) Size() int64 { return j.end }
+
+// Close closes the file.
+func (j *Journal) Close() error {
+	j.broken = ErrBroken
+	return j.f.Close()
+}

@@ -1,0 +1,85 @@
+//go:build unix && !js
+
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// OSDir keeps files in a folder of the disk, readable by their owner alone.
+type OSDir string
+
+type osFile struct{ *os.File }
+
+// Open implements Dir.
+func (d OSDir) Open(name string) (File, error) {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return nil, fmt.Errorf("journal: folder: %w", err)
+	}
+	path := filepath.Join(string(d), name)
+	_, missing := os.Stat(path)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, full(err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, ErrBusy
+		}
+		return nil, fmt.Errorf("journal: lock: %w", err)
+	}
+	if missing != nil { // the name must outlive a power cut too
+		if dir, err := os.Open(string(d)); err == nil {
+			dir.Sync()
+			dir.Close()
+		}
+	}
+	return osFile{f}, nil
+}
+
+// Remove implements Dir.
+func (d OSDir) Remove(name string) error {
+	path := filepath.Join(string(d), name)
+	if f, err := os.OpenFile(path, os.O_RDWR, 0); err == nil {
+		if st, err := f.Stat(); err == nil {
+			f.WriteAt(make([]byte, min(st.Size(), 4096)), 0)
+			f.Sync()
+		}
+		f.Close()
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("journal: remove: %w", err)
+	}
+	return nil
+}
+
+// Size implements File.
+func (f osFile) Size() (int64, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return st.Size(), nil
+}
+
+// WriteAt implements File.
+func (f osFile) WriteAt(b []byte, off int64) (int, error) {
+	n, err := f.File.WriteAt(b, off)
+	return n, full(err)
+}
+
+// Sync implements File.
+func (f osFile) Sync() error { return full(f.File.Sync()) }
+
+func full(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return ErrFull
+	}
+	return err
+}
