@@ -90,3 +90,33 @@ func KindOf(err error) Kind {
 	}
 	return Internal
 }
+
+// statuses is the one table from kinds to HTTP.
+var statuses = map[Kind]int{Internal: 500, Invalid: 400, NotFound: 404, NotAllowed: 401, Conflict: 409, CannotDecrypt: 422,
+	Tampered: 422, Offline: 503, TooLarge: 413, TooMany: 429, Full: 507, NotYet: 501}
+
+// Status returns the HTTP status of an error.
+func Status(err error) int { return statuses[KindOf(err)] }
+
+// KindOfStatus returns the kind a relay's HTTP status stands for; what no relay sends is Offline.
+func KindOfStatus(status int) Kind {
+	switch status {
+	case 400:
+		return Invalid
+	case 401:
+		return NotAllowed
+	case 404:
+		return NotFound
+	case 409:
+		return Conflict
+	case 413:
+		return TooLarge
+	case 429:
+		return TooMany
+	case 500:
+		return Internal
+	case 507:
+		return Full
+	}
+	return Offline
+}

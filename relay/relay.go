@@ -57,49 +57,22 @@ func New(store Store, token string, limit Limits, now func() time.Time) *Relay {
 		seen: newSeen(limit.Nonces, 2*limit.Skew), rates: newRates()}
 }
 
-// TimeHeader carries the relay's time in milliseconds in every answer, for callers whose clocks are wrong.
-const TimeHeader = "Krama-Time"
-
-// statuses is the one table from error kinds to HTTP.
-var statuses = map[krama.Kind]int{
-	krama.Invalid: 400, krama.NotAllowed: 401, krama.NotFound: 404, krama.Conflict: 409,
-	krama.TooLarge: 413, krama.TooMany: 429, krama.Full: 507, krama.Internal: 500,
-}
-
-// Status returns the HTTP status of an error.
-func Status(err error) int {
-	if s, ok := statuses[krama.KindOf(err)]; ok {
-		return s
-	}
-	return 500
-}
-
-// KindOfStatus is the inverse of Status for callers.
-func KindOfStatus(status int) krama.Kind {
-	for k, s := range statuses {
-		if s == status {
-			return k
-		}
-	}
-	return krama.Offline
-}
-
 var errRefused = krama.E("relay", krama.NotAllowed, "unknown, unsigned, late or repeated call")
 
 // ServeHTTP answers one call. The answer to a refusal never says which check failed.
 func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", TimeHeader)
+	h.Set("Access-Control-Expose-Headers", seal.TimeHeader)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Type", "application/octet-stream")
-	h.Set(TimeHeader, strconv.FormatInt(r.now().UnixMilli(), 10))
+	h.Set(seal.TimeHeader, strconv.FormatInt(r.now().UnixMilli(), 10))
 	out, err := r.serve(req)
 	if err != nil {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
-		w.WriteHeader(Status(err))
+		w.WriteHeader(krama.Status(err))
 		io.WriteString(w, krama.KindOf(err).String()+"\n")
 		return
 	}

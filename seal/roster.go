@@ -109,22 +109,40 @@ func (r *Roster) StartOf(c krama.CircleID, epoch uint32) (Head, bool) {
 func (r *Roster) Advance(id [32]byte) { r.Head = r.Head.Link(id) }
 
 // Apply checks one opened envelope of circle 0, folds it in and moves the head over it, whatever the result. The first
-// statement must hash to the organisation's id. A statement that breaks a rule changes nothing else and is reported: Tampered for a broken chain or signature,
-// NotAllowed for a signer without the role, Invalid for a broken invariant, NotYet for a later version's type.
+// statement must hash to the organisation's id. A statement that breaks a rule changes nothing else and is reported:
+// Tampered for a broken chain or signature, NotAllowed for a signer without the role, Invalid for a broken invariant,
+// NotYet for a later version's type.
 func (r *Roster) Apply(env *Envelope) error {
 	const op = "seal.Roster"
-	defer r.Advance(env.ID)
 	if env.Header.Head != r.Head || env.Header.Roster != r.Head {
+		r.Advance(env.ID)
 		return krama.E(op, krama.Tampered, "a statement does not follow its predecessor")
 	}
-	if env.Kind != EnvRoster || env.Len() != 1 {
-		return krama.E(op, krama.Invalid, "not a roster statement")
+	body, v := []byte(nil), Malformed
+	if env.Kind == EnvRoster && env.Len() == 1 {
+		var it Item
+		if it, v = env.Item(0, nil); it.Kind != KindStatement {
+			v = Malformed
+		}
+		body = it.Body
 	}
-	it, v := env.Item(0, nil)
-	if v != Fine || it.Kind != KindStatement {
-		return krama.E(op, krama.Tampered, "statement")
+	if v != Fine {
+		r.Advance(env.ID)
+		return krama.E(op, krama.Tampered, "not a roster statement")
 	}
-	raw, co, err := parseStatementBody(it.Body)
+	return r.apply(env.Author, env.ID, body, ed25519.Verify, func(pub ed25519.PublicKey) bool { return env.Verify(pub) == Fine })
+}
+
+// Replay folds in a statement that Apply accepted before, from the device's own sealed journal, without checking
+// signatures again.
+func (r *Roster) Replay(author krama.DeviceID, id [32]byte, body []byte) error {
+	return r.apply(author, id, body, func(ed25519.PublicKey, []byte, []byte) bool { return true }, func(ed25519.PublicKey) bool { return true })
+}
+
+func (r *Roster) apply(author krama.DeviceID, id [32]byte, body []byte, cosigned func(ed25519.PublicKey, []byte, []byte) bool, signed func(ed25519.PublicKey) bool) error {
+	const op = "seal.Roster"
+	defer r.Advance(id)
+	raw, co, err := parseStatementBody(body)
 	if err != nil {
 		return err
 	}
@@ -133,23 +151,23 @@ func (r *Roster) Apply(env *Envelope) error {
 		return err
 	}
 	if r.Head.N == 0 {
-		return r.found(env, st, raw)
+		return r.found(author, st, raw, signed)
 	}
-	pub, keyed := r.Author(krama.OrgCircle, r.orgEpoch(), env.Author)
+	pub, keyed := r.Author(krama.OrgCircle, r.orgEpoch(), author)
 	if !keyed {
 		return krama.E(op, krama.NotAllowed, "author")
 	}
-	if env.Verify(pub) != Fine {
+	if !signed(pub) {
 		return krama.E(op, krama.Tampered, "signature")
 	}
 	if r.nonces[st.Nonce] || r.Head.N+1 > st.NotAfter {
 		return krama.E(op, krama.Invalid, "a repeated or late statement")
 	}
-	signers := map[krama.MemberID]bool{r.Devices[env.Author].Member: true}
+	signers := map[krama.MemberID]bool{r.Devices[author].Member: true}
 	for _, c := range co {
 		pub, keyed := r.Author(krama.OrgCircle, r.orgEpoch(), c.Device)
 		m := Hash("roster cosign", r.Org[:], raw)
-		if !keyed || !ed25519.Verify(pub, m[:], c.Sig) {
+		if !keyed || !cosigned(pub, m[:], c.Sig) {
 			return krama.E(op, krama.Tampered, "cosignature")
 		}
 		signers[r.Devices[c.Device].Member] = true
@@ -160,7 +178,7 @@ func (r *Roster) Apply(env *Envelope) error {
 			admins++
 		}
 	}
-	if err := r.fold(st, env, admins); err != nil {
+	if err := r.fold(st, author, id, admins); err != nil {
 		return err
 	}
 	r.nonces[st.Nonce] = true
@@ -174,18 +192,18 @@ func (r *Roster) orgEpoch() uint32 {
 	return 0
 }
 
-func (r *Roster) found(env *Envelope, st *Statement, raw []byte) error {
+func (r *Roster) found(author krama.DeviceID, st *Statement, raw []byte, signed func(ed25519.PublicKey) bool) error {
 	const op = "seal.Roster"
 	if st.Genesis == nil || Hash("org", raw) != r.Org {
 		return krama.E(op, krama.Tampered, "this is another organisation")
 	}
 	g := st.Genesis
-	if g.Device.ID() != env.Author || env.Verify(g.Device.SigPub) != Fine {
+	if g.Device.ID() != author || !signed(g.Device.SigPub) {
 		return krama.E(op, krama.Tampered, "genesis signature")
 	}
 	r.nonces[st.Nonce] = true
 	r.Members[g.Founder] = &Member{g.Founder, krama.RoleAdmin}
-	r.Devices[env.Author] = &RosterDevice{env.Author, g.Founder, g.Device, ByScan}
+	r.Devices[author] = &RosterDevice{author, g.Founder, g.Device, ByScan}
 	r.Circles[krama.OrgCircle] = &RosterCircle{CircleCreate: CircleCreate{Recoverable: true, History: true, Readers: ^krama.Role(0), Writers: krama.RoleAdmin}, Origin: r.Org}
 	return nil
 }
@@ -201,7 +219,7 @@ func (r *Roster) need() int {
 	return min(n, 2)
 }
 
-func (r *Roster) fold(st *Statement, env *Envelope, admins int) error {
+func (r *Roster) fold(st *Statement, author krama.DeviceID, id [32]byte, admins int) error {
 	const op = "seal.Roster"
 	refuse := func(k krama.Kind, why string) error { return krama.E(op, k, why) }
 	if admins < 1 {
@@ -224,17 +242,17 @@ func (r *Roster) fold(st *Statement, env *Envelope, admins int) error {
 
 	case st.DeviceAdd != nil:
 		d := st.DeviceAdd
-		id := d.Device.ID()
+		dev := d.Device.ID()
 		member := r.Members[d.Member]
 		switch {
-		case member == nil || r.Devices[id] != nil:
+		case member == nil || r.Devices[dev] != nil:
 			return refuse(krama.Invalid, "no such member, or the device is enrolled already")
 		case !CheckProof(r.Org, d.Device, d.Secret, d.Proof):
 			return refuse(krama.Tampered, "the device's proof")
 		case member.Roles&krama.RoleAdmin != 0 && admins < two:
 			return refuse(krama.NotAllowed, "two admins must enrol an admin's device")
 		}
-		r.Devices[id] = &RosterDevice{id, d.Member, d.Device, d.Verified}
+		r.Devices[dev] = &RosterDevice{dev, d.Member, d.Device, d.Verified}
 
 	case st.CircleCreate != nil:
 		c := st.CircleCreate
@@ -244,10 +262,10 @@ func (r *Roster) fold(st *Statement, env *Envelope, admins int) error {
 		if admins < two {
 			return refuse(krama.NotAllowed, "two admins must make a circle")
 		}
-		r.Circles[c.Circle] = &RosterCircle{CircleCreate: *c, Origin: env.ID}
+		r.Circles[c.Circle] = &RosterCircle{CircleCreate: *c, Origin: id}
 
 	case st.EpochOpen != nil:
-		return r.open(st.EpochOpen, env.Author)
+		return r.open(st.EpochOpen, author)
 
 	case st.EpochGrant != nil:
 		g := st.EpochGrant
@@ -255,7 +273,7 @@ func (r *Roster) fold(st *Statement, env *Envelope, admins int) error {
 		switch {
 		case e == nil || e.Epoch != g.Epoch || e.Keyed[g.Device]:
 			return refuse(krama.Invalid, "not the open epoch, or keyed already")
-		case !e.Keyed[env.Author]:
+		case !e.Keyed[author]:
 			return refuse(krama.NotAllowed, "the granting admin is not in the circle")
 		case !r.entitled(g.Circle, g.Device):
 			return refuse(krama.Invalid, "the member has no role in the circle")

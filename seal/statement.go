@@ -234,6 +234,15 @@ func StatementBody(statement []byte, co ...Cosignature) []byte {
 	return Frame(f...)
 }
 
+// StatementOf reads the statement of a roster item without believing it.
+func StatementOf(body []byte) (*Statement, error) {
+	raw, _, err := parseStatementBody(body)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStatement(raw)
+}
+
 func parseStatementBody(b []byte) (statement []byte, co []Cosignature, err error) {
 	it, err := ParseFrame(b, 1+2*16)
 	if err != nil || len(it) == 0 || len(it)%2 != 1 {

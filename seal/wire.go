@@ -23,6 +23,9 @@ const (
 	PathBlobGet = "/v1/blob/get"
 )
 
+// TimeHeader carries the relay's time in milliseconds in every answer, for callers whose clocks are wrong.
+const TimeHeader = "Krama-Time"
+
 // Call is one request to the relay: who acts, when, once, and with what.
 type Call struct {
 	Principal [16]byte

@@ -1,0 +1,322 @@
+package replica
+
+import (
+	"errors"
+	"time"
+
+	"krama"
+	"krama/seal"
+)
+
+// errAhead says that an envelope was written by somebody who has seen roster statements we have not.
+var errAhead = errors.New("replica: the roster must be read first")
+
+// admit opens the next envelope of a stream and checks it in the order of protocol §4.3. It changes nothing.
+func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *seal.Envelope, error) {
+	e := &entry{circle: c, n: st.head.N + 1, id: seal.EnvelopeID(wire)}
+	env, v := st.epoch.Open(wire) // 1-3
+	if v != seal.Fine {
+		e.verdict = v
+		return e, nil, nil
+	}
+	e.author, e.seq, e.prev, e.timeMS, e.kind = env.Author, env.Seq, env.Prev, env.TimeMS, env.Kind
+	founding := c == krama.OrgCircle && r.roster.Head.N == 0
+	if !founding {
+		pub, ok := r.roster.Author(c, st.epoch.Epoch, env.Author) // 4
+		if !ok {
+			if env.Roster.N > r.roster.Head.N {
+				return nil, nil, errAhead
+			}
+			e.verdict = seal.Unauthorised
+			return e, env, nil
+		}
+		if v := env.Verify(pub); v != seal.Fine { // 5
+			e.verdict = v
+			return e, env, nil
+		}
+	}
+	if env.Roster.N > r.roster.Head.N && c != krama.OrgCircle {
+		return nil, nil, errAhead
+	}
+	org := r.streams[krama.OrgCircle]
+	if env.Roster.N >= uint64(len(org.chain)) || org.chain[env.Roster.N] != env.Roster.H { // 6
+		e.verdict = seal.Fork
+		return e, env, nil
+	}
+	if env.Head.N >= uint64(len(st.chain)) || st.chain[env.Head.N] != env.Head.H { // 7
+		e.verdict = seal.Fork
+		return e, env, nil
+	}
+	a := st.authors[env.Author] // 8
+	if a == nil {
+		a = &author{}
+	}
+	last, lastID := a.last()
+	switch {
+	case env.Seq == 0:
+		e.verdict = seal.Malformed
+	case env.Seq <= last:
+		e.verdict = seal.Equivocation
+		if a.ids[env.Seq-1] == e.id {
+			e.verdict = seal.WasTampered // the same envelope twice: only a relay does that
+		}
+	case env.Seq > last+1:
+		e.verdict = seal.Gap
+		if h := a.held[env.Seq]; h != nil {
+			e.verdict = seal.Equivocation
+			if h.id == e.id {
+				e.verdict = seal.WasTampered
+			}
+		}
+	case env.Prev != lastID:
+		e.verdict = seal.Equivocation
+	}
+	if e.verdict != seal.Fine && e.verdict != seal.Gap {
+		return e, env, nil
+	}
+	r.openItems(e, env, wire)
+	if e.kind == seal.EnvRoster && len(e.items) == 1 && e.verdict == seal.Fine && e.items[0].verdict == seal.Fine {
+		st, err := seal.StatementOf(e.items[0].Body)
+		if krama.KindOf(err) == krama.NotYet || (err == nil && st.EpochOpen != nil && st.EpochOpen.Epoch > 0) {
+			return nil, nil, krama.E("replica.admit", krama.NotYet, "a statement of a later version")
+		}
+	}
+	return e, env, nil
+}
+
+// openItems opens what can be opened: steps 9 to 11. Keys announced in the envelope serve the items after them.
+func (r *Replica) openItems(e *entry, env *seal.Envelope, wire []byte) {
+	announced := map[krama.SubjectID]seal.SubjectKey{}
+	keys := func(s krama.SubjectID) (seal.SubjectKey, bool) {
+		if k, ok := r.keys[e.circle][s]; ok {
+			return k, true
+		}
+		k, ok := announced[s]
+		return k, ok
+	}
+	e.items, e.wire = nil, nil
+	for i := range env.Len() {
+		s, k := env.Peek(i)
+		it := entryItem{Item: seal.Item{Subject: s, Kind: k}}
+		if env.Kind == seal.EnvRoster || k == seal.KindStatement {
+			if env.Kind == seal.EnvRoster && k == seal.KindStatement && e.circle == krama.OrgCircle {
+				it.Item, it.verdict = env.Item(i, nil)
+			} else {
+				it.verdict = seal.Unauthorised
+			}
+		} else if !r.roster.MayWrite(e.circle, env.Author, k) { // 9
+			it.verdict = seal.Unauthorised
+		} else {
+			it.Item, it.verdict = env.Item(i, keys) // 10
+			if it.verdict != seal.Fine {
+				it.Item = seal.Item{Subject: s, Kind: k}
+			}
+			if it.verdict == seal.Fine && k == seal.KindSubjectKey {
+				if first, known := keys(s); known && first != seal.SubjectKey(it.Body) {
+					it.verdict = seal.Unauthorised // the first key of a subject stands
+				} else {
+					announced[s] = seal.SubjectKey(it.Body)
+				}
+			}
+			if it.verdict == seal.KeyPending {
+				e.wire = wire
+			}
+		}
+		e.items = append(e.items, it)
+	}
+	e.decode() // 11
+}
+
+// verdictAlarm is which alarm a person sees for a verdict; "" for none.
+func verdictAlarm(v seal.Verdict) AlarmKind {
+	switch v {
+	case seal.Malformed:
+		return AlarmMalformed
+	case seal.WasTampered:
+		return AlarmTampered
+	case seal.Unauthorised:
+		return AlarmUnauthorised
+	case seal.Forged:
+		return AlarmForged
+	case seal.Fork:
+		return AlarmFork
+	case seal.Equivocation:
+		return AlarmEquivocation
+	}
+	return ""
+}
+
+// alarmsOf lists what a person must be told about an entry.
+func alarmsOf(e *entry) (out []Alarm) {
+	add := func(v seal.Verdict) {
+		if k := verdictAlarm(v); k != "" {
+			out = append(out, Alarm{What: k, Circle: e.circle, N: e.n, Author: e.author})
+		}
+	}
+	add(e.verdict)
+	for _, it := range e.items {
+		add(it.verdict)
+	}
+	return out
+}
+
+// apply moves a stream over one entry and folds in what may be believed. The same entries in the same order always give
+// the same state, so loading a journal repeats it exactly.
+func (r *Replica) apply(st *stream, e *entry) error {
+	st.head = st.head.Link(e.id)
+	st.chain = append(st.chain, st.head.H)
+	a := st.authors[e.author]
+	if a == nil {
+		a = &author{}
+		if e.verdict == seal.Fine || e.verdict == seal.Gap {
+			st.authors[e.author] = a
+		}
+	}
+	var fail error
+	switch e.verdict {
+	case seal.Fine:
+		fail = r.fold(st, a, e)
+		for next := a.held[uint64(len(a.ids))+1]; next != nil; next = a.held[uint64(len(a.ids))+1] {
+			delete(a.held, next.seq)
+			if _, last := a.last(); next.prev != last {
+				break // held on a false promise: it stays off the screen
+			}
+			if err := r.fold(st, a, next); fail == nil {
+				fail = err
+			}
+		}
+	case seal.Gap:
+		if a.held == nil {
+			a.held = map[uint64]*entry{}
+		}
+		a.held[e.seq] = e
+	}
+	if e.circle == krama.OrgCircle && r.roster.Head.N < st.head.N {
+		r.roster.Advance(e.id)
+	}
+	return fail
+}
+
+func (r *Replica) fold(st *stream, a *author, e *entry) error {
+	a.ids = append(a.ids, e.id)
+	own := e.author == r.dev.ID()
+	for i := range e.items {
+		it := &e.items[i]
+		if it.verdict != seal.Fine {
+			continue
+		}
+		switch it.Kind {
+		case seal.KindStatement:
+			if e.applied {
+				break
+			}
+			if err := r.roster.Replay(e.author, e.id, it.Body); err != nil {
+				return err
+			}
+		case seal.KindSubjectKey:
+			if _, ok := r.keys[e.circle][it.Subject]; !ok {
+				r.keys[e.circle][it.Subject] = seal.SubjectKey(it.Body)
+			}
+		case seal.KindHeartbeat:
+			if t := time.UnixMilli(int64(e.timeMS)); t.After(r.heartbeat) {
+				r.heartbeat = t
+			}
+		case seal.KindRecord, seal.KindCircleRecord:
+			r.feed(e, it)
+		}
+		if own {
+			r.confirm(e.circle, it.Item)
+		}
+		if it.Kind == seal.KindRecord && r.loaded == false {
+			it.Body = nil // the decoded record is all that is needed from here on
+		}
+	}
+	if own {
+		r.dropSealed(e.circle, e.seq)
+	}
+	if len(e.wire) > 0 {
+		st.pending = append(st.pending, e)
+	}
+	r.retry(st)
+	return nil
+}
+
+func (r *Replica) feed(e *entry, it *entryItem) {
+	if it.record == nil {
+		return
+	}
+	if c := it.record.Circle; c != nil && it.Kind == seal.KindCircleRecord {
+		if _, known := r.kinds[e.circle]; !known {
+			r.kinds[e.circle] = c.Kind
+		}
+	}
+	if r.Feed != nil {
+		r.Feed(Event{Circle: r.kinds[e.circle], Subject: it.Subject, Record: it.record, Author: e.author, TimeMS: e.timeMS})
+	}
+}
+
+// retry opens items again whose subject key has come since.
+func (r *Replica) retry(st *stream) {
+	waiting := st.pending
+	st.pending = nil
+	for _, e := range waiting {
+		env, v := st.epoch.Open(e.wire)
+		if v != seal.Fine {
+			continue
+		}
+		left := false
+		for i := range e.items {
+			it := &e.items[i]
+			if it.verdict != seal.KeyPending {
+				continue
+			}
+			keys := func(s krama.SubjectID) (seal.SubjectKey, bool) { k, ok := r.keys[e.circle][s]; return k, ok }
+			got, v := env.Item(i, keys)
+			if v == seal.KeyPending {
+				left = true
+				continue
+			}
+			it.verdict = v
+			if v == seal.Fine {
+				it.Item = got
+				e.decode()
+				r.feed(e, it)
+			}
+		}
+		if left {
+			st.pending = append(st.pending, e)
+		}
+	}
+}
+
+// confirm takes an item off the outbox: it was read back from the stream.
+func (r *Replica) confirm(c krama.CircleID, it seal.Item) {
+	if it.Kind == seal.KindStatement || it.Kind == seal.KindHeartbeat || len(r.outbox) == 0 {
+		return
+	}
+	want := contentOf(c, it)
+	for i, p := range r.outbox { // ours come back in the order they were typed: the first is nearly always it
+		if p.content == want {
+			r.outbox = append(r.outbox[:i], r.outbox[i+1:]...)
+			return
+		}
+	}
+}
+
+func (r *Replica) dropSealed(c krama.CircleID, seq uint64) {
+	for i, s := range r.sealed {
+		if s.circle == c && s.seq == seq {
+			r.sealed = append(r.sealed[:i], r.sealed[i+1:]...)
+			return
+		}
+	}
+}
+
+func (r *Replica) addSealed(c krama.CircleID, seq uint64, wire []byte) {
+	for _, s := range r.sealed {
+		if s.circle == c && s.seq == seq {
+			return
+		}
+	}
+	r.sealed = append(r.sealed, &sealedEnvelope{c, seal.EnvelopeID(wire), seq, wire})
+}

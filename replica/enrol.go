@@ -1,0 +1,325 @@
+package replica
+
+import (
+	"context"
+	"crypto/ed25519"
+	"io"
+
+	"krama"
+	"krama/seal"
+)
+
+// Scan1 is what a Fresh device shows: QR-1.
+func (r *Replica) Scan1() seal.Scan1 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return seal.Scan1{RequestHash: seal.SHA256(r.dev.Request().Marshal()), Drop: seal.DropID(r.dropKey().Public().(ed25519.PublicKey))}
+}
+
+func (r *Replica) dropKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(r.drop) }
+
+// Introduce posts the enrolment request to the relay, so that whoever scans QR-1 can fetch it. A phone learns the relay's
+// address only from QR-2, or from the origin it was installed from; either way nothing depends on it being true.
+func (r *Replica) Introduce(ctx context.Context, relay string) error {
+	r.mu.Lock()
+	r.remote = r.Dial(relay)
+	b := r.dev.Request().Marshal()
+	r.mu.Unlock()
+	return r.dropPut(ctx, b)
+}
+
+func (r *Replica) dropPut(ctx context.Context, item []byte) error {
+	r.mu.Lock()
+	key := r.dropKey()
+	r.mu.Unlock()
+	pub := key.Public().(ed25519.PublicKey)
+	_, err := r.call(ctx, key, seal.PathDropPut, seal.DropID(pub), seal.Frame(pub, item))
+	return err
+}
+
+// Accept takes QR-2: the organisation and its head, now known for certain. It posts the proof that this device holds its
+// keys. Another programme's code on a device that was scanned already is Conflict.
+func (r *Replica) Accept(ctx context.Context, text string) error {
+	const op = "replica.Accept"
+	s, err := seal.ParseScan2(text)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	if r.scan != nil && r.scan.Org != s.Org {
+		r.mu.Unlock()
+		return krama.E(op, krama.Conflict, "this device was scanned for another programme")
+	}
+	r.mu.Unlock()
+	r.mu.Lock()
+	r.remote = r.Dial(s.Relay)
+	pop := r.dev.Proof(s.Org, s.Secret)
+	r.mu.Unlock()
+	if err := r.dropPut(ctx, append(s.Secret[:], pop...)); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.commit(tagged(tagScan, []byte(s.String()))); err != nil {
+		return err
+	}
+	r.scan = &s
+	return nil
+}
+
+// Join looks whether the office has enrolled this device, and if so reads the roster from genesis, checks it against what
+// was scanned, and opens the keys. It returns false while there is nothing yet. A roster that does not lead to the scanned
+// head, or does not list this device, is Tampered: nothing of it is kept.
+func (r *Replica) Join(ctx context.Context, progress func(Progress)) (bool, error) {
+	const op = "replica.Join"
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	r.mu.Lock()
+	if r.scan == nil {
+		r.mu.Unlock()
+		return false, krama.E(op, krama.NotAllowed, "scan the office's code first")
+	}
+	if r.state() == Enrolled {
+		r.mu.Unlock()
+		return true, nil
+	}
+	s, dev := *r.scan, r.dev
+	r.remote = r.Dial(s.Relay)
+	r.mu.Unlock()
+	items, err := r.mailbox(ctx)
+	if err != nil {
+		return false, err
+	}
+	var boot seal.Bootstrap
+	found := false
+	for _, it := range items {
+		if b, err := seal.OpenBootstrap(s.Org, dev, it); err == nil {
+			boot, found = b, true
+		}
+	}
+	if !found {
+		return false, nil
+	}
+	wrap, ok := seal.FindWrap(items, dev.ID(), boot.EC)
+	if !ok || boot.Epoch != 0 {
+		return false, nil
+	}
+	ep, err := seal.OpenWrap(seal.Context{Org: s.Org}, dev.ID(), dev.KEM, wrap, boot.EC, boot.GC)
+	if err != nil {
+		return false, err
+	}
+	if err := r.tryRoster(ctx, s, ep); err != nil {
+		return false, err
+	}
+	r.mu.Lock()
+	r.setOrg(s.Org, s.Relay)
+	err = r.commit(tagged(tagOrg, s.Org[:], []byte(s.Relay)), epochEntry(ep))
+	if err == nil {
+		err = r.addEpoch(ep)
+	}
+	r.mu.Unlock()
+	if err != nil {
+		return false, err
+	}
+	return true, r.Sync(ctx, progress)
+}
+
+// tryRoster reads the whole roster in a scratch replica and checks it before anything of it is believed or kept.
+func (r *Replica) tryRoster(ctx context.Context, s seal.Scan2, ep *seal.Epoch) error {
+	const op = "replica.Join"
+	var l seal.Listing
+	roster := seal.NewRoster(s.Org)
+	chain := [][32]byte{roster.Head.H}
+	for {
+		answer, err := r.call(ctx, ep.StreamKey(), seal.PathList, ep.StreamID(), seal.ListCall{After: roster.Head.N, Max: pageBytes}.Marshal())
+		if err != nil {
+			return err
+		}
+		if l, err = seal.ParseListing(answer); err != nil {
+			return krama.E(op, krama.Tampered, "the relay's answer is cut or garbled")
+		}
+		for _, wire := range l.Entries {
+			env, v := ep.Open(wire)
+			if v == seal.Fine && env.Kind == seal.EnvRoster {
+				if err := roster.Apply(env); krama.KindOf(err) == krama.NotYet || (err != nil && roster.Head.N == 1) {
+					return err
+				}
+			} else {
+				roster.Advance(seal.EnvelopeID(wire))
+			}
+			chain = append(chain, roster.Head.H)
+		}
+		if len(l.Entries) == 0 || roster.Head.N >= l.Head.N {
+			break
+		}
+	}
+	if s.Roster.N >= uint64(len(chain)) || chain[s.Roster.N] != s.Roster.H {
+		return krama.E(op, krama.Tampered, "the relay shows another programme than the one scanned")
+	}
+	admin := false
+	for _, d := range roster.Devices {
+		admin = admin || (seal.SHA256(d.Request.SigPub) == s.AdminKey && roster.Members[d.Member].Roles&krama.RoleAdmin != 0)
+	}
+	e := roster.Latest(krama.OrgCircle)
+	if !admin || e == nil || !e.Keyed[r.dev.ID()] || e.EC != ep.EC() || e.GC != ep.GC() {
+		return krama.E(op, krama.Tampered, "the programme does not list this device")
+	}
+	return nil
+}
+
+// Invitation is the office's half of an enrolment in progress. It lives in memory only.
+type Invitation struct {
+	Request *seal.Request
+	Drop    [16]byte
+	Code    seal.Scan2
+}
+
+// Invite reads a new device's QR-1 and fetches its request. A relay that swapped the request is Tampered.
+func (r *Replica) Invite(ctx context.Context, text string) (*Invitation, error) {
+	const op = "replica.Invite"
+	s, err := seal.ParseScan1(text)
+	if err != nil {
+		return nil, err
+	}
+	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
+		return nil, krama.E(op, krama.NotAllowed, "only an admin enrols devices")
+	}
+	if err := r.pull(ctx, krama.OrgCircle, StageRoster, func(Progress) {}); err != nil {
+		return nil, err
+	}
+	items, err := r.dropGet(ctx, s.Drop)
+	if err != nil {
+		return nil, err
+	}
+	if len(items) == 0 {
+		return nil, krama.E(op, krama.NotFound, "the new device has not reached the relay yet")
+	}
+	for _, it := range items {
+		if seal.SHA256(it) != s.RequestHash {
+			continue
+		}
+		req, err := seal.ParseRequest(it)
+		if err != nil {
+			return nil, err
+		}
+		inv := &Invitation{Request: req, Drop: s.Drop}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.roster.Devices[req.ID()] != nil {
+			return nil, krama.E(op, krama.Conflict, "this device is enrolled already")
+		}
+		inv.Code = seal.Scan2{Org: r.roster.Org, Roster: r.roster.Head, AdminKey: seal.SHA256(r.dev.SigPub()), Relay: r.relay}
+		if _, err := io.ReadFull(r.Rand, inv.Code.Secret[:]); err != nil {
+			return nil, krama.Wrap(op, err)
+		}
+		return inv, nil
+	}
+	return nil, krama.E(op, krama.Tampered, "what lies at the relay is not what was scanned")
+}
+
+func (r *Replica) dropGet(ctx context.Context, drop [16]byte) ([][]byte, error) {
+	answer, err := r.streamCall(ctx, krama.OrgCircle, seal.PathDropGet, seal.Frame(drop[:]))
+	if err != nil {
+		return nil, err
+	}
+	items, err := seal.ParseFrame(answer, 64)
+	if err != nil {
+		return nil, krama.E("replica.dropGet", krama.Tampered, "the relay's answer is cut or garbled")
+	}
+	return items, nil
+}
+
+// Enrol finishes an invitation once the new device has proved that it scanned our code: it adds the member if she is new,
+// the device, its grants for every circle its roles open and this device administers, and posts the keys. It returns
+// false while the proof is not there. Repeating after a failure goes on where it stopped.
+func (r *Replica) Enrol(ctx context.Context, inv *Invitation, member krama.MemberID, roles krama.Role) (bool, error) {
+	const op = "replica.Enrol"
+	items, err := r.dropGet(ctx, inv.Drop)
+	if err != nil {
+		return false, err
+	}
+	var pop []byte
+	for _, it := range items {
+		if len(it) == 32+ed25519.SignatureSize && [32]byte(it[:32]) == inv.Code.Secret &&
+			seal.CheckProof(inv.Code.Org, inv.Request, inv.Code.Secret, it[32:]) {
+			pop = it[32:]
+		}
+	}
+	if pop == nil {
+		return false, nil
+	}
+	id := inv.Request.ID()
+	for range 8 { // another admin may be first at any of these: read again, do what is still missing
+		err = r.enrolSteps(ctx, inv, member, roles, id, pop)
+		if krama.KindOf(err) != krama.Conflict {
+			break
+		}
+		if err := r.pull(ctx, krama.OrgCircle, StageRoster, func(Progress) {}); err != nil {
+			return false, err
+		}
+	}
+	return err == nil, krama.Wrap(op, err)
+}
+
+func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.MemberID, roles krama.Role, id krama.DeviceID, pop []byte) error {
+	r.mu.Lock()
+	newMember, newDevice := r.roster.Members[member] == nil, r.roster.Devices[id] == nil
+	r.mu.Unlock()
+	if newMember {
+		if err := r.statement(ctx, func(s *seal.Statement) { s.MemberAdd = &seal.MemberAdd{Member: member, Roles: roles} }); err != nil {
+			return err
+		}
+	}
+	if newDevice {
+		if err := r.statement(ctx, func(s *seal.Statement) {
+			s.DeviceAdd = &seal.DeviceAdd{Member: member, Device: inv.Request, Algorithm: 1, Verified: seal.ByScan, Secret: inv.Code.Secret, Proof: pop}
+		}); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	if r.roster.Devices[id] == nil || r.roster.Members[member] == nil {
+		r.mu.Unlock()
+		return krama.E("replica.Enrol", krama.NotAllowed, "the roster refused the device")
+	}
+	roles = r.roster.Members[member].Roles
+	var grant []krama.CircleID
+	var give []*seal.Epoch
+	for c, st := range r.streams {
+		if ring := r.roster.Circles[c]; c == krama.OrgCircle || roles&ring.Readers != 0 {
+			give = append(give, st.epoch)
+			if !r.roster.Latest(c).Keyed[id] {
+				grant = append(grant, c)
+			}
+		}
+	}
+	r.mu.Unlock()
+	for _, c := range grant {
+		if err := r.statement(ctx, func(s *seal.Statement) { s.EpochGrant = &seal.EpochGrant{Circle: c, Device: id} }); err != nil {
+			return err
+		}
+	}
+	box := seal.Mailbox(id, seal.KemHash(inv.Request.KemPub))
+	put := func(item []byte) error {
+		_, err := r.streamCall(ctx, krama.OrgCircle, seal.PathBoxPut, seal.Frame(box[:], item))
+		return err
+	}
+	for _, ep := range give {
+		wrap, err := ep.Wrap(id, inv.Request.KemPub)
+		if err != nil {
+			return err
+		}
+		if err := put(seal.BoxItem(id, ep.EC(), wrap)); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	org := r.streams[krama.OrgCircle].epoch
+	boot, err := seal.SealBootstrap(r.roster.Org, inv.Request, seal.Bootstrap{Epoch: org.Epoch, EC: org.EC(), GC: org.GC()})
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return put(boot) // last: the new device begins when it finds this
+}

@@ -1,0 +1,151 @@
+package replica
+
+import (
+	"context"
+	"crypto/ed25519"
+	"io"
+
+	"krama"
+	"krama/seal"
+)
+
+// Found founds a programme at a relay: genesis, this device as the first admin's, and the circles every programme has.
+// token is what the relay's steward gave. The replica must be Fresh. If it fails half-way, remove the folder and begin
+// again: nobody else has seen anything of it.
+func (r *Replica) Found(ctx context.Context, relay, token string) error {
+	const op = "replica.Found"
+	if r.State() != Fresh {
+		return krama.E(op, krama.Conflict, "this device belongs to a programme already")
+	}
+	st, err := seal.NewStatement(r.Rand, 1)
+	if err != nil {
+		return err
+	}
+	g := &seal.Genesis{Device: r.dev.Request()}
+	for _, b := range [][]byte{g.Nonce[:], g.Founder[:]} {
+		if _, err := io.ReadFull(r.Rand, b); err != nil {
+			return krama.Wrap(op, err)
+		}
+	}
+	st.Genesis = g
+	org := krama.OrgID(seal.Hash("org", st.Marshal()))
+	ep, err := seal.NewEpoch(r.Rand, seal.Context{Org: org})
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.setOrg(org, relay)
+	err = r.commit(tagged(tagOrg, org[:], []byte(relay)), epochEntry(ep))
+	if err == nil {
+		err = r.addEpoch(ep)
+	}
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	control := ep.ControlKey()
+	pub := control.Public().(ed25519.PublicKey)
+	if _, err := r.call(ctx, control, seal.PathFound, seal.ProgrammeID(pub), seal.Frame([]byte(token), pub)); err != nil {
+		return err
+	}
+	if err := r.createStream(ctx, ep); err != nil {
+		return err
+	}
+	if err := r.say(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())}); err != nil {
+		return err
+	}
+	if err := r.founded(); err != nil {
+		return err
+	}
+	if err := r.openEpoch(ctx, ep); err != nil {
+		return err
+	}
+	for _, k := range krama.CircleKinds {
+		if err := r.createCircle(ctx, k); err != nil {
+			return err
+		}
+	}
+	return r.Sync(ctx, nil)
+}
+
+// founded checks that the genesis was read back.
+func (r *Replica) founded() error {
+	if r.State() != Enrolled {
+		return krama.E("replica.Found", krama.Tampered, "the relay does not show what it took")
+	}
+	return nil
+}
+
+// statement appends one roster statement.
+func (r *Replica) statement(ctx context.Context, fill func(*seal.Statement)) error {
+	r.mu.Lock()
+	st, err := seal.NewStatement(r.Rand, r.roster.Head.N+1)
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	fill(st)
+	return r.say(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
+}
+
+func (r *Replica) openEpoch(ctx context.Context, ep *seal.Epoch) error {
+	me, _ := r.Device()
+	return r.statement(ctx, func(s *seal.Statement) {
+		s.EpochOpen = &seal.EpochOpen{Circle: ep.Circle, Epoch: ep.Epoch, EC: ep.EC(), GC: ep.GC(), Devices: []krama.DeviceID{me}}
+	})
+}
+
+func (r *Replica) createStream(ctx context.Context, ep *seal.Epoch) error {
+	r.mu.Lock()
+	control := r.streams[krama.OrgCircle].epoch.ControlKey()
+	h := r.streams[ep.Circle].head
+	r.mu.Unlock()
+	id := ep.StreamID()
+	_, err := r.call(ctx, control, seal.PathCreate, seal.ProgrammeID(control.Public().(ed25519.PublicKey)),
+		seal.Frame(id[:], ep.StreamKey().Public().(ed25519.PublicKey), h.H[:]))
+	return err
+}
+
+// retentionDays is how long a circle's records are kept, from the threat model's defaults; issue of dates is the office's.
+var retentionDays = map[krama.CircleKind]uint32{krama.KindOutreach: 365, krama.KindClinical: 3650, krama.KindCasework: 730, krama.KindSafeguarding: 3650}
+
+func (r *Replica) createCircle(ctx context.Context, k krama.CircleKind) error {
+	const op = "replica.createCircle"
+	var id krama.CircleID
+	if _, err := io.ReadFull(r.Rand, id[:]); err != nil {
+		return krama.Wrap(op, err)
+	}
+	if err := r.statement(ctx, func(s *seal.Statement) {
+		s.CircleCreate = &seal.CircleCreate{Circle: id, Recoverable: k != krama.KindSafeguarding, History: true, RetentionDays: retentionDays[k],
+			Readers: k.Writers(), Writers: k.Writers()}
+	}); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	ep, err := seal.NewEpoch(r.Rand, seal.Context{Org: r.roster.Org, Circle: id})
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := r.openEpoch(ctx, ep); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	err = r.commit(epochEntry(ep))
+	if err == nil {
+		err = r.addEpoch(ep)
+	}
+	r.kinds[id] = k
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := r.createStream(ctx, ep); err != nil {
+		return err
+	}
+	rec, err := r.NewRecord()
+	if err != nil {
+		return err
+	}
+	return r.Write(k, krama.SubjectID{}, &krama.Record{ID: rec, Circle: &krama.Circle{Kind: k}})
+}

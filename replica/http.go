@@ -1,0 +1,43 @@
+//go:build !js
+
+package replica
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"krama"
+	"krama/seal"
+)
+
+// HTTP is a Remote over an HTTP client; the phone has its own over the browser's fetch.
+type HTTP struct {
+	Client *http.Client
+	URL    string
+}
+
+// maxAnswer bounds what a relay may send back for one call.
+const maxAnswer = 8 << 20
+
+// Call implements Remote.
+func (h HTTP) Call(ctx context.Context, path string, body []byte) ([]byte, time.Time, error) {
+	const op = "replica.HTTP"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.URL+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, time.Time{}, krama.E(op, krama.Invalid, "the relay's address")
+	}
+	req.Header.Set("Content-Type", "text/plain")
+	res, err := h.Client.Do(req)
+	if err != nil {
+		return nil, time.Time{}, krama.E(op, krama.Offline, "") // the cause names addresses: it stays here
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return nil, time.Time{}, krama.E(op, krama.Offline, "")
+	}
+	return Answer(res.StatusCode, res.Header.Get(seal.TimeHeader), answer)
+}

@@ -1,0 +1,82 @@
+package replica
+
+import (
+	"runtime"
+)
+
+// loader folds a journal into a replica. Envelopes are decoded side by side and folded in order.
+type loader struct {
+	r    *Replica
+	work chan *entry   // to decode
+	next chan *loading // in order
+	done chan error
+}
+
+type loading struct {
+	e     *entry
+	ready chan struct{}
+	tag   byte
+	raw   []byte
+}
+
+func newLoader(r *Replica) *loader {
+	l := &loader{r: r, next: make(chan *loading, 512), done: make(chan error, 1)}
+	go l.fold()
+	return l
+}
+
+// take receives one journal entry. What follows damage is treated like the rest: an envelope out of its place is asked for
+// again, anything typed is kept.
+func (l *loader) take(b []byte, _ bool) error {
+	if len(b) == 0 {
+		return errEntry
+	}
+	b = append([]byte(nil), b...)
+	it := &loading{tag: b[0], raw: b[1:], ready: make(chan struct{})}
+	if b[0] == tagEnvelope {
+		e, err := parseEnvelope(b[1:])
+		if err != nil {
+			return err
+		}
+		it.e = e
+		if parallel {
+			go func() { e.decode(); close(it.ready) }()
+		} else {
+			e.decode()
+			close(it.ready)
+		}
+	} else {
+		close(it.ready)
+	}
+	l.next <- it
+	return nil
+}
+
+// parallel is whether decoding beside reading gains anything.
+var parallel = runtime.GOARCH != "wasm"
+
+func (l *loader) fold() {
+	var failed error
+	for it := range l.next {
+		<-it.ready
+		if failed != nil {
+			continue
+		}
+		if it.e != nil {
+			st := l.r.streams[it.e.circle]
+			if st == nil || it.e.n != st.head.N+1 {
+				continue // behind damage: the relay is asked again
+			}
+			failed = l.r.apply(st, it.e)
+		} else {
+			failed = l.r.restore(it.tag, it.raw)
+		}
+	}
+	l.done <- failed
+}
+
+// finish waits until everything taken is folded in.
+func (l *loader) finish() error {
+	close(l.next)
+	return <-l.done
+}

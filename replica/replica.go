@@ -1,0 +1,466 @@
+// Package replica is one device: its vault, what it has typed and not yet sent, what it has verified, and how it meets the
+// relay. It believes nothing the relay says that a key or the roster does not prove.
+package replica
+
+import (
+	"crypto/sha256"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"krama"
+	"krama/journal"
+	"krama/seal"
+)
+
+// Event is one record that entered the replica, in the order of its stream or, when Local, just typed here. A record that
+// was typed here comes once more, not Local, when it is confirmed.
+type Event struct {
+	Circle  krama.CircleKind
+	Subject krama.SubjectID
+	Record  *krama.Record
+	Author  krama.DeviceID
+	TimeMS  uint64
+	Local   bool
+}
+
+// Config is what a replica needs from its host.
+type Config struct {
+	Dir      journal.Dir
+	Rand     io.Reader
+	Now      func() time.Time
+	Dial     func(relayURL string) Remote
+	Feed     func(Event) // called with the replica's lock held
+	Platform string      // in the enrolment request: "phone", "desk"
+	Office   bool        // writes the daily heartbeat
+	Cost     seal.Cost   // of the vault; zero for the default, stepping down when memory is short
+}
+
+// Files of a device.
+const (
+	vaultFile   = "vault"
+	journalFile = "journal"
+)
+
+// State is how far a device has come.
+type State uint8
+
+// States.
+const (
+	Fresh    State = iota // keys made, QR-1 can be shown
+	Scanned               // QR-2 was scanned; waiting for the office
+	Enrolled              // the roster lists it and it holds its keys
+)
+
+// Replica is an unlocked device. It is safe for concurrent use.
+type Replica struct {
+	Config
+	mu      sync.Mutex // everything below
+	syncing sync.Mutex // one sync at a time
+
+	j      *journal.Journal
+	file   journal.File
+	report journal.Report
+	loaded bool
+
+	dev    *seal.Device
+	drop   []byte // seed of the enrolment drop's key
+	scan   *seal.Scan2
+	relay  string
+	remote Remote
+	offset time.Duration // relay's clock minus ours
+
+	roster  *seal.Roster
+	streams map[krama.CircleID]*stream
+	keys    map[krama.CircleID]map[krama.SubjectID]seal.SubjectKey
+	kinds   map[krama.CircleID]krama.CircleKind
+
+	outbox    []*pending
+	sealed    []*sealedEnvelope
+	alarms    []Alarm
+	values    map[string]string
+	lastSync  time.Time
+	heartbeat time.Time // newest seen
+	newer     bool      // the roster speaks a later version
+
+}
+
+// stream is one circle's stream as this device verified it.
+type stream struct {
+	epoch   *seal.Epoch
+	head    seal.Head
+	chain   [][32]byte // chain[n] is H_n
+	authors map[krama.DeviceID]*author
+	pending []*entry // envelopes with an item whose subject key is not here yet
+}
+
+type author struct {
+	ids  [][32]byte // envelope ids by sequence, from 1
+	held map[uint64]*entry
+}
+
+func (a *author) last() (seq uint64, id [32]byte) {
+	if n := len(a.ids); n > 0 {
+		return uint64(n), a.ids[n-1]
+	}
+	return 0, id
+}
+
+// pending is one item typed here and not yet read back from the relay.
+type pending struct {
+	circle  krama.CircleID
+	item    seal.Item
+	content [32]byte
+}
+
+func contentOf(c krama.CircleID, it seal.Item) [32]byte {
+	return sha256.Sum256(seal.Frame(c[:], it.Subject[:], []byte{byte(it.Kind)}, it.Body))
+}
+
+// sealedEnvelope is an envelope that may have been sent. It is sent again with the same bytes until it is read back.
+type sealedEnvelope struct {
+	circle krama.CircleID
+	id     [32]byte
+	seq    uint64
+	wire   []byte
+}
+
+// Alarm is something a person must know about. Alarms stay.
+type Alarm struct {
+	What   AlarmKind
+	Circle krama.CircleID
+	N      uint64 // position in the stream
+	Author krama.DeviceID
+	Day    krama.Day
+}
+
+// AlarmKind names an alarm; the catalogue has its sentence.
+type AlarmKind string
+
+// Alarms of protocol §4.3 and §5.2, and of the journal.
+const (
+	AlarmTampered     AlarmKind = "tampered"
+	AlarmForged       AlarmKind = "forged"
+	AlarmMalformed    AlarmKind = "malformed"
+	AlarmUnauthorised AlarmKind = "unauthorised"
+	AlarmFork         AlarmKind = "fork"
+	AlarmEquivocation AlarmKind = "equivocation"
+	AlarmGap          AlarmKind = "gap"      // clears when the missing envelope arrives
+	AlarmRollback     AlarmKind = "rollback" // the relay shows less than before
+	AlarmWithheld     AlarmKind = "withheld" // a colleague has seen roster statements that the relay does not give us
+	AlarmFrozen       AlarmKind = "frozen"   // no heartbeat for 72 hours
+	AlarmDamaged      AlarmKind = "damaged"  // part of this device's file could not be read
+	AlarmRoster       AlarmKind = "roster"   // a roster statement broke a rule
+)
+
+// stops reports whether the alarm stops uploads: what we would seal might go to a false stream.
+func (k AlarmKind) stops() bool { return k == AlarmFork || k == AlarmRollback || k == AlarmWithheld }
+
+// HasVault reports whether the device has a vault.
+func HasVault(d journal.Dir) (bool, error) {
+	f, err := d.Open(vaultFile)
+	if err != nil {
+		return false, hostError("replica.HasVault", err)
+	}
+	defer f.Close()
+	n, err := f.Size()
+	return n == seal.VaultSize, hostError("replica.HasVault", err)
+}
+
+// hostError gives errors of the host's files a kind.
+func hostError(op string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, journal.ErrFull):
+		return &krama.Error{Op: op, Kind: krama.Full, Err: err}
+	case errors.Is(err, journal.ErrBusy):
+		return &krama.Error{Op: op, Kind: krama.Conflict, Err: err}
+	case errors.Is(err, journal.ErrNot):
+		return &krama.Error{Op: op, Kind: krama.Tampered, Err: err}
+	}
+	return krama.Wrap(op, err)
+}
+
+func newReplica(c Config) *Replica {
+	return &Replica{Config: c, streams: map[krama.CircleID]*stream{}, keys: map[krama.CircleID]map[krama.SubjectID]seal.SubjectKey{},
+		kinds: map[krama.CircleID]krama.CircleKind{krama.OrgCircle: krama.KindOrg}, values: map[string]string{}}
+}
+
+// Create makes a new device with its own keys, locked by words. An existing vault is Conflict.
+func Create(c Config, words string) (*Replica, error) {
+	const op = "replica.Create"
+	if has, err := HasVault(c.Dir); err != nil {
+		return nil, err
+	} else if has {
+		return nil, krama.E(op, krama.Conflict, "this device has a vault already")
+	}
+	var vk [32]byte
+	if _, err := io.ReadFull(c.Rand, vk[:]); err != nil {
+		return nil, krama.Wrap(op, err)
+	}
+	var drop [32]byte
+	if _, err := io.ReadFull(c.Rand, drop[:]); err != nil {
+		return nil, krama.Wrap(op, err)
+	}
+	dev, err := seal.NewDevice(c.Rand, c.Platform)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Dir.Remove(journalFile); err != nil {
+		return nil, hostError(op, err)
+	}
+	r := newReplica(c)
+	if err := r.openJournal(vk); err != nil {
+		return nil, err
+	}
+	d, err := dev.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	// The journal first: a vault without a journal would unlock nothing.
+	if err := r.commit(tagged(tagDevice, d, drop[:])); err != nil {
+		r.Close()
+		return nil, err
+	}
+	if err := writeVault(c, words, vk); err != nil {
+		r.Close()
+		return nil, err
+	}
+	r.dev, r.drop = dev, drop[:]
+	return r, nil
+}
+
+func writeVault(c Config, words string, vk [32]byte) error {
+	const op = "replica.writeVault"
+	cost := c.Cost
+	if cost == (seal.Cost{}) {
+		cost = seal.CostDefault
+	}
+	b, err := seal.SealVault(c.Rand, words, nil, cost, vk)
+	if err != nil {
+		return err
+	}
+	f, err := c.Dir.Open(vaultFile)
+	if err != nil {
+		return hostError(op, err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(b, 0); err != nil {
+		return hostError(op, err)
+	}
+	return hostError(op, f.Sync())
+}
+
+// Unlock opens the device with its words and loads everything into memory. Wrong words are CannotDecrypt; a vault or
+// journal that was changed is Tampered; a device another process or tab holds is Conflict.
+func Unlock(c Config, words string) (*Replica, error) {
+	vk, err := OpenKey(c.Dir, words)
+	if err != nil {
+		return nil, err
+	}
+	return Load(c, vk)
+}
+
+// OpenKey opens only the vault: the slow half of Unlock.
+func OpenKey(d journal.Dir, words string) (vk [32]byte, err error) {
+	const op = "replica.Unlock"
+	f, err := d.Open(vaultFile)
+	if err != nil {
+		return vk, hostError(op, err)
+	}
+	defer f.Close()
+	b := make([]byte, seal.VaultSize)
+	if n, err := f.Size(); err != nil || n != seal.VaultSize {
+		return vk, krama.E(op, krama.NotFound, "no vault")
+	}
+	if _, err := f.ReadAt(b, 0); err != nil {
+		return vk, hostError(op, err)
+	}
+	return seal.OpenVault(b, words, nil)
+}
+
+// Load opens the journal with the vault's key: the fast half of Unlock.
+func Load(c Config, vk [32]byte) (*Replica, error) {
+	r := newReplica(c)
+	if err := r.openJournal(vk); err != nil {
+		return nil, err
+	}
+	if r.dev == nil {
+		r.Close()
+		return nil, krama.E("replica.Unlock", krama.Tampered, "the device's keys are gone")
+	}
+	return r, nil
+}
+
+func (r *Replica) openJournal(vk [32]byte) error {
+	const op = "replica.open"
+	f, err := r.Dir.Open(journalFile)
+	if err != nil {
+		return hostError(op, err)
+	}
+	l := newLoader(r)
+	j, rep, err := journal.Open(f, seal.Local{Key: vk}, r.Rand, l.take)
+	if err == nil {
+		err = l.finish()
+	}
+	if err != nil {
+		f.Close()
+		return hostError(op, err)
+	}
+	r.j, r.file, r.report = j, f, rep
+	r.loaded = true
+	if rep.Damaged > 0 && !slices.ContainsFunc(r.alarms, func(a Alarm) bool { return a.What == AlarmDamaged }) {
+		return r.raise(Alarm{What: AlarmDamaged})
+	}
+	return nil
+}
+
+// Close locks the device: keys are forgotten as far as the language allows.
+func (r *Replica) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil {
+		return nil
+	}
+	err := r.j.Close()
+	r.j, r.dev, r.streams, r.keys = nil, nil, nil, nil
+	return err
+}
+
+func (r *Replica) commit(entries ...[]byte) error {
+	if r.j == nil {
+		return krama.E("replica", krama.NotAllowed, "locked")
+	}
+	return hostError("replica.commit", r.j.Commit(entries...))
+}
+
+// State tells how far the device has come.
+func (r *Replica) State() State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state()
+}
+
+func (r *Replica) state() State {
+	switch {
+	case r.roster != nil && r.streams[krama.OrgCircle] != nil && r.roster.Devices[r.dev.ID()] != nil:
+		return Enrolled
+	case r.scan != nil:
+		return Scanned
+	}
+	return Fresh
+}
+
+// Status is what a screen says about the device.
+type Status struct {
+	State    State
+	Device   krama.DeviceID
+	Unsent   int // records that are only on this device
+	LastSync time.Time
+	Alarms   []Alarm
+	Newer    bool // a later version of the program is needed
+	Relay    string
+	Bytes    int64 // of the journal
+	Torn     bool  // an unfinished last write was dropped at opening
+	Streams  map[krama.CircleKind]uint64
+}
+
+// Status returns the device's state.
+func (r *Replica) Status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := Status{State: r.state(), Device: r.dev.ID(), LastSync: r.lastSync, Newer: r.newer, Relay: r.relay, Bytes: r.j.Size(),
+		Torn: r.report.Torn > 0, Streams: map[krama.CircleKind]uint64{}}
+	for _, p := range r.outbox {
+		if p.item.Kind != seal.KindSubjectKey {
+			s.Unsent++
+		}
+	}
+	s.Alarms = slices.Clone(r.alarms)
+	for c, st := range r.streams {
+		if k, ok := r.kinds[c]; ok {
+			s.Streams[k] = st.head.N
+		}
+		for id, a := range st.authors {
+			if len(a.held) > 0 {
+				s.Alarms = append(s.Alarms, Alarm{What: AlarmGap, Circle: c, Author: id})
+			}
+		}
+	}
+	if s.State == Enrolled && !r.heartbeat.IsZero() && r.lastSync.Sub(r.heartbeat) > freeze {
+		s.Alarms = append(s.Alarms, Alarm{What: AlarmFrozen})
+	}
+	return s
+}
+
+// freeze is how long an online device waits for the office's heartbeat before it says so.
+const freeze = 72 * time.Hour
+
+// raise records an alarm once.
+func (r *Replica) raise(a Alarm) error {
+	for _, old := range r.alarms {
+		if old.What == a.What && old.Circle == a.Circle && old.N == a.N {
+			return nil
+		}
+	}
+	a.Day = krama.DayOf(r.Now())
+	r.alarms = append(r.alarms, a)
+	return r.commit(alarmEntry(a))
+}
+
+// Value returns a setting or draft of the device.
+func (r *Replica) Value(key string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.values[key]
+}
+
+// SetValue keeps a setting or draft of the device, durable when it returns. Nothing of it leaves the device.
+func (r *Replica) SetValue(key, value string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.values[key] == value {
+		return nil
+	}
+	if err := r.commit(tagged(tagValue, []byte(key), []byte(value))); err != nil {
+		return err
+	}
+	r.values[key] = value
+	return nil
+}
+
+// Roster calls f with the roster under the replica's lock; f must keep nothing.
+func (r *Replica) Roster(f func(*seal.Roster)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.roster != nil {
+		f(r.roster)
+	}
+}
+
+// Device returns this device's id and its member's roles.
+func (r *Replica) Device() (krama.DeviceID, krama.Role) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	id := r.dev.ID()
+	if r.roster == nil || r.roster.Devices[id] == nil {
+		return id, 0
+	}
+	return id, r.roster.Members[r.roster.Devices[id].Member].Roles
+}
+
+// Kinds returns the circles this device reads, by kind.
+func (r *Replica) Kinds() map[krama.CircleKind]krama.CircleID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := map[krama.CircleKind]krama.CircleID{}
+	for c, k := range r.kinds {
+		if r.streams[c] != nil {
+			out[k] = c
+		}
+	}
+	return out
+}

@@ -1,0 +1,379 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"krama"
+	"krama/journal"
+	"krama/relay"
+	"krama/relay/memory"
+	"krama/seal"
+)
+
+// wire is a Remote straight into a relay's handler. twist, when set, may change what comes back: the lying relay.
+type wire struct {
+	h     http.Handler
+	twist func(path string, call []byte, answer []byte, err error) ([]byte, error)
+}
+
+func (w *wire) Call(_ context.Context, path string, body []byte) ([]byte, time.Time, error) {
+	rec := httptest.NewRecorder()
+	w.h.ServeHTTP(rec, httptest.NewRequest("POST", path, bytes.NewReader(body)))
+	answer, now, err := Answer(rec.Code, rec.Header().Get(seal.TimeHeader), rec.Body.Bytes())
+	if w.twist != nil {
+		answer, err = w.twist(path, body, answer, err)
+	}
+	return answer, now, err
+}
+
+// world is a relay, an office and phones.
+type world struct {
+	t     *testing.T
+	now   time.Time
+	store *memory.Store
+	relay *relay.Relay
+	desk  *device
+	n     byte
+}
+
+type device struct {
+	*Replica
+	cfg    Config
+	dir    *journal.MemDir
+	wire   *wire
+	events []Event
+}
+
+func (d *device) records() (out []krama.RecordID) {
+	for _, e := range d.events {
+		if !e.Local && e.Record.Circle == nil {
+			out = append(out, e.Record.ID)
+		}
+	}
+	return out
+}
+
+// shown is how many different records a screen of the device would show.
+func (d *device) shown() int {
+	seen := map[krama.RecordID]bool{}
+	for _, e := range d.events {
+		if e.Record.Circle == nil {
+			seen[e.Record.ID] = true
+		}
+	}
+	return len(seen)
+}
+
+const words = "stone river lamp seven"
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, now: time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC), store: memory.New()}
+	w.relay = relay.New(w.store, "token", relay.DefaultLimits, func() time.Time { return w.now })
+	w.desk = w.device("desk")
+	w.desk.Office = true
+	w.must(w.desk.Found(context.Background(), "relay", "token"))
+	return w
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) device(platform string) *device {
+	w.t.Helper()
+	d := &device{dir: &journal.MemDir{}, wire: &wire{h: w.relay}}
+	d.cfg = Config{Dir: d.dir, Rand: rand.Reader, Now: func() time.Time { return w.now }, Platform: platform, Cost: seal.CostFloor,
+		Dial: func(string) Remote { return d.wire }, Feed: func(e Event) { d.events = append(d.events, e) }}
+	r, err := Create(d.cfg, words)
+	w.must(err)
+	d.Replica = r
+	return d
+}
+
+// enrol takes a new phone through both scans.
+func (w *world) enrol(d *device, roles krama.Role) *device {
+	w.t.Helper()
+	ctx := context.Background()
+	w.must(d.Introduce(ctx, "relay"))
+	inv, err := w.desk.Invite(ctx, d.Scan1().String())
+	w.must(err)
+	w.must(d.Accept(ctx, inv.Code.String()))
+	w.n++
+	ok, err := w.desk.Enrol(ctx, inv, krama.MemberID{w.n}, roles)
+	w.must(err)
+	if !ok {
+		w.t.Fatal("the office did not see the proof")
+	}
+	ok, err = d.Join(ctx, nil)
+	w.must(err)
+	if !ok || d.State() != Enrolled {
+		w.t.Fatal("the phone did not join")
+	}
+	return d
+}
+
+func (w *world) phone() *device { return w.enrol(w.device("phone"), krama.RoleOutreach) }
+
+// person registers somebody and returns her.
+func (w *world) person(d *device) krama.SubjectID {
+	w.t.Helper()
+	s, err := d.NewSubject()
+	w.must(err)
+	id, _ := d.NewRecord()
+	code, _ := krama.NewCode(rand.Reader)
+	w.must(d.Write(krama.KindOutreach, s, &krama.Record{ID: id, Person: &krama.Person{Code: code, Gender: 1, Age: 4, Category: 1,
+		District: 1002, Registered: krama.DayOf(w.now)}}))
+	return s
+}
+
+func (w *world) contact(d *device, s krama.SubjectID) krama.RecordID {
+	w.t.Helper()
+	id, _ := d.NewRecord()
+	w.must(d.Write(krama.KindOutreach, s, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), District: 1002, Place: 1,
+		Given: krama.Supplies{10}, Test: krama.TestOffered}}))
+	return id
+}
+
+func (w *world) sync(ds ...*device) {
+	w.t.Helper()
+	for _, d := range ds {
+		w.must(d.Sync(context.Background(), nil))
+	}
+}
+
+// reopen locks a device, as the end of its process does, and unlocks it again.
+func (w *world) reopen(d *device) {
+	w.t.Helper()
+	d.dir.Crash()
+	d.events = nil
+	r, err := Unlock(d.cfg, words)
+	w.must(err)
+	d.Replica = r
+}
+
+func TestOneContactEndToEnd(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.phone(), w.phone()
+	s := w.person(a)
+	w.contact(a, s)
+	if st := a.Status(); st.Unsent != 2 {
+		t.Errorf("unsent %d want 2", st.Unsent)
+	}
+	w.reopen(a)
+	if st := a.Status(); st.Unsent != 2 || a.shown() != 2 {
+		t.Errorf("after a restart: unsent %d, shown %d; want 2, 2", st.Unsent, a.shown())
+	}
+	w.sync(a)
+	if st := a.Status(); st.Unsent != 0 || len(st.Alarms) != 0 {
+		t.Errorf("after sync: %+v", st)
+	}
+	w.sync(b, w.desk)
+	w.contact(b, s)
+	w.sync(b, a, w.desk)
+	for name, d := range map[string]*device{"a": a, "b": b, "desk": w.desk} {
+		if got := len(d.records()); got != 3 {
+			t.Errorf("%s has %d records want 3", name, got)
+		}
+		w.reopen(d)
+		if got := len(d.records()); got != 3 {
+			t.Errorf("%s has %d records after a restart, want 3", name, got)
+		}
+		if al := d.Status().Alarms; len(al) != 0 {
+			t.Errorf("%s: %v", name, al)
+		}
+	}
+}
+
+func TestManyRecordsSplitIntoEnvelopes(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.phone(), w.phone()
+	s := w.person(a)
+	for range 1100 {
+		w.contact(a, s)
+	}
+	w.sync(a, b)
+	if got := len(b.records()); got != 1101 {
+		t.Errorf("got %d records want 1101", got)
+	}
+	if st := a.Status(); st.Unsent != 0 {
+		t.Errorf("unsent %d", st.Unsent)
+	}
+}
+
+func TestWrongWords(t *testing.T) {
+	w := newWorld(t)
+	w.desk.dir.Crash()
+	if _, err := Unlock(w.desk.cfg, "stone river lamp eight"); krama.KindOf(err) != krama.CannotDecrypt {
+		t.Errorf("got %v", err)
+	}
+	w.reopen(w.desk)
+	if _, err := Unlock(w.desk.cfg, words); krama.KindOf(err) != krama.Conflict {
+		t.Errorf("a second holder: %v", err)
+	}
+	if _, err := Create(w.desk.cfg, words); krama.KindOf(err) == krama.Internal || err == nil {
+		t.Errorf("creating over a vault: %v", err)
+	}
+}
+
+func TestClockWrongByAYear(t *testing.T) {
+	for _, years := range []int{-1, 1, -56} {
+		w := newWorld(t)
+		a := w.phone()
+		real := a.cfg.Now
+		a.cfg.Now = func() time.Time { return real().AddDate(years, 0, 0) }
+		w.reopen(a)
+		id, _ := a.NewRecord()
+		w.must(a.Write(krama.KindOutreach, w.person0(a), &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), Place: 1}}))
+		w.sync(a, w.desk)
+		if got := len(w.desk.records()); got != 1 {
+			t.Errorf("clock off by %d years: desk has %d records", years, got)
+		}
+	}
+}
+
+func (w *world) person0(d *device) krama.SubjectID { s, _ := d.NewSubject(); return s }
+
+// TestCrashAnywhere fails every write of a phone's life in turn, in the two ways a disk fails, restarts, and checks that
+// what was called saved is there once.
+func TestCrashAnywhere(t *testing.T) {
+	for fail := 1; fail < 40; fail++ {
+		for _, lost := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%d/%v", fail, lost), func(t *testing.T) {
+				w := newWorld(t)
+				a := w.phone()
+				var saved []krama.RecordID
+				count := 0
+				a.dir.Fault = func(op string, n int) error {
+					if count++; count >= fail && (op == "write") == lost {
+						return fmt.Errorf("power")
+					}
+					return nil
+				}
+				s, _ := a.NewSubject()
+				for range 3 {
+					id, _ := a.NewRecord()
+					if a.Write(krama.KindOutreach, s, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), Place: 1}}) == nil {
+						saved = append(saved, id)
+					}
+					a.Sync(context.Background(), nil)
+				}
+				a.dir.Fault = nil
+				w.reopen(a)
+				w.sync(a, w.desk)
+				got := map[krama.RecordID]int{}
+				for _, id := range w.desk.records() {
+					got[id]++
+				}
+				for _, id := range saved {
+					if got[id] != 1 {
+						t.Errorf("a saved record is at the desk %d times", got[id])
+					}
+				}
+				for id, n := range got {
+					if n > 1 {
+						t.Errorf("record %s is at the desk %d times", id, n)
+					}
+				}
+				if al := append(a.Status().Alarms, w.desk.Status().Alarms...); len(al) > 0 {
+					t.Errorf("a crash raised %v", al)
+				}
+			})
+		}
+	}
+}
+
+// TestLostAnswers drops the answer of every call in turn: what was sent arrives once.
+func TestLostAnswers(t *testing.T) {
+	for drop := 1; drop < 12; drop++ {
+		w := newWorld(t)
+		a := w.phone()
+		s := w.person(a)
+		w.contact(a, s)
+		n := 0
+		a.wire.twist = func(_ string, _, answer []byte, err error) ([]byte, error) {
+			if n++; n == drop {
+				return nil, krama.E("test", krama.Offline, "")
+			}
+			return answer, err
+		}
+		err := a.Sync(context.Background(), nil)
+		if n >= drop && err == nil {
+			t.Errorf("call %d unanswered, sync says all is well", drop)
+		}
+		w.reopen(a)
+		w.contact(a, s)
+		a.wire.twist = nil
+		w.sync(a, w.desk)
+		if got := len(w.desk.records()); got != 3 || a.Status().Unsent != 0 {
+			t.Errorf("call %d unanswered: desk has %d records want 3, unsent %d", drop, got, a.Status().Unsent)
+		}
+		if al := append(a.Status().Alarms, w.desk.Status().Alarms...); len(al) > 0 {
+			t.Errorf("call %d unanswered raised %v", drop, al)
+		}
+	}
+}
+
+func TestFullDiskLosesNothing(t *testing.T) {
+	w := newWorld(t)
+	a := w.phone()
+	s := w.person(a)
+	a.dir.Fault = func(op string, n int) error { return journal.ErrFull }
+	id, _ := a.NewRecord()
+	err := a.Write(krama.KindOutreach, s, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), Place: 1}})
+	if krama.KindOf(err) != krama.Full {
+		t.Errorf("got %v want full", err)
+	}
+	if a.shown() != 1 || a.Status().Unsent != 1 {
+		t.Error("what was not saved is shown")
+	}
+	a.dir.Fault = nil
+	w.contact(a, s)
+	w.reopen(a)
+	if a.Status().Unsent != 2 {
+		t.Errorf("unsent %d want 2", a.Status().Unsent)
+	}
+}
+
+// TestRotKeepsTyped damages a phone's file in the middle: typed records behind the damage live on, the rest comes again.
+func TestRotKeepsTyped(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.phone(), w.phone()
+	s := w.person(b)
+	for range 5 {
+		w.contact(b, s)
+		w.sync(b, a)
+	}
+	early := len(a.dir.File(journalFile).Data)
+	for range 5 {
+		w.contact(b, s)
+		w.sync(b, a)
+	}
+	w.contact(a, s)
+	w.contact(a, s)
+	a.dir.File(journalFile).Data[early+100] ^= 1
+	w.reopen(a)
+	if got := a.Status().Unsent; got != 2 {
+		t.Errorf("typed behind the damage: %d want 2", got)
+	}
+	w.sync(a, w.desk)
+	if got := a.shown(); got != 13 {
+		t.Errorf("a shows %d records want 13", got)
+	}
+	if got := len(w.desk.records()); got != 13 {
+		t.Errorf("desk has %d records want 13", got)
+	}
+	if al := a.Status().Alarms; len(al) != 1 || al[0].What != AlarmDamaged {
+		t.Errorf("alarms %v", al)
+	}
+}

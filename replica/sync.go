@@ -1,0 +1,403 @@
+package replica
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"time"
+
+	"krama"
+	"krama/seal"
+)
+
+// Progress tells how far a sync is. Total is 0 while it is not known.
+type Progress struct {
+	Stage       Stage
+	Done, Total uint64
+}
+
+// Stage is what a sync is doing.
+type Stage string
+
+// Stages, in order.
+const (
+	StageRoster Stage = "roster"
+	StageKeys   Stage = "keys"
+	StagePull   Stage = "pull"
+	StagePush   Stage = "push"
+	StageDone   Stage = "done"
+)
+
+// pageBytes is how much of a stream one call asks for. A page is verified and durable before the next is asked for, so a
+// first sync that is cut goes on where it was.
+const pageBytes = 512 << 10
+
+// Sync meets the relay: reads the roster, fetches keys, reads every circle to its head, sends what is typed, and reads it
+// back. What was sent counts as confirmed only then. progress may be nil.
+func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
+	r.syncing.Lock()
+	defer r.syncing.Unlock()
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	if !r.joined() {
+		return krama.E("replica.Sync", krama.NotAllowed, "not enrolled")
+	}
+	if err := r.pull(ctx, krama.OrgCircle, StageRoster, progress); err != nil {
+		return err
+	}
+	if err := r.fetchKeys(ctx, progress); err != nil {
+		return err
+	}
+	for _, c := range r.circles() {
+		if err := r.pull(ctx, c, StagePull, progress); err != nil {
+			return err
+		}
+	}
+	if r.stopped() {
+		return r.finish(progress)
+	}
+	r.mu.Lock()
+	err := r.sealOutbox()
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	for _, c := range append([]krama.CircleID{krama.OrgCircle}, r.circles()...) {
+		if err := r.push(ctx, c, progress); err != nil {
+			return err
+		}
+	}
+	if err := r.beat(ctx); err != nil {
+		return err
+	}
+	return r.finish(progress)
+}
+
+func (r *Replica) finish(progress func(Progress)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lastSync = r.Now()
+	progress(Progress{Stage: StageDone})
+	return r.commit(tagged(tagSynced, u64(uint64(r.lastSync.UnixMilli()))))
+}
+
+// joined reports whether the device holds circle 0's keys.
+func (r *Replica) joined() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.roster != nil && r.streams[krama.OrgCircle] != nil
+}
+
+// circles lists the content circles this device holds.
+func (r *Replica) circles() (out []krama.CircleID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c := range r.streams {
+		if c != krama.OrgCircle {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// stopped reports whether an alarm forbids sending.
+func (r *Replica) stopped() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.alarms {
+		if a.What.stops() {
+			return true
+		}
+	}
+	return false
+}
+
+// call signs and sends one call. A refusal by a relay whose clock differs from ours is tried once more with its time.
+func (r *Replica) call(ctx context.Context, key ed25519.PrivateKey, path string, principal [16]byte, payload []byte) ([]byte, error) {
+	for try := 0; ; try++ {
+		r.mu.Lock()
+		at := r.Now().Add(r.offset)
+		remote := r.remote
+		r.mu.Unlock()
+		body, err := seal.NewCall(r.Rand, key, path, principal, uint64(at.UnixMilli()), payload)
+		if err != nil {
+			return nil, err
+		}
+		answer, now, err := remote.Call(ctx, path, body)
+		if err == nil {
+			return answer, nil
+		}
+		skew := now.Sub(at)
+		if try > 0 || krama.KindOf(err) != krama.NotAllowed || now.IsZero() || (skew > -time.Second && skew < time.Second) {
+			return nil, err
+		}
+		r.mu.Lock()
+		r.offset += skew + time.Millisecond
+		r.mu.Unlock()
+	}
+}
+
+func (r *Replica) streamCall(ctx context.Context, c krama.CircleID, path string, payload []byte) ([]byte, error) {
+	r.mu.Lock()
+	st := r.streams[c]
+	if st == nil {
+		r.mu.Unlock()
+		return nil, krama.E("replica", krama.NotAllowed, "locked")
+	}
+	key, id := st.epoch.StreamKey(), st.epoch.StreamID()
+	r.mu.Unlock()
+	return r.call(ctx, key, path, id, payload)
+}
+
+// pull reads a circle to the relay's head.
+func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progress func(Progress)) error {
+	again := false
+	for {
+		r.mu.Lock()
+		st := r.streams[c]
+		after := st.head.N
+		var have [][32]byte
+		for _, s := range r.sealed {
+			if s.circle == c && len(have) < seal.MaxBatch {
+				have = append(have, s.id)
+			}
+		}
+		r.mu.Unlock()
+		answer, err := r.streamCall(ctx, c, seal.PathList, seal.ListCall{After: after, Max: pageBytes, Have: have}.Marshal())
+		if err != nil {
+			return err
+		}
+		l, err := seal.ParseListing(answer)
+		if err != nil {
+			return krama.E("replica.pull", krama.Tampered, "the relay's answer is cut or garbled")
+		}
+		err = r.receive(c, after, l)
+		if errors.Is(err, errAhead) && !again {
+			again = true
+			if err := r.pull(ctx, krama.OrgCircle, StageRoster, progress); err != nil {
+				return err
+			}
+			continue
+		}
+		if errors.Is(err, errAhead) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.raise(Alarm{What: AlarmWithheld, Circle: c, N: st.head.N + 1})
+		}
+		if err != nil {
+			return err
+		}
+		r.mu.Lock()
+		n := st.head.N
+		r.mu.Unlock()
+		progress(Progress{stage, n, l.Head.N})
+		if len(l.Entries) == 0 || n >= l.Head.N {
+			return nil
+		}
+	}
+}
+
+// receive verifies one page of a stream, makes it durable and applies it.
+func (r *Replica) receive(c krama.CircleID, after uint64, l seal.Listing) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil {
+		return krama.E("replica", krama.NotAllowed, "locked")
+	}
+	st := r.streams[c]
+	if st.head.N != after {
+		return krama.E("replica.receive", krama.Conflict, "the stream moved")
+	}
+	if l.Head.N < after {
+		return r.raise(Alarm{What: AlarmRollback, Circle: c, N: after})
+	}
+	var entries [][]byte
+	var ahead error
+	for _, wire := range l.Entries {
+		if len(wire) == 32 {
+			if wire = r.ownWire(c, [32]byte(wire)); wire == nil {
+				return krama.E("replica.receive", krama.Tampered, "the relay names an envelope we did not ask about")
+			}
+		}
+		e, env, err := r.admit(c, st, wire)
+		if krama.KindOf(err) == krama.NotYet {
+			r.newer = true
+		}
+		if err != nil {
+			ahead = err
+			break
+		}
+		if env != nil && e.kind == seal.EnvRoster && e.verdict == seal.Fine {
+			if err := r.roster.Apply(env); err != nil {
+				e.verdict = seal.Unauthorised
+			}
+			e.applied = true
+		}
+		entries = append(entries, e.marshal())
+		for _, a := range alarmsOf(e) {
+			if err := r.raise(a); err != nil {
+				return err
+			}
+		}
+		if err := r.apply(st, e); err != nil {
+			return err
+		}
+	}
+	if len(entries) > 0 {
+		if err := r.commit(entries...); err != nil {
+			return err // what is in memory is more than on disk: asked for again after the next start
+		}
+	}
+	if ahead != nil {
+		return ahead
+	}
+	// The relay's own chain value: a history it rewrote does not end where ours ends.
+	if st.head.N == l.Head.N && st.head.H != l.Head.H {
+		return r.raise(Alarm{What: AlarmFork, Circle: c, N: st.head.N})
+	}
+	return nil
+}
+
+func (r *Replica) ownWire(c krama.CircleID, id [32]byte) []byte {
+	for _, s := range r.sealed {
+		if s.circle == c && s.id == id {
+			return s.wire
+		}
+	}
+	return nil
+}
+
+// pushBytes bounds one append.
+const pushBytes = 2 << 20
+
+// push sends a circle's sealed envelopes in order, with the same bytes every time, and reads them back.
+func (r *Replica) push(ctx context.Context, c krama.CircleID, progress func(Progress)) error {
+	for {
+		r.mu.Lock()
+		var batch [][]byte
+		var left, size int
+		for _, s := range r.sealed {
+			if s.circle != c {
+				continue
+			}
+			if size+len(s.wire) > pushBytes || len(batch) == seal.MaxBatch {
+				left++
+				continue
+			}
+			batch, size = append(batch, s.wire), size+len(s.wire)
+		}
+		r.mu.Unlock()
+		if len(batch) == 0 {
+			return nil
+		}
+		progress(Progress{StagePush, uint64(len(batch)), uint64(len(batch) + left)})
+		if _, err := r.streamCall(ctx, c, seal.PathAppend, seal.AppendCall{Envelopes: batch}.Marshal()); err != nil {
+			return err
+		}
+		if err := r.pull(ctx, c, StagePush, progress); err != nil {
+			return err
+		}
+		r.mu.Lock()
+		still := 0
+		for _, s := range r.sealed {
+			if s.circle == c {
+				still++
+			}
+		}
+		r.mu.Unlock()
+		if still > left { // the relay took them and does not show them: they stay ours to send
+			return nil
+		}
+	}
+}
+
+// fetchKeys opens wraps for circles the roster grants us and whose keys are not here.
+func (r *Replica) fetchKeys(ctx context.Context, progress func(Progress)) error {
+	r.mu.Lock()
+	me := r.dev.ID()
+	var want []*seal.RosterEpoch
+	for c := range r.roster.Circles {
+		if e := r.roster.Latest(c); e != nil && e.Keyed[me] && r.streams[c] == nil {
+			want = append(want, e)
+		}
+	}
+	r.mu.Unlock()
+	if len(want) == 0 {
+		return nil
+	}
+	progress(Progress{StageKeys, 0, uint64(len(want))})
+	items, err := r.mailbox(ctx)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range want {
+		wrap, ok := seal.FindWrap(items, me, e.EC)
+		if !ok {
+			continue // any member may supply it later
+		}
+		ctx := seal.Context{Org: r.roster.Org, Circle: e.Circle, Epoch: e.Epoch}
+		ep, err := seal.OpenWrap(ctx, me, r.dev.KEM, wrap, e.EC, e.GC)
+		if err != nil {
+			if err := r.raise(Alarm{What: AlarmTampered, Circle: e.Circle}); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := r.commit(epochEntry(ep)); err != nil {
+			return err
+		}
+		if err := r.addEpoch(ep); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Replica) mailbox(ctx context.Context) ([][]byte, error) {
+	r.mu.Lock()
+	d := r.dev
+	r.mu.Unlock()
+	kem := seal.KemHash(d.KEM.PublicKey().Bytes())
+	answer, err := r.call(ctx, d.Sig, seal.PathBoxGet, [16]byte(d.ID()), seal.Frame(d.SigPub(), d.Nonce[:], kem[:]))
+	if err != nil {
+		return nil, err
+	}
+	items, err := seal.ParseFrame(answer, 1024)
+	if err != nil {
+		return nil, krama.E("replica.mailbox", krama.Tampered, "the relay's answer is cut or garbled")
+	}
+	return items, nil
+}
+
+// beatEvery is how often an office device shows everybody that the relay holds nothing back.
+const beatEvery = 24 * time.Hour
+
+func (r *Replica) beat(ctx context.Context) error {
+	r.mu.Lock()
+	due := r.Office && r.Now().Sub(r.heartbeat) >= beatEvery
+	r.mu.Unlock()
+	if !due {
+		return nil
+	}
+	return r.say(ctx, seal.EnvContent, seal.Item{Kind: seal.KindHeartbeat})
+}
+
+// say appends one envelope to circle 0, only if nobody else was first, and reads it back. Conflict means: read again and
+// decide again.
+func (r *Replica) say(ctx context.Context, kind seal.EnvelopeKind, it seal.Item) error {
+	r.mu.Lock()
+	h := r.header(krama.OrgCircle, kind)
+	wire, err := r.streams[krama.OrgCircle].epoch.Seal(r.Rand, r.dev, h, []seal.Item{it}, nil)
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	n := h.Head.N
+	if _, err = r.streamCall(ctx, krama.OrgCircle, seal.PathAppend, seal.AppendCall{IfHead: &n, Envelopes: [][]byte{wire}}.Marshal()); err != nil {
+		return err
+	}
+	return r.pull(ctx, krama.OrgCircle, StageRoster, func(Progress) {})
+}

@@ -1,0 +1,188 @@
+package replica
+
+import (
+	"io"
+
+	"krama"
+	"krama/seal"
+)
+
+// Write keeps records about one subject in one circle, all or none, durable when it returns, and feeds them as Local. A
+// subject that is new to the circle gets her key in the same commit. Circle records (no subject) carry no personal data.
+func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama.Record) error {
+	const op = "replica.Write"
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	circle, ok := r.circle(k)
+	if !ok {
+		return krama.E(op, krama.NotAllowed, "this device does not hold the circle")
+	}
+	if !r.roster.MayWrite(circle, r.dev.ID(), seal.KindRecord) {
+		return krama.E(op, krama.NotAllowed, "this member may not write here")
+	}
+	var items []seal.Item
+	kind := seal.KindCircleRecord
+	if s != (krama.SubjectID{}) {
+		kind = seal.KindRecord
+		if _, known := r.keys[circle][s]; !known {
+			var key [32]byte
+			if _, err := io.ReadFull(r.Rand, key[:]); err != nil {
+				return krama.Wrap(op, err)
+			}
+			items = append(items, seal.Item{Subject: s, Kind: seal.KindSubjectKey, Body: key[:]})
+		}
+	}
+	for _, rec := range records {
+		b, err := rec.Encode()
+		if err != nil {
+			return err
+		}
+		items = append(items, seal.Item{Subject: s, Kind: kind, Body: b})
+	}
+	var entries [][]byte
+	for _, it := range items {
+		entries = append(entries, tagged(tagPending, circle[:], it.Subject[:], []byte{byte(it.Kind)}, it.Body))
+	}
+	if err := r.commit(entries...); err != nil {
+		return err
+	}
+	for _, it := range items {
+		if err := r.queue(circle, it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Replica) circle(k krama.CircleKind) (krama.CircleID, bool) {
+	for c, kind := range r.kinds {
+		if kind == k && r.streams[c] != nil && k != krama.KindOrg {
+			return c, true
+		}
+	}
+	return krama.CircleID{}, false
+}
+
+// queue puts a typed item in the outbox and shows it at once.
+func (r *Replica) queue(c krama.CircleID, it seal.Item) error {
+	r.outbox = append(r.outbox, &pending{c, it, contentOf(c, it)})
+	switch it.Kind {
+	case seal.KindSubjectKey:
+		if _, ok := r.keys[c][it.Subject]; !ok && r.keys[c] != nil {
+			r.keys[c][it.Subject] = seal.SubjectKey(it.Body)
+		}
+	case seal.KindRecord, seal.KindCircleRecord:
+		rec, err := krama.DecodeRecord(it.Body)
+		if err != nil {
+			return err
+		}
+		if r.Feed != nil {
+			r.Feed(Event{Circle: r.kinds[c], Subject: it.Subject, Record: rec, Author: r.dev.ID(), Local: true})
+		}
+	}
+	return nil
+}
+
+// NewSubject draws an id for a person.
+func (r *Replica) NewSubject() (s krama.SubjectID, err error) {
+	_, err = io.ReadFull(r.Rand, s[:])
+	return s, krama.Wrap("replica.NewSubject", err)
+}
+
+// NewRecord draws an id for a record.
+func (r *Replica) NewRecord() (id krama.RecordID, err error) {
+	_, err = io.ReadFull(r.Rand, id[:])
+	return id, krama.Wrap("replica.NewRecord", err)
+}
+
+// sealOutbox seals what is typed and not yet sealed, under the newest verified head, and makes the sealed bytes durable
+// before anything is sent. Called with the lock held.
+func (r *Replica) sealOutbox() error {
+	byCircle := map[krama.CircleID][]seal.Item{}
+	var order []krama.CircleID
+	sealedItems := r.sealedContents()
+	for _, p := range r.outbox {
+		if sealedItems[p.content] > 0 {
+			sealedItems[p.content]--
+			continue
+		}
+		if _, ok := byCircle[p.circle]; !ok {
+			order = append(order, p.circle)
+		}
+		byCircle[p.circle] = append(byCircle[p.circle], p.item)
+	}
+	for _, c := range order {
+		items := byCircle[c]
+		for len(items) > 0 {
+			n, room := 0, seal.ItemRoom
+			for n < len(items) && n < seal.MaxItems && room >= seal.ItemSize(len(items[n].Body)) {
+				room -= seal.ItemSize(len(items[n].Body))
+				n++
+			}
+			if err := r.sealOne(c, items[:n]); err != nil {
+				return err
+			}
+			items = items[n:]
+		}
+	}
+	return nil
+}
+
+// sealedContents counts the contents of envelopes that wait for confirmation.
+func (r *Replica) sealedContents() map[[32]byte]int {
+	out := map[[32]byte]int{}
+	for _, s := range r.sealed {
+		st := r.streams[s.circle]
+		if st == nil {
+			continue
+		}
+		env, v := st.epoch.Open(s.wire)
+		if v != seal.Fine {
+			continue
+		}
+		keys := func(id krama.SubjectID) (seal.SubjectKey, bool) { k, ok := r.keys[s.circle][id]; return k, ok }
+		for i := range env.Len() {
+			if it, v := env.Item(i, keys); v == seal.Fine {
+				out[contentOf(s.circle, it)]++
+			}
+		}
+	}
+	return out
+}
+
+// next returns the sequence and predecessor of this device's next envelope in a circle.
+func (r *Replica) next(c krama.CircleID) (seq uint64, prev [32]byte) {
+	if a := r.streams[c].authors[r.dev.ID()]; a != nil {
+		seq, prev = a.last()
+	}
+	for _, s := range r.sealed {
+		if s.circle == c && s.seq > seq {
+			seq, prev = s.seq, s.id
+		}
+	}
+	return seq + 1, prev
+}
+
+func (r *Replica) header(c krama.CircleID, kind seal.EnvelopeKind) seal.Header {
+	seq, prev := r.next(c)
+	return seal.Header{Author: r.dev.ID(), Kind: kind, Seq: seq, Prev: prev, Head: r.streams[c].head,
+		Roster: r.roster.Head, TimeMS: uint64(r.Now().Add(r.offset).UnixMilli())}
+}
+
+func (r *Replica) sealOne(c krama.CircleID, items []seal.Item) error {
+	st := r.streams[c]
+	if st == nil {
+		return krama.E("replica.seal", krama.CannotDecrypt, "no keys for the circle")
+	}
+	h := r.header(c, seal.EnvContent)
+	keys := func(id krama.SubjectID) (seal.SubjectKey, bool) { k, ok := r.keys[c][id]; return k, ok }
+	wire, err := st.epoch.Seal(r.Rand, r.dev, h, items, keys)
+	if err != nil {
+		return err
+	}
+	if err := r.commit(tagged(tagSealed, c[:], u64(h.Seq), wire)); err != nil {
+		return err
+	}
+	r.addSealed(c, h.Seq, wire)
+	return nil
+}
