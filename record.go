@@ -46,6 +46,9 @@ type Contact struct {
 // Supplies are pieces given, by commodity code.
 type Supplies [5]uint16
 
+// Supplies64 adds up Supplies.
+type Supplies64 [5]int64
+
 // Consent is what a person said about one purpose on one day. Withdrawing is a new record with Given false.
 type Consent struct {
 	Purpose uint8 `cbor:"1,keyasint"` // Purposes

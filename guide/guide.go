@@ -1,0 +1,92 @@
+// Package guide is versioned knowledge as data: places and indicator rules, each with its source, who verified it and when.
+package guide
+
+import (
+	"embed"
+	"encoding/json"
+	"time"
+
+	"krama"
+)
+
+//go:embed data/*.json
+var files embed.FS
+
+// Provenance says where knowledge comes from. VerifiedBy is empty while nobody has checked it against its source.
+type Provenance struct {
+	Source     string `json:"source"`
+	Version    string `json:"version"`
+	ValidFrom  string `json:"validFrom"`
+	VerifiedBy string `json:"verifiedBy"`
+	VerifiedOn string `json:"verifiedOn"`
+}
+
+// Place is a place of the official gazetteer. Names are spelled in many ways; the code is the key.
+type Place struct {
+	Code uint32 `json:"code"`
+	KM   string `json:"km"`
+	EN   string `json:"en"`
+}
+
+// Province is a province's districts and communes. Records hold districts only; communes are for finding one's district.
+type Province struct {
+	Provenance
+	Place
+	Districts []District `json:"districts"`
+}
+
+// District is a district and its communes.
+type District struct {
+	Place
+	Communes []Place `json:"communes"`
+}
+
+// Name returns the place's name in a language; Vietnamese readers know the Latin one.
+func (p Place) Name(lang string) string {
+	if lang == "km" {
+		return p.KM
+	}
+	return p.EN
+}
+
+// Rule is how KP_PREV is counted.
+type Rule struct {
+	Provenance
+	Indicator       string     `json:"indicator"`
+	FiscalYearStart time.Month `json:"fiscalYearStart"` // month
+	WindowMonths    int        `json:"windowMonths"`    // a reporting window
+	SmallGroupMax   uint16     `json:"smallGroupMax"`   // attendees
+	RetestMonths    int        `json:"retestMonths"`    // a negative test younger than this needs no new offer
+	Categories      []uint8    `json:"categories"`      // reporting categories that count
+}
+
+// Guide is the knowledge this version ships with.
+type Guide struct {
+	Province Province
+	KPPrev   Rule
+}
+
+// Load reads the embedded knowledge.
+func Load() (*Guide, error) {
+	g := new(Guide)
+	for name, v := range map[string]any{"data/kratie.json": &g.Province, "data/kp_prev.json": &g.KPPrev} {
+		b, err := files.ReadFile(name)
+		if err == nil {
+			err = json.Unmarshal(b, v)
+		}
+		if err != nil {
+			return nil, krama.Wrap("guide.Load "+name, err)
+		}
+	}
+	return g, nil
+}
+
+// District returns a district by code; a code outside the province has none.
+func (g *Guide) District(code uint16) (District, bool) {
+	for _, d := range g.Province.Districts {
+		if d.Code == uint32(code) {
+			return d, true
+		}
+	}
+	return District{}, false
+}
