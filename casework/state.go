@@ -243,7 +243,11 @@ func (s *State) Version() uint64 { s.mu.RLock(); defer s.mu.RUnlock(); return s.
 func (s *State) Unknown() int { s.mu.RLock(); defer s.mu.RUnlock(); return s.unknown }
 
 // Label returns a member's label, or "".
-func (s *State) Label(m krama.MemberID) string { s.mu.RLock(); defer s.mu.RUnlock(); return s.labels[m] }
+func (s *State) Label(m krama.MemberID) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.labels[m]
+}
 
 // View is a person as a screen shows her.
 type View struct {

@@ -1,0 +1,54 @@
+# make demo   build everything and start the demo
+# make test   install what the tests need and run them
+# make bench  measure; make torture kills things for longer
+SHELL := /bin/bash
+GO ?= go
+TEMPL := github.com/a-h/templ/cmd/templ@v0.3.977
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
+PHONE := web/site/built
+SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './bench/*') $(wildcard locale/*.json guide/data/*.json web/words.txt go.mod)
+
+.PHONY: all build demo test bench torture generate fuzz clean tools
+
+all: build
+
+build: krama
+
+# Without inlining the program is a tenth smaller on the wire; ciphers and hashes keep theirs.
+PHONEFLAGS := -trimpath -gcflags=all=-l -gcflags=golang.org/x/crypto/...= -gcflags=crypto/internal/fips140/sha256=
+
+$(PHONE)/krama.wasm.br: $(SOURCES)
+	@echo "building the phone's program (about half a minute)"
+	@$(GO) run ./scripts/noreflect ./cmd/phone
+	@GOOS=js GOARCH=wasm $(GO) build $(PHONEFLAGS) -ldflags="-s -w" -o $(PHONE)/krama.wasm ./cmd/phone
+	@$(GO) run ./scripts/compress $(PHONE)/krama.wasm $@
+	@rm $(PHONE)/krama.wasm
+	@cp "$$($(GO) env GOROOT)/lib/wasm/wasm_exec.js" $(PHONE)/
+
+krama: $(PHONE)/krama.wasm.br $(wildcard web/static/*) $(SOURCES)
+	@$(GO) build -trimpath -ldflags="-X main.version=$(VERSION)" -o krama ./cmd/krama
+
+demo: build
+	./krama demo
+
+generate:
+	$(GO) run $(TEMPL) generate -path web
+
+tools:
+	@scripts/tools
+
+test: tools build
+	scripts/test
+
+bench: tools build
+	scripts/bench
+
+torture: tools build
+	KRAMA_KILLS=3000 $(GO) test ./cmd/krama -run 'TestKill' -count=1 -timeout 4h -v
+
+fuzz:
+	@for p in . ./seal ./journal ./relay; do for f in $$(grep -oh 'func Fuzz[A-Za-z]*' $$p/*_test.go | cut -d' ' -f2); do \
+	  $(GO) test $$p -run xxx -fuzz "^$$f\$$" -fuzztime 5s || exit 1; done; done
+
+clean:
+	rm -rf krama build $(PHONE)/krama.wasm* $(PHONE)/wasm_exec.js

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"krama"
+	"krama/casework"
+	"krama/demo"
+	"krama/guide"
+	"krama/journal"
+	"krama/relay"
+	"krama/relay/sqlite"
+	"krama/replica"
+	"krama/web"
+	"krama/web/site"
+)
+
+var demoCommand = command{"demo", "start everything with an invented programme", `Usage: krama demo [--data DIR] [--port N]
+
+Starts a relay, the site with the phone's program, and an unlocked desk, each on its own origin on
+this computer, with an invented programme of 600 people and two years of work. Nothing in it is real.
+
+  --data DIR   keep it in DIR and go on there next time (default: a temporary folder, removed at the end)
+  --port N     first of three ports (default 8701)
+`, nil}
+
+func demoRun(ctx context.Context, e *env, args []string) error {
+	f := e.flags(demoCommand)
+	data, port := f.String("data", "", ""), f.Int("port", 8701, "")
+	small := f.Bool("small", false, "")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	began := time.Now()
+	dir := *data
+	if dir == "" {
+		tmp, err := os.MkdirTemp("", "krama-demo-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(tmp)
+		dir = tmp
+	}
+	g, err := guide.Load()
+	if err != nil {
+		return err
+	}
+	var ls [3]net.Listener
+	for i := range ls {
+		if ls[i], err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(*port+i))); err != nil {
+			return hint{err, fmt.Sprintf("is another demo running? try: krama demo --port %d", *port+100)}
+		}
+		defer ls[i].Close()
+	}
+	// localhost, not 127.0.0.1: three origins of one site, which browsers take for secure.
+	at := func(i int) string { return "http://localhost:" + strconv.Itoa(*port+i) }
+	token, _, err := foundingToken(dir)
+	if err != nil {
+		return err
+	}
+	store, err := sqlite.Open(filepath.Join(dir, "relay.db"), 0)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	limits := relay.DefaultLimits
+	limits.Rate, limits.Burst = 1000, 5000 // twelve devices' two years arrive at once
+	r := relay.New(store, token, limits, time.Now)
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	failed := make(chan error, 1)
+	go func() { failed <- serveAll(serving, listener{ls[0], r}) }()
+	p, err := demoProgramme(ctx, e, g, dir, at(0), token, *small)
+	if err != nil {
+		return err
+	}
+	d := deskServer(g, p.Config, true)
+	d.Use(p.Desk, p.State)
+	defer d.Lock()
+	office := &demoOffice{ctx: ctx, desk: p.Desk}
+	s, err := site.New(site.Config{Relay: at(0), Demo: true, Version: version, Office: office})
+	if err != nil {
+		return err
+	}
+	guard, open, err := protect(d, "localhost:"+strconv.Itoa(*port+2))
+	if err != nil {
+		return err
+	}
+	people, contacts := p.State.Counts()
+	fmt.Fprintf(e.out, `
+DEMO: %d invented people, %d contacts. Nothing here is real.
+
+  phone   %s/        enrol this browser as an outreach worker's phone
+  desk    %s
+  relay   %s         stores sealed bytes; there is nothing to see
+  data    %s
+  words   %s         open the desk again if you lock it
+
+ready in %.1f s; stop with Ctrl-C
+`, people, contacts, at(1), open, at(0), dir, p.Words, time.Since(began).Seconds())
+	go func() { failed <- serveAll(serving, listener{ls[1], s}, listener{ls[2], guard}) }()
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+	}
+	return err
+}
+
+// demoProgramme makes the programme, or opens the one that is there.
+func demoProgramme(ctx context.Context, e *env, g *guide.Guide, dir, relayURL, token string, small bool) (*demo.Programme, error) {
+	desk := journal.OSDir(filepath.Join(dir, "desk"))
+	wordsFile := filepath.Join(dir, "DEMO-words") // a demo's words lie in the open: nothing in it is real
+	if b, err := os.ReadFile(wordsFile); err == nil {
+		st := casework.New()
+		c := deskReplica(string(desk))
+		c.Feed = web.Feed(st)
+		r, err := replica.Unlock(c, string(b))
+		return &demo.Programme{Desk: r, State: st, Config: c, Words: string(b)}, err
+	}
+	size := demo.Full
+	if small {
+		size = demo.Size{People: 40, Staff: 2, Months: 12, Contacts: 400, Tests: 240}
+	}
+	p, err := demo.Make(ctx, g, desk, dial, relayURL, token, size, 20260301, time.Now(), func(s string) { fmt.Fprintln(e.err, s) })
+	if err != nil {
+		return nil, err
+	}
+	return p, os.WriteFile(wordsFile, []byte(p.Words), 0o600)
+}
+
+// demoOffice is the office's half of an enrolment on the demo's start page, by the real protocol.
+type demoOffice struct {
+	ctx  context.Context
+	desk *replica.Replica
+
+	mu  sync.Mutex
+	inv *replica.Invitation
+	n   int
+}
+
+// Scan implements site.Office.
+func (o *demoOffice) Scan(code string) (string, error) {
+	inv, err := o.desk.Invite(o.ctx, code)
+	if err != nil {
+		return "", err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.inv = inv
+	return inv.Code.String(), nil
+}
+
+// Finish implements site.Office.
+func (o *demoOffice) Finish() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.inv == nil {
+		return krama.E("demo.Finish", krama.Invalid, "nothing was scanned")
+	}
+	var m krama.MemberID
+	if _, err := rand.Read(m[:]); err != nil {
+		return err
+	}
+	ok, err := o.desk.Enrol(o.ctx, o.inv, m, krama.RoleOutreach)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return krama.E("demo.Finish", krama.NotFound, "the phone has not answered")
+	}
+	o.inv = nil
+	o.n++
+	if err := web.WriteLabel(o.desk, m, fmt.Sprintf("You %d", o.n)); err != nil {
+		return err
+	}
+	return o.desk.Sync(o.ctx, nil)
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"krama"
+	"krama/casework"
+	"krama/guide"
+	"krama/journal"
+	"krama/replica"
+	"krama/web"
+)
+
+var quiet = log.New(io.Discard, "", 0)
+
+var deskCommand = command{"desk", "open the office desk in the browser", `Usage: krama desk [--data DIR] [--listen ADDR] [--no-browser]
+
+Opens this computer's desk: people, contacts, overview, report, devices. The pages are served
+to this computer alone; the address that opens them works once.
+
+  --data DIR      the desk's folder (default: krama/desk in your configuration folder)
+  --listen ADDR   loopback address and port (default: a free port)
+  --no-browser    print the address instead of opening it
+`, nil}
+
+func deskDir(flagValue string) (string, error) {
+	if flagValue != "" {
+		return flagValue, nil
+	}
+	base, err := os.UserConfigDir()
+	return filepath.Join(base, "krama", "desk"), err
+}
+
+func dial(u string) replica.Remote {
+	return replica.HTTP{Client: &http.Client{Timeout: 2 * time.Minute}, URL: u}
+}
+
+func deskReplica(dir string) replica.Config {
+	return replica.Config{Dir: journal.OSDir(dir), Rand: rand.Reader, Now: time.Now, Dial: dial, Platform: "desk", Office: true}
+}
+
+// deskServer builds the desk's pages.
+func deskServer(g *guide.Guide, c replica.Config, demo bool) *web.Server {
+	s := web.New(web.Config{Host: web.Desk, Replica: c, Guide: g, Rand: rand.Reader, Now: time.Now, Demo: demo, Version: version,
+		Assets: func(name string) string { return "/static/" + name }})
+	s.DeskPages()
+	return s
+}
+
+func desk(ctx context.Context, e *env, args []string) error {
+	f := e.flags(deskCommand)
+	data, listen, noBrowser := f.String("data", "", ""), f.String("listen", "127.0.0.1:0", ""), f.Bool("no-browser", false, "")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	dir, err := deskDir(*data)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "vault")); err != nil {
+		return hint{krama.E("desk", krama.NotFound, "this computer has no desk yet"), "found a programme with: krama new --relay URL --token TOKEN"}
+	}
+	g, err := guide.Load()
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", *listen)
+	if err != nil {
+		return err
+	}
+	s := deskServer(g, deskReplica(dir), false)
+	defer s.Lock()
+	guard, open, err := protect(s, l.Addr().String())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(e.err, "desk:", open)
+	fmt.Fprintln(e.err, "stop with Ctrl-C")
+	if !*noBrowser {
+		openBrowser(open)
+	}
+	return serveAll(ctx, listener{l, guard})
+}
+
+// guard lets one browser of this computer in. Against other users of the computer: a secret in the first address, good
+// once, then a cookie. Against other web pages: SameSite, and refusal of cross-origin posts. Against DNS rebinding: only
+// our own host name is answered.
+type guard struct {
+	next   http.Handler
+	host   string
+	cookie string
+	name   string
+
+	mu     sync.Mutex
+	ticket string
+}
+
+func protect(next http.Handler, host string) (http.Handler, string, error) {
+	var raw [48]byte
+	if _, err := rand.Read(raw[:]); err != nil {
+		return nil, "", err
+	}
+	_, port, _ := net.SplitHostPort(host)
+	g := &guard{next: next, host: host, ticket: hex.EncodeToString(raw[:24]), cookie: hex.EncodeToString(raw[24:]), name: "krama-" + port}
+	return http.NewCrossOriginProtection().Handler(g), "http://" + host + "/open?t=" + g.ticket, nil
+}
+
+func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "geolocation=(), microphone=(), camera=(self)")
+	if r.Host != g.host {
+		http.Error(w, "", http.StatusMisdirectedRequest)
+		return
+	}
+	if r.URL.Path == "/open" {
+		g.mu.Lock()
+		ok := g.ticket != "" && subtle.ConstantTimeCompare([]byte(r.URL.Query().Get("t")), []byte(g.ticket)) == 1
+		if ok {
+			g.ticket = ""
+		}
+		g.mu.Unlock()
+		if !ok {
+			http.Error(w, "This address works once. Start the desk again.", http.StatusForbidden)
+			return
+		}
+		http.SetCookie(w, &http.Cookie{Name: g.name, Value: g.cookie, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+		// A page, not a redirect: a Strict cookie is not sent on a redirect that another program's window began.
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		io.WriteString(w, `<!DOCTYPE html><title>Krama</title><meta http-equiv="refresh" content="0;url=/"><a href="/">Krama</a>`)
+		return
+	}
+	c, err := r.Cookie(g.name)
+	if err != nil || subtle.ConstantTimeCompare([]byte(c.Value), []byte(g.cookie)) != 1 {
+		http.Error(w, "Open the desk from the program.", http.StatusForbidden)
+		return
+	}
+	if name, ok := strings.CutPrefix(r.URL.Path, "/static/"); ok {
+		static(w, r, name)
+		return
+	}
+	g.next.ServeHTTP(w, r)
+}
+
+func static(w http.ResponseWriter, r *http.Request, name string) {
+	b, err := web.Static.ReadFile("static/" + name)
+	if err != nil || strings.Contains(name, "/") {
+		http.NotFound(w, r)
+		return
+	}
+	if name == "desk.js" { // the camera's script after its settings
+		scan, _ := web.Static.ReadFile("static/scan.js")
+		b = append(append([]byte(nil), b...), scan...)
+	}
+	http.ServeContent(w, r, name, time.Time{}, strings.NewReader(string(b)))
+}
+
+func openBrowser(u string) {
+	name, args := "xdg-open", []string{u}
+	if runtime.GOOS == "darwin" {
+		name = "open"
+	}
+	exec.Command(name, args...).Start()
+}
+
+// askWords reads four words from standard input.
+func askWords(e *env) (string, error) {
+	fmt.Fprint(e.err, "four words: ")
+	line, err := bufio.NewReader(e.in).ReadString('\n')
+	if err != nil && line == "" {
+		return "", hint{krama.E("words", krama.Invalid, "no words were given"), "type the four words of this desk, or pipe them in"}
+	}
+	return strings.Join(strings.Fields(strings.ToLower(line)), " "), nil
+}
+
+// openDesk unlocks a desk's folder with words from standard input.
+func openDesk(e *env, data string) (*replica.Replica, *casework.State, error) {
+	dir, err := deskDir(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	words, err := askWords(e)
+	if err != nil {
+		return nil, nil, err
+	}
+	st := casework.New()
+	c := deskReplica(dir)
+	c.Feed = web.Feed(st)
+	r, err := replica.Unlock(c, words)
+	switch krama.KindOf(err) {
+	case krama.CannotDecrypt:
+		return nil, nil, hint{err, "these are not the words of this desk; nothing was lost"}
+	case krama.Conflict:
+		return nil, nil, hint{err, "close the desk that is open, then try again"}
+	case krama.NotFound:
+		return nil, nil, hint{err, "found a programme with: krama new --relay URL --token TOKEN"}
+	}
+	return r, st, err
+}

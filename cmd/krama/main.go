@@ -1,0 +1,149 @@
+// Command krama is the server, the office desk and the command line. See run for the subcommands.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"krama"
+)
+
+var version = "dev"
+
+// Exit statuses, documented in doc/running.md.
+const (
+	exitOK      = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitOffline = 3
+	exitLocked  = 4
+	exitAlarm   = 5
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(status(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr), os.Stderr))
+}
+
+// errUsage is a wrong call; what is wrong has been printed.
+var errUsage = errors.New("usage")
+
+// errAlarm is a sync that ended with an alarm a person must see.
+var errAlarm = errors.New("alarm")
+
+// hint is an error with the next step.
+type hint struct {
+	err  error
+	next string
+}
+
+func (h hint) Error() string { return h.err.Error() }
+func (h hint) Unwrap() error { return h.err }
+
+func status(err error, stderr io.Writer) int {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return exitOK
+	}
+	if errors.Is(err, errUsage) {
+		return exitUsage
+	}
+	fmt.Fprintln(stderr, "krama:", err)
+	var h hint
+	if errors.As(err, &h) {
+		fmt.Fprintln(stderr, "hint:", h.next)
+	}
+	switch {
+	case errors.Is(err, errAlarm):
+		return exitAlarm
+	case krama.KindOf(err) == krama.Offline:
+		return exitOffline
+	case krama.KindOf(err) == krama.CannotDecrypt:
+		return exitLocked
+	}
+	return exitFailed
+}
+
+// command is one subcommand.
+type command struct {
+	name, short, long string
+	run               func(context.Context, *env, []string) error
+}
+
+// env is what a subcommand talks to.
+type env struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+func commands() []command {
+	with := func(c command, run func(context.Context, *env, []string) error) command { c.run = run; return c }
+	return []command{with(demoCommand, demoRun), with(serveCommand, serve), with(newCommand, newProgramme), with(deskCommand, desk),
+		with(syncCommand, syncOnce), with(reportCommand, writeReport), versionCommand}
+}
+
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	e := &env{stdin, stdout, stderr}
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		w, name := stdout, ""
+		if len(args) > 1 {
+			name = args[1]
+		}
+		for _, c := range commands() {
+			if c.name == name {
+				fmt.Fprint(w, c.long)
+				return nil
+			}
+		}
+		fmt.Fprintln(w, "krama: a locked notebook for outreach, a blind relay and an office desk.\n\nUsage: krama COMMAND [flags]\n\nCommands:")
+		for _, c := range commands() {
+			fmt.Fprintf(w, "  %-8s %s\n", c.name, c.short)
+		}
+		fmt.Fprintln(w, "\n`krama help COMMAND` says more. Exit statuses: 0 done, 1 failed, 2 wrong call, 3 relay not reached, 4 wrong words, 5 alarm.")
+		if len(args) == 0 {
+			return errUsage
+		}
+		return nil
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return c.run(ctx, e, args[1:])
+		}
+	}
+	fmt.Fprintf(stderr, "krama: no command %q\nhint: krama help\n", args[0])
+	return errUsage
+}
+
+// flags returns a flag set that prints the command's help.
+func (e *env) flags(c command) *flag.FlagSet {
+	f := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	f.SetOutput(e.err)
+	f.Usage = func() { fmt.Fprint(e.err, c.long) }
+	return f
+}
+
+func parse(f *flag.FlagSet, args []string) error {
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return context.Canceled
+		}
+		return errUsage
+	}
+	if f.NArg() > 0 {
+		f.Usage()
+		return errUsage
+	}
+	return nil
+}
+
+var versionCommand = command{"version", "print the version", "Usage: krama version\n\nPrints the version of this program.\n",
+	func(_ context.Context, e *env, _ []string) error {
+		_, err := fmt.Fprintln(e.out, "krama", version)
+		return err
+	}}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"krama"
+	"krama/replica"
+	"krama/web"
+)
+
+var newCommand = command{"new", "found a programme on this computer", `Usage: krama new --relay URL --token TOKEN [--data DIR]
+
+Founds a programme: this computer becomes its first admin device, and the circles for outreach,
+clinical work, casework and safeguarding are made. The four words that lock it are printed once.
+
+  --relay URL     the relay's address, as "krama serve" prints it
+  --token TOKEN   the founding token of that relay
+  --data DIR      the desk's folder (default: krama/desk in your configuration folder)
+`, nil}
+
+func newProgramme(ctx context.Context, e *env, args []string) error {
+	f := e.flags(newCommand)
+	relay, token, data := f.String("relay", "", ""), f.String("token", "", ""), f.String("data", "", "")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	if *relay == "" || *token == "" {
+		f.Usage()
+		return errUsage
+	}
+	dir, err := deskDir(*data)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "vault")); err == nil {
+		return hint{krama.E("new", krama.Conflict, "this folder holds a desk already"), "open it with: krama desk --data " + dir}
+	}
+	c := deskReplica(dir)
+	words, err := web.DrawWords(c.Rand)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(e.err, "making keys")
+	r, err := replica.Create(c, strings.Join(words, " "))
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	fmt.Fprintln(e.err, "founding at", *relay)
+	if err := r.Found(ctx, strings.TrimRight(*relay, "/"), *token); err != nil {
+		r.Close()
+		os.Remove(filepath.Join(dir, "vault"))
+		os.Remove(filepath.Join(dir, "journal"))
+		if krama.KindOf(err) == krama.NotAllowed {
+			return hint{err, "the token is printed by krama serve at its first start and kept in its data folder"}
+		}
+		return hint{err, "is the relay running and reachable at " + *relay + "?"}
+	}
+	fmt.Fprintln(e.out, strings.Join(words, " "))
+	fmt.Fprintln(e.err, "These four words open this desk. Learn them; they are not kept anywhere.")
+	fmt.Fprintln(e.err, "hint: krama desk --data", dir)
+	return nil
+}

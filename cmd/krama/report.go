@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+
+	"krama"
+	"krama/guide"
+	"krama/locale"
+	"krama/web"
+)
+
+var reportCommand = command{"report", "write a report as CSV", `Usage: krama report --from YYYY-MM-DD --to YYYY-MM-DD [--data DIR] [--codebook]
+
+Unlocks the desk with four words from standard input and writes KP_PREV and commodities of the
+period, both days included, as CSV on standard output. Counts of 1 to 4 are hidden.
+
+  --codebook   write what the columns and codes mean instead; needs no words
+`, nil}
+
+func writeReport(ctx context.Context, e *env, args []string) error {
+	f := e.flags(reportCommand)
+	from, to, data, book := f.String("from", "", ""), f.String("to", "", ""), f.String("data", "", ""), f.Bool("codebook", false, "")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	g, err := guide.Load()
+	if err != nil {
+		return err
+	}
+	if *book {
+		b, err := web.Codebook(g, locale.New("en"))
+		if err == nil {
+			_, err = e.out.Write(b)
+		}
+		return err
+	}
+	a, err1 := krama.ParseDay(*from)
+	b, err2 := krama.ParseDay(*to)
+	if err1 != nil || err2 != nil || a > b {
+		return hint{krama.E("report", krama.Invalid, "the period"), "for example --from 2026-04-01 --to 2026-09-30"}
+	}
+	r, st, err := openDesk(e, *data)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	out, err := web.CSV(g, web.Compile(g, st, krama.Period{From: a, To: b}), false)
+	if err == nil {
+		_, err = e.out.Write(out)
+	}
+	return err
+}

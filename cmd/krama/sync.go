@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"krama/replica"
+)
+
+var syncCommand = command{"sync", "meet the relay once", `Usage: krama sync [--data DIR]
+
+Unlocks the desk with four words from standard input, sends and receives, and says what changed.
+Exit status 5 means that something is wrong and a person must look: open the desk.
+`, nil}
+
+func syncOnce(ctx context.Context, e *env, args []string) error {
+	f := e.flags(syncCommand)
+	data := f.String("data", "", "")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	r, st, err := openDesk(e, *data)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	last := replica.Stage("")
+	err = r.Sync(ctx, func(p replica.Progress) {
+		if p.Stage != last || p.Total > 0 {
+			fmt.Fprintf(e.err, "\r%s %d/%d   ", p.Stage, p.Done, p.Total)
+			last = p.Stage
+		}
+	})
+	fmt.Fprintln(e.err)
+	if err != nil {
+		return hint{err, "nothing is lost; try again when the relay can be reached"}
+	}
+	s := r.Status()
+	people, contacts := st.Counts()
+	fmt.Fprintf(e.out, "people %d\ncontacts %d\nunsent %d\nalarms %d\n", people, contacts, s.Unsent, len(s.Alarms))
+	if len(s.Alarms) > 0 {
+		for _, a := range s.Alarms {
+			fmt.Fprintln(e.err, "alarm:", a.What)
+		}
+		return errAlarm
+	}
+	return nil
+}

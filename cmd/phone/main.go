@@ -1,0 +1,157 @@
+//go:build js
+
+// Command phone is the core in the phone's worker: the same pages over the same replica as the desk's, with the browser's
+// private files below and its fetch beside.
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall/js"
+	"time"
+
+	"krama"
+	"krama/guide"
+	"krama/journal"
+	"krama/replica"
+	"krama/seal"
+	"krama/web"
+)
+
+func main() {
+	if err := run(); err != nil {
+		js.Global().Call("postMessage", map[string]any{"failed": krama.KindOf(err).String()})
+		return
+	}
+	select {}
+}
+
+func run() error {
+	c := js.Global().Get("kramaConfig")
+	dir, err := journal.NewOPFS()
+	if err != nil {
+		return err
+	}
+	g, err := guide.Load()
+	if err != nil {
+		return err
+	}
+	now := time.Now
+	server := web.New(web.Config{
+		Host: web.Phone, Relay: c.Get("relay").String(), Demo: c.Get("demo").String() == "1", Version: c.Get("version").String(),
+		Guide: g, Rand: rand.Reader, Now: now, Storage: storage, Assets: func(string) string { return "" },
+		OnLocked: func() { js.Global().Call("postMessage", map[string]any{"locked": true}) },
+		Replica: replica.Config{Dir: dir, Rand: rand.Reader, Now: now, Platform: "phone",
+			Dial: func(u string) replica.Remote { return fetch{u} }},
+	})
+	langs := c.Get("langs").String()
+	js.Global().Set("kramaServe", js.FuncOf(func(_ js.Value, a []js.Value) any {
+		id, method, path, body := a[0].Int(), a[1].String(), a[2].String(), a[3].String()
+		go serve(server, langs, id, method, path, body)
+		return nil
+	}))
+	js.Global().Call("postMessage", map[string]any{"ready": true})
+	return nil
+}
+
+// answer collects a response in memory.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) WriteHeader(s int)           { a.status = s }
+func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
+
+func serve(h http.Handler, langs string, id int, method, path, body string) {
+	w := &answer{header: http.Header{}, status: http.StatusOK}
+	u, err := url.ParseRequestURI(path)
+	if err != nil {
+		w.status = http.StatusNotFound
+	} else {
+		r := &http.Request{Method: method, URL: u, Header: http.Header{"Accept-Language": {langs}}, Proto: "HTTP/1.1", ProtoMajor: 1,
+			ProtoMinor: 1, Host: "phone", Body: nopCloser{strings.NewReader(body)}, ContentLength: int64(len(body))}
+		if method == http.MethodPost {
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		h.ServeHTTP(w, r.WithContext(context.Background()))
+	}
+	js.Global().Call("postMessage", map[string]any{"id": id, "status": w.status, "location": w.header.Get("Location"),
+		"type": w.header.Get("Content-Type"), "html": w.body.String()})
+}
+
+type nopCloser struct{ *strings.Reader }
+
+func (nopCloser) Close() error { return nil }
+
+// await waits for a promise.
+func await(ctx context.Context, p js.Value) (js.Value, error) {
+	type result struct {
+		v  js.Value
+		ok bool
+	}
+	ch := make(chan result, 1)
+	var ok, bad js.Func
+	ok = js.FuncOf(func(_ js.Value, a []js.Value) any { ch <- result{a[0], true}; ok.Release(); bad.Release(); return nil })
+	bad = js.FuncOf(func(_ js.Value, a []js.Value) any { ch <- result{a[0], false}; ok.Release(); bad.Release(); return nil })
+	p.Call("then", ok, bad)
+	select {
+	case r := <-ch:
+		if !r.ok {
+			return r.v, errors.New("rejected")
+		}
+		return r.v, nil
+	case <-ctx.Done():
+		return js.Undefined(), ctx.Err()
+	}
+}
+
+// fetch carries calls to the relay with the browser's fetch.
+type fetch struct{ url string }
+
+// Call implements replica.Remote.
+func (f fetch) Call(ctx context.Context, path string, body []byte) ([]byte, time.Time, error) {
+	u := js.Global().Get("Uint8Array").New(len(body))
+	js.CopyBytesToJS(u, body)
+	offline := krama.E("phone.fetch", krama.Offline, "")
+	res, err := await(ctx, js.Global().Call("fetch", f.url+path, map[string]any{"method": "POST", "body": u, "credentials": "omit",
+		"cache": "no-store", "referrerPolicy": "no-referrer", "headers": map[string]any{"Content-Type": "text/plain"}}))
+	if err != nil {
+		return nil, time.Time{}, offline
+	}
+	clock := ""
+	if h := res.Get("headers").Call("get", seal.TimeHeader); h.Type() == js.TypeString {
+		clock = h.String()
+	}
+	buf, err := await(ctx, res.Call("arrayBuffer"))
+	if err != nil {
+		return nil, time.Time{}, offline
+	}
+	arr := js.Global().Get("Uint8Array").New(buf)
+	out := make([]byte, arr.Length())
+	js.CopyBytesToGo(out, arr)
+	return replica.Answer(res.Get("status").Int(), clock, out)
+}
+
+// storage asks what the browser says of this origin's data.
+func storage() web.Storage {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	m := js.Global().Get("navigator").Get("storage")
+	p, err := await(ctx, m.Call("persisted"))
+	if err != nil {
+		return web.Storage{}
+	}
+	e, err := await(ctx, m.Call("estimate"))
+	if err != nil {
+		return web.Storage{}
+	}
+	return web.Storage{Known: true, Persisted: p.Bool(), Used: int64(e.Get("usage").Float()), Quota: int64(e.Get("quota").Float())}
+}

@@ -1,0 +1,65 @@
+package web
+
+import (
+	"context"
+	"strconv"
+
+	"krama"
+)
+
+// bar is one bar of a chart. Share is its length in percent of the longest.
+type bar struct {
+	Label, Tick, Short string
+	N                  int64
+	Share              int
+}
+
+func monthBars(ms []month, most int64, value func(month) int64) (out []bar) {
+	for _, m := range ms {
+		n := value(m)
+		out = append(out, bar{monthName(m.First), strconv.Itoa(int(m.First.Time().Month())), short(n), n, share(n, most)})
+	}
+	return out
+}
+
+func peopleBars(ms []month) []bar {
+	return monthBars(ms, mostPeople(ms), func(m month) int64 { return int64(m.People) })
+}
+
+func condomBars(ms []month) []bar {
+	return monthBars(ms, mostCondoms(ms), func(m month) int64 { return m.Condoms })
+}
+
+// short writes a number in at most four characters.
+func short(n int64) string {
+	switch {
+	case n >= 10000:
+		return strconv.FormatInt(n/1000, 10) + "k"
+	case n >= 1000:
+		return strconv.FormatFloat(float64(n)/1000, 'f', 1, 64) + "k"
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+func (s *Server) districtBars(ctx context.Context, d overviewData) (out []bar) {
+	most := int64(0)
+	for _, c := range d.Districts {
+		most = max(most, int64(c.People))
+	}
+	for _, c := range d.Districts {
+		out = append(out, bar{Label: s.district(ctx, c.Code), N: int64(c.People), Share: share(int64(c.People), most)})
+	}
+	return out
+}
+
+// roleList splits roles into single ones.
+func roleList(r krama.Role) (out []krama.Role) {
+	for x := krama.RoleAdmin; x <= krama.RoleCoordinator; x <<= 1 {
+		if r&x != 0 {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+var circleOrder = append([]krama.CircleKind{krama.KindOrg}, krama.CircleKinds...)

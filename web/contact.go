@@ -1,0 +1,214 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"krama"
+	"krama/casework"
+)
+
+// nextChoices are days until the next contact; 28 is offered first (contacts at least every three months, most monthly).
+var nextChoices = []int{0, 7, 14, 28, 84}
+
+func (s *Server) contactNew(w http.ResponseWriter, r *http.Request) {
+	v, ok := s.view(w, r)
+	if !ok {
+		return
+	}
+	f := s.savedDraft(r.URL.Path)
+	drafted := len(f) > 0
+	if !drafted {
+		f = s.likeLast(&v)
+	}
+	s.page(w, r, 200, "contact.new", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Drafted: drafted}))
+}
+
+// likeLast fills a new contact with what was true last time, so that a usual meeting takes few taps.
+func (s *Server) likeLast(v *casework.View) url.Values {
+	f := url.Values{}
+	f.Set("date", s.today().String())
+	f.Set("next", "28")
+	f.Set("district", strconv.Itoa(int(v.Value.District)))
+	f.Set("place", "1")
+	f.Set("test", "0")
+	f.Set("safety", "0")
+	if len(v.Contacts) > 0 {
+		last := v.Contacts[0]
+		f.Set("district", strconv.Itoa(int(last.District)))
+		f.Set("place", strconv.Itoa(int(last.Place)))
+		for i, n := range last.Given {
+			if n > 0 && uint8(i) != krama.SelfTest {
+				f.Set("given-"+krama.Commodities[i].Key, strconv.Itoa(int(n)))
+			}
+		}
+	}
+	return f
+}
+
+type formState struct {
+	Action  string
+	Drafted bool
+	Bad     bool
+	Correct bool
+}
+
+func (s *Server) contactCreate(w http.ResponseWriter, r *http.Request) {
+	v, ok := s.view(w, r)
+	if !ok {
+		return
+	}
+	f := form(r)
+	c, err := s.readContact(f)
+	if err != nil {
+		s.page(w, r, 422, "contact.new", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Bad: true}))
+		return
+	}
+	if err := s.write(v.Subject, &krama.Record{Contact: c}); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.dropDraft(r.URL.Path)
+	redirect(w, r, "/person/"+v.Subject.String())
+}
+
+func (s *Server) readContact(f url.Values) (*krama.Contact, error) {
+	const op = "web.readContact"
+	c := &krama.Contact{}
+	var err error
+	num := func(key string, bits int) uint64 {
+		d := digits(f.Get(key))
+		if d == "" {
+			if f.Get(key) != "" {
+				err = krama.E(op, krama.Invalid, key)
+			}
+			return 0
+		}
+		n, e := strconv.ParseUint(d, 10, bits)
+		if e != nil {
+			err = krama.E(op, krama.Invalid, key)
+		}
+		return n
+	}
+	if c.Date, err = krama.ParseDay(f.Get("date")); err != nil {
+		return nil, err
+	}
+	if c.Date > s.today() {
+		return nil, krama.E(op, krama.Invalid, "a contact in the future")
+	}
+	c.District = uint16(num("district", 16))
+	c.Place = uint8(num("place", 8))
+	c.Topics, c.Services = readSet(f["topic"]), readSet(f["service"])
+	for i, t := range krama.Commodities {
+		c.Given[i] = uint16(num("given-"+t.Key, 16))
+	}
+	c.Test, c.Safety = uint8(num("test", 8)), uint8(num("safety", 8))
+	c.Attendees = uint16(num("group", 16))
+	if until := f.Get("until"); until != "" {
+		day, e := krama.ParseDay(until)
+		if e != nil {
+			return nil, e
+		}
+		c.Next = day
+	} else if n := num("next", 16); n > 0 {
+		c.Next = c.Date + krama.Day(n)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, c.Validate()
+}
+
+func contactValues(c *krama.Contact) url.Values {
+	f := url.Values{}
+	set := func(k string, n int) { f.Set(k, strconv.Itoa(n)) }
+	f.Set("date", c.Date.String())
+	set("district", int(c.District))
+	set("place", int(c.Place))
+	writeSet(f, "topic", c.Topics)
+	writeSet(f, "service", c.Services)
+	for i, n := range c.Given {
+		if n > 0 {
+			set("given-"+krama.Commodities[i].Key, int(n))
+		}
+	}
+	set("test", int(c.Test))
+	set("safety", int(c.Safety))
+	if c.Attendees > 0 {
+		set("group", int(c.Attendees))
+	}
+	set("next", 0)
+	if c.Next != 0 {
+		f.Set("until", c.Next.String())
+	}
+	return f
+}
+
+func (s *Server) findContact(w http.ResponseWriter, r *http.Request) (casework.Contact, casework.View, bool) {
+	id, err := krama.ParseRecordID(r.PathValue("id"))
+	if err == nil {
+		if c, ok := s.state.Contact(id); ok {
+			if v, ok := s.state.Person(c.Subject); ok {
+				return c, v, true
+			}
+		}
+	}
+	s.notFound(w, r)
+	return casework.Contact{}, casework.View{}, false
+}
+
+func (s *Server) contactAmend(w http.ResponseWriter, r *http.Request) {
+	if c, v, ok := s.findContact(w, r); ok {
+		s.page(w, r, 200, "contact.correct", "people", contactForm(s, &v, contactValues(&c.Contact), formState{Action: r.URL.Path, Correct: true}))
+	}
+}
+
+func (s *Server) contactAmendSave(w http.ResponseWriter, r *http.Request) {
+	old, v, ok := s.findContact(w, r)
+	if !ok {
+		return
+	}
+	f := form(r)
+	c, err := s.readContact(f)
+	if err != nil {
+		s.page(w, r, 422, "contact.correct", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Correct: true, Bad: true}))
+		return
+	}
+	var ch []krama.Change
+	add := func(n uint8, was, is any) { ch = s.change(ch, old.Record, n, was, is) }
+	add(1, old.Date, c.Date)
+	add(2, old.District, c.District)
+	add(3, old.Place, c.Place)
+	add(4, old.Topics, c.Topics)
+	add(5, old.Given, c.Given)
+	add(6, old.Test, c.Test)
+	add(7, old.Services, c.Services)
+	add(8, old.Safety, c.Safety)
+	add(9, old.Next, c.Next)
+	add(10, old.Attendees, c.Attendees)
+	if err := s.amend(v.Subject, old.Record, ch); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	redirect(w, r, "/person/"+v.Subject.String())
+}
+
+func (s *Server) contactVoid(w http.ResponseWriter, r *http.Request) {
+	c, v, ok := s.findContact(w, r)
+	if !ok {
+		return
+	}
+	if err := s.amend(v.Subject, c.Record, s.change(nil, c.Record, 11, false, true)); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	redirect(w, r, "/person/"+v.Subject.String())
+}
+
+// shownContacts bounds the list of newest contacts.
+const shownContacts = 100
+
+func (s *Server) contacts(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, 200, "contact.recent", "contacts", contactsView(s, s.state.Recent(shownContacts)))
+}

@@ -1,0 +1,253 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"krama"
+	"krama/casework"
+	"krama/replica"
+	"krama/seal"
+)
+
+// months is one month's figures of the overview.
+type month struct {
+	First   krama.Day
+	People  int
+	Condoms int64
+	Lube    int64
+}
+
+// overviewMonths is how far back the overview looks.
+const overviewMonths = 12
+
+type overviewData struct {
+	People, Contacts, NotSeen int
+	Months                    []month // oldest first
+	Districts                 []districtCount
+}
+
+type districtCount struct {
+	Code   uint16
+	People int
+}
+
+// summarise folds the last twelve months. The numbers are the programme's own; the report is what leaves it.
+func summarise(st *casework.State, today krama.Day) overviewData {
+	var d overviewData
+	d.People, d.Contacts = st.Counts()
+	first := today.Month().AddMonths(1 - overviewMonths)
+	type key struct {
+		who krama.SubjectID
+		m   int
+	}
+	seen, at := map[key]bool{}, map[krama.SubjectID]uint16{}
+	d.Months = make([]month, overviewMonths)
+	for i := range d.Months {
+		d.Months[i].First = first.AddMonths(i)
+	}
+	st.EachContact(func(c *casework.Contact) {
+		if c.Date < first || c.Date > today {
+			return
+		}
+		y, m, _ := c.Date.Time().Date()
+		fy, fm, _ := first.Time().Date()
+		i := (y-fy)*12 + int(m) - int(fm)
+		if i < 0 || i >= overviewMonths {
+			return
+		}
+		if k := (key{c.Subject, i}); !seen[k] {
+			seen[k] = true
+			d.Months[i].People++
+		}
+		at[c.Subject] = c.District
+		d.Months[i].Condoms += int64(c.Given[krama.Condom]) + int64(c.Given[krama.InternalCondom])
+		d.Months[i].Lube += int64(c.Given[krama.Lubricant])
+	})
+	by := map[uint16]int{}
+	for _, code := range at {
+		by[code]++
+	}
+	for code, n := range by {
+		d.Districts = append(d.Districts, districtCount{code, n})
+	}
+	slices.SortFunc(d.Districts, func(a, b districtCount) int {
+		return cmp.Or(-cmp.Compare(a.People, b.People), cmp.Compare(a.Code, b.Code))
+	})
+	for _, r := range st.Rows() {
+		if r.Last <= today-notSeenDays {
+			d.NotSeen++
+		}
+	}
+	return d
+}
+
+func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, 200, "overview.title", "overview", overviewView(s, summarise(s.state, s.today())))
+}
+
+// deviceRow is a device as the devices page shows it.
+type deviceRow struct {
+	ID       krama.DeviceID
+	Label    string
+	Kind     string
+	Roles    krama.Role
+	Circles  []krama.CircleKind
+	Verified seal.Verified
+	Mine     bool
+}
+
+func (s *Server) deviceRows() (rows []deviceRow, admins int) {
+	kinds := s.rep.Kinds()
+	me, _ := s.rep.Device()
+	s.rep.Roster(func(ro *seal.Roster) {
+		for _, m := range ro.Members {
+			if m.Roles&krama.RoleAdmin != 0 {
+				admins++
+			}
+		}
+		for id, d := range ro.Devices {
+			row := deviceRow{ID: id, Label: s.state.Label(d.Member), Kind: d.Request.Platform, Roles: ro.Members[d.Member].Roles, Verified: d.Verified, Mine: id == me}
+			for k, c := range kinds {
+				if e := ro.Latest(c); k != krama.KindOrg && e != nil && e.Keyed[id] {
+					row.Circles = append(row.Circles, k)
+				}
+			}
+			slices.Sort(row.Circles)
+			rows = append(rows, row)
+		}
+	})
+	slices.SortFunc(rows, func(a, b deviceRow) int {
+		return cmp.Or(-cmp.Compare(a.Roles&krama.RoleAdmin, b.Roles&krama.RoleAdmin), cmp.Compare(len(a.Label), len(b.Label)), cmp.Compare(a.Label, b.Label), slices.Compare(a.ID[:], b.ID[:]))
+	})
+	return rows, admins
+}
+
+func (s *Server) devices(w http.ResponseWriter, r *http.Request) {
+	rows, admins := s.deviceRows()
+	s.page(w, r, 200, "devices.title", "devices", devicesView(s, rows, admins, s.rep.Status()))
+}
+
+// enrolRoles are the roles one admin may give. Admins and safeguarding need two people and come with a later version.
+var enrolRoles = []krama.Role{krama.RoleOutreach, krama.RoleNurse, krama.RoleCaseWorker, krama.RoleCoordinator}
+
+type enrolState struct {
+	Code    string // QR-2, once QR-1 was scanned
+	Trouble string
+	Done    bool
+}
+
+func (s *Server) enrolPage(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.invite = nil
+	s.mu.Unlock()
+	s.enrol(w, r, enrolState{})
+}
+
+func (s *Server) enrol(w http.ResponseWriter, r *http.Request, st enrolState) {
+	s.mu.Lock()
+	if s.invite != nil {
+		st.Code = s.invite.Code.String()
+	}
+	s.mu.Unlock()
+	s.page(w, r, 200, "enrol.title", "devices", enrolView(s, st, form(r)))
+}
+
+func (s *Server) enrolScan(w http.ResponseWriter, r *http.Request) {
+	f := form(r)
+	role, _ := strconv.ParseUint(f.Get("role"), 10, 16)
+	if !slices.Contains(enrolRoles, krama.Role(role)) {
+		role = uint64(krama.RoleOutreach)
+	}
+	as := inviteAs{role: krama.Role(role), label: strings.TrimSpace(f.Get("label"))}
+	for len(as.label) > krama.MaxStaffLabel {
+		as.label = string([]rune(as.label)[:len([]rune(as.label))-1])
+	}
+	if _, err := io.ReadFull(s.Rand, as.member[:]); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
+	defer cancel()
+	inv, err := s.rep.Invite(ctx, f.Get("code"))
+	if err != nil {
+		s.enrol(w, r, enrolState{Trouble: EnrolTrouble(err)})
+		return
+	}
+	s.mu.Lock()
+	s.invite, s.inviteAs = inv, as
+	s.mu.Unlock()
+	s.enrol(w, r, enrolState{})
+}
+
+// EnrolTrouble is the sentence for what stopped an enrolment.
+func EnrolTrouble(err error) string {
+	switch krama.KindOf(err) {
+	case krama.Invalid:
+		return "enrol.badCode"
+	case krama.NotFound:
+		return "enrol.notThere"
+	case krama.Tampered:
+		return "enrol.swapped"
+	case krama.Conflict:
+		return "enrol.already"
+	case krama.NotAllowed:
+		return "enrol.notAllowed"
+	}
+	if k := syncError(err); k != "" {
+		return k
+	}
+	return "sync.failed"
+}
+
+func (s *Server) enrolFinish(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	inv, as := s.invite, s.inviteAs
+	s.mu.Unlock()
+	if inv == nil {
+		redirect(w, r, "/enrol")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	defer cancel()
+	ok, err := s.rep.Enrol(ctx, inv, as.member, as.role)
+	if err != nil {
+		s.enrol(w, r, enrolState{Trouble: EnrolTrouble(err)})
+		return
+	}
+	if !ok {
+		s.enrol(w, r, enrolState{Trouble: "enrol.waiting"})
+		return
+	}
+	s.mu.Lock()
+	s.invite = nil
+	s.mu.Unlock()
+	if as.label != "" {
+		if err := s.Label(as.member, as.label); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+	}
+	s.BeginSync()
+	s.enrol(w, r, enrolState{Done: true})
+}
+
+// Label writes a member's label into the outreach circle.
+func (s *Server) Label(m krama.MemberID, label string) error {
+	return WriteLabel(s.rep, m, label)
+}
+
+// WriteLabel gives a member a label inside the outreach circle: "Outreach 4", never a name.
+func WriteLabel(rep *replica.Replica, m krama.MemberID, label string) error {
+	id, err := rep.NewRecord()
+	if err != nil {
+		return err
+	}
+	return rep.Write(krama.KindOutreach, krama.SubjectID{}, &krama.Record{ID: id, Staff: &krama.Staff{Member: m, Label: label}})
+}

@@ -1,0 +1,357 @@
+package web
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"krama"
+	"krama/casework"
+	"krama/replica"
+)
+
+// wordCount is how many words lock a device: 4 of 7,776, 51.7 bits (EFF large list).
+const wordCount = 4
+
+// gate is what the pages before unlocking remember between two taps. It lives in memory only.
+type gate struct {
+	chosen []string // drawn for a new device
+	tapped []string
+	prefix string
+	wrong  bool
+}
+
+func (s *Server) gateRoutes(m *http.ServeMux) {
+	m.HandleFunc("GET /{$}", s.gatePage)
+	m.HandleFunc("GET /setup", s.setupWords)
+	m.HandleFunc("POST /setup/draw", s.setupDraw)
+	m.HandleFunc("GET /setup/confirm", s.setupConfirm)
+	m.HandleFunc("POST /tap", s.tap)
+	m.HandleFunc("POST /unlock", s.unlockTyped)
+	m.HandleFunc("GET /join", s.joinPage)
+	m.HandleFunc("POST /join/scan", s.joinScan)
+	m.HandleFunc("POST /join/check", s.joinCheck)
+	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { redirect(w, r, "/") })
+}
+
+// gatePage is the first page of a locked or new device.
+func (s *Server) gatePage(w http.ResponseWriter, r *http.Request) {
+	if s.Replica() != nil {
+		s.joinPage(w, r)
+		return
+	}
+	has, err := replica.HasVault(s.Config.Replica.Dir)
+	if err != nil {
+		s.gateTrouble(w, r, err)
+		return
+	}
+	if !has {
+		if s.Host == Desk {
+			s.page(w, r, 200, "gate.welcome", "", notice("gate.noProgramme"))
+			return
+		}
+		s.page(w, r, 200, "gate.welcome", "", welcomeView())
+		return
+	}
+	s.mu.Lock()
+	g := s.gate
+	s.mu.Unlock()
+	s.page(w, r, 200, "gate.unlock", "", unlockView(s, g, s.taps(g)))
+}
+
+// gateTrouble shows what keeps a device from opening, with its own page for each.
+func (s *Server) gateTrouble(w http.ResponseWriter, r *http.Request, err error) {
+	what := "damaged"
+	switch krama.KindOf(err) {
+	case krama.Conflict:
+		what = "busy"
+	case krama.Full:
+		what = "full"
+	}
+	s.page(w, r, krama.Status(err), "gate."+what, "", troubleView("gate."+what))
+}
+
+func (s *Server) setupWords(w http.ResponseWriter, r *http.Request) {
+	if s.Host != Phone || s.Replica() != nil {
+		redirect(w, r, "/")
+		return
+	}
+	s.mu.Lock()
+	empty := len(s.gate.chosen) == 0
+	s.mu.Unlock()
+	if empty {
+		if err := s.draw(); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+	}
+	s.mu.Lock()
+	words := s.gate.chosen
+	s.mu.Unlock()
+	s.page(w, r, 200, "gate.words", "", wordsView(words))
+}
+
+func (s *Server) setupDraw(w http.ResponseWriter, r *http.Request) {
+	if err := s.draw(); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	redirect(w, r, "/setup")
+}
+
+func (s *Server) draw() error {
+	words, err := DrawWords(s.Rand)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gate = gate{chosen: words}
+	return err
+}
+
+// DrawWords draws four words, each equally likely.
+func DrawWords(rand io.Reader) ([]string, error) {
+	list := strings.Fields(wordText)
+	var out []string
+	for len(out) < wordCount {
+		var b [2]byte
+		if _, err := io.ReadFull(rand, b[:]); err != nil {
+			return nil, krama.Wrap("web.DrawWords", err)
+		}
+		n := int(b[0])<<8 | int(b[1])
+		if n < 65536/len(list)*len(list) { // no word is likelier than another
+			out = append(out, list[n%len(list)])
+		}
+	}
+	return out, nil
+}
+
+func (s *Server) setupConfirm(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	g := s.gate
+	s.mu.Unlock()
+	if len(g.chosen) == 0 {
+		redirect(w, r, "/")
+		return
+	}
+	s.page(w, r, 200, "gate.confirm", "", confirmView(g, s.taps(g)))
+}
+
+// choices is what can be tapped next: letters that narrow the list, or words.
+type choices struct {
+	Prefixes []string
+	Words    []string
+}
+
+// enough is how many words fit on a page to tap from.
+const enough = 36
+
+func (s *Server) taps(g gate) choices {
+	var c choices
+	var fit []string
+	for _, w := range s.words {
+		if strings.HasPrefix(w, g.prefix) {
+			fit = append(fit, w)
+		}
+	}
+	if len(fit) <= enough {
+		c.Words = fit
+		return c
+	}
+	for _, w := range fit {
+		if len(w) == len(g.prefix) {
+			c.Words = append(c.Words, w)
+		} else if p := w[:len(g.prefix)+1]; !slices.Contains(c.Prefixes, p) {
+			c.Prefixes = append(c.Prefixes, p)
+		}
+	}
+	return c
+}
+
+// tap takes one letter or word. The fourth word confirms a new device or unlocks an old one.
+func (s *Server) tap(w http.ResponseWriter, r *http.Request) {
+	f := form(r)
+	s.mu.Lock()
+	g := &s.gate
+	g.wrong = false
+	switch {
+	case f.Has("undo"):
+		if g.prefix != "" {
+			g.prefix = ""
+		} else if len(g.tapped) > 0 {
+			g.tapped = g.tapped[:len(g.tapped)-1]
+		}
+	case f.Has("prefix"):
+		g.prefix = strings.ToLower(f.Get("prefix"))
+	case f.Has("word") && slices.Contains(s.words, f.Get("word")):
+		g.tapped, g.prefix = append(g.tapped, f.Get("word")), ""
+	}
+	done := len(g.tapped) == wordCount
+	confirming, tapped := slices.Clone(g.chosen), slices.Clone(g.tapped)
+	if done {
+		g.tapped = nil
+	}
+	s.mu.Unlock()
+	switch {
+	case done && confirming != nil:
+		if !slices.Equal(confirming, tapped) {
+			s.wrong()
+			redirect(w, r, "/setup/confirm")
+			return
+		}
+		s.create(w, r, strings.Join(tapped, " "))
+	case done:
+		s.unlock(w, r, strings.Join(tapped, " "))
+	case confirming != nil:
+		redirect(w, r, "/setup/confirm")
+	default:
+		redirect(w, r, "/")
+	}
+}
+
+func (s *Server) wrong() { s.mu.Lock(); s.gate.wrong = true; s.mu.Unlock() }
+
+func (s *Server) unlockTyped(w http.ResponseWriter, r *http.Request) {
+	s.unlock(w, r, strings.Join(strings.Fields(strings.ToLower(form(r).Get("words"))), " "))
+}
+
+func (s *Server) replicaConfig() (replica.Config, *casework.State) {
+	c, st := s.Config.Replica, casework.New()
+	c.Feed = Feed(st)
+	return c, st
+}
+
+func (s *Server) create(w http.ResponseWriter, r *http.Request, words string) {
+	c, st := s.replicaConfig()
+	rep, err := replica.Create(c, words)
+	if err != nil {
+		s.gateTrouble(w, r, err)
+		return
+	}
+	s.Use(rep, st)
+	s.mu.Lock()
+	s.gate = gate{}
+	lang := s.lang
+	s.mu.Unlock()
+	if lang != "" {
+		rep.SetValue("lang", lang)
+	}
+	redirect(w, r, "/join")
+}
+
+func (s *Server) unlock(w http.ResponseWriter, r *http.Request, words string) {
+	if s.Replica() != nil {
+		redirect(w, r, "/")
+		return
+	}
+	vk, err := replica.OpenKey(s.Config.Replica.Dir, words)
+	if krama.KindOf(err) == krama.CannotDecrypt {
+		s.wrong()
+		redirect(w, r, "/")
+		return
+	}
+	if err != nil {
+		s.gateTrouble(w, r, err)
+		return
+	}
+	if err := s.load(vk); err != nil {
+		s.gateTrouble(w, r, err)
+		return
+	}
+	redirect(w, r, "/pin")
+}
+
+func (s *Server) load(vk [32]byte) error {
+	c, st := s.replicaConfig()
+	rep, err := replica.Load(c, vk)
+	if err != nil {
+		return err
+	}
+	s.Use(rep, st)
+	s.mu.Lock()
+	s.gate = gate{}
+	s.mu.Unlock()
+	return nil
+}
+
+// Unlock opens the device without a page, for the desk's command line.
+func (s *Server) Unlock(words string) error {
+	vk, err := replica.OpenKey(s.Config.Replica.Dir, words)
+	if err != nil {
+		return err
+	}
+	return s.load(vk)
+}
+
+// joinPage shows where a new device stands between its two scans.
+func (s *Server) joinPage(w http.ResponseWriter, r *http.Request) {
+	rep := s.Replica()
+	if rep == nil {
+		redirect(w, r, "/")
+		return
+	}
+	s.join(w, r, rep, "")
+}
+
+func (s *Server) join(w http.ResponseWriter, r *http.Request, rep *replica.Replica, trouble string) {
+	if rep.State() == replica.Scanned {
+		s.page(w, r, 200, "gate.waiting", "", waitingView(trouble))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), 15*time.Second)
+	defer cancel()
+	if trouble == "" {
+		if err := rep.Introduce(ctx, s.Relay); err != nil {
+			trouble = "gate.offline"
+		}
+	}
+	s.page(w, r, 200, "gate.scan1", "", scanView(rep.Scan1().String(), trouble))
+}
+
+func (s *Server) joinScan(w http.ResponseWriter, r *http.Request) {
+	rep := s.Replica()
+	if rep == nil {
+		redirect(w, r, "/")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), 15*time.Second)
+	defer cancel()
+	trouble := ""
+	switch err := rep.Accept(ctx, form(r).Get("code")); krama.KindOf(err) {
+	case krama.Invalid:
+		trouble = "gate.badCode"
+	case krama.Conflict:
+		trouble = "gate.otherProgramme"
+	default:
+		if err != nil {
+			trouble = "gate.offline"
+		}
+	}
+	if trouble != "" {
+		s.join(w, r, rep, trouble)
+		return
+	}
+	redirect(w, r, "/join")
+}
+
+func (s *Server) joinCheck(w http.ResponseWriter, r *http.Request) {
+	rep := s.Replica()
+	if rep == nil {
+		redirect(w, r, "/")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	defer cancel()
+	ok, err := rep.Join(ctx, nil)
+	switch {
+	case rep.State() == replica.Enrolled: // a first sync that was cut goes on later
+		redirect(w, r, "/pin")
+	case krama.KindOf(err) == krama.Tampered || krama.KindOf(err) == krama.CannotDecrypt:
+		s.join(w, r, rep, "gate.mismatch")
+	case err != nil:
+		s.join(w, r, rep, "gate.offline")
+	case !ok:
+		s.join(w, r, rep, "")
+	}
+}

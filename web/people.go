@@ -1,0 +1,328 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"krama"
+	"krama/casework"
+)
+
+func (s *Server) today() krama.Day { return krama.DayOf(s.Now()) }
+
+// shownDue is how many due people the first page lists.
+const shownDue = 8
+
+func (s *Server) home(w http.ResponseWriter, r *http.Request) {
+	due := s.state.Due(s.today() + 3)
+	n, _ := s.state.Counts()
+	s.page(w, r, 200, "nav.home", "home", homeView(s, due, n))
+}
+
+// search is what a list of people is narrowed by.
+type search struct {
+	Text     string
+	District uint16
+	NotSeen  bool
+	Bad      bool
+}
+
+// shownPeople bounds a list: a phone draws hundreds of rows slowly and nobody reads them.
+const shownPeople = 60
+
+// notSeenDays is when somebody counts as not seen: the programme's quarter.
+const notSeenDays = 90
+
+func (s *Server) people(w http.ResponseWriter, r *http.Request) {
+	f := form(r)
+	q := search{Text: strings.TrimSpace(f.Get("q")), NotSeen: f.Get("seen") == "not"}
+	d, _ := strconv.ParseUint(f.Get("district"), 10, 16)
+	q.District = uint16(d)
+	rows := s.state.Rows()
+	if q.Text != "" {
+		if code, err := krama.ParseCode(q.Text); err == nil {
+			if id, ok := s.state.Find(code); ok {
+				redirect(w, r, "/person/"+id.String())
+				return
+			}
+			rows = nil
+		} else if part := codePart(q.Text); len(part) >= 6 {
+			q.Bad, rows = true, nil
+		} else {
+			rows = slices.DeleteFunc(rows, func(r casework.Row) bool { return !strings.HasPrefix(string(r.Code), part) })
+		}
+	}
+	before := s.today() - notSeenDays
+	rows = slices.DeleteFunc(rows, func(r casework.Row) bool {
+		return (q.District != 0 && r.District != q.District) || (q.NotSeen && r.Last > before)
+	})
+	s.page(w, r, 200, "people.title", "people", peopleView(s, q, rows))
+}
+
+func codePart(s string) string {
+	return strings.NewReplacer("-", "", " ", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(s))
+}
+
+func (s *Server) personNew(w http.ResponseWriter, r *http.Request) {
+	f := s.savedDraft("/person/new")
+	s.page(w, r, 200, "person.new", "people", personForm(s, f, "/person/new", nil, false))
+}
+
+func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
+	f := form(r)
+	p, err := readPerson(f)
+	if err == nil {
+		p.Registered = s.today()
+		p.Code, err = s.newCode()
+	}
+	if err == nil {
+		err = p.Validate()
+	}
+	if err != nil {
+		s.page(w, r, 422, "person.new", "people", personForm(s, f, "/person/new", nil, true))
+		return
+	}
+	who, err := s.rep.NewSubject()
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	recs := []*krama.Record{{Person: p}}
+	for _, t := range krama.Purposes {
+		if v := f.Get("consent-" + t.Key); v != "" {
+			recs = append(recs, &krama.Record{Consent: &krama.Consent{Purpose: t.Code, Given: v == "yes", Date: s.today()}})
+		}
+	}
+	if err := s.write(who, recs...); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.dropDraft("/person/new")
+	redirect(w, r, "/person/"+who.String())
+}
+
+// newCode draws a code nobody here has.
+func (s *Server) newCode() (krama.Code, error) {
+	for {
+		c, err := krama.NewCode(s.Rand)
+		if err != nil {
+			return "", err
+		}
+		if _, taken := s.state.Find(c); !taken {
+			return c, nil
+		}
+	}
+}
+
+// write gives records their ids and keeps them.
+func (s *Server) write(who krama.SubjectID, recs ...*krama.Record) error {
+	for _, rec := range recs {
+		id, err := s.rep.NewRecord()
+		if err != nil {
+			return err
+		}
+		rec.ID = id
+	}
+	return s.rep.Write(krama.KindOutreach, who, recs...)
+}
+
+func (s *Server) view(w http.ResponseWriter, r *http.Request) (casework.View, bool) {
+	id, err := krama.ParseSubjectID(r.PathValue("id"))
+	if err != nil {
+		s.notFound(w, r)
+		return casework.View{}, false
+	}
+	v, ok := s.state.Person(id)
+	if !ok {
+		s.notFound(w, r)
+	}
+	return v, ok
+}
+
+func (s *Server) person(w http.ResponseWriter, r *http.Request) {
+	if v, ok := s.view(w, r); ok {
+		s.page(w, r, 200, "people.title", "people", personView(s, &v))
+	}
+}
+
+func (s *Server) personAmend(w http.ResponseWriter, r *http.Request) {
+	if v, ok := s.view(w, r); ok {
+		s.page(w, r, 200, "person.amend", "people", personForm(s, personValues(&v.Value), "/person/"+v.Subject.String()+"/amend", &v, false))
+	}
+}
+
+func (s *Server) personAmendSave(w http.ResponseWriter, r *http.Request) {
+	v, ok := s.view(w, r)
+	if !ok {
+		return
+	}
+	f := form(r)
+	p, err := readPerson(f)
+	if err == nil {
+		p.Code, p.Registered = v.Value.Code, v.Value.Registered
+		err = p.Validate()
+	}
+	if err != nil {
+		s.page(w, r, 422, "person.amend", "people", personForm(s, f, r.URL.Path, &v, true))
+		return
+	}
+	var ch []krama.Change
+	add := func(n uint8, was, is any) { ch = s.change(ch, v.Record, n, was, is) }
+	add(2, v.Value.Gender, p.Gender)
+	add(3, v.Value.Age, p.Age)
+	add(4, v.Value.Languages, p.Languages)
+	add(5, v.Value.Category, p.Category)
+	add(6, v.Value.District, p.District)
+	if err := s.amend(v.Subject, v.Record, ch); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	redirect(w, r, "/person/"+v.Subject.String())
+}
+
+// change adds a change when a value differs, naming the values it replaces.
+func (s *Server) change(ch []krama.Change, target krama.RecordID, n uint8, was, is any) []krama.Change {
+	if was == is {
+		return ch
+	}
+	raw, err := krama.EncodeValue(is)
+	if err != nil {
+		return ch
+	}
+	return append(ch, krama.Change{Field: n, Value: raw, Replaces: s.state.Heads(target, n)})
+}
+
+func (s *Server) amend(who krama.SubjectID, target krama.RecordID, ch []krama.Change) error {
+	if len(ch) == 0 {
+		return nil
+	}
+	return s.write(who, &krama.Record{Amend: &krama.Amend{Target: target, Date: s.today(), Changes: ch}})
+}
+
+// settle ends a dispute: the chosen value replaces every standing one.
+func (s *Server) settle(w http.ResponseWriter, r *http.Request) {
+	v, ok := s.view(w, r)
+	if !ok {
+		return
+	}
+	f := form(r)
+	target, err1 := krama.ParseRecordID(f.Get("target"))
+	head, err2 := krama.ParseRecordID(f.Get("head"))
+	n, err3 := strconv.ParseUint(f.Get("field"), 10, 8)
+	if err1 != nil || err2 != nil || err3 != nil {
+		s.notFound(w, r)
+		return
+	}
+	for _, d := range v.Disputes {
+		if d.Target != target || d.Field != uint8(n) {
+			continue
+		}
+		for _, h := range d.Heads {
+			if h.Record == head && h.Value != nil {
+				ch := []krama.Change{{Field: d.Field, Value: h.Value, Replaces: s.state.Heads(target, d.Field)}}
+				if err := s.amend(v.Subject, target, ch); err != nil {
+					s.fail(w, r, err)
+					return
+				}
+			}
+		}
+	}
+	redirect(w, r, "/person/"+v.Subject.String())
+}
+
+func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
+	v, ok := s.view(w, r)
+	if !ok {
+		return
+	}
+	f := form(r)
+	n, _ := strconv.ParseUint(f.Get("purpose"), 10, 8)
+	if !krama.Known(krama.Purposes, uint8(n)) {
+		s.notFound(w, r)
+		return
+	}
+	rec := &krama.Record{Consent: &krama.Consent{Purpose: uint8(n), Given: f.Get("given") == "yes", Date: s.today()}}
+	if err := s.write(v.Subject, rec); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	redirect(w, r, "/person/"+v.Subject.String())
+}
+
+func readPerson(f url.Values) (*krama.Person, error) {
+	p := &krama.Person{}
+	var err error
+	num := func(key string) uint8 {
+		n, e := strconv.ParseUint(f.Get(key), 10, 8)
+		if e != nil {
+			err = krama.E("web.readPerson", krama.Invalid, key)
+		}
+		return uint8(n)
+	}
+	p.Gender, p.Age, p.Category = num("gender"), num("age"), num("category")
+	p.Languages = readSet(f["language"])
+	d, e := strconv.ParseUint(f.Get("district"), 10, 16)
+	if e != nil {
+		err = krama.E("web.readPerson", krama.Invalid, "district")
+	}
+	p.District = uint16(d)
+	return p, err
+}
+
+func personValues(p *krama.Person) url.Values {
+	f := url.Values{}
+	f.Set("gender", strconv.Itoa(int(p.Gender)))
+	f.Set("age", strconv.Itoa(int(p.Age)))
+	f.Set("category", strconv.Itoa(int(p.Category)))
+	f.Set("district", strconv.Itoa(int(p.District)))
+	writeSet(f, "language", p.Languages)
+	return f
+}
+
+func readSet(vals []string) (s krama.Set) {
+	for _, v := range vals {
+		if n, err := strconv.ParseUint(v, 10, 6); err == nil {
+			s = s.With(uint8(n))
+		}
+	}
+	return s
+}
+
+func writeSet(f url.Values, key string, s krama.Set) {
+	for _, c := range s.Codes() {
+		f.Add(key, strconv.Itoa(int(c)))
+	}
+}
+
+// draft keeps a half-filled form, sealed with the device's other secrets, so that locking never loses typing.
+func (s *Server) draft(w http.ResponseWriter, r *http.Request) {
+	f := form(r)
+	path := f.Get("draft-of")
+	f.Del("draft-of")
+	if path != "/person/new" && !strings.HasSuffix(path, "/contact") || len(path) > 64 {
+		s.notFound(w, r)
+		return
+	}
+	if err := s.rep.SetValue("draft "+path, f.Encode()); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Server) savedDraft(path string) url.Values {
+	f, err := url.ParseQuery(s.rep.Value("draft " + path))
+	if err != nil {
+		return url.Values{}
+	}
+	return f
+}
+
+func (s *Server) dropDraft(path string) {
+	if s.rep.Value("draft "+path) != "" {
+		s.rep.SetValue("draft "+path, "")
+	}
+}

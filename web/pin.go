@@ -1,0 +1,110 @@
+package web
+
+import (
+	"crypto/subtle"
+	"net/http"
+	"time"
+)
+
+// pin is the quick number: a screen lock over keys that are in memory already. It is not key material and dies with the
+// worker.
+type pin struct {
+	digits   string
+	tries    int
+	covered  bool
+	unlocked time.Time // when the words were last given
+}
+
+const (
+	pinTries = 5
+	pinHours = 8 * time.Hour
+)
+
+// cover hides everything at once: behind the quick number if there is one and the words are younger than 8 hours,
+// otherwise by locking.
+func (s *Server) cover(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	quick := s.rep != nil && s.pin.digits != "" && s.Now().Sub(s.pin.unlocked) < pinHours
+	if quick {
+		s.pin.covered = true
+	}
+	s.mu.Unlock()
+	if !quick {
+		s.Lock()
+	}
+	redirect(w, r, "/")
+}
+
+func (s *Server) pinPage(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	has := s.pin.digits != ""
+	s.mu.Unlock()
+	if has || s.Host != Phone {
+		redirect(w, r, "/")
+		return
+	}
+	s.page(w, r, 200, "pin.choose", "", pinView(false))
+}
+
+func (s *Server) pinSave(w http.ResponseWriter, r *http.Request) {
+	d := digits(form(r).Get("pin"))
+	if len(d) != 6 {
+		s.page(w, r, 200, "pin.choose", "", pinView(true))
+		return
+	}
+	s.mu.Lock()
+	s.pin.digits, s.pin.tries = d, 0
+	s.mu.Unlock()
+	redirect(w, r, "/")
+}
+
+// digits reads ASCII and Khmer digits and drops the rest.
+func digits(in string) string {
+	var out []byte
+	for _, r := range in {
+		switch {
+		case r >= '0' && r <= '9':
+			out = append(out, byte(r))
+		case r >= '០' && r <= '៩':
+			out = append(out, byte('0'+r-'០'))
+		}
+	}
+	return string(out)
+}
+
+// pinGate is all there is while the screen is covered.
+func (s *Server) pinGate(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	late := s.Now().Sub(s.pin.unlocked) >= pinHours
+	s.mu.Unlock()
+	if late || (r.Method == http.MethodPost && r.URL.Path == "/lock") {
+		s.lockNow(w, r)
+		return
+	}
+	if r.Method == http.MethodPost && r.URL.Path == "/lang" {
+		s.setLang(w, r)
+		return
+	}
+	if r.Method != http.MethodPost || r.URL.Path != "/pin/enter" {
+		s.page(w, r, 200, "pin.locked", "", pinGateView(0))
+		return
+	}
+	d := digits(form(r).Get("pin"))
+	s.mu.Lock()
+	ok := subtle.ConstantTimeCompare([]byte(d), []byte(s.pin.digits)) == 1
+	if ok {
+		s.pin.covered, s.pin.tries = false, 0
+	} else {
+		s.pin.tries++
+	}
+	left := pinTries - s.pin.tries
+	s.mu.Unlock()
+	switch {
+	case ok:
+		redirect(w, r, "/")
+	case left <= 0:
+		s.lockNow(w, r)
+	default:
+		s.page(w, r, 200, "pin.locked", "", pinGateView(left))
+	}
+}

@@ -1,0 +1,330 @@
+// Package web is the pages: one http.Handler that the desk serves natively and the phone runs inside its worker. It parses,
+// calls, builds a view and renders; it decides nothing that a record or a key does not.
+package web
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"krama"
+	"krama/casework"
+	"krama/guide"
+	"krama/locale"
+	"krama/replica"
+)
+
+// Host is where the pages run.
+type Host string
+
+// Hosts.
+const (
+	Phone Host = "phone"
+	Desk  Host = "desk"
+)
+
+// Config is what the pages need from their host.
+type Config struct {
+	Host     Host
+	Replica  replica.Config // Feed is set by the server
+	Relay    string         // the relay a new phone introduces itself to
+	Guide    *guide.Guide
+	Rand     io.Reader
+	Now      func() time.Time
+	Demo     bool
+	Version  string
+	Assets   func(name string) string // URL of an asset by its plain name
+	OnLocked func()                   // called after the replica was closed: the phone ends its worker
+	Storage  func() Storage           // what the browser says of its storage; nil on the desk
+}
+
+// Storage is what a browser says about keeping data.
+type Storage struct {
+	Known     bool
+	Persisted bool
+	Used      int64
+	Quota     int64
+}
+
+// Server serves the pages of one device. It is safe for concurrent use.
+type Server struct {
+	Config
+	words []string
+
+	mu       sync.Mutex
+	rep      *replica.Replica
+	state    *casework.State
+	lang     string
+	gate     gate
+	pin      pin
+	invite   *replica.Invitation
+	inviteAs inviteAs
+	sync     syncState
+	open     *http.ServeMux
+	shut     *http.ServeMux
+}
+
+type inviteAs struct {
+	member krama.MemberID
+	role   krama.Role
+	label  string
+}
+
+type syncState struct {
+	running bool
+	at      replica.Progress
+	err     error
+}
+
+//go:embed words.txt
+var wordText string
+
+// New returns a server for a locked device.
+func New(c Config) *Server {
+	s := &Server{Config: c, words: strings.Fields(wordText)}
+	s.open, s.shut = http.NewServeMux(), http.NewServeMux()
+	s.routes()
+	return s
+}
+
+// Use hands the server an unlocked replica and its folded state; the desk's command line and the demo unlock by themselves.
+func (s *Server) Use(r *replica.Replica, st *casework.State) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rep, s.state = r, st
+	s.pin = pin{unlocked: s.Now()}
+}
+
+// Feed returns a replica feed that folds into st.
+func Feed(st *casework.State) func(replica.Event) {
+	return func(e replica.Event) {
+		if e.Circle == krama.KindOutreach {
+			st.Apply(e.Subject, e.Record, e.Author, e.Local)
+		}
+	}
+}
+
+// Lock closes the device.
+func (s *Server) Lock() {
+	s.mu.Lock()
+	r := s.rep
+	s.rep, s.state, s.gate, s.pin, s.invite = nil, nil, gate{}, pin{}, nil
+	s.mu.Unlock()
+	if r != nil {
+		r.Close()
+	}
+	if s.OnLocked != nil {
+		s.OnLocked()
+	}
+}
+
+// Replica returns the unlocked replica, or nil.
+func (s *Server) Replica() *replica.Replica { s.mu.Lock(); defer s.mu.Unlock(); return s.rep }
+
+func (s *Server) routes() {
+	for _, m := range []*http.ServeMux{s.open, s.shut} {
+		m.HandleFunc("POST /lang", s.setLang)
+		m.HandleFunc("POST /lock", s.lockNow)
+		m.HandleFunc("POST /cover", s.cover)
+		m.HandleFunc("GET /limits", s.limits)
+	}
+	s.gateRoutes(s.shut)
+	o := s.open
+	o.HandleFunc("GET /{$}", s.home)
+	o.HandleFunc("GET /people", s.people)
+	o.HandleFunc("POST /people", s.people)
+	o.HandleFunc("GET /person/new", s.personNew)
+	o.HandleFunc("POST /person/new", s.personCreate)
+	o.HandleFunc("GET /person/{id}", s.person)
+	o.HandleFunc("GET /person/{id}/amend", s.personAmend)
+	o.HandleFunc("POST /person/{id}/amend", s.personAmendSave)
+	o.HandleFunc("POST /person/{id}/consent", s.consent)
+	o.HandleFunc("POST /person/{id}/settle", s.settle)
+	o.HandleFunc("GET /person/{id}/contact", s.contactNew)
+	o.HandleFunc("POST /person/{id}/contact", s.contactCreate)
+	o.HandleFunc("GET /contact/{id}", s.contactAmend)
+	o.HandleFunc("POST /contact/{id}", s.contactAmendSave)
+	o.HandleFunc("POST /contact/{id}/void", s.contactVoid)
+	o.HandleFunc("POST /draft", s.draft)
+	o.HandleFunc("POST /sync", s.startSync)
+	o.HandleFunc("GET /sync", s.syncPage)
+	o.HandleFunc("GET /settings", s.settings)
+	o.HandleFunc("GET /pin", s.pinPage)
+	o.HandleFunc("POST /pin", s.pinSave)
+	o.HandleFunc("/", s.notFound)
+}
+
+// DeskPages adds what a desk has beyond a phone. A phone's program does not carry them.
+func (s *Server) DeskPages() {
+	o := s.open
+	o.HandleFunc("GET /contacts", s.contacts)
+	o.HandleFunc("GET /overview", s.overview)
+	o.HandleFunc("GET /report", s.report)
+	o.HandleFunc("POST /report", s.report)
+	o.HandleFunc("POST /report.csv", s.reportCSV)
+	o.HandleFunc("GET /codebook.csv", s.codebook)
+	o.HandleFunc("GET /devices", s.devices)
+	o.HandleFunc("GET /enrol", s.enrolPage)
+	o.HandleFunc("POST /enrol/scan", s.enrolScan)
+	o.HandleFunc("POST /enrol/finish", s.enrolFinish)
+}
+
+// maxForm bounds a form.
+const maxForm = 64 << 10
+
+// ServeHTTP serves the gate while the device is locked, and the pages while it is open.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if r.Body != nil {
+		r.Body = io.NopCloser(io.LimitReader(r.Body, maxForm))
+	}
+	s.mu.Lock()
+	open := s.rep != nil && s.rep.State() == replica.Enrolled
+	covered := open && s.pin.covered
+	s.mu.Unlock()
+	switch {
+	case covered:
+		s.pinGate(w, r)
+	case open:
+		s.open.ServeHTTP(w, r)
+	default:
+		s.shut.ServeHTTP(w, r)
+	}
+}
+
+func (s *Server) printer(r *http.Request) *locale.Printer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lang == "" && s.rep != nil {
+		s.lang = s.rep.Value("lang")
+	}
+	if s.lang != "" {
+		return locale.New(s.lang)
+	}
+	return locale.New(locale.Match(r.Header.Get("Accept-Language")))
+}
+
+func (s *Server) setLang(w http.ResponseWriter, r *http.Request) {
+	f := form(r)
+	lang := f.Get("lang")
+	if !slices.ContainsFunc(locale.Languages, func(l locale.Language) bool { return l.Code == lang }) {
+		lang = "km"
+	}
+	s.mu.Lock()
+	s.lang = lang
+	rep := s.rep
+	s.mu.Unlock()
+	if rep != nil {
+		rep.SetValue("lang", lang)
+	}
+	to := f.Get("to")
+	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") {
+		to = "/"
+	}
+	redirect(w, r, to)
+}
+
+// redirect answers a form. On the desk relative redirects keep the loopback origin.
+func redirect(w http.ResponseWriter, r *http.Request, to string) {
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, http.StatusNotFound, "app.notFound", "", notice("app.notFound"))
+}
+
+// fail shows an error in the reader's words.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	key := "sync.failed"
+	switch krama.KindOf(err) {
+	case krama.NotFound:
+		s.notFound(w, r)
+		return
+	case krama.Full:
+		key = "gate.fullIntro"
+	case krama.Invalid:
+		key = "contact.bad"
+	case krama.NotAllowed:
+		key = "enrol.notAllowed"
+	}
+	s.page(w, r, krama.Status(err), "alarm.title", "", notice(key))
+}
+
+func form(r *http.Request) url.Values {
+	r.ParseForm()
+	return r.PostForm
+}
+
+// startSync begins a sync in the background and shows its progress.
+func (s *Server) startSync(w http.ResponseWriter, r *http.Request) {
+	s.BeginSync()
+	redirect(w, r, "/sync")
+}
+
+// BeginSync starts a sync unless one is running.
+func (s *Server) BeginSync() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rep := s.rep
+	if rep == nil || s.sync.running {
+		return
+	}
+	s.sync = syncState{running: true, at: replica.Progress{Stage: replica.StageRoster}}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+		defer cancel()
+		err := rep.Sync(ctx, func(p replica.Progress) { s.mu.Lock(); s.sync.at = p; s.mu.Unlock() })
+		s.mu.Lock()
+		s.sync.running, s.sync.err = false, err
+		s.mu.Unlock()
+	}()
+}
+
+func (s *Server) syncPage(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	st := s.sync
+	s.mu.Unlock()
+	s.page(w, r, 200, "sync.now", "", syncView(s, st, syncError(st.err)))
+}
+
+// syncError is the sentence for what stopped a sync, or "".
+func syncError(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case krama.KindOf(err) == krama.Offline, errors.Is(err, context.DeadlineExceeded):
+		return "sync.offline"
+	case krama.KindOf(err) == krama.NotYet:
+		return "sync.newer"
+	case krama.KindOf(err) == krama.Full:
+		return "sync.full"
+	case krama.KindOf(err) == krama.TooMany:
+		return "sync.tooMany"
+	}
+	return "sync.failed"
+}
+
+func (s *Server) settings(w http.ResponseWriter, r *http.Request) {
+	var st Storage
+	if s.Storage != nil {
+		st = s.Storage()
+	}
+	s.page(w, r, 200, "settings.title", "settings", settingsView(s, st))
+}
+
+func (s *Server) limits(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, 200, "gate.limits", "", limitsView())
+}
+
+func (s *Server) lockNow(w http.ResponseWriter, r *http.Request) {
+	s.Lock()
+	redirect(w, r, "/")
+}

@@ -1,0 +1,231 @@
+// Package site serves the public origin: the start page and the phone's program under /app/. It is never the relay's origin.
+package site
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/andybalholm/brotli"
+
+	"krama"
+	"krama/web"
+)
+
+// built holds what `make phone` makes: the core and Go's own start script. The README keeps the folder in the tree.
+//
+//go:embed built
+var built embed.FS
+
+// Config says what the site's program talks to.
+type Config struct {
+	Relay   string // the relay's address as a phone reaches it
+	Demo    bool
+	Version string
+	Office  Office // the demo's office half; nil outside the demo
+}
+
+// Office is the office's half of an enrolment, for the demo's side-by-side page.
+type Office interface {
+	Scan(code string) (qr string, err error)
+	Finish() error
+}
+
+type asset struct {
+	body, br []byte
+	typ      string
+}
+
+// Site serves the public origin.
+type Site struct {
+	cfg    Config
+	files  map[string]asset  // by path
+	names  map[string]string // plain name to path
+	index  []byte
+	worker []byte
+	mux    *http.ServeMux
+}
+
+// phoneFiles are what a phone needs, beside the page itself, to work without a network.
+var phoneFiles = []string{"app.css", "icon.svg", "khmer.woff2", "khmer-bold.woff2", "app.js", "scan.js", "worker.js", "wasm_exec.js", "krama.wasm"}
+
+// New builds the site. It fails with NotFound when the phone's core was not built.
+func New(c Config) (*Site, error) {
+	s := &Site{cfg: c, files: map[string]asset{}, names: map[string]string{}, mux: http.NewServeMux()}
+	for _, name := range []string{"icon.svg", "khmer.woff2", "khmer-bold.woff2", "scan.js", "jsqr.js", "app.js", "worker.js", "demo.js"} {
+		b, err := web.Static.ReadFile("static/" + name)
+		if err != nil {
+			return nil, krama.Wrap("site.New", err)
+		}
+		s.add(name, b, nil)
+	}
+	css, err := web.Static.ReadFile("static/app.css")
+	if err != nil {
+		return nil, krama.Wrap("site.New", err)
+	}
+	for _, f := range []string{"khmer.woff2", "khmer-bold.woff2"} {
+		css = bytes.ReplaceAll(css, []byte(`"`+f+`"`), []byte(`"`+s.names[f]+`"`))
+	}
+	s.add("app.css", css, nil)
+	exec, err1 := fs.ReadFile(built, "built/wasm_exec.js")
+	core, err2 := fs.ReadFile(built, "built/krama.wasm.br")
+	if err1 != nil || err2 != nil {
+		return nil, krama.E("site.New", krama.NotFound, "the phone's program is not in this build; run: make build")
+	}
+	s.add("wasm_exec.js", exec, nil)
+	s.add("krama.wasm", nil, core)
+	if err := s.shell(); err != nil {
+		return nil, err
+	}
+	s.routes()
+	return s, nil
+}
+
+// add keeps an asset under a name that holds its hash. br is a ready compressed form.
+func (s *Site) add(name string, body, br []byte) {
+	h := sha256.New()
+	h.Write(body)
+	h.Write(br)
+	p := "/app/a/" + hex.EncodeToString(h.Sum(nil)[:8]) + "-" + name
+	if br == nil && !strings.HasSuffix(name, ".woff2") {
+		br = compress(body)
+	}
+	typ := mime.TypeByExtension(path.Ext(name))
+	switch path.Ext(name) {
+	case ".js":
+		typ = "text/javascript; charset=utf-8"
+	case ".wasm":
+		typ = "application/wasm"
+	case ".woff2":
+		typ = "font/woff2"
+	}
+	s.files[p] = asset{body, br, typ}
+	s.names[name] = p
+}
+
+func compress(b []byte) []byte {
+	var out bytes.Buffer
+	w := brotli.NewWriterLevel(&out, brotli.BestCompression)
+	w.Write(b)
+	w.Close()
+	return out.Bytes()
+}
+
+// shell fills in the page, the service worker and the manifest.
+func (s *Site) shell() error {
+	read := func(name string) string { b, _ := web.Static.ReadFile("static/" + name); return string(b) }
+	names, err := json.Marshal(s.names)
+	if err != nil {
+		return krama.Wrap("site.shell", err)
+	}
+	demo := "0"
+	if s.cfg.Demo {
+		demo = "1"
+	}
+	s.index = []byte(strings.NewReplacer("RELAY", s.cfg.Relay, `content="DEMO"`, `content="`+demo+`"`, "VERSION", s.cfg.Version, "ICON", s.names["icon.svg"],
+		`"CSS"`, `"`+s.names["app.css"]+`"`, "ASSETS", string(names), `"SCAN"`, `"`+s.names["scan.js"]+`"`, `"APP"`, `"`+s.names["app.js"]+`"`).Replace(read("index.html")))
+	s.files["/app/"] = asset{s.index, compress(s.index), "text/html; charset=utf-8"}
+	manifest := []byte(strings.ReplaceAll(read("manifest.webmanifest"), "ICON", s.names["icon.svg"]))
+	s.files["/app/manifest.webmanifest"] = asset{manifest, compress(manifest), "application/manifest+json"}
+	var list []string
+	for _, f := range phoneFiles {
+		list = append(list, s.names[f])
+	}
+	list = append(list, "/app/manifest.webmanifest")
+	slices.Sort(list)
+	files, _ := json.Marshal(list)
+	sum := sha256.Sum256(append(files, s.index...))
+	sw := []byte(strings.NewReplacer("VERSION", hex.EncodeToString(sum[:8]), "ASSETS", string(files)).Replace(read("sw.js")))
+	s.files["/app/sw.js"] = asset{sw, compress(sw), "text/javascript; charset=utf-8"}
+	return nil
+}
+
+func (s *Site) routes() {
+	s.mux.HandleFunc("GET /{$}", s.start)
+	s.mux.HandleFunc("GET /app", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/app/", http.StatusMovedPermanently)
+	})
+	s.mux.HandleFunc("GET /app/", s.file)
+	if s.cfg.Office != nil {
+		same := http.NewCrossOriginProtection()
+		s.mux.Handle("POST /demo/scan", same.Handler(http.HandlerFunc(s.demoScan)))
+		s.mux.Handle("POST /demo/finish", same.Handler(http.HandlerFunc(s.demoFinish)))
+	}
+}
+
+// ServeHTTP serves the site. It sets no cookie and logs nothing.
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Permissions-Policy", "geolocation=(), microphone=(), camera=(self)")
+	h.Set("Content-Security-Policy", s.policy(r.URL.Path))
+	s.mux.ServeHTTP(w, r)
+}
+
+func (s *Site) policy(p string) string {
+	if !strings.HasPrefix(p, "/app/") {
+		return "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+	}
+	ancestors := "'none'"
+	if s.cfg.Demo {
+		ancestors = "'self'"
+	}
+	return "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' " + s.cfg.Relay +
+		"; style-src 'self'; img-src 'self'; font-src 'self'; manifest-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors " + ancestors +
+		"; require-trusted-types-for 'script'; trusted-types krama"
+}
+
+func (s *Site) file(w http.ResponseWriter, r *http.Request) {
+	f, ok := s.files[r.URL.Path]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", f.typ)
+	if strings.HasPrefix(r.URL.Path, "/app/a/") {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	} else {
+		h.Set("Cache-Control", "no-cache")
+	}
+	h.Set("Vary", "Accept-Encoding")
+	if f.br != nil && strings.Contains(r.Header.Get("Accept-Encoding"), "br") {
+		h.Set("Content-Encoding", "br")
+		w.Write(f.br)
+		return
+	}
+	if f.body == nil { // only the core is kept compressed alone
+		body := new(bytes.Buffer)
+		if _, err := body.ReadFrom(brotli.NewReader(bytes.NewReader(f.br))); err != nil {
+			http.Error(w, "asset", http.StatusInternalServerError)
+			return
+		}
+		w.Write(body.Bytes())
+		return
+	}
+	w.Write(f.body)
+}
+
+// FirstVisit is how many bytes a phone fetches to work offline, compressed as they travel, and the core's share of them.
+func (s *Site) FirstVisit() (total, core int) {
+	size := func(p string) int {
+		if f := s.files[p]; f.br != nil {
+			return len(f.br)
+		}
+		return len(s.files[p].body)
+	}
+	for _, f := range phoneFiles {
+		total += size(s.names[f])
+	}
+	return total + size("/app/") + size("/app/sw.js") + size("/app/manifest.webmanifest"), size(s.names["krama.wasm"])
+}

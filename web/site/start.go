@@ -1,0 +1,63 @@
+package site
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+
+	"krama"
+	"krama/locale"
+	"krama/web"
+)
+
+// start is the public origin's first page. Outside the demo it only leads to the phone's program; the public door comes
+// with a later version.
+func (s *Site) start(w http.ResponseWriter, r *http.Request) {
+	p := locale.New(locale.Match(r.Header.Get("Accept-Language")))
+	if l := r.URL.Query().Get("l"); l != "" {
+		p = locale.New(l)
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	var b bytes.Buffer
+	var err error
+	if s.cfg.Office != nil {
+		err = demoPage(p, s.names).Render(r.Context(), &b)
+	} else {
+		err = startPage(p, s.names).Render(r.Context(), &b)
+	}
+	if err != nil {
+		http.Error(w, "render", http.StatusInternalServerError)
+		return
+	}
+	w.Write(b.Bytes())
+}
+
+func (s *Site) demoScan(w http.ResponseWriter, r *http.Request) {
+	b, err := io.ReadAll(io.LimitReader(r.Body, 1024))
+	if err == nil {
+		var code string
+		if code, err = s.cfg.Office.Scan(strings.TrimSpace(string(b))); err == nil {
+			var svg strings.Builder
+			if err = web.QR(code).Render(context.Background(), &svg); err == nil {
+				io.WriteString(w, code+"\n"+strings.Replace(svg.String(), "<svg ", `<svg xmlns="http://www.w3.org/2000/svg" `, 1))
+				return
+			}
+		}
+	}
+	demoFail(w, r, err)
+}
+
+func (s *Site) demoFinish(w http.ResponseWriter, r *http.Request) {
+	if err := s.cfg.Office.Finish(); err != nil {
+		demoFail(w, r, err)
+	}
+}
+
+func demoFail(w http.ResponseWriter, r *http.Request, err error) {
+	p := locale.New(locale.Match(r.Header.Get("Accept-Language")))
+	w.WriteHeader(krama.Status(err))
+	io.WriteString(w, p.T(web.EnrolTrouble(err)))
+}

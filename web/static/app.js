@@ -1,0 +1,168 @@
+// The page around the core: it passes requests to the worker and swaps the page, covers it, and ends the worker to lock.
+// It holds no key and keeps nothing.
+"use strict";
+(() => {
+  const policy = self.trustedTypes
+    ? trustedTypes.createPolicy("krama", { createHTML: s => s, createScriptURL: u => { if (!u.startsWith("/app/")) throw new TypeError("url"); return u; } })
+    : { createHTML: s => s, createScriptURL: s => s };
+  const meta = n => document.querySelector(`meta[name="${n}"]`).content;
+  const assets = JSON.parse(document.getElementById("assets").textContent);
+  self.krama = { assets: "", url: u => policy.createScriptURL(assets[u]) };
+
+  const app = document.getElementById("app"), cover = document.getElementById("cover"), busy = document.getElementById("busy");
+  const root = "/app/";
+  let worker = null, waiting = new Map(), serial = 0, here = "/", trail = [], timer = 0, dirty = null, idle = 0, unlocked = false, ready = null;
+
+  function start() {
+    worker = new Worker(policy.createScriptURL(assets["worker.js"]));
+    waiting = new Map();
+    ready = new Promise((ok, bad) => {
+      worker.onmessage = e => {
+        const m = e.data;
+        if (m.ready) return ok();
+        if (m.failed) return bad(new Error(m.failed));
+        if (m.locked) return lockedByCore();
+        const w = waiting.get(m.id);
+        waiting.delete(m.id);
+        if (w) w(m);
+      };
+      worker.onerror = () => bad(new Error("worker"));
+    });
+    worker.postMessage({ relay: meta("relay"), demo: meta("demo"), version: meta("version"), wasm: assets["krama.wasm"], exec: assets["wasm_exec.js"], langs: navigator.languages.join(",") });
+    return ready;
+  }
+
+  function call(method, path, body) {
+    return new Promise(ok => {
+      const id = ++serial;
+      waiting.set(id, ok);
+      worker.postMessage({ id, method, path, body: body || "" });
+    });
+  }
+
+  // lockedByCore ends the worker: every key and every record in memory goes with it.
+  let locking = null;
+  function lockedByCore() {
+    if (locking) return;
+    worker.terminate();
+    for (const w of waiting.values()) w({ status: 0, html: "" });
+    app.textContent = "";
+    unlocked = false; dirty = null; here = "/"; trail = [];
+    locking = start().then(() => { locking = null; return go("GET", "/", "", { replace: true }); }, fail).finally(() => { locking = null; busy.hidden = true; });
+  }
+
+  async function go(method, path, body, opt = {}) {
+    clearTimeout(timer);
+    let r = await call(method, path, body);
+    for (let i = 0; r.status === 303 && i < 5; i++) { path = r.location; r = await call("GET", path); }
+    if (!r.status || r.status === 204) return r;
+    if (r.type && !r.type.startsWith("text/html")) return r;
+    const same = path === here, y = scrollY;
+    if (!same && !opt.replace && !opt.back) { trail.push(here); history.pushState(null, "", root); }
+    here = path;
+    app.innerHTML = policy.createHTML(r.html);
+    document.documentElement.lang = app.querySelector("main")?.dataset.lang || "km";
+    unlocked = !!app.querySelector("nav.main");
+    if (opt.quiet || (same && opt.keep)) scrollTo(0, y);
+    else { scrollTo(0, 0); app.querySelector("main")?.focus({ preventScroll: true }); }
+    dirty = null;
+    const poll = app.querySelector("[data-poll]");
+    if (poll) timer = setTimeout(() => go("GET", poll.dataset.poll, "", { replace: true, quiet: true }), 600);
+    const auto = app.querySelector("[data-auto]");
+    if (auto) timer = setTimeout(() => go("POST", auto.getAttribute("action"), "", { replace: true, quiet: true }), auto.dataset.auto * 1000);
+    return r;
+  }
+
+  function fields(form, submitter) {
+    const d = new URLSearchParams();
+    for (const [k, v] of new FormData(form, submitter)) d.append(k, v);
+    return d;
+  }
+
+  async function saveDraft() {
+    const f = dirty;
+    dirty = null;
+    if (!f || !f.isConnected) return;
+    const d = fields(f);
+    d.set("draft-of", f.getAttribute("action"));
+    await call("POST", "/draft", d.toString());
+  }
+
+  // hide covers the screen first, then keeps what was typed, then locks or waits behind the quick number.
+  let hiding = false;
+  async function hide() {
+    if (hiding) return;
+    if (!unlocked) return;
+    hiding = true;
+    cover.hidden = false;
+    await saveDraft();
+    await go("POST", "/cover", "", { replace: true });
+    hiding = false;
+    if (document.visibilityState === "visible") cover.hidden = true;
+  }
+
+  function touched() {
+    clearTimeout(idle);
+    idle = setTimeout(hide, 60000);
+  }
+
+  document.addEventListener("click", async e => {
+    touched();
+    const a = e.target.closest("a[href]");
+    if (!a) return;
+    const href = a.getAttribute("href");
+    if (href.startsWith("#")) { e.preventDefault(); app.querySelector(href)?.focus(); return; }
+    e.preventDefault();
+    if (a.hasAttribute("data-persist") && navigator.storage.persist) await navigator.storage.persist().catch(() => false);
+    if (a.hasAttribute("data-reload")) { location.replace(root); return; }
+    if (href.startsWith("/")) go("GET", href, "", { keep: true });
+  });
+
+  document.addEventListener("submit", async e => {
+    e.preventDefault();
+    touched();
+    const f = e.target, b = e.submitter;
+    if (b) b.disabled = true;
+    let shown = 0;
+    if (f.dataset.slow && b && b.name !== "undo") shown = setTimeout(() => { busy.firstElementChild.textContent = f.dataset.slow; busy.hidden = false; }, 120);
+    if (b) b.disabled = false;
+    const body = fields(f, b).toString();
+    dirty = null;
+    await go("POST", f.getAttribute("action"), body, { keep: true });
+    clearTimeout(shown);
+    if (!locking) busy.hidden = true;
+  });
+
+  document.addEventListener("input", e => { touched(); const f = e.target.closest("form[data-draft]"); if (f) dirty = f; });
+  setInterval(() => { if (dirty && unlocked) saveDraft(); }, 5000);
+  for (const t of ["pointerdown", "keydown", "scroll"]) addEventListener(t, touched, { passive: true });
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "hidden") { if (unlocked) cover.hidden = false; hide(); } else if (!hiding) cover.hidden = true;
+  });
+  addEventListener("pagehide", () => { if (worker) worker.terminate(); app.textContent = ""; });
+  addEventListener("pageshow", e => { if (e.persisted) location.replace(root); });
+  addEventListener("popstate", () => {
+    const to = trail.pop();
+    if (to !== undefined) go("GET", to, "", { back: true });
+  });
+
+  // In the background of use: soon after unlocking, when the network returns, and about every quarter of an hour.
+  const sync = () => { if (unlocked && navigator.onLine) call("POST", "/sync"); };
+  addEventListener("online", sync);
+  setInterval(sync, 15 * 60000 * (0.8 + 0.4 * Math.random()));
+
+  function fail(err) {
+    const old = document.getElementById("old");
+    old.hidden = false;
+    old.dataset.why = String(err && err.message || err);
+    app.textContent = "";
+  }
+
+  if (!self.WebAssembly || !self.Worker || !navigator.storage || !navigator.storage.getDirectory || !self.isSecureContext) {
+    fail("browser");
+    return;
+  }
+  if ("serviceWorker" in navigator) navigator.serviceWorker.register(policy.createScriptURL("/app/sw.js"), { scope: root }).catch(() => {});
+  history.replaceState(null, "", root);
+  start().then(() => go("GET", "/", "", { replace: true }).then(() => { document.body.dataset.ready = "1"; sync(); touched(); }), fail);
+})();

@@ -1,0 +1,309 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+	"rsc.io/qr"
+
+	"krama"
+	"krama/casework"
+	"krama/locale"
+	"krama/replica"
+)
+
+// frame is what every page has around its content.
+type frame struct {
+	*locale.Printer
+	Title  string
+	Nav    string
+	Path   string
+	Host   Host
+	Demo   bool
+	Open   bool
+	Unsent int
+	Alarms []replica.Alarm
+	Asset  func(string) string
+}
+
+type frameKey struct{}
+
+// fr returns the page's frame; every component prints through it.
+func fr(ctx context.Context) *frame { return ctx.Value(frameKey{}).(*frame) }
+
+func tr(ctx context.Context, key string, args ...any) string { return fr(ctx).T(key, args...) }
+
+// page renders a whole page on the desk and its inner part on the phone, where the shell is there already.
+func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, title, nav string, body templ.Component) {
+	f := &frame{Printer: s.printer(r), Title: title, Nav: nav, Path: r.URL.Path, Host: s.Host, Demo: s.Demo, Asset: s.Assets}
+	if rep := s.Replica(); rep != nil && rep.State() == replica.Enrolled && title != "pin.locked" {
+		st := rep.Status()
+		f.Open, f.Unsent, f.Alarms = true, st.Unsent, st.Alarms
+	}
+	ctx := context.WithValue(r.Context(), frameKey{}, f)
+	var b bytes.Buffer
+	var err error
+	if s.Host == Phone {
+		err = inner(body).Render(ctx, &b)
+	} else {
+		err = layout(body).Render(ctx, &b)
+	}
+	if err != nil {
+		http.Error(w, "render", http.StatusInternalServerError)
+		return
+	}
+	w.WriteHeader(status)
+	w.Write(b.Bytes())
+}
+
+// kinds lists which sentences the frame shows for alarms, each once.
+func (f *frame) alarmKinds() (out []string) {
+	for _, a := range f.Alarms {
+		if k := "alarm." + string(a.What); !slices.Contains(out, k) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// QR draws text as an SVG image with a quiet zone.
+func QR(text string) templ.Component {
+	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
+		code, err := qr.Encode(text, qr.M)
+		if err != nil {
+			return err
+		}
+		n := strconv.Itoa(code.Size + 8)
+		var b strings.Builder
+		b.WriteString(`<svg class="qr" viewBox="0 0 ` + n + ` ` + n + `" role="img" aria-label="QR" data-qr="` + templ.EscapeString(text) + `" shape-rendering="crispEdges"><rect width="` + n + `" height="` + n + `" fill="#fff"></rect><path fill="#000" d="`)
+		for y := range code.Size {
+			for x := range code.Size {
+				if code.Black(x, y) {
+					b.WriteString("M" + strconv.Itoa(x+4) + " " + strconv.Itoa(y+4) + "h1v1h-1z")
+				}
+			}
+		}
+		b.WriteString(`"></path></svg>`)
+		_, err = io.WriteString(w, b.String())
+		return err
+	})
+}
+
+// date writes a day the way people here do: 31/03/2026.
+func date(d krama.Day) string {
+	if d == 0 {
+		return "–"
+	}
+	return d.Time().Format("02/01/2006")
+}
+
+func monthName(d krama.Day) string { return d.Time().Format("01/2006") }
+
+// when writes the time of the last sync.
+func when(ctx context.Context, t, now time.Time) string {
+	if t.IsZero() {
+		return tr(ctx, "sync.never")
+	}
+	t, now = t.In(krama.Indochina), now.In(krama.Indochina)
+	if t.Format("2006-01-02") == now.Format("2006-01-02") {
+		return tr(ctx, "sync.today", "time", t.Format("15:04"))
+	}
+	return t.Format("02/01/2006 15:04")
+}
+
+// dueText says how a due day stands to today.
+func dueText(ctx context.Context, next, today krama.Day) string {
+	switch {
+	case next == today:
+		return tr(ctx, "home.dueToday")
+	case next < today:
+		return tr(ctx, "home.dueLate", "n", int(today-next))
+	}
+	return tr(ctx, "home.dueIn", "n", int(next-today))
+}
+
+// district names a district of the guide.
+func (s *Server) district(ctx context.Context, code uint16) string {
+	if d, ok := s.Guide.District(code); ok {
+		return d.Name(fr(ctx).Lang)
+	}
+	return tr(ctx, "person.outside")
+}
+
+// term prints a code of a closed list.
+func term(ctx context.Context, prefix string, list []krama.Term, code uint8) string {
+	return tr(ctx, prefix+"."+key(list, code))
+}
+
+// option is one choice of a question.
+type option struct {
+	Value string
+	Label string
+	On    bool
+}
+
+// options turns a closed list into choices, those of f under name chosen.
+func options(ctx context.Context, prefix string, list []krama.Term, f url.Values, name string) []option {
+	var out []option
+	for _, t := range list {
+		v := strconv.Itoa(int(t.Code))
+		out = append(out, option{v, tr(ctx, prefix+"."+t.Key), slices.Contains(f[name], v)})
+	}
+	return out
+}
+
+func (s *Server) districtOptions(ctx context.Context, f url.Values, name string) []option {
+	var out []option
+	for _, d := range s.Guide.Province.Districts {
+		v := strconv.Itoa(int(d.Code))
+		out = append(out, option{v, d.Name(fr(ctx).Lang), f.Get(name) == v})
+	}
+	return append(out, option{"0", tr(ctx, "person.outside"), f.Get(name) == "0"})
+}
+
+func nextOptions(ctx context.Context, f url.Values) []option {
+	var out []option
+	for _, n := range nextChoices {
+		v := strconv.Itoa(n)
+		out = append(out, option{v, tr(ctx, "contact.next."+v), f.Get("next") == v && f.Get("until") == ""})
+	}
+	return out
+}
+
+// bar is one bar of a chart: its share of the largest, in percent.
+func share(n, most int64) int {
+	if most <= 0 {
+		return 0
+	}
+	return int(n * 100 / most)
+}
+
+func mostPeople(ms []month) (most int64) {
+	for _, m := range ms {
+		most = max(most, int64(m.People))
+	}
+	return most
+}
+
+func mostCondoms(ms []month) (most int64) {
+	for _, m := range ms {
+		most = max(most, m.Condoms)
+	}
+	return most
+}
+
+func num(n int64) string { return locale.Number(n) }
+
+// summary is one line about a contact.
+func (s *Server) summary(ctx context.Context, c *casework.Contact) string {
+	parts := []string{term(ctx, "place", krama.Places, c.Place)}
+	for i, n := range c.Given {
+		if n > 0 {
+			parts = append(parts, tr(ctx, "commodity."+krama.Commodities[i].Key)+" "+strconv.Itoa(int(n)))
+		}
+	}
+	if c.Test != krama.TestNotOffered {
+		parts = append(parts, tr(ctx, "contact.test")+": "+term(ctx, "test", krama.Tests, c.Test))
+	}
+	if c.Attendees > 0 {
+		parts = append(parts, tr(ctx, "contact.groupOf", "n", int(c.Attendees)))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// fieldLabel names an amended field for a dispute.
+func fieldLabel(ctx context.Context, v *casework.View, d casework.Dispute) string {
+	if d.Target == v.Record {
+		return tr(ctx, map[uint8]string{2: "person.gender", 3: "person.age", 4: "person.languages", 5: "person.category", 6: "person.district"}[d.Field])
+	}
+	return tr(ctx, map[uint8]string{1: "contact.date", 2: "contact.district", 3: "contact.place", 4: "contact.topics", 5: "contact.given", 6: "contact.test",
+		7: "contact.services", 8: "contact.safety", 9: "contact.next", 10: "contact.group", 11: "contact.void"}[d.Field])
+}
+
+// headText prints one standing value of a disputed field.
+func (s *Server) headText(ctx context.Context, v *casework.View, d casework.Dispute, h casework.Head) string {
+	var n uint8
+	var set krama.Set
+	var place uint16
+	var day krama.Day
+	person := d.Target == v.Record
+	code := func(prefix string, list []krama.Term) string {
+		if krama.DecodeValue(h.Value, &n) != nil {
+			return "–"
+		}
+		return term(ctx, prefix, list, n)
+	}
+	many := func(prefix string, list []krama.Term) string {
+		if krama.DecodeValue(h.Value, &set) != nil {
+			return "–"
+		}
+		var out []string
+		for _, c := range set.Codes() {
+			out = append(out, term(ctx, prefix, list, c))
+		}
+		return strings.Join(out, ", ")
+	}
+	switch {
+	case person && d.Field == 2:
+		return code("gender", krama.Genders)
+	case person && d.Field == 3:
+		return code("age", krama.AgeBands)
+	case person && d.Field == 4:
+		return many("language", krama.Languages)
+	case person && d.Field == 5:
+		return code("category", krama.Categories)
+	case person && d.Field == 6, !person && d.Field == 2:
+		if krama.DecodeValue(h.Value, &place) == nil {
+			return s.district(ctx, place)
+		}
+	case d.Field == 3:
+		return code("place", krama.Places)
+	case d.Field == 4:
+		return many("topic", krama.Topics)
+	case d.Field == 6:
+		return code("test", krama.Tests)
+	case d.Field == 7:
+		return many("service", krama.Services)
+	case d.Field == 8:
+		return code("safety", krama.Safety)
+	case d.Field == 1, d.Field == 9:
+		if krama.DecodeValue(h.Value, &day) == nil {
+			return date(day)
+		}
+	case d.Field == 5:
+		var g krama.Supplies
+		if krama.DecodeValue(h.Value, &g) == nil {
+			var out []string
+			for i, n := range g {
+				if n > 0 {
+					out = append(out, tr(ctx, "commodity."+krama.Commodities[i].Key)+" "+strconv.Itoa(int(n)))
+				}
+			}
+			return strings.Join(out, ", ")
+		}
+	case d.Field == 10:
+		var k uint16
+		if krama.DecodeValue(h.Value, &k) == nil {
+			return strconv.Itoa(int(k))
+		}
+	}
+	return "–"
+}
+
+func bytesText(n int64) string {
+	switch {
+	case n >= 10<<20:
+		return strconv.FormatInt(n>>20, 10) + " MB"
+	case n >= 1<<20:
+		return strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64) + " MB"
+	}
+	return strconv.FormatInt((n+1023)/1024, 10) + " kB"
+}
