@@ -116,7 +116,7 @@ type opfsFile struct {
 
 // scratch returns a JavaScript array of n bytes, reused between calls.
 func (f *opfsFile) scratch(n int) js.Value {
-	if f.cap < n {
+	if f.cap < n || f.buf.IsUndefined() {
 		f.cap = max(n, 64<<10)
 		f.buf = js.Global().Get("Uint8Array").New(f.cap)
 	}

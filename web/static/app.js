@@ -16,11 +16,12 @@
   function start() {
     worker = new Worker(policy.createScriptURL(assets["worker.js"]));
     waiting = new Map();
+    let started = false;
     ready = new Promise((ok, bad) => {
       worker.onmessage = e => {
         const m = e.data;
-        if (m.ready) return ok();
-        if (m.failed) return bad(new Error(m.failed));
+        if (m.ready) { started = true; return ok(); }
+        if (m.failed) { bad(new Error(m.failed)); if (started) lockedByCore(); return; }
         if (m.locked) return lockedByCore();
         const w = waiting.get(m.id);
         waiting.delete(m.id);

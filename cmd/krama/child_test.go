@@ -1,0 +1,3 @@
+package main
+
+func runChild() bool { return false }

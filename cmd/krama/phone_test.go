@@ -1,0 +1,144 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// register fills in a new person and returns her page's code.
+func (b *browser) register() string {
+	b.t.Helper()
+	b.click(`a[href="/person/new"]`)
+	b.waitFor(`input[name="gender"]`)
+	b.js(`["gender","age","language","category","district"].map((n,i)=>document.querySelectorAll('input[name="'+n+'"]')[i==1?3:0].click())`)
+	b.js(`document.querySelectorAll('input[value="yes"]').forEach(x=>x.click())`)
+	b.js(`document.querySelector('form[data-draft] button[type=submit]').click()`)
+	b.waitFor(`a[href$="/contact"]`)
+	return b.js(`document.querySelector('h1 .mono').innerText`)
+}
+
+// contact records one contact from a person's page.
+func (b *browser) contact(condoms int) {
+	b.t.Helper()
+	before, _ := strconv.Atoi(b.js(`document.querySelectorAll('[data-contact]').length`))
+	b.click(`a[href$="/contact"]`)
+	b.waitFor(`input[name="given-condom"]`)
+	b.js(fmt.Sprintf(`document.querySelector('input[name="given-condom"]').value='%d'`, condoms))
+	b.js(`document.querySelector('input[name="test"][value="2"]').click()`)
+	b.js(`document.querySelector('input[name="topic"][value="1"]').click()`)
+	b.js(`document.querySelector('input[name="safety"][value="1"]').click()`)
+	b.js(`document.querySelector('form[data-draft] .bar button').click()`)
+	b.wait("the contact in the history", fmt.Sprintf(`document.querySelectorAll('[data-contact]').length==%d`, before+1))
+}
+
+func (b *browser) unsent() string {
+	b.t.Helper()
+	return b.js(`document.querySelector('[data-unsent]').dataset.unsent`)
+}
+
+// deskNumber reads a number of the desk's overview.
+func (b *browser) deskNumber(sel string) int {
+	b.t.Helper()
+	n, err := strconv.Atoi(strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, b.js(fmt.Sprintf(`document.querySelector(%q).innerText`, sel))))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return n
+}
+
+// TestPhoneEndToEnd is one contact from a phone without a network to a report: enrol, cut the network, register, record
+// three contacts, kill the browser, reopen offline, unlock, see them, restore the network, send; the desk shows them and
+// the report counts them once.
+func TestPhoneEndToEnd(t *testing.T) {
+	data, profile, port := t.TempDir(), t.TempDir(), freePort(t)
+	d := startDemo(t, data, port, "--small")
+	desk := startBrowser(t, t.TempDir())
+	desk.open(d.desk)
+	desk.waitFor("nav.main")
+	base := d.desk[:strings.Index(d.desk, "/open")]
+	desk.open(base + "/overview")
+	people, contacts := desk.deskNumber("[data-people]"), desk.deskNumber("[data-contacts]")
+	kp := desk.kpprev(base)
+
+	phone := startBrowser(t, profile)
+	words := phone.enrolPhone(d)
+	phone.unlock(d, words)
+	phone.wait("everything to be received", `document.querySelector('[data-unsent]').dataset.unsent=='0'`)
+	if got := phone.js("location.pathname+location.search+location.hash+' '+document.title"); got != "/app/ Krama" {
+		t.Errorf("the address or title says more than it should: %q", got)
+	}
+
+	d.kill() // no relay, no site: the network is gone
+	code := phone.register()
+	for i := range 3 {
+		phone.contact(10 * (i + 1))
+	}
+	if got := phone.unsent(); got != "8" { // a person, four consents, three contacts
+		t.Errorf("unsent %s want 8", got)
+	}
+	phone.kill()
+
+	phone = startBrowser(t, profile)
+	phone.unlock(d, words)
+	if got := phone.unsent(); got != "8" {
+		t.Errorf("after the browser was killed: unsent %s want 8", got)
+	}
+	phone.find(code)
+	if got := phone.js(`document.querySelectorAll('[data-contact]').length`); got != "3" {
+		t.Errorf("after the browser was killed: %s contacts want 3", got)
+	}
+
+	d = startDemo(t, data, port)
+	phone.click(`a.badge`)
+	phone.click(`form[action="/sync"] button`)
+	phone.wait("everything to be sent", `document.querySelector('[data-unsent]').dataset.unsent=='0'`)
+
+	desk.open(d.desk)
+	desk.waitFor("nav.main")
+	desk.open(base + "/sync")
+	desk.click(`form[action="/sync"] button`)
+	desk.wait("the desk to have received", `document.querySelector('progress')==null && !!document.querySelector('form[action="/sync"]')`)
+	desk.open(base + "/overview")
+	if got := desk.deskNumber("[data-people]"); got != people+1 {
+		t.Errorf("the desk has %d people want %d", got, people+1)
+	}
+	if got := desk.deskNumber("[data-contacts]"); got != contacts+3 {
+		t.Errorf("the desk has %d contacts want %d", got, contacts+3)
+	}
+	if got := desk.kpprev(base); got != kp+1 {
+		t.Errorf("the report counts %d people want %d", got, kp+1)
+	}
+	desk.open(base + "/people")
+	desk.findHere(code)
+	if got := desk.js(`document.querySelectorAll('[data-contact]').length`); got != "3" {
+		t.Errorf("the desk shows %s contacts want 3", got)
+	}
+}
+
+// kpprev reads the total of the report's first table.
+func (b *browser) kpprev(base string) int {
+	b.t.Helper()
+	b.open(base + "/report")
+	return b.deskNumber("[data-kpprev] tr.sum td:last-child")
+}
+
+func (b *browser) find(code string) {
+	b.t.Helper()
+	b.click(`nav a[href="/people"]`)
+	b.findHere(code)
+}
+
+func (b *browser) findHere(code string) {
+	b.t.Helper()
+	b.waitFor(`input[name="q"]`)
+	b.js(fmt.Sprintf(`document.querySelector('input[name="q"]').value=%q`, strings.ToLower(code)))
+	b.js(`document.querySelector('form.filter button').click()`)
+	b.waitFor(`a[href$="/contact"]`)
+}
