@@ -63,7 +63,9 @@
     here = path;
     app.innerHTML = policy.createHTML(r.html);
     document.documentElement.lang = app.querySelector("main")?.dataset.lang || "km";
+    const was = unlocked;
     unlocked = !!app.querySelector("nav.main");
+    if (unlocked && !was) sync();
     if (opt.quiet || (same && opt.keep)) scrollTo(0, y);
     else { scrollTo(0, 0); app.querySelector("main")?.focus({ preventScroll: true }); }
     dirty = null;
@@ -148,7 +150,13 @@
   });
 
   // In the background of use: soon after unlocking, when the network returns, and about every quarter of an hour.
-  const sync = () => { if (unlocked && navigator.onLine) call("POST", "/sync"); };
+  async function sync() {
+    if (!unlocked || !navigator.onLine) return;
+    const w = worker;
+    await call("POST", "/sync");
+    for (let r; w === worker && (r = await call("GET", "/sync")).html.includes("data-poll");) await new Promise(ok => setTimeout(ok, 700));
+    if (w === worker && unlocked && here === "/") go("GET", "/", "", { replace: true, quiet: true });
+  }
   addEventListener("online", sync);
   setInterval(sync, 15 * 60000 * (0.8 + 0.4 * Math.random()));
 
@@ -165,5 +173,5 @@
   }
   if ("serviceWorker" in navigator) navigator.serviceWorker.register(policy.createScriptURL("/app/sw.js"), { scope: root }).catch(() => {});
   history.replaceState(null, "", root);
-  start().then(() => go("GET", "/", "", { replace: true }).then(() => { document.body.dataset.ready = "1"; sync(); touched(); }), fail);
+  start().then(() => go("GET", "/", "", { replace: true }).then(() => { document.body.dataset.ready = "1"; touched(); }), fail);
 })();

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestShots draws every page at both sizes, in three languages, light and dark, into KRAMA_SHOTS for people to look at.
+func TestShots(t *testing.T) {
+	dir := os.Getenv("KRAMA_SHOTS")
+	if dir == "" {
+		t.Skip("KRAMA_SHOTS names no folder; pictures are drawn only on request")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d := startDemo(t, t.TempDir(), freePort(t))
+	base := d.desk[:strings.Index(d.desk, "/open")]
+	desk := startBrowser(t, t.TempDir())
+	desk.open(d.desk)
+	desk.waitFor("nav.main")
+	looks := []struct {
+		lang string
+		w, h int64
+		dark bool
+	}{{"en", 1280, 800, false}, {"km", 1280, 800, true}, {"km", 360, 640, false}, {"en", 360, 640, true}, {"vi", 360, 640, false}}
+	for _, l := range looks {
+		desk.size(l.w, l.h, l.dark)
+		desk.js(fmt.Sprintf(`document.querySelector('.lang button[value=%q]').click()`, l.lang))
+		desk.wait("the language", fmt.Sprintf(`document.documentElement.lang==%q && !!document.querySelector('nav.main')`, l.lang))
+		for _, p := range []string{"", "people", "contacts", "overview", "report", "devices", "enrol", "settings"} {
+			desk.open(base + "/" + p)
+			desk.waitFor("nav.main")
+			desk.shot(filepath.Join(dir, fmt.Sprintf("desk-%s-%s-%d-%v.png", "p"+p, l.lang, l.w, l.dark)))
+		}
+	}
+	phone := startBrowser(t, t.TempDir())
+	phone.size(1280, 800, false)
+	phone.open(d.site + "/?l=en")
+	phone.shot(filepath.Join(dir, "start.png"))
+	words := phone.enrolPhone(d)
+	phone.shot(filepath.Join(dir, "halves.png"))
+	phone.size(360, 640, false)
+	phone.open(d.site + "/app/")
+	phone.waitFor("form.tapper")
+	phone.shot(filepath.Join(dir, "phone-unlock.png"))
+	phone.unlock(d, words)
+	for _, l := range looks {
+		phone.size(l.w, l.h, l.dark)
+		phone.js(fmt.Sprintf(`document.querySelector('.lang button[value=%q]').click()`, l.lang))
+		phone.wait("the language", fmt.Sprintf(`document.documentElement.lang==%q`, l.lang))
+		name := func(p string) string {
+			return filepath.Join(dir, fmt.Sprintf("phone-%s-%s-%d-%v.png", p, l.lang, l.w, l.dark))
+		}
+		phone.click(`nav a[href="/"]`)
+		phone.waitFor(`a[href="/person/new"]`)
+		phone.shot(name("home"))
+		phone.click(`.rows a`)
+		phone.waitFor(`a[href$="/contact"]`)
+		phone.shot(name("person"))
+		phone.click(`a[href$="/contact"]`)
+		phone.waitFor(`input[name="given-condom"]`)
+		phone.shot(name("contact"))
+		phone.click(`nav a[href="/"]`)
+		phone.click(`a[href="/person/new"]`)
+		phone.waitFor(`input[name="gender"]`)
+		phone.shot(name("new"))
+		phone.click(`nav a[href="/people"]`)
+		phone.waitFor(`input[name="q"]`)
+		phone.shot(name("people"))
+		phone.click(`nav a[href="/settings"]`)
+		phone.waitFor(`a[href="/limits"]`)
+		phone.shot(name("settings"))
+	}
+}
