@@ -18,7 +18,7 @@ type State struct {
 	mu        sync.RWMutex
 	people    map[krama.SubjectID]*Person
 	byCode    map[krama.Code]krama.SubjectID
-	contacts  []Contact
+	contacts  contacts
 	contactAt map[krama.RecordID]int32
 	personAt  map[krama.RecordID]*Person
 	registers map[field]*register
@@ -100,11 +100,11 @@ func (s *State) Apply(subject krama.SubjectID, rec *krama.Record, author krama.D
 		s.resolve(rec.ID)
 	case rec.Contact != nil:
 		if i, ok := s.contactAt[rec.ID]; ok {
-			s.contacts[i].Local = s.contacts[i].Local && local
+			c := s.contacts.at(i)
+			c.Local = c.Local && local
 			return
 		}
-		i := int32(len(s.contacts))
-		s.contacts = append(s.contacts, Contact{*rec.Contact, rec.ID, subject, author, local})
+		i := s.contacts.add(Contact{*rec.Contact, rec.ID, subject, author, local})
 		s.contactAt[rec.ID] = i
 		p := s.person(subject)
 		p.Contacts = append(p.Contacts, i)
@@ -124,12 +124,25 @@ func (s *State) Apply(subject krama.SubjectID, rec *krama.Record, author krama.D
 	}
 }
 
-// Grow makes room for n more contacts.
-func (s *State) Grow(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.contacts = slices.Grow(s.contacts, n)
+// contacts is a list that grows without moving: at a million entries moving costs more than folding.
+type contacts struct {
+	parts [][]Contact
+	n     int32
 }
+
+const contactsPart = 4096
+
+func (c *contacts) add(x Contact) int32 {
+	if c.n%contactsPart == 0 {
+		c.parts = append(c.parts, make([]Contact, 0, contactsPart))
+	}
+	last := &c.parts[len(c.parts)-1]
+	*last = append(*last, x)
+	c.n++
+	return c.n - 1
+}
+
+func (c *contacts) at(i int32) *Contact { return &c.parts[i/contactsPart][i%contactsPart] }
 
 func (s *State) person(id krama.SubjectID) *Person {
 	p := s.people[id]
@@ -178,7 +191,7 @@ func (s *State) resolve(target krama.RecordID) {
 		if p != nil {
 			setPerson(&p.Value, n, reg.heads[0].Value)
 		} else {
-			setContact(&s.contacts[i].Contact, n, reg.heads[0].Value)
+			setContact(&s.contacts.at(i).Contact, n, reg.heads[0].Value)
 		}
 	}
 }
@@ -278,7 +291,7 @@ func (s *State) view(p *Person) View {
 		v.Local++
 	}
 	for _, i := range p.Contacts {
-		c := s.contacts[i]
+		c := *s.contacts.at(i)
 		if c.Local {
 			v.Local++
 		}
@@ -312,7 +325,7 @@ func (s *State) disputes(p *Person) (out []Dispute) {
 	}
 	targets := []krama.RecordID{p.Record}
 	for _, i := range p.Contacts {
-		targets = append(targets, s.contacts[i].Record)
+		targets = append(targets, s.contacts.at(i).Record)
 	}
 	for _, t := range targets {
 		for n := uint8(1); n <= 16; n++ {
@@ -373,7 +386,7 @@ func (s *State) Contact(id krama.RecordID) (Contact, bool) {
 	if !ok {
 		return Contact{}, false
 	}
-	return s.contacts[i], true
+	return *s.contacts.at(i), true
 }
 
 // Row is a person in a list.
@@ -399,7 +412,7 @@ func (s *State) Rows() []Row {
 		}
 		r := Row{Subject: p.Subject, Code: p.Value.Code, District: p.Value.District, Local: p.local, Minor: krama.Minor(p.Value.Age)}
 		for _, i := range p.Contacts {
-			c := &s.contacts[i]
+			c := s.contacts.at(i)
 			r.Local = r.Local || c.Local
 			if !c.Void && c.Date >= r.Last {
 				r.Last, r.Next, r.District = c.Date, c.Next, c.District
@@ -412,9 +425,12 @@ func (s *State) Rows() []Row {
 	return out
 }
 
+// dueFor is how long somebody stays on the due list; after that she is among those not seen, and not every morning's list.
+const dueFor = 90
+
 // Due returns who is due by a day, longest waiting first.
 func (s *State) Due(by krama.Day) []Row {
-	rows := slices.DeleteFunc(s.Rows(), func(r Row) bool { return r.Next == 0 || r.Next > by })
+	rows := slices.DeleteFunc(s.Rows(), func(r Row) bool { return r.Next == 0 || r.Next > by || r.Next < by-dueFor })
 	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(a.Next, b.Next) })
 	return rows
 }
@@ -431,7 +447,7 @@ func (s *State) EachPerson(f func(p *krama.Person, counted bool, contacts []kram
 		}
 		buf = buf[:0]
 		for _, i := range p.Contacts {
-			if c := &s.contacts[i]; !c.Void {
+			if c := s.contacts.at(i); !c.Void {
 				buf = append(buf, c.Contact)
 			}
 		}
@@ -444,9 +460,9 @@ func (s *State) EachPerson(f func(p *krama.Person, counted bool, contacts []kram
 func (s *State) EachContact(f func(c *Contact)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for i := range s.contacts {
-		if !s.contacts[i].Void {
-			f(&s.contacts[i])
+	for i := range s.contacts.n {
+		if c := s.contacts.at(i); !c.Void {
+			f(c)
 		}
 	}
 }
@@ -456,23 +472,23 @@ func (s *State) Recent(n int) []Contact {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	top := make([]int32, 0, n+1) // by falling date, later arrival first
-	for i := len(s.contacts) - 1; i >= 0; i-- {
-		c := &s.contacts[i]
-		if c.Void || (len(top) == n && s.contacts[top[n-1]].Date >= c.Date) {
+	for i := s.contacts.n - 1; i >= 0; i-- {
+		c := s.contacts.at(i)
+		if c.Void || (len(top) == n && s.contacts.at(top[n-1]).Date >= c.Date) {
 			continue
 		}
 		at, _ := slices.BinarySearchFunc(top, c.Date, func(j int32, d krama.Day) int {
-			if s.contacts[j].Date >= d {
+			if s.contacts.at(j).Date >= d {
 				return -1
 			}
 			return 1
 		})
-		top = slices.Insert(top, at, int32(i))
+		top = slices.Insert(top, at, i)
 		top = top[:min(n, len(top))]
 	}
 	out := make([]Contact, len(top))
 	for i, j := range top {
-		out[i] = s.contacts[j]
+		out[i] = *s.contacts.at(j)
 	}
 	return out
 }
@@ -481,7 +497,7 @@ func (s *State) Recent(n int) []Contact {
 func (s *State) Counts() (people, contacts int) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return len(s.personAt), len(s.contacts)
+	return len(s.personAt), int(s.contacts.n)
 }
 
 // Code returns a subject's code, or "".

@@ -174,7 +174,7 @@ func (r *Relay) found(req *http.Request, call *seal.Call) ([]byte, error) {
 	if seal.ProgrammeID(pub) != call.Principal || len(r.token) == 0 || subtle.ConstantTimeCompare(it[0], r.token) != 1 {
 		return nil, errRefused
 	}
-	if err := r.admit(call, pub, req.URL.Path, 1, 10); err != nil {
+	if err := r.admit(call, pub, req.URL.Path, r.limit.Rate, r.limit.Burst); err != nil {
 		return nil, err
 	}
 	return nil, r.store.AddProgramme(req.Context(), Programme{call.Principal, pub})

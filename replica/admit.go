@@ -2,6 +2,7 @@ package replica
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"krama"
@@ -227,7 +228,7 @@ func (r *Replica) fold(st *stream, a *author, e *entry) error {
 		if own {
 			r.confirm(e.circle, it.Item)
 		}
-		if it.Kind == seal.KindRecord && r.loaded == false {
+		if it.Kind == seal.KindRecord && !r.loaded {
 			it.Body = nil // the decoded record is all that is needed from here on
 		}
 	}
@@ -294,10 +295,13 @@ func (r *Replica) confirm(c krama.CircleID, it seal.Item) {
 	if it.Kind == seal.KindStatement || it.Kind == seal.KindHeartbeat || len(r.outbox) == 0 {
 		return
 	}
-	want := contentOf(c, it)
 	for i, p := range r.outbox { // ours come back in the order they were typed: the first is nearly always it
-		if p.content == want {
-			r.outbox = append(r.outbox[:i], r.outbox[i+1:]...)
+		if p.is(c, it) {
+			if i == 0 {
+				r.outbox = r.outbox[1:]
+			} else {
+				r.outbox = slices.Delete(r.outbox, i, i+1)
+			}
 			return
 		}
 	}

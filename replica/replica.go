@@ -3,6 +3,7 @@
 package replica
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -110,9 +111,12 @@ func (a *author) last() (seq uint64, id [32]byte) {
 
 // pending is one item typed here and not yet read back from the relay.
 type pending struct {
-	circle  krama.CircleID
-	item    seal.Item
-	content [32]byte
+	circle krama.CircleID
+	item   seal.Item
+}
+
+func (p *pending) is(c krama.CircleID, it seal.Item) bool {
+	return p.circle == c && p.item.Subject == it.Subject && p.item.Kind == it.Kind && bytes.Equal(p.item.Body, it.Body)
 }
 
 func contentOf(c krama.CircleID, it seal.Item) [32]byte {
@@ -312,6 +316,11 @@ func (r *Replica) openJournal(vk [32]byte) error {
 	}
 	r.j, r.file, r.report = j, f, rep
 	r.loaded = true
+	for _, p := range r.outbox {
+		if err := r.show(p.circle, p.item); err != nil {
+			return err
+		}
+	}
 	if rep.Damaged > 0 && !slices.ContainsFunc(r.alarms, func(a Alarm) bool { return a.What == AlarmDamaged }) {
 		return r.raise(Alarm{What: AlarmDamaged})
 	}

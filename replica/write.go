@@ -65,12 +65,21 @@ func (r *Replica) circle(k krama.CircleKind) (krama.CircleID, bool) {
 
 // queue puts a typed item in the outbox and shows it at once.
 func (r *Replica) queue(c krama.CircleID, it seal.Item) error {
-	r.outbox = append(r.outbox, &pending{c, it, contentOf(c, it)})
-	switch it.Kind {
-	case seal.KindSubjectKey:
+	r.outbox = append(r.outbox, &pending{c, it})
+	switch {
+	case it.Kind == seal.KindSubjectKey:
 		if _, ok := r.keys[c][it.Subject]; !ok && r.keys[c] != nil {
 			r.keys[c][it.Subject] = seal.SubjectKey(it.Body)
 		}
+	case r.loaded: // while loading, most of what was typed comes confirmed later; the rest is shown at the end
+		return r.show(c, it)
+	}
+	return nil
+}
+
+// show feeds a typed item as Local.
+func (r *Replica) show(c krama.CircleID, it seal.Item) error {
+	switch it.Kind {
 	case seal.KindRecord, seal.KindCircleRecord:
 		rec, err := krama.DecodeRecord(it.Body)
 		if err != nil {
@@ -102,8 +111,8 @@ func (r *Replica) sealOutbox() error {
 	var order []krama.CircleID
 	sealedItems := r.sealedContents()
 	for _, p := range r.outbox {
-		if sealedItems[p.content] > 0 {
-			sealedItems[p.content]--
+		if content := contentOf(p.circle, p.item); sealedItems[content] > 0 {
+			sealedItems[content]--
 			continue
 		}
 		if _, ok := byCircle[p.circle]; !ok {

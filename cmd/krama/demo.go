@@ -35,7 +35,7 @@ this computer, with an invented programme of 600 people and two years of work. N
 func demoRun(ctx context.Context, e *env, args []string) error {
 	f := e.flags(demoCommand)
 	data, port := f.String("data", "", ""), f.Int("port", 8701, "")
-	small := f.Bool("small", false, "")
+	small, contacts := f.Bool("small", false, ""), f.Int("contacts", 0, "") // for tests and benchmarks
 	if err := parse(f, args); err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func demoRun(ctx context.Context, e *env, args []string) error {
 	defer stop()
 	failed := make(chan error, 1)
 	go func() { failed <- serveAll(serving, listener{ls[0], r}) }()
-	p, err := demoProgramme(ctx, e, g, dir, at(0), token, *small)
+	p, err := demoProgramme(ctx, e, g, dir, at(0), token, demoSize(*small, *contacts))
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func demoRun(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	people, contacts := p.State.Counts()
+	people, total := p.State.Counts()
 	fmt.Fprintf(e.out, `
 DEMO: %d invented people, %d contacts. Nothing here is real.
 
@@ -105,7 +105,7 @@ DEMO: %d invented people, %d contacts. Nothing here is real.
   words   %s         open the desk again if you lock it
 
 ready in %.1f s; stop with Ctrl-C
-`, people, contacts, at(1), open, at(0), dir, p.Words, time.Since(began).Seconds())
+`, people, total, at(1), open, at(0), dir, p.Words, time.Since(began).Seconds())
 	go func() { failed <- serveAll(serving, listener{ls[1], s}, listener{ls[2], guard}) }()
 	select {
 	case err = <-failed:
@@ -114,8 +114,18 @@ ready in %.1f s; stop with Ctrl-C
 	return err
 }
 
+func demoSize(small bool, contacts int) demo.Size {
+	switch {
+	case small:
+		return demo.Size{People: 40, Staff: 2, Months: 12, Contacts: 400, Tests: 240}
+	case contacts > 0:
+		return demo.Size{People: max(1, contacts/30), Staff: 2, Months: 24, Contacts: contacts, Tests: contacts * 6 / 10}
+	}
+	return demo.Full
+}
+
 // demoProgramme makes the programme, or opens the one that is there.
-func demoProgramme(ctx context.Context, e *env, g *guide.Guide, dir, relayURL, token string, small bool) (*demo.Programme, error) {
+func demoProgramme(ctx context.Context, e *env, g *guide.Guide, dir, relayURL, token string, size demo.Size) (*demo.Programme, error) {
 	desk := journal.OSDir(filepath.Join(dir, "desk"))
 	wordsFile := filepath.Join(dir, "DEMO-words") // a demo's words lie in the open: nothing in it is real
 	if b, err := os.ReadFile(wordsFile); err == nil {
@@ -124,10 +134,6 @@ func demoProgramme(ctx context.Context, e *env, g *guide.Guide, dir, relayURL, t
 		c.Feed = web.Feed(st)
 		r, err := replica.Unlock(c, string(b))
 		return &demo.Programme{Desk: r, State: st, Config: c, Words: string(b)}, err
-	}
-	size := demo.Full
-	if small {
-		size = demo.Size{People: 40, Staff: 2, Months: 12, Contacts: 400, Tests: 240}
 	}
 	p, err := demo.Make(ctx, g, desk, dial, relayURL, token, size, 20260301, time.Now(), func(s string) { fmt.Fprintln(e.err, s) })
 	if err != nil {

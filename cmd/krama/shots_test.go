@@ -51,12 +51,12 @@ func TestShots(t *testing.T) {
 	for _, l := range looks {
 		phone.size(l.w, l.h, l.dark)
 		phone.js(fmt.Sprintf(`document.querySelector('.lang button[value=%q]').click()`, l.lang))
-		phone.wait("the language", fmt.Sprintf(`document.documentElement.lang==%q`, l.lang))
+		phone.wait("the language", fmt.Sprintf(`document.querySelector('.lang button[value=%q]').getAttribute('aria-pressed')=='true'`, l.lang))
 		name := func(p string) string {
 			return filepath.Join(dir, fmt.Sprintf("phone-%s-%s-%d-%v.png", p, l.lang, l.w, l.dark))
 		}
 		phone.click(`nav a[href="/"]`)
-		phone.waitFor(`a[href="/person/new"]`)
+		phone.waitFor(`nav a[href="/"][aria-current]`)
 		phone.shot(name("home"))
 		phone.click(`.rows a`)
 		phone.waitFor(`a[href$="/contact"]`)

@@ -11,7 +11,7 @@
 
   const app = document.getElementById("app"), cover = document.getElementById("cover"), busy = document.getElementById("busy");
   const root = "/app/";
-  let worker = null, waiting = new Map(), serial = 0, here = "/", trail = [], timer = 0, dirty = null, idle = 0, unlocked = false, ready = null;
+  let worker = null, waiting = new Map(), serial = 0, turn = 0, here = "/", trail = [], timer = 0, dirty = null, idle = 0, unlocked = false, ready = null;
 
   function start() {
     worker = new Worker(policy.createScriptURL(assets["worker.js"]));
@@ -54,9 +54,10 @@
 
   async function go(method, path, body, opt = {}) {
     clearTimeout(timer);
+    const mine = ++turn; // what was asked for last is what is shown
     let r = await call(method, path, body);
-    for (let i = 0; r.status === 303 && i < 5; i++) { path = r.location; r = await call("GET", path); }
-    if (!r.status || r.status === 204) return r;
+    for (let i = 0; r.status === 303 && i < 5 && mine === turn; i++) { path = r.location; r = await call("GET", path); }
+    if (!r.status || r.status === 204 || mine !== turn) return r;
     if (r.type && !r.type.startsWith("text/html")) return r;
     const same = path === here, y = scrollY;
     if (!same && !opt.replace && !opt.back) { trail.push(here); history.pushState(null, "", root); }

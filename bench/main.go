@@ -1,0 +1,43 @@
+// Command bench measures what the project promises: bench relay|sync|desk. Each prints rows of a Markdown table.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+func main() {
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: bench relay|sync|desk")
+		os.Exit(2)
+	}
+	run, ok := map[string]func() error{"relay": relayBench, "sync": syncBench, "desk": deskBench, "desk-load": deskLoad}[os.Args[1]]
+	if !ok {
+		fmt.Fprintln(os.Stderr, "usage: bench relay|sync|desk")
+		os.Exit(2)
+	}
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func row(what, got, must string) { fmt.Printf("| %s | %s | %s |\n", what, got, must) }
+
+// rss reads a process's resident memory in MB: its peak, or what it holds now.
+func rss(pid int, field string) float64 {
+	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, field+":"); ok {
+			kb, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			return kb / 1024
+		}
+	}
+	return 0
+}

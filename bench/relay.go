@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"krama"
+	"krama/replica"
+	"krama/seal"
+)
+
+// relayProcess is `krama serve` on a fresh folder.
+type relayProcess struct {
+	cmd   *exec.Cmd
+	url   string
+	token string
+	start time.Duration
+}
+
+func startRelay(dir string, port int) (*relayProcess, error) {
+	began := time.Now()
+	p := &relayProcess{url: fmt.Sprintf("http://127.0.0.1:%d", port)}
+	p.cmd = exec.Command("./krama", "serve", "--data", dir, "--listen", fmt.Sprintf("127.0.0.1:%d", port))
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	for time.Since(began) < 10*time.Second {
+		res, err := http.Get(p.url + "/")
+		if err == nil {
+			res.Body.Close()
+			p.start = time.Since(began)
+			b, err := os.ReadFile(filepath.Join(dir, "token"))
+			p.token = strings.TrimSpace(string(b))
+			return p, err
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	return nil, errors.New("the relay did not start")
+}
+
+func (p *relayProcess) stop() { p.cmd.Process.Kill(); p.cmd.Wait() }
+
+// relayBench has 50 clients append durable envelopes of 20 records for ten seconds, each to a stream of its own.
+func relayBench() error {
+	dir, err := os.MkdirTemp("", "krama-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	p, err := startRelay(dir, 8801)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	const clients, seconds, records = 50, 10, 20
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
+	remote := replica.HTTP{Client: client, URL: p.url}
+	ctx := context.Background()
+	_, control, _ := ed25519.GenerateKey(rand.Reader)
+	pub := control.Public().(ed25519.PublicKey)
+	call := func(key ed25519.PrivateKey, path string, who [16]byte, payload []byte) error {
+		b, err := seal.NewCall(rand.Reader, key, path, who, uint64(time.Now().UnixMilli()), payload)
+		if err != nil {
+			return err
+		}
+		_, _, err = remote.Call(ctx, path, b)
+		return err
+	}
+	if err := call(control, seal.PathFound, seal.ProgrammeID(pub), seal.Frame([]byte(p.token), pub)); err != nil {
+		return err
+	}
+	dev, _ := seal.NewDevice(rand.Reader, "bench")
+	var body [45]byte
+	var items []seal.Item
+	subject := krama.SubjectID{1}
+	for range records {
+		items = append(items, seal.Item{Subject: subject, Kind: seal.KindRecord, Body: body[:]})
+	}
+	keys := func(krama.SubjectID) (seal.SubjectKey, bool) { return seal.SubjectKey{1}, true }
+	var mu sync.Mutex
+	var took []time.Duration
+	var failed error
+	var wg sync.WaitGroup
+	end := time.Now().Add(seconds * time.Second)
+	began := time.Now()
+	for i := range clients {
+		e, _ := seal.NewEpoch(rand.Reader, seal.Context{Org: krama.OrgID{byte(i)}})
+		id, h0 := e.StreamID(), seal.Start(e.Context, [32]byte{})
+		if err := call(control, seal.PathCreate, seal.ProgrammeID(pub), seal.Frame(id[:], e.StreamKey().Public().(ed25519.PublicKey), h0.H[:])); err != nil {
+			return err
+		}
+		wg.Go(func() {
+			var mine []time.Duration
+			for seq := uint64(1); time.Now().Before(end); seq++ {
+				wire, err := e.Seal(rand.Reader, dev, seal.Header{Author: dev.ID(), Kind: seal.EnvContent, Seq: seq, Head: h0}, items, keys)
+				if err == nil {
+					t := time.Now()
+					err = call(e.StreamKey(), seal.PathAppend, id, seal.AppendCall{Envelopes: [][]byte{wire}}.Marshal())
+					mine = append(mine, time.Since(t))
+				}
+				if err != nil {
+					mu.Lock()
+					failed = err
+					mu.Unlock()
+					return
+				}
+			}
+			mu.Lock()
+			took = append(took, mine...)
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	if failed != nil {
+		return failed
+	}
+	rate := float64(len(took)) / time.Since(began).Seconds()
+	sort.Slice(took, func(i, j int) bool { return took[i] < took[j] })
+	row("relay, durable appends, 50 clients, 20-record envelopes", fmt.Sprintf("%.0f envelopes/s (%.0f records/s), p50 %v, p99 %v", rate, rate*records,
+		took[len(took)/2].Round(time.Millisecond), took[len(took)*99/100].Round(time.Millisecond)), "≥ 800 envelopes/s")
+	row("relay, resident memory at its peak", fmt.Sprintf("%.0f MB", rss(p.cmd.Process.Pid, "VmHWM")), "≤ 150 MB")
+	row("relay, start to first answer", p.start.Round(time.Millisecond).String(), "≤ 1 s")
+	return nil
+}
+
+// counting counts what travels: request and answer bytes with their HTTP heads, and requests.
+type counting struct {
+	next     http.RoundTripper
+	mu       sync.Mutex
+	up, down int64
+	requests int
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	var head bytes.Buffer
+	clone := r.Clone(r.Context())
+	clone.Body = nil
+	clone.Write(&head)
+	up := int64(head.Len()) + max(0, r.ContentLength)
+	res, err := c.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	var back bytes.Buffer
+	fmt.Fprintf(&back, "%s %s\r\n", res.Proto, res.Status)
+	res.Header.Write(&back)
+	c.mu.Lock()
+	c.up, c.down, c.requests = c.up+up, c.down+int64(back.Len())+2+max(0, res.ContentLength), c.requests+1
+	c.mu.Unlock()
+	return res, nil
+}
