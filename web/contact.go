@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"krama"
 	"krama/casework"
@@ -78,11 +80,13 @@ func (s *Server) readContact(f url.Values) (*krama.Contact, error) {
 	c := &krama.Contact{}
 	var err error
 	num := func(key string, bits int) uint64 {
-		d := digits(f.Get(key))
+		in := strings.TrimSpace(f.Get(key))
+		d := digits(in)
+		if len(d) != utf8.RuneCountInString(in) {
+			err = krama.E(op, krama.Invalid, key)
+			return 0
+		}
 		if d == "" {
-			if f.Get(key) != "" {
-				err = krama.E(op, krama.Invalid, key)
-			}
 			return 0
 		}
 		n, e := strconv.ParseUint(d, 10, bits)

@@ -1,0 +1,394 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"krama"
+	"krama/casework"
+	"krama/guide"
+	"krama/journal"
+	"krama/relay"
+	"krama/relay/memory"
+	"krama/replica"
+	"krama/seal"
+)
+
+// rig is a phone's pages and an office over one relay, without a socket.
+type rig struct {
+	t      *testing.T
+	now    time.Time
+	relay  http.Handler
+	cut    bool // no network
+	dir    *journal.MemDir
+	phone  *Server
+	office *replica.Replica
+	desk   *Server
+	locked int
+}
+
+type direct struct{ g *rig }
+
+func (d direct) Call(_ context.Context, path string, body []byte) ([]byte, time.Time, error) {
+	if d.g.cut {
+		return nil, time.Time{}, krama.E("test", krama.Offline, "")
+	}
+	w := httptest.NewRecorder()
+	d.g.relay.ServeHTTP(w, httptest.NewRequest("POST", path, bytes.NewReader(body)))
+	return replica.Answer(w.Code, w.Header().Get(seal.TimeHeader), w.Body.Bytes())
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	g := &rig{t: t, now: time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC), dir: &journal.MemDir{}}
+	clock := func() time.Time { return g.now }
+	g.relay = relay.New(memory.New(), "token", relay.DefaultLimits, clock)
+	kb, err := guide.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := func(h Host, d journal.Dir) Config {
+		return Config{Host: h, Relay: "relay", Guide: kb, Rand: rand.Reader, Now: clock, Assets: func(s string) string { return "/static/" + s },
+			Replica: replica.Config{Dir: d, Rand: rand.Reader, Now: clock, Platform: string(h), Cost: seal.CostFloor, Office: h == Desk,
+				Dial: func(string) replica.Remote { return direct{g} }}}
+	}
+	c := config(Phone, g.dir)
+	c.OnLocked = func() { g.locked++ }
+	g.phone = New(c)
+	c = config(Desk, &journal.MemDir{})
+	st := casework.New()
+	rc := c.Replica
+	rc.Feed = Feed(st)
+	if g.office, err = replica.Create(rc, "a b c d"); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.office.Found(t.Context(), "relay", "token"); err != nil {
+		t.Fatal(err)
+	}
+	g.desk = New(c)
+	g.desk.DeskPages()
+	g.desk.Use(g.office, st)
+	return g
+}
+
+// ask asks a server for a page as the browser does, following redirects.
+func (g *rig) ask(s *Server, method, path string, form ...string) (int, string, string) {
+	g.t.Helper()
+	v := url.Values{}
+	for i := 0; i+1 < len(form); i += 2 {
+		v.Add(form[i], form[i+1])
+	}
+	for range 6 {
+		r := httptest.NewRequest(method, path, strings.NewReader(v.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Accept-Language", "en")
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code != http.StatusSeeOther {
+			return w.Code, w.Body.String(), path
+		}
+		method, path, v = "GET", w.Header().Get("Location"), url.Values{}
+	}
+	g.t.Fatal("redirects without end")
+	return 0, "", ""
+}
+
+func (g *rig) want(page, part string) {
+	g.t.Helper()
+	if !strings.Contains(page, part) {
+		g.t.Fatalf("the page lacks %q:\n%.1500s", part, page)
+	}
+}
+
+var wordPattern = regexp.MustCompile(`data-word="([^"]+)"`)
+
+// setUp takes a new phone to four words and through both scans.
+func (g *rig) setUp() (words []string) {
+	g.t.Helper()
+	_, page, _ := g.ask(g.phone, "GET", "/")
+	g.want(page, "Set up this phone")
+	_, page, _ = g.ask(g.phone, "GET", "/setup")
+	for _, m := range wordPattern.FindAllStringSubmatch(page, -1) {
+		words = append(words, m[1])
+	}
+	page = g.tap(words)
+	g.want(page, "data-qr=")
+	qr1 := regexp.MustCompile(`data-qr="([^"]+)"`).FindStringSubmatch(page)[1]
+	_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", qr1, "label", "Outreach 1", "role", "4")
+	qr2 := regexp.MustCompile(`data-qr="([^"]+)"`).FindStringSubmatch(page)[1]
+	_, page, _ = g.ask(g.desk, "POST", "/enrol/finish")
+	g.want(page, "has not answered yet")
+	_, page, _ = g.ask(g.phone, "POST", "/join/scan", "code", "nonsense")
+	g.want(page, "not the office")
+	_, page, _ = g.ask(g.phone, "POST", "/join/scan", "code", qr2)
+	g.want(page, "Waiting for the office")
+	_, page, _ = g.ask(g.phone, "POST", "/join/check")
+	g.want(page, "Waiting for the office")
+	_, page, _ = g.ask(g.desk, "POST", "/enrol/finish")
+	g.want(page, "Enrolled")
+	_, page, _ = g.ask(g.phone, "POST", "/join/check")
+	g.want(page, "Quick number")
+	return words
+}
+
+func (g *rig) tap(words []string) (page string) {
+	g.t.Helper()
+	for _, w := range words {
+		_, page, _ = g.ask(g.phone, "POST", "/tap", "word", w)
+	}
+	return page
+}
+
+func (g *rig) restart() {
+	g.t.Helper()
+	g.phone.Lock()
+	g.dir.Crash()
+}
+
+var person = []string{"gender", "1", "age", "4", "language", "1", "category", "1", "district", "1002", "consent-record", "yes", "consent-count", "yes"}
+
+func (g *rig) register() (path string) {
+	g.t.Helper()
+	code, page, path := g.ask(g.phone, "POST", "/person/new", person...)
+	if code != 200 || !strings.HasPrefix(path, "/person/") {
+		g.t.Fatalf("register: %d %s\n%.800s", code, path, page)
+	}
+	return path
+}
+
+var contactForm1 = []string{"date", "2026-03-02", "district", "1002", "place", "1", "given-condom", "20", "test", "2", "topic", "1", "safety", "1", "next", "28"}
+
+// TestPhonePages is the phone's whole day over the real handler: it runs natively and as WebAssembly.
+func TestPhonePages(t *testing.T) {
+	g := newRig(t)
+	words := g.setUp()
+	g.cut = true
+	path := g.register()
+	for range 3 {
+		code, page, _ := g.ask(g.phone, "POST", path+"/contact", contactForm1...)
+		if code != 200 {
+			t.Fatal(code)
+		}
+		g.want(page, "Condoms 20")
+	}
+	_, page, _ := g.ask(g.phone, "GET", "/")
+	g.want(page, `data-unsent="6"`)
+	g.restart()
+	_, page, _ = g.ask(g.phone, "GET", "/")
+	g.want(page, "Word 1 of 4")
+	page = g.tap([]string{words[0], words[1], words[2], words[2]})
+	if words[2] != words[3] {
+		g.want(page, "Nothing is lost")
+	}
+	page = g.tap(words)
+	g.want(page, "Quick number")
+	_, page, _ = g.ask(g.phone, "GET", path)
+	if n := strings.Count(page, "data-contact="); n != 3 {
+		t.Errorf("%d contacts after a restart, want 3", n)
+	}
+	g.cut = false
+	if err := g.phone.Replica().Sync(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.office.Sync(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	_, page, _ = g.ask(g.desk, "POST", "/report", "from", "2025-10-01", "to", "2026-03-31")
+	g.want(page, "&lt;5") // one person is a small number
+	rep := Compile(g.desk.Guide, g.desk.state, krama.Period{From: krama.Date(2025, 10, 1), To: krama.Date(2026, 3, 31)})
+	if rep.KP.Total != 1 || rep.Given.Pieces[krama.Condom] != 60 {
+		t.Errorf("counted %d people and %d condoms, want 1 and 60", rep.KP.Total, rep.Given.Pieces[krama.Condom])
+	}
+	_, page, _ = g.ask(g.desk, "POST", "/report.csv", "from", "2025-10-01", "to", "2026-03-31")
+	g.want(page, "KP_PREV,2.6.1,2025-10-01,2026-03-31,KH-10,fsw,newly_tested_or_referred,<5,programme")
+	for _, p := range []string{"/", "/people", "/contacts", "/overview", "/report", "/devices", "/enrol", "/settings", "/limits", "/codebook.csv"} {
+		if code, _, _ := g.ask(g.desk, "GET", p); code != 200 {
+			t.Errorf("desk %s: %d", p, code)
+		}
+	}
+}
+
+// TestTwoCorrections has the phone and the desk correct one field at the same time: both values stay and the page asks.
+func TestTwoCorrections(t *testing.T) {
+	g := newRig(t)
+	g.setUp()
+	path := g.register()
+	sync := func() {
+		t.Helper()
+		for _, r := range []*replica.Replica{g.phone.Replica(), g.office, g.phone.Replica()} {
+			if err := r.Sync(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	sync()
+	with := func(age string) []string { f := append([]string(nil), person...); f[3] = age; return f }
+	g.ask(g.phone, "POST", path+"/amend", with("5")...)
+	g.ask(g.desk, "POST", path+"/amend", with("6")...)
+	sync()
+	for name, s := range map[string]*Server{"phone": g.phone, "desk": g.desk} {
+		_, page, _ := g.ask(s, "GET", path)
+		if !strings.Contains(page, "at the same time") || !strings.Contains(page, "25–29") || !strings.Contains(page, "30–34") {
+			t.Errorf("%s does not ask", name)
+		}
+	}
+	_, page, _ := g.ask(g.desk, "GET", path)
+	m := regexp.MustCompile(`name="target" value="(\w+)"[\s\S]*?name="field" value="(\d+)"[\s\S]*?name="head" value="(\w+)"`).FindStringSubmatch(page)
+	g.ask(g.desk, "POST", path+"/settle", "target", m[1], "field", m[2], "head", m[3])
+	sync()
+	if _, page, _ = g.ask(g.phone, "GET", path); strings.Contains(page, "at the same time") {
+		t.Error("the phone still asks after the desk decided")
+	}
+}
+
+func TestQuickNumber(t *testing.T) {
+	g := newRig(t)
+	words := g.setUp()
+	_, page, _ := g.ask(g.phone, "POST", "/pin", "pin", "12ab")
+	g.want(page, "Six digits, please")
+	g.ask(g.phone, "POST", "/pin", "pin", "១២៣456") // Khmer digits are digits
+	path := g.register()
+	g.ask(g.phone, "POST", "/cover")
+	for _, p := range []string{"/", path, "/people", "/settings", "/person/new"} {
+		_, page, _ = g.ask(g.phone, "GET", p)
+		if !strings.Contains(page, "Quick number") || strings.Contains(page, "nav class") || strings.Contains(page, "data-unsent") {
+			t.Errorf("%s shows through the cover", p)
+		}
+	}
+	for i := range 4 {
+		_, page, _ = g.ask(g.phone, "POST", "/pin/enter", "pin", "000000")
+		if i < 4 && g.locked != 0 {
+			t.Fatal("locked too early")
+		}
+	}
+	g.want(page, "1 try left")
+	_, page, _ = g.ask(g.phone, "POST", "/pin/enter", "pin", "123456")
+	g.want(page, "Who is due")
+	g.ask(g.phone, "POST", "/cover")
+	for range 5 {
+		g.ask(g.phone, "POST", "/pin/enter", "pin", "000000")
+	}
+	if g.locked != 1 || g.phone.Replica() != nil {
+		t.Fatal("five wrong numbers did not lock")
+	}
+	g.dir.Crash()
+	g.tap(words)
+	g.ask(g.phone, "POST", "/pin", "pin", "123456")
+	g.now = g.now.Add(8*time.Hour + time.Minute)
+	g.ask(g.phone, "POST", "/cover")
+	if g.locked != 2 {
+		t.Error("after eight hours the number still opens")
+	}
+	g.dir.Crash()
+	g.tap(words)
+	g.ask(g.phone, "POST", "/cover")
+	if g.locked != 3 {
+		t.Error("without a number the cover must lock")
+	}
+}
+
+func TestDraftSurvivesLocking(t *testing.T) {
+	g := newRig(t)
+	words := g.setUp()
+	path := g.register()
+	g.ask(g.phone, "POST", "/draft", append([]string{"draft-of", path + "/contact", "given-lubricant", "77"}, contactForm1...)...)
+	g.restart()
+	g.tap(words)
+	_, page, _ := g.ask(g.phone, "GET", path+"/contact")
+	g.want(page, `value="77"`)
+	g.want(page, "Continued from where you stopped")
+	g.ask(g.phone, "POST", path+"/contact", contactForm1...)
+	if _, page, _ = g.ask(g.phone, "GET", path+"/contact"); strings.Contains(page, `value="77"`) {
+		t.Error("the draft outlived its contact")
+	}
+	if code, _, _ := g.ask(g.phone, "POST", "/draft", "draft-of", "/lang", "x", "y"); code != 404 {
+		t.Errorf("a draft of anything: %d", code)
+	}
+}
+
+// TestTroublePages gives each trouble its own page, and loses nothing.
+func TestTroublePages(t *testing.T) {
+	g := newRig(t)
+	words := g.setUp()
+	path := g.register()
+	g.dir.Fault = func(string, int) error { return journal.ErrFull }
+	code, page, _ := g.ask(g.phone, "POST", path+"/contact", contactForm1...)
+	if code != 507 {
+		t.Errorf("a full phone: %d", code)
+	}
+	g.want(page, "make room")
+	g.dir.Fault = nil
+	_, page, _ = g.ask(g.phone, "GET", path)
+	if strings.Contains(page, "data-contact=") {
+		t.Error("what was not saved is shown")
+	}
+	g.restart()
+	held, err := g.dir.Open("vault")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, page, _ = g.ask(g.phone, "GET", "/")
+	g.want(page, "another tab")
+	held.Close()
+	g.dir.File("vault").Data[85] ^= 1
+	page = g.tap(words)
+	g.want(page, "cannot be used")
+	g.dir.File("vault").Data[85] ^= 1
+	g.dir.Crash()
+	page = g.tap(words)
+	g.want(page, "Quick number")
+	g.restart()
+	g.dir.Remove("vault")
+	g.dir.Remove("journal")
+	_, page, _ = g.ask(g.phone, "GET", "/") // evicted by the browser: keys and records vanish together
+	g.want(page, "Set up this phone")
+}
+
+func TestBadInput(t *testing.T) {
+	g := newRig(t)
+	g.setUp()
+	path := g.register()
+	change := func(k, v string) []string {
+		f := append([]string(nil), contactForm1...)
+		for i := 0; i < len(f); i += 2 {
+			if f[i] == k {
+				f[i+1] = v
+				return f
+			}
+		}
+		return append(f, k, v)
+	}
+	for _, f := range [][]string{change("date", "2026-03-03"), change("date", "1970-01-01"), change("date", "soon"), change("given-condom", "9999"),
+		change("given-condom", "many"), change("place", "99"), change("place", "-1"), change("test", "9"), change("group", "9999"), change("next", "40000"), change("until", "2020-01-01")} {
+		code, page, _ := g.ask(g.phone, "POST", path+"/contact", f...)
+		if code != 422 || !strings.Contains(page, "Nothing was lost") {
+			t.Errorf("%v: %d", f, code)
+		}
+	}
+	for _, p := range []string{"/person/zz", "/person/" + strings.Repeat("0", 32), "/contact/1", "/nothing", "/report", "/enrol", "/overview"} {
+		if code, _, _ := g.ask(g.phone, "GET", p); code != 404 {
+			t.Errorf("%s: %d", p, code)
+		}
+	}
+	for _, f := range [][]string{{}, {"gender", "1"}, append([]string{"gender", "99"}, person[2:]...)} {
+		if code, _, _ := g.ask(g.phone, "POST", "/person/new", f...); code != 422 {
+			t.Errorf("registered with %v: %d", f, code)
+		}
+	}
+	for q, part := range map[string]string{"K7-3MQ-8": "", "ZZZZZZ": "mistake", "<script>": "mistake", "7": ""} {
+		_, page, _ := g.ask(g.phone, "POST", "/people", "q", q)
+		if strings.Contains(page, "<script>") || !strings.Contains(page, part) {
+			t.Errorf("search for %q", q)
+		}
+	}
+	_, page, _ := g.ask(g.phone, "POST", "/lang", "lang", "xx", "to", "//evil.example")
+	g.want(page, `data-lang="km"`)
+}
