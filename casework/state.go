@@ -264,15 +264,16 @@ func (s *State) Label(m krama.MemberID) string {
 
 // View is a person as a screen shows her.
 type View struct {
-	Subject  krama.SubjectID
-	Record   krama.RecordID
-	Value    krama.Person
-	Contacts []Contact // newest first, without those entered by mistake
-	Consents map[uint8]krama.Consent
-	Last     krama.Day // 0 when never met
-	Next     krama.Day // 0 when none was agreed
-	Local    int       // records of hers that are only on this device
-	Disputes []Dispute
+	Subject   krama.SubjectID
+	Record    krama.RecordID
+	Value     krama.Person
+	Contacts  []Contact // newest first, without those entered by mistake
+	Consents  map[uint8]krama.Consent
+	Last      krama.Day // 0 when never met
+	Next      krama.Day // 0 when none was agreed
+	NoContact bool      // she said no to being contacted again: she is never due
+	Local     int       // records of hers that are only on this device
+	Disputes  []Dispute
 }
 
 // Dispute is a field for which two values stand.
@@ -303,6 +304,9 @@ func (s *State) view(p *Person) View {
 	if len(v.Contacts) > 0 {
 		v.Last, v.Next = v.Contacts[0].Date, v.Contacts[0].Next
 	}
+	if v.NoContact = refused(p); v.NoContact {
+		v.Next = 0
+	}
 	v.Disputes = s.disputes(p)
 	return v
 }
@@ -317,6 +321,12 @@ func consents(p *Person) map[uint8]krama.Consent {
 		}
 	}
 	return out
+}
+
+// refused reports whether she said no to being contacted again.
+func refused(p *Person) bool {
+	said, asked := consents(p)[krama.PurposeContact]
+	return asked && !said.Given
 }
 
 func (s *State) disputes(p *Person) (out []Dispute) {
@@ -417,6 +427,9 @@ func (s *State) Rows() []Row {
 			if !c.Void && c.Date >= r.Last {
 				r.Last, r.Next, r.District = c.Date, c.Next, c.District
 			}
+		}
+		if refused(p) {
+			r.Next = 0
 		}
 		r.Disputed = len(s.registers) > 0 && len(s.disputes(p)) > 0
 		out = append(out, r)

@@ -104,7 +104,11 @@ func Open(f File, c Cipher, rand io.Reader, each func(entry []byte, damaged bool
 		n, pt, ok := j.read(&r)
 		if !ok {
 			start := r.at
-			if !j.seek(&r) {
+			found := r.err == nil && j.seek(&r)
+			if r.err != nil {
+				return nil, rep, fmt.Errorf("journal: read: %w", r.err)
+			}
+			if !found {
 				rep.Torn = size - start
 				break
 			}
@@ -160,6 +164,7 @@ type reader struct {
 	at   int64
 	buf  []byte
 	base int64
+	err  error // a read that failed: what lies there is not known, so nothing may be cut off
 }
 
 const window = 1 << 20
@@ -177,7 +182,7 @@ func (r *reader) bytes(off int64, n int) []byte {
 		}
 		r.buf = r.buf[:want]
 		if m, err := r.f.ReadAt(r.buf, from); err != nil && !(errors.Is(err, io.EOF) && int64(m) == want) {
-			r.buf = r.buf[:0]
+			r.buf, r.err = r.buf[:0], err
 			return nil
 		}
 		r.base = from
@@ -218,6 +223,9 @@ func (j *Journal) seek(r *reader) bool {
 	for at := r.at + 1; at+commitHead <= r.size; {
 		r.at = at
 		chunk := r.bytes(0, int(min(window/2, r.size-at)))
+		if chunk == nil {
+			return false
+		}
 		i := bytes.Index(chunk, marker[:])
 		if i < 0 {
 			at += int64(max(1, len(chunk)-3))

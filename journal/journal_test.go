@@ -172,6 +172,31 @@ func TestFailedFlushStopsTheJournal(t *testing.T) {
 	}
 }
 
+// unreadable fails to read one stretch, as a bad sector does.
+type unreadable struct {
+	*MemFile
+	from, to int64
+}
+
+func (u unreadable) ReadAt(b []byte, off int64) (int, error) {
+	if off < u.to && off+int64(len(b)) > u.from {
+		return 0, errors.New("input/output error")
+	}
+	return u.MemFile.ReadAt(b, off)
+}
+
+func TestReadErrorCutsNothingOff(t *testing.T) {
+	d, _ := fill(t, 5)
+	before := len(d.File("j").Data)
+	u := unreadable{d.File("j"), int64(before / 2), int64(before/2 + 10)}
+	if _, _, err := Open(u, testCipher{}, rand.Reader, func([]byte, bool) error { return nil }); err == nil {
+		t.Error("an unreadable file opened")
+	}
+	if len(d.File("j").Data) != before {
+		t.Error("an unreadable file was cut")
+	}
+}
+
 func FuzzJournal(f *testing.F) {
 	f.Add([]byte("KRAMAJ1\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -30,6 +30,7 @@ type Limits struct {
 	DropItems int
 	DropKeep  time.Duration
 	DropRate  float64 // drops per second over all callers: they need no programme
+	BoxRate   float64 // mailbox readings per second over all devices
 	Blob      int
 	Nonces    int // calls remembered against replay
 }
@@ -37,7 +38,7 @@ type Limits struct {
 // DefaultLimits serve a programme of a few hundred devices on a small machine.
 var DefaultLimits = Limits{Body: 4 << 20, ListBytes: 1 << 20, Skew: 10 * time.Minute, Rate: 100, Burst: 400, Quota: 8 << 30,
 	BoxItem: 8 << 10, BoxItems: 512, BoxKeep: 90 * 24 * time.Hour, DropItem: 4 << 10, DropItems: 4, DropKeep: time.Hour,
-	DropRate: 20, Blob: 3 << 20, Nonces: 1 << 20}
+	DropRate: 20, BoxRate: 50, Blob: 3 << 20, Nonces: 1 << 20}
 
 // Relay answers the protocol's calls over a Store.
 type Relay struct {
@@ -285,6 +286,9 @@ func (r *Relay) boxGet(req *http.Request, call *seal.Call) ([]byte, error) {
 	if [16]byte(device) != call.Principal {
 		return nil, errRefused
 	}
+	if !r.rates.take([16]byte{1}, r.now(), r.limit.BoxRate, 10*r.limit.BoxRate) { // anybody can make such keys: one bucket for all
+		return nil, krama.E("relay", krama.TooMany, "")
+	}
 	if err := r.admit(call, pub, req.URL.Path, 5, 50); err != nil {
 		return nil, err
 	}
@@ -305,11 +309,11 @@ func (r *Relay) dropPut(req *http.Request, call *seal.Call) ([]byte, error) {
 	if len(it[1]) > r.limit.DropItem {
 		return nil, krama.E("relay", krama.TooLarge, "")
 	}
-	if err := r.admit(call, pub, req.URL.Path, 5, 20); err != nil {
-		return nil, err
-	}
 	if !r.rates.take([16]byte{}, r.now(), r.limit.DropRate, 10*r.limit.DropRate) {
 		return nil, krama.E("relay", krama.TooMany, "")
+	}
+	if err := r.admit(call, pub, req.URL.Path, 5, 20); err != nil {
+		return nil, err
 	}
 	return nil, r.store.PutBox(req.Context(), call.Principal, it[1], r.now().Add(r.limit.DropKeep), r.limit.DropItems)
 }

@@ -66,7 +66,7 @@ type Streams interface {
 
 // Boxes keeps small items under unguessable ids until they expire: wraps for devices, and drops for enrolment.
 type Boxes interface {
-	// PutBox adds an item; an item that is there already is kept once. More than limit items in a box is Full.
+	// PutBox adds an item; an item that is there already is kept once, until the later time. More than limit items in a box is Full.
 	PutBox(ctx context.Context, box [16]byte, item []byte, expires time.Time, limit int) error
 	// Box returns the items that have not expired, oldest first.
 	Box(ctx context.Context, box [16]byte, now time.Time) ([][]byte, error)

@@ -20,12 +20,17 @@ func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *sea
 		e.verdict = v
 		return e, nil, nil
 	}
-	e.author, e.seq, e.prev, e.timeMS, e.kind = env.Author, env.Seq, env.Prev, env.TimeMS, env.Kind
+	e.author, e.seq, e.prev, e.kind = env.Author, env.Seq, env.Prev, env.Kind
+	e.timeMS = min(env.TimeMS, uint64(r.Now().UnixMilli())) // nobody's clock may promise us the future
+	if env.Kind == seal.EnvRoster && c != krama.OrgCircle {
+		e.verdict = seal.Malformed
+		return e, env, nil
+	}
 	founding := c == krama.OrgCircle && r.roster.Head.N == 0
 	if !founding {
 		pub, ok := r.roster.Author(c, st.epoch.Epoch, env.Author) // 4
 		if !ok {
-			if env.Roster.N > r.roster.Head.N {
+			if env.Roster.N > r.roster.Head.N && c != krama.OrgCircle {
 				return nil, nil, errAhead
 			}
 			e.verdict = seal.Unauthorised
@@ -71,6 +76,9 @@ func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *sea
 		}
 	case env.Prev != lastID:
 		e.verdict = seal.Equivocation
+	}
+	if e.verdict == seal.Gap && env.Kind == seal.EnvRoster {
+		e.verdict = seal.Unauthorised // a statement out of its author's order is refused for good, never held
 	}
 	if e.verdict != seal.Fine && e.verdict != seal.Gap {
 		return e, env, nil
@@ -200,7 +208,7 @@ func (r *Replica) apply(st *stream, e *entry) error {
 
 func (r *Replica) fold(st *stream, a *author, e *entry) error {
 	a.ids = append(a.ids, e.id)
-	own := e.author == r.dev.ID()
+	own := r.dev != nil && e.author == r.dev.ID()
 	for i := range e.items {
 		it := &e.items[i]
 		if it.verdict != seal.Fine {

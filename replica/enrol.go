@@ -206,9 +206,6 @@ func (r *Replica) Invite(ctx context.Context, text string) (*Invitation, error) 
 		inv := &Invitation{Request: req, Drop: s.Drop}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if r.roster.Devices[req.ID()] != nil {
-			return nil, krama.E(op, krama.Conflict, "this device is enrolled already")
-		}
 		inv.Code = seal.Scan2{Org: r.roster.Org, Roster: r.roster.Head, AdminKey: seal.SHA256(r.dev.SigPub()), Relay: r.relay}
 		if _, err := io.ReadFull(r.Rand, inv.Code.Secret[:]); err != nil {
 			return nil, krama.Wrap(op, err)
@@ -264,6 +261,9 @@ func (r *Replica) Enrol(ctx context.Context, inv *Invitation, member krama.Membe
 
 func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.MemberID, roles krama.Role, id krama.DeviceID, pop []byte) error {
 	r.mu.Lock()
+	if d := r.roster.Devices[id]; d != nil { // an enrolment that was cut goes on
+		member = d.Member
+	}
 	newMember, newDevice := r.roster.Members[member] == nil, r.roster.Devices[id] == nil
 	r.mu.Unlock()
 	if newMember {

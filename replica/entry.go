@@ -212,6 +212,17 @@ func (r *Replica) setOrg(org krama.OrgID, relay string) {
 	r.roster = seal.NewRoster(org)
 }
 
+// adoptEpochs starts streams whose place the roster has only now told.
+func (r *Replica) adoptEpochs() {
+	waiting := r.waiting
+	r.waiting = nil
+	for _, e := range waiting {
+		if r.streams[e.Circle] == nil {
+			r.addEpoch(e)
+		}
+	}
+}
+
 // addEpoch starts the stream of an epoch whose keys are here.
 func (r *Replica) addEpoch(e *seal.Epoch) error {
 	if r.roster == nil || e.Epoch != 0 {
@@ -221,8 +232,9 @@ func (r *Replica) addEpoch(e *seal.Epoch) error {
 	if e.Circle == krama.OrgCircle {
 		start, ok = seal.Start(e.Context, e.Org), true
 	}
-	if !ok {
-		return errEntry
+	if !ok { // the roster that says so was damaged and comes again
+		r.waiting = append(r.waiting, e)
+		return nil
 	}
 	r.streams[e.Circle] = &stream{epoch: e, head: start, chain: [][32]byte{start.H}, authors: map[krama.DeviceID]*author{}}
 	r.keys[e.Circle] = map[krama.SubjectID]seal.SubjectKey{}

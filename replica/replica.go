@@ -78,6 +78,7 @@ type Replica struct {
 	keys    map[krama.CircleID]map[krama.SubjectID]seal.SubjectKey
 	kinds   map[krama.CircleID]krama.CircleKind
 
+	waiting   []*seal.Epoch // keys whose circle the roster does not show yet
 	outbox    []*pending
 	sealed    []*sealedEnvelope
 	alarms    []Alarm
@@ -316,6 +317,10 @@ func (r *Replica) openJournal(vk [32]byte) error {
 	}
 	r.j, r.file, r.report = j, f, rep
 	r.loaded = true
+	if rep.Commits > 0 && r.dev == nil {
+		r.Close()
+		return krama.E(op, krama.Tampered, "the device's keys are gone")
+	}
 	for _, p := range r.outbox {
 		if err := r.show(p.circle, p.item); err != nil {
 			return err
@@ -355,6 +360,8 @@ func (r *Replica) State() State {
 
 func (r *Replica) state() State {
 	switch {
+	case r.dev == nil: // locked
+		return Fresh
 	case r.roster != nil && r.streams[krama.OrgCircle] != nil && r.roster.Devices[r.dev.ID()] != nil:
 		return Enrolled
 	case r.scan != nil:
@@ -381,6 +388,9 @@ type Status struct {
 func (r *Replica) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.j == nil {
+		return Status{}
+	}
 	s := Status{State: r.state(), Device: r.dev.ID(), LastSync: r.lastSync, Newer: r.newer, Relay: r.relay, Bytes: r.j.Size(),
 		Torn: r.report.Torn > 0, Streams: map[krama.CircleKind]uint64{}}
 	for _, p := range r.outbox {
@@ -454,6 +464,9 @@ func (r *Replica) Roster(f func(*seal.Roster)) {
 func (r *Replica) Device() (krama.DeviceID, krama.Role) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.dev == nil {
+		return krama.DeviceID{}, 0
+	}
 	id := r.dev.ID()
 	if r.roster == nil || r.roster.Devices[id] == nil {
 		return id, 0

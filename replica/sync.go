@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"slices"
 	"time"
 
 	"krama"
@@ -58,7 +59,10 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 		return r.finish(progress)
 	}
 	r.mu.Lock()
-	err := r.sealOutbox()
+	err := errLocked
+	if r.j != nil {
+		err = r.sealOutbox()
+	}
 	r.mu.Unlock()
 	if err != nil {
 		return err
@@ -76,10 +80,11 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 
 func (r *Replica) finish(progress func(Progress)) error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.lastSync = r.Now()
-	progress(Progress{Stage: StageDone})
-	return r.commit(tagged(tagSynced, u64(uint64(r.lastSync.UnixMilli()))))
+	err := r.commit(tagged(tagSynced, u64(uint64(r.lastSync.UnixMilli()))))
+	r.mu.Unlock()
+	progress(Progress{Stage: StageDone}) // without the lock: whoever listens may ask us something
+	return err
 }
 
 // joined reports whether the device holds circle 0's keys.
@@ -88,6 +93,9 @@ func (r *Replica) joined() bool {
 	defer r.mu.Unlock()
 	return r.roster != nil && r.streams[krama.OrgCircle] != nil
 }
+
+// errLocked ends a sync whose device was locked meanwhile.
+var errLocked = krama.E("replica", krama.NotAllowed, "locked")
 
 // circles lists the content circles this device holds.
 func (r *Replica) circles() (out []krama.CircleID) {
@@ -156,6 +164,10 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 	for {
 		r.mu.Lock()
 		st := r.streams[c]
+		if st == nil {
+			r.mu.Unlock()
+			return errLocked
+		}
 		after := st.head.N
 		var have [][32]byte
 		for _, s := range r.sealed {
@@ -191,6 +203,7 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 		r.mu.Lock()
 		n := st.head.N
 		r.mu.Unlock()
+		again = again && n == after
 		progress(Progress{stage, n, l.Head.N})
 		if len(l.Entries) == 0 || n >= l.Head.N {
 			return nil
@@ -203,7 +216,7 @@ func (r *Replica) receive(c krama.CircleID, after uint64, l seal.Listing) error 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.j == nil {
-		return krama.E("replica", krama.NotAllowed, "locked")
+		return errLocked
 	}
 	st := r.streams[c]
 	if st.head.N != after {
@@ -228,7 +241,7 @@ func (r *Replica) receive(c krama.CircleID, after uint64, l seal.Listing) error 
 			ahead = err
 			break
 		}
-		if env != nil && e.kind == seal.EnvRoster && e.verdict == seal.Fine {
+		if c == krama.OrgCircle && env != nil && e.kind == seal.EnvRoster && e.verdict == seal.Fine {
 			if err := r.roster.Apply(env); err != nil {
 				e.verdict = seal.Unauthorised
 			}
@@ -243,6 +256,9 @@ func (r *Replica) receive(c krama.CircleID, after uint64, l seal.Listing) error 
 		if err := r.apply(st, e); err != nil {
 			return err
 		}
+	}
+	if c == krama.OrgCircle {
+		r.adoptEpochs()
 	}
 	if len(entries) > 0 {
 		if err := r.commit(entries...); err != nil {
@@ -315,6 +331,10 @@ func (r *Replica) push(ctx context.Context, c krama.CircleID, progress func(Prog
 // fetchKeys opens wraps for circles the roster grants us and whose keys are not here.
 func (r *Replica) fetchKeys(ctx context.Context, progress func(Progress)) error {
 	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
 	me := r.dev.ID()
 	var want []*seal.RosterEpoch
 	for c := range r.roster.Circles {
@@ -333,6 +353,9 @@ func (r *Replica) fetchKeys(ctx context.Context, progress func(Progress)) error 
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.j == nil {
+		return errLocked
+	}
 	for _, e := range want {
 		wrap, ok := seal.FindWrap(items, me, e.EC)
 		if !ok {
@@ -360,6 +383,9 @@ func (r *Replica) mailbox(ctx context.Context) ([][]byte, error) {
 	r.mu.Lock()
 	d := r.dev
 	r.mu.Unlock()
+	if d == nil {
+		return nil, errLocked
+	}
 	kem := seal.KemHash(d.KEM.PublicKey().Bytes())
 	answer, err := r.call(ctx, d.Sig, seal.PathBoxGet, [16]byte(d.ID()), seal.Frame(d.SigPub(), d.Nonce[:], kem[:]))
 	if err != nil {
@@ -377,18 +403,31 @@ const beatEvery = 24 * time.Hour
 
 func (r *Replica) beat(ctx context.Context) error {
 	r.mu.Lock()
-	due := r.Office && r.Now().Sub(r.heartbeat) >= beatEvery
-	r.mu.Unlock()
-	if !due {
-		return nil
+	if r.j == nil {
+		r.mu.Unlock()
+		return errLocked
 	}
-	return r.say(ctx, seal.EnvContent, seal.Item{Kind: seal.KindHeartbeat})
+	var err error
+	waiting := slices.ContainsFunc(r.sealed, func(s *sealedEnvelope) bool { return s.circle == krama.OrgCircle })
+	due := r.Office && !waiting && r.Now().Sub(r.heartbeat) >= beatEvery
+	if due {
+		err = r.sealOne(krama.OrgCircle, []seal.Item{{Kind: seal.KindHeartbeat}})
+	}
+	r.mu.Unlock()
+	if err != nil || !due {
+		return err
+	}
+	return r.push(ctx, krama.OrgCircle, func(Progress) {})
 }
 
 // say appends one envelope to circle 0, only if nobody else was first, and reads it back. Conflict means: read again and
 // decide again.
 func (r *Replica) say(ctx context.Context, kind seal.EnvelopeKind, it seal.Item) error {
 	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
 	h := r.header(krama.OrgCircle, kind)
 	wire, err := r.streams[krama.OrgCircle].epoch.Seal(r.Rand, r.dev, h, []seal.Item{it}, nil)
 	r.mu.Unlock()

@@ -13,6 +13,9 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 	const op = "replica.Write"
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.j == nil {
+		return errLocked
+	}
 	circle, ok := r.circle(k)
 	if !ok {
 		return krama.E(op, krama.NotAllowed, "this device does not hold the circle")
@@ -175,7 +178,7 @@ func (r *Replica) next(c krama.CircleID) (seq uint64, prev [32]byte) {
 func (r *Replica) header(c krama.CircleID, kind seal.EnvelopeKind) seal.Header {
 	seq, prev := r.next(c)
 	return seal.Header{Author: r.dev.ID(), Kind: kind, Seq: seq, Prev: prev, Head: r.streams[c].head,
-		Roster: r.roster.Head, TimeMS: uint64(r.Now().Add(r.offset).UnixMilli())}
+		Roster: r.roster.Head, TimeMS: uint64(r.Now().UnixMilli())} // not the relay's clock: it could date heartbeats
 }
 
 func (r *Replica) sealOne(c krama.CircleID, items []seal.Item) error {

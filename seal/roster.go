@@ -275,6 +275,8 @@ func (r *Roster) fold(st *Statement, author krama.DeviceID, id [32]byte, admins 
 			return refuse(krama.Invalid, "not the open epoch, or keyed already")
 		case !e.Keyed[author]:
 			return refuse(krama.NotAllowed, "the granting admin is not in the circle")
+		case r.Circles[g.Circle].Readers&krama.RoleSafeguarding != 0 && (admins < two || r.Devices[g.Device] == nil || r.Devices[g.Device].Verified != ByScan):
+			return refuse(krama.NotAllowed, "two admins must grant a safeguarding circle, to a scanned device")
 		case !r.entitled(g.Circle, g.Device):
 			return refuse(krama.Invalid, "the member has no role in the circle")
 		}

@@ -23,6 +23,12 @@ func (s *Server) contactNew(w http.ResponseWriter, r *http.Request) {
 	drafted := len(f) > 0
 	if !drafted {
 		f = s.likeLast(&v)
+		id, err := s.rep.NewRecord()
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		f.Set("rid", id.String())
 	}
 	s.page(w, r, 200, "contact.new", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Drafted: drafted}))
 }
@@ -67,12 +73,26 @@ func (s *Server) contactCreate(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, 422, "contact.new", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Bad: true}))
 		return
 	}
-	if err := s.write(v.Subject, &krama.Record{Contact: c}); err != nil {
+	if err := s.once(f, v.Subject, c); err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	s.dropDraft(r.URL.Path)
 	redirect(w, r, "/person/"+v.Subject.String())
+}
+
+// once keeps a contact under the id its form was drawn with, so that a form sent twice is one contact.
+func (s *Server) once(f url.Values, who krama.SubjectID, c *krama.Contact) error {
+	id, err := krama.ParseRecordID(f.Get("rid"))
+	if err != nil || id == (krama.RecordID{}) {
+		return s.write(who, &krama.Record{Contact: c})
+	}
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	if _, there := s.state.Contact(id); there {
+		return nil
+	}
+	return s.rep.Write(krama.KindOutreach, who, &krama.Record{ID: id, Contact: c})
 }
 
 func (s *Server) readContact(f url.Values) (*krama.Contact, error) {

@@ -272,6 +272,9 @@ func (s *Server) load(vk [32]byte) error {
 	s.mu.Lock()
 	s.gate = gate{}
 	s.mu.Unlock()
+	if s.Host == Desk { // the phone's page asks for its own
+		s.BeginSync()
+	}
 	return nil
 }
 
@@ -295,16 +298,16 @@ func (s *Server) joinPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) join(w http.ResponseWriter, r *http.Request, rep *replica.Replica, trouble string) {
-	if rep.State() == replica.Scanned {
-		s.page(w, r, 200, "gate.waiting", "", waitingView(trouble))
-		return
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), 15*time.Second)
 	defer cancel()
 	if trouble == "" {
 		if err := rep.Introduce(ctx, s.Relay); err != nil {
 			trouble = "gate.offline"
 		}
+	}
+	if rep.State() == replica.Scanned { // both codes stay at hand: the office may have to begin again
+		s.page(w, r, 200, "gate.waiting", "", waitingView(rep.Scan1().String(), trouble))
+		return
 	}
 	s.page(w, r, 200, "gate.scan1", "", scanView(rep.Scan1().String(), trouble))
 }

@@ -68,6 +68,9 @@ func codePart(s string) string {
 
 func (s *Server) personNew(w http.ResponseWriter, r *http.Request) {
 	f := s.savedDraft("/person/new")
+	if who, err := s.rep.NewSubject(); err == nil && f.Get("sid") == "" {
+		f.Set("sid", who.String())
+	}
 	s.page(w, r, 200, "person.new", "people", personForm(s, f, "/person/new", nil, false))
 }
 
@@ -85,10 +88,23 @@ func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, 422, "person.new", "people", personForm(s, f, "/person/new", nil, true))
 		return
 	}
-	who, err := s.rep.NewSubject()
-	if err != nil {
-		s.fail(w, r, err)
+	if f.Get("consent-record") == "no" { // she decides, also that there is no record
+		s.dropDraft("/person/new")
+		s.page(w, r, 200, "person.new", "people", notice("person.notKept"))
 		return
+	}
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	who, err := krama.ParseSubjectID(f.Get("sid")) // a form sent twice is one person
+	if _, there := s.state.Person(who); err == nil && there {
+		redirect(w, r, "/person/"+who.String())
+		return
+	}
+	if err != nil || who == (krama.SubjectID{}) {
+		if who, err = s.rep.NewSubject(); err != nil {
+			s.fail(w, r, err)
+			return
+		}
 	}
 	recs := []*krama.Record{{Person: p}}
 	for _, t := range krama.Purposes {

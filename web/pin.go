@@ -24,7 +24,7 @@ const (
 // otherwise by locking.
 func (s *Server) cover(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	quick := s.rep != nil && s.pin.digits != "" && s.Now().Sub(s.pin.unlocked) < pinHours
+	quick := s.rep != nil && s.pin.digits != "" && s.Now().Round(0).Sub(s.pin.unlocked.Round(0)) < pinHours
 	if quick {
 		s.pin.covered = true
 	}
@@ -75,7 +75,7 @@ func digits(in string) string {
 // pinGate is all there is while the screen is covered.
 func (s *Server) pinGate(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	late := s.Now().Sub(s.pin.unlocked) >= pinHours
+	late := s.Now().Round(0).Sub(s.pin.unlocked.Round(0)) >= pinHours // the wall clock: the other one stops while a phone sleeps
 	s.mu.Unlock()
 	if late || (r.Method == http.MethodPost && r.URL.Path == "/lock") {
 		s.lockNow(w, r)

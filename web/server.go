@@ -58,6 +58,7 @@ type Server struct {
 	Config
 	words []string
 
+	saving   sync.Mutex // one form at a time is checked and kept
 	mu       sync.Mutex
 	rep      *replica.Replica
 	state    *casework.State
@@ -187,11 +188,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.Body = io.NopCloser(io.LimitReader(r.Body, maxForm))
 	}
 	s.mu.Lock()
-	open := s.rep != nil && s.rep.State() == replica.Enrolled
-	covered := open && s.pin.covered
-	s.mu.Unlock()
+	rep, covered := s.rep, s.pin.covered
+	s.mu.Unlock() // before the replica is asked: it has a lock of its own
+	open := rep != nil && rep.State() == replica.Enrolled
 	switch {
-	case covered:
+	case open && covered:
 		s.pinGate(w, r)
 	case open:
 		s.open.ServeHTTP(w, r)
@@ -202,12 +203,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) printer(r *http.Request) *locale.Printer {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.lang == "" && s.rep != nil {
-		s.lang = s.rep.Value("lang")
+	lang, rep := s.lang, s.rep
+	s.mu.Unlock()
+	if lang == "" && rep != nil {
+		lang = rep.Value("lang")
 	}
-	if s.lang != "" {
-		return locale.New(s.lang)
+	if lang != "" {
+		return locale.New(lang)
 	}
 	return locale.New(locale.Match(r.Header.Get("Accept-Language")))
 }

@@ -28,6 +28,8 @@ type rig struct {
 	now    time.Time
 	relay  http.Handler
 	cut    bool // no network
+	calls  int
+	cutAt  int // the network ends at this call, when not 0
 	dir    *journal.MemDir
 	phone  *Server
 	office *replica.Replica
@@ -38,7 +40,7 @@ type rig struct {
 type direct struct{ g *rig }
 
 func (d direct) Call(_ context.Context, path string, body []byte) ([]byte, time.Time, error) {
-	if d.g.cut {
+	if d.g.calls++; d.g.cut || (d.g.cutAt > 0 && d.g.calls >= d.g.cutAt) {
 		return nil, time.Time{}, krama.E("test", krama.Offline, "")
 	}
 	w := httptest.NewRecorder()
@@ -110,8 +112,8 @@ func (g *rig) want(page, part string) {
 
 var wordPattern = regexp.MustCompile(`data-word="([^"]+)"`)
 
-// setUp takes a new phone to four words and through both scans.
-func (g *rig) setUp() (words []string) {
+// words draws a new phone's words.
+func (g *rig) words() (words []string) {
 	g.t.Helper()
 	_, page, _ := g.ask(g.phone, "GET", "/")
 	g.want(page, "Set up this phone")
@@ -119,7 +121,14 @@ func (g *rig) setUp() (words []string) {
 	for _, m := range wordPattern.FindAllStringSubmatch(page, -1) {
 		words = append(words, m[1])
 	}
-	page = g.tap(words)
+	return words
+}
+
+// setUp takes a new phone to four words and through both scans.
+func (g *rig) setUp() (words []string) {
+	g.t.Helper()
+	words = g.words()
+	page := g.tap(words)
 	g.want(page, "data-qr=")
 	qr1 := regexp.MustCompile(`data-qr="([^"]+)"`).FindStringSubmatch(page)[1]
 	_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", qr1, "label", "Outreach 1", "role", "4")
@@ -350,6 +359,76 @@ func TestTroublePages(t *testing.T) {
 	g.dir.Remove("journal")
 	_, page, _ = g.ask(g.phone, "GET", "/") // evicted by the browser: keys and records vanish together
 	g.want(page, "Set up this phone")
+}
+
+// TestSentTwice sends each form twice, as a double tap does.
+func TestSentTwice(t *testing.T) {
+	g := newRig(t)
+	g.setUp()
+	_, page, _ := g.ask(g.phone, "GET", "/person/new")
+	sid := regexp.MustCompile(`name="sid" value="(\w+)"`).FindStringSubmatch(page)[1]
+	for range 2 {
+		g.ask(g.phone, "POST", "/person/new", append([]string{"sid", sid}, person...)...)
+	}
+	path := "/person/" + sid
+	_, page, _ = g.ask(g.phone, "GET", path+"/contact")
+	rid := regexp.MustCompile(`name="rid" value="(\w+)"`).FindStringSubmatch(page)[1]
+	for range 2 {
+		_, page, _ = g.ask(g.phone, "POST", path+"/contact", append([]string{"rid", rid}, contactForm1...)...)
+	}
+	people, contacts := g.phone.state.Counts()
+	if people != 1 || contacts != 1 {
+		t.Errorf("%d people and %d contacts, want 1 and 1", people, contacts)
+	}
+}
+
+// TestConsentActs: no record without consent to it, nobody on the due list who said no to being contacted.
+func TestConsentActs(t *testing.T) {
+	g := newRig(t)
+	g.setUp()
+	f := append([]string(nil), person...)
+	f[11] = "no"
+	_, page, _ := g.ask(g.phone, "POST", "/person/new", f...)
+	g.want(page, "Nothing was kept")
+	if n, _ := g.phone.state.Counts(); n != 0 {
+		t.Error("a person was kept against her word")
+	}
+	path := g.register()
+	g.ask(g.phone, "POST", path+"/contact", contactForm1...)
+	g.now = g.now.Add(28 * 24 * time.Hour)
+	_, page, _ = g.ask(g.phone, "GET", "/")
+	g.want(page, `href="`+path+`"`)
+	g.ask(g.phone, "POST", path+"/consent", "purpose", "2", "given", "no")
+	if _, page, _ = g.ask(g.phone, "GET", "/"); strings.Contains(page, path) {
+		t.Error("she said no and is still due")
+	}
+	_, page, _ = g.ask(g.phone, "GET", path)
+	g.want(page, "Do not look for her")
+}
+
+// TestEnrolmentGoesOn loses the relay in the middle of the office's last step, forgets the invitation, and begins again.
+func TestEnrolmentGoesOn(t *testing.T) {
+	for lose := 3; lose < 9; lose++ {
+		g := newRig(t)
+		words := g.words()
+		page := g.tap(words)
+		qr := func(page string) string { return regexp.MustCompile(`data-qr="([^"]+)"`).FindStringSubmatch(page)[1] }
+		qr1 := qr(page)
+		_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", qr1, "role", "4")
+		g.ask(g.phone, "POST", "/join/scan", "code", qr(page))
+		g.calls, g.cutAt = 0, lose
+		g.ask(g.desk, "POST", "/enrol/finish")
+		g.cutAt, g.cut = 0, false
+		g.ask(g.desk, "GET", "/enrol") // forgets the invitation
+		_, page, _ = g.ask(g.phone, "GET", "/join")
+		_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", qr(page), "role", "4")
+		g.ask(g.phone, "POST", "/join/scan", "code", qr(page))
+		g.ask(g.desk, "POST", "/enrol/finish")
+		_, page, _ = g.ask(g.phone, "POST", "/join/check")
+		if !strings.Contains(page, "Quick number") {
+			t.Errorf("cut at call %d: the phone never joins", lose)
+		}
+	}
 }
 
 func TestBadInput(t *testing.T) {

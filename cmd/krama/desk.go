@@ -35,7 +35,7 @@ Opens this computer's desk: people, contacts, overview, report, devices. The pag
 to this computer alone; the address that opens them works once.
 
   --data DIR      the desk's folder (default: krama/desk in your configuration folder)
-  --listen ADDR   loopback address and port (default: a free port)
+  --listen ADDR   loopback address and port (default: a free port at a random loopback address)
   --no-browser    print the address instead of opening it
 `, nil}
 
@@ -65,7 +65,7 @@ func deskServer(g *guide.Guide, c replica.Config, demo bool) *web.Server {
 
 func desk(ctx context.Context, e *env, args []string) error {
 	f := e.flags(deskCommand)
-	data, listen, noBrowser := f.String("data", "", ""), f.String("listen", "127.0.0.1:0", ""), f.Bool("no-browser", false, "")
+	data, listen, noBrowser := f.String("data", "", ""), f.String("listen", "", ""), f.Bool("no-browser", false, "")
 	if err := parse(f, args); err != nil {
 		return err
 	}
@@ -79,6 +79,14 @@ func desk(ctx context.Context, e *env, args []string) error {
 	g, err := guide.Load()
 	if err != nil {
 		return err
+	}
+	if *listen == "" {
+		if *listen, err = lonelyHost(); err != nil {
+			return err
+		}
+	}
+	if host, _, err := net.SplitHostPort(*listen); err != nil || net.ParseIP(host) == nil || !net.ParseIP(host).IsLoopback() {
+		return hint{krama.E("desk", krama.Invalid, "--listen"), "the desk is for this computer alone: use an address such as 127.0.0.1:0"}
 	}
 	l, err := net.Listen("tcp", *listen)
 	if err != nil {
@@ -95,7 +103,35 @@ func desk(ctx context.Context, e *env, args []string) error {
 	if !*noBrowser {
 		openBrowser(open)
 	}
+	go keepSyncing(ctx, s)
 	return serveAll(ctx, listener{l, guard})
+}
+
+// lonelyHost is a loopback address nobody can guess, where the system has more than one. Cookies belong to a host, not to
+// its port: at 127.0.0.1 a server of another user of this computer could be sent ours.
+func lonelyHost() (string, error) {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1:0", nil
+	}
+	var b [3]byte
+	_, err := rand.Read(b[:])
+	return fmt.Sprintf("127.%d.%d.%d:0", b[0], b[1], 1+b[2]%254), err
+}
+
+// deskSync is how often an open desk meets the relay by itself.
+const deskSync = 10 * time.Minute
+
+func keepSyncing(ctx context.Context, s *web.Server) {
+	tick := time.NewTicker(deskSync)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.BeginSync()
+		}
+	}
 }
 
 // guard lets one browser of this computer in. Against other users of the computer: a secret in the first address, good

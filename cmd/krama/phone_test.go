@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // register fills in a new person and returns her page's code.
@@ -77,6 +82,7 @@ func TestPhoneEndToEnd(t *testing.T) {
 
 	d.kill() // no relay, no site: the network is gone
 	code := phone.register()
+	who := strings.TrimSuffix(strings.TrimPrefix(phone.js(`document.querySelector('a[href$="/contact"]').getAttribute('href')`), "/person/"), "/contact")
 	for i := range 3 {
 		phone.contact(10 * (i + 1))
 	}
@@ -103,9 +109,15 @@ func TestPhoneEndToEnd(t *testing.T) {
 	desk.open(d.desk)
 	desk.waitFor("nav.main")
 	desk.open(base + "/sync")
+	desk.js("window.before=1")
 	desk.click(`form[action="/sync"] button`)
-	desk.wait("the desk to have received", `document.querySelector('progress')==null && !!document.querySelector('form[action="/sync"]')`)
-	desk.open(base + "/overview")
+	desk.wait("the desk to begin", "!window.before")
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		desk.open(base + "/overview") // until the sync behind it has ended
+		if desk.deskNumber("[data-people]") > people {
+			break
+		}
+	}
 	if got := desk.deskNumber("[data-people]"); got != people+1 {
 		t.Errorf("the desk has %d people want %d", got, people+1)
 	}
@@ -115,11 +127,48 @@ func TestPhoneEndToEnd(t *testing.T) {
 	if got := desk.kpprev(base); got != kp+1 {
 		t.Errorf("the report counts %d people want %d", got, kp+1)
 	}
+	phone.kill()
+	leftBehind(t, profile, code, strings.ReplaceAll(code, "-", ""), strings.ToLower(code), strings.Join(words, " "), who)
+
 	desk.open(base + "/people")
 	desk.findHere(code)
 	if got := desk.js(`document.querySelectorAll('[data-contact]').length`); got != "3" {
 		t.Errorf("the desk shows %s contacts want 3", got)
 	}
+}
+
+// leftBehind looks for what must not be readable in a killed browser's profile: codes, words, what was typed and shown.
+func leftBehind(t *testing.T, profile string, secrets ...string) {
+	t.Helper()
+	files := 0
+	err := filepath.WalkDir(profile, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !d.Type().IsRegular() {
+			return nil
+		}
+		b, err := os.ReadFile(p)
+		if err != nil {
+			return nil
+		}
+		files++
+		for _, s := range secrets {
+			for _, form := range [][]byte{[]byte(s), utf16(s)} {
+				if bytes.Contains(b, form) {
+					t.Errorf("%s holds %q", strings.TrimPrefix(p, profile), s)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil || files < 20 {
+		t.Fatalf("looked at %d files only: %v", files, err)
+	}
+}
+
+func utf16(s string) (out []byte) {
+	for _, c := range []byte(s) {
+		out = append(out, c, 0)
+	}
+	return out
 }
 
 // kpprev reads the total of the report's first table.

@@ -180,8 +180,9 @@ func (s *Store) CloseStream(_ context.Context, id seal.StreamID, head seal.Head)
 func (s *Store) PutBox(_ context.Context, box [16]byte, body []byte, expires time.Time, limit int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, it := range s.boxes[box] {
+	for i, it := range s.boxes[box] {
 		if bytes.Equal(it.body, body) {
+			s.boxes[box][i].expires = expires
 			return nil
 		}
 	}

@@ -350,7 +350,8 @@ func (s *Store) PutBox(ctx context.Context, box [16]byte, item []byte, expires t
 			return err
 		}
 		if there > 0 {
-			return nil
+			_, err := tx.Exec("UPDATE box SET expires=? WHERE box=? AND item=?", expires.Unix(), box[:], item)
+			return err
 		}
 		if n >= limit {
 			return krama.E("sqlite", krama.Full, "box")

@@ -231,6 +231,10 @@ func boxes(t *testing.T, s relay.Store) {
 	}
 	ok(t, s.Sweep(ctx, later))
 	ok(t, s.PutBox(ctx, box, []byte("three"), later.Add(time.Hour), 2))
+	ok(t, s.PutBox(ctx, box, []byte("one"), later.Add(9*time.Hour), 2))
+	if got, _ := s.Box(ctx, box, later.Add(8*time.Hour)); len(got) != 1 || string(got[0]) != "one" {
+		t.Errorf("an item put again expires as before: %q", got)
+	}
 	if got, _ := s.Box(ctx, [16]byte{4}, now); len(got) != 0 {
 		t.Errorf("another box: %q", got)
 	}

@@ -69,6 +69,7 @@
     if (unlocked && !was) sync();
     if (opt.quiet || (same && opt.keep)) scrollTo(0, y);
     else { scrollTo(0, 0); app.querySelector("main")?.focus({ preventScroll: true }); }
+    if (r.status === 422) app.querySelector(".card.warn[role=alert]")?.scrollIntoView({ block: "center" });
     dirty = null;
     const poll = app.querySelector("[data-poll]");
     if (poll) timer = setTimeout(() => go("GET", poll.dataset.poll, "", { replace: true, quiet: true }), 600);
@@ -119,6 +120,9 @@
     e.preventDefault();
     if (a.hasAttribute("data-persist") && navigator.storage.persist) await navigator.storage.persist().catch(() => false);
     if (a.hasAttribute("data-reload")) { location.replace(root); return; }
+    const left = a.closest("form[data-draft]"); // Cancel inside a form forgets it; leaving another way keeps it
+    if (left) { dirty = null; await call("POST", "/draft", "draft-of=" + encodeURIComponent(left.getAttribute("action"))); }
+    else await saveDraft();
     if (href.startsWith("/")) go("GET", href, "", { keep: true });
   });
 
@@ -131,6 +135,7 @@
     if (f.dataset.slow && b && b.name !== "undo") shown = setTimeout(() => { busy.firstElementChild.textContent = f.dataset.slow; busy.hidden = false; }, 120);
     if (b) b.disabled = false;
     const body = fields(f, b).toString();
+    if (dirty !== f) await saveDraft();
     dirty = null;
     await go("POST", f.getAttribute("action"), body, { keep: true });
     clearTimeout(shown);

@@ -1,0 +1,188 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"krama"
+	"krama/seal"
+)
+
+// inject appends an envelope to a circle's stream as a member who holds its keys could.
+func (w *world) inject(d *device, c krama.CircleID, h seal.Header, it seal.Item) {
+	w.t.Helper()
+	st := d.streams[c]
+	wire, err := st.epoch.Seal(d.Rand, d.dev, h, []seal.Item{it}, nil)
+	w.must(err)
+	_, err = w.store.Append(context.Background(), st.epoch.StreamID(), nil, [][]byte{wire}, 1<<30)
+	w.must(err)
+}
+
+// TestStatementInAnotherCircle puts a roster statement where none belongs: the roster must not notice.
+func TestStatementInAnotherCircle(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.phone(), w.phone()
+	w.sync(w.desk, a, b)
+	st := &seal.Statement{NotAfter: 1 << 40, MemberAdd: &seal.MemberAdd{Member: krama.MemberID{99}, Roles: krama.RoleOutreach}}
+	h := a.header(mustCircle(a), seal.EnvRoster)
+	w.inject(a, mustCircle(a), h, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
+	w.sync(w.desk, b)
+	if w.desk.roster.Head != w.desk.streams[krama.OrgCircle].head || w.desk.roster.Members[krama.MemberID{99}] != nil {
+		t.Fatal("the roster moved")
+	}
+	w.phone() // and still grows
+	w.contact(b, w.person(b))
+	w.sync(b, w.desk)
+	if b.Status().Unsent != 0 || len(w.desk.records()) != 2 {
+		t.Errorf("work no longer arrives: %v", w.desk.Status().Alarms)
+	}
+}
+
+// TestUnsignedClaimInTheRoster has an outsider with circle 0's key claim a roster far ahead: everybody goes on.
+func TestUnsignedClaimInTheRoster(t *testing.T) {
+	w := newWorld(t)
+	a := w.phone()
+	w.sync(w.desk, a)
+	st := a.streams[krama.OrgCircle]
+	thief, _ := seal.NewDevice(a.Rand, "thief")
+	wire, err := st.epoch.Seal(a.Rand, thief, seal.Header{Author: thief.ID(), Kind: seal.EnvContent, Seq: 1, Head: st.head, Roster: seal.Head{N: 1 << 60}},
+		[]seal.Item{{Kind: seal.KindHeartbeat}}, nil)
+	w.must(err)
+	_, err = w.store.Append(context.Background(), st.epoch.StreamID(), nil, [][]byte{wire}, 1<<30)
+	w.must(err)
+	w.contact(a, w.person(a))
+	w.sync(a, w.desk)
+	if !a.has(AlarmUnauthorised) || a.Status().Unsent != 0 {
+		t.Errorf("alarms %v, unsent %d", a.Status().Alarms, a.Status().Unsent)
+	}
+}
+
+// TestStatementOutOfOrder skips a sequence number in the roster and fills it afterwards: the statement stays refused, and
+// a restart agrees.
+func TestStatementOutOfOrder(t *testing.T) {
+	w := newWorld(t)
+	a := w.phone()
+	w.sync(w.desk, a)
+	h := a.header(krama.OrgCircle, seal.EnvRoster)
+	h.Seq += 1
+	st := &seal.Statement{NotAfter: 1 << 40, MemberAdd: &seal.MemberAdd{Member: krama.MemberID{99}, Roles: krama.RoleOutreach}}
+	w.inject(a, krama.OrgCircle, h, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
+	w.sync(w.desk)
+	h = a.header(krama.OrgCircle, seal.EnvContent)
+	w.inject(a, krama.OrgCircle, h, seal.Item{Kind: seal.KindHeartbeat})
+	w.sync(w.desk)
+	check := func() {
+		t.Helper()
+		if w.desk.roster.Head != w.desk.streams[krama.OrgCircle].head || w.desk.roster.Members[krama.MemberID{99}] != nil {
+			t.Fatal("a statement out of order was taken, or moved the roster")
+		}
+	}
+	check()
+	w.reopen(w.desk)
+	check()
+	w.sync(w.desk)
+}
+
+// TestRelayCannotDateHeartbeats lies about the time to the office.
+func TestRelayCannotDateHeartbeats(t *testing.T) {
+	w := newWorld(t)
+	a := w.phone()
+	w.sync(w.desk, a)
+	w.now = w.now.Add(25 * time.Hour)
+	w.desk.mu.Lock()
+	w.desk.offset = 70 * 365 * 24 * time.Hour // what a 401 with a clock in another century leaves behind
+	w.desk.mu.Unlock()
+	w.desk.Sync(context.Background(), nil)
+	w.sync(a)
+	w.now = w.now.Add(80 * time.Hour)
+	w.sync(a)
+	if !a.has(AlarmFrozen) {
+		t.Error("a heartbeat from the future hides a relay that holds back")
+	}
+}
+
+// TestLockDuringSync locks a device at every call of a sync.
+func TestLockDuringSync(t *testing.T) {
+	for stop := 1; stop < 8; stop++ {
+		w := newWorld(t)
+		a := w.phone()
+		w.contact(a, w.person(a))
+		n := 0
+		a.wire.twist = func(_ string, _, answer []byte, err error) ([]byte, error) {
+			if n++; n == stop {
+				a.Close()
+			}
+			return answer, err
+		}
+		err := a.Sync(context.Background(), nil)
+		if n >= stop && krama.KindOf(err) != krama.NotAllowed {
+			t.Errorf("locked at call %d: %v", stop, err)
+		}
+		a.wire.twist = nil
+		w.reopen(a)
+		w.sync(a, w.desk)
+		if len(w.desk.records()) != 2 || len(w.desk.Status().Alarms) != 0 {
+			t.Errorf("locked at call %d: the desk has %d records, alarms %v", stop, len(w.desk.records()), w.desk.Status().Alarms)
+		}
+	}
+}
+
+// TestRotAnywhere flips a bit in each tenth byte of a phone's file: it opens or says that its keys are gone, it never
+// crashes, and what it typed and had not sent is lost only with the commit that was hit.
+func TestRotAnywhere(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.phone(), w.phone()
+	s := w.person(b)
+	for range 3 {
+		w.contact(b, s)
+		w.sync(b, a)
+	}
+	for range 4 {
+		w.contact(a, s)
+	}
+	a.dir.Crash()
+	vk, err := OpenKey(a.dir, words)
+	w.must(err)
+	whole := bytes.Clone(a.dir.File(journalFile).Data)
+	for at := 40; at < len(whole); at += 10 {
+		a.dir.File(journalFile).Data = bytes.Clone(whole)
+		a.dir.File(journalFile).Data[at] ^= 4
+		a.dir.Crash()
+		r, err := Load(a.cfg, vk)
+		if err != nil {
+			if krama.KindOf(err) != krama.Tampered {
+				t.Fatalf("flip at %d: %v", at, err)
+			}
+			continue
+		}
+		if n := r.Status().Unsent; n < 3 {
+			t.Fatalf("flip at %d: %d of 4 typed records left", at, n)
+		}
+		r.Close()
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	w := newWorld(t)
+	a := w.phone()
+	s := w.person(a)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 10 {
+				id, _ := a.NewRecord()
+				a.Write(krama.KindOutreach, s, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), Place: 1}})
+				a.Sync(context.Background(), nil)
+				a.Status()
+			}
+		})
+	}
+	wg.Wait()
+	w.sync(a, w.desk)
+	if got := len(w.desk.records()); got != 81 || a.Status().Unsent != 0 {
+		t.Errorf("the desk has %d records want 81, unsent %d", got, a.Status().Unsent)
+	}
+}
