@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,11 +26,11 @@ import (
 // rig is a phone's pages and an office over one relay, without a socket.
 type rig struct {
 	t      *testing.T
-	now    time.Time
+	ms     atomic.Int64 // the clock
 	relay  http.Handler
-	cut    bool // no network
-	calls  int
-	cutAt  int // the network ends at this call, when not 0
+	cut    atomic.Bool // no network
+	calls  atomic.Int32
+	cutAt  atomic.Int32 // the network ends at this call, when not 0
 	dir    *journal.MemDir
 	phone  *Server
 	office *replica.Replica
@@ -40,7 +41,7 @@ type rig struct {
 type direct struct{ g *rig }
 
 func (d direct) Call(_ context.Context, path string, body []byte) ([]byte, time.Time, error) {
-	if d.g.calls++; d.g.cut || (d.g.cutAt > 0 && d.g.calls >= d.g.cutAt) {
+	if n, end := d.g.calls.Add(1), d.g.cutAt.Load(); d.g.cut.Load() || (end > 0 && n >= end) {
 		return nil, time.Time{}, krama.E("test", krama.Offline, "")
 	}
 	w := httptest.NewRecorder()
@@ -50,8 +51,9 @@ func (d direct) Call(_ context.Context, path string, body []byte) ([]byte, time.
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	g := &rig{t: t, now: time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC), dir: &journal.MemDir{}}
-	clock := func() time.Time { return g.now }
+	g := &rig{t: t, dir: &journal.MemDir{}}
+	g.ms.Store(time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC).UnixMilli())
+	clock := func() time.Time { return time.UnixMilli(g.ms.Load()) }
 	g.relay = relay.New(memory.New(), "token", relay.DefaultLimits, clock)
 	kb, err := guide.Load()
 	if err != nil {
@@ -179,7 +181,7 @@ var contactForm1 = []string{"date", "2026-03-02", "district", "1002", "place", "
 func TestPhonePages(t *testing.T) {
 	g := newRig(t)
 	words := g.setUp()
-	g.cut = true
+	g.cut.Store(true)
 	path := g.register()
 	for range 3 {
 		code, page, _ := g.ask(g.phone, "POST", path+"/contact", contactForm1...)
@@ -203,7 +205,7 @@ func TestPhonePages(t *testing.T) {
 	if n := strings.Count(page, "data-contact="); n != 3 {
 		t.Errorf("%d contacts after a restart, want 3", n)
 	}
-	g.cut = false
+	g.cut.Store(false)
 	if err := g.phone.Replica().Sync(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +293,7 @@ func TestQuickNumber(t *testing.T) {
 	g.dir.Crash()
 	g.tap(words)
 	g.ask(g.phone, "POST", "/pin", "pin", "123456")
-	g.now = g.now.Add(8*time.Hour + time.Minute)
+	g.ms.Add((8*time.Hour + time.Minute).Milliseconds())
 	g.ask(g.phone, "POST", "/cover")
 	if g.locked != 2 {
 		t.Error("after eight hours the number still opens")
@@ -395,7 +397,7 @@ func TestConsentActs(t *testing.T) {
 	}
 	path := g.register()
 	g.ask(g.phone, "POST", path+"/contact", contactForm1...)
-	g.now = g.now.Add(28 * 24 * time.Hour)
+	g.ms.Add((28 * 24 * time.Hour).Milliseconds())
 	_, page, _ = g.ask(g.phone, "GET", "/")
 	g.want(page, `href="`+path+`"`)
 	g.ask(g.phone, "POST", path+"/consent", "purpose", "2", "given", "no")
@@ -416,9 +418,10 @@ func TestEnrolmentGoesOn(t *testing.T) {
 		qr1 := qr(page)
 		_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", qr1, "role", "4")
 		g.ask(g.phone, "POST", "/join/scan", "code", qr(page))
-		g.calls, g.cutAt = 0, lose
+		g.calls.Store(0)
+		g.cutAt.Store(int32(lose))
 		g.ask(g.desk, "POST", "/enrol/finish")
-		g.cutAt, g.cut = 0, false
+		g.cutAt.Store(0)
 		g.ask(g.desk, "GET", "/enrol") // forgets the invitation
 		_, page, _ = g.ask(g.phone, "GET", "/join")
 		_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", qr(page), "role", "4")

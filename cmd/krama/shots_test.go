@@ -22,11 +22,12 @@ func TestShots(t *testing.T) {
 	desk := startBrowser(t, t.TempDir())
 	desk.open(d.desk)
 	desk.waitFor("nav.main")
-	looks := []struct {
+	looks := []struct { // one of each light and dark, large and small
+
 		lang string
 		w, h int64
 		dark bool
-	}{{"en", 1280, 800, false}, {"km", 1280, 800, true}, {"km", 360, 640, false}, {"en", 360, 640, true}, {"vi", 360, 640, false}}
+	}{{"en", 1280, 800, false}, {"km", 1280, 800, true}, {"km", 360, 640, false}, {"en", 360, 640, true}, {"vi", 360, 640, false}, {"en", 360, 640, false}}
 	for _, l := range looks {
 		desk.size(l.w, l.h, l.dark)
 		desk.js(fmt.Sprintf(`document.querySelector('.lang button[value=%q]').click()`, l.lang))
