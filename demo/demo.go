@@ -195,7 +195,8 @@ func (v *inventor) contacts() {
 		at := p.record.Registered
 		step := max(1, spans[i]/n)
 		for k := range n {
-			d := min(v.today, at+krama.Day(k*step+v.rnd.IntN(max(1, step/2+1))))
+			off := (2*k+1)*spans[i]/(2*n) + v.rnd.IntN(step) - step/2
+			d := at + krama.Day(min(max(0, off), max(0, spans[i])))
 			p.contacts = append(p.contacts, v.contact(p, d, k == n-1))
 		}
 	}

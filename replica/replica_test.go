@@ -211,6 +211,31 @@ func TestManyRecordsSplitIntoEnvelopes(t *testing.T) {
 	}
 }
 
+// TestLargeOutboxGoesInOrder types more than one append can carry, with a small last envelope that would still fit.
+func TestLargeOutboxGoesInOrder(t *testing.T) {
+	w := newWorld(t)
+	a := w.phone()
+	for range 2 {
+		s := w.person(a)
+		for range 80 {
+			var recs []*krama.Record
+			for range 430 {
+				id, _ := a.NewRecord()
+				recs = append(recs, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), Place: 1}})
+			}
+			w.must(a.Write(krama.KindOutreach, s, recs...))
+		}
+		w.sync(a)
+		if st := a.Status(); st.Unsent != 0 || len(st.Alarms) != 0 {
+			t.Fatalf("unsent %d, alarms %v", st.Unsent, st.Alarms)
+		}
+	}
+	w.sync(w.desk)
+	if got := len(w.desk.records()); got != 2*(1+80*430) {
+		t.Errorf("the desk has %d records", got)
+	}
+}
+
 func TestWrongWords(t *testing.T) {
 	w := newWorld(t)
 	w.desk.dir.Crash()

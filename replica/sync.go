@@ -297,8 +297,8 @@ func (r *Replica) push(ctx context.Context, c krama.CircleID, progress func(Prog
 			if s.circle != c {
 				continue
 			}
-			if size+len(s.wire) > pushBytes || len(batch) == seal.MaxBatch {
-				left++
+			if left > 0 || size+len(s.wire) > pushBytes || len(batch) == seal.MaxBatch {
+				left++ // and all behind it: an author's envelopes go in her order
 				continue
 			}
 			batch, size = append(batch, s.wire), size+len(s.wire)
