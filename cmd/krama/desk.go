@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"crypto/tls"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -25,6 +26,7 @@ import (
 	"krama/journal"
 	"krama/replica"
 	"krama/web"
+	"krama/web/site"
 )
 
 var quiet = log.New(io.Discard, "", 0)
@@ -37,6 +39,9 @@ to this computer alone; the address that opens them works once.
   --data DIR      the desk's folder (default: krama/desk in your configuration folder)
   --listen ADDR   loopback address and port (default: a free port at a random loopback address)
   --no-browser    print the address instead of opening it
+  --app ADDR      also serve the phone's program, for phones on the office's network
+  --relay URL     with --app: the relay those phones use
+  --cert, --key   with --app: certificate and key files; phones need https
 `, nil}
 
 func deskDir(flagValue string) (string, error) {
@@ -66,6 +71,7 @@ func deskServer(g *guide.Guide, c replica.Config, demo bool) *web.Server {
 func desk(ctx context.Context, e *env, args []string) error {
 	f := e.flags(deskCommand)
 	data, listen, noBrowser := f.String("data", "", ""), f.String("listen", "", ""), f.Bool("no-browser", false, "")
+	app, relayURL, cert, key := f.String("app", "", ""), f.String("relay", "", ""), f.String("cert", "", ""), f.String("key", "", "")
 	if err := parse(f, args); err != nil {
 		return err
 	}
@@ -104,7 +110,39 @@ func desk(ctx context.Context, e *env, args []string) error {
 		openBrowser(open)
 	}
 	go keepSyncing(ctx, s)
-	return serveAll(ctx, listener{l, guard})
+	all := []listener{{l, guard}}
+	if *app != "" {
+		phones, err := appListener(*app, *relayURL, *cert, *key)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(e.err, "phones:", phones.Addr())
+		all = append(all, phones)
+	}
+	return serveAll(ctx, all...)
+}
+
+// appListener serves the phone's program from the office, so that it comes from a machine the programme holds in its hands.
+func appListener(addr, relay, cert, key string) (listener, error) {
+	if relay == "" {
+		return listener{}, hint{krama.E("desk", krama.Invalid, "--app needs --relay"), "for example --relay https://relay.help.example"}
+	}
+	s, err := site.New(site.Config{Relay: relay, Version: version})
+	if err != nil {
+		return listener{}, err
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return listener{}, err
+	}
+	if cert != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return listener{}, hint{krama.E("desk", krama.Invalid, "the certificate or key cannot be read"), "give both --cert and --key, as PEM files"}
+		}
+		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	}
+	return listener{l, s}, nil
 }
 
 // lonelyHost is a loopback address nobody can guess, where the system has more than one. Cookies belong to a host, not to

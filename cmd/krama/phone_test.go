@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
 )
 
 // register fills in a new person and returns her page's code.
@@ -169,6 +172,34 @@ func utf16(s string) (out []byte) {
 		out = append(out, c, 0)
 	}
 	return out
+}
+
+// TestTroubleInTheBrowser opens the phone twice, and in a browser that lacks what it needs.
+func TestTroubleInTheBrowser(t *testing.T) {
+	d := startDemo(t, t.TempDir(), freePort(t), "--small")
+	one := startBrowser(t, t.TempDir())
+	words := one.enrolPhone(d)
+	one.unlock(d, words)
+	ctx, cancel := chromedp.NewContext(one.ctx)
+	defer cancel()
+	two := &browser{t: t, ctx: ctx}
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	two.open(d.site + "/app/")
+	two.words(words)
+	two.wait("the page for two tabs", `document.body.innerText.includes("open in another tab")`)
+	if n := one.js(`document.querySelectorAll('nav.main').length`); n != "1" {
+		t.Error("the first tab suffered")
+	}
+	// Hidden: covered and locked at once, and nothing of the people stays on the page.
+	one.js(`(()=>{Object.defineProperty(document,'visibilityState',{value:'hidden',configurable:true});document.dispatchEvent(new Event('visibilitychange'))})()`)
+	one.wait("the phone to lock when hidden", `!document.querySelector('nav.main') && !!document.querySelector('form.tapper') && !document.querySelector('.mono')`)
+	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: "delete window.WebAssembly"}); err != nil {
+		t.Fatal(err)
+	}
+	two.open(d.site + "/app/")
+	two.wait("the page for an old browser", `!document.getElementById('old').hidden && document.getElementById('old').innerText.includes("Nothing is lost")`)
 }
 
 // kpprev reads the total of the report's first table.

@@ -46,7 +46,7 @@ func run() error {
 		Host: web.Phone, Relay: c.Get("relay").String(), Demo: c.Get("demo").String() == "1", Version: c.Get("version").String(),
 		Guide: g, Rand: rand.Reader, Now: now, Storage: storage, Assets: func(string) string { return "" },
 		OnLocked: func() { js.Global().Call("postMessage", map[string]any{"locked": true}) },
-		Replica: replica.Config{Dir: dir, Rand: rand.Reader, Now: now, Platform: "phone",
+		Replica: replica.Config{Dir: dir, Rand: rand.Reader, Now: now, Platform: "phone", Cost: cost(),
 			Dial: func(u string) replica.Remote { return fetch{u} }},
 	})
 	langs := c.Get("langs").String()
@@ -57,6 +57,14 @@ func run() error {
 	}))
 	js.Global().Call("postMessage", map[string]any{"ready": true})
 	return nil
+}
+
+// cost is what a new vault's words cost to guess: the default, or half the memory on a phone that says it has 1 GB or less.
+func cost() seal.Cost {
+	if m := js.Global().Get("navigator").Get("deviceMemory"); m.Type() == js.TypeNumber && m.Float() <= 1 {
+		return seal.CostLow
+	}
+	return seal.CostDefault
 }
 
 // answer collects a response in memory.
