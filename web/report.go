@@ -121,6 +121,10 @@ func CSV(g *guide.Guide, r *Report, demo bool) ([]byte, error) {
 			group = key(krama.Categories, r.Groups[i])
 		}
 		for j, c := range r.Table[i] {
+			if j == 0 { // outreach records hold no status: nothing is known, which is not zero
+				row(g.KPPrev.Indicator, g.KPPrev.Version, from, to, "KH-10", group, testingKeys[j], "", data)
+				continue
+			}
 			row(g.KPPrev.Indicator, g.KPPrev.Version, from, to, "KH-10", group, testingKeys[j], shown(c, "*"), data)
 		}
 	}
@@ -167,6 +171,7 @@ func Codebook(g *guide.Guide, p *locale.Printer) ([]byte, error) {
 		{"from, to", "", "First and last local day of the period, both included, UTC+7", ""},
 		{"place", "KH-10", "Kratie province", "ISO 3166-2"},
 		{"value", "<5", "A count of 1 to 4, hidden", "disclosure control"},
+		{"value", "", "Not known: outreach records hold no HIV status", ""},
 		{"value", "*", "Hidden because it would give a hidden count away", "disclosure control"},
 		{"data", "DEMO", "Invented data", ""},
 	}
