@@ -165,6 +165,71 @@ func TestRotAnywhere(t *testing.T) {
 	}
 }
 
+// TestFirstSyncGoesOnWhereItWasCut cuts a first sync after its second page, restarts the phone, and looks what it asks for.
+func TestFirstSyncGoesOnWhereItWasCut(t *testing.T) {
+	w := newWorld(t)
+	a := w.phone()
+	s := w.person(a)
+	for range 50 {
+		var recs []*krama.Record
+		for range 430 {
+			id, _ := a.NewRecord()
+			recs = append(recs, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), Place: 1}})
+		}
+		w.must(a.Write(krama.KindOutreach, s, recs...))
+	}
+	w.sync(a)
+	pages, stages := 0, 0
+	w.desk.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
+		c, _ := seal.ParseCall(call)
+		if path == seal.PathList && seal.StreamID(c.Principal) == w.stream(w.desk, krama.KindOutreach) {
+			if pages++; pages == 3 {
+				return nil, krama.E("test", krama.Offline, "")
+			}
+		}
+		return answer, err
+	}
+	if err := w.desk.Sync(context.Background(), nil); krama.KindOf(err) != krama.Offline {
+		t.Fatalf("a cut sync: %v", err)
+	}
+	got := len(w.desk.records())
+	w.reopen(w.desk)
+	if n := len(w.desk.records()); n != got || got == 0 {
+		t.Fatalf("%d records after a restart, %d before", n, got)
+	}
+	var first uint64
+	w.desk.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
+		c, _ := seal.ParseCall(call)
+		if path == seal.PathList && seal.StreamID(c.Principal) == w.stream(w.desk, krama.KindOutreach) && first == 0 {
+			l, _ := seal.ParseList(c.Payload)
+			first = l.After
+		}
+		return answer, err
+	}
+	w.must(w.desk.Sync(context.Background(), func(p Progress) {
+		if p.Stage == StagePull && p.Total > 0 && p.Done <= p.Total {
+			stages++
+		}
+	}))
+	if first < 10 || stages < 2 || len(w.desk.records()) != 1+50*430 {
+		t.Errorf("went on after position %d, %d steps of progress, %d records", first, stages, len(w.desk.records()))
+	}
+}
+
+func FuzzEntry(f *testing.F) {
+	e := &entry{n: 3, seq: 2, items: []entryItem{{Item: seal.Item{Kind: seal.KindRecord, Body: []byte("x")}}}, wire: []byte("w")}
+	f.Add(e.marshal()[1:])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if e, err := parseEnvelope(b); err == nil {
+			e.decode()
+			if again, err := parseEnvelope(e.marshal()[1:]); err != nil || again.n != e.n || len(again.items) != len(e.items) {
+				t.Errorf("an entry does not survive: %v", err)
+			}
+		}
+	})
+}
+
 func TestManyAtOnce(t *testing.T) {
 	w := newWorld(t)
 	a := w.phone()

@@ -231,6 +231,16 @@ func FuzzParsers(f *testing.F) {
 		if r, err := ParseRequest(b); err == nil && !bytes.Equal(r.Marshal(), b) {
 			t.Error("a request does not encode to itself")
 		}
+		if a, err := ParseAppend(b); err == nil && !bytes.Equal(a.Marshal(), b) {
+			t.Error("an append does not encode to itself")
+		}
+		if l, err := ParseList(b); err == nil && !bytes.Equal(l.Marshal(), b) {
+			t.Error("a list call does not encode to itself")
+		}
+		if l, err := ParseListing(b); err == nil && !bytes.Equal(l.Marshal(), b) {
+			t.Error("a listing does not encode to itself")
+		}
+		ParseCall(b)
 		parseStatementBody(b)
 		ParseDevice(b)
 		ParseScan1(s)
