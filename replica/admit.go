@@ -30,10 +30,9 @@ func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *sea
 	if !founding {
 		pub, ok := r.roster.Author(c, st.epoch.Epoch, env.Author) // 4
 		if !ok {
-			// BUG: somebody who holds the circle's keys can stop a stream here with an envelope of an unknown author that
-			// claims a roster far ahead: it cannot be told from a colleague whose enrolment the relay hides. A person is
-			// told (withheld). Removing the key holder, or judging such envelopes later, comes with rotation.
-			if env.Roster.N > r.roster.Head.N && c != krama.OrgCircle {
+			// Nothing of this envelope is proved. It may be a colleague's whose enrolment we have not read: read the roster
+			// once. If it is not there either, go on, and read the stream again when the roster names her.
+			if env.Roster.N > r.roster.Head.N && c != krama.OrgCircle && !st.reread {
 				return nil, nil, errAhead
 			}
 			e.verdict = seal.Unauthorised
@@ -183,6 +182,9 @@ func (r *Replica) apply(st *stream, e *entry) error {
 		if e.verdict == seal.Fine || e.verdict == seal.Gap {
 			st.authors[e.author] = a
 		}
+	}
+	if e.verdict == seal.Unauthorised && len(e.items) == 0 {
+		st.strangers[e.author] = true
 	}
 	var fail error
 	switch e.verdict {

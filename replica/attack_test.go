@@ -60,6 +60,45 @@ func TestUnsignedClaimInTheRoster(t *testing.T) {
 	}
 }
 
+// TestForgedClaimDoesNotStopACircle has a holder of a circle's keys forge an author nobody knows, with a roster far ahead.
+func TestForgedClaimDoesNotStopACircle(t *testing.T) {
+	w := newWorld(t)
+	a := w.phone()
+	w.sync(w.desk, a)
+	st := a.streams[mustCircle(a)]
+	thief, _ := seal.NewDevice(a.Rand, "thief")
+	wire, err := st.epoch.Seal(a.Rand, thief, seal.Header{Author: thief.ID(), Kind: seal.EnvContent, Seq: 1, Head: st.head, Roster: seal.Head{N: 1 << 60}},
+		[]seal.Item{{Kind: seal.KindCircleRecord, Body: []byte("x")}}, nil)
+	w.must(err)
+	_, err = w.store.Append(context.Background(), st.epoch.StreamID(), nil, [][]byte{wire}, 1<<30)
+	w.must(err)
+	w.contact(a, w.person(a))
+	w.sync(a, w.desk)
+	if a.Status().Unsent != 0 || len(w.desk.records()) != 2 || !w.desk.has(AlarmUnauthorised) {
+		t.Errorf("unsent %d, the desk has %d records, alarms %v", a.Status().Unsent, len(w.desk.records()), w.desk.Status().Alarms)
+	}
+}
+
+// TestKnownColleagueAhead: a colleague we know, whose signature holds, has seen roster statements that the relay hides.
+func TestKnownColleagueAhead(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.phone(), w.phone()
+	w.sync(a, b)
+	n, head := a.roster.Head.N, a.roster.Head
+	w.phone()
+	w.contact(b, w.person(b))
+	w.sync(b)
+	a.wire.twist = liar{w.stream(a, krama.KindOrg), func(after uint64, l *seal.Listing) {
+		if after >= n {
+			l.Head, l.Entries = head, nil
+		}
+	}}.answer
+	a.Sync(context.Background(), nil)
+	if !a.has(AlarmWithheld) {
+		t.Errorf("alarms %v want withheld", a.Status().Alarms)
+	}
+}
+
 // TestStatementOutOfOrder skips a sequence number in the roster and fills it afterwards: the statement stays refused, and
 // a restart agrees.
 func TestStatementOutOfOrder(t *testing.T) {

@@ -21,6 +21,7 @@ const (
 	tagAlarm    = 'A'
 	tagValue    = 'V' // key, value
 	tagSynced   = 'T' // time of the last whole sync
+	tagAgain    = 'R' // circle: its stream is read from the start again
 )
 
 func tagged(tag byte, items ...[]byte) []byte { return append([]byte{tag}, seal.Frame(items...)...) }
@@ -196,6 +197,8 @@ func (r *Replica) restore(tag byte, b []byte) error {
 			krama.DeviceID(it[3]), krama.Day(binary.BigEndian.Uint64(it[4]))})
 	case tag == tagValue && sized(-1, -1):
 		r.values[string(it[0])] = string(it[1])
+	case tag == tagAgain && sized(16):
+		r.again(krama.CircleID(it[0]))
 	case tag == tagSynced && sized(8):
 		r.lastSync = time.UnixMilli(int64(binary.BigEndian.Uint64(it[0])))
 	}
@@ -210,6 +213,19 @@ func (r *Replica) setOrg(org krama.OrgID, relay string) {
 	r.relay = relay
 	r.remote = r.Dial(relay)
 	r.roster = seal.NewRoster(org)
+}
+
+func newStream(e *seal.Epoch, start seal.Head) *stream {
+	return &stream{epoch: e, head: start, chain: [][32]byte{start.H}, authors: map[krama.DeviceID]*author{}, strangers: map[krama.DeviceID]bool{}}
+}
+
+// again starts a circle's stream anew: everything in it is judged once more. Records that come twice are known by their ids.
+func (r *Replica) again(c krama.CircleID) {
+	if st := r.streams[c]; st != nil {
+		if start, ok := r.roster.StartOf(c, st.epoch.Epoch); ok {
+			r.streams[c] = newStream(st.epoch, start)
+		}
+	}
 }
 
 // adoptEpochs starts streams whose place the roster has only now told.
@@ -236,7 +252,7 @@ func (r *Replica) addEpoch(e *seal.Epoch) error {
 		r.waiting = append(r.waiting, e)
 		return nil
 	}
-	r.streams[e.Circle] = &stream{epoch: e, head: start, chain: [][32]byte{start.H}, authors: map[krama.DeviceID]*author{}}
+	r.streams[e.Circle] = newStream(e, start)
 	r.keys[e.Circle] = map[krama.SubjectID]seal.SubjectKey{}
 	return nil
 }

@@ -326,8 +326,19 @@ func TestRosterWithheld(t *testing.T) {
 		l.Head, l.Entries = seal.Head{N: n, H: a.roster.Head.H}, nil
 	}}.answer
 	a.Sync(context.Background(), nil)
-	if !a.has(AlarmWithheld) || a.shown() != shown {
+	if !a.has(AlarmUnauthorised) || a.shown() != shown {
 		t.Errorf("alarms %v, shown %d want %d", a.Status().Alarms, a.shown(), shown)
+	}
+	a.wire.twist = nil
+	w.sync(a)
+	if a.shown() != shown+2 {
+		t.Errorf("when the roster came: shown %d want %d", a.shown(), shown+2)
+	}
+	w.reopen(a)
+	w.contact(a, w.person(a))
+	w.sync(a, w.desk)
+	if a.shown() != shown+4 || a.Status().Unsent != 0 {
+		t.Errorf("after a restart: shown %d want %d, unsent %d", a.shown(), shown+4, a.Status().Unsent)
 	}
 }
 

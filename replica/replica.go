@@ -91,11 +91,13 @@ type Replica struct {
 
 // stream is one circle's stream as this device verified it.
 type stream struct {
-	epoch   *seal.Epoch
-	head    seal.Head
-	chain   [][32]byte // chain[n] is H_n
-	authors map[krama.DeviceID]*author
-	pending []*entry // envelopes with an item whose subject key is not here yet
+	epoch     *seal.Epoch
+	head      seal.Head
+	chain     [][32]byte // chain[n] is H_n
+	authors   map[krama.DeviceID]*author
+	reread    bool                    // the roster was read again for the envelope that is next
+	strangers map[krama.DeviceID]bool // authors of refused envelopes that the roster did not know
+	pending   []*entry                // envelopes with an item whose subject key is not here yet
 }
 
 type author struct {

@@ -50,6 +50,9 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 	if err := r.fetchKeys(ctx, progress); err != nil {
 		return err
 	}
+	if err := r.reconsider(); err != nil {
+		return err
+	}
 	for _, c := range r.circles() {
 		if err := r.pull(ctx, c, StagePull, progress); err != nil {
 			return err
@@ -85,6 +88,27 @@ func (r *Replica) finish(progress func(Progress)) error {
 	r.mu.Unlock()
 	progress(Progress{Stage: StageDone}) // without the lock: whoever listens may ask us something
 	return err
+}
+
+// reconsider begins anew with streams in which an author was refused whom the roster has named since.
+func (r *Replica) reconsider() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil {
+		return errLocked
+	}
+	for c, st := range r.streams {
+		for d := range st.strangers {
+			if _, known := r.roster.Author(c, st.epoch.Epoch, d); known && c != krama.OrgCircle {
+				if err := r.commit(tagged(tagAgain, c[:])); err != nil {
+					return err
+				}
+				r.again(c)
+				break
+			}
+		}
+	}
+	return nil
 }
 
 // joined reports whether the device holds circle 0's keys.
@@ -187,6 +211,9 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 		err = r.receive(c, after, l)
 		if errors.Is(err, errAhead) && !again {
 			again = true
+			r.mu.Lock()
+			st.reread = true
+			r.mu.Unlock()
 			if err := r.pull(ctx, krama.OrgCircle, StageRoster, progress); err != nil {
 				return err
 			}
@@ -203,7 +230,12 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 		r.mu.Lock()
 		n := st.head.N
 		r.mu.Unlock()
-		again = again && n == after
+		if n > after {
+			again = false
+			r.mu.Lock()
+			st.reread = false
+			r.mu.Unlock()
+		}
 		progress(Progress{stage, n, l.Head.N})
 		if len(l.Entries) == 0 || n >= l.Head.N {
 			return nil
