@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// MemDir keeps files in memory, for tests and for the courier's scratch. Fault, when set, is asked before every write and
+// MemDir keeps files in memory, for tests and for the demo's staff devices. Fault, when set, is asked before every write and
 // flush and can fail it.
 type MemDir struct {
 	mu    sync.Mutex

@@ -208,15 +208,18 @@ func (r *Roster) found(author krama.DeviceID, st *Statement, raw []byte, signed 
 	return nil
 }
 
-// need is how many admins must sign what two must sign: two, once the organisation has two.
+// need is how many admins must sign what two must sign: two, once the organisation has two who can, that is, whose devices
+// are keyed for the roster. Counting one without a device would mean that her first device could never be enrolled.
 func (r *Roster) need() int {
-	n := 0
-	for _, m := range r.Members {
-		if m.Roles&krama.RoleAdmin != 0 {
-			n++
+	able := map[krama.MemberID]bool{}
+	if e := r.Latest(krama.OrgCircle); e != nil {
+		for d := range e.Keyed {
+			if m := r.Devices[d].Member; r.Members[m].Roles&krama.RoleAdmin != 0 {
+				able[m] = true
+			}
 		}
 	}
-	return min(n, 2)
+	return min(len(able), 2)
 }
 
 func (r *Roster) fold(st *Statement, author krama.DeviceID, id [32]byte, admins int) error {

@@ -171,11 +171,6 @@ func TestRosterRefuses(t *testing.T) {
 				s.DeviceAdd = &DeviceAdd{krama.MemberID{2}, d.Request(), 1, ByScan, q32(3), d.Proof(h.roster.Org, q32(4))}
 			}))
 		}, krama.Tampered},
-		"a second admin's circle signed once": {func(h *house, w *Device) error {
-			_, err := h.add(krama.MemberID{3}, krama.RoleAdmin)
-			h.must(ignoreTwo(err))
-			return h.say(h.founder, h.statement(func(s *Statement) { s.CircleCreate = &CircleCreate{Circle: krama.CircleID{9}, Readers: 1, Writers: 1} }))
-		}, krama.NotAllowed},
 		"a later version's statement": {func(h *house, w *Device) error {
 			raw := enc("roster device.remove", make([]byte, 16), u64(99), make([]byte, 16))
 			hd := Header{Author: h.founder.ID(), Kind: EnvRoster, Head: h.roster.Head, Roster: h.roster.Head}
@@ -196,12 +191,49 @@ func TestRosterRefuses(t *testing.T) {
 	}
 }
 
-// ignoreTwo lets pass that a new admin's device already needs two admins.
-func ignoreTwo(err error) error {
-	if krama.KindOf(err) == krama.NotAllowed {
-		return nil
+// TestTwoAdmins enrols a second admin and then asks two signatures of what needs two.
+func TestTwoAdmins(t *testing.T) {
+	h := found(t)
+	second, err := h.add(krama.MemberID{2}, krama.RoleAdmin)
+	h.must(err)
+	make1 := func(id byte) *Statement {
+		return h.statement(func(s *Statement) {
+			s.CircleCreate = &CircleCreate{Circle: krama.CircleID{id}, Readers: krama.RoleAdmin | krama.RoleSafeguarding, Writers: krama.RoleAdmin | krama.RoleSafeguarding}
+		})
 	}
-	return err
+	co := func(d *Device, st *Statement) Cosignature {
+		return Cosignature{d.ID(), Cosign(d.Sig, h.roster.Org, st.Marshal())}
+	}
+	h.must(h.say(h.founder, make1(1))) // the second admin cannot sign yet
+	h.must(h.say(h.founder, h.statement(func(s *Statement) { s.EpochGrant = &EpochGrant{Device: second.ID()} })))
+	st := make1(2)
+	for name, tc := range map[string]struct {
+		co   []Cosignature
+		want krama.Kind
+	}{
+		"alone":                   {nil, krama.NotAllowed},
+		"the same member twice":   {[]Cosignature{co(h.founder, st)}, krama.NotAllowed},
+		"another statement's":     {[]Cosignature{co(second, make1(3))}, krama.Tampered},
+		"signed by somebody else": {[]Cosignature{{second.ID(), Cosign(h.founder.Sig, h.roster.Org, st.Marshal())}}, krama.Tampered},
+	} {
+		if err := h.say(h.founder, st, tc.co...); err == nil || krama.KindOf(err) != tc.want {
+			t.Errorf("%s: got %v want %v", name, err, tc.want)
+		}
+	}
+	st = make1(4)
+	h.must(h.say(h.founder, st, co(second, st)))
+	e, _ := NewEpoch(rand.Reader, Context{Org: h.roster.Org, Circle: krama.CircleID{4}})
+	h.must(h.say(h.founder, h.statement(func(s *Statement) {
+		s.EpochOpen = &EpochOpen{Circle: krama.CircleID{4}, EC: e.EC(), GC: e.GC(), Devices: []krama.DeviceID{h.founder.ID()}}
+	})))
+	grant := func() *Statement {
+		return h.statement(func(s *Statement) { s.EpochGrant = &EpochGrant{Circle: krama.CircleID{4}, Device: second.ID()} })
+	}
+	if err := h.say(h.founder, grant()); krama.KindOf(err) != krama.NotAllowed || err == nil {
+		t.Errorf("a safeguarding grant by one admin: %v", err)
+	}
+	g := grant()
+	h.must(h.say(h.founder, g, co(second, g)))
 }
 
 func TestScansRoundTrip(t *testing.T) {

@@ -173,15 +173,6 @@ func (b *browser) kill() {
 
 const patience = 60 * time.Second
 
-func (b *browser) do(a ...chromedp.Action[chromedp.Void]) {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	if err := chromedp.Do(ctx, a...); err != nil {
-		b.t.Fatalf("browser: %v", err)
-	}
-}
-
 func (b *browser) open(url string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
