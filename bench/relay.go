@@ -98,7 +98,7 @@ func relayBench() error {
 	for i := range clients {
 		e, _ := seal.NewEpoch(rand.Reader, seal.Context{Org: krama.OrgID{byte(i)}})
 		id, h0 := e.StreamID(), seal.Start(e.Context, [32]byte{})
-		if err := call(control, seal.PathCreate, seal.ProgrammeID(pub), seal.Frame(id[:], e.StreamKey().Public().(ed25519.PublicKey), h0.H[:])); err != nil {
+		if err := call(control, seal.PathCreate, seal.ProgrammeID(pub), seal.Frame(id[:], e.StreamKey().Public().(ed25519.PublicKey), h0.H[:], nil)); err != nil {
 			return err
 		}
 		wg.Go(func() {

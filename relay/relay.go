@@ -37,7 +37,7 @@ type Limits struct {
 
 // DefaultLimits serve a programme of a few hundred devices on a small machine.
 var DefaultLimits = Limits{Body: 4 << 20, ListBytes: 1 << 20, Skew: 10 * time.Minute, Rate: 100, Burst: 400, Quota: 8 << 30,
-	BoxItem: 8 << 10, BoxItems: 512, BoxKeep: 90 * 24 * time.Hour, DropItem: 4 << 10, DropItems: 4, DropKeep: time.Hour,
+	BoxItem: 64 << 10, BoxItems: 512, BoxKeep: 90 * 24 * time.Hour, DropItem: 4 << 10, DropItems: 4, DropKeep: time.Hour,
 	DropRate: 20, BoxRate: 50, Blob: 3 << 20, Nonces: 1 << 20}
 
 // Relay answers the protocol's calls over a Store.
@@ -49,13 +49,14 @@ type Relay struct {
 	start time.Time
 	seen  *seen
 	rates *rates
-	open  sync.Map // stream id → Stream as created: key and programme never change
+	mu    sync.RWMutex
+	open  map[seal.StreamID]Stream // streams whose key is known; forgotten when a successor takes over their keys
 }
 
 // New returns a relay over store. token is what founding a programme needs; an empty one refuses all.
 func New(store Store, token string, limit Limits, now func() time.Time) *Relay {
 	return &Relay{store: store, limit: limit, token: []byte(token), now: now, start: now(),
-		seen: newSeen(limit.Nonces, 2*limit.Skew), rates: newRates()}
+		seen: newSeen(limit.Nonces, 2*limit.Skew), rates: newRates(), open: map[seal.StreamID]Stream{}}
 }
 
 var errRefused = krama.E("relay", krama.NotAllowed, "unknown, unsigned, late or repeated call")
@@ -110,7 +111,8 @@ func (r *Relay) calls() map[string]handler {
 		seal.PathFound: r.found, seal.PathCreate: r.create, seal.PathClose: r.close,
 		seal.PathAppend: r.append, seal.PathList: r.list,
 		seal.PathBoxPut: r.boxPut, seal.PathBoxGet: r.boxGet, seal.PathDropPut: r.dropPut, seal.PathDropGet: r.dropGet,
-		seal.PathBlobPut: r.blobPut, seal.PathBlobGet: r.blobGet,
+		seal.PathBlobPut: r.blobPut, seal.PathBlobGet: r.blobGet, seal.PathBlobDrop: r.blobDrop,
+		seal.PathControl: r.handOver, seal.PathBoxKeep: r.boxKeep,
 	}
 }
 
@@ -141,19 +143,30 @@ func (r *Relay) admit(call *seal.Call, pub ed25519.PublicKey, path string, rate,
 // stream admits a call signed with a stream's key.
 func (r *Relay) stream(req *http.Request, call *seal.Call) (Stream, error) {
 	id := seal.StreamID(call.Principal)
-	v, ok := r.open.Load(id)
+	r.mu.RLock()
+	s, ok := r.open[id]
+	r.mu.RUnlock()
 	if !ok {
-		s, err := r.store.Stream(req.Context(), id)
+		r.mu.Lock() // against a successor that changes the key meanwhile
+		var err error
+		if s, err = r.store.Stream(req.Context(), id); err == nil {
+			if len(r.open) >= maxOpen {
+				clear(r.open)
+			}
+			r.open[id] = s
+		}
+		r.mu.Unlock()
 		if krama.KindOf(err) == krama.NotFound {
 			return s, errRefused
 		} else if err != nil {
 			return s, err
 		}
-		v, _ = r.open.LoadOrStore(id, s)
 	}
-	s := v.(Stream)
 	return s, r.admit(call, s.Access, req.URL.Path, r.limit.Rate, r.limit.Burst)
 }
+
+// maxOpen bounds the memory of stream keys.
+const maxOpen = 100_000
 
 // control admits a call signed with a programme's control key.
 func (r *Relay) control(req *http.Request, call *seal.Call) error {
@@ -185,12 +198,73 @@ func (r *Relay) create(req *http.Request, call *seal.Call) ([]byte, error) {
 	if err := r.control(req, call); err != nil {
 		return nil, err
 	}
-	it, err := seal.ParseItems(call.Payload, 16, ed25519.PublicKeySize, 32)
+	it, err := seal.ParseItems(call.Payload, 16, ed25519.PublicKeySize, 32, -1)
+	if err != nil || (len(it[3]) != 0 && len(it[3]) != 16) {
+		return nil, krama.E("relay", krama.Invalid, "create")
+	}
+	s := Stream{ID: seal.StreamID(it[0]), Programme: call.Principal, Access: it[1], Head: seal.Head{H: [32]byte(it[2])}}
+	if len(it[3]) == 0 {
+		return nil, r.store.CreateStream(req.Context(), s, nil)
+	}
+	before := seal.StreamID(it[3])
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.store.CreateStream(req.Context(), s, &before); err != nil {
+		return nil, err
+	}
+	clear(r.open)
+	return nil, nil
+}
+
+// handOver gives the programme to another control key: a removed device knows the old one.
+func (r *Relay) handOver(req *http.Request, call *seal.Call) ([]byte, error) {
+	if err := r.control(req, call); err != nil {
+		return nil, err
+	}
+	it, err := seal.ParseItems(call.Payload, ed25519.PublicKeySize)
 	if err != nil {
 		return nil, err
 	}
-	return nil, r.store.CreateStream(req.Context(), Stream{ID: seal.StreamID(it[0]), Programme: call.Principal,
-		Access: it[1], Head: seal.Head{H: [32]byte(it[2])}})
+	return nil, r.store.SetControl(req.Context(), call.Principal, it[0])
+}
+
+// keepFor is how long a kept mailbox lasts: longer than any programme.
+const keepFor = 100 * 365 * 24 * time.Hour
+
+// boxKeep replaces what lies in a mailbox with items that do not expire.
+func (r *Relay) boxKeep(req *http.Request, call *seal.Call) ([]byte, error) {
+	if err := r.control(req, call); err != nil {
+		return nil, err
+	}
+	it, err := seal.ParseFrame(call.Payload, 1+r.limit.BoxItems)
+	if err != nil || len(it) < 1 || len(it[0]) != 16 {
+		return nil, krama.E("relay", krama.Invalid, "box")
+	}
+	for _, item := range it[1:] {
+		if len(item) > r.limit.BoxItem {
+			return nil, krama.E("relay", krama.TooLarge, "")
+		}
+	}
+	return nil, r.store.SetBox(req.Context(), [16]byte(it[0]), it[1:], r.now().Add(keepFor))
+}
+
+// blobDrop forgets blobs of the programme: the old pages of an erasure.
+func (r *Relay) blobDrop(req *http.Request, call *seal.Call) ([]byte, error) {
+	if err := r.control(req, call); err != nil {
+		return nil, err
+	}
+	it, err := seal.ParseFrame(call.Payload, 4096)
+	if err != nil {
+		return nil, krama.E("relay", krama.Invalid, "blobs")
+	}
+	var ids [][32]byte
+	for _, b := range it {
+		if len(b) != 32 {
+			return nil, krama.E("relay", krama.Invalid, "blobs")
+		}
+		ids = append(ids, [32]byte(b))
+	}
+	return nil, r.store.DropBlobs(req.Context(), call.Principal, ids)
 }
 
 func (r *Relay) close(req *http.Request, call *seal.Call) ([]byte, error) {
@@ -265,14 +339,21 @@ func (r *Relay) boxPut(req *http.Request, call *seal.Call) ([]byte, error) {
 	if _, err := r.stream(req, call); err != nil {
 		return nil, err
 	}
-	it, err := seal.ParseItems(call.Payload, 16, -1)
-	if err != nil {
-		return nil, err
+	it, err := seal.ParseFrame(call.Payload, 1024)
+	if err != nil || len(it) == 0 || len(it)%2 != 0 {
+		return nil, krama.E("relay", krama.Invalid, "box")
 	}
-	if len(it[1]) > r.limit.BoxItem {
-		return nil, krama.E("relay", krama.TooLarge, "")
+	puts := make([]BoxPut, 0, len(it)/2)
+	for i := 0; i < len(it); i += 2 {
+		if len(it[i]) != 16 {
+			return nil, krama.E("relay", krama.Invalid, "box")
+		}
+		if len(it[i+1]) > r.limit.BoxItem {
+			return nil, krama.E("relay", krama.TooLarge, "")
+		}
+		puts = append(puts, BoxPut{[16]byte(it[i]), it[i+1]})
 	}
-	return nil, r.store.PutBox(req.Context(), [16]byte(it[0]), it[1], r.now().Add(r.limit.BoxKeep), r.limit.BoxItems)
+	return nil, r.store.PutBox(req.Context(), puts, r.now().Add(r.limit.BoxKeep), r.limit.BoxItems)
 }
 
 // boxGet is signed by the device whose mailbox it is: the mailbox's id commits to the key, so the relay needs no account.
@@ -315,7 +396,7 @@ func (r *Relay) dropPut(req *http.Request, call *seal.Call) ([]byte, error) {
 	if err := r.admit(call, pub, req.URL.Path, 5, 20); err != nil {
 		return nil, err
 	}
-	return nil, r.store.PutBox(req.Context(), call.Principal, it[1], r.now().Add(r.limit.DropKeep), r.limit.DropItems)
+	return nil, r.store.PutBox(req.Context(), []BoxPut{{call.Principal, it[1]}}, r.now().Add(r.limit.DropKeep), r.limit.DropItems)
 }
 
 func (r *Relay) dropGet(req *http.Request, call *seal.Call) ([]byte, error) {

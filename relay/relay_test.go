@@ -34,7 +34,7 @@ func newRig(t *testing.T, limit relay.Limits) *rig {
 	g.key = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32))
 	g.id = seal.StreamID{7}
 	g.must(200, seal.PathCreate, g.call(control, seal.PathCreate, seal.ProgrammeID(pub),
-		seal.Frame(g.id[:], g.key.Public().(ed25519.PublicKey), make([]byte, 32))))
+		seal.Frame(g.id[:], g.key.Public().(ed25519.PublicKey), make([]byte, 32), nil)))
 	return g
 }
 

@@ -30,6 +30,8 @@ type Programmes interface {
 	AddProgramme(ctx context.Context, p Programme) error
 	// Programme returns NotFound for an unknown id.
 	Programme(ctx context.Context, id [16]byte) (Programme, error)
+	// SetControl changes the key of a programme; NotFound for an unknown id. Repeating is safe.
+	SetControl(ctx context.Context, id [16]byte, control ed25519.PublicKey) error
 }
 
 // Stream is the state of one stream.
@@ -50,8 +52,9 @@ type Entry struct {
 
 // Streams keeps ordered envelopes.
 type Streams interface {
-	// CreateStream is idempotent while the stream is empty and equal; otherwise Conflict.
-	CreateStream(ctx context.Context, s Stream) error
+	// CreateStream is idempotent while the stream is empty and equal; otherwise Conflict. With before set, the stream and
+	// all that came before it in the same line answer to the new key alone; before must be of the same programme, or NotFound.
+	CreateStream(ctx context.Context, s Stream, before *seal.StreamID) error
 	// Stream returns NotFound for an unknown id.
 	Stream(ctx context.Context, id seal.StreamID) (Stream, error)
 	// Append adds all envelopes or none, in order, after those already there; envelopes that are there already are
@@ -66,12 +69,21 @@ type Streams interface {
 
 // Boxes keeps small items under unguessable ids until they expire: wraps for devices, and drops for enrolment.
 type Boxes interface {
-	// PutBox adds an item; an item that is there already is kept once, until the later time. More than limit items in a box is Full.
-	PutBox(ctx context.Context, box [16]byte, item []byte, expires time.Time, limit int) error
+	// PutBox adds items to boxes, all or none; an item that is there already is kept once, until the new time. More than
+	// limit items in a box is Full.
+	PutBox(ctx context.Context, puts []BoxPut, expires time.Time, limit int) error
+	// SetBox replaces all items of a box.
+	SetBox(ctx context.Context, box [16]byte, items [][]byte, expires time.Time) error
 	// Box returns the items that have not expired, oldest first.
 	Box(ctx context.Context, box [16]byte, now time.Time) ([][]byte, error)
 	// Sweep forgets what has expired.
 	Sweep(ctx context.Context, now time.Time) error
+}
+
+// BoxPut is one item for one box.
+type BoxPut struct {
+	Box  [16]byte
+	Item []byte
 }
 
 // Blobs keeps sealed bytes under the hash of their content.
@@ -79,4 +91,6 @@ type Blobs interface {
 	PutBlob(ctx context.Context, programme [16]byte, id [32]byte, body []byte, quota int64) error
 	// Blob returns NotFound for an unknown id or another programme's blob.
 	Blob(ctx context.Context, programme [16]byte, id [32]byte) ([]byte, error)
+	// DropBlobs forgets blobs of the programme; what is not there is skipped.
+	DropBlobs(ctx context.Context, programme [16]byte, ids [][32]byte) error
 }

@@ -185,10 +185,10 @@ func TestRotAnywhere(t *testing.T) {
 	a.dir.Crash()
 	vk, err := OpenKey(a.dir, words)
 	w.must(err)
-	whole := bytes.Clone(a.dir.File(journalFile).Data)
+	whole := bytes.Clone(a.dir.File(journalName(1)).Data)
 	for at := 40; at < len(whole); at += 10 {
-		a.dir.File(journalFile).Data = bytes.Clone(whole)
-		a.dir.File(journalFile).Data[at] ^= 4
+		a.dir.File(journalName(1)).Data = bytes.Clone(whole)
+		a.dir.File(journalName(1)).Data[at] ^= 4
 		a.dir.Crash()
 		r, err := Load(a.cfg, vk)
 		if err != nil {
@@ -260,9 +260,9 @@ func FuzzEntry(f *testing.F) {
 	f.Add(e.marshal()[1:])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if e, err := parseEnvelope(b); err == nil {
+		if e, err := parseEnvelope(tagEnvelope, b); err == nil {
 			e.decode()
-			if again, err := parseEnvelope(e.marshal()[1:]); err != nil || again.n != e.n || len(again.items) != len(e.items) {
+			if again, err := parseEnvelope(tagEnvelope, e.marshal()[1:]); err != nil || again.n != e.n || len(again.items) != len(e.items) {
 				t.Errorf("an entry does not survive: %v", err)
 			}
 		}

@@ -102,70 +102,107 @@ func (r *Replica) Join(ctx context.Context, progress func(Progress)) (bool, erro
 		return false, nil
 	}
 	wrap, ok := seal.FindWrap(items, dev.ID(), boot.EC)
-	if !ok || boot.Epoch != 0 {
+	if !ok {
 		return false, nil
 	}
-	ep, err := seal.OpenWrap(seal.Context{Org: s.Org}, dev.ID(), dev.KEM, wrap, boot.EC, boot.GC)
+	ep, err := seal.OpenWrap(seal.Context{Org: s.Org, Epoch: boot.Epoch}, dev.ID(), dev.KEM, wrap, boot.EC, boot.GC)
 	if err != nil {
 		return false, err
 	}
-	if err := r.tryRoster(ctx, s, ep); err != nil {
-		return false, err
-	}
-	r.mu.Lock()
-	r.setOrg(s.Org, s.Relay)
-	err = r.commit(tagged(tagOrg, s.Org[:], []byte(s.Relay)), epochEntry(ep))
-	if err == nil {
-		err = r.addEpoch(ep)
-	}
-	r.mu.Unlock()
+	epochs := orgEpochs(boot, ep)
+	roster, err := r.tryRoster(ctx, s.Org, epochs)
 	if err != nil {
 		return false, err
 	}
-	return true, r.Sync(ctx, progress)
-}
-
-// tryRoster reads the whole roster in a scratch replica and checks it before anything of it is believed or kept.
-func (r *Replica) tryRoster(ctx context.Context, s seal.Scan2, ep *seal.Epoch) error {
-	const op = "replica.Join"
-	var l seal.Listing
-	roster := seal.NewRoster(s.Org)
-	chain := [][32]byte{roster.Head.H}
-	for {
-		answer, err := r.call(ctx, ep.StreamKey(), seal.PathList, ep.StreamID(), seal.ListCall{After: roster.Head.N, Max: pageBytes}.Marshal())
-		if err != nil {
-			return err
-		}
-		if l, err = seal.ParseListing(answer); err != nil {
-			return krama.E(op, krama.Tampered, "the relay's answer is cut or garbled")
-		}
-		for _, wire := range l.Entries {
-			env, v := ep.Open(wire)
-			if v == seal.Fine && env.Kind == seal.EnvRoster {
-				if err := roster.Apply(env); krama.KindOf(err) == krama.NotYet || (err != nil && roster.Head.N == 1) {
-					return err
-				}
-			} else {
-				roster.Advance(seal.EnvelopeID(wire))
-			}
-			chain = append(chain, roster.Head.H)
-		}
-		if len(l.Entries) == 0 || roster.Head.N >= l.Head.N {
-			break
-		}
-	}
-	if s.Roster.N >= uint64(len(chain)) || chain[s.Roster.N] != s.Roster.H {
-		return krama.E(op, krama.Tampered, "the relay shows another programme than the one scanned")
+	if s.Roster.N >= uint64(len(roster.Chain)) || roster.Chain[s.Roster.N] != s.Roster.H {
+		return false, krama.E(op, krama.Tampered, "the relay shows another programme than the one scanned")
 	}
 	admin := false
 	for _, d := range roster.Devices {
 		admin = admin || (seal.SHA256(d.Request.SigPub) == s.AdminKey && roster.Members[d.Member].Roles&krama.RoleAdmin != 0)
 	}
-	e := roster.Latest(krama.OrgCircle)
-	if !admin || e == nil || !e.Keyed[r.dev.ID()] || e.EC != ep.EC() || e.GC != ep.GC() {
-		return krama.E(op, krama.Tampered, "the programme does not list this device")
+	if !admin || !roster.Latest(krama.OrgCircle).Keyed[dev.ID()] {
+		return false, krama.E(op, krama.Tampered, "the programme does not list this device")
+	}
+	if err := r.takeOrg(s.Org, s.Relay, epochs); err != nil {
+		return false, err
+	}
+	return true, r.Sync(ctx, progress)
+}
+
+// orgEpochs lists circle 0's secrets, oldest first.
+func orgEpochs(b seal.Bootstrap, newest *seal.Epoch) (out []*seal.Epoch) {
+	for i, es := range b.History {
+		at := newest.Context
+		at.Epoch = uint32(i)
+		out = append(out, &seal.Epoch{Context: at, ES: es})
+	}
+	return append(out, newest)
+}
+
+// takeOrg makes the organisation this device's own.
+func (r *Replica) takeOrg(org krama.OrgID, relay string, epochs []*seal.Epoch) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.setOrg(org, relay)
+	entries := [][]byte{tagged(tagOrg, org[:], []byte(relay))}
+	for _, e := range epochs {
+		entries = append(entries, epochEntry(e))
+	}
+	if err := r.commit(entries...); err != nil {
+		return err
+	}
+	for _, e := range epochs {
+		if err := r.addEpoch(e); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// tryRoster reads the whole roster into a scratch one and checks it before anything of it is believed or kept.
+func (r *Replica) tryRoster(ctx context.Context, org krama.OrgID, epochs []*seal.Epoch) (*seal.Roster, error) {
+	const op = "replica.Join"
+	roster := seal.NewRoster(org)
+	for i, ep := range epochs {
+		for after := uint64(0); ; {
+			answer, err := r.call(ctx, ep.StreamKey(), seal.PathList, ep.StreamID(), seal.ListCall{After: after, Max: pageBytes}.Marshal())
+			if err != nil {
+				return nil, err
+			}
+			l, err := seal.ParseListing(answer)
+			if err != nil {
+				return nil, krama.E(op, krama.Tampered, "the relay's answer is cut or garbled")
+			}
+			for _, wire := range l.Entries {
+				after++
+				if turned(roster, i) {
+					continue // past the statement that opened the next epoch
+				}
+				env, v := ep.Open(wire)
+				if v != seal.Fine || env.Kind != seal.EnvRoster {
+					roster.Advance(seal.EnvelopeID(wire))
+				} else if err := roster.Apply(env); krama.KindOf(err) == krama.NotYet || (err != nil && roster.At().N == 1) {
+					return nil, err
+				}
+			}
+			if len(l.Entries) == 0 || after >= l.Head.N {
+				break
+			}
+		}
+		ring := roster.Circles[krama.OrgCircle]
+		last := i == len(epochs)-1
+		if ring == nil || len(ring.Epochs) <= i || turned(roster, i) == last || ring.Epochs[i].EC != ep.EC() || (last && ep.KG != [32]byte{} && ring.Epochs[i].GC != ep.GC()) {
+			return nil, krama.E(op, krama.Tampered, "the roster does not lead to these keys")
+		}
+	}
+	return roster, nil
+}
+
+// turned reports whether the roster has gone past an epoch of circle 0.
+func turned(roster *seal.Roster, epoch int) bool {
+	ring := roster.Circles[krama.OrgCircle]
+	return ring != nil && len(ring.Epochs) > epoch+1
 }
 
 // Invitation is the office's half of an enrolment in progress. It lives in memory only.
@@ -185,7 +222,7 @@ func (r *Replica) Invite(ctx context.Context, text string) (*Invitation, error) 
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
 		return nil, krama.E(op, krama.NotAllowed, "only an admin enrols devices")
 	}
-	if err := r.pull(ctx, krama.OrgCircle, StageRoster, func(Progress) {}); err != nil {
+	if err := r.readRoster(ctx, nothing); err != nil {
 		return nil, err
 	}
 	items, err := r.dropGet(ctx, s.Drop)
@@ -206,7 +243,7 @@ func (r *Replica) Invite(ctx context.Context, text string) (*Invitation, error) 
 		inv := &Invitation{Request: req, Drop: s.Drop}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		inv.Code = seal.Scan2{Org: r.roster.Org, Roster: r.roster.Head, AdminKey: seal.SHA256(r.dev.SigPub()), Relay: r.relay}
+		inv.Code = seal.Scan2{Org: r.roster.Org, Roster: r.roster.At(), AdminKey: seal.SHA256(r.dev.SigPub()), Relay: r.relay}
 		if _, err := io.ReadFull(r.Rand, inv.Code.Secret[:]); err != nil {
 			return nil, krama.Wrap(op, err)
 		}
@@ -252,7 +289,7 @@ func (r *Replica) Enrol(ctx context.Context, inv *Invitation, member krama.Membe
 		if krama.KindOf(err) != krama.Conflict {
 			break
 		}
-		if err := r.pull(ctx, krama.OrgCircle, StageRoster, func(Progress) {}); err != nil {
+		if err := r.readRoster(ctx, nothing); err != nil {
 			return false, err
 		}
 	}
@@ -283,43 +320,82 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 		r.mu.Unlock()
 		return krama.E("replica.Enrol", krama.NotAllowed, "the roster refused the device")
 	}
-	roles = r.roster.Members[member].Roles
-	var grant []krama.CircleID
+	r.mu.Unlock()
+	if err := r.grant(ctx, id); err != nil {
+		return err
+	}
+	return r.putBootstrap(ctx, id) // last: the new device begins when it finds this
+}
+
+// grant keys a device for every circle that its member's roles open and this device administers, and gives it the keys.
+// Where two admins must sign, the grant becomes a draft, and the keys follow when it is signed.
+func (r *Replica) grant(ctx context.Context, id krama.DeviceID) error {
+	r.mu.Lock()
+	dev := r.roster.Devices[id]
+	roles := r.roster.Members[dev.Member].Roles
+	var grants []*seal.EpochGrant
 	var give []*seal.Epoch
 	for c, st := range r.streams {
-		if ring := r.roster.Circles[c]; c == krama.OrgCircle || roles&ring.Readers != 0 {
-			give = append(give, st.epoch)
-			if !r.roster.Latest(c).Keyed[id] {
-				grant = append(grant, c)
-			}
+		ring, latest := r.roster.Circles[c], r.roster.Latest(c)
+		if latest == nil || st.known[latest.Epoch] == nil || (c != krama.OrgCircle && roles&ring.Readers == 0) {
+			continue
 		}
+		if !latest.Keyed[id] {
+			grants = append(grants, &seal.EpochGrant{Circle: c, Epoch: latest.Epoch, Device: id})
+		}
+		give = append(give, st.known[latest.Epoch])
 	}
+	two := r.roster.AdminsNeeded() > 1
 	r.mu.Unlock()
-	for _, c := range grant {
-		if err := r.statement(ctx, func(s *seal.Statement) { s.EpochGrant = &seal.EpochGrant{Circle: c, Device: id} }); err != nil {
+	drafted := map[krama.CircleID]bool{}
+	for _, g := range grants {
+		fill := func(s *seal.Statement) { s.EpochGrant = g }
+		r.mu.Lock()
+		guarded := two && r.roster.Circles[g.Circle].Readers&krama.RoleSafeguarding != 0 && g.Circle != krama.OrgCircle
+		r.mu.Unlock()
+		if guarded {
+			drafted[g.Circle] = true
+			if err := r.Draft(ctx, fill); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := r.statement(ctx, fill); err != nil {
 			return err
 		}
 	}
-	box := seal.Mailbox(id, seal.KemHash(inv.Request.KemPub))
-	put := func(item []byte) error {
-		_, err := r.streamCall(ctx, krama.OrgCircle, seal.PathBoxPut, seal.Frame(box[:], item))
-		return err
-	}
+	var pairs [][]byte
 	for _, ep := range give {
-		wrap, err := ep.Wrap(id, inv.Request.KemPub)
+		if drafted[ep.Circle] {
+			continue
+		}
+		wrap, err := ep.Wrap(id, dev.KemPub)
 		if err != nil {
 			return err
 		}
-		if err := put(seal.BoxItem(id, ep.EC(), wrap)); err != nil {
-			return err
-		}
+		box := seal.Mailbox(id, seal.KemHash(dev.KemPub))
+		pairs = append(pairs, box[:], seal.BoxItem(id, ep.EC(), wrap))
 	}
+	return r.putBoxes(ctx, pairs)
+}
+
+// putBootstrap gives a device the way to the roster.
+func (r *Replica) putBootstrap(ctx context.Context, id krama.DeviceID) error {
 	r.mu.Lock()
-	org := r.streams[krama.OrgCircle].epoch
-	boot, err := seal.SealBootstrap(r.roster.Org, inv.Request, seal.Bootstrap{Epoch: org.Epoch, EC: org.EC(), GC: org.GC()})
+	boot, err := seal.SealBootstrap(r.roster.Org, id, r.roster.Devices[id].KemPub, r.bootstrap())
+	box := seal.Mailbox(id, seal.KemHash(r.roster.Devices[id].KemPub))
 	r.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	return put(boot) // last: the new device begins when it finds this
+	return r.putBoxes(ctx, [][]byte{box[:], boot})
+}
+
+func (r *Replica) bootstrap() seal.Bootstrap {
+	st := r.streams[krama.OrgCircle]
+	b := seal.Bootstrap{Epoch: st.epoch.Epoch, EC: st.epoch.EC(), GC: st.epoch.GC()}
+	for e := range st.epoch.Epoch {
+		b.History = append(b.History, st.known[e].ES)
+	}
+	return b
 }

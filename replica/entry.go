@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"crypto/hpke"
 	"encoding/binary"
 	"math"
 	"time"
@@ -21,20 +22,33 @@ const (
 	tagAlarm    = 'A'
 	tagValue    = 'V' // key, value
 	tagSynced   = 'T' // time of the last whole sync
-	tagAgain    = 'R' // circle: its stream is read from the start again
+	tagAgain    = 'R' // circle: its open epoch's stream is read from the start again
+	tagLater    = 'F' // epoch, then as tagEnvelope: an envelope of a later epoch than 0
+	tagClose    = 'C' // circle, epoch, n, H, repair: a signed close was reached
+	tagKeyring  = 'G' // circle, epoch, subject keys: a keyring that came with an epoch
+	tagNext     = 'X' // circle, epoch, ES, KG: of the epoch this device is opening
+	tagRekey    = 'N' // KEM private key that this device announces
+	tagLetter   = 'L' // sealed letter's id, kind, from, day, body
+	tagLetterDo = 'Y' // letter's id: dealt with
+	tagOrphan   = 'W' // circle, author, subject, kind, body: lost by the relay, not yet sent again by its author
+	tagClear    = 'Z' // circle, epoch: its rollback is mended
+	tagTidy     = 'M' // everything before was rewritten and holds nothing that had to go
 )
 
 func tagged(tag byte, items ...[]byte) []byte { return append([]byte{tag}, seal.Frame(items...)...) }
 
 func alarmEntry(a Alarm) []byte {
-	return tagged(tagAlarm, []byte(a.What), a.Circle[:], u64(a.N), a.Author[:], u64(uint64(a.Day)))
+	return tagged(tagAlarm, []byte(a.What), a.Circle[:], u64(a.N), a.Author[:], u64(uint64(a.Day)), u32(a.Epoch))
 }
+
+func u32(v uint32) []byte { return binary.BigEndian.AppendUint32(nil, v) }
 
 func u64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
 
 // entry is one envelope as the journal keeps it: opened once, verified once.
 type entry struct {
 	circle  krama.CircleID
+	epoch   uint32
 	n       uint64
 	id      [32]byte
 	author  krama.DeviceID
@@ -56,7 +70,11 @@ type entryItem struct {
 
 func (e *entry) marshal() []byte {
 	b := make([]byte, 0, 160+64*len(e.items))
-	b = append(b, tagEnvelope)
+	if e.epoch == 0 {
+		b = append(b, tagEnvelope)
+	} else {
+		b = binary.AppendUvarint(append(b, tagLater), uint64(e.epoch))
+	}
 	b = append(b, e.circle[:]...)
 	b = binary.AppendUvarint(b, e.n)
 	b = append(b, e.id[:]...)
@@ -103,10 +121,17 @@ func (c *cursor) uvarint() uint64 {
 	return v
 }
 
-// parseEnvelope reads what marshal wrote, without the tag. The result aliases b.
-func parseEnvelope(b []byte) (*entry, error) {
+// parseEnvelope reads what marshal wrote. The result aliases b.
+func parseEnvelope(tag byte, b []byte) (*entry, error) {
 	c := &cursor{b: b}
 	e := &entry{}
+	if tag == tagLater {
+		v := c.uvarint()
+		if v == 0 || v > math.MaxUint32 {
+			return nil, errEntry
+		}
+		e.epoch = uint32(v)
+	}
 	copy(e.circle[:], c.bytes(16))
 	e.n = c.uvarint()
 	copy(e.id[:], c.bytes(32))
@@ -192,67 +217,61 @@ func (r *Replica) restore(tag byte, b []byte) error {
 		return r.queue(krama.CircleID(it[0]), seal.Item{Subject: krama.SubjectID(it[1]), Kind: seal.ItemKind(it[2][0]), Body: own(it[3])})
 	case tag == tagSealed && sized(16, 8, -1):
 		r.addSealed(krama.CircleID(it[0]), binary.BigEndian.Uint64(it[1]), own(it[2]))
-	case tag == tagAlarm && sized(-1, 16, 8, 16, 8):
-		r.alarms = append(r.alarms, Alarm{AlarmKind(it[0]), krama.CircleID(it[1]), binary.BigEndian.Uint64(it[2]),
-			krama.DeviceID(it[3]), krama.Day(binary.BigEndian.Uint64(it[4]))})
+	case tag == tagAlarm && (sized(-1, 16, 8, 16, 8) || sized(-1, 16, 8, 16, 8, 4)):
+		a := Alarm{What: AlarmKind(it[0]), Circle: krama.CircleID(it[1]), N: binary.BigEndian.Uint64(it[2]),
+			Author: krama.DeviceID(it[3]), Day: krama.Day(binary.BigEndian.Uint64(it[4]))}
+		if len(it) == 6 {
+			a.Epoch = binary.BigEndian.Uint32(it[5])
+		}
+		r.alarms = append(r.alarms, a)
 	case tag == tagValue && sized(-1, -1):
 		r.values[string(it[0])] = string(it[1])
 	case tag == tagAgain && sized(16):
 		r.again(krama.CircleID(it[0]))
 	case tag == tagSynced && sized(8):
 		r.lastSync = time.UnixMilli(int64(binary.BigEndian.Uint64(it[0])))
+	case tag == tagClose && sized(16, 4, 8, 32, 1):
+		return r.close(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])},
+			seal.Head{N: binary.BigEndian.Uint64(it[2]), H: [32]byte(it[3])}, it[4][0] != 0)
+	case tag == tagKeyring && sized(16, 4, -1) && len(it[2])%48 == 0:
+		ring := keyring{}
+		for b := it[2]; len(b) > 0; b = b[48:] {
+			ring[krama.SubjectID(b)] = seal.SubjectKey(b[16:48])
+		}
+		r.takeRing(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])}, ring)
+	case tag == tagNext && sized(16, 4, 32, 32) && r.roster != nil:
+		c := krama.CircleID(it[0])
+		r.opening[c] = &seal.Epoch{Context: seal.Context{Org: r.roster.Org, Circle: c, Epoch: binary.BigEndian.Uint32(it[1])},
+			ES: [32]byte(it[2]), KG: [32]byte(it[3])}
+	case tag == tagRekey && sized(-1):
+		k, err := hpke.MLKEM768X25519().NewPrivateKey(it[0])
+		if err != nil {
+			return errEntry
+		}
+		r.rekeys = append(r.rekeys, k)
+		r.untidy = true
+	case tag == tagLetter && sized(32, 1, 16, 8, -1):
+		r.letters = append(r.letters, &Mail{ID: [32]byte(it[0]), Kind: seal.LetterKind(it[1][0]), From: krama.DeviceID(it[2]),
+			Day: krama.Day(binary.BigEndian.Uint64(it[3])), body: own(it[4])})
+	case tag == tagLetterDo && sized(32):
+		r.dropLetter([32]byte(it[0]))
+	case tag == tagOrphan && sized(16, 16, 16, 1, -1, 8):
+		r.addOrphan(orphan{circle: krama.CircleID(it[0]), author: krama.DeviceID(it[1]), day: krama.Day(binary.BigEndian.Uint64(it[5])),
+			item: seal.Item{Subject: krama.SubjectID(it[2]), Kind: seal.ItemKind(it[3][0]), Body: own(it[4])}})
+	case tag == tagClear && sized(16, 4):
+		r.mended(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
+	case tag == tagTidy:
+		r.untidy = false
 	}
 	return nil
 }
 
 func epochEntry(e *seal.Epoch) []byte {
-	return tagged(tagEpoch, e.Org[:], e.Circle[:], binary.BigEndian.AppendUint32(nil, e.Epoch), e.ES[:], e.KG[:])
+	return tagged(tagEpoch, e.Org[:], e.Circle[:], u32(e.Epoch), e.ES[:], e.KG[:])
 }
 
 func (r *Replica) setOrg(org krama.OrgID, relay string) {
 	r.relay = relay
 	r.remote = r.Dial(relay)
 	r.roster = seal.NewRoster(org)
-}
-
-func newStream(e *seal.Epoch, start seal.Head) *stream {
-	return &stream{epoch: e, head: start, chain: [][32]byte{start.H}, authors: map[krama.DeviceID]*author{}, strangers: map[krama.DeviceID]bool{}}
-}
-
-// again starts a circle's stream anew: everything in it is judged once more. Records that come twice are known by their ids.
-func (r *Replica) again(c krama.CircleID) {
-	if st := r.streams[c]; st != nil {
-		if start, ok := r.roster.StartOf(c, st.epoch.Epoch); ok {
-			r.streams[c] = newStream(st.epoch, start)
-		}
-	}
-}
-
-// adoptEpochs starts streams whose place the roster has only now told.
-func (r *Replica) adoptEpochs() {
-	waiting := r.waiting
-	r.waiting = nil
-	for _, e := range waiting {
-		if r.streams[e.Circle] == nil {
-			r.addEpoch(e)
-		}
-	}
-}
-
-// addEpoch starts the stream of an epoch whose keys are here.
-func (r *Replica) addEpoch(e *seal.Epoch) error {
-	if r.roster == nil || e.Epoch != 0 {
-		return errEntry
-	}
-	start, ok := r.roster.StartOf(e.Circle, 0)
-	if e.Circle == krama.OrgCircle {
-		start, ok = seal.Start(e.Context, e.Org), true
-	}
-	if !ok { // the roster that says so was damaged and comes again
-		r.waiting = append(r.waiting, e)
-		return nil
-	}
-	r.streams[e.Circle] = newStream(e, start)
-	r.keys[e.Circle] = map[krama.SubjectID]seal.SubjectKey{}
-	return nil
 }

@@ -79,7 +79,7 @@ func (r *Replica) founded() error {
 // statement appends one roster statement.
 func (r *Replica) statement(ctx context.Context, fill func(*seal.Statement)) error {
 	r.mu.Lock()
-	st, err := seal.NewStatement(r.Rand, r.roster.Head.N+1)
+	st, err := seal.NewStatement(r.Rand, r.roster.At().N+1)
 	r.mu.Unlock()
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func (r *Replica) createStream(ctx context.Context, ep *seal.Epoch) error {
 	r.mu.Unlock()
 	id := ep.StreamID()
 	_, err := r.call(ctx, control, seal.PathCreate, seal.ProgrammeID(control.Public().(ed25519.PublicKey)),
-		seal.Frame(id[:], ep.StreamKey().Public().(ed25519.PublicKey), h.H[:]))
+		seal.Frame(id[:], ep.StreamKey().Public().(ed25519.PublicKey), h.H[:], nil))
 	return err
 }
 
@@ -116,7 +116,7 @@ func (r *Replica) createCircle(ctx context.Context, k krama.CircleKind) error {
 		return krama.Wrap(op, err)
 	}
 	if err := r.statement(ctx, func(s *seal.Statement) {
-		s.CircleCreate = &seal.CircleCreate{Circle: id, Recoverable: k != krama.KindSafeguarding, History: true, RetentionDays: retentionDays[k],
+		s.CircleCreate = &seal.CircleCreate{Circle: id, Recoverable: k != krama.KindSafeguarding, Keyring: k != krama.KindSafeguarding, History: true, RetentionDays: retentionDays[k],
 			Readers: k.Writers(), Writers: k.Writers()}
 	}); err != nil {
 		return err

@@ -33,8 +33,8 @@ func (l *loader) take(b []byte, _ bool) error {
 	}
 	b = append([]byte(nil), b...)
 	it := &loading{tag: b[0], raw: b[1:], ready: make(chan struct{})}
-	if b[0] == tagEnvelope {
-		e, err := parseEnvelope(b[1:])
+	if b[0] == tagEnvelope || b[0] == tagLater {
+		e, err := parseEnvelope(b[0], b[1:])
 		if err != nil {
 			return err
 		}
@@ -63,8 +63,12 @@ func (l *loader) fold() {
 			continue
 		}
 		if it.e != nil {
+			if c, ok := l.r.cuts[place{it.e.circle, it.e.epoch}]; ok && it.e.n > c.n {
+				l.r.lost(it.e, c)
+				continue
+			}
 			st := l.r.streams[it.e.circle]
-			if st == nil || it.e.n != st.head.N+1 {
+			if st == nil || it.e.epoch != st.epoch.Epoch || it.e.n != st.head.N+1 || st.closed {
 				continue // behind damage: the relay is asked again
 			}
 			failed = l.r.apply(st, it.e)

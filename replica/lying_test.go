@@ -251,7 +251,7 @@ func TestClonedDevice(t *testing.T) {
 	a := w.phone()
 	s := w.person(a)
 	w.sync(a)
-	image := map[string][]byte{vaultFile: bytes.Clone(a.dir.File(vaultFile).Data), journalFile: bytes.Clone(a.dir.File(journalFile).Data)}
+	image := map[string][]byte{vaultFile: bytes.Clone(a.dir.File(vaultFile).Data), journalName(1): bytes.Clone(a.dir.File(journalName(1)).Data)}
 	clone := &device{dir: a.dir, wire: &wire{h: w.relay}}
 	clone.cfg = a.cfg
 	clone.cfg.Feed = nil

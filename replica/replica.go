@@ -4,6 +4,7 @@ package replica
 
 import (
 	"bytes"
+	"crypto/hpke"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -18,6 +19,8 @@ import (
 
 // Event is one record that entered the replica, in the order of its stream or, when Local, just typed here. A record that
 // was typed here comes once more, not Local, when it is confirmed.
+//
+// An event without a record says that a subject was erased: everything of hers is to be forgotten.
 type Event struct {
 	Circle  krama.CircleKind
 	Subject krama.SubjectID
@@ -34,6 +37,7 @@ type Config struct {
 	Now      func() time.Time
 	Dial     func(relayURL string) Remote
 	Feed     func(Event) // called with the replica's lock held
+	Reset    func()      // called before everything is fed again: what was fed is to be forgotten
 	Platform string      // in the enrolment request: "phone", "desk"
 	Office   bool        // writes the daily heartbeat
 	Cost     seal.Cost   // of the vault; zero for the default, stepping down when memory is short
@@ -41,8 +45,8 @@ type Config struct {
 
 // Files of a device.
 const (
-	vaultFile   = "vault"
-	journalFile = "journal"
+	vaultFile = "vault"
+	keysFile  = "keys"
 )
 
 // State is how far a device has come.
@@ -53,6 +57,7 @@ const (
 	Fresh    State = iota // keys made, QR-1 can be shown
 	Scanned               // QR-2 was scanned; waiting for the office
 	Enrolled              // the roster lists it and it holds its keys
+	Removed               // the roster says that it is trusted no more
 )
 
 // Replica is an unlocked device. It is safe for concurrent use.
@@ -64,10 +69,13 @@ type Replica struct {
 	j      *journal.Journal
 	file   journal.File
 	report journal.Report
+	vk     [32]byte
+	gen    uint64 // of the journal
 	loaded bool
 
 	dev    *seal.Device
-	drop   []byte // seed of the enrolment drop's key
+	rekeys []hpke.PrivateKey // KEM keys made since; the roster says which holds
+	drop   []byte            // seed of the enrolment drop's key
 	scan   *seal.Scan2
 	relay  string
 	remote Remote
@@ -77,21 +85,47 @@ type Replica struct {
 	streams map[krama.CircleID]*stream
 	keys    map[krama.CircleID]map[krama.SubjectID]seal.SubjectKey
 	kinds   map[krama.CircleID]krama.CircleKind
+	cuts    map[place]cut // where signed closes fell behind what was read
 
-	waiting   []*seal.Epoch // keys whose circle the roster does not show yet
+	waiting   []*seal.Epoch                  // keys whose circle the roster does not show yet
+	opening   map[krama.CircleID]*seal.Epoch // secrets of epochs this device is opening
 	outbox    []*pending
 	sealed    []*sealedEnvelope
 	alarms    []Alarm
 	values    map[string]string
+	letters   []*Mail
+	done      map[[32]byte]bool // letters that were decided
+	orphans   map[[32]byte]orphan
+	shreds    []Shred
+	shredded  map[krama.SubjectID]bool
+	rewraps   map[rewrap]bool
+	seen      map[krama.DeviceID]uint64 // newest time an author gave, in milliseconds
 	lastSync  time.Time
 	heartbeat time.Time // newest seen
 	newer     bool      // the roster speaks a later version
-
+	untidy    bool      // the journal holds what must be destroyed
+	wiped     bool      // the vault is destroyed
 }
 
-// stream is one circle's stream as this device verified it.
+// place names one epoch of a circle.
+type place struct {
+	circle krama.CircleID
+	epoch  uint32
+}
+
+// cut says that envelopes of an epoch past n are void. Repair tells that a relay had lost them.
+type cut struct {
+	n      uint64
+	repair bool
+}
+
+// stream is one circle's stream as this device verified it, epoch after epoch.
 type stream struct {
-	epoch     *seal.Epoch
+	epoch     *seal.Epoch            // being read
+	known     map[uint32]*seal.Epoch // secrets of epochs, with KG for the newest only
+	rings     map[uint32]keyring     // keyrings that came with an epoch
+	closed    bool                   // read to its signed end; the next epoch's secrets are not here
+	base      uint64                 // for circle 0: the roster position before this epoch's first
 	head      seal.Head
 	chain     [][32]byte // chain[n] is H_n
 	authors   map[krama.DeviceID]*author
@@ -100,8 +134,11 @@ type stream struct {
 	pending   []*entry                // envelopes with an item whose subject key is not here yet
 }
 
+type keyring = map[krama.SubjectID]seal.SubjectKey
+
 type author struct {
-	ids  [][32]byte // envelope ids by sequence, from 1
+	ids  [][32]byte // envelope ids by sequence, from 1, over all epochs
+	base int        // how many of them are from earlier epochs
 	held map[uint64]*entry
 }
 
@@ -138,9 +175,11 @@ type sealedEnvelope struct {
 type Alarm struct {
 	What   AlarmKind
 	Circle krama.CircleID
+	Epoch  uint32
 	N      uint64 // position in the stream
 	Author krama.DeviceID
 	Day    krama.Day
+	Mended bool // the relay shows again what it had hidden, or a signed close has answered it
 }
 
 // AlarmKind names an alarm; the catalogue has its sentence.
@@ -192,8 +231,21 @@ func hostError(op string, err error) error {
 }
 
 func newReplica(c Config) *Replica {
-	return &Replica{Config: c, streams: map[krama.CircleID]*stream{}, keys: map[krama.CircleID]map[krama.SubjectID]seal.SubjectKey{},
-		kinds: map[krama.CircleID]krama.CircleKind{krama.OrgCircle: krama.KindOrg}, values: map[string]string{}}
+	r := &Replica{Config: c, cuts: map[place]cut{}}
+	r.clear()
+	return r
+}
+
+// clear forgets everything that the journal tells.
+func (r *Replica) clear() {
+	r.dev, r.rekeys, r.drop, r.scan, r.roster = nil, nil, nil, nil, nil
+	r.streams, r.keys = map[krama.CircleID]*stream{}, map[krama.CircleID]map[krama.SubjectID]seal.SubjectKey{}
+	r.kinds = map[krama.CircleID]krama.CircleKind{krama.OrgCircle: krama.KindOrg}
+	r.waiting, r.opening, r.outbox, r.sealed, r.alarms, r.letters, r.shreds = nil, map[krama.CircleID]*seal.Epoch{}, nil, nil, nil, nil, nil
+	r.values, r.orphans, r.shredded = map[string]string{}, map[[32]byte]orphan{}, map[krama.SubjectID]bool{}
+	r.done = map[[32]byte]bool{}
+	r.rewraps, r.seen = map[rewrap]bool{}, map[krama.DeviceID]uint64{}
+	r.lastSync, r.heartbeat, r.newer, r.untidy, r.loaded = time.Time{}, time.Time{}, false, false, false
 }
 
 // Create makes a new device with its own keys, locked by words. An existing vault is Conflict.
@@ -216,10 +268,15 @@ func Create(c Config, words string) (*Replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.Dir.Remove(journalFile); err != nil {
-		return nil, hostError(op, err)
+	for _, f := range []string{keysFile, journalName(0), journalName(1), journalName(2)} {
+		if err := c.Dir.Remove(f); err != nil {
+			return nil, hostError(op, err)
+		}
 	}
 	r := newReplica(c)
+	if err := r.newKeys(vk); err != nil {
+		return nil, err
+	}
 	if err := r.openJournal(vk); err != nil {
 		return nil, err
 	}
@@ -304,34 +361,75 @@ func Load(c Config, vk [32]byte) (*Replica, error) {
 
 func (r *Replica) openJournal(vk [32]byte) error {
 	const op = "replica.open"
-	f, err := r.Dir.Open(journalFile)
+	r.vk = vk
+	gen, key, err := r.readKeys(vk)
+	if err != nil {
+		return err
+	}
+	r.gen = gen
+	f, err := r.Dir.Open(journalName(gen))
 	if err != nil {
 		return hostError(op, err)
 	}
-	l := newLoader(r)
-	j, rep, err := journal.Open(f, seal.Local{Key: vk}, r.Rand, l.take)
-	if err == nil {
-		err = l.finish()
-	}
-	if err != nil {
+	if err := r.read(f, key); err != nil {
 		f.Close()
 		return hostError(op, err)
 	}
-	r.j, r.file, r.report = j, f, rep
+	if r.report.Damaged > 0 && !slices.ContainsFunc(r.alarms, func(a Alarm) bool { return a.What == AlarmDamaged }) {
+		return r.raise(Alarm{What: AlarmDamaged})
+	}
+	return r.removeOldJournals()
+}
+
+// read folds the journal in f into the state. Where a signed close turns out to lie behind what was read and fed, it
+// begins again and leaves out what is void.
+func (r *Replica) read(f journal.File, key [32]byte) error {
+	for {
+		l := newLoader(r)
+		j, rep, err := journal.Open(f, seal.Local{Key: key}, r.Rand, l.take)
+		failed := l.finish()
+		var again errCut
+		if errors.As(failed, &again) {
+			r.cuts[again.place] = again.cut
+			r.clear()
+			if r.Reset != nil {
+				r.Reset()
+			}
+			continue
+		}
+		if err = errors.Join(err, failed); err != nil {
+			return err
+		}
+		r.j, r.file, r.report = j, f, rep
+		break
+	}
 	r.loaded = true
-	if rep.Commits > 0 && r.dev == nil {
-		r.Close()
-		return krama.E(op, krama.Tampered, "the device's keys are gone")
+	if r.report.Commits > 0 && r.dev == nil {
+		r.j = nil
+		return krama.E("replica.open", krama.Tampered, "the device's keys are gone")
 	}
 	for _, p := range r.outbox {
 		if err := r.show(p.circle, p.item); err != nil {
 			return err
 		}
 	}
-	if rep.Damaged > 0 && !slices.ContainsFunc(r.alarms, func(a Alarm) bool { return a.What == AlarmDamaged }) {
-		return r.raise(Alarm{What: AlarmDamaged})
-	}
 	return nil
+}
+
+// reload reads the journal anew.
+func (r *Replica) reload() error {
+	_, key, err := r.readKeys(r.vk)
+	if err != nil {
+		return err
+	}
+	relay, remote, offset := r.relay, r.remote, r.offset
+	r.clear()
+	if r.Reset != nil {
+		r.Reset()
+	}
+	err = r.read(r.file, key)
+	r.relay, r.remote, r.offset = relay, remote, offset
+	return err
 }
 
 // Close locks the device: keys are forgotten as far as the language allows.
@@ -342,7 +440,7 @@ func (r *Replica) Close() error {
 		return nil
 	}
 	err := r.j.Close()
-	r.j, r.dev, r.streams, r.keys = nil, nil, nil, nil
+	r.j, r.dev, r.rekeys, r.streams, r.keys, r.opening, r.vk = nil, nil, nil, nil, nil, nil, [32]byte{}
 	return err
 }
 
@@ -365,6 +463,9 @@ func (r *Replica) state() State {
 	case r.dev == nil: // locked
 		return Fresh
 	case r.roster != nil && r.streams[krama.OrgCircle] != nil && r.roster.Devices[r.dev.ID()] != nil:
+		if r.roster.Devices[r.dev.ID()].Removed != 0 {
+			return Removed
+		}
 		return Enrolled
 	case r.scan != nil:
 		return Scanned
@@ -384,6 +485,8 @@ type Status struct {
 	Bytes    int64 // of the journal
 	Torn     bool  // an unfinished last write was dropped at opening
 	Streams  map[krama.CircleKind]uint64
+	Waiting  bool // a circle is being rotated and its new keys have not come
+	Mail     int  // letters a person must look at
 }
 
 // Status returns the device's state.
@@ -401,10 +504,16 @@ func (r *Replica) Status() Status {
 		}
 	}
 	s.Alarms = slices.Clone(r.alarms)
+	for _, m := range r.letters {
+		if m.Kind != seal.LetterWiped {
+			s.Mail++
+		}
+	}
 	for c, st := range r.streams {
 		if k, ok := r.kinds[c]; ok {
 			s.Streams[k] = st.head.N
 		}
+		s.Waiting = s.Waiting || st.closed
 		for id, a := range st.authors {
 			if len(a.held) > 0 {
 				s.Alarms = append(s.Alarms, Alarm{What: AlarmGap, Circle: c, Author: id})
@@ -423,7 +532,7 @@ const freeze = 72 * time.Hour
 // raise records an alarm once.
 func (r *Replica) raise(a Alarm) error {
 	for _, old := range r.alarms {
-		if old.What == a.What && old.Circle == a.Circle && old.N == a.N {
+		if old.What == a.What && old.Circle == a.Circle && old.Epoch == a.Epoch && old.N == a.N {
 			return nil
 		}
 	}
@@ -453,6 +562,8 @@ func (r *Replica) SetValue(key, value string) error {
 	return nil
 }
 
+// values of a device whose name begins with a dot are the replica's own.
+
 // Roster calls f with the roster under the replica's lock; f must keep nothing.
 func (r *Replica) Roster(f func(*seal.Roster)) {
 	r.mu.Lock()
@@ -466,6 +577,10 @@ func (r *Replica) Roster(f func(*seal.Roster)) {
 func (r *Replica) Device() (krama.DeviceID, krama.Role) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.rolesLocked()
+}
+
+func (r *Replica) rolesLocked() (krama.DeviceID, krama.Role) {
 	if r.dev == nil {
 		return krama.DeviceID{}, 0
 	}

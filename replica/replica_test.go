@@ -20,10 +20,16 @@ import (
 // wire is a Remote straight into a relay's handler. twist, when set, may change what comes back: the lying relay.
 type wire struct {
 	h     http.Handler
+	gate  func(path string) error // before the call
 	twist func(path string, call []byte, answer []byte, err error) ([]byte, error)
 }
 
 func (w *wire) Call(_ context.Context, path string, body []byte) ([]byte, time.Time, error) {
+	if w.gate != nil {
+		if err := w.gate(path); err != nil {
+			return nil, time.Time{}, err
+		}
+	}
 	rec := httptest.NewRecorder()
 	w.h.ServeHTTP(rec, httptest.NewRequest("POST", path, bytes.NewReader(body)))
 	answer, now, err := Answer(rec.Code, rec.Header().Get(seal.TimeHeader), rec.Body.Bytes())
@@ -53,7 +59,7 @@ type device struct {
 
 func (d *device) records() (out []krama.RecordID) {
 	for _, e := range d.events {
-		if !e.Local && e.Record.Circle == nil {
+		if !e.Local && e.Record != nil && e.Record.Circle == nil {
 			out = append(out, e.Record.ID)
 		}
 	}
@@ -64,7 +70,7 @@ func (d *device) records() (out []krama.RecordID) {
 func (d *device) shown() int {
 	seen := map[krama.RecordID]bool{}
 	for _, e := range d.events {
-		if e.Record.Circle == nil {
+		if e.Record != nil && e.Record.Circle == nil {
 			seen[e.Record.ID] = true
 		}
 	}
@@ -94,7 +100,7 @@ func (w *world) device(platform string) *device {
 	w.t.Helper()
 	d := &device{dir: &journal.MemDir{}, wire: &wire{h: w.relay}}
 	d.cfg = Config{Dir: d.dir, Rand: rand.Reader, Now: func() time.Time { return w.now }, Platform: platform, Cost: seal.CostFloor,
-		Dial: func(string) Remote { return d.wire }, Feed: func(e Event) { d.events = append(d.events, e) }}
+		Dial: func(string) Remote { return d.wire }, Feed: func(e Event) { d.events = append(d.events, e) }, Reset: func() { d.events = nil }}
 	r, err := Create(d.cfg, words)
 	w.must(err)
 	d.Replica = r
@@ -379,14 +385,14 @@ func TestRotKeepsTyped(t *testing.T) {
 		w.contact(b, s)
 		w.sync(b, a)
 	}
-	early := len(a.dir.File(journalFile).Data)
+	early := len(a.dir.File(journalName(1)).Data)
 	for range 5 {
 		w.contact(b, s)
 		w.sync(b, a)
 	}
 	w.contact(a, s)
 	w.contact(a, s)
-	a.dir.File(journalFile).Data[early+100] ^= 1
+	a.dir.File(journalName(1)).Data[early+100] ^= 1
 	w.reopen(a)
 	if got := a.Status().Unsent; got != 2 {
 		t.Errorf("typed behind the damage: %d want 2", got)

@@ -1,8 +1,11 @@
 package replica
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
+	"crypto/hpke"
 	"errors"
 	"slices"
 	"time"
@@ -26,6 +29,7 @@ const (
 	StageKeys   Stage = "keys"
 	StagePull   Stage = "pull"
 	StagePush   Stage = "push"
+	StageTidy   Stage = "tidy" // rewriting the device's file without what had to go
 	StageDone   Stage = "done"
 )
 
@@ -44,8 +48,11 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 	if !r.joined() {
 		return krama.E("replica.Sync", krama.NotAllowed, "not enrolled")
 	}
-	if err := r.pull(ctx, krama.OrgCircle, StageRoster, progress); err != nil {
+	if err := r.readRoster(ctx, progress); err != nil {
 		return err
+	}
+	if r.State() == Removed {
+		return r.leave(ctx)
 	}
 	if err := r.fetchKeys(ctx, progress); err != nil {
 		return err
@@ -54,7 +61,7 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 		return err
 	}
 	for _, c := range r.circles() {
-		if err := r.pull(ctx, c, StagePull, progress); err != nil {
+		if err := r.follow(ctx, c, progress); err != nil {
 			return err
 		}
 	}
@@ -78,13 +85,76 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 	if err := r.beat(ctx); err != nil {
 		return err
 	}
+	if err := r.rekey(ctx); err != nil && krama.KindOf(err) != krama.Conflict {
+		return err
+	}
+	if err := r.sendRewraps(ctx); err != nil {
+		return err
+	}
+	if err := r.offerOrphans(ctx); err != nil {
+		return err
+	}
+	if err := r.fetchMail(ctx); err != nil {
+		return err
+	}
 	return r.finish(progress)
+}
+
+// readRoster reads circle 0 to its end, over all its epochs.
+func (r *Replica) readRoster(ctx context.Context, progress func(Progress)) error {
+	for {
+		if err := r.pull(ctx, krama.OrgCircle, StageRoster, progress); err != nil {
+			return err
+		}
+		more, err := r.settle(krama.OrgCircle)
+		if err != nil {
+			return err
+		}
+		if more {
+			continue
+		}
+		r.mu.Lock()
+		st := r.streams[krama.OrgCircle]
+		closed, removed := st != nil && st.closed, r.state() == Removed
+		r.mu.Unlock()
+		if !closed || removed {
+			return nil
+		}
+		if err := r.fetchKeys(ctx, progress); err != nil {
+			return err
+		}
+		r.mu.Lock()
+		closed = st.closed
+		r.mu.Unlock()
+		if closed {
+			return krama.E("replica.Sync", krama.CannotDecrypt, "the roster's new keys have not come")
+		}
+	}
+}
+
+// follow reads a circle to its end, over as many epochs as were opened meanwhile.
+func (r *Replica) follow(ctx context.Context, c krama.CircleID, progress func(Progress)) error {
+	if err := r.fetchRing(ctx, c); err != nil {
+		return err
+	}
+	for {
+		if err := r.pull(ctx, c, StagePull, progress); err != nil {
+			return err
+		}
+		if more, err := r.settle(c); err != nil || !more {
+			return err
+		}
+	}
 }
 
 func (r *Replica) finish(progress func(Progress)) error {
 	r.mu.Lock()
 	r.lastSync = r.Now()
 	err := r.commit(tagged(tagSynced, u64(uint64(r.lastSync.UnixMilli()))))
+	if err == nil && (r.untidy || r.rekeyed()) {
+		progress(Progress{Stage: StageTidy})
+		err = r.tidy()
+	}
 	r.mu.Unlock()
 	progress(Progress{Stage: StageDone}) // without the lock: whoever listens may ask us something
 	return err
@@ -137,12 +207,16 @@ func (r *Replica) circles() (out []krama.CircleID) {
 func (r *Replica) stopped() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, a := range r.alarms {
-		if a.What.stops() {
-			return true
+	return slices.ContainsFunc(r.alarms, func(a Alarm) bool { return a.What.stops() && !a.Mended })
+}
+
+// mended marks the alarms of an epoch that a later look has answered.
+func (r *Replica) mended(p place) {
+	for i, a := range r.alarms {
+		if (a.What == AlarmRollback || a.What == AlarmWithheld) && a.Circle == p.circle && a.Epoch == p.epoch {
+			r.alarms[i].Mended = true
 		}
 	}
-	return false
 }
 
 // call signs and sends one call. A refusal by a relay whose clock differs from ours is tried once more with its time.
@@ -170,6 +244,8 @@ func (r *Replica) call(ctx context.Context, key ed25519.PrivateKey, path string,
 	}
 }
 
+// streamCall makes a call on the stream that a circle is being read from. Once an epoch is closed, the relay gives its
+// stream to holders of the newest key only; circle 0's streams keep their own, so that a device that was away finds its way.
 func (r *Replica) streamCall(ctx context.Context, c krama.CircleID, path string, payload []byte) ([]byte, error) {
 	r.mu.Lock()
 	st := r.streams[c]
@@ -177,20 +253,30 @@ func (r *Replica) streamCall(ctx context.Context, c krama.CircleID, path string,
 		r.mu.Unlock()
 		return nil, krama.E("replica", krama.NotAllowed, "locked")
 	}
-	key, id := st.epoch.StreamKey(), st.epoch.StreamID()
+	own, newest, id := st.epoch, st.newest(), st.epoch.StreamID()
 	r.mu.Unlock()
-	return r.call(ctx, key, path, id, payload)
+	if c != krama.OrgCircle && newest != own {
+		answer, err := r.call(ctx, newest.StreamKey(), path, id, payload)
+		if krama.KindOf(err) != krama.NotAllowed || err == nil {
+			return answer, err
+		}
+	}
+	return r.call(ctx, own.StreamKey(), path, id, payload)
 }
 
 // pull reads a circle to the relay's head.
 func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progress func(Progress)) error {
-	again := false
+	again, made := false, false
 	for {
 		r.mu.Lock()
 		st := r.streams[c]
 		if st == nil {
 			r.mu.Unlock()
 			return errLocked
+		}
+		if st.closed || r.complete(c, st) {
+			r.mu.Unlock()
+			return nil
 		}
 		after := st.head.N
 		var have [][32]byte
@@ -201,6 +287,11 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 		}
 		r.mu.Unlock()
 		answer, err := r.streamCall(ctx, c, seal.PathList, seal.ListCall{After: after, Max: pageBytes, Have: have}.Marshal())
+		if krama.KindOf(err) == krama.NotAllowed && err != nil && !made {
+			if made, err = r.remake(ctx, c); made {
+				continue
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -214,7 +305,7 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 			r.mu.Lock()
 			st.reread = true
 			r.mu.Unlock()
-			if err := r.pull(ctx, krama.OrgCircle, StageRoster, progress); err != nil {
+			if err := r.readRoster(ctx, progress); err != nil {
 				return err
 			}
 			continue
@@ -222,7 +313,7 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 		if errors.Is(err, errAhead) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			return r.raise(Alarm{What: AlarmWithheld, Circle: c, N: st.head.N + 1})
+			return r.raise(Alarm{What: AlarmWithheld, Circle: c, Epoch: st.epoch.Epoch, N: st.head.N + 1})
 		}
 		if err != nil {
 			return err
@@ -255,11 +346,16 @@ func (r *Replica) receive(c krama.CircleID, after uint64, l seal.Listing) error 
 		return krama.E("replica.receive", krama.Conflict, "the stream moved")
 	}
 	if l.Head.N < after {
-		return r.raise(Alarm{What: AlarmRollback, Circle: c, N: after})
+		return r.raise(Alarm{What: AlarmRollback, Circle: c, Epoch: st.epoch.Epoch, N: after})
 	}
+	end, closed := r.roster.ClosedAt(c, st.epoch.Epoch)
+	closed = closed && c != krama.OrgCircle && refusePastClose
 	var entries [][]byte
 	var ahead error
 	for _, wire := range l.Entries {
+		if closed && st.head.N >= end.N || c == krama.OrgCircle && r.complete(c, st) {
+			break // past its signed end nothing counts
+		}
 		if len(wire) == 32 {
 			if wire = r.ownWire(c, [32]byte(wire)); wire == nil {
 				return krama.E("replica.receive", krama.Tampered, "the relay names an envelope we did not ask about")
@@ -281,6 +377,9 @@ func (r *Replica) receive(c krama.CircleID, after uint64, l seal.Listing) error 
 		}
 		entries = append(entries, e.marshal())
 		for _, a := range alarmsOf(e) {
+			if dev := r.roster.Devices[a.Author]; a.What == AlarmUnauthorised && dev != nil && dev.Removed != 0 {
+				continue // she did not know yet
+			}
 			if err := r.raise(a); err != nil {
 				return err
 			}
@@ -288,9 +387,6 @@ func (r *Replica) receive(c krama.CircleID, after uint64, l seal.Listing) error 
 		if err := r.apply(st, e); err != nil {
 			return err
 		}
-	}
-	if c == krama.OrgCircle {
-		r.adoptEpochs()
 	}
 	if len(entries) > 0 {
 		if err := r.commit(entries...); err != nil {
@@ -302,9 +398,27 @@ func (r *Replica) receive(c krama.CircleID, after uint64, l seal.Listing) error 
 	}
 	// The relay's own chain value: a history it rewrote does not end where ours ends.
 	if st.head.N == l.Head.N && st.head.H != l.Head.H {
-		return r.raise(Alarm{What: AlarmFork, Circle: c, N: st.head.N})
+		return r.raise(Alarm{What: AlarmFork, Circle: c, Epoch: st.epoch.Epoch, N: st.head.N})
+	}
+	p := place{c, st.epoch.Epoch}
+	if slices.ContainsFunc(r.alarms, func(a Alarm) bool {
+		return !a.Mended && a.Circle == c && a.Epoch == p.epoch && (c == krama.OrgCircle && a.What == AlarmRollback && st.head == l.Head || a.What == AlarmWithheld && st.head.N >= a.N)
+	}) {
+		if err := r.commit(tagged(tagClear, c[:], u32(p.epoch))); err != nil {
+			return err
+		}
+		r.mended(p)
 	}
 	return nil
+}
+
+// complete reports whether a stream was read to its signed end.
+func (r *Replica) complete(c krama.CircleID, st *stream) bool {
+	if c == krama.OrgCircle {
+		return len(r.roster.Circles) > 0 && int(st.epoch.Epoch)+1 < len(r.roster.Circles[c].Epochs)
+	}
+	end, ok := r.roster.ClosedAt(c, st.epoch.Epoch)
+	return ok && refusePastClose && st.head.N >= end.N
 }
 
 func (r *Replica) ownWire(c krama.CircleID, id [32]byte) []byte {
@@ -340,7 +454,11 @@ func (r *Replica) push(ctx context.Context, c krama.CircleID, progress func(Prog
 			return nil
 		}
 		progress(Progress{StagePush, uint64(len(batch)), uint64(len(batch) + left)})
-		if _, err := r.streamCall(ctx, c, seal.PathAppend, seal.AppendCall{Envelopes: batch}.Marshal()); err != nil {
+		_, err := r.streamCall(ctx, c, seal.PathAppend, seal.AppendCall{Envelopes: batch}.Marshal())
+		if krama.KindOf(err) == krama.Conflict && err != nil {
+			return nil // the stream was closed a moment ago: what is typed goes into the next epoch
+		}
+		if err != nil {
 			return err
 		}
 		if err := r.pull(ctx, c, StagePush, progress); err != nil {
@@ -360,72 +478,46 @@ func (r *Replica) push(ctx context.Context, c krama.CircleID, progress func(Prog
 	}
 }
 
-// fetchKeys opens wraps for circles the roster grants us and whose keys are not here.
-func (r *Replica) fetchKeys(ctx context.Context, progress func(Progress)) error {
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
+// kems returns the device's KEM keys, the one the roster shows first.
+func (r *Replica) kems() []hpke.PrivateKey {
+	out := append([]hpke.PrivateKey{r.dev.KEM}, r.rekeys...)
+	if d := r.roster; d != nil && d.Devices[r.dev.ID()] != nil {
+		pub := d.Devices[r.dev.ID()].KemPub
+		slices.SortStableFunc(out, func(a, b hpke.PrivateKey) int {
+			return cmp.Compare(bool2int(!bytes.Equal(a.PublicKey().Bytes(), pub)), bool2int(!bytes.Equal(b.PublicKey().Bytes(), pub)))
+		})
 	}
-	me := r.dev.ID()
-	var want []*seal.RosterEpoch
-	for c := range r.roster.Circles {
-		if e := r.roster.Latest(c); e != nil && e.Keyed[me] && r.streams[c] == nil {
-			want = append(want, e)
-		}
-	}
-	r.mu.Unlock()
-	if len(want) == 0 {
-		return nil
-	}
-	progress(Progress{StageKeys, 0, uint64(len(want))})
-	items, err := r.mailbox(ctx)
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil {
-		return errLocked
-	}
-	for _, e := range want {
-		wrap, ok := seal.FindWrap(items, me, e.EC)
-		if !ok {
-			continue // any member may supply it later
-		}
-		ctx := seal.Context{Org: r.roster.Org, Circle: e.Circle, Epoch: e.Epoch}
-		ep, err := seal.OpenWrap(ctx, me, r.dev.KEM, wrap, e.EC, e.GC)
-		if err != nil {
-			if err := r.raise(Alarm{What: AlarmTampered, Circle: e.Circle}); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := r.commit(epochEntry(ep)); err != nil {
-			return err
-		}
-		if err := r.addEpoch(ep); err != nil {
-			return err
-		}
-	}
-	return nil
+	return out
 }
 
-func (r *Replica) mailbox(ctx context.Context) ([][]byte, error) {
+func bool2int(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// mailbox reads what lies for this device at the relay.
+func (r *Replica) mailbox(ctx context.Context) (items [][]byte, err error) {
 	r.mu.Lock()
 	d := r.dev
-	r.mu.Unlock()
 	if d == nil {
+		r.mu.Unlock()
 		return nil, errLocked
 	}
-	kem := seal.KemHash(d.KEM.PublicKey().Bytes())
-	answer, err := r.call(ctx, d.Sig, seal.PathBoxGet, [16]byte(d.ID()), seal.Frame(d.SigPub(), d.Nonce[:], kem[:]))
-	if err != nil {
-		return nil, err
-	}
-	items, err := seal.ParseFrame(answer, 1024)
-	if err != nil {
-		return nil, krama.E("replica.mailbox", krama.Tampered, "the relay's answer is cut or garbled")
+	kems := r.kems()
+	r.mu.Unlock()
+	for _, k := range kems {
+		kem := seal.KemHash(k.PublicKey().Bytes())
+		answer, err := r.call(ctx, d.Sig, seal.PathBoxGet, [16]byte(d.ID()), seal.Frame(d.SigPub(), d.Nonce[:], kem[:]))
+		if err != nil {
+			return nil, err
+		}
+		some, err := seal.ParseFrame(answer, 1024)
+		if err != nil {
+			return nil, krama.E("replica.mailbox", krama.Tampered, "the relay's answer is cut or garbled")
+		}
+		items = append(items, some...)
 	}
 	return items, nil
 }

@@ -20,8 +20,11 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 	if !ok {
 		return krama.E(op, krama.NotAllowed, "this device does not hold the circle")
 	}
-	if !r.roster.MayWrite(circle, r.dev.ID(), seal.KindRecord) {
+	if r.state() == Removed || !r.roster.MayWrite(circle, r.streams[circle].epoch.Epoch, r.dev.ID(), seal.KindRecord) {
 		return krama.E(op, krama.NotAllowed, "this member may not write here")
+	}
+	if r.shredded[s] {
+		return krama.E(op, krama.NotFound, "erased")
 	}
 	var items []seal.Item
 	kind := seal.KindCircleRecord
@@ -44,7 +47,7 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 	}
 	var entries [][]byte
 	for _, it := range items {
-		entries = append(entries, tagged(tagPending, circle[:], it.Subject[:], []byte{byte(it.Kind)}, it.Body))
+		entries = append(entries, pendingEntry(circle, it))
 	}
 	if err := r.commit(entries...); err != nil {
 		return err
@@ -55,6 +58,10 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 		}
 	}
 	return nil
+}
+
+func pendingEntry(c krama.CircleID, it seal.Item) []byte {
+	return tagged(tagPending, c[:], it.Subject[:], []byte{byte(it.Kind)}, it.Body)
 }
 
 func (r *Replica) circle(k krama.CircleKind) (krama.CircleID, bool) {
@@ -68,8 +75,14 @@ func (r *Replica) circle(k krama.CircleKind) (krama.CircleID, bool) {
 
 // queue puts a typed item in the outbox and shows it at once.
 func (r *Replica) queue(c krama.CircleID, it seal.Item) error {
+	if r.shredded[it.Subject] {
+		return nil
+	}
 	r.outbox = append(r.outbox, &pending{c, it})
 	switch {
+	case it.Kind == seal.KindShred:
+		r.shredded[it.Subject] = true // her key stays until the erasure itself is sealed with it and read back
+		r.hide(c, it.Subject)
 	case it.Kind == seal.KindSubjectKey:
 		if _, ok := r.keys[c][it.Subject]; !ok && r.keys[c] != nil {
 			r.keys[c][it.Subject] = seal.SubjectKey(it.Body)
@@ -114,6 +127,9 @@ func (r *Replica) sealOutbox() error {
 	var order []krama.CircleID
 	sealedItems := r.sealedContents()
 	for _, p := range r.outbox {
+		if !r.ready(p) {
+			continue
+		}
 		if content := contentOf(p.circle, p.item); sealedItems[content] > 0 {
 			sealedItems[content]--
 			continue
@@ -138,6 +154,19 @@ func (r *Replica) sealOutbox() error {
 		}
 	}
 	return nil
+}
+
+// ready reports whether an item can be sealed now: its circle's newest epoch is open here, and its subject's key is known.
+func (r *Replica) ready(p *pending) bool {
+	st, latest := r.streams[p.circle], r.roster.Latest(p.circle)
+	if st == nil || latest == nil || st.closed || st.epoch.Epoch != latest.Epoch {
+		return false
+	}
+	if p.item.Kind == seal.KindRecord || p.item.Kind == seal.KindShred {
+		_, ok := r.keys[p.circle][p.item.Subject]
+		return ok
+	}
+	return true
 }
 
 // sealedContents counts the contents of envelopes that wait for confirmation.
@@ -178,7 +207,7 @@ func (r *Replica) next(c krama.CircleID) (seq uint64, prev [32]byte) {
 func (r *Replica) header(c krama.CircleID, kind seal.EnvelopeKind) seal.Header {
 	seq, prev := r.next(c)
 	return seal.Header{Author: r.dev.ID(), Kind: kind, Seq: seq, Prev: prev, Head: r.streams[c].head,
-		Roster: r.roster.Head, TimeMS: uint64(r.Now().UnixMilli())} // not the relay's clock: it could date heartbeats
+		Roster: r.roster.At(), TimeMS: uint64(r.Now().UnixMilli())} // not the relay's clock: it could date heartbeats
 }
 
 func (r *Replica) sealOne(c krama.CircleID, items []seal.Item) error {
@@ -192,8 +221,10 @@ func (r *Replica) sealOne(c krama.CircleID, items []seal.Item) error {
 	if err != nil {
 		return err
 	}
-	if err := r.commit(tagged(tagSealed, c[:], u64(h.Seq), wire)); err != nil {
-		return err
+	if persistFirst {
+		if err := r.commit(tagged(tagSealed, c[:], u64(h.Seq), wire)); err != nil {
+			return err
+		}
 	}
 	r.addSealed(c, h.Seq, wire)
 	return nil

@@ -33,6 +33,15 @@ func NewDevice(rand io.Reader, platform string) (*Device, error) {
 	return deviceFrom(seed, kem, d.Nonce, d.SaltSecret, platform)
 }
 
+// NewKEM draws a KEM key for an enrolled device: the old one is destroyed, so that old wraps open no more.
+func NewKEM(rand io.Reader) (hpke.PrivateKey, error) {
+	var seed [32]byte
+	if _, err := io.ReadFull(rand, seed[:]); err != nil {
+		return nil, krama.Wrap("seal.NewKEM", err)
+	}
+	return hpke.MLKEM768X25519().NewPrivateKey(seed[:])
+}
+
 func deviceFrom(seed, kem [32]byte, nonce [16]byte, salt [32]byte, platform string) (*Device, error) {
 	k, err := hpke.MLKEM768X25519().NewPrivateKey(kem[:])
 	if err != nil {

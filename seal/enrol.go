@@ -7,39 +7,43 @@ import (
 	"krama"
 )
 
-// Bootstrap is what a new device must know of circle 0's epoch to open its wrap, before it can read the roster that
-// confirms it: the epoch and its two commitments.
+// Bootstrap is what a device must know of circle 0 to open its wrap and read the roster that confirms it: the open epoch
+// with its two commitments, and the secrets of the epochs before, whose links lie in streams it cannot read yet.
 type Bootstrap struct {
-	Epoch  uint32
-	EC, GC [32]byte
+	Epoch   uint32
+	EC, GC  [32]byte
+	History [][32]byte // ES of epochs 0 to Epoch-1
 }
 
-// BootstrapSize is the length of a sealed Bootstrap.
-const BootstrapSize = 1120 + 4 + 64 + 16
+const bootstrapMin = 1120 + 4 + 64 + 16
 
 func bootstrapInfo(org krama.OrgID, d krama.DeviceID) []byte { return enc("bootstrap", org[:], d[:]) }
 
-// SealBootstrap seals b to a new device, so that the relay does not learn which commitments belong to whom.
-func SealBootstrap(org krama.OrgID, r *Request, b Bootstrap) ([]byte, error) {
-	pub, err := hpke.MLKEM768X25519().NewPublicKey(r.KemPub)
+// SealBootstrap seals b to a device, so that the relay does not learn which commitments belong to whom.
+func SealBootstrap(org krama.OrgID, d krama.DeviceID, kemPub []byte, b Bootstrap) ([]byte, error) {
+	pub, err := hpke.MLKEM768X25519().NewPublicKey(kemPub)
 	if err != nil {
 		return nil, malformed("kem key")
 	}
 	pt := append(append(u32(b.Epoch), b.EC[:]...), b.GC[:]...)
-	w, err := hpke.Seal(pub, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), bootstrapInfo(org, r.ID()), pt)
+	w, err := hpke.Seal(pub, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), bootstrapInfo(org, d), append(pt, joined(b.History)...))
 	return w, krama.Wrap("seal.SealBootstrap", err)
 }
 
 // OpenBootstrap opens what SealBootstrap sealed. Nothing in it is believed before the roster confirms it.
 func OpenBootstrap(org krama.OrgID, d *Device, sealed []byte) (b Bootstrap, err error) {
-	if len(sealed) != BootstrapSize {
+	if len(sealed) < bootstrapMin || (len(sealed)-bootstrapMin)%32 != 0 {
 		return b, malformed("bootstrap")
 	}
 	pt, err := hpke.Open(d.KEM, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), bootstrapInfo(org, d.ID()), sealed)
-	if err != nil || len(pt) != 68 {
+	if err != nil || len(pt) < 68 {
 		return b, krama.E("seal.OpenBootstrap", krama.CannotDecrypt, "")
 	}
-	return Bootstrap{binary.BigEndian.Uint32(pt), [32]byte(pt[4:]), [32]byte(pt[36:])}, nil
+	b = Bootstrap{binary.BigEndian.Uint32(pt), [32]byte(pt[4:]), [32]byte(pt[36:]), parted(pt[68:])}
+	if uint64(len(b.History)) != uint64(b.Epoch) {
+		return b, malformed("bootstrap")
+	}
+	return b, nil
 }
 
 // BoxItem is a wrap as it lies in a mailbox: a reference only its owner can compute, then the wrap.

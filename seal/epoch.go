@@ -51,7 +51,8 @@ func (e *Epoch) StreamKey() ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(deriveCtx(e.ES[:], nil, 32, "stream access", e.Context))
 }
 
-// ControlKey returns the key that administers the programme at the relay; only circle 0's founder epoch uses it.
+// ControlKey returns the key that administers the programme at the relay. Circle 0's open epoch has it; at every rotation
+// the old key hands over to the new one.
 func (e *Epoch) ControlKey() ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(deriveCtx(e.ES[:], nil, 32, "relay control", e.Context))
 }
@@ -110,6 +111,41 @@ func OpenWrap(ctx Context, d krama.DeviceID, kem hpke.PrivateKey, wrap []byte, e
 	e := &Epoch{Context: ctx, ES: [32]byte(pt[:32]), KG: [32]byte(pt[32:])}
 	if e.EC() != ec || e.GC() != gc {
 		return nil, krama.E("seal.OpenWrap", krama.Tampered, "commitment")
+	}
+	return e, nil
+}
+
+// WrapRecovery seals ES, and KG if the circle's people are recoverable too, to the trustees' key.
+func (e *Epoch) WrapRecovery(t *TrusteesSet, keyring bool) ([]byte, error) {
+	pub, err := hpke.MLKEM768X25519().NewPublicKey(t.KemPub)
+	if err != nil {
+		return nil, malformed("kem key")
+	}
+	pt := append(bytes.Clone(e.ES[:]), make([]byte, 32)...)
+	if keyring {
+		copy(pt[32:], e.KG[:])
+	}
+	w, err := hpke.Seal(pub, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), recoveryInfo(e.Context, t.ID(), KemHash(t.KemPub), e.EC(), e.GC()), pt)
+	return w, krama.Wrap("seal.WrapRecovery", err)
+}
+
+func recoveryInfo(ctx Context, d krama.DeviceID, kemHash, ec, gc [32]byte) []byte {
+	return encCtx("wrap recovery", ctx, d[:], kemHash[:], ec[:], gc[:])
+}
+
+// OpenWrapRecovery opens a wrap with the trustees' key. It is accepted on ES's commitment alone; KG is zero when the
+// circle's people are not recoverable.
+func OpenWrapRecovery(ctx Context, k *Device, wrap []byte, ec, gc [32]byte) (*Epoch, error) {
+	if len(wrap) != WrapSize {
+		return nil, malformed("wrap")
+	}
+	pt, err := hpke.Open(k.KEM, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), recoveryInfo(ctx, k.ID(), KemHash(k.KEM.PublicKey().Bytes()), ec, gc), wrap)
+	if err != nil || len(pt) != 64 {
+		return nil, krama.E("seal.OpenWrapRecovery", krama.CannotDecrypt, "")
+	}
+	e := &Epoch{Context: ctx, ES: [32]byte(pt[:32]), KG: [32]byte(pt[32:])}
+	if e.EC() != ec || (e.KG != [32]byte{} && e.GC() != gc) {
+		return nil, krama.E("seal.OpenWrapRecovery", krama.Tampered, "commitment")
 	}
 	return e, nil
 }

@@ -2,6 +2,7 @@ package seal
 
 import (
 	"bytes"
+	"io"
 	"slices"
 
 	"krama"
@@ -62,4 +63,42 @@ func (e *Epoch) OpenPage(p uint32, wire []byte) (map[krama.SubjectID]SubjectKey,
 		last, out[id] = id, SubjectKey(pt[i+16:i+48])
 	}
 	return out, nil
+}
+
+// PageHash is a page's part in the keyring's root.
+func PageHash(wire []byte) [32]byte { return Hash("page", wire) }
+
+// KeyringRoot commits to all pages of an epoch's keyring, so that a relay cannot drop, swap or roll one back.
+func (e *Epoch) KeyringRoot(pages [][32]byte) [32]byte {
+	var parts [][]byte
+	for _, p := range pages {
+		parts = append(parts, p[:])
+	}
+	return hashCtx("keyring root", e.Context, parts...)
+}
+
+// SealKeyring seals all keys as pages. The salts are drawn from rand.
+func (e *Epoch) SealKeyring(rand io.Reader, keys map[krama.SubjectID]SubjectKey) (pages [][]byte, err error) {
+	ids := make([]krama.SubjectID, 0, len(keys))
+	for id := range keys {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b krama.SubjectID) int { return bytes.Compare(a[:], b[:]) })
+	for p := 0; len(ids) > 0; p++ {
+		part := map[krama.SubjectID]SubjectKey{}
+		for _, id := range ids[:min(pageEntries, len(ids))] {
+			part[id] = keys[id]
+		}
+		ids = ids[len(part):]
+		var salt [32]byte
+		if _, err := io.ReadFull(rand, salt[:]); err != nil {
+			return nil, krama.Wrap("seal.SealKeyring", err)
+		}
+		wire, err := e.SealPage(uint32(p), salt, part)
+		if err != nil {
+			return nil, err
+		}
+		pages = append(pages, wire)
+	}
+	return pages, nil
 }

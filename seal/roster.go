@@ -2,7 +2,7 @@ package seal
 
 import (
 	"crypto/ed25519"
-	"slices"
+	"encoding/hex"
 
 	"krama"
 )
@@ -10,27 +10,59 @@ import (
 // Roster is the state of a programme: who its members and devices are and which epochs its circles have. It is a pure
 // function of the statements so far.
 type Roster struct {
-	Org     krama.OrgID
-	Head    Head // of circle 0's stream, cumulative over epochs
-	Members map[krama.MemberID]*Member
-	Devices map[krama.DeviceID]*RosterDevice
-	Circles map[krama.CircleID]*RosterCircle
-	nonces  map[[16]byte]bool
-	commits map[[32]byte]bool
+	Org      krama.OrgID
+	Head     Head       // of circle 0's open stream
+	Chain    [][32]byte // chain values by roster position, over all epochs of circle 0
+	Members  map[krama.MemberID]*Member
+	Devices  map[krama.DeviceID]*RosterDevice
+	Circles  map[krama.CircleID]*RosterCircle
+	Trustees *TrusteesSet // nil before any were set
+	TrustAt  uint64       // roster position from which earlier trustees must not read on; 0 while there were none
+	Release  *ReleasePin  // nil before any was pinned
+	Log      []Logged     // every statement, for people to read
+	nonces   map[[16]byte]bool
+	commits  map[[32]byte]bool
+	turned   bool // the statement being folded opens the next epoch of circle 0
 }
 
 // Member is a member of staff.
 type Member struct {
-	ID    krama.MemberID
-	Roles krama.Role
+	ID      krama.MemberID
+	Roles   krama.Role
+	Removed bool
 }
 
-// RosterDevice is an enrolled device.
+// RosterDevice is an enrolled device. Removed ones stay, because what they wrote stays.
 type RosterDevice struct {
-	ID       krama.DeviceID
-	Member   krama.MemberID
-	Request  *Request
-	Verified Verified
+	ID        krama.DeviceID
+	Member    krama.MemberID
+	Request   *Request
+	Verified  Verified
+	KemPub    []byte // the newest KEM key
+	KemAt     uint64 // roster position from which KemPub holds
+	KemMS     uint64 // when, by the clock of who said it
+	Since     uint64 // roster position of its enrolment
+	Removed   uint64 // roster position of its removal; 0 while it is trusted
+	Reason    Reason
+	Recovered bool   // brought in by the trustees' key
+	CoolOff   uint64 // milliseconds; before it a recovered device must not act
+}
+
+// Logged is one statement in plain parts. Refused ones changed nothing.
+type Logged struct {
+	N       uint64 // roster position
+	TimeMS  uint64 // by the author's clock
+	Author  krama.DeviceID
+	Type    string
+	Circle  krama.CircleID
+	Epoch   uint32
+	Member  krama.MemberID
+	Device  krama.DeviceID
+	Roles   krama.Role
+	Reason  Reason
+	Count   int // devices of an epoch, trustees
+	K       int
+	Refused bool
 }
 
 // RosterCircle is a circle and its epochs, oldest first.
@@ -40,15 +72,21 @@ type RosterCircle struct {
 	Epochs []*RosterEpoch
 }
 
-// RosterEpoch is an open epoch and the devices keyed for it.
+// RosterEpoch is an epoch and the devices keyed for it. Who may write is settled when a device is keyed: what a record was
+// worth does not change with a later role.
 type RosterEpoch struct {
 	EpochOpen
-	Keyed map[krama.DeviceID]bool
+	Keyed   map[krama.DeviceID]bool
+	writers map[krama.DeviceID]bool
+	Opened  uint64   // roster position
+	TimeMS  uint64   // by the opening admin's clock
+	after   [32]byte // what H_0 is chained to
 }
 
 // NewRoster returns the roster of an organisation before its genesis was read.
 func NewRoster(org krama.OrgID) *Roster {
-	return &Roster{Org: org, Head: Start(Context{Org: org}, org), Members: map[krama.MemberID]*Member{},
+	start := Start(Context{Org: org}, org)
+	return &Roster{Org: org, Head: start, Chain: [][32]byte{start.H}, Members: map[krama.MemberID]*Member{},
 		Devices: map[krama.DeviceID]*RosterDevice{}, Circles: map[krama.CircleID]*RosterCircle{},
 		nonces: map[[16]byte]bool{}, commits: map[[32]byte]bool{}}
 }
@@ -61,6 +99,9 @@ func (r *Roster) Author(c krama.CircleID, epoch uint32, d krama.DeviceID) (ed255
 		return nil, false
 	}
 	ring := r.Circles[c]
+	if c == krama.OrgCircle && dev.Removed != 0 {
+		return dev.Request.SigPub, false
+	}
 	if ring == nil || int(epoch) >= len(ring.Epochs) {
 		founding := c == krama.OrgCircle && ring != nil && len(ring.Epochs) == 0 && len(r.Devices) == 1
 		return dev.Request.SigPub, founding
@@ -68,15 +109,31 @@ func (r *Roster) Author(c krama.CircleID, epoch uint32, d krama.DeviceID) (ed255
 	return dev.Request.SigPub, ring.Epochs[epoch].Keyed[d]
 }
 
-// MayWrite reports whether the device's member may write items of kind k in the circle: step 9.
-func (r *Roster) MayWrite(c krama.CircleID, d krama.DeviceID, k ItemKind) bool {
-	dev, ring := r.Devices[d], r.Circles[c]
-	if dev == nil || ring == nil {
+// Newcomer returns the signing key of a device that brings itself in with the trustees' key; Apply checks that key.
+func (r *Roster) Newcomer(env *Envelope) (ed25519.PublicKey, bool) {
+	if env.Kind != EnvRoster || env.Len() != 1 || r.Devices[env.Author] != nil {
+		return nil, false
+	}
+	it, v := env.Item(0, nil)
+	if v != Fine || it.Kind != KindStatement {
+		return nil, false
+	}
+	st, err := StatementOf(it.Body)
+	if err != nil || st.RecoveryUse == nil || st.RecoveryUse.Device.ID() != env.Author {
+		return nil, false
+	}
+	return st.RecoveryUse.Device.SigPub, true
+}
+
+// MayWrite reports whether a device may write items of kind k in a circle's epoch: step 9.
+func (r *Roster) MayWrite(c krama.CircleID, epoch uint32, d krama.DeviceID, k ItemKind) bool {
+	ring := r.Circles[c]
+	if ring == nil || int(epoch) >= len(ring.Epochs) {
 		return false
 	}
 	switch k {
 	case KindRecord, KindCircleRecord, KindSubjectKey, KindShred:
-		return c != krama.OrgCircle && r.Members[dev.Member].Roles&ring.Writers != 0
+		return c != krama.OrgCircle && ring.Epochs[epoch].writers[d]
 	case KindHeartbeat, KindRewrap, KindAnswer:
 		return true
 	}
@@ -92,21 +149,39 @@ func (r *Roster) Latest(c krama.CircleID) *RosterEpoch {
 	return ring.Epochs[len(ring.Epochs)-1]
 }
 
+// At is the roster's position: how many envelopes circle 0 has had over all its epochs, and the chain value there.
+func (r *Roster) At() Head { return Head{uint64(len(r.Chain) - 1), r.Head.H} }
+
 // StartOf returns H_0 of a circle's epoch.
 func (r *Roster) StartOf(c krama.CircleID, epoch uint32) (Head, bool) {
 	ring := r.Circles[c]
 	if ring == nil || int(epoch) >= len(ring.Epochs) {
 		return Head{}, false
 	}
-	f := ring.Origin
-	if epoch > 0 {
-		f = ring.Epochs[epoch].Closes.H
-	}
-	return Start(Context{r.Org, c, epoch}, f), true
+	return Start(Context{r.Org, c, epoch}, ring.Epochs[epoch].after), true
 }
 
-// Advance moves the head over an envelope of circle 0 that is no statement.
-func (r *Roster) Advance(id [32]byte) { r.Head = r.Head.Link(id) }
+// ClosedAt returns the signed end of a circle's epoch once the next one is open.
+func (r *Roster) ClosedAt(c krama.CircleID, epoch uint32) (Head, bool) {
+	ring := r.Circles[c]
+	if ring == nil || int(epoch)+1 >= len(ring.Epochs) {
+		return Head{}, false
+	}
+	return ring.Epochs[epoch+1].Closes, true
+}
+
+// Advance moves the head over an envelope of circle 0. The statement that opens circle 0's next epoch is the last of its
+// stream; the next stream begins at the value the chain has after it.
+func (r *Roster) Advance(id [32]byte) {
+	r.Head = r.Head.Link(id)
+	if r.turned {
+		e := r.Latest(krama.OrgCircle)
+		e.after = r.Head.H
+		r.Head = Start(Context{r.Org, krama.OrgCircle, e.Epoch}, e.after)
+		r.turned = false
+	}
+	r.Chain = append(r.Chain, r.Head.H)
+}
 
 // Apply checks one opened envelope of circle 0, folds it in and moves the head over it, whatever the result. The first
 // statement must hash to the organisation's id. A statement that breaks a rule changes nothing else and is reported:
@@ -114,7 +189,7 @@ func (r *Roster) Advance(id [32]byte) { r.Head = r.Head.Link(id) }
 // NotYet for a later version's type.
 func (r *Roster) Apply(env *Envelope) error {
 	const op = "seal.Roster"
-	if env.Header.Head != r.Head || env.Header.Roster != r.Head {
+	if env.Header.Head != r.Head || env.Header.Roster != r.At() {
 		r.Advance(env.ID)
 		return krama.E(op, krama.Tampered, "a statement does not follow its predecessor")
 	}
@@ -130,16 +205,16 @@ func (r *Roster) Apply(env *Envelope) error {
 		r.Advance(env.ID)
 		return krama.E(op, krama.Tampered, "not a roster statement")
 	}
-	return r.apply(env.Author, env.ID, body, ed25519.Verify, func(pub ed25519.PublicKey) bool { return env.Verify(pub) == Fine })
+	return r.apply(env.Author, env.ID, env.TimeMS, body, ed25519.Verify, func(pub ed25519.PublicKey) bool { return env.Verify(pub) == Fine })
 }
 
 // Replay folds in a statement that Apply accepted before, from the device's own sealed journal, without checking
 // signatures again.
-func (r *Roster) Replay(author krama.DeviceID, id [32]byte, body []byte) error {
-	return r.apply(author, id, body, func(ed25519.PublicKey, []byte, []byte) bool { return true }, func(ed25519.PublicKey) bool { return true })
+func (r *Roster) Replay(author krama.DeviceID, id [32]byte, timeMS uint64, body []byte) error {
+	return r.apply(author, id, timeMS, body, func(ed25519.PublicKey, []byte, []byte) bool { return true }, func(ed25519.PublicKey) bool { return true })
 }
 
-func (r *Roster) apply(author krama.DeviceID, id [32]byte, body []byte, cosigned func(ed25519.PublicKey, []byte, []byte) bool, signed func(ed25519.PublicKey) bool) error {
+func (r *Roster) apply(author krama.DeviceID, id [32]byte, timeMS uint64, body []byte, cosigned func(ed25519.PublicKey, []byte, []byte) bool, signed func(ed25519.PublicKey) bool) (err error) {
 	const op = "seal.Roster"
 	defer r.Advance(id)
 	raw, co, err := parseStatementBody(body)
@@ -150,39 +225,67 @@ func (r *Roster) apply(author krama.DeviceID, id [32]byte, body []byte, cosigned
 	if err != nil {
 		return err
 	}
-	if r.Head.N == 0 {
-		return r.found(author, st, raw, signed)
+	defer func() {
+		l := st.logged()
+		l.N, l.TimeMS, l.Author, l.Refused = r.At().N+1, timeMS, author, err != nil
+		r.Log = append(r.Log, l)
+	}()
+	if r.At().N == 0 {
+		return r.found(author, timeMS, st, raw, signed)
 	}
 	pub, keyed := r.Author(krama.OrgCircle, r.orgEpoch(), author)
+	if u := st.RecoveryUse; u != nil {
+		pub, keyed = u.Device.SigPub, u.Device.ID() == author && r.Devices[author] == nil
+	}
 	if !keyed {
 		return krama.E(op, krama.NotAllowed, "author")
 	}
 	if !signed(pub) {
 		return krama.E(op, krama.Tampered, "signature")
 	}
-	if r.nonces[st.Nonce] || r.Head.N+1 > st.NotAfter {
+	if r.nonces[st.Nonce] || r.At().N+1 > st.NotAfter {
 		return krama.E(op, krama.Invalid, "a repeated or late statement")
 	}
-	signers := map[krama.MemberID]bool{r.Devices[author].Member: true}
+	m := Hash("roster cosign", r.Org[:], raw)
+	s := signers{id: id, at: r.At().N + 1, timeMS: timeMS, author: author}
+	members := map[krama.MemberID]bool{}
+	if st.RecoveryUse == nil {
+		members[r.Devices[author].Member] = true
+	}
 	for _, c := range co {
+		if r.Trustees != nil && c.Device == r.Trustees.ID() {
+			if !cosigned(r.Trustees.SigPub, m[:], c.Sig) {
+				return krama.E(op, krama.Tampered, "the trustees' signature")
+			}
+			s.trustees = true
+			continue
+		}
 		pub, keyed := r.Author(krama.OrgCircle, r.orgEpoch(), c.Device)
-		m := Hash("roster cosign", r.Org[:], raw)
 		if !keyed || !cosigned(pub, m[:], c.Sig) {
 			return krama.E(op, krama.Tampered, "cosignature")
 		}
-		signers[r.Devices[c.Device].Member] = true
+		members[r.Devices[c.Device].Member] = true
 	}
-	admins := 0
-	for m := range signers {
+	for m := range members {
 		if r.Members[m].Roles&krama.RoleAdmin != 0 {
-			admins++
+			s.admins++
 		}
 	}
-	if err := r.fold(st, author, id, admins); err != nil {
+	if err := r.fold(st, s); err != nil {
 		return err
 	}
 	r.nonces[st.Nonce] = true
 	return nil
+}
+
+// signers is who stands behind a statement.
+type signers struct {
+	id       [32]byte // the envelope's
+	author   krama.DeviceID
+	admins   int // different admins
+	trustees bool
+	at       uint64 // the statement's roster position
+	timeMS   uint64
 }
 
 func (r *Roster) orgEpoch() uint32 {
@@ -192,7 +295,7 @@ func (r *Roster) orgEpoch() uint32 {
 	return 0
 }
 
-func (r *Roster) found(author krama.DeviceID, st *Statement, raw []byte, signed func(ed25519.PublicKey) bool) error {
+func (r *Roster) found(author krama.DeviceID, timeMS uint64, st *Statement, raw []byte, signed func(ed25519.PublicKey) bool) error {
 	const op = "seal.Roster"
 	if st.Genesis == nil || Hash("org", raw) != r.Org {
 		return krama.E(op, krama.Tampered, "this is another organisation")
@@ -202,124 +305,11 @@ func (r *Roster) found(author krama.DeviceID, st *Statement, raw []byte, signed 
 		return krama.E(op, krama.Tampered, "genesis signature")
 	}
 	r.nonces[st.Nonce] = true
-	r.Members[g.Founder] = &Member{g.Founder, krama.RoleAdmin}
-	r.Devices[author] = &RosterDevice{author, g.Founder, g.Device, ByScan}
+	r.Members[g.Founder] = &Member{ID: g.Founder, Roles: krama.RoleAdmin}
+	r.Devices[author] = &RosterDevice{ID: author, Member: g.Founder, Request: g.Device, Verified: ByScan, KemPub: g.Device.KemPub, KemAt: 1, KemMS: timeMS, Since: 1}
 	r.Circles[krama.OrgCircle] = &RosterCircle{CircleCreate: CircleCreate{Recoverable: true, History: true, Readers: ^krama.Role(0), Writers: krama.RoleAdmin}, Origin: r.Org}
 	return nil
 }
 
-// need is how many admins must sign what two must sign: two, once the organisation has two who can, that is, whose devices
-// are keyed for the roster. Counting one without a device would mean that her first device could never be enrolled.
-func (r *Roster) need() int {
-	able := map[krama.MemberID]bool{}
-	if e := r.Latest(krama.OrgCircle); e != nil {
-		for d := range e.Keyed {
-			if m := r.Devices[d].Member; r.Members[m].Roles&krama.RoleAdmin != 0 {
-				able[m] = true
-			}
-		}
-	}
-	return min(len(able), 2)
-}
-
-func (r *Roster) fold(st *Statement, author krama.DeviceID, id [32]byte, admins int) error {
-	const op = "seal.Roster"
-	refuse := func(k krama.Kind, why string) error { return krama.E(op, k, why) }
-	if admins < 1 {
-		return refuse(krama.NotAllowed, "only an admin may change the roster")
-	}
-	two := r.need()
-	switch {
-	case st.Genesis != nil:
-		return refuse(krama.Invalid, "a second genesis")
-
-	case st.MemberAdd != nil:
-		m := st.MemberAdd
-		if r.Members[m.Member] != nil {
-			return refuse(krama.Invalid, "member exists")
-		}
-		if m.Roles&(krama.RoleAdmin|krama.RoleSafeguarding) != 0 && admins < two {
-			return refuse(krama.NotAllowed, "two admins must sign this role")
-		}
-		r.Members[m.Member] = &Member{m.Member, m.Roles}
-
-	case st.DeviceAdd != nil:
-		d := st.DeviceAdd
-		dev := d.Device.ID()
-		member := r.Members[d.Member]
-		switch {
-		case member == nil || r.Devices[dev] != nil:
-			return refuse(krama.Invalid, "no such member, or the device is enrolled already")
-		case !CheckProof(r.Org, d.Device, d.Secret, d.Proof):
-			return refuse(krama.Tampered, "the device's proof")
-		case member.Roles&krama.RoleAdmin != 0 && admins < two:
-			return refuse(krama.NotAllowed, "two admins must enrol an admin's device")
-		}
-		r.Devices[dev] = &RosterDevice{dev, d.Member, d.Device, d.Verified}
-
-	case st.CircleCreate != nil:
-		c := st.CircleCreate
-		if r.Circles[c.Circle] != nil {
-			return refuse(krama.Invalid, "circle exists")
-		}
-		if admins < two {
-			return refuse(krama.NotAllowed, "two admins must make a circle")
-		}
-		r.Circles[c.Circle] = &RosterCircle{CircleCreate: *c, Origin: id}
-
-	case st.EpochOpen != nil:
-		return r.open(st.EpochOpen, author)
-
-	case st.EpochGrant != nil:
-		g := st.EpochGrant
-		e := r.Latest(g.Circle)
-		switch {
-		case e == nil || e.Epoch != g.Epoch || e.Keyed[g.Device]:
-			return refuse(krama.Invalid, "not the open epoch, or keyed already")
-		case !e.Keyed[author]:
-			return refuse(krama.NotAllowed, "the granting admin is not in the circle")
-		case r.Circles[g.Circle].Readers&krama.RoleSafeguarding != 0 && (admins < two || r.Devices[g.Device] == nil || r.Devices[g.Device].Verified != ByScan):
-			return refuse(krama.NotAllowed, "two admins must grant a safeguarding circle, to a scanned device")
-		case !r.entitled(g.Circle, g.Device):
-			return refuse(krama.Invalid, "the member has no role in the circle")
-		}
-		e.Keyed[g.Device] = true
-	}
-	return nil
-}
-
-// entitled reports whether a device's member has a role in the circle.
-func (r *Roster) entitled(c krama.CircleID, d krama.DeviceID) bool {
-	dev := r.Devices[d]
-	return dev != nil && (c == krama.OrgCircle || r.Members[dev.Member].Roles&r.Circles[c].Readers != 0)
-}
-
-func (r *Roster) open(e *EpochOpen, author krama.DeviceID) error {
-	const op = "seal.Roster"
-	ring := r.Circles[e.Circle]
-	if ring == nil || int(e.Epoch) != len(ring.Epochs) {
-		return krama.E(op, krama.Invalid, "epochs rise by one")
-	}
-	if r.commits[e.EC] || r.commits[e.GC] || e.EC == e.GC {
-		return krama.E(op, krama.Invalid, "a repeated commitment")
-	}
-	if e.Epoch == 0 && (len(e.Back) != 0 || e.Closes != (Head{})) {
-		return krama.E(op, krama.Invalid, "epoch 0 has nothing before it")
-	}
-	if e.Epoch > 0 && !ring.Epochs[e.Epoch-1].Keyed[author] {
-		return krama.E(op, krama.NotAllowed, "the admin is not in the circle")
-	}
-	if len(e.Devices) == 0 || !slices.Contains(e.Devices, author) {
-		return krama.E(op, krama.Invalid, "the opening admin must be in the epoch")
-	}
-	keyed := map[krama.DeviceID]bool{}
-	for _, d := range e.Devices {
-		if keyed[d] || !r.entitled(e.Circle, d) {
-			return krama.E(op, krama.Invalid, "a device that may not be keyed")
-		}
-		keyed[d] = true
-	}
-	ring.Epochs = append(ring.Epochs, &RosterEpoch{*e, keyed})
-	r.commits[e.EC], r.commits[e.GC] = true, true
-	return nil
-}
+// Mark names an epoch in a few characters.
+func (e *RosterEpoch) Mark() string { return hex.EncodeToString(e.EC[:8]) }

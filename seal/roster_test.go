@@ -52,7 +52,7 @@ func (h *house) statement(fill func(*Statement)) *Statement {
 
 func (h *house) say(d *Device, st *Statement, co ...Cosignature) error {
 	h.t.Helper()
-	hd := Header{Author: d.ID(), Kind: EnvRoster, Seq: h.seq + 1, Prev: h.prev, Head: h.roster.Head, Roster: h.roster.Head}
+	hd := Header{Author: d.ID(), Kind: EnvRoster, Seq: h.seq + 1, Prev: h.prev, Head: h.roster.Head, Roster: h.roster.At()}
 	wire, err := h.epoch.Seal(rand.Reader, d, hd, []Item{{Kind: KindStatement, Body: StatementBody(st.Marshal(), co...)}}, nil)
 	h.must(err)
 	env, v := h.epoch.Open(wire)
@@ -98,7 +98,7 @@ func TestRosterFoldsAndReplays(t *testing.T) {
 	if _, ok := h.roster.Author(c, 0, d.ID()); !ok {
 		t.Error("a granted device is no author")
 	}
-	if !h.roster.MayWrite(c, d.ID(), KindRecord) || h.roster.MayWrite(krama.OrgCircle, d.ID(), KindRecord) {
+	if !h.roster.MayWrite(c, 0, d.ID(), KindRecord) || h.roster.MayWrite(krama.OrgCircle, 0, d.ID(), KindRecord) {
 		t.Error("MayWrite")
 	}
 	w, err := e.Wrap(d.ID(), d.KEM.PublicKey().Bytes())
@@ -172,8 +172,8 @@ func TestRosterRefuses(t *testing.T) {
 			}))
 		}, krama.Tampered},
 		"a later version's statement": {func(h *house, w *Device) error {
-			raw := enc("roster device.remove", make([]byte, 16), u64(99), make([]byte, 16))
-			hd := Header{Author: h.founder.ID(), Kind: EnvRoster, Head: h.roster.Head, Roster: h.roster.Head}
+			raw := enc("roster partner.pin", make([]byte, 16), u64(99), make([]byte, 16))
+			hd := Header{Author: h.founder.ID(), Kind: EnvRoster, Head: h.roster.Head, Roster: h.roster.At()}
 			wire, _ := h.epoch.Seal(rand.Reader, h.founder, hd, []Item{{Kind: KindStatement, Body: StatementBody(raw)}}, nil)
 			env, _ := h.epoch.Open(wire)
 			return h.roster.Apply(env)

@@ -20,6 +20,14 @@ type Statement struct {
 	CircleCreate *CircleCreate
 	EpochOpen    *EpochOpen
 	EpochGrant   *EpochGrant
+	MemberRole   *MemberRole
+	MemberRemove *MemberRemove
+	DeviceRekey  *DeviceRekey
+	DeviceRemove *DeviceRemove
+	CirclePolicy *CirclePolicy
+	TrusteesSet  *TrusteesSet
+	RecoveryUse  *RecoveryUse
+	ReleasePin   *ReleasePin
 }
 
 // Genesis founds a programme. Its hash is the organisation's id.
@@ -58,8 +66,9 @@ type DeviceAdd struct {
 // CircleCreate makes a circle. What it is for is said only inside it.
 type CircleCreate struct {
 	Circle        krama.CircleID
-	Recoverable   bool
+	Recoverable   bool // trustees can open its epochs
 	History       bool // joiners read earlier epochs
+	Keyring       bool // trustees can open its people's keys too; without it their records stay closed
 	RetentionDays uint32
 	Readers       krama.Role // members with one of these may be keyed
 	Writers       krama.Role // records of others are refused by every reader
@@ -74,7 +83,7 @@ type EpochOpen struct {
 	Devices     []krama.DeviceID
 	Closes      Head
 	KeyringRoot [32]byte
-	Pages       uint32
+	Pages       [][32]byte // where the keyring's pages lie at the relay; KeyringRoot says what they must be
 }
 
 // EpochGrant adds one device to an open epoch.
@@ -85,9 +94,7 @@ type EpochGrant struct {
 }
 
 // later are the statement types of the protocol that this version knows by name and refuses.
-var later = map[string]bool{"member.role": true, "device.rekey": true, "device.remove": true, "member.remove": true,
-	"circle.policy": true, "shred.note": true, "trustees.set": true, "recovery.use": true, "partner.pin": true,
-	"release.pin": true, "checkpoint": true}
+var later = map[string]bool{"shred.note": true, "partner.pin": true, "checkpoint": true}
 
 // NewStatement draws a nonce for a statement that is void after position notAfter.
 func NewStatement(rand io.Reader, notAfter uint64) (*Statement, error) {
@@ -109,28 +116,48 @@ func (s *Statement) Marshal() []byte {
 		d := s.DeviceAdd
 		return enc("roster device.add", append(f, d.Member[:], d.Device.Marshal(), []byte{d.Algorithm}, []byte{byte(d.Verified)}, d.Secret[:], d.Proof)...)
 	case s.CircleCreate != nil:
-		c := s.CircleCreate
-		var flags byte
-		if c.Recoverable {
-			flags |= 1
-		}
-		if c.History {
-			flags |= 2
-		}
-		return enc("roster circle.create", append(f, c.Circle[:], []byte{flags}, u32(c.RetentionDays), u16(uint16(c.Readers)), u16(uint16(c.Writers)))...)
+		return enc("roster circle.create", append(f, s.CircleCreate.fields()...)...)
 	case s.EpochOpen != nil:
 		e := s.EpochOpen
 		var devices []byte
 		for _, d := range e.Devices {
 			devices = append(devices, d[:]...)
 		}
-		return enc("roster epoch.open", append(f, e.Circle[:], u32(e.Epoch), e.EC[:], e.GC[:], e.Back, devices,
-			append(u64(e.Closes.N), e.Closes.H[:]...), e.KeyringRoot[:], u32(e.Pages))...)
+		f = append(f, e.Circle[:], u32(e.Epoch), e.EC[:], e.GC[:], e.Back, devices, e.Closes.Marshal(), e.KeyringRoot[:], u32(uint32(len(e.Pages))))
+		if len(e.Pages) > 0 {
+			f = append(f, joined(e.Pages))
+		}
+		return enc("roster epoch.open", f...)
 	case s.EpochGrant != nil:
 		g := s.EpochGrant
 		return enc("roster epoch.grant", append(f, g.Circle[:], u32(g.Epoch), g.Device[:])...)
 	}
-	panic("seal: empty statement")
+	typ, more := s.change()
+	return enc("roster "+typ, append(f, more...)...)
+}
+
+func (c *CircleCreate) fields() [][]byte {
+	var flags byte
+	for i, on := range []bool{c.Recoverable, c.History, c.Keyring} {
+		if on {
+			flags |= 1 << i
+		}
+	}
+	return [][]byte{c.Circle[:], {flags}, u32(c.RetentionDays), u16(uint16(c.Readers)), u16(uint16(c.Writers))}
+}
+
+func joined(list [][32]byte) (out []byte) {
+	for _, x := range list {
+		out = append(out, x[:]...)
+	}
+	return out
+}
+
+func parted(b []byte) (out [][32]byte) {
+	for ; len(b) >= 32; b = b[32:] {
+		out = append(out, [32]byte(b))
+	}
+	return out
 }
 
 func u16(v uint16) []byte { return binary.BigEndian.AppendUint16(nil, v) }
@@ -158,6 +185,7 @@ func ParseStatement(b []byte) (*Statement, error) {
 		}
 		return true
 	}
+	var pages []byte
 	be16 := func(i int) krama.Role { return krama.Role(binary.BigEndian.Uint16(f[i])) }
 	be32 := func(i int) uint32 { return binary.BigEndian.Uint32(f[i]) }
 	switch typ {
@@ -185,16 +213,20 @@ func ParseStatement(b []byte) (*Statement, error) {
 		}
 		s.DeviceAdd = &DeviceAdd{krama.MemberID(f[0]), r, f[2][0], Verified(f[3][0]), [32]byte(f[4]), f[5]}
 	case "circle.create":
-		if !sized(16, 1, 4, 2, 2) || f[1][0] > 3 {
+		if !sized(16, 1, 4, 2, 2) || f[1][0] > 7 {
 			return nil, malformed("circle.create")
 		}
-		s.CircleCreate = &CircleCreate{krama.CircleID(f[0]), f[1][0]&1 != 0, f[1][0]&2 != 0, be32(2), be16(3), be16(4)}
+		s.CircleCreate = parseCircle(f)
 	case "epoch.open":
-		if !sized(16, 4, 32, 32, -1, -1, 40, 32, 4) || (len(f[4]) != 0 && len(f[4]) != 48) || len(f[5])%16 != 0 {
+		if len(f) == 10 {
+			pages, f = f[9], f[:9]
+		}
+		if !sized(16, 4, 32, 32, -1, -1, 40, 32, 4) || (len(f[4]) != 0 && len(f[4]) != 48) || len(f[5])%16 != 0 ||
+			len(pages)%32 != 0 || uint64(be32(8))*32 != uint64(len(pages)) {
 			return nil, malformed("epoch.open")
 		}
 		e := &EpochOpen{Circle: krama.CircleID(f[0]), Epoch: be32(1), EC: [32]byte(f[2]), GC: [32]byte(f[3]), Back: f[4],
-			Closes: Head{binary.BigEndian.Uint64(f[6]), [32]byte(f[6][8:])}, KeyringRoot: [32]byte(f[7]), Pages: be32(8)}
+			Closes: Head{binary.BigEndian.Uint64(f[6]), [32]byte(f[6][8:])}, KeyringRoot: [32]byte(f[7]), Pages: parted(pages)}
 		for i := 0; i < len(f[5]); i += 16 {
 			e.Devices = append(e.Devices, krama.DeviceID(f[5][i:i+16]))
 		}
@@ -208,7 +240,7 @@ func ParseStatement(b []byte) (*Statement, error) {
 		if later[typ] {
 			return nil, krama.E("seal.ParseStatement", krama.NotYet, typ)
 		}
-		return nil, malformed("statement")
+		return s, s.parseChange(typ, f, sized)
 	}
 	return s, nil
 }

@@ -21,6 +21,10 @@ const (
 	PathDropGet = "/v1/drop/get"
 	PathBlobPut = "/v1/blob/put"
 	PathBlobGet = "/v1/blob/get"
+
+	PathControl  = "/v1/control"   // hands the programme to another control key
+	PathBoxKeep  = "/v1/box/keep"  // a mailbox that does not expire: the trustees'
+	PathBlobDrop = "/v1/blob/drop" // old keyring pages
 )
 
 // TimeHeader carries the relay's time in milliseconds in every answer, for callers whose clocks are wrong.

@@ -4,6 +4,7 @@ package memory
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type Store struct {
 
 type stream struct {
 	relay.Stream
+	line    seal.StreamID // the first of its line
 	entries []relay.Entry
 	at      map[[32]byte]bool
 }
@@ -72,16 +74,42 @@ func (s *Store) Programme(_ context.Context, id [16]byte) (relay.Programme, erro
 }
 
 // CreateStream implements relay.Streams.
-func (s *Store) CreateStream(_ context.Context, st relay.Stream) error {
+func (s *Store) CreateStream(_ context.Context, st relay.Stream, before *seal.StreamID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	line := st.ID
+	if before != nil {
+		b, ok := s.streams[*before]
+		if !ok || b.Programme != st.Programme {
+			return krama.E("memory", krama.NotFound, "stream")
+		}
+		line = b.line
+	}
 	if old, ok := s.streams[st.ID]; ok {
 		if old.Head != st.Head || !old.Access.Equal(st.Access) || old.Programme != st.Programme {
 			return krama.E("memory", krama.Conflict, "stream")
 		}
 		return nil
 	}
-	s.streams[st.ID] = &stream{Stream: st, at: map[[32]byte]bool{}}
+	s.streams[st.ID] = &stream{Stream: st, line: line, at: map[[32]byte]bool{}}
+	for _, o := range s.streams {
+		if before != nil && o.line == line {
+			o.Access = st.Access
+		}
+	}
+	return nil
+}
+
+// SetControl implements relay.Programmes.
+func (s *Store) SetControl(_ context.Context, id [16]byte, control ed25519.PublicKey) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.programmes[id]
+	if !ok {
+		return krama.E("memory", krama.NotFound, "programme")
+	}
+	p.Control = bytes.Clone(control)
+	s.programmes[id] = p
 	return nil
 }
 
@@ -177,19 +205,38 @@ func (s *Store) CloseStream(_ context.Context, id seal.StreamID, head seal.Head)
 }
 
 // PutBox implements relay.Boxes.
-func (s *Store) PutBox(_ context.Context, box [16]byte, body []byte, expires time.Time, limit int) error {
+func (s *Store) PutBox(_ context.Context, puts []relay.BoxPut, expires time.Time, limit int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, it := range s.boxes[box] {
-		if bytes.Equal(it.body, body) {
-			s.boxes[box][i].expires = expires
-			return nil
+	add := map[[16]byte][]item{}
+next:
+	for _, p := range puts {
+		for i, it := range s.boxes[p.Box] {
+			if bytes.Equal(it.body, p.Item) {
+				s.boxes[p.Box][i].expires = expires
+				continue next
+			}
+		}
+		add[p.Box] = append(add[p.Box], item{bytes.Clone(p.Item), expires})
+		if len(s.boxes[p.Box])+len(add[p.Box]) > limit {
+			return krama.E("memory", krama.Full, "box")
 		}
 	}
-	if len(s.boxes[box]) >= limit {
-		return krama.E("memory", krama.Full, "box")
+	for box, items := range add {
+		s.boxes[box] = append(s.boxes[box], items...)
 	}
-	s.boxes[box] = append(s.boxes[box], item{bytes.Clone(body), expires})
+	return nil
+}
+
+// SetBox implements relay.Boxes.
+func (s *Store) SetBox(_ context.Context, box [16]byte, items [][]byte, expires time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []item
+	for _, b := range items {
+		out = append(out, item{bytes.Clone(b), expires})
+	}
+	s.boxes[box] = out
 	return nil
 }
 
@@ -250,4 +297,17 @@ func (s *Store) Blob(_ context.Context, programme [16]byte, id [32]byte) ([]byte
 		return nil, krama.E("memory", krama.NotFound, "blob")
 	}
 	return b.body, nil
+}
+
+// DropBlobs implements relay.Blobs.
+func (s *Store) DropBlobs(_ context.Context, programme [16]byte, ids [][32]byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		if b, ok := s.blobs[id]; ok && b.programme == programme {
+			s.used[programme] -= int64(len(b.body))
+			delete(s.blobs, id)
+		}
+	}
+	return nil
 }

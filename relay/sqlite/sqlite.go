@@ -4,6 +4,7 @@ package sqlite
 
 import (
 	"context"
+	"crypto/ed25519"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -29,8 +30,13 @@ CREATE INDEX IF NOT EXISTS box_expires ON box (expires);
 CREATE TABLE IF NOT EXISTS blob (id BLOB PRIMARY KEY, programme BLOB NOT NULL, body BLOB NOT NULL) STRICT;
 `
 
+// steps bring an older file to the next version: steps[v-1] from v to v+1. They are never changed.
+var steps = []string{
+	`ALTER TABLE stream ADD COLUMN line BLOB; UPDATE stream SET line=id; CREATE INDEX stream_line ON stream (line);`,
+}
+
 // version is SQLite's user_version of this schema.
-const version = 1
+var version = 1 + len(steps)
 
 // Store is a relay store in one SQLite file.
 type Store struct {
@@ -85,12 +91,18 @@ func (s *Store) prepare(maxBytes int64) error {
 			return failed(err)
 		}
 	}
+	script := ""
 	if v == 0 {
-		if _, err := s.write.Exec(schema + fmt.Sprintf("PRAGMA user_version=%d;", version)); err != nil {
-			return failed(err)
-		}
+		script, v = schema, 1
 	}
-	return nil
+	for ; v < version; v++ {
+		script += steps[v-1]
+	}
+	if script == "" {
+		return nil
+	}
+	_, err := s.write.Exec("BEGIN IMMEDIATE;" + script + fmt.Sprintf("PRAGMA user_version=%d; COMMIT;", version))
+	return failed(err)
 }
 
 // Close waits for writes under way and closes the file.
@@ -204,8 +216,15 @@ func missing(err error) error {
 }
 
 // CreateStream implements relay.Streams.
-func (s *Store) CreateStream(ctx context.Context, st relay.Stream) error {
+func (s *Store) CreateStream(ctx context.Context, st relay.Stream, before *seal.StreamID) error {
 	return s.do(ctx, func(tx *sql.Tx) error {
+		line := st.ID[:]
+		if before != nil {
+			err := tx.QueryRow("SELECT line FROM stream WHERE id=? AND programme=?", before[:], st.Programme[:]).Scan(&line)
+			if err != nil {
+				return missing(err)
+			}
+		}
 		var same bool
 		err := tx.QueryRow("SELECT n=? AND h=? AND access=? AND programme=? FROM stream WHERE id=?",
 			int64(st.Head.N), st.Head.H[:], []byte(st.Access), st.Programme[:], st.ID[:]).Scan(&same)
@@ -213,10 +232,60 @@ func (s *Store) CreateStream(ctx context.Context, st relay.Stream) error {
 			return krama.E("sqlite", krama.Conflict, "stream")
 		}
 		if errors.Is(err, sql.ErrNoRows) {
-			_, err = tx.Exec("INSERT INTO stream (id, programme, access, n, h) VALUES (?, ?, ?, ?, ?)",
-				st.ID[:], st.Programme[:], []byte(st.Access), int64(st.Head.N), st.Head.H[:])
+			_, err = tx.Exec("INSERT INTO stream (id, programme, access, n, h, line) VALUES (?, ?, ?, ?, ?, ?)",
+				st.ID[:], st.Programme[:], []byte(st.Access), int64(st.Head.N), st.Head.H[:], line)
+			if err == nil && before != nil {
+				_, err = tx.Exec("UPDATE stream SET access=? WHERE line=? AND programme=?", []byte(st.Access), line, st.Programme[:])
+			}
 		}
 		return err
+	})
+}
+
+// SetControl implements relay.Programmes.
+func (s *Store) SetControl(ctx context.Context, id [16]byte, control ed25519.PublicKey) error {
+	return s.do(ctx, func(tx *sql.Tx) error {
+		res, err := tx.Exec("UPDATE programme SET control=? WHERE id=?", []byte(control), id[:])
+		if err != nil {
+			return err
+		}
+		if n, _ := res.RowsAffected(); n == 0 {
+			return krama.E("sqlite", krama.NotFound, "programme")
+		}
+		return nil
+	})
+}
+
+// SetBox implements relay.Boxes.
+func (s *Store) SetBox(ctx context.Context, box [16]byte, items [][]byte, expires time.Time) error {
+	return s.do(ctx, func(tx *sql.Tx) error {
+		_, err := tx.Exec("DELETE FROM box WHERE box=?", box[:])
+		for _, it := range items {
+			if err == nil {
+				_, err = tx.Exec("INSERT OR IGNORE INTO box (box, item, expires) VALUES (?, ?, ?)", box[:], it, expires.Unix())
+			}
+		}
+		return err
+	})
+}
+
+// DropBlobs implements relay.Blobs.
+func (s *Store) DropBlobs(ctx context.Context, programme [16]byte, ids [][32]byte) error {
+	return s.do(ctx, func(tx *sql.Tx) error {
+		for _, id := range ids {
+			var n int64
+			err := tx.QueryRow("DELETE FROM blob WHERE id=? AND programme=? RETURNING length(body)", id[:], programme[:]).Scan(&n)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue
+			}
+			if err == nil {
+				_, err = tx.Exec("UPDATE programme SET used=used-? WHERE id=?", n, programme[:])
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -343,21 +412,27 @@ func (s *Store) CloseStream(ctx context.Context, id seal.StreamID, head seal.Hea
 }
 
 // PutBox implements relay.Boxes.
-func (s *Store) PutBox(ctx context.Context, box [16]byte, item []byte, expires time.Time, limit int) error {
+func (s *Store) PutBox(ctx context.Context, puts []relay.BoxPut, expires time.Time, limit int) error {
 	return s.do(ctx, func(tx *sql.Tx) error {
-		var n, there int
-		if err := tx.QueryRow("SELECT count(*), coalesce(sum(item=?), 0) FROM box WHERE box=?", item, box[:]).Scan(&n, &there); err != nil {
-			return err
+		for _, p := range puts {
+			var n, there int
+			if err := tx.QueryRow("SELECT count(*), coalesce(sum(item=?), 0) FROM box WHERE box=?", p.Item, p.Box[:]).Scan(&n, &there); err != nil {
+				return err
+			}
+			var err error
+			switch {
+			case there > 0:
+				_, err = tx.Exec("UPDATE box SET expires=? WHERE box=? AND item=?", expires.Unix(), p.Box[:], p.Item)
+			case n >= limit:
+				err = krama.E("sqlite", krama.Full, "box")
+			default:
+				_, err = tx.Exec("INSERT INTO box (box, item, expires) VALUES (?, ?, ?)", p.Box[:], p.Item, expires.Unix())
+			}
+			if err != nil {
+				return err
+			}
 		}
-		if there > 0 {
-			_, err := tx.Exec("UPDATE box SET expires=? WHERE box=? AND item=?", expires.Unix(), box[:], item)
-			return err
-		}
-		if n >= limit {
-			return krama.E("sqlite", krama.Full, "box")
-		}
-		_, err := tx.Exec("INSERT INTO box (box, item, expires) VALUES (?, ?, ?)", box[:], item, expires.Unix())
-		return err
+		return nil
 	})
 }
 

@@ -21,7 +21,7 @@ const plenty = 1 << 40
 func Run(t *testing.T, open func(*testing.T) relay.Store) {
 	for name, f := range map[string]func(*testing.T, relay.Store){
 		"programmes": programmes, "order": order, "idempotent": idempotent, "conditional": conditional, "atomic": atomic,
-		"closed": closed, "quota": quota, "pages": pages, "boxes": boxes, "blobs": blobs, "concurrent": concurrent, "bytes are owned": owned,
+		"closed": closed, "quota": quota, "pages": pages, "boxes": boxes, "blobs": blobs, "concurrent": concurrent, "line": line, "control": control, "kept boxes": keptBoxes, "dropped blobs": droppedBlobs, "bytes are owned": owned,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -49,7 +49,7 @@ func NewStream(t testing.TB, s relay.Store) relay.Stream {
 	if err := s.AddProgramme(context.Background(), p); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.CreateStream(context.Background(), st); err != nil {
+	if err := s.CreateStream(context.Background(), st, nil); err != nil {
 		t.Fatal(err)
 	}
 	return st
@@ -134,7 +134,7 @@ func idempotent(t *testing.T, s relay.Store) {
 	}
 	st.Access = bytes.Clone(st.Access)
 	st.Access[0] ^= 1
-	want(t, s.CreateStream(ctx, st), krama.Conflict)
+	want(t, s.CreateStream(ctx, st, nil), krama.Conflict)
 }
 
 func conditional(t *testing.T, s relay.Store) {
@@ -216,10 +216,10 @@ func pages(t *testing.T, s relay.Store) {
 func boxes(t *testing.T, s relay.Store) {
 	ctx, now := context.Background(), time.Unix(1_800_000_000, 0)
 	box := [16]byte{3}
-	ok(t, s.PutBox(ctx, box, []byte("one"), now.Add(time.Hour), 2))
-	ok(t, s.PutBox(ctx, box, []byte("one"), now.Add(time.Hour), 2))
-	ok(t, s.PutBox(ctx, box, []byte("two"), now.Add(time.Minute), 2))
-	want(t, s.PutBox(ctx, box, []byte("three"), now.Add(time.Hour), 2), krama.Full)
+	ok(t, s.PutBox(ctx, []relay.BoxPut{{Box: box, Item: []byte("one")}}, now.Add(time.Hour), 2))
+	ok(t, s.PutBox(ctx, []relay.BoxPut{{Box: box, Item: []byte("one")}}, now.Add(time.Hour), 2))
+	ok(t, s.PutBox(ctx, []relay.BoxPut{{Box: box, Item: []byte("two")}}, now.Add(time.Minute), 2))
+	want(t, s.PutBox(ctx, []relay.BoxPut{{Box: box, Item: []byte("three")}}, now.Add(time.Hour), 2), krama.Full)
 	got, err := s.Box(ctx, box, now)
 	ok(t, err)
 	if len(got) != 2 || string(got[0]) != "one" || string(got[1]) != "two" {
@@ -230,8 +230,8 @@ func boxes(t *testing.T, s relay.Store) {
 		t.Errorf("an expired item is shown: %q", got)
 	}
 	ok(t, s.Sweep(ctx, later))
-	ok(t, s.PutBox(ctx, box, []byte("three"), later.Add(time.Hour), 2))
-	ok(t, s.PutBox(ctx, box, []byte("one"), later.Add(9*time.Hour), 2))
+	ok(t, s.PutBox(ctx, []relay.BoxPut{{Box: box, Item: []byte("three")}}, later.Add(time.Hour), 2))
+	ok(t, s.PutBox(ctx, []relay.BoxPut{{Box: box, Item: []byte("one")}}, later.Add(9*time.Hour), 2))
 	if got, _ := s.Box(ctx, box, later.Add(8*time.Hour)); len(got) != 1 || string(got[0]) != "one" {
 		t.Errorf("an item put again expires as before: %q", got)
 	}
@@ -309,4 +309,74 @@ func owned(t *testing.T, s relay.Store) {
 	if len(got) != 1 || !bytes.Equal(got[0].Body, keep) {
 		t.Error("the store shares the caller's bytes")
 	}
+}
+
+func line(t *testing.T, s relay.Store) {
+	ctx, first := context.Background(), NewStream(t, s)
+	other := relay.Stream{ID: seal.StreamID{1}, Programme: first.Programme, Access: bytes.Repeat([]byte{9}, 32)}
+	ok(t, s.CreateStream(ctx, other, nil))
+	before := first.ID
+	for i := range byte(3) {
+		next := relay.Stream{ID: seal.StreamID{2, i}, Programme: first.Programme, Access: bytes.Repeat([]byte{i}, 32)}
+		ok(t, s.CreateStream(ctx, next, &before))
+		ok(t, s.CreateStream(ctx, next, &before))
+		got, err := s.Stream(ctx, first.ID)
+		ok(t, err)
+		if !got.Access.Equal(next.Access) {
+			t.Errorf("after successor %d the first stream answers to another key", i)
+		}
+		before = next.ID
+	}
+	got, err := s.Stream(ctx, other.ID)
+	ok(t, err)
+	if !got.Access.Equal(other.Access) {
+		t.Error("a stream of another line changed its key")
+	}
+	missing := seal.StreamID{77}
+	want(t, s.CreateStream(ctx, relay.Stream{ID: seal.StreamID{3}, Programme: first.Programme, Access: other.Access}, &missing), krama.NotFound)
+	stranger := NewStream(t, s)
+	want(t, s.CreateStream(ctx, relay.Stream{ID: seal.StreamID{3}, Programme: stranger.Programme, Access: other.Access}, &before), krama.NotFound)
+}
+
+func control(t *testing.T, s relay.Store) {
+	ctx := context.Background()
+	p := relay.Programme{ID: [16]byte{4}, Control: bytes.Repeat([]byte{1}, 32)}
+	ok(t, s.AddProgramme(ctx, p))
+	key := bytes.Repeat([]byte{2}, 32)
+	ok(t, s.SetControl(ctx, p.ID, key))
+	ok(t, s.SetControl(ctx, p.ID, key))
+	got, err := s.Programme(ctx, p.ID)
+	ok(t, err)
+	if !bytes.Equal(got.Control, key) {
+		t.Error("the control key is the old one")
+	}
+	want(t, s.SetControl(ctx, [16]byte{5}, key), krama.NotFound)
+}
+
+func keptBoxes(t *testing.T, s relay.Store) {
+	ctx, now := context.Background(), time.Unix(1e9, 0)
+	box := [16]byte{6}
+	ok(t, s.PutBox(ctx, []relay.BoxPut{{Box: box, Item: []byte("old")}}, now.Add(time.Hour), 4))
+	ok(t, s.SetBox(ctx, box, [][]byte{[]byte("a"), []byte("b")}, now.Add(1000*time.Hour)))
+	items, err := s.Box(ctx, box, now.Add(500*time.Hour))
+	ok(t, err)
+	if len(items) != 2 || string(items[0]) != "a" || string(items[1]) != "b" {
+		t.Errorf("got %q", items)
+	}
+}
+
+func droppedBlobs(t *testing.T, s relay.Store) {
+	ctx, st := context.Background(), NewStream(t, s)
+	body := Envelope(5000)
+	id := seal.Hash("blob", body)
+	ok(t, s.PutBlob(ctx, st.Programme, id, body, 6000))
+	ok(t, s.DropBlobs(ctx, [16]byte{1}, [][32]byte{id})) // another programme's: nothing happens
+	if _, err := s.Blob(ctx, st.Programme, id); err != nil {
+		t.Errorf("another programme dropped the blob: %v", err)
+	}
+	ok(t, s.DropBlobs(ctx, st.Programme, [][32]byte{id, {1}}))
+	_, err := s.Blob(ctx, st.Programme, id)
+	want(t, err, krama.NotFound)
+	more := Envelope(5000) // its room is free again
+	ok(t, s.PutBlob(ctx, st.Programme, seal.Hash("blob", more), more, 6000))
 }

@@ -1,0 +1,15 @@
+//go:build ablate
+
+package replica
+
+import "os"
+
+func rule(name string) bool { return os.Getenv("KRAMA_ABLATE") != name }
+
+var (
+	keepUntilSettled = rule("settled")
+	rollBackTail     = rule("tail")
+	persistFirst     = rule("persist")
+	refusePastClose  = rule("close")
+	verifyHeads      = rule("heads")
+)

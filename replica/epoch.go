@@ -1,0 +1,427 @@
+package replica
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"krama"
+	"krama/seal"
+)
+
+func newStream(e *seal.Epoch, start seal.Head) *stream {
+	return &stream{epoch: e, known: map[uint32]*seal.Epoch{e.Epoch: e}, rings: map[uint32]keyring{}, head: start, chain: [][32]byte{start.H},
+		authors: map[krama.DeviceID]*author{}, strangers: map[krama.DeviceID]bool{}}
+}
+
+// restart puts the stream at the beginning of an epoch.
+func (st *stream) restart(e *seal.Epoch, start seal.Head) {
+	st.epoch, st.head, st.chain, st.closed, st.reread = e, start, [][32]byte{start.H}, false, false
+	st.strangers, st.pending = map[krama.DeviceID]bool{}, nil
+	for _, a := range st.authors {
+		a.held = nil
+	}
+}
+
+// newest returns the newest epoch whose secrets are here.
+func (st *stream) newest() *seal.Epoch {
+	return st.known[slices.Max(slices.Collect(maps.Keys(st.known)))]
+}
+
+// again starts a circle's open epoch anew: everything in it is judged once more. Records that come twice are known by
+// their ids.
+func (r *Replica) again(c krama.CircleID) {
+	st := r.streams[c]
+	if st == nil {
+		return
+	}
+	if start, ok := r.roster.StartOf(c, st.epoch.Epoch); ok {
+		for _, a := range st.authors {
+			a.ids = a.ids[:a.base]
+		}
+		st.restart(st.epoch, start)
+	}
+}
+
+// adoptEpochs takes up secrets whose place the roster has only now told.
+func (r *Replica) adoptEpochs() error {
+	waiting := r.waiting
+	r.waiting = nil
+	for _, e := range waiting {
+		if err := r.addEpoch(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addEpoch takes up the secrets of an epoch. The first of a circle starts its stream, and the others follow as they are
+// reached.
+func (r *Replica) addEpoch(e *seal.Epoch) error {
+	if r.roster == nil {
+		return errEntry
+	}
+	st := r.streams[e.Circle]
+	if st != nil {
+		if old := st.known[e.Epoch]; old == nil || old.KG == ([32]byte{}) {
+			st.known[e.Epoch] = e
+			if st.epoch.Epoch == e.Epoch {
+				st.epoch = e
+			}
+		}
+		if st.closed {
+			r.advance(st, e.Circle)
+		}
+		return nil
+	}
+	start, ok := r.roster.StartOf(e.Circle, e.Epoch)
+	if e.Circle == krama.OrgCircle && e.Epoch == 0 {
+		start, ok = seal.Start(e.Context, e.Org), true
+	}
+	if !ok { // the roster that says so was damaged and comes again
+		r.waiting = append(r.waiting, e)
+		return nil
+	}
+	r.streams[e.Circle] = newStream(e, start)
+	if r.keys[e.Circle] == nil {
+		r.keys[e.Circle] = keyring{}
+	}
+	return nil
+}
+
+// close ends the epoch that is being read at the place the roster signed. What was read beyond is void: reading begins
+// again without it.
+func (r *Replica) close(p place, at seal.Head, repair bool) error {
+	st := r.streams[p.circle]
+	if st == nil || st.epoch.Epoch != p.epoch || st.closed {
+		return nil // behind damage
+	}
+	if rollBackTail && st.head.N > at.N {
+		return errCut{p, cut{at.N, repair}}
+	}
+	r.sealed = slices.DeleteFunc(r.sealed, func(s *sealedEnvelope) bool { return s.circle == p.circle })
+	st.closed, r.untidy = true, true
+	r.advance(st, p.circle)
+	return nil
+}
+
+// errCut stops reading a journal: a close lies behind what was read.
+type errCut struct {
+	place
+	cut
+}
+
+func (errCut) Error() string { return "replica: a signed close lies behind what was read" }
+
+// advance goes on to the next epoch of a closed stream, if its secrets are here. The old keyring key is destroyed.
+func (r *Replica) advance(st *stream, c krama.CircleID) {
+	next := st.known[st.epoch.Epoch+1]
+	if next == nil {
+		return
+	}
+	start, ok := r.roster.StartOf(c, next.Epoch)
+	if !ok {
+		return
+	}
+	if c == krama.OrgCircle {
+		st.base += st.head.N
+	}
+	for _, a := range st.authors {
+		a.base = len(a.ids)
+	}
+	old := *st.epoch
+	old.KG = [32]byte{}
+	st.known[old.Epoch] = &old
+	st.restart(next, start)
+	if ring, ok := st.rings[next.Epoch]; ok { // who is not on the new keyring was erased or never was inside the close
+		for s := range r.keys[c] {
+			if _, in := ring[s]; !in && !r.unsent(c, s) {
+				delete(r.keys[c], s)
+			}
+		}
+		delete(st.rings, next.Epoch)
+	}
+}
+
+// adoptOpening takes up the secrets of an epoch that this device has opened, once the roster shows it.
+func (r *Replica) adoptOpening(c krama.CircleID) error {
+	e, latest := r.opening[c], r.roster.Latest(c)
+	if e == nil || latest == nil || latest.Epoch < e.Epoch {
+		return nil
+	}
+	delete(r.opening, c)
+	opened := r.roster.Circles[c].Epochs[e.Epoch]
+	if opened.EC != e.EC() {
+		return nil // another admin was first
+	}
+	// The keyring is made of our own keys: it needs no fetching.
+	if err := r.commit(epochEntry(e), tagged(tagValue, ringKey(c), []byte(opened.Mark()))); err != nil {
+		return err
+	}
+	r.values[string(ringKey(c))] = opened.Mark()
+	return r.addEpoch(e)
+}
+
+// unsent reports whether something about a subject still has to be sent.
+func (r *Replica) unsent(c krama.CircleID, s krama.SubjectID) bool {
+	return slices.ContainsFunc(r.outbox, func(p *pending) bool { return p.circle == c && p.item.Subject == s })
+}
+
+// takeRing takes up the keyring of an epoch.
+func (r *Replica) takeRing(p place, ring keyring) {
+	st := r.streams[p.circle]
+	if st == nil {
+		return
+	}
+	for s, k := range ring {
+		if _, ok := r.keys[p.circle][s]; !ok && !r.shredded[s] {
+			r.keys[p.circle][s] = k
+		}
+	}
+	if p.epoch > st.epoch.Epoch {
+		st.rings[p.epoch] = ring
+	}
+	r.retry(st)
+}
+
+// settle closes the epoch that was read to its signed end, and reports whether the next one can be read now.
+func (r *Replica) settle(c krama.CircleID) (more bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st := r.streams[c]
+	if r.j == nil || st == nil {
+		return false, errLocked
+	}
+	if err := r.adoptOpening(c); err != nil {
+		return false, err
+	}
+	at, ok := r.roster.ClosedAt(c, st.epoch.Epoch)
+	if c == krama.OrgCircle {
+		at = st.head // its last element is the statement itself
+	}
+	if !ok || st.head.N < at.N || st.closed {
+		return false, nil
+	}
+	if verifyHeads && st.chain[at.N] != at.H {
+		return false, r.raise(Alarm{What: AlarmFork, Circle: c, Epoch: st.epoch.Epoch, N: at.N})
+	}
+	p := place{c, st.epoch.Epoch}
+	repair := slices.ContainsFunc(r.alarms, func(a Alarm) bool {
+		return a.What == AlarmRollback && a.Circle == c && a.Epoch == p.epoch
+	})
+	flag := []byte{0}
+	if repair {
+		flag[0] = 1
+	}
+	lost := st.head.N > at.N
+	if err := r.commit(tagged(tagClose, c[:], u32(p.epoch), u64(at.N), at.H[:], flag)); err != nil {
+		return false, err
+	}
+	if lost && rollBackTail {
+		if err := r.reload(); err != nil {
+			return false, err
+		}
+		if err := r.keepOrphans(); err != nil {
+			return false, err
+		}
+	} else if err := r.close(p, at, repair); err != nil {
+		return false, err
+	}
+	if err := r.reannounce(c); err != nil {
+		return false, err
+	}
+	st = r.streams[c]
+	return !st.closed, nil
+}
+
+// reannounce announces again the keys of people whose records wait to be sent and whose own announcement fell outside the
+// close.
+func (r *Replica) reannounce(c krama.CircleID) error {
+	st := r.streams[c]
+	if st.closed || c == krama.OrgCircle {
+		return nil
+	}
+	announced := map[krama.SubjectID]bool{}
+	var first []*pending
+	var entries [][]byte
+	for _, p := range r.outbox {
+		s := p.item.Subject
+		if p.circle != c || announced[s] || s == (krama.SubjectID{}) {
+			continue
+		}
+		announced[s] = true
+		if k, ok := r.keys[c][s]; ok && p.item.Kind != seal.KindSubjectKey {
+			it := seal.Item{Subject: s, Kind: seal.KindSubjectKey, Body: k[:]}
+			first = append(first, &pending{c, it})
+			entries = append(entries, pendingEntry(c, it))
+		}
+	}
+	if len(first) == 0 {
+		return nil
+	}
+	if err := r.commit(entries...); err != nil {
+		return err
+	}
+	r.outbox = append(first, r.outbox...)
+	return nil
+}
+
+// fetchKeys opens wraps for circles the roster keys us for and whose newest secrets are not here, and follows their back
+// links. What is missing is asked for once.
+func (r *Replica) fetchKeys(ctx context.Context, progress func(Progress)) error {
+	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
+	me := r.dev.ID()
+	for c := range r.opening {
+		if err := r.adoptOpening(c); err != nil {
+			r.mu.Unlock()
+			return err
+		}
+	}
+	var want []*seal.RosterEpoch
+	for c := range r.roster.Circles {
+		e := r.roster.Latest(c)
+		if e == nil || !e.Keyed[me] {
+			continue
+		}
+		if st := r.streams[c]; st == nil || st.known[e.Epoch] == nil {
+			want = append(want, e)
+		}
+	}
+	r.mu.Unlock()
+	if len(want) == 0 {
+		return nil
+	}
+	progress(Progress{StageKeys, 0, uint64(len(want))})
+	items, err := r.mailbox(ctx)
+	if err != nil {
+		return err
+	}
+	for i, e := range want {
+		if err := r.takeWrap(ctx, e, items); err != nil {
+			return err
+		}
+		progress(Progress{StageKeys, uint64(i + 1), uint64(len(want))})
+	}
+	return nil
+}
+
+// takeWrap accepts one wrap if the roster's commitments say so.
+func (r *Replica) takeWrap(ctx context.Context, e *seal.RosterEpoch, items [][]byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil {
+		return errLocked
+	}
+	me := r.dev.ID()
+	wrap, ok := seal.FindWrap(items, me, e.EC)
+	if !ok {
+		return r.askRewrap(e.Circle, e.Epoch) // any member may supply it
+	}
+	at := seal.Context{Org: r.roster.Org, Circle: e.Circle, Epoch: e.Epoch}
+	var ep *seal.Epoch
+	var err error
+	for _, k := range r.kems() {
+		if ep, err = seal.OpenWrap(at, me, k, wrap, e.EC, e.GC); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return r.raise(Alarm{What: AlarmTampered, Circle: e.Circle, Epoch: e.Epoch})
+	}
+	return r.takeEpoch(ep)
+}
+
+// takeEpoch keeps an epoch's secrets and those of the epochs before that its back links lead to.
+func (r *Replica) takeEpoch(ep *seal.Epoch) error {
+	list := []*seal.Epoch{ep}
+	ring := r.roster.Circles[ep.Circle]
+	for e := ep; e.Epoch > 0; {
+		if st := r.streams[ep.Circle]; st != nil && st.known[e.Epoch-1] != nil {
+			break
+		}
+		if len(ring.Epochs[e.Epoch].Back) == 0 {
+			break // history was cut on purpose
+		}
+		prev, err := e.OpenBack(ring.Epochs[e.Epoch].Back, ring.Epochs[e.Epoch-1].EC)
+		if err != nil {
+			return r.raise(Alarm{What: AlarmTampered, Circle: ep.Circle, Epoch: e.Epoch})
+		}
+		list = append(list, prev)
+		e = prev
+	}
+	slices.Reverse(list) // the oldest first: the stream starts there
+	var entries [][]byte
+	for _, e := range list {
+		entries = append(entries, epochEntry(e))
+	}
+	if err := r.commit(entries...); err != nil {
+		return err
+	}
+	for _, e := range list {
+		if err := r.addEpoch(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fetchRing reads the keyring that came with the newest epoch of a circle, once.
+func (r *Replica) fetchRing(ctx context.Context, c krama.CircleID) error {
+	r.mu.Lock()
+	st := r.streams[c]
+	if st == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
+	ep := st.newest()
+	open := r.roster.Circles[c].Epochs[ep.Epoch]
+	key := string(ringKey(c))
+	done := r.values[key] == open.Mark() || len(open.Pages) == 0 || ep.KG == [32]byte{}
+	r.mu.Unlock()
+	if done {
+		return nil
+	}
+	ring := keyring{}
+	var hashes [][32]byte
+	for p, id := range open.Pages {
+		wire, err := r.streamCall(ctx, c, seal.PathBlobGet, seal.Frame(id[:]))
+		if err != nil {
+			return err
+		}
+		part, err := ep.OpenPage(uint32(p), wire)
+		if err != nil || seal.Hash("blob", wire) != id {
+			return krama.E("replica.keyring", krama.Tampered, "a page is not what was signed")
+		}
+		maps.Copy(ring, part)
+		hashes = append(hashes, seal.PageHash(wire))
+	}
+	if ep.KeyringRoot(hashes) != open.KeyringRoot {
+		return krama.E("replica.keyring", krama.Tampered, "the pages are not those that were signed")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil {
+		return errLocked
+	}
+	if err := r.commit(keyringEntry(c, ep.Epoch, ring), tagged(tagValue, []byte(key), []byte(open.Mark()))); err != nil {
+		return err
+	}
+	r.values[key] = open.Mark()
+	r.takeRing(place{c, ep.Epoch}, ring)
+	return nil
+}
+
+// ringKey names the value that says which keyring of a circle is here.
+func ringKey(c krama.CircleID) []byte { return []byte(".ring." + c.String()) }
+
+func keyringEntry(c krama.CircleID, epoch uint32, ring keyring) []byte {
+	b := make([]byte, 0, 48*len(ring))
+	for s, k := range ring {
+		b = append(append(b, s[:]...), k[:]...)
+	}
+	return tagged(tagKeyring, c[:], u32(epoch), b)
+}

@@ -1,0 +1,151 @@
+package replica
+
+import (
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"krama"
+	"krama/seal"
+)
+
+func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
+
+// Shred is one erasure as this device knows it.
+type Shred struct {
+	Circle  krama.CircleID
+	Subject krama.SubjectID
+	Epoch   uint32 // in which it was said
+	Author  krama.DeviceID
+	TimeMS  uint64
+	Reason  ShredReason
+}
+
+// ShredReason says why somebody was erased.
+type ShredReason byte
+
+// Reasons of erasure.
+const (
+	ShredAsked   ShredReason = 1 // she asked, or withdrew her consent to be recorded
+	ShredExpired ShredReason = 2 // the circle's retention ended
+	ShredDanger  ShredReason = 3 // the record endangers her
+)
+
+// Shred erases a subject in a circle: her key is destroyed here at once, and on every other device when it reads this.
+func (r *Replica) Shred(k krama.CircleKind, s krama.SubjectID, why ShredReason) error {
+	const op = "replica.Shred"
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil {
+		return errLocked
+	}
+	c, ok := r.circle(k)
+	if !ok || !r.roster.MayWrite(c, r.streams[c].epoch.Epoch, r.dev.ID(), seal.KindShred) {
+		return krama.E(op, krama.NotAllowed, "this member may not erase here")
+	}
+	if _, known := r.keys[c][s]; !known || r.shredded[s] {
+		return krama.E(op, krama.NotFound, "")
+	}
+	it := seal.Item{Subject: s, Kind: seal.KindShred, Body: []byte{byte(why)}}
+	if err := r.commit(pendingEntry(c, it)); err != nil {
+		return err
+	}
+	return r.queue(c, it)
+}
+
+// hide takes a subject off the screen and out of what waits to be sent, but for the erasure itself.
+func (r *Replica) hide(c krama.CircleID, s krama.SubjectID) {
+	r.outbox = slices.DeleteFunc(r.outbox, func(p *pending) bool {
+		return p.circle == c && p.item.Subject == s && p.item.Kind != seal.KindShred && p.item.Kind != seal.KindSubjectKey
+	})
+	if r.Feed != nil {
+		r.Feed(Event{Circle: r.kinds[c], Subject: s})
+	}
+	r.untidy = true
+}
+
+// shred carries out an erasure that is in the stream.
+func (r *Replica) shred(e *entry, it *entryItem) {
+	why := ShredAsked
+	if len(it.Body) == 1 {
+		why = ShredReason(it.Body[0])
+	}
+	if !slices.ContainsFunc(r.shreds, func(s Shred) bool { return s.Subject == it.Subject && s.Circle == e.circle }) {
+		r.shreds = append(r.shreds, Shred{e.circle, it.Subject, e.epoch, e.author, e.timeMS, why})
+	}
+	r.shredded[it.Subject] = true
+	delete(r.keys[e.circle], it.Subject)
+	r.hide(e.circle, it.Subject)
+	r.outbox = slices.DeleteFunc(r.outbox, func(p *pending) bool {
+		return p.circle == e.circle && p.item.Subject == it.Subject && p.item.Kind == seal.KindSubjectKey
+	})
+}
+
+func (r *Replica) shredSince(c krama.CircleID, epoch uint32) bool {
+	return slices.ContainsFunc(r.shreds, func(s Shred) bool { return s.Circle == c && s.Epoch == epoch })
+}
+
+// Erasure is how far an erasure has come: it is complete when every device that could open an old backup has destroyed
+// the key it had then (protocol §10.3).
+type Erasure struct {
+	Shred
+	Rotated bool             // the keyring without her is open
+	Gone    int              // devices that have destroyed their old key
+	Waiting []krama.DeviceID // devices that have not
+	Lost    []krama.DeviceID // removed devices that never said they are empty: they may keep it for ever
+	Horizon time.Time        // when the last waiting device will have, if it is seen in time; zero when complete or unknown
+}
+
+// Complete reports whether nothing that anybody holds opens her records.
+func (e *Erasure) Complete() bool { return e.Rotated && len(e.Waiting) == 0 && len(e.Lost) == 0 }
+
+// Erasures lists every erasure and its horizon, newest first.
+func (r *Replica) Erasures() (out []Erasure) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wiped := map[krama.DeviceID]bool{}
+	for _, m := range r.letters {
+		wiped[m.From] = wiped[m.From] || m.Kind == seal.LetterWiped
+	}
+	for _, s := range slices.Backward(r.shreds) {
+		e := Erasure{Shred: s}
+		ring := r.roster.Circles[s.Circle]
+		end := r.Now().Add(rotateEvery)
+		if int(s.Epoch) < len(ring.Epochs) {
+			var opened uint64
+			if e.Rotated = int(s.Epoch)+1 < len(ring.Epochs); e.Rotated {
+				opened = ring.Epochs[s.Epoch+1].Opened
+			}
+			for d := range ring.Epochs[s.Epoch].Keyed {
+				dev := r.roster.Devices[d]
+				switch {
+				case e.Rotated && dev.KemAt > opened, wiped[d]:
+					e.Gone++
+				case dev.Removed != 0:
+					e.Lost = append(e.Lost, d)
+				default:
+					e.Waiting = append(e.Waiting, d)
+					seen := time.UnixMilli(int64(r.seen[d]))
+					if at := seen.Add(unseenAfter); at.After(end) {
+						end = at
+					}
+				}
+			}
+		}
+		if len(e.Waiting) > 0 {
+			e.Horizon = end
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// Seen returns when a device last wrote, by its own clock; zero when it never did.
+func (r *Replica) Seen(d krama.DeviceID) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen[d] == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(r.seen[d]))
+}

@@ -1,0 +1,325 @@
+package replica
+
+import (
+	"context"
+	"crypto/hpke"
+	"time"
+
+	"krama"
+	"krama/journal"
+	"krama/seal"
+)
+
+// unseenAfter is how long a device may give no sign before it is removed (protocol §10.3).
+const unseenAfter = 90 * 24 * time.Hour
+
+// RemoveDevice ends a device's trust and opens new epochs of every circle it was in. Repeating it goes on where it stopped.
+func (r *Replica) RemoveDevice(ctx context.Context, d krama.DeviceID, why seal.Reason, progress func(done, total int)) error {
+	return r.remove(ctx, func() (bool, func(*seal.Statement)) {
+		dev := r.roster.Devices[d]
+		return dev != nil && dev.Removed == 0, func(s *seal.Statement) { s.DeviceRemove = &seal.DeviceRemove{Device: d, Reason: why} }
+	}, progress)
+}
+
+// RemoveMember ends a membership and the trust of all its devices.
+func (r *Replica) RemoveMember(ctx context.Context, m krama.MemberID, progress func(done, total int)) error {
+	return r.remove(ctx, func() (bool, func(*seal.Statement)) {
+		mem := r.roster.Members[m]
+		return mem != nil && !mem.Removed, func(s *seal.Statement) { s.MemberRemove = &seal.MemberRemove{Member: m} }
+	}, progress)
+}
+
+// SetRoles gives a member other roles and opens new epochs of circles she left.
+func (r *Replica) SetRoles(ctx context.Context, m krama.MemberID, roles krama.Role, progress func(done, total int)) error {
+	err := r.remove(ctx, func() (bool, func(*seal.Statement)) {
+		mem := r.roster.Members[m]
+		return mem != nil && !mem.Removed && mem.Roles != roles, func(s *seal.Statement) { s.MemberRole = &seal.MemberRole{Member: m, Roles: roles} }
+	}, progress)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	var devices []krama.DeviceID
+	for id, d := range r.roster.Devices {
+		if d.Member == m && d.Removed == 0 {
+			devices = append(devices, id)
+		}
+	}
+	r.mu.Unlock()
+	for _, d := range devices {
+		if err := r.grant(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// act says a statement unless the roster shows already what it would do.
+func (r *Replica) act(ctx context.Context, what func() (needed bool, fill func(*seal.Statement))) error {
+	for range 16 {
+		if err := r.readRoster(ctx, nothing); err != nil {
+			return err
+		}
+		r.mu.Lock()
+		if r.j == nil {
+			r.mu.Unlock()
+			return errLocked
+		}
+		needed, fill := what()
+		d := r.roster.Devices[r.dev.ID()]
+		cooling := d != nil && d.Recovered && uint64(r.Now().UnixMilli()) < d.CoolOff
+		r.mu.Unlock()
+		if cooling {
+			return krama.E("replica.act", krama.NotAllowed, "a recovered device waits until the others could say no")
+		}
+		if !needed {
+			return nil
+		}
+		if err := r.statement(ctx, fill); err != nil && krama.KindOf(err) != krama.Conflict {
+			return err
+		}
+		r.mu.Lock()
+		refused := len(r.roster.Log) > 0 && r.roster.Log[len(r.roster.Log)-1].Refused && r.roster.Log[len(r.roster.Log)-1].Author == r.dev.ID()
+		r.mu.Unlock()
+		if refused {
+			return krama.E("replica.act", krama.NotAllowed, "the roster refused it: a second admin must sign, or it would leave nobody")
+		}
+	}
+	return krama.E("replica.act", krama.Conflict, "others were first sixteen times")
+}
+
+func (r *Replica) remove(ctx context.Context, what func() (bool, func(*seal.Statement)), progress func(done, total int)) error {
+	if progress == nil {
+		progress = func(int, int) {}
+	}
+	if err := r.act(ctx, what); err != nil {
+		return err
+	}
+	due := r.Due()
+	for i, c := range due {
+		progress(i, len(due))
+		if c.Forced {
+			if err := r.Rotate(ctx, c.Circle); err != nil {
+				return err
+			}
+		}
+	}
+	progress(len(due), len(due))
+	return nil
+}
+
+// removeUnseen removes devices that gave no sign for 90 days.
+func (r *Replica) removeUnseen(ctx context.Context) error {
+	r.mu.Lock()
+	var list []krama.DeviceID
+	for id, d := range r.roster.Devices {
+		if d.Removed == 0 && id != r.dev.ID() && r.seen[id] != 0 && r.Now().Sub(time.UnixMilli(int64(r.seen[id]))) > unseenAfter {
+			list = append(list, id)
+		}
+	}
+	r.mu.Unlock()
+	for _, d := range list {
+		if err := r.RemoveDevice(ctx, d, seal.ReasonUnseen, nil); err != nil && krama.KindOf(err) != krama.NotAllowed {
+			return err
+		}
+	}
+	return nil
+}
+
+// leave is what a removed device does when it learns so: it hands its unsent work to the admins, destroys its vault, and
+// says that it did. Without the relay it waits: what is typed is not lost.
+func (r *Replica) leave(ctx context.Context) error {
+	const op = "replica.leave"
+	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
+	late := r.lateLetters(nil)
+	r.mu.Unlock()
+	if err := r.post(ctx, seal.LetterLate, late...); err != nil {
+		return krama.Wrap(op, err)
+	}
+	if err := r.Dir.Remove(vaultFile); err != nil { // first: without it the rest is noise
+		return hostError(op, err)
+	}
+	r.mu.Lock()
+	r.wiped = true
+	r.j.Close()
+	r.mu.Unlock()
+	if err := Wipe(r.Dir); err != nil {
+		return err
+	}
+	r.post(ctx, seal.LetterWiped, nil) // if it does not arrive, the office shows removed, never wiped
+	r.Close()
+	return errWiped
+}
+
+// errWiped ends the sync of a device that was removed.
+var errWiped = krama.E("replica", krama.NotFound, "this device was removed and is empty")
+
+// Wiped reports whether this replica has destroyed its vault.
+func (r *Replica) Wiped() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.wiped }
+
+// Wipe destroys a device: the vault first, which makes the rest noise, then the rest.
+func Wipe(d journal.Dir) error {
+	if err := d.Remove(vaultFile); err != nil {
+		return hostError("replica.Wipe", err)
+	}
+	for _, f := range []string{keysFile, journalName(0), journalName(1), journalName(2)} {
+		d.Remove(f) // open files of this process go when it ends; sealed under a key that is gone
+	}
+	return nil
+}
+
+// Travel empties this device before a journey: everything is sent and read back, the device is removed from the roster,
+// and its vault is destroyed. With unsent work it refuses. It is enrolled anew on arrival.
+func (r *Replica) Travel(ctx context.Context) error {
+	const op = "replica.Travel"
+	if err := r.Sync(ctx, nil); err != nil {
+		return err
+	}
+	if r.Status().Unsent > 0 {
+		return krama.E(op, krama.Conflict, "something is not sent yet")
+	}
+	me, _ := r.Device()
+	if err := r.act(ctx, func() (bool, func(*seal.Statement)) {
+		return r.roster.Devices[me].Removed == 0, func(s *seal.Statement) { s.DeviceRemove = &seal.DeviceRemove{Device: me, Reason: seal.ReasonTravel} }
+	}); err != nil {
+		return err
+	}
+	err := r.leave(ctx)
+	if err == errWiped {
+		return nil
+	}
+	return err
+}
+
+// rekeyEvery is how long a device keeps one KEM key.
+const rekeyEvery = 30 * 24 * time.Hour
+
+// rekey announces a new KEM key when the old one is 30 days old, or an erasure waits for it to be gone. The old one is
+// destroyed once every epoch that was wrapped to it is open here.
+func (r *Replica) rekey(ctx context.Context) error {
+	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
+	me := r.roster.Devices[r.dev.ID()]
+	if me == nil || me.Removed != 0 {
+		r.mu.Unlock()
+		return nil
+	}
+	urgent := false
+	for _, s := range r.shreds {
+		ring := r.roster.Circles[s.Circle]
+		if int(s.Epoch)+1 < len(ring.Epochs) && ring.Epochs[s.Epoch+1].Opened > me.KemAt && ring.Epochs[s.Epoch].Keyed[me.ID] {
+			urgent = true
+		}
+	}
+	pending := len(r.rekeys) > 0 && seal.KemHash(r.kems()[0].PublicKey().Bytes()) == seal.KemHash(r.dev.KEM.PublicKey().Bytes())
+	if !pending && !urgent && (me.KemMS == 0 || r.Now().Sub(time.UnixMilli(int64(me.KemMS))) < rekeyEvery) {
+		r.mu.Unlock()
+		return nil
+	}
+	var k hpke.PrivateKey
+	var err error
+	if pending { // announced before a crash, perhaps in vain
+		k = r.rekeys[len(r.rekeys)-1]
+	} else {
+		if k, err = seal.NewKEM(r.Rand); err == nil {
+			var b []byte
+			if b, err = k.Bytes(); err == nil {
+				err = r.commit(tagged(tagRekey, b))
+			}
+		}
+		if err == nil {
+			r.rekeys = append(r.rekeys, k)
+			r.untidy = true
+		}
+	}
+	r.mu.Unlock()
+	if err != nil {
+		return krama.Wrap("replica.rekey", err)
+	}
+	if err := r.statement(ctx, func(s *seal.Statement) {
+		s.DeviceRekey = &seal.DeviceRekey{Device: r.dev.ID(), KemPub: k.PublicKey().Bytes()}
+	}); err != nil {
+		return err
+	}
+	if err := r.readRoster(ctx, nothing); err != nil { // what was opened before our word is wrapped to the old key
+		return err
+	}
+	return r.fetchKeys(ctx, nothing)
+}
+
+type rewrap struct {
+	device krama.DeviceID
+	circle krama.CircleID
+	epoch  uint32
+}
+
+// askRewrap remembers that an epoch's wrap did not come; sendRewraps asks for it. Called with the lock held.
+func (r *Replica) askRewrap(c krama.CircleID, epoch uint32) error {
+	if c != krama.OrgCircle { // without circle 0's keys there is nowhere to ask
+		r.rewraps[rewrap{r.dev.ID(), c, epoch}] = true
+	}
+	return nil
+}
+
+// sendRewraps asks the colleagues for wraps that did not come, once for each epoch.
+func (r *Replica) sendRewraps(ctx context.Context) error {
+	r.mu.Lock()
+	var items []seal.Item
+	for w := range r.rewraps {
+		key := ".rewrap." + w.circle.String()
+		mark := string(u32(w.epoch))
+		if r.dev != nil && w.device == r.dev.ID() && r.values[key] != mark {
+			if st := r.streams[w.circle]; st != nil && st.known[w.epoch] != nil {
+				continue
+			}
+			r.values[key] = mark
+			items = append(items, seal.Item{Kind: seal.KindRewrap, Body: append(w.circle[:], u32(w.epoch)...)})
+		}
+	}
+	var err error
+	if len(items) > 0 {
+		err = r.sealOne(krama.OrgCircle, items)
+	}
+	r.mu.Unlock()
+	if err != nil || len(items) == 0 {
+		return err
+	}
+	return r.push(ctx, krama.OrgCircle, nothing)
+}
+
+// askedRewrap notes a colleague's request.
+func (r *Replica) askedRewrap(e *entry, it *entryItem) {
+	if len(it.Body) == 20 && r.dev != nil && e.author != r.dev.ID() && r.Office {
+		r.rewraps[rewrap{e.author, krama.CircleID(it.Body), be32(it.Body[16:])}] = true
+	}
+}
+
+// supplyRewraps gives wraps to devices that asked and that the roster keys. Nothing about a wrap needs to be trusted.
+func (r *Replica) supplyRewraps(ctx context.Context) error {
+	r.mu.Lock()
+	var pairs [][]byte
+	for w := range r.rewraps {
+		st, e := r.streams[w.circle], r.roster.Latest(w.circle)
+		if r.dev == nil || w.device == r.dev.ID() || st == nil || e == nil || !e.Keyed[w.device] || st.known[e.Epoch] == nil || r.roster.Devices[w.device].Removed != 0 {
+			continue
+		}
+		pub := r.roster.Devices[w.device].KemPub
+		wrap, err := st.known[e.Epoch].Wrap(w.device, pub)
+		if err != nil {
+			r.mu.Unlock()
+			return err
+		}
+		box := seal.Mailbox(w.device, seal.KemHash(pub))
+		pairs = append(pairs, box[:], seal.BoxItem(w.device, e.EC, wrap))
+		delete(r.rewraps, w)
+	}
+	r.mu.Unlock()
+	return r.putBoxes(ctx, pairs)
+}

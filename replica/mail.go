@@ -1,0 +1,304 @@
+package replica
+
+import (
+	"context"
+
+	"krama"
+	"krama/seal"
+)
+
+// Mail is a letter to this device that a person must look at: work that nobody could send, or a statement that waits for
+// a second signature. It is kept until somebody decides.
+type Mail struct {
+	ID   [32]byte
+	Kind seal.LetterKind
+	From krama.DeviceID
+	Day  krama.Day
+	body []byte
+}
+
+// Late is one item of work that came by letter.
+type Late struct {
+	Circle krama.CircleID
+	Author krama.DeviceID
+	Item   seal.Item
+	Record *krama.Record // nil for keys and for what this version does not know
+}
+
+// Late reads the items of a letter of late work.
+func (m *Mail) Late() (out []Late) {
+	it, err := seal.ParseFrame(m.body, 1<<12)
+	if err != nil || m.Kind != seal.LetterLate || len(it)%5 != 0 {
+		return nil
+	}
+	for i := 0; i < len(it); i += 5 {
+		if len(it[i]) != 16 || len(it[i+1]) != 16 || len(it[i+2]) != 16 || len(it[i+3]) != 1 {
+			return nil
+		}
+		l := Late{krama.CircleID(it[i]), krama.DeviceID(it[i+1]), seal.Item{Subject: krama.SubjectID(it[i+2]), Kind: seal.ItemKind(it[i+3][0]), Body: it[i+4]}, nil}
+		if l.Item.Kind == seal.KindRecord || l.Item.Kind == seal.KindCircleRecord {
+			rec, err := krama.DecodeRecord(l.Item.Body)
+			if err != nil {
+				return nil
+			}
+			l.Record = rec
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// Statement reads the statement of a draft.
+func (m *Mail) Statement() (*seal.Statement, bool) {
+	it, err := seal.ParseItems(m.body, -1, 16, 64)
+	if err != nil || m.Kind != seal.LetterDraft {
+		return nil, false
+	}
+	st, err := seal.ParseStatement(it[0])
+	return st, err == nil
+}
+
+// Mail lists the letters that wait for a decision.
+func (r *Replica) Mail() (out []*Mail) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.letters {
+		if m.Kind != seal.LetterWiped {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// WipedDevices lists the removed devices that said they are empty.
+func (r *Replica) WipedDevices() map[krama.DeviceID]krama.Day {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := map[krama.DeviceID]krama.Day{}
+	for _, m := range r.letters {
+		if m.Kind == seal.LetterWiped {
+			out[m.From] = m.Day
+		}
+	}
+	return out
+}
+
+func (r *Replica) letter(id [32]byte) *Mail {
+	for _, m := range r.letters {
+		if m.ID == id {
+			return m
+		}
+	}
+	return nil
+}
+
+func (r *Replica) dropLetter(id [32]byte) {
+	for i, m := range r.letters {
+		if m.ID == id {
+			r.letters = append(r.letters[:i], r.letters[i+1:]...)
+			break
+		}
+	}
+	r.done[id] = true
+}
+
+func letterEntry(m *Mail) []byte {
+	return tagged(tagLetter, m.ID[:], []byte{byte(m.Kind)}, m.From[:], u64(uint64(m.Day)), m.body)
+}
+
+// fetchMail reads an admin's mailbox for letters. Each is kept before it is shown.
+func (r *Replica) fetchMail(ctx context.Context) error {
+	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
+		return nil
+	}
+	items, err := r.mailbox(ctx)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil {
+		return errLocked
+	}
+	me := r.dev.ID()
+	for _, it := range items {
+		id := seal.SHA256(it)
+		if r.done[id] || r.letter(id) != nil || len(it) == 16+seal.WrapSize {
+			continue
+		}
+		for _, k := range r.kems() {
+			d := *r.dev
+			d.KEM = k
+			l, sig, err := seal.OpenLetter(r.roster.Org, &d, it)
+			if err != nil {
+				continue
+			}
+			from := r.roster.Devices[l.From]
+			if from == nil || !l.Check(r.roster.Org, me, from.Request.SigPub, sig) {
+				break
+			}
+			m := &Mail{ID: id, Kind: l.Kind, From: l.From, Day: krama.DayOf(r.Now()), body: l.Body}
+			if err := r.commit(letterEntry(m)); err != nil {
+				return err
+			}
+			r.letters = append(r.letters, m)
+			break
+		}
+	}
+	return nil
+}
+
+// post sends letters to every admin's device.
+func (r *Replica) post(ctx context.Context, k seal.LetterKind, bodies ...[]byte) error {
+	r.mu.Lock()
+	var pairs [][]byte
+	var err error
+	if e := r.roster.Latest(krama.OrgCircle); e != nil && r.dev != nil {
+		for d := range e.Keyed {
+			dev := r.roster.Devices[d]
+			if dev.Removed != 0 || d == r.dev.ID() || r.roster.Members[dev.Member].Roles&krama.RoleAdmin == 0 {
+				continue
+			}
+			for _, b := range bodies {
+				var w []byte
+				if w, err = seal.SealLetter(r.roster.Org, r.dev, d, dev.KemPub, k, b); err != nil {
+					break
+				}
+				box := seal.Mailbox(d, seal.KemHash(dev.KemPub))
+				pairs = append(pairs, box[:], w)
+			}
+		}
+	}
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if len(pairs) == 0 && len(bodies) > 0 {
+		return krama.E("replica.post", krama.NotFound, "no admin to write to")
+	}
+	return r.putBoxes(ctx, pairs)
+}
+
+// lateLetters packs what this device has not sent, or else the given orphans, for the admins' quarantine.
+func (r *Replica) lateLetters(lost []orphan) (out [][]byte) {
+	var items [][]byte
+	size := 0
+	flush := func() {
+		if len(items) > 0 {
+			out = append(out, seal.Frame(items...))
+			items, size = nil, 0
+		}
+	}
+	add := func(c krama.CircleID, author krama.DeviceID, it seal.Item) {
+		if n := len(it.Body) + 80; size+n > seal.MaxLetter || len(items) >= 5*512 {
+			flush()
+		}
+		items = append(items, c[:], author[:], it.Subject[:], []byte{byte(it.Kind)}, it.Body)
+		size += len(it.Body) + 80
+	}
+	if lost == nil {
+		for _, p := range r.outbox {
+			add(p.circle, r.dev.ID(), p.item)
+		}
+	}
+	for _, o := range lost {
+		add(o.circle, o.author, o.item)
+	}
+	flush()
+	return out
+}
+
+// AcceptLate writes the work of a letter in this device's name, under the records' own ids, and files the letter. What
+// arrived in another way meanwhile is the same record and counts once.
+func (r *Replica) AcceptLate(id [32]byte) error {
+	const op = "replica.AcceptLate"
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.letter(id)
+	if r.j == nil || m == nil || m.Kind != seal.LetterLate {
+		return krama.E(op, krama.NotFound, "")
+	}
+	var entries [][]byte
+	var items []*pending
+	for _, l := range m.Late() {
+		st := r.streams[l.Circle]
+		if st == nil || !r.roster.MayWrite(l.Circle, st.epoch.Epoch, r.dev.ID(), seal.KindRecord) || r.shredded[l.Item.Subject] {
+			continue
+		}
+		if _, ok := r.keys[l.Circle][l.Item.Subject]; ok && l.Item.Kind == seal.KindSubjectKey {
+			continue
+		}
+		items = append(items, &pending{l.Circle, l.Item})
+		entries = append(entries, pendingEntry(l.Circle, l.Item))
+	}
+	if err := r.commit(append(entries, tagged(tagLetterDo, id[:]))...); err != nil {
+		return err
+	}
+	for _, p := range items {
+		if err := r.queue(p.circle, p.item); err != nil {
+			return err
+		}
+	}
+	r.dropLetter(id)
+	return nil
+}
+
+// Decline files a letter without acting on it.
+func (r *Replica) Decline(id [32]byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil || r.letter(id) == nil {
+		return krama.E("replica.Decline", krama.NotFound, "")
+	}
+	if err := r.commit(tagged(tagLetterDo, id[:])); err != nil {
+		return err
+	}
+	r.dropLetter(id)
+	return nil
+}
+
+// draftLives is how many roster positions a draft waits for its second signature.
+const draftLives = 500
+
+// Draft signs a statement as the first of two and sends it to the other admins' devices.
+func (r *Replica) Draft(ctx context.Context, fill func(*seal.Statement)) error {
+	r.mu.Lock()
+	st, err := seal.NewStatement(r.Rand, r.roster.At().N+draftLives)
+	if err != nil {
+		r.mu.Unlock()
+		return err
+	}
+	fill(st)
+	raw, me := st.Marshal(), r.dev.ID()
+	body := seal.Frame(raw, me[:], seal.Cosign(r.dev.Sig, r.roster.Org, raw))
+	r.mu.Unlock()
+	return r.post(ctx, seal.LetterDraft, body)
+}
+
+// Cosign adds the second signature to a draft by saying its statement with the first one attached.
+func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
+	const op = "replica.Cosign"
+	r.mu.Lock()
+	m := r.letter(id)
+	r.mu.Unlock()
+	if m == nil || m.Kind != seal.LetterDraft {
+		return krama.E(op, krama.NotFound, "")
+	}
+	it, err := seal.ParseItems(m.body, -1, 16, 64)
+	if err != nil {
+		return err
+	}
+	body := seal.StatementBody(it[0], seal.Cosignature{Device: krama.DeviceID(it[1]), Sig: it[2]})
+	for range 16 {
+		if err = r.readRoster(ctx, nothing); err != nil {
+			return err
+		}
+		if err = r.say(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: body}); krama.KindOf(err) != krama.Conflict {
+			break
+		}
+	}
+	if err != nil {
+		return krama.Wrap(op, err)
+	}
+	return r.Decline(id)
+}

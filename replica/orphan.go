@@ -1,0 +1,106 @@
+package replica
+
+import (
+	"context"
+
+	"krama"
+	"krama/seal"
+)
+
+// orphan is an item of a colleague that a relay has lost and that she has not sent again. It is off the screen, because
+// nobody has signed that it counts, but it is not thrown away.
+type orphan struct {
+	circle krama.CircleID
+	author krama.DeviceID
+	day    krama.Day
+	item   seal.Item
+}
+
+// orphanDays is how long a colleague has to send her work again before it goes to the quarantine.
+const orphanDays = 7
+
+func (r *Replica) addOrphan(o orphan) {
+	id := contentOf(o.circle, o.item)
+	if old, ok := r.orphans[id]; !ok || o.day < old.day {
+		r.orphans[id] = o
+	}
+}
+
+// lost takes note of an envelope past a signed close. Ours is still in the outbox. A colleague's is kept only when a relay
+// lost it: otherwise nothing tells it from an injected one.
+func (r *Replica) lost(e *entry, c cut) {
+	own := r.dev != nil && e.author == r.dev.ID()
+	for i := range e.items {
+		it := &e.items[i]
+		switch {
+		case it.verdict != seal.Fine || e.verdict != seal.Fine:
+		case own && !keepUntilSettled:
+			r.confirm(e.circle, it.Item)
+		case !own && c.repair && (it.Kind == seal.KindRecord || it.Kind == seal.KindCircleRecord || it.Kind == seal.KindSubjectKey):
+			body := it.Item
+			r.addOrphan(orphan{circle: e.circle, author: e.author, day: krama.DayOf(r.Now()), item: body})
+		}
+	}
+}
+
+// keepOrphans makes the orphans durable on their own: the rewritten journal leaves out what they came from.
+func (r *Replica) keepOrphans() error {
+	var entries [][]byte
+	for _, o := range r.orphans {
+		entries = append(entries, orphanEntry(o))
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	return r.commit(entries...)
+}
+
+func orphanEntry(o orphan) []byte {
+	return tagged(tagOrphan, o.circle[:], o.author[:], o.item.Subject[:], []byte{byte(o.item.Kind)}, o.item.Body, u64(uint64(o.day)))
+}
+
+// offerOrphans sends work that its author has not sent again for a week, or cannot, to the admins' quarantine.
+func (r *Replica) offerOrphans(ctx context.Context) error {
+	r.mu.Lock()
+	var old []orphan
+	var ids [][32]byte
+	for id, o := range r.orphans {
+		e := r.roster.Latest(o.circle)
+		if krama.DayOf(r.Now()) >= o.day+orphanDays || e == nil || !e.Keyed[o.author] || r.roster.Devices[o.author].Removed != 0 {
+			old, ids = append(old, o), append(ids, id)
+		}
+	}
+	var bodies [][]byte
+	var err error
+	if len(old) > 0 {
+		bodies = r.lateLetters(old)
+		if _, roles := r.rolesLocked(); roles&krama.RoleAdmin != 0 { // our own quarantine
+			for _, b := range bodies {
+				m := &Mail{ID: seal.SHA256(b), Kind: seal.LetterLate, From: old[0].author, Day: krama.DayOf(r.Now()), body: b}
+				if r.done[m.ID] || r.letter(m.ID) != nil {
+					continue
+				}
+				if err = r.commit(letterEntry(m)); err == nil {
+					r.letters = append(r.letters, m)
+				}
+			}
+			bodies = nil
+		}
+	}
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if len(bodies) > 0 {
+		if err := r.post(ctx, seal.LetterLate, bodies...); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range ids {
+		delete(r.orphans, id)
+		r.untidy = true // the rewritten journal is without them
+	}
+	return nil
+}

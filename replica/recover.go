@@ -1,0 +1,254 @@
+package replica
+
+import (
+	"context"
+	"encoding/hex"
+	"io"
+	"slices"
+	"time"
+
+	"krama"
+	"krama/seal"
+)
+
+// CoolOff is how long a recovered device waits while an admin may still be alive to say no.
+const CoolOff = 72 * time.Hour
+
+// SetTrustees draws a recovery key, splits it among n people of whom any k recover, and puts it in the roster. The cards
+// exist in the answer and nowhere else. With two admins the second must sign before the set holds; drafted says so.
+func (r *Replica) SetTrustees(ctx context.Context, k, n int) (cards []seal.Card, drafted bool, err error) {
+	t, shares, err := seal.NewTrustees(r.Rand, k, n)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, s := range shares {
+		r.mu.Lock()
+		cards = append(cards, seal.Card{Share: s, Org: r.roster.Org, Relay: r.relay})
+		r.mu.Unlock()
+	}
+	fill := func(s *seal.Statement) { s.TrusteesSet = t }
+	r.mu.Lock()
+	two := r.roster.AdminsNeeded() > 1
+	r.mu.Unlock()
+	if two {
+		return cards, true, r.Draft(ctx, fill)
+	}
+	if err := r.act(ctx, func() (bool, func(*seal.Statement)) {
+		return r.roster.Trustees == nil || r.roster.Trustees.Set != t.Set, fill
+	}); err != nil {
+		return nil, false, err
+	}
+	return cards, false, r.Maintain(ctx)
+}
+
+// CheckCard reports whether a card is one of the present trustees', and which.
+func (r *Replica) CheckCard(text string) (x int, err error) {
+	const op = "replica.CheckCard"
+	c, err := seal.ParseCard(text)
+	if err != nil {
+		return 0, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.roster == nil || r.roster.Trustees == nil || c.Org != r.roster.Org:
+		return 0, krama.E(op, krama.NotFound, "a card of another programme")
+	case !r.roster.Trustees.Holds(c.Share):
+		return 0, krama.E(op, krama.Tampered, "not a share of the present trustees")
+	}
+	return int(c.Share.X), nil
+}
+
+// keepRecovery puts what the trustees' key opens into its mailbox, which does not expire, whenever an epoch or the set
+// has changed.
+func (r *Replica) keepRecovery(ctx context.Context) error {
+	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
+	t := r.roster.Trustees
+	if _, roles := r.rolesLocked(); t == nil || roles&krama.RoleAdmin == 0 {
+		r.mu.Unlock()
+		return nil
+	}
+	var circles []krama.CircleID
+	for c, ring := range r.roster.Circles {
+		if ring.Recoverable {
+			circles = append(circles, c)
+		}
+	}
+	slices.SortFunc(circles, func(a, b krama.CircleID) int { return slices.Compare(a[:], b[:]) })
+	box := seal.Mailbox(t.ID(), seal.KemHash(t.KemPub))
+	mark := t.Set[:]
+	items := [][]byte{box[:]}
+	boot, err := seal.SealBootstrap(r.roster.Org, t.ID(), t.KemPub, r.bootstrap())
+	items = append(items, boot)
+	for _, c := range circles {
+		st, latest := r.streams[c], r.roster.Latest(c)
+		if err != nil || st == nil || latest == nil || st.known[latest.Epoch] == nil {
+			continue
+		}
+		mark = append(append(mark, c[:4]...), u32(latest.Epoch)...)
+		var w []byte
+		if w, err = st.known[latest.Epoch].WrapRecovery(t, r.roster.Circles[c].Keyring); err == nil {
+			items = append(items, seal.BoxItem(t.ID(), latest.EC, w))
+		}
+	}
+	key := hex.EncodeToString(mark)
+	done := r.values[".trust"] == key
+	r.mu.Unlock()
+	if err != nil || done {
+		return err
+	}
+	if err := r.controlCall(ctx, seal.PathBoxKeep, seal.Frame(items...)); err != nil {
+		return err
+	}
+	return r.SetValue(".trust", key)
+}
+
+// Recover makes this Fresh device an admin's of a programme whose devices are gone, from k trustees' cards and what the
+// relay holds. total says that no admin is left; otherwise the device waits CoolOff before it may act, so that a living
+// admin can remove it.
+func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, total bool, progress func(Progress)) error {
+	const op = "replica.Recover"
+	if r.State() != Fresh {
+		return krama.E(op, krama.Conflict, "this device belongs to a programme already")
+	}
+	if progress == nil {
+		progress = nothing
+	}
+	var shares []seal.Share
+	for _, c := range cards {
+		if c.Org != cards[0].Org {
+			return krama.E(op, krama.Invalid, "cards of different programmes")
+		}
+		shares = append(shares, c.Share)
+	}
+	seed, err := seal.Combine(shares)
+	if err != nil {
+		return err
+	}
+	key, err := seal.RecoveryKey(seed)
+	if err != nil {
+		return err
+	}
+	if relay == "" {
+		relay = cards[0].Relay
+	}
+	r.mu.Lock()
+	r.remote = r.Dial(relay)
+	r.mu.Unlock()
+	kem := seal.KemHash(key.KEM.PublicKey().Bytes())
+	answer, err := r.call(ctx, key.Sig, seal.PathBoxGet, [16]byte(key.ID()), seal.Frame(key.SigPub(), key.Nonce[:], kem[:]))
+	if err != nil {
+		return err
+	}
+	items, err := seal.ParseFrame(answer, 1024)
+	if err != nil {
+		return krama.E(op, krama.Tampered, "the relay's answer is cut or garbled")
+	}
+	org := cards[0].Org
+	var boot seal.Bootstrap
+	found := false
+	for _, it := range items {
+		if b, err := seal.OpenBootstrap(org, key, it); err == nil {
+			boot, found = b, true
+		}
+	}
+	wrap, ok := seal.FindWrap(items, key.ID(), boot.EC)
+	if !found || !ok {
+		return krama.E(op, krama.NotFound, "these cards open nothing at this relay: a wrong card, or too old a backup")
+	}
+	ep, err := seal.OpenWrapRecovery(seal.Context{Org: org, Epoch: boot.Epoch}, key, wrap, boot.EC, boot.GC)
+	if err != nil {
+		return err
+	}
+	epochs := orgEpochs(boot, ep)
+	roster, err := r.tryRoster(ctx, org, epochs)
+	if err != nil {
+		return err
+	}
+	for _, s := range shares {
+		if roster.Trustees == nil || !roster.Trustees.Holds(s) {
+			return krama.E(op, krama.Tampered, "a card is not of the programme's present trustees")
+		}
+	}
+	if err := r.takeOrg(org, relay, epochs); err != nil {
+		return err
+	}
+	if err := r.readRoster(ctx, progress); err != nil {
+		return err
+	}
+	use := &seal.RecoveryUse{Device: r.dev.Request()}
+	if !total {
+		use.CoolOff = uint64(r.Now().Add(CoolOff).UnixMilli())
+	}
+	if _, err := io.ReadFull(r.Rand, use.Member[:]); err != nil {
+		return krama.Wrap(op, err)
+	}
+	for range 16 {
+		r.mu.Lock()
+		st, err := seal.NewStatement(r.Rand, r.roster.At().N+1)
+		r.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		st.RecoveryUse = use
+		raw := st.Marshal()
+		body := seal.StatementBody(raw, seal.Cosignature{Device: key.ID(), Sig: seal.Cosign(key.Sig, org, raw)})
+		if err = r.say(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: body}); err == nil {
+			break
+		} else if krama.KindOf(err) != krama.Conflict {
+			return err
+		}
+		if err := r.readRoster(ctx, progress); err != nil {
+			return err
+		}
+	}
+	if r.State() != Enrolled {
+		return krama.E(op, krama.NotAllowed, "the roster refused the trustees' signature")
+	}
+	r.mu.Lock()
+	for c, ring := range r.roster.Circles {
+		e := r.roster.Latest(c)
+		if c == krama.OrgCircle || !ring.Recoverable || e == nil {
+			continue
+		}
+		w, ok := seal.FindWrap(items, key.ID(), e.EC)
+		if !ok {
+			continue
+		}
+		ep, err := seal.OpenWrapRecovery(seal.Context{Org: org, Circle: c, Epoch: e.Epoch}, key, w, e.EC, e.GC)
+		if err == nil {
+			err = r.takeEpoch(ep)
+		}
+		if err != nil {
+			r.mu.Unlock()
+			return err
+		}
+	}
+	r.mu.Unlock()
+	return r.Sync(ctx, progress)
+}
+
+// CoolingOff returns when this recovered device may act; zero when it may.
+func (r *Replica) CoolingOff() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.roster == nil || r.dev == nil {
+		return time.Time{}
+	}
+	d := r.roster.Devices[r.dev.ID()]
+	if d == nil || !d.Recovered || uint64(r.Now().UnixMilli()) >= d.CoolOff {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(d.CoolOff))
+}
+
+// PinRelease says in the roster which release the programme runs.
+func (r *Replica) PinRelease(ctx context.Context, manifest [32]byte, keys [][32]byte) error {
+	return r.act(ctx, func() (bool, func(*seal.Statement)) {
+		return r.roster.Release == nil || r.roster.Release.Manifest != manifest, func(s *seal.Statement) { s.ReleasePin = &seal.ReleasePin{Manifest: manifest, Keys: keys} }
+	})
+}

@@ -1,0 +1,310 @@
+package replica
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"time"
+
+	"krama"
+	"krama/seal"
+)
+
+// rotateEvery is how long an epoch lasts when nothing forces a new one.
+const rotateEvery = 30 * 24 * time.Hour
+
+// Rotate opens a circle's next epoch for the devices that are still entitled to it (protocol §7). It is safe to repeat
+// after any failure: the new secrets are kept before anything is sent, and every step that was done is found done. When
+// another admin was first it does nothing.
+func (r *Replica) Rotate(ctx context.Context, c krama.CircleID) error {
+	const op = "replica.Rotate"
+	started := -1
+	for range 16 {
+		if err := r.readRoster(ctx, nothing); err != nil {
+			return err
+		}
+		if c != krama.OrgCircle {
+			if err := r.fetchKeys(ctx, nothing); err != nil {
+				return err
+			}
+			if err := r.follow(ctx, c, nothing); err != nil {
+				return err
+			}
+		}
+		r.mu.Lock()
+		latest := r.roster.Latest(c)
+		r.mu.Unlock()
+		if latest == nil {
+			return krama.E(op, krama.NotFound, "no such circle")
+		}
+		if started < 0 {
+			started = int(latest.Epoch)
+		} else if int(latest.Epoch) != started { // ours, or another admin's
+			return r.complete1(ctx, c)
+		}
+		plan, err := r.plan(c)
+		if err != nil {
+			return krama.Wrap(op, err)
+		}
+		if err := r.upload(ctx, plan); err != nil {
+			return krama.Wrap(op, err)
+		}
+		if c != krama.OrgCircle {
+			id := plan.now.StreamID()
+			err := r.controlCall(ctx, seal.PathClose, seal.Frame(id[:], plan.open.Closes.Marshal()))
+			if krama.KindOf(err) == krama.Conflict && err != nil {
+				continue // somebody wrote meanwhile: her work is inside the next try
+			}
+			if err != nil {
+				return krama.Wrap(op, err)
+			}
+		}
+		err = r.statement(ctx, func(s *seal.Statement) { s.EpochOpen = plan.open })
+		if err != nil && krama.KindOf(err) != krama.Conflict {
+			return krama.Wrap(op, err)
+		}
+	}
+	return krama.E(op, krama.Conflict, "others were first sixteen times")
+}
+
+func nothing(Progress) {}
+
+// complete1 finishes a rotation that the roster shows: the next stream exists, and the trustees' mailbox is up to date.
+func (r *Replica) complete1(ctx context.Context, c krama.CircleID) error {
+	if c == krama.OrgCircle {
+		if err := r.readRoster(ctx, nothing); err != nil {
+			return err
+		}
+	} else if err := r.follow(ctx, c, nothing); err != nil {
+		return err
+	}
+	if _, err := r.remake(ctx, c); err != nil {
+		return err
+	}
+	return r.keepRecovery(ctx)
+}
+
+// plan is one try at a rotation.
+type plan struct {
+	now, next *seal.Epoch
+	open      *seal.EpochOpen
+	pages     [][]byte
+	boxes     [][]byte // mailbox, item, mailbox, item, …
+}
+
+func (r *Replica) plan(c krama.CircleID) (*plan, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil {
+		return nil, errLocked
+	}
+	st, latest := r.streams[c], r.roster.Latest(c)
+	if st == nil || st.closed || st.epoch.Epoch != latest.Epoch || st.epoch.KG == ([32]byte{}) && c != krama.OrgCircle && len(latest.Pages) > 0 {
+		return nil, krama.E("replica.plan", krama.CannotDecrypt, "the circle's newest keys are not here")
+	}
+	next := r.opening[c]
+	if next == nil || next.Epoch != latest.Epoch+1 {
+		var err error
+		if next, err = seal.NewEpoch(r.Rand, seal.Context{Org: r.roster.Org, Circle: c, Epoch: latest.Epoch + 1}); err != nil {
+			return nil, err
+		}
+		if err := r.commit(tagged(tagNext, c[:], u32(next.Epoch), next.ES[:], next.KG[:])); err != nil {
+			return nil, err
+		}
+		r.opening[c] = next
+	}
+	p := &plan{now: st.epoch, next: next, open: &seal.EpochOpen{Circle: c, Epoch: next.Epoch, EC: next.EC(), GC: next.GC(), Devices: r.roster.Next(c), Closes: st.head}}
+	if r.roster.Circles[c].History {
+		p.open.Back = next.Back(st.epoch)
+	}
+	if c != krama.OrgCircle {
+		var err error
+		if p.pages, err = next.SealKeyring(r.Rand, r.keys[c]); err != nil {
+			return nil, err
+		}
+	}
+	var hashes [][32]byte
+	for _, wire := range p.pages {
+		hashes = append(hashes, seal.PageHash(wire))
+		p.open.Pages = append(p.open.Pages, seal.Hash("blob", wire))
+	}
+	p.open.KeyringRoot = next.KeyringRoot(hashes)
+	for _, d := range p.open.Devices {
+		if d == r.dev.ID() {
+			continue
+		}
+		pub := r.roster.Devices[d].KemPub
+		w, err := next.Wrap(d, pub)
+		if err != nil {
+			return nil, err
+		}
+		box := seal.Mailbox(d, seal.KemHash(pub))
+		p.boxes = append(p.boxes, box[:], seal.BoxItem(d, p.open.EC, w))
+	}
+	return p, nil
+}
+
+// upload sends what a new epoch needs before it is announced: harmless if it never is.
+func (r *Replica) upload(ctx context.Context, p *plan) error {
+	for _, wire := range p.pages {
+		if _, err := r.streamCall(ctx, p.open.Circle, seal.PathBlobPut, seal.Frame(wire)); err != nil {
+			return err
+		}
+	}
+	return r.putBoxes(ctx, p.boxes)
+}
+
+// boxBatch is how many mailbox items travel in one call.
+const boxBatch = 400
+
+func (r *Replica) putBoxes(ctx context.Context, pairs [][]byte) error {
+	for len(pairs) > 0 {
+		n := min(2*boxBatch, len(pairs))
+		if _, err := r.streamCall(ctx, krama.OrgCircle, seal.PathBoxPut, seal.Frame(pairs[:n]...)); err != nil {
+			return err
+		}
+		pairs = pairs[n:]
+	}
+	return nil
+}
+
+// controlCall makes an administrator's call. The relay knows one control key at a time; when it is an older one, because
+// a rotation was cut or the relay was restored, that one hands over to the newest.
+func (r *Replica) controlCall(ctx context.Context, path string, payload []byte) error {
+	r.mu.Lock()
+	st := r.streams[krama.OrgCircle]
+	if st == nil || st.known[0] == nil {
+		r.mu.Unlock()
+		return krama.E("replica.control", krama.NotAllowed, "circle 0's history is not here")
+	}
+	id := seal.ProgrammeID(st.known[0].ControlKey().Public().(ed25519.PublicKey))
+	var keys []ed25519.PrivateKey
+	for e := int(st.epoch.Epoch); e >= 0; e-- {
+		if k := st.known[uint32(e)]; k != nil {
+			keys = append(keys, k.ControlKey())
+		}
+	}
+	r.mu.Unlock()
+	var err error
+	for i, k := range keys {
+		if i > 0 { // an older key that still works hands over first
+			if _, err = r.call(ctx, k, seal.PathControl, id, seal.Frame(keys[0].Public().(ed25519.PublicKey))); krama.KindOf(err) == krama.NotAllowed && err != nil {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+		}
+		_, err = r.call(ctx, keys[0], path, id, payload)
+		if err == nil || krama.KindOf(err) != krama.NotAllowed || i > 0 {
+			return err
+		}
+	}
+	return err
+}
+
+// remake makes the streams of a circle that the roster shows and the relay does not have: after a rotation that was cut,
+// or after the relay was restored from a backup. Only an admin can; it reports whether it did.
+func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
+	r.mu.Lock()
+	refused := krama.E("replica.remake", krama.NotAllowed, "the relay does not have the stream")
+	if r.j == nil {
+		r.mu.Unlock()
+		return false, errLocked
+	}
+	st := r.streams[c]
+	if dev := r.roster.Devices[r.dev.ID()]; dev == nil || r.roster.Members[dev.Member].Roles&krama.RoleAdmin == 0 || st == nil {
+		r.mu.Unlock()
+		return false, refused
+	}
+	type one struct{ payload, closing []byte }
+	var list []one
+	var before []byte
+	for e := uint32(0); e <= st.epoch.Epoch; e++ {
+		ep := st.known[e]
+		start, ok := r.roster.StartOf(c, e)
+		if ep == nil || !ok {
+			before = nil
+			continue
+		}
+		id := ep.StreamID()
+		list = append(list, one{payload: seal.Frame(id[:], ep.StreamKey().Public().(ed25519.PublicKey), start.H[:], before)})
+		if c != krama.OrgCircle {
+			before = id[:]
+		}
+	}
+	r.mu.Unlock()
+	// From the newest back to one whose predecessor is there, then forward again.
+	for i := len(list) - 1; i >= 0; i-- {
+		err := r.controlCall(ctx, seal.PathCreate, list[i].payload)
+		if krama.KindOf(err) == krama.NotFound && err != nil {
+			continue
+		}
+		if err != nil && krama.KindOf(err) != krama.Conflict {
+			return false, err
+		}
+		for _, o := range list[i+1:] {
+			if err := r.controlCall(ctx, seal.PathCreate, o.payload); err != nil && krama.KindOf(err) != krama.Conflict {
+				return false, err
+			}
+		}
+		return true, nil
+	}
+	return false, refused
+}
+
+// Maintain does what a programme needs done by an office every day: rotations that are due, the trustees' mailbox, old
+// epochs, devices that nobody has seen. It is called after a sync, by an admin's device.
+func (r *Replica) Maintain(ctx context.Context) error {
+	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 || r.State() != Enrolled || r.stopped() || !r.CoolingOff().IsZero() {
+		return nil
+	}
+	if err := r.removeUnseen(ctx); err != nil {
+		return err
+	}
+	var errs []error
+	for _, c := range r.Due() {
+		if err := r.Rotate(ctx, c.Circle); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(append(errs, r.keepRecovery(ctx), r.supplyRewraps(ctx))...)
+}
+
+// DueRotation is a circle whose next epoch should be opened, and why.
+type DueRotation struct {
+	Circle krama.CircleID
+	Kind   krama.CircleKind
+	Forced bool // somebody who should not can read it, or the trustees cannot
+	Shred  bool // an erasure waits for it
+}
+
+// Due lists the circles to rotate that this device is in.
+func (r *Replica) Due() (out []DueRotation) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.roster == nil {
+		return nil
+	}
+	forced := map[krama.CircleID]bool{}
+	for _, c := range r.roster.Due() {
+		forced[c] = true
+	}
+	add := func(c krama.CircleID) {
+		e := r.roster.Latest(c)
+		if e == nil || r.streams[c] == nil {
+			return
+		}
+		d := DueRotation{Circle: c, Kind: r.kinds[c], Forced: forced[c], Shred: r.shredSince(c, e.Epoch)}
+		if d.Forced || d.Shred || r.Now().Sub(time.UnixMilli(int64(e.TimeMS))) >= rotateEvery {
+			out = append(out, d)
+		}
+	}
+	add(krama.OrgCircle) // first: a removed device is not to read what follows
+	for c := range r.streams {
+		if c != krama.OrgCircle {
+			add(c)
+		}
+	}
+	return out
+}

@@ -1,0 +1,332 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"krama"
+	"krama/seal"
+)
+
+func (w *world) outreach(d *device) krama.CircleID {
+	w.t.Helper()
+	c, ok := d.circle(krama.KindOutreach)
+	if !ok {
+		w.t.Fatal("no outreach circle")
+	}
+	return c
+}
+
+// again ends a device's process and starts it anew.
+func (w *world) again(d *device) {
+	w.t.Helper()
+	d.Close()
+	d.dir.Crash()
+	d.events = nil
+	d.cfg.Reset = func() { d.events = nil }
+	r, err := Unlock(d.cfg, words)
+	w.must(err)
+	d.Replica = r
+}
+
+func (w *world) noAlarm(ds ...*device) {
+	w.t.Helper()
+	for i, d := range ds {
+		if a := d.Status().Alarms; len(a) > 0 {
+			w.t.Errorf("device %d raises %v", i, a)
+		}
+	}
+}
+
+// have checks that every device shows exactly these records.
+func (w *world) have(want []krama.RecordID, ds ...*device) {
+	w.t.Helper()
+	for i, d := range ds {
+		got := map[krama.RecordID]int{}
+		for _, id := range d.records() {
+			got[id]++
+		}
+		for _, id := range want {
+			if got[id] == 0 {
+				w.t.Errorf("device %d lacks record %v", i, id)
+			}
+		}
+		if len(got) != len(want) {
+			w.t.Errorf("device %d shows %d records, want %d", i, len(got), len(want))
+		}
+	}
+}
+
+func (d *device) all() (out []krama.RecordID) {
+	seen := map[krama.RecordID]bool{}
+	for _, e := range d.events {
+		if e.Record != nil && e.Record.Circle == nil && !seen[e.Record.ID] {
+			seen[e.Record.ID] = true
+			out = append(out, e.Record.ID)
+		}
+	}
+	return out
+}
+
+func TestRotation(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	a, b := w.phone(), w.phone()
+	s := w.person(a)
+	w.sync(a, b, w.desk)
+	c := w.outreach(w.desk)
+	for range 3 {
+		for _, circle := range []krama.CircleID{krama.OrgCircle, c} {
+			w.must(w.desk.Rotate(ctx, circle))
+			w.contact(b, s)
+		}
+		w.sync(b)
+	}
+	w.contact(a, s)
+	w.sync(a, b, w.desk, a, b, w.desk)
+	w.noAlarm(a, b, w.desk)
+	want := a.all()
+	if len(want) != 8 {
+		t.Fatalf("%d records, want 8", len(want))
+	}
+	w.have(want, a, b, w.desk)
+	if e := a.streams[c].epoch.Epoch; e != 3 {
+		t.Errorf("the phone is in epoch %d", e)
+	}
+	for _, d := range []*device{a, b, w.desk} {
+		for e, ep := range d.streams[c].known {
+			if e < 3 && ep.KG != [32]byte{} {
+				t.Errorf("the keyring key of epoch %d is still here", e)
+			}
+		}
+		w.again(d)
+		w.sync(d)
+	}
+	w.have(want, a, b, w.desk)
+	w.noAlarm(a, b, w.desk)
+	late := w.phone() // who joins now reads history
+	w.sync(late)
+	w.have(want, late)
+	w.noAlarm(late)
+	w.contact(late, s)
+	w.sync(late, a, b, w.desk)
+	w.have(late.all(), a, b, w.desk)
+}
+
+// TestRotationCutAnywhere loses the relay's answer, or the call itself, at every step of a rotation, then goes on.
+func TestRotationCutAnywhere(t *testing.T) {
+	for _, circle := range []string{"org", "outreach"} {
+		for _, before := range []bool{true, false} {
+			for n := 1; ; n++ {
+				w := newWorld(t)
+				ctx := context.Background()
+				a := w.phone()
+				s := w.person(a)
+				w.sync(a, w.desk)
+				c := krama.OrgCircle
+				if circle == "outreach" {
+					c = w.outreach(w.desk)
+				}
+				calls := 0
+				cut := krama.E("test", krama.Offline, "")
+				real := w.desk.wire.h
+				w.desk.wire.gate = func(path string) error {
+					if calls++; calls == n && before {
+						return cut
+					}
+					return nil
+				}
+				w.desk.wire.twist = func(_ string, _, answer []byte, err error) ([]byte, error) {
+					if calls == n && !before {
+						return nil, cut
+					}
+					return answer, err
+				}
+				err := w.desk.Rotate(ctx, c)
+				w.desk.wire.gate, w.desk.wire.twist, w.desk.wire.h = nil, nil, real
+				if err == nil && calls < n {
+					break
+				}
+				w.again(w.desk)
+				w.contact(a, s)
+				a.Sync(ctx, nil) // may have to wait
+				w.sync(w.desk)
+				w.must(w.desk.Rotate(ctx, c))
+				w.contact(a, s)
+				w.sync(a, w.desk, a, w.desk)
+				w.noAlarm(a, w.desk)
+				if len(a.all()) != 3 {
+					t.Fatalf("%s, cut at call %d: the phone has %d records", circle, n, len(a.all()))
+				}
+				w.have(a.all(), a, w.desk)
+				if t.Failed() {
+					t.Fatalf("%s, call %d, before %v", circle, n, before)
+				}
+			}
+		}
+	}
+}
+
+func TestRemovedDevice(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	away := []*device{w.phone(), w.phone(), w.phone()}
+	thief := w.phone()
+	s := w.person(away[0])
+	w.sync(append(away, thief, w.desk)...)
+	for _, d := range away { // three phones away with work, and the removed one's too
+		w.contact(d, s)
+		w.contact(d, s)
+	}
+	late := w.contact(thief, s)
+	old := w.stream(thief, krama.KindOutreach)
+	oldEpoch := thief.streams[w.outreach(thief)].epoch
+	w.must(w.desk.RemoveDevice(ctx, thief.dev.ID(), seal.ReasonTaken, nil))
+	w.sync(w.desk)
+	if due := w.desk.Due(); len(due) != 0 {
+		t.Errorf("still due: %v", due)
+	}
+	// The taken phone reads nothing new and adds nothing, even where the relay helps: its key opens no door, and what it
+	// signs into the old stream is past the signed end.
+	if _, err := thief.call(ctx, oldEpoch.StreamKey(), seal.PathList, old, seal.ListCall{Max: 1 << 20}.Marshal()); krama.KindOf(err) != krama.NotAllowed {
+		t.Errorf("the removed device lists its old stream: %v", err)
+	}
+	thief.mu.Lock()
+	wire, err := oldEpoch.Seal(thief.Rand, thief.dev, thief.header(w.outreach(thief), seal.EnvContent), []seal.Item{{Kind: seal.KindCircleRecord, Body: []byte{0xa0}}}, nil)
+	thief.mu.Unlock()
+	w.must(err)
+	if _, err := w.store.Append(ctx, old, nil, [][]byte{wire}, 1<<40); krama.KindOf(err) != krama.Conflict {
+		t.Errorf("a closed stream took an envelope: %v", err)
+	}
+	w.sync(away...)
+	w.sync(w.desk)
+	w.sync(away...)
+	w.noAlarm(append(away, w.desk)...)
+	if n := len(w.desk.all()); n != 7 {
+		t.Errorf("the office has %d records, want 7", n)
+	}
+	w.have(w.desk.all(), append(away, w.desk)...)
+
+	// At its next contact it hands over its unsent work and empties itself.
+	if err := thief.Sync(ctx, nil); err == nil || !thief.Wiped() {
+		t.Fatalf("the removed device goes on: %v", err)
+	}
+	if has, _ := HasVault(thief.dir); has {
+		t.Error("the vault is still there")
+	}
+	w.sync(w.desk)
+	if len(w.desk.WipedDevices()) != 1 {
+		t.Error("the office does not know that it is empty")
+	}
+	mail := w.desk.Mail()
+	if len(mail) != 1 || len(mail[0].Late()) != 1 || mail[0].Late()[0].Record.ID != late {
+		t.Fatalf("quarantine: %d letters", len(mail))
+	}
+	if slices.Contains(w.desk.all(), late) {
+		t.Error("late work is on the screen before anybody accepted it")
+	}
+	w.again(w.desk)
+	w.must(w.desk.AcceptLate(w.desk.Mail()[0].ID))
+	w.sync(w.desk, away[0], w.desk)
+	if !slices.Contains(away[0].all(), late) || len(w.desk.Mail()) != 0 {
+		t.Error("accepted work did not arrive")
+	}
+}
+
+func TestRemovedMemberCannotBeForgotten(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	a, b := w.phone(), w.phone()
+	s := w.person(a)
+	w.sync(a, b, w.desk)
+	var m krama.MemberID
+	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[b.dev.ID()].Member })
+	// Only the statement gets through: everybody sees that a rotation is due, and the office's next sync does it.
+	w.must(w.desk.act(ctx, func() (bool, func(*seal.Statement)) {
+		return !w.desk.roster.Members[m].Removed, func(st *seal.Statement) { st.MemberRemove = &seal.MemberRemove{Member: m} }
+	}))
+	w.sync(a)
+	var due []krama.CircleID
+	a.Roster(func(ro *seal.Roster) { due = ro.Due() })
+	if len(due) != 2 || due[0] != krama.OrgCircle {
+		t.Errorf("a colleague's phone computes %d circles as due, want 2", len(due))
+	}
+	w.must(w.desk.Maintain(ctx))
+	w.contact(a, s)
+	w.sync(a, w.desk, a)
+	w.noAlarm(a, w.desk)
+	if b.Sync(ctx, nil) == nil || !b.Wiped() {
+		t.Error("the removed member's phone goes on")
+	}
+}
+
+func TestRekey(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	a := w.phone()
+	s := w.person(a)
+	w.sync(a, w.desk)
+	first := a.dev.KEM.PublicKey().Bytes()
+	w.now = w.now.Add(31 * 24 * time.Hour)
+	w.must(w.desk.Rotate(ctx, w.outreach(w.desk))) // wrapped to the old key
+	w.sync(a)
+	if bytes.Equal(a.dev.KEM.PublicKey().Bytes(), first) {
+		t.Fatal("after 31 days the device has its old key")
+	}
+	var listed []byte
+	a.Roster(func(ro *seal.Roster) { listed = ro.Devices[a.dev.ID()].KemPub })
+	if !bytes.Equal(listed, a.dev.KEM.PublicKey().Bytes()) {
+		t.Error("the roster has another key")
+	}
+	w.again(a)
+	if bytes.Equal(a.dev.KEM.PublicKey().Bytes(), first) || len(a.rekeys) != 0 {
+		t.Error("the old key came back with a restart")
+	}
+	w.sync(w.desk)
+	w.must(w.desk.Rotate(ctx, w.outreach(w.desk))) // wrapped to the new one
+	w.contact(a, s)
+	w.sync(a, w.desk)
+	w.have(a.all(), w.desk)
+	w.noAlarm(a, w.desk)
+}
+
+// TestMissingWrap: a wrap that the relay lost is asked for and given again.
+func TestMissingWrap(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	a := w.phone()
+	s := w.person(a)
+	w.sync(a, w.desk)
+	w.must(w.desk.Rotate(ctx, w.outreach(w.desk)))
+	box := a.dev.Mailbox()
+	w.must(w.store.SetBox(ctx, box, nil, w.now.Add(time.Hour)))
+	w.contact(a, s)
+	a.Sync(ctx, nil)
+	if a.Status().Unsent != 1 || !a.Status().Waiting {
+		t.Errorf("unsent %d, waiting %v", a.Status().Unsent, a.Status().Waiting)
+	}
+	w.sync(w.desk)
+	w.must(w.desk.Maintain(ctx))
+	w.sync(a, w.desk)
+	w.have(a.all(), w.desk)
+	w.noAlarm(a, w.desk)
+}
+
+func TestTravel(t *testing.T) {
+	w := newWorld(t)
+	a := w.phone()
+	w.person(a)
+	w.must(a.Travel(context.Background()))
+	if has, _ := HasVault(a.dir); has || !a.Wiped() {
+		t.Error("the phone still has something to give up")
+	}
+	w.sync(w.desk)
+	if len(w.desk.all()) != 1 || len(w.desk.Mail()) != 0 {
+		t.Error("what was typed before the journey did not arrive")
+	}
+	w.must(w.desk.Maintain(context.Background()))
+	w.noAlarm(w.desk)
+}

@@ -1,0 +1,362 @@
+package replica
+
+import (
+	"encoding/binary"
+	"io"
+
+	"krama"
+	"krama/journal"
+	"krama/seal"
+)
+
+// The journal is sealed under a key of its own, which the vault key wraps in a small file of two slots. Rewriting the
+// journal under a fresh key and overwriting the old slot is how a device destroys what it once kept: keys of erased
+// people, keyring keys of past epochs, old KEM keys.
+
+// A slot is generation(8) ‖ salt(32) ‖ sealed generation and key(8+32+16); generation 0 is a journal sealed under the
+// vault key itself, as the first version wrote it.
+const (
+	slotSize  = 8 + 32 + 8 + 32 + seal.SealOverhead
+	slotPlace = 128
+)
+
+func journalName(gen uint64) string {
+	switch {
+	case gen == 0:
+		return "journal"
+	case gen%2 == 1:
+		return "journal-a"
+	}
+	return "journal-b"
+}
+
+var slotAD = []byte("journal key")
+
+// readKeys returns the newest journal's generation and key.
+func (r *Replica) readKeys(vk [32]byte) (gen uint64, key [32]byte, err error) {
+	const op = "replica.readKeys"
+	key = vk
+	f, err := r.Dir.Open(keysFile)
+	if err != nil {
+		return 0, key, hostError(op, err)
+	}
+	defer f.Close()
+	for i := range int64(2) {
+		var b [slotSize]byte
+		if n, err := f.ReadAt(b[:], i*slotPlace); n < slotSize {
+			if err != nil && err != io.EOF {
+				return 0, key, hostError(op, err)
+			}
+			continue
+		}
+		pt, err := seal.Local{Key: vk}.Open([32]byte(b[8:40]), b[40:], slotAD)
+		if err != nil || len(pt) != 40 {
+			continue // never written, or half
+		}
+		if g := binary.BigEndian.Uint64(pt); g > gen {
+			gen, key = g, [32]byte(pt[8:])
+		}
+	}
+	return gen, key, nil
+}
+
+// newKeys draws the key of a new device's first journal.
+func (r *Replica) newKeys(vk [32]byte) error {
+	var key [32]byte
+	if _, err := io.ReadFull(r.Rand, key[:]); err != nil {
+		return krama.Wrap("replica.newKeys", err)
+	}
+	return r.writeKeys(vk, 1, key)
+}
+
+// writeKeys makes a journal's key the current one. The other slot, with the key before, is overwritten afterwards.
+func (r *Replica) writeKeys(vk [32]byte, gen uint64, key [32]byte) error {
+	const op = "replica.writeKeys"
+	f, err := r.Dir.Open(keysFile)
+	if err != nil {
+		return hostError(op, err)
+	}
+	defer f.Close()
+	var salt [32]byte
+	if _, err := io.ReadFull(r.Rand, salt[:]); err != nil {
+		return krama.Wrap(op, err)
+	}
+	b := binary.BigEndian.AppendUint64(nil, gen)
+	b = append(b, salt[:]...)
+	b = append(b, seal.Local{Key: vk}.Seal(salt, append(u64(gen), key[:]...), slotAD)...)
+	for _, w := range []struct {
+		at int64
+		b  []byte
+	}{{int64(gen%2) * slotPlace, b}, {int64((gen+1)%2) * slotPlace, make([]byte, slotSize)}} {
+		if _, err := f.WriteAt(w.b, w.at); err != nil {
+			return hostError(op, err)
+		}
+		if err := f.Sync(); err != nil {
+			return hostError(op, err)
+		}
+	}
+	return nil
+}
+
+// removeOldJournals removes what an interrupted rewriting left, or a finished one could not remove yet.
+func (r *Replica) removeOldJournals() error {
+	for g := range uint64(3) {
+		if name := journalName(g); name != journalName(r.gen) {
+			if err := r.Dir.Remove(name); err != nil {
+				return hostError("replica.open", err)
+			}
+		}
+	}
+	return nil
+}
+
+// tidyBatch is how many bytes of entries go into one commit of the rewriting.
+const tidyBatch = 4 << 20
+
+// tidy rewrites the journal under a new key without what had to go. Until the new key's slot is written, the old journal
+// is the device; after it, the new one is. Called with the lock held.
+func (r *Replica) tidy() (err error) {
+	const op = "replica.tidy"
+	_, oldKey, err := r.readKeys(r.vk)
+	if err != nil {
+		return err
+	}
+	var key [32]byte
+	if _, err := io.ReadFull(r.Rand, key[:]); err != nil {
+		return krama.Wrap(op, err)
+	}
+	gen := r.gen + 1
+	if err := r.Dir.Remove(journalName(gen)); err != nil {
+		return hostError(op, err)
+	}
+	f, err := r.Dir.Open(journalName(gen))
+	if err != nil {
+		return hostError(op, err)
+	}
+	kept := false
+	defer func() {
+		if !kept {
+			f.Close()
+			r.Dir.Remove(journalName(gen))
+		}
+	}()
+	j, _, err := journal.Open(f, seal.Local{Key: key}, r.Rand, func([]byte, bool) error { return errEntry })
+	if err != nil {
+		return hostError(op, err)
+	}
+	var batch [][]byte
+	size := 0
+	put := func(entries ...[]byte) error {
+		for _, e := range entries {
+			batch, size = append(batch, e), size+len(e)
+		}
+		if size < tidyBatch {
+			return nil
+		}
+		err := j.Commit(batch...)
+		batch, size = nil, 0
+		return err
+	}
+	head, err := r.tidyHead()
+	if err == nil {
+		err = put(head...)
+	}
+	if err == nil {
+		_, _, err = journal.Open(r.file, seal.Local{Key: oldKey}, r.Rand, func(b []byte, _ bool) error { return r.tidyEntry(b, put) })
+	}
+	if err == nil {
+		err = put(r.tidyTail()...)
+	}
+	if err == nil && len(batch) > 0 {
+		err = j.Commit(batch...)
+	}
+	if err != nil {
+		return hostError(op, err)
+	}
+	if err := r.writeKeys(r.vk, gen, key); err != nil {
+		return err
+	}
+	kept = true
+	old := r.gen
+	r.j.Close()
+	r.j, r.file, r.gen, r.untidy = j, f, gen, false
+	if len(r.rekeys) > 0 && r.rekeyed() {
+		r.dev.KEM = r.kems()[0]
+		r.rekeys = nil
+	}
+	return hostError(op, r.Dir.Remove(journalName(old)))
+}
+
+// rekeyed reports whether the roster shows this device's newest KEM key and everything wrapped to older ones is open.
+func (r *Replica) rekeyed() bool {
+	if r.roster == nil || len(r.rekeys) == 0 {
+		return false
+	}
+	me := r.roster.Devices[r.dev.ID()]
+	if me == nil || seal.KemHash(me.KemPub) != seal.KemHash(r.rekeys[len(r.rekeys)-1].PublicKey().Bytes()) {
+		return false
+	}
+	for c := range r.roster.Circles {
+		if e := r.roster.Latest(c); e != nil && e.Keyed[me.ID] && (r.streams[c] == nil || r.streams[c].known[e.Epoch] == nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// tidyHead is what must be known before the envelopes: the device, the organisation and circle 0's secrets.
+func (r *Replica) tidyHead() (out [][]byte, err error) {
+	dev := *r.dev
+	if r.rekeyed() {
+		dev.KEM = r.rekeys[len(r.rekeys)-1]
+	}
+	d, err := dev.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, tagged(tagDevice, d, r.drop))
+	if r.scan != nil {
+		out = append(out, tagged(tagScan, []byte(r.scan.String())))
+	}
+	if r.roster == nil {
+		return out, nil
+	}
+	out = append(out, tagged(tagOrg, r.roster.Org[:], []byte(r.relay)))
+	// Circle 0's secrets first, so that its envelopes have a stream; the others wait for the roster to name their circles.
+	for pass := range 2 {
+		for c, st := range r.streams {
+			if (c == krama.OrgCircle) != (pass == 0) {
+				continue
+			}
+			for e := uint32(0); e <= st.newest().Epoch; e++ {
+				if ep := st.known[e]; ep != nil {
+					out = append(out, epochEntry(ep))
+				}
+			}
+		}
+	}
+	for _, e := range r.waiting {
+		out = append(out, epochEntry(e))
+	}
+	if !r.rekeyed() {
+		for _, k := range r.rekeys {
+			b, err := k.Bytes()
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, tagged(tagRekey, b))
+		}
+	}
+	return out, nil
+}
+
+// tidyEntry copies one entry of the old journal if it is one that is copied.
+func (r *Replica) tidyEntry(b []byte, put func(...[]byte) error) error {
+	if len(b) == 0 {
+		return errEntry
+	}
+	b = append([]byte(nil), b...)
+	switch b[0] {
+	case tagAgain, tagClose:
+		return put(b)
+	case tagEnvelope, tagLater:
+		e, err := parseEnvelope(b[0], b[1:])
+		if err != nil {
+			return err
+		}
+		if c, ok := r.cuts[place{e.circle, e.epoch}]; ok && e.n > c.n {
+			return nil
+		}
+		st := r.streams[e.circle]
+		open := st != nil && st.epoch.Epoch == e.epoch && e.circle != krama.OrgCircle && e.author == r.dev.ID() && e.verdict == seal.Fine
+		changed := false
+		for i := range e.items {
+			it := &e.items[i]
+			if r.gone(it.Subject) && it.Kind != seal.KindShred && (len(it.Body) > 0 || it.verdict == seal.KeyPending) {
+				it.Body, it.verdict, changed = nil, seal.Shredded, true
+				if !r.waits(e) {
+					e.wire = nil
+				}
+			}
+			// What a close may yet throw out stays ours to send.
+			if open && it.verdict == seal.Fine && (it.Kind == seal.KindRecord || it.Kind == seal.KindCircleRecord || it.Kind == seal.KindSubjectKey || it.Kind == seal.KindShred) {
+				if err := put(pendingEntry(e.circle, it.Item)); err != nil {
+					return err
+				}
+			}
+		}
+		if changed {
+			b = e.marshal()
+		}
+		return put(b)
+	}
+	return nil
+}
+
+// gone reports whether a subject's erasure was carried out: her key is not here any more.
+func (r *Replica) gone(s krama.SubjectID) bool {
+	if !r.shredded[s] {
+		return false
+	}
+	for _, ring := range r.keys {
+		if _, ok := ring[s]; ok {
+			return false
+		}
+	}
+	return true
+}
+
+// waits reports whether an item of the entry still waits for its subject's key.
+func (r *Replica) waits(e *entry) bool {
+	for _, it := range e.items {
+		if it.verdict == seal.KeyPending && it.Kind != seal.KindSubjectKey {
+			return true
+		}
+	}
+	return false
+}
+
+// tidyTail is the rest of the state, as it is now.
+func (r *Replica) tidyTail() (out [][]byte) {
+	for c, keys := range r.keys {
+		if st := r.streams[c]; st != nil && len(keys) > 0 {
+			out = append(out, keyringEntry(c, st.epoch.Epoch, keys))
+		}
+	}
+	for c, st := range r.streams {
+		for e, ring := range st.rings {
+			out = append(out, keyringEntry(c, e, ring))
+		}
+	}
+	for c, e := range r.opening {
+		out = append(out, tagged(tagNext, c[:], u32(e.Epoch), e.ES[:], e.KG[:]))
+	}
+	for _, p := range r.outbox {
+		out = append(out, pendingEntry(p.circle, p.item))
+	}
+	for _, s := range r.sealed {
+		out = append(out, tagged(tagSealed, s.circle[:], u64(s.seq), s.wire))
+	}
+	for _, a := range r.alarms {
+		out = append(out, alarmEntry(a))
+	}
+	for _, a := range r.alarms {
+		if a.Mended {
+			out = append(out, tagged(tagClear, a.Circle[:], u32(a.Epoch)))
+		}
+	}
+	for k, v := range r.values {
+		out = append(out, tagged(tagValue, []byte(k), []byte(v)))
+	}
+	for _, m := range r.letters {
+		out = append(out, letterEntry(m))
+	}
+	for id := range r.done {
+		out = append(out, tagged(tagLetterDo, id[:]))
+	}
+	for _, o := range r.orphans {
+		out = append(out, orphanEntry(o))
+	}
+	out = append(out, tagged(tagSynced, u64(uint64(r.lastSync.UnixMilli()))), []byte{tagTidy})
+	return out
+}

@@ -1,0 +1,345 @@
+package seal
+
+import (
+	"slices"
+
+	"krama"
+)
+
+// need is how many admins must sign what two must sign: two, once the organisation has two who can, that is, whose devices
+// are keyed for the roster. Counting one without a device would mean that her first device could never be enrolled.
+func (r *Roster) need() int { return min(len(r.admins()), 2) }
+
+// admins are the members who can sign as admins now.
+func (r *Roster) admins() map[krama.MemberID]bool {
+	able := map[krama.MemberID]bool{}
+	if e := r.Latest(krama.OrgCircle); e != nil {
+		for d := range e.Keyed {
+			dev := r.Devices[d]
+			if m := r.Members[dev.Member]; dev.Removed == 0 && m.Roles&krama.RoleAdmin != 0 {
+				able[m.ID] = true
+			}
+		}
+	}
+	return able
+}
+
+// AdminsNeeded is how many admins must sign what two must sign.
+func (r *Roster) AdminsNeeded() int { return r.need() }
+
+const guarded = krama.RoleAdmin | krama.RoleSafeguarding
+
+// fold checks a statement against protocol §6.2 and §6.3 and folds it in. A refused one changes nothing.
+func (r *Roster) fold(st *Statement, by signers) error {
+	const op = "seal.Roster"
+	refuse := func(k krama.Kind, why string) error { return krama.E(op, k, why) }
+	own := by.author
+	if dev := r.Devices[by.author]; by.admins < 1 && st.RecoveryUse == nil && (dev == nil ||
+		!(st.DeviceRekey != nil && st.DeviceRekey.Device == own) &&
+			!(st.DeviceRemove != nil && r.Devices[st.DeviceRemove.Device] != nil && r.Devices[st.DeviceRemove.Device].Member == dev.Member)) {
+		return refuse(krama.NotAllowed, "only an admin may change the roster")
+	}
+	two := r.need()
+	switch {
+	case st.Genesis != nil:
+		return refuse(krama.Invalid, "a second genesis")
+
+	case st.MemberAdd != nil:
+		m := st.MemberAdd
+		if r.Members[m.Member] != nil {
+			return refuse(krama.Invalid, "member exists")
+		}
+		if m.Roles&guarded != 0 && by.admins < two {
+			return refuse(krama.NotAllowed, "two admins must sign this role")
+		}
+		r.Members[m.Member] = &Member{ID: m.Member, Roles: m.Roles}
+
+	case st.MemberRole != nil:
+		m := r.Members[st.MemberRole.Member]
+		roles := st.MemberRole.Roles
+		switch {
+		case m == nil || m.Removed || m.Roles == roles:
+			return refuse(krama.Invalid, "no such member, or nothing changes")
+		case (m.Roles|roles)&guarded != 0 && by.admins < two:
+			return refuse(krama.NotAllowed, "two admins must sign this role")
+		case roles&krama.RoleAdmin == 0 && r.lastAdmin(m.ID):
+			return refuse(krama.Invalid, "the last admin stays")
+		}
+		m.Roles = roles
+		for c, ring := range r.Circles { // more roles count at once; fewer, from the next epoch
+			if e := r.Latest(c); e != nil {
+				for d := range e.Keyed {
+					if r.Devices[d].Member == m.ID && roles&ring.Writers != 0 {
+						e.writers[d] = true
+					}
+				}
+			}
+		}
+
+	case st.MemberRemove != nil:
+		m := r.Members[st.MemberRemove.Member]
+		switch {
+		case m == nil || m.Removed:
+			return refuse(krama.Invalid, "no such member")
+		case m.Roles&krama.RoleAdmin != 0 && by.admins < two:
+			return refuse(krama.NotAllowed, "two admins must remove an admin")
+		case r.lastAdmin(m.ID):
+			return refuse(krama.Invalid, "the last admin stays")
+		}
+		m.Removed = true
+		for _, d := range r.Devices {
+			if d.Member == m.ID && d.Removed == 0 {
+				d.Removed, d.Reason = by.at, ReasonLeft
+			}
+		}
+
+	case st.DeviceAdd != nil:
+		d := st.DeviceAdd
+		dev := d.Device.ID()
+		member := r.Members[d.Member]
+		switch {
+		case member == nil || member.Removed || r.Devices[dev] != nil:
+			return refuse(krama.Invalid, "no such member, or the device is enrolled already")
+		case !CheckProof(r.Org, d.Device, d.Secret, d.Proof):
+			return refuse(krama.Tampered, "the device's proof")
+		case member.Roles&krama.RoleAdmin != 0 && by.admins < two:
+			return refuse(krama.NotAllowed, "two admins must enrol an admin's device")
+		}
+		r.Devices[dev] = &RosterDevice{ID: dev, Member: d.Member, Request: d.Device, Verified: d.Verified, KemPub: d.Device.KemPub, KemAt: by.at, KemMS: by.timeMS, Since: by.at}
+
+	case st.DeviceRekey != nil:
+		dev := r.Devices[st.DeviceRekey.Device]
+		if dev == nil || dev.ID != own || dev.Removed != 0 {
+			return refuse(krama.NotAllowed, "a device changes its own key only")
+		}
+		dev.KemPub, dev.KemAt, dev.KemMS = st.DeviceRekey.KemPub, by.at, by.timeMS
+
+	case st.DeviceRemove != nil:
+		dev := r.Devices[st.DeviceRemove.Device]
+		if dev == nil || dev.Removed != 0 {
+			return refuse(krama.Invalid, "no such device")
+		}
+		if r.lastAdmin(dev.Member) && !r.hasOther(dev) {
+			return refuse(krama.Invalid, "the last admin's last device stays")
+		}
+		dev.Removed, dev.Reason = by.at, st.DeviceRemove.Reason
+
+	case st.CircleCreate != nil:
+		c := st.CircleCreate
+		if r.Circles[c.Circle] != nil {
+			return refuse(krama.Invalid, "circle exists")
+		}
+		if by.admins < two {
+			return refuse(krama.NotAllowed, "two admins must make a circle")
+		}
+		r.Circles[c.Circle] = &RosterCircle{CircleCreate: *c, Origin: by.id}
+
+	case st.CirclePolicy != nil:
+		ring := r.Circles[st.CirclePolicy.Circle]
+		if ring == nil || st.CirclePolicy.Circle == krama.OrgCircle {
+			return refuse(krama.Invalid, "no such circle")
+		}
+		if by.admins < two {
+			return refuse(krama.NotAllowed, "two admins must change a circle")
+		}
+		ring.CircleCreate = CircleCreate(*st.CirclePolicy)
+
+	case st.EpochOpen != nil:
+		return r.open(st.EpochOpen, by)
+
+	case st.EpochGrant != nil:
+		g := st.EpochGrant
+		e := r.Latest(g.Circle)
+		switch {
+		case e == nil || e.Epoch != g.Epoch || e.Keyed[g.Device]:
+			return refuse(krama.Invalid, "not the open epoch, or keyed already")
+		case !e.Keyed[by.author]:
+			return refuse(krama.NotAllowed, "the granting admin is not in the circle")
+		case !r.mayKey(g.Circle, g.Device, by):
+			return refuse(krama.NotAllowed, "two admins must grant a safeguarding circle, to a scanned device")
+		case !r.entitled(g.Circle, g.Device):
+			return refuse(krama.Invalid, "the member has no role in the circle")
+		}
+		r.key(e, g.Device)
+
+	case st.TrusteesSet != nil:
+		if by.admins < two {
+			return refuse(krama.NotAllowed, "two admins must set trustees")
+		}
+		if r.Trustees != nil && r.Trustees.Set == st.TrusteesSet.Set {
+			return refuse(krama.Invalid, "a repeated set")
+		}
+		if r.Trustees != nil {
+			r.TrustAt = by.at
+		}
+		r.Trustees = st.TrusteesSet
+
+	case st.RecoveryUse != nil:
+		u := st.RecoveryUse
+		if r.Trustees == nil || !by.trustees {
+			return refuse(krama.NotAllowed, "only the trustees' key brings in a recovered device")
+		}
+		if r.Members[u.Member] != nil {
+			return refuse(krama.Invalid, "member exists")
+		}
+		r.Members[u.Member] = &Member{ID: u.Member, Roles: krama.RoleAdmin}
+		id := u.Device.ID()
+		r.Devices[id] = &RosterDevice{ID: id, Member: u.Member, Request: u.Device, Verified: ByVoice, KemPub: u.Device.KemPub, KemAt: by.at, KemMS: by.timeMS,
+			Since: by.at, Recovered: true, CoolOff: u.CoolOff}
+		for c, ring := range r.Circles {
+			if e := r.Latest(c); e != nil && ring.Recoverable {
+				r.key(e, id)
+			}
+		}
+
+	case st.ReleasePin != nil:
+		if by.admins < two {
+			return refuse(krama.NotAllowed, "two admins must pin a release")
+		}
+		r.Release = st.ReleasePin
+	}
+	return nil
+}
+
+// lastAdmin reports whether m is the only admin who can sign.
+func (r *Roster) lastAdmin(m krama.MemberID) bool {
+	able := r.admins()
+	return able[m] && len(able) == 1
+}
+
+// hasOther reports whether the device's member has another one that can sign.
+func (r *Roster) hasOther(dev *RosterDevice) bool {
+	for d := range r.Latest(krama.OrgCircle).Keyed {
+		if o := r.Devices[d]; o.ID != dev.ID && o.Member == dev.Member && o.Removed == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// entitled reports whether a device is trusted and its member has a role in the circle.
+func (r *Roster) entitled(c krama.CircleID, d krama.DeviceID) bool {
+	dev := r.Devices[d]
+	return dev != nil && dev.Removed == 0 && (c == krama.OrgCircle || r.Members[dev.Member].Roles&r.Circles[c].Readers != 0)
+}
+
+// mayKey reports whether these signers may let a device into a circle that it is not in.
+func (r *Roster) mayKey(c krama.CircleID, d krama.DeviceID, by signers) bool {
+	dev := r.Devices[d]
+	if r.Circles[c].Readers&krama.RoleSafeguarding == 0 || c == krama.OrgCircle || (dev != nil && dev.Recovered && dev.ID == by.author) {
+		return true
+	}
+	return by.admins >= r.need() && dev != nil && dev.Verified == ByScan
+}
+
+// key lets a device into an epoch.
+func (r *Roster) key(e *RosterEpoch, d krama.DeviceID) {
+	e.Keyed[d] = true
+	if r.Members[r.Devices[d].Member].Roles&r.Circles[e.Circle].Writers != 0 {
+		e.writers[d] = true
+	}
+}
+
+func (r *Roster) open(e *EpochOpen, by signers) error {
+	const op = "seal.Roster"
+	ring := r.Circles[e.Circle]
+	if ring == nil || int(e.Epoch) != len(ring.Epochs) {
+		return krama.E(op, krama.Invalid, "epochs rise by one")
+	}
+	if r.commits[e.EC] || r.commits[e.GC] || e.EC == e.GC {
+		return krama.E(op, krama.Invalid, "a repeated commitment")
+	}
+	if e.Epoch == 0 && (len(e.Back) != 0 || e.Closes != (Head{}) || len(e.Pages) != 0) {
+		return krama.E(op, krama.Invalid, "epoch 0 has nothing before it")
+	}
+	var before map[krama.DeviceID]bool
+	after := ring.Origin
+	if e.Epoch > 0 {
+		before, after = ring.Epochs[e.Epoch-1].Keyed, e.Closes.H
+		if !before[by.author] {
+			return krama.E(op, krama.NotAllowed, "the admin is not in the circle")
+		}
+		if e.Circle == krama.OrgCircle && e.Closes != r.Head {
+			return krama.E(op, krama.Invalid, "circle 0 closes where it stands")
+		}
+	}
+	if len(e.Devices) == 0 || !slices.Contains(e.Devices, by.author) {
+		return krama.E(op, krama.Invalid, "the opening admin must be in the epoch")
+	}
+	next := &RosterEpoch{EpochOpen: *e, Keyed: map[krama.DeviceID]bool{}, writers: map[krama.DeviceID]bool{}, Opened: by.at, TimeMS: by.timeMS, after: after}
+	for _, d := range e.Devices {
+		if next.Keyed[d] || !r.entitled(e.Circle, d) || (e.Epoch > 0 && !before[d] && !r.mayKey(e.Circle, d, by)) {
+			return krama.E(op, krama.Invalid, "a device that may not be keyed")
+		}
+		r.key(next, d)
+	}
+	ring.Epochs = append(ring.Epochs, next)
+	r.commits[e.EC], r.commits[e.GC] = true, true
+	r.turned = e.Circle == krama.OrgCircle && e.Epoch > 0
+	return nil
+}
+
+// Due lists the circles whose open epoch somebody can read who should not, or that the present trustees cannot: they must
+// be rotated now. Every reader computes it, so a relay that forgets to ask changes nothing.
+func (r *Roster) Due() (out []krama.CircleID) {
+	for c, ring := range r.Circles {
+		e := r.Latest(c)
+		if e == nil {
+			continue
+		}
+		due := ring.Recoverable && r.TrustAt > e.Opened
+		for d := range e.Keyed {
+			due = due || !r.entitled(c, d)
+		}
+		if due {
+			out = append(out, c)
+		}
+	}
+	slices.SortFunc(out, func(a, b krama.CircleID) int { return slices.Compare(a[:], b[:]) }) // circle 0 first
+	return out
+}
+
+// Next lists the devices that the circle's next epoch is keyed for: those of the open one that are still entitled.
+func (r *Roster) Next(c krama.CircleID) (out []krama.DeviceID) {
+	for d := range r.Latest(c).Keyed {
+		if r.entitled(c, d) {
+			out = append(out, d)
+		}
+	}
+	slices.SortFunc(out, func(a, b krama.DeviceID) int { return slices.Compare(a[:], b[:]) })
+	return out
+}
+
+func (s *Statement) logged() (l Logged) {
+	switch {
+	case s.Genesis != nil:
+		l.Type, l.Member, l.Device = "genesis", s.Genesis.Founder, s.Genesis.Device.ID()
+	case s.MemberAdd != nil:
+		l.Type, l.Member, l.Roles = "member.add", s.MemberAdd.Member, s.MemberAdd.Roles
+	case s.MemberRole != nil:
+		l.Type, l.Member, l.Roles = "member.role", s.MemberRole.Member, s.MemberRole.Roles
+	case s.MemberRemove != nil:
+		l.Type, l.Member = "member.remove", s.MemberRemove.Member
+	case s.DeviceAdd != nil:
+		l.Type, l.Member, l.Device = "device.add", s.DeviceAdd.Member, s.DeviceAdd.Device.ID()
+	case s.DeviceRekey != nil:
+		l.Type, l.Device = "device.rekey", s.DeviceRekey.Device
+	case s.DeviceRemove != nil:
+		l.Type, l.Device, l.Reason = "device.remove", s.DeviceRemove.Device, s.DeviceRemove.Reason
+	case s.CircleCreate != nil:
+		l.Type, l.Circle = "circle.create", s.CircleCreate.Circle
+	case s.CirclePolicy != nil:
+		l.Type, l.Circle = "circle.policy", s.CirclePolicy.Circle
+	case s.EpochOpen != nil:
+		l.Type, l.Circle, l.Epoch, l.Count = "epoch.open", s.EpochOpen.Circle, s.EpochOpen.Epoch, len(s.EpochOpen.Devices)
+	case s.EpochGrant != nil:
+		l.Type, l.Circle, l.Epoch, l.Device = "epoch.grant", s.EpochGrant.Circle, s.EpochGrant.Epoch, s.EpochGrant.Device
+	case s.TrusteesSet != nil:
+		l.Type, l.Count, l.K = "trustees.set", int(s.TrusteesSet.N), int(s.TrusteesSet.K)
+	case s.RecoveryUse != nil:
+		l.Type, l.Member, l.Device = "recovery.use", s.RecoveryUse.Member, s.RecoveryUse.Device.ID()
+	case s.ReleasePin != nil:
+		l.Type = "release.pin"
+	}
+	return l
+}
