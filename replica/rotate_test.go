@@ -61,9 +61,14 @@ func (w *world) have(want []krama.RecordID, ds ...*device) {
 }
 
 func (d *device) all() (out []krama.RecordID) {
-	seen := map[krama.RecordID]bool{}
+	seen, gone := map[krama.RecordID]bool{}, map[krama.SubjectID]bool{}
 	for _, e := range d.events {
-		if e.Record != nil && e.Record.Circle == nil && !seen[e.Record.ID] {
+		if e.Record == nil {
+			gone[e.Subject] = true
+		}
+	}
+	for _, e := range d.events {
+		if e.Record != nil && e.Record.Circle == nil && !seen[e.Record.ID] && !gone[e.Subject] {
 			seen[e.Record.ID] = true
 			out = append(out, e.Record.ID)
 		}

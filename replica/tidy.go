@@ -173,10 +173,12 @@ func (r *Replica) tidy() (err error) {
 	if err != nil {
 		return hostError(op, err)
 	}
+	kept = true // from here on nobody knows which of the two a restart will find: both stay until it has
 	if err := r.writeKeys(r.vk, gen, key); err != nil {
+		f.Close()
+		r.j.Close()
 		return err
 	}
-	kept = true
 	old := r.gen
 	r.j.Close()
 	r.j, r.file, r.gen, r.untidy = j, f, gen, false

@@ -1,0 +1,315 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"krama"
+	"krama/journal"
+	"krama/seal"
+)
+
+// bytesOf returns everything a device has on disk.
+func (d *device) bytesOf() (out []byte) {
+	for _, n := range []string{vaultFile, keysFile, journalName(0), journalName(1), journalName(2)} {
+		if f := d.dir.File(n); f != nil {
+			out = append(out, f.Data...)
+		}
+	}
+	return out
+}
+
+// dump opens a copy of a device's files with its vault key and returns every journal entry in the clear.
+func (w *world) dump(d *device, files map[string][]byte, vk [32]byte) (out []byte) {
+	w.t.Helper()
+	dir := &journal.MemDir{}
+	for n, b := range files {
+		f, _ := dir.Open(n)
+		f.WriteAt(b, 0)
+		f.Close()
+	}
+	r := &Replica{Config: Config{Dir: dir, Rand: d.cfg.Rand}}
+	for g := range uint64(3) { // every journal file that is there, with the key that the slots still give
+		gen, key, err := r.readKeys(vk)
+		w.must(err)
+		f, err := dir.Open(journalName(g))
+		w.must(err)
+		if gen != g && !(gen > 0 && journalName(gen) == journalName(g)) {
+			key = vk
+		}
+		journal.Open(f, seal.Local{Key: key}, d.cfg.Rand, func(b []byte, _ bool) error { out = append(out, b...); return nil })
+		f.Close()
+	}
+	return out
+}
+
+func (d *device) files() map[string][]byte {
+	out := map[string][]byte{}
+	for _, n := range []string{vaultFile, keysFile, journalName(0), journalName(1), journalName(2)} {
+		if f := d.dir.File(n); f != nil {
+			out[n] = bytes.Clone(f.Data)
+		}
+	}
+	return out
+}
+
+// code returns the code under which somebody was registered here.
+func (d *device) code(s krama.SubjectID) krama.Code {
+	for _, e := range d.events {
+		if e.Subject == s && e.Record != nil && e.Record.Person != nil {
+			return e.Record.Person.Code
+		}
+	}
+	return "?"
+}
+
+func TestErasure(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	a, b := w.phone(), w.phone()
+	s, other := w.person(a), w.person(a)
+	w.sync(a, b)
+	for range 3 {
+		w.contact(a, s)
+		w.contact(b, other)
+	}
+	w.sync(a, b, w.desk, a, b)
+	w.contact(b, s) // typed far away, about somebody who is being erased
+	c := w.outreach(a)
+	key := a.keys[c][s]
+	code := a.code(s)
+	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
+	if err := a.Write(krama.KindOutreach, s, &krama.Record{ID: krama.RecordID{9}, Consent: &krama.Consent{Purpose: 1, Date: krama.DayOf(w.now)}}); krama.KindOf(err) != krama.NotFound {
+		t.Errorf("a record about an erased person: %v", err)
+	}
+	w.sync(a)
+	w.sync(b, w.desk)
+	for i, d := range []*device{a, b, w.desk} {
+		if _, ok := d.keys[c][s]; ok {
+			t.Errorf("device %d still has her key", i)
+		}
+		plain := w.dump(d, d.files(), d.vk)
+		if bytes.Contains(plain, key[:]) || bytes.Contains(plain, []byte(code)) {
+			t.Errorf("device %d still keeps her on disk", i)
+		}
+		gone := false
+		for _, e := range d.events {
+			gone = gone || (e.Record == nil && e.Subject == s)
+		}
+		if !gone {
+			t.Errorf("device %d was not told to forget her", i)
+		}
+		w.again(d)
+		w.sync(d)
+		for _, e := range d.events {
+			if e.Subject == s && e.Record != nil {
+				t.Errorf("device %d shows her again after a restart", i)
+			}
+		}
+	}
+	if len(w.desk.all()) != 4 {
+		t.Errorf("%d records of the other person, want 4", len(w.desk.all()))
+	}
+	w.noAlarm(a, b, w.desk)
+
+	// The horizon: first the rotation, then every device's old key.
+	e := w.desk.Erasures()
+	if len(e) != 1 || e[0].Rotated || e[0].Complete() || len(e[0].Waiting) != 3 {
+		t.Fatalf("before the rotation: %+v", e)
+	}
+	w.must(w.desk.Maintain(ctx)) // an erasure makes the rotation due
+	w.sync(a, w.desk)
+	e = w.desk.Erasures()
+	if !e[0].Rotated || e[0].Complete() || e[0].Horizon.IsZero() {
+		t.Errorf("after the rotation: %+v", e[0])
+	}
+	w.sync(b, w.desk, a, b, w.desk)
+	if e = w.desk.Erasures(); !e[0].Complete() || e[0].Gone != 3 {
+		t.Errorf("after every device's new key: %+v", e[0])
+	}
+	late := w.phone()
+	w.sync(late)
+	if len(late.all()) != 4 {
+		t.Errorf("who joins later has %d records, want 4", len(late.all()))
+	}
+	w.noAlarm(a, b, w.desk, late)
+}
+
+// TestErasedIsGone keeps every artefact that ever was on a disk, and after the horizon tries every key that is left.
+func TestErasedIsGone(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	a := w.phone()
+	s := w.person(a)
+	w.contact(a, s)
+	w.sync(a, w.desk)
+	c := w.outreach(a)
+	code := a.code(s)
+	sk := a.keys[c][s]
+	id := w.stream(a, krama.KindOutreach)
+	list, err := w.store.List(ctx, id, 0, 1<<30) // the relay's backup: every envelope, wrap and page of the time
+	w.must(err)
+	old := a.streams[c].epoch
+	oldKEM := a.dev.KEM
+	boxes := map[string][][]byte{}
+	for n, d := range map[string]*device{"a": a, "desk": w.desk} {
+		items, err := w.store.Box(ctx, d.dev.Mailbox(), w.now)
+		w.must(err)
+		boxes[n] = items
+	}
+	disks := []map[string][]byte{a.files(), w.desk.files()}
+	w.must(a.Shred(krama.KindOutreach, s, ShredDanger))
+	w.sync(a, w.desk)
+	w.must(w.desk.Maintain(ctx))
+	for range 3 {
+		w.sync(a, w.desk)
+	}
+	if e := w.desk.Erasures(); len(e) != 1 || !e[0].Complete() {
+		t.Fatalf("the horizon is not reached: %+v", e)
+	}
+	// Every key that is still anywhere: vault keys, journal keys, device keys, epoch secrets.
+	var keys [][32]byte
+	for _, d := range []*device{a, w.desk} {
+		_, jk, err := d.readKeys(d.vk)
+		w.must(err)
+		keys = append(keys, d.vk, jk)
+		for _, st := range d.streams {
+			for _, e := range st.known {
+				keys = append(keys, e.ES, e.KG)
+			}
+		}
+		for _, ring := range d.keys {
+			for _, k := range ring {
+				keys = append(keys, k)
+			}
+		}
+		for _, files := range disks { // yesterday's disks with today's keys
+			for _, n := range []uint64{0, 1, 2} {
+				for _, k := range keys {
+					dir := &journal.MemDir{}
+					f, _ := dir.Open("j")
+					f.WriteAt(files[journalName(n)], 0)
+					var plain []byte
+					journal.Open(f, seal.Local{Key: k}, d.cfg.Rand, func(b []byte, _ bool) error { plain = append(plain, b...); return nil })
+					if bytes.Contains(plain, []byte(code)) || bytes.Contains(plain, sk[:]) {
+						t.Fatal("an old disk opens with a key that is left")
+					}
+				}
+			}
+		}
+	}
+	// The old envelopes: their outer layer still opens; hers does not, with any key as KG or as her own.
+	for _, e := range list {
+		for _, kg := range keys {
+			ep := &seal.Epoch{Context: old.Context, ES: old.ES, KG: kg}
+			env, v := ep.Open(e.Body)
+			if v != seal.Fine {
+				t.Fatal("the relay's backup does not open at all: the test proves nothing")
+			}
+			for i := range env.Len() {
+				if who, k := env.Peek(i); who == s {
+					it, v := env.Item(i, func(krama.SubjectID) (seal.SubjectKey, bool) { return seal.SubjectKey(kg), true })
+					if v == seal.Fine && k != seal.KindCircleRecord {
+						t.Fatalf("an item of hers opens: %q", it.Body)
+					}
+				}
+			}
+		}
+	}
+	// The old wraps: no KEM key that is left opens one of that time.
+	for n, d := range map[string]*device{"a": a, "desk": w.desk} {
+		if seal.KemHash(d.dev.KEM.PublicKey().Bytes()) == seal.KemHash(oldKEM.PublicKey().Bytes()) || len(d.rekeys) != 0 {
+			t.Errorf("%s still has a KEM key of that time", n)
+		}
+		for _, it := range boxes[n] {
+			if len(it) == 16+seal.WrapSize {
+				if _, err := seal.OpenWrap(old.Context, d.dev.ID(), d.dev.KEM, it[16:], old.EC(), old.GC()); err == nil {
+					t.Errorf("%s opens an old wrap", n)
+				}
+			}
+		}
+	}
+}
+
+// TestTidyCrash ends the process at every write of the rewriting: the device is always whole, and in the end tidy.
+func TestTidyCrash(t *testing.T) {
+	boom := errors.New("power cut")
+	for n := 1; ; n++ {
+		w := newWorld(t)
+		a := w.phone()
+		s, gone := w.person(a), w.person(a)
+		w.contact(a, s)
+		w.sync(a, w.desk)
+		w.must(a.Shred(krama.KindOutreach, gone, ShredAsked))
+		w.sync(w.desk)
+		writes, last := 0, false
+		armed := false
+		a.dir.Fault = func(op string, _ int) error {
+			if armed {
+				if writes++; writes >= n {
+					return boom
+				}
+			}
+			return nil
+		}
+		a.Sync(context.Background(), func(p Progress) { armed = armed || p.Stage == StageTidy })
+		a.dir.Fault = nil
+		last = writes < n
+		w.again(a)
+		if len(a.all()) != 2 {
+			t.Fatalf("write %d: %d records, want 2", n, len(a.all()))
+		}
+		w.contact(a, s)
+		w.sync(a, w.desk)
+		if len(w.desk.all()) != 3 || a.untidy {
+			t.Fatalf("write %d: the office has %d records, untidy %v", n, len(w.desk.all()), a.untidy)
+		}
+		w.noAlarm(a, w.desk)
+		if last {
+			if n < 5 {
+				t.Errorf("only %d writes were tried", n)
+			}
+			return
+		}
+	}
+}
+
+func TestUnsentPersonErased(t *testing.T) {
+	w := newWorld(t)
+	a := w.phone()
+	s := w.person(a)
+	w.contact(a, s)
+	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
+	w.again(a)
+	w.sync(a, w.desk)
+	for _, d := range []*device{a, w.desk} {
+		for _, e := range d.events {
+			if e.Subject == s && e.Record != nil && e.Record.Contact != nil && d == w.desk {
+				t.Error("a contact with an erased person was sent")
+			}
+		}
+	}
+	if a.Status().Unsent != 0 {
+		t.Errorf("%d left to send", a.Status().Unsent)
+	}
+	w.noAlarm(a, w.desk)
+}
+
+func TestRotationWithClockWrongByAYear(t *testing.T) {
+	w := newWorld(t)
+	a := w.phone()
+	cfgNow := w.now
+	a.Now = func() time.Time { return cfgNow.Add(365 * 24 * time.Hour) }
+	s := w.person(a)
+	w.sync(a, w.desk)
+	w.must(w.desk.Rotate(context.Background(), w.outreach(w.desk)))
+	w.contact(a, s)
+	w.sync(a, w.desk, a)
+	if len(w.desk.all()) != 2 {
+		t.Errorf("%d records", len(w.desk.all()))
+	}
+	w.noAlarm(w.desk)
+}
