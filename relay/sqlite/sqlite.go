@@ -18,7 +18,10 @@ import (
 	"krama/seal"
 )
 
-const schema = `
+// steps bring a store from each version to the next; SQLite's user_version counts those that were taken. A store in the
+// field has taken the first ones, so steps are only ever added at the end.
+var steps = [...]string{
+	`
 CREATE TABLE IF NOT EXISTS programme (id BLOB PRIMARY KEY, control BLOB NOT NULL, used INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE IF NOT EXISTS stream (k INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, programme BLOB NOT NULL REFERENCES programme(id),
 	access BLOB NOT NULL, n INTEGER NOT NULL, h BLOB NOT NULL, closed INTEGER NOT NULL DEFAULT 0) STRICT;
@@ -27,16 +30,22 @@ CREATE TABLE IF NOT EXISTS envelope (k INTEGER PRIMARY KEY, stream INTEGER NOT N
 CREATE TABLE IF NOT EXISTS box (k INTEGER PRIMARY KEY, box BLOB NOT NULL, item BLOB NOT NULL, expires INTEGER NOT NULL,
 	UNIQUE (box, item)) STRICT;
 CREATE INDEX IF NOT EXISTS box_expires ON box (expires);
-CREATE TABLE IF NOT EXISTS blob (id BLOB PRIMARY KEY, programme BLOB NOT NULL, body BLOB NOT NULL) STRICT;
-`
+CREATE TABLE IF NOT EXISTS blob (id BLOB PRIMARY KEY, programme BLOB NOT NULL, body BLOB NOT NULL) STRICT;`,
 
-// steps bring an older file to the next version: steps[v-1] from v to v+1. They are never changed.
-var steps = []string{
-	`ALTER TABLE stream ADD COLUMN line BLOB; UPDATE stream SET line=id; CREATE INDEX stream_line ON stream (line);`,
+	// 2: the chain value a stream starts from, so that the chain can be checked; unknown (NULL) where envelopes came first.
+	`
+ALTER TABLE stream ADD COLUMN h0 BLOB;
+UPDATE stream SET h0=h WHERE n=0;`,
+
+	// 3: the first of the line of streams that one key opens.
+	`
+ALTER TABLE stream ADD COLUMN line BLOB;
+UPDATE stream SET line=id;
+CREATE INDEX stream_line ON stream (line);`,
 }
 
 // version is SQLite's user_version of this schema.
-var version = 1 + len(steps)
+const version = len(steps)
 
 // Store is a relay store in one SQLite file.
 type Store struct {
@@ -79,30 +88,43 @@ func Open(path string, maxBytes int64) (*Store, error) {
 }
 
 func (s *Store) prepare(maxBytes int64) error {
-	var v int
-	if err := s.write.QueryRow("PRAGMA user_version").Scan(&v); err != nil {
-		return failed(err)
-	}
-	if v > version {
-		return krama.E("sqlite.Open", krama.NotYet, "the store was written by a newer version")
-	}
 	if maxBytes > 0 {
 		if _, err := s.write.Exec(fmt.Sprintf("PRAGMA max_page_count=%d", maxBytes/4096)); err != nil {
 			return failed(err)
 		}
 	}
-	script := ""
-	if v == 0 {
-		script, v = schema, 1
+	for {
+		if more, err := s.step(); err != nil || !more {
+			return err
+		}
 	}
-	for ; v < version; v++ {
-		script += steps[v-1]
+}
+
+// step takes the next step of the schema, whole or not at all, and reports whether there may be another.
+func (s *Store) step() (more bool, err error) {
+	tx, err := s.write.Begin()
+	if err != nil {
+		return false, failed(err)
 	}
-	if script == "" {
-		return nil
+	defer tx.Rollback()
+	var v int
+	if err := tx.QueryRow("PRAGMA user_version").Scan(&v); err != nil {
+		return false, failed(err)
 	}
-	_, err := s.write.Exec("BEGIN IMMEDIATE;" + script + fmt.Sprintf("PRAGMA user_version=%d; COMMIT;", version))
-	return failed(err)
+	if v > version {
+		return false, newer("sqlite.Open")
+	}
+	if v == version {
+		return false, nil
+	}
+	if _, err := tx.Exec(steps[v] + fmt.Sprintf("PRAGMA user_version=%d;", v+1)); err != nil {
+		return false, failed(err)
+	}
+	return true, failed(tx.Commit())
+}
+
+func newer(op string) error {
+	return krama.E(op, krama.NotYet, "the store was written by a newer version")
 }
 
 // Close waits for writes under way and closes the file.
@@ -232,8 +254,8 @@ func (s *Store) CreateStream(ctx context.Context, st relay.Stream, before *seal.
 			return krama.E("sqlite", krama.Conflict, "stream")
 		}
 		if errors.Is(err, sql.ErrNoRows) {
-			_, err = tx.Exec("INSERT INTO stream (id, programme, access, n, h, line) VALUES (?, ?, ?, ?, ?, ?)",
-				st.ID[:], st.Programme[:], []byte(st.Access), int64(st.Head.N), st.Head.H[:], line)
+			_, err = tx.Exec("INSERT INTO stream (id, programme, access, n, h, h0, line) VALUES (?, ?, ?, ?, ?, ?, ?)",
+				st.ID[:], st.Programme[:], []byte(st.Access), int64(st.Head.N), st.Head.H[:], st.Head.H[:], line)
 			if err == nil && before != nil {
 				_, err = tx.Exec("UPDATE stream SET access=? WHERE line=? AND programme=?", []byte(st.Access), line, st.Programme[:])
 			}

@@ -1,15 +1,18 @@
 package sqlite_test
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"krama"
 	"krama/relay"
 	"krama/relay/sqlite"
 	"krama/relay/storetest"
+	"krama/seal"
 )
 
 func open(t *testing.T, path string, max int64) *sqlite.Store {
@@ -80,5 +83,54 @@ func TestNewerStoreIsRefused(t *testing.T) {
 	}
 	if _, err := sqlite.Open(path, 0); krama.KindOf(err) != krama.NotYet {
 		t.Errorf("got %v want not yet", err)
+	}
+}
+
+// version1 copies a store as version 1 wrote it: programme 1 with streams 1 and 2, starting at chain values 1 and 2; three
+// envelopes of 1,024 equal bytes in the first; a blob of a hundred nines; "wrap" in box 3.
+func version1(t *testing.T) string {
+	t.Helper()
+	raw, err := os.ReadFile("testdata/version1.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "relay.db")
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestOldStoreOpensAndGoesOn(t *testing.T) {
+	path, ctx := version1(t), context.Background()
+	head := seal.Head{H: [32]byte{1}}
+	var bodies [][]byte
+	for round := range 2 { // once to migrate, once migrated
+		s := open(t, path, 0)
+		for i := len(bodies); i < 3+round; i++ {
+			bodies = append(bodies, bytes.Repeat([]byte{byte(i + 1)}, 1024))
+			head = head.Link(seal.EnvelopeID(bodies[i]))
+		}
+		got, err := s.Append(ctx, seal.StreamID{1}, nil, bodies, 1<<30)
+		if err != nil || got != head {
+			t.Errorf("round %d: head %d want %d, %v", round, got.N, head.N, err)
+		}
+		e, err := s.List(ctx, seal.StreamID{1}, 0, 1<<30)
+		if err != nil || len(e) != len(bodies) {
+			t.Fatalf("round %d: %d envelopes want %d, %v", round, len(e), len(bodies), err)
+		}
+		for i := range e {
+			if !bytes.Equal(e[i].Body, bodies[i]) {
+				t.Errorf("round %d: envelope %d is another", round, i+1)
+			}
+		}
+		blob := bytes.Repeat([]byte{9}, 100)
+		if got, err := s.Blob(ctx, [16]byte{1}, seal.Hash("blob", blob)); err != nil || !bytes.Equal(got, blob) {
+			t.Errorf("round %d: the blob is another, %v", round, err)
+		}
+		if got, err := s.Box(ctx, [16]byte{3}, time.Unix(0, 0)); err != nil || len(got) != 1 || string(got[0]) != "wrap" {
+			t.Errorf("round %d: box %q, %v", round, got, err)
+		}
+		s.Close()
 	}
 }
