@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
@@ -53,6 +54,10 @@ type Store struct {
 	write *sql.DB
 	jobs  chan job
 	done  chan struct{}
+
+	commits        int // the writer's
+	untidy, tidied chan struct{}
+	nearly         atomic.Bool // few pages are left to move
 }
 
 type job struct {
@@ -65,7 +70,7 @@ var _ relay.Store = (*Store)(nil)
 // Open opens or makes the store in the file at path. maxBytes, when not 0, bounds the file; more is Full.
 func Open(path string, maxBytes int64) (*Store, error) {
 	dsn := func(extra string) string {
-		return "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)" + extra
+		return "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=wal_autocheckpoint(0)&_pragma=journal_size_limit(67108864)&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)" + extra
 	}
 	w, err := sql.Open("sqlite", dsn("&_txlock=immediate"))
 	if err != nil {
@@ -76,14 +81,16 @@ func Open(path string, maxBytes int64) (*Store, error) {
 	if err != nil {
 		return nil, failed(err)
 	}
-	r.SetMaxOpenConns(4)
-	s := &Store{read: r, write: w, jobs: make(chan job, 256), done: make(chan struct{})}
+	r.SetMaxOpenConns(5) // four for callers, one for tidy
+	s := &Store{read: r, write: w, jobs: make(chan job, 256), done: make(chan struct{}),
+		untidy: make(chan struct{}, 1), tidied: make(chan struct{})}
 	if err := s.prepare(maxBytes); err != nil {
 		w.Close()
 		r.Close()
 		return nil, err
 	}
 	go s.writer()
+	go s.tidy()
 	return s, nil
 }
 
@@ -131,6 +138,8 @@ func newer(op string) error {
 func (s *Store) Close() error {
 	close(s.jobs)
 	<-s.done
+	close(s.untidy)
+	<-s.tidied
 	return errors.Join(s.read.Close(), s.write.Close())
 }
 
@@ -154,6 +163,7 @@ func (s *Store) writer() {
 			}
 		}
 		s.commit(batch)
+		s.committed()
 	}
 }
 
