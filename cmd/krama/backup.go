@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"krama"
+	"krama/relay/sqlite"
+)
+
+var backupCommand = command{"backup", "copy a relay's store into one file", `Usage: krama backup --data DIR --to FILE
+
+Copies the store of a relay, running or not, into one new file and checks the copy. The relay
+goes on meanwhile. FILE appears when it is complete; until then it is FILE.part.
+
+  --data DIR   the relay's folder, as given to "krama serve"
+  --to FILE    the file to make; it must not exist. Best on another disk
+
+The copy is as unreadable as the store. It holds everything that devices sent, but not
+DIR/token: restoring needs no token, and a relay without one makes a new one.
+Prints what the copy holds and its SHA-256; keep that line apart from the file.
+`, nil}
+
+func backup(ctx context.Context, e *env, args []string) error {
+	f := e.flags(backupCommand)
+	data, to := f.String("data", "", ""), f.String("to", "", "")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	if *data == "" || *to == "" {
+		f.Usage()
+		return errUsage
+	}
+	c, err := sqlite.Backup(ctx, storePath(*data), *to, 0, meter(e.err))
+	if err != nil {
+		return storeHint(ctx, "backup", err, map[krama.Kind]string{
+			krama.NotFound: "--data is the folder of krama serve, with relay.db in it; the folder of --to must be there",
+			krama.Conflict: "choose another name; a backup never replaces a file",
+			krama.Full:     "make room or choose another disk; the relay's store was not touched",
+			krama.Tampered: "krama check --data " + *data + " says what is wrong; keep your older backups",
+			krama.Internal: "try another disk; a stick formatted as FAT holds no file above 4 GB",
+		})
+	}
+	printCopy(e.out, c)
+	fmt.Fprintln(e.err, "hint: take", *to, "to another place")
+	return nil
+}
+
+// storePath is where a relay keeps its store in its folder.
+func storePath(data string) string { return filepath.Join(data, "relay.db") }
+
+func printCopy(w io.Writer, c sqlite.Copy) {
+	fmt.Fprintf(w, "size %d\nstreams %d\nenvelopes %d\nsha256 %x\n", c.Size, c.Streams, c.Envelopes, c.SHA256)
+}
+
+// meter says each stage, and how far it is in tens of percent.
+func meter(w io.Writer) sqlite.Progress {
+	var last string
+	return func(stage string, done, total int64) {
+		line := stage
+		if total > 0 {
+			line = fmt.Sprintf("%s: %d %%", stage, min(100, 100*done/total)/10*10)
+		}
+		if line != last {
+			fmt.Fprintln(w, line)
+			last = line
+		}
+	}
+}
+
+// storeHint gives an error the next step. An interrupted command did not do its work and must not end as if it had.
+func storeHint(ctx context.Context, op string, err error, next map[krama.Kind]string) error {
+	if ctx.Err() != nil {
+		return krama.E(op, krama.Internal, "stopped before the end; nothing was changed")
+	}
+	if krama.KindOf(err) == krama.NotYet {
+		return hint{err, "use a krama at least as new as the one that wrote it"}
+	}
+	if n := next[krama.KindOf(err)]; n != "" {
+		return hint{err, n}
+	}
+	return err
+}
