@@ -47,7 +47,7 @@ torture: tools build
 	KRAMA_KILLS=3000 $(GO) test ./cmd/krama -run 'TestKill' -count=1 -timeout 4h -v
 
 fuzz:
-	@for p in . ./seal ./journal ./relay ./replica; do for f in $$(grep -oh 'func Fuzz[A-Za-z]*' $$p/*_test.go | cut -d' ' -f2); do \
+	@for p in . ./seal ./journal ./relay ./replica ./exchange; do for f in $$(grep -oh 'func Fuzz[A-Za-z]*' $$p/*_test.go | cut -d' ' -f2); do \
 	  $(GO) test $$p -run xxx -fuzz "^$$f\$$" -fuzztime 5s || exit 1; done; done
 
 clean:

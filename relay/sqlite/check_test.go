@@ -150,7 +150,7 @@ func edit(t *testing.T, path string, f func([]byte) []byte) {
 func TestCheckFindsNothingInAWholeStore(t *testing.T) {
 	d := newSample(t, 20)
 	r := check(t, d.path)
-	want := sqlite.Report{Version: 2, Programmes: 1, Streams: 3, Envelopes: 60, Blobs: 3}
+	want := sqlite.Report{Version: 3, Programmes: 1, Streams: 3, Envelopes: 60, Blobs: 3}
 	if !reflect.DeepEqual(r, want) {
 		t.Errorf("got %+v want %+v", r, want)
 	}

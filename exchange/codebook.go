@@ -1,0 +1,88 @@
+package exchange
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"krama"
+	"krama/guide"
+	"krama/locale"
+)
+
+// codebook says what every kind, field and code of an archive means, in plain English; codes also in the product's other
+// languages.
+type codebook struct {
+	Kind    string                `json:"kind"`
+	About   string                `json:"about"`
+	Notes   []string              `json:"notes"`
+	Records []recordMeaning       `json:"records"`
+	Codes   map[string][]codeWord `json:"codes"`
+	Sources []source              `json:"sources"`
+}
+
+type recordMeaning struct {
+	Kind   string         `json:"kind"`
+	Means  string         `json:"means"`
+	Fields []fieldMeaning `json:"fields"`
+}
+
+type fieldMeaning struct {
+	Name  string `json:"name"`
+	Means string `json:"means"`
+	Codes string `json:"codes,omitempty"` // the list in codebook.Codes
+}
+
+type codeWord struct {
+	Code string `json:"code"`
+	EN   string `json:"en"`
+	KM   string `json:"km"`
+	VI   string `json:"vi"`
+}
+
+// source is where a list comes from and who has checked it.
+type source struct {
+	Codes      string `json:"codes"`
+	Source     string `json:"source"`
+	Version    string `json:"version"`
+	VerifiedBy string `json:"verified_by"`
+	VerifiedOn string `json:"verified_on,omitempty"`
+}
+
+// unverified says so: nothing that nobody checked is shown as fact.
+const unverified = "nobody yet"
+
+func sourceOf(codes string, p guide.Provenance) source {
+	s := source{codes, p.Source, p.Version, p.VerifiedBy, p.VerifiedOn}
+	if s.VerifiedBy == "" {
+		s.VerifiedBy = unverified
+	}
+	return s
+}
+
+func (x *Export) codebook() (*codebook, error) {
+	c := &codebook{Codes: map[string][]codeWord{}}
+	b, err := files.ReadFile("page/codebook.json")
+	if err == nil {
+		err = json.Unmarshal(b, c)
+	}
+	if err != nil {
+		return nil, krama.Wrap("exchange.codebook", err)
+	}
+	c.Kind = "codebook"
+	en, km, vi := locale.New("en"), locale.New("km"), locale.New("vi")
+	say := func(code, key string) codeWord { return codeWord{code, en.T(key), km.T(key), vi.T(key)} }
+	for name, list := range map[string][]krama.Term{"gender": krama.Genders, "age": krama.AgeBands, "language": krama.Languages, "category": krama.Categories,
+		"place": krama.Places, "topic": krama.Topics, "service": krama.Services, "test": krama.Tests, "safety": krama.Safety,
+		"purpose": krama.Purposes, "commodity": krama.Commodities} {
+		for _, t := range list {
+			c.Codes[name] = append(c.Codes[name], say(t.Key, name+"."+t.Key))
+		}
+	}
+	for _, d := range x.Guide.Province.Districts {
+		c.Codes["district"] = append(c.Codes["district"], codeWord{strconv.Itoa(int(d.Code)), d.Name("en"), d.Name("km"), d.Name("vi")})
+	}
+	c.Codes["district"] = append(c.Codes["district"], say(outside, "person.outside"))
+	c.Codes["given"] = []codeWord{say("true", "app.yes"), say("false", "app.no")}
+	c.Sources = []source{sourceOf("district", x.Guide.Province.Provenance), sourceOf("category", x.Guide.KPPrev.Provenance), sourceOf("service", x.Guide.KPPrev.Provenance)}
+	return c, nil
+}

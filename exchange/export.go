@@ -1,0 +1,189 @@
+package exchange
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"crypto/cipher"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"krama"
+	"krama/casework"
+	"krama/guide"
+)
+
+// An export ages out and says when.
+const (
+	KeepDays    = 90
+	MaxKeepDays = 365
+	MaxReason   = 200 // bytes, of reason and of recipient
+)
+
+// Export is what an archive is made of.
+type Export struct {
+	State     *casework.State
+	Guide     *guide.Guide
+	Member    func(krama.DeviceID) (krama.MemberID, bool) // whose device it is
+	Written   krama.Day
+	Destroy   krama.Day
+	Reason    string // why a copy of the whole programme is made
+	Recipient string // who will hold it
+	Version   string // of the program
+}
+
+// Counts is how many lines of each kind an archive holds.
+type Counts struct {
+	People   int `json:"people"`
+	Contacts int `json:"contacts"`
+	Consents int `json:"consents"`
+	Disputes int `json:"disputes"`
+	Staff    int `json:"staff"`
+	LeftOut  int `json:"left_out"` // people who said no to being recorded: nothing of theirs is written
+}
+
+// Count looks at what would be written.
+func Count(st *casework.State) (n Counts) {
+	for k := range st.Everybody() {
+		if k.NoRecord {
+			n.LeftOut++
+			continue
+		}
+		if k.Record != (krama.RecordID{}) {
+			n.People++
+		}
+		n.Contacts += len(k.Contacts)
+		n.Consents += len(k.Consents)
+		n.Disputes += len(k.Disputes)
+	}
+	n.Staff = len(st.Labels())
+	return n
+}
+
+func (x *Export) validate() error {
+	const op = "exchange.Export"
+	for _, s := range []string{x.Reason, x.Recipient} {
+		if len(s) == 0 || len(s) > MaxReason {
+			return krama.E(op, krama.Invalid, "reason and recipient have 1 to 200 bytes each")
+		}
+	}
+	if x.Written <= 0 || x.Destroy <= x.Written || x.Destroy > x.Written+MaxKeepDays {
+		return krama.E(op, krama.Invalid, "a copy is kept 1 to 365 days")
+	}
+	return nil
+}
+
+// Write seals everything under a passphrase into one page. It holds one part of it at a time, however large the programme.
+func Write(w io.Writer, rand io.Reader, passphrase string, x *Export) (Counts, error) {
+	key := func(h *Header) (cipher.AEAD, error) { return h.aead(passphrase) }
+	return write(w, rand, Iterations, key, x)
+}
+
+func write(w io.Writer, rand io.Reader, iterations uint32, key func(*Header) (cipher.AEAD, error), x *Export) (Counts, error) {
+	if err := x.validate(); err != nil {
+		return Counts{}, err
+	}
+	h := Header{Iterations: iterations, Written: x.Written, Destroy: x.Destroy}
+	if _, err := io.ReadFull(rand, h.Salt[:]); err != nil {
+		return Counts{}, krama.Wrap("exchange.Write", err)
+	}
+	page, err := Page()
+	if err != nil {
+		return Counts{}, err
+	}
+	n := Count(x.State)
+	return n, krama.Wrap("exchange.Write", seal(w, page, h, key, func(w io.Writer) error {
+		z := gzip.NewWriter(w)
+		b := bufio.NewWriterSize(z, 1<<16)
+		if err := x.lines(b, n); err != nil {
+			return err
+		}
+		if err := b.Flush(); err != nil {
+			return err
+		}
+		return z.Close()
+	}))
+}
+
+// Info is an archive's first line.
+type Info struct {
+	Kind      string `json:"kind"`
+	Version   int    `json:"version"`
+	Written   string `json:"written"`
+	Destroy   string `json:"destroy_after"`
+	Reason    string `json:"reason"`
+	Recipient string `json:"recipient"`
+	Program   string `json:"program"`
+	Counts    Counts `json:"counts"`
+	Later     int    `json:"records_of_a_later_version,omitempty"` // kept by the programme, not understood, not written
+}
+
+// maxLine bounds a line; the codebook is the longest by far.
+const maxLine = 1 << 20
+
+// Read opens an archive and calls line with every line, its kind and its bytes with their line end, which are the callee's
+// only during the call. The first is the Info. An error after some lines makes them worth nothing: the file was changed.
+func Read(r io.Reader, passphrase string, line func(kind string, b []byte) error) (Header, error) {
+	return read(r, func(h *Header) (cipher.AEAD, error) { return h.aead(passphrase) }, line)
+}
+
+func read(r io.Reader, key func(*Header) (cipher.AEAD, error), line func(kind string, b []byte) error) (Header, error) {
+	const op = "exchange.Read"
+	h, o, err := open(r, key)
+	if err != nil {
+		return h, err
+	}
+	z, err := gzip.NewReader(o)
+	if err != nil {
+		return h, inside(err)
+	}
+	in := bufio.NewReaderSize(z, maxLine)
+	var info Info
+	seen := map[string]int{}
+	for {
+		b, err := in.ReadSlice('\n')
+		if errors.Is(err, io.EOF) && len(b) == 0 {
+			break
+		}
+		if err != nil {
+			return h, inside(err)
+		}
+		kind := kindOf(b)
+		if len(seen) == 0 {
+			if kind != "archive" || json.Unmarshal(b, &info) != nil {
+				return h, krama.E(op, krama.Tampered, "the first line")
+			}
+			if info.Version != 1 {
+				return h, krama.E(op, krama.NotYet, "an archive of a later version")
+			}
+		}
+		seen[kind]++
+		if err := line(kind, b); err != nil {
+			return h, err
+		}
+	}
+	n := info.Counts
+	if n != (Counts{seen["person"], seen["contact"], seen["consent"], seen["dispute"], seen["staff"], n.LeftOut}) {
+		return h, krama.E(op, krama.Tampered, "the archive holds another number of lines than it says")
+	}
+	return h, nil
+}
+
+// inside gives an error found after opening its kind; an opener's own error keeps its.
+func inside(err error) error {
+	if krama.KindOf(err) != krama.Internal {
+		return err
+	}
+	return krama.E("exchange.Read", krama.Tampered, "what is inside is not in its form")
+}
+
+// kindOf reads the kind, which is the first thing in every line.
+func kindOf(b []byte) string {
+	b, ok := bytes.CutPrefix(b, []byte(`{"kind":"`))
+	i := bytes.IndexByte(b, '"')
+	if !ok || i < 0 {
+		return ""
+	}
+	return string(b[:i])
+}

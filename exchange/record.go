@@ -1,0 +1,244 @@
+package exchange
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"krama"
+	"krama/casework"
+)
+
+// The lines. Keys are plain words, codes are the vocabulary's keys; the codebook explains each. A field that is absent is
+// empty, except that nothing was left out.
+type (
+	personLine struct {
+		Kind       string   `json:"kind"`
+		Person     string   `json:"person"`
+		Code       string   `json:"code"`
+		Registered string   `json:"registered"`
+		Gender     string   `json:"gender"`
+		Age        string   `json:"age"`
+		Languages  []string `json:"languages"`
+		Category   string   `json:"category"`
+		District   string   `json:"district"`
+		By         string   `json:"by,omitempty"`
+		Record     string   `json:"record"`
+		Local      bool     `json:"only_on_this_desk,omitempty"`
+	}
+	contactLine struct {
+		Kind      string         `json:"kind"`
+		Person    string         `json:"person"`
+		Code      string         `json:"code,omitempty"`
+		Date      string         `json:"date"`
+		District  string         `json:"district"`
+		Place     string         `json:"place"`
+		Topics    []string       `json:"topics,omitempty"`
+		Given     map[string]int `json:"given,omitempty"`
+		Test      string         `json:"test"`
+		Services  []string       `json:"services,omitempty"`
+		Safety    string         `json:"safety"`
+		Next      string         `json:"next,omitempty"`
+		Attendees int            `json:"attendees,omitempty"`
+		Mistake   bool           `json:"entered_by_mistake,omitempty"`
+		By        string         `json:"by,omitempty"`
+		Record    string         `json:"record"`
+		Local     bool           `json:"only_on_this_desk,omitempty"`
+	}
+	consentLine struct {
+		Kind    string `json:"kind"`
+		Person  string `json:"person"`
+		Code    string `json:"code,omitempty"`
+		Purpose string `json:"purpose"`
+		Given   bool   `json:"given"`
+		Date    string `json:"date"`
+		Record  string `json:"record"`
+	}
+	disputeLine struct {
+		Kind   string         `json:"kind"`
+		Person string         `json:"person"`
+		Code   string         `json:"code,omitempty"`
+		Of     string         `json:"of"`
+		Field  string         `json:"field"`
+		Values []disputeValue `json:"values"`
+		Record string         `json:"record"`
+	}
+	disputeValue struct {
+		Value  any    `json:"value"`
+		Date   string `json:"date,omitempty"`
+		By     string `json:"by,omitempty"`
+		Record string `json:"record"`
+	}
+	staffLine struct {
+		Kind   string `json:"kind"`
+		Member string `json:"member"`
+		Label  string `json:"label"`
+	}
+)
+
+// lines writes everything, kind by kind.
+func (x *Export) lines(w io.Writer, n Counts) error {
+	var err error
+	enc := json.NewEncoder(w)
+	put := func(v any) bool {
+		err = enc.Encode(v)
+		return err == nil
+	}
+	put(Info{"archive", 1, x.Written.String(), x.Destroy.String(), x.Reason, x.Recipient, x.Version, n, x.State.Unknown()})
+	if book, e := x.codebook(); err != nil || e != nil || !put(book) || !put(insideWords()) {
+		return krama.Wrap("exchange.lines", cmp.Or(err, e))
+	}
+	labels := x.State.Labels()
+	for _, m := range slices.SortedFunc(maps.Keys(labels), func(a, b krama.MemberID) int { return bytes.Compare(a[:], b[:]) }) {
+		put(staffLine{"staff", m.String(), labels[m]})
+	}
+	for _, each := range []func(*casework.Kept, func(any) bool){x.person, x.contacts, x.consents, x.disputes} {
+		for k := range x.State.Everybody() {
+			if !k.NoRecord {
+				each(k, put)
+			}
+			if err != nil {
+				return krama.Wrap("exchange.lines", err)
+			}
+		}
+	}
+	return nil
+}
+
+func (x *Export) person(k *casework.Kept, put func(any) bool) {
+	if k.Record == (krama.RecordID{}) {
+		return
+	}
+	p := &k.Value
+	put(personLine{"person", k.Subject.String(), p.Code.String(), p.Registered.String(), word(krama.Genders, p.Gender), word(krama.AgeBands, p.Age),
+		words(krama.Languages, p.Languages), word(krama.Categories, p.Category), district(p.District), x.by(k.Author), k.Record.String(), k.Local})
+}
+
+func (x *Export) contacts(k *casework.Kept, put func(any) bool) {
+	for i := range k.Contacts {
+		c := &k.Contacts[i]
+		if !put(contactLine{"contact", k.Subject.String(), k.Value.Code.String(), c.Date.String(), district(c.District), word(krama.Places, c.Place),
+			words(krama.Topics, c.Topics), given(c.Given), word(krama.Tests, c.Test), words(krama.Services, c.Services), word(krama.Safety, c.Safety),
+			c.Next.String(), int(c.Attendees), c.Void, x.by(c.Author), c.Record.String(), c.Local}) {
+			return
+		}
+	}
+}
+
+func (x *Export) consents(k *casework.Kept, put func(any) bool) {
+	for _, c := range k.Consents {
+		if !put(consentLine{"consent", k.Subject.String(), k.Value.Code.String(), word(krama.Purposes, c.Purpose), c.Given, c.Date.String(), c.Record.String()}) {
+			return
+		}
+	}
+}
+
+func (x *Export) disputes(k *casework.Kept, put func(any) bool) {
+	for _, d := range k.Disputes {
+		of, fields := "contact", contactFields
+		if d.Target == k.Record {
+			of, fields = "person", personFields
+		}
+		f := fields[d.Field]
+		line := disputeLine{Kind: "dispute", Person: k.Subject.String(), Code: k.Value.Code.String(), Of: of, Field: f.name, Record: d.Target.String()}
+		for _, h := range d.Heads {
+			v := disputeValue{Date: h.Date.String(), Record: h.Record.String()}
+			if h.Value != nil && f.show != nil {
+				v.Value, v.By = f.show(h.Value), x.by(h.Author)
+			}
+			line.Values = append(line.Values, v)
+		}
+		if !put(line) {
+			return
+		}
+	}
+}
+
+// by is the member a device belongs to.
+func (x *Export) by(d krama.DeviceID) string {
+	if m, ok := x.Member(d); ok {
+		return m.String()
+	}
+	return ""
+}
+
+func word(list []krama.Term, code uint8) string {
+	for _, t := range list {
+		if t.Code == code {
+			return t.Key
+		}
+	}
+	return strconv.Itoa(int(code))
+}
+
+func words(list []krama.Term, s krama.Set) (out []string) {
+	for _, c := range s.Codes() {
+		out = append(out, word(list, c))
+	}
+	return out
+}
+
+// outside is the district of somebody outside the programme's area.
+const outside = "outside"
+
+func district(code uint16) string {
+	if code == 0 {
+		return outside
+	}
+	return strconv.Itoa(int(code))
+}
+
+func given(s krama.Supplies) map[string]int {
+	var out map[string]int
+	for _, t := range krama.Commodities {
+		if n := s[t.Code]; n > 0 {
+			if out == nil {
+				out = map[string]int{}
+			}
+			out[t.Key] = int(n)
+		}
+	}
+	return out
+}
+
+// amendable is a field that a change can name: the key it has in a line, and how its CBOR becomes what a line holds.
+type amendable struct {
+	name string
+	show func(cbor.RawMessage) any
+}
+
+func as[T any](name string, show func(T) any) amendable {
+	return amendable{name, func(raw cbor.RawMessage) any {
+		var v T
+		if krama.DecodeValue(raw, &v) != nil {
+			return nil
+		}
+		return show(v)
+	}}
+}
+
+func oneOf(name string, list []krama.Term) amendable {
+	return as(name, func(v uint8) any { return word(list, v) })
+}
+
+func someOf(name string, list []krama.Term) amendable {
+	return as(name, func(v krama.Set) any { return words(list, v) })
+}
+
+func onDay(name string) amendable { return as(name, func(d krama.Day) any { return d.String() }) }
+
+// By the numbers that krama.Change.Field holds.
+var (
+	personFields = map[uint8]amendable{2: oneOf("gender", krama.Genders), 3: oneOf("age", krama.AgeBands), 4: someOf("languages", krama.Languages),
+		5: oneOf("category", krama.Categories), 6: as("district", func(v uint16) any { return district(v) })}
+	contactFields = map[uint8]amendable{1: onDay("date"), 2: as("district", func(v uint16) any { return district(v) }), 3: oneOf("place", krama.Places),
+		4: someOf("topics", krama.Topics), 5: as("given", func(v krama.Supplies) any { return given(v) }), 6: oneOf("test", krama.Tests),
+		7: someOf("services", krama.Services), 8: oneOf("safety", krama.Safety), 9: onDay("next"), 10: as("attendees", func(v uint16) any { return v }),
+		11: as("entered_by_mistake", func(v bool) any { return v })}
+)
