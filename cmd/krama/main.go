@@ -87,6 +87,7 @@ func commands() []command {
 	return []command{with(demoCommand, demoRun), with(serveCommand, serve), with(newCommand, newProgramme), with(deskCommand, desk),
 		with(syncCommand, syncOnce), with(reportCommand, writeReport),
 		with(backupCommand, backup), with(restoreCommand, restore), with(checkCommand, check), versionCommand}
+		with(syncCommand, syncOnce), with(reportCommand, writeReport), with(exportCommand, export), versionCommand}
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"krama"
+	"krama/exchange"
+	"krama/guide"
+	"krama/replica"
+	"krama/seal"
+	"krama/web"
+)
+
+var exportCommand = command{"export", "write the whole programme as one sealed page", `Usage: krama export --to FILE.html --reason TEXT --recipient TEXT [--people N] [--keep-days N] [--data DIR]
+       krama export --open FILE.html --to DIR
+
+Writes every person, contact and consent that this desk holds into one page that opens in any
+browser, without Krama and without a network, by six words that are drawn for it and shown once.
+This is the most dangerous file a programme can make: decide it between two people, and say why.
+
+Unlocks the desk with four words from standard input. The first run writes nothing and says how
+many people it would write; the second repeats that number.
+
+  --to FILE.html     the file to write; it must not exist
+  --reason TEXT      why the copy is made; written inside, at most 200 bytes
+  --recipient TEXT   who will hold it; written inside, at most 200 bytes
+  --people N         the number of people, as the first run said it
+  --keep-days N      days until the copy must be destroyed, 1 to 365 (default 90)
+  --data DIR         the desk's folder (default: krama/desk in your configuration folder)
+
+With --open, reads such a page back into a new folder without a browser; its six words come from
+standard input. The files are not sealed.
+`, nil}
+
+func export(ctx context.Context, e *env, args []string) error {
+	f := e.flags(exportCommand)
+	to, from, data := f.String("to", "", ""), f.String("open", "", ""), f.String("data", "", "")
+	reason, recipient := f.String("reason", "", ""), f.String("recipient", "", "")
+	people, keep := f.Int("people", -1, ""), f.Int("keep-days", exchange.KeepDays, "")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	if *to == "" || (*from == "" && (strings.TrimSpace(*reason) == "" || strings.TrimSpace(*recipient) == "")) {
+		f.Usage()
+		return errUsage
+	}
+	if _, err := os.Lstat(*to); !errors.Is(err, os.ErrNotExist) {
+		return hint{krama.E("export", krama.Conflict, "--to exists already, or cannot be looked at"), "name a file or folder that does not exist"}
+	}
+	if *from != "" {
+		return openArchive(e, *from, *to)
+	}
+	if *keep < 1 || *keep > exchange.MaxKeepDays {
+		return hint{krama.E("export", krama.Invalid, "--keep-days"), "a copy is kept 1 to 365 days; 90 when nothing is said"}
+	}
+	g, err := guide.Load()
+	if err != nil {
+		return err
+	}
+	r, st, err := openDesk(e, *data)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
+		return hint{krama.E("export", krama.NotAllowed, "this is not an admin's desk"), "ask an admin of the programme"}
+	}
+	n := exchange.Count(st)
+	if *people != n.People {
+		fmt.Fprintf(e.err, "would write %d people, %d contacts and %d consents; nothing is written yet\n", n.People, n.Contacts, n.Consents)
+		return hint{krama.E("export", krama.NotAllowed, "the number of people was not repeated"), fmt.Sprintf("if two of you have decided it, run it again with --people %d", n.People)}
+	}
+	today := krama.DayOf(time.Now())
+	x := &exchange.Export{State: st, Guide: g, Member: members(r), Written: today, Destroy: today + krama.Day(*keep),
+		Reason: strings.TrimSpace(*reason), Recipient: strings.TrimSpace(*recipient), Version: version}
+	return writeArchive(ctx, e, *to, x)
+}
+
+// members says whose device it is, by the roster as it stands.
+func members(r *replica.Replica) func(krama.DeviceID) (krama.MemberID, bool) {
+	of := map[krama.DeviceID]krama.MemberID{}
+	r.Roster(func(ro *seal.Roster) {
+		for id, d := range ro.Devices {
+			of[id] = d.Member
+		}
+	})
+	return func(d krama.DeviceID) (krama.MemberID, bool) { m, ok := of[d]; return m, ok }
+}
+
+// writeArchive draws a passphrase, writes the page beside its place, moves it there when it is durable, and shows the
+// passphrase once.
+func writeArchive(ctx context.Context, e *env, to string, x *exchange.Export) error {
+	drawn, err := web.DrawPhrase(rand.Reader, exchange.PhraseWords)
+	if err != nil {
+		return err
+	}
+	passphrase := strings.Join(drawn, " ")
+	fmt.Fprintln(e.err, "writing")
+	var n exchange.Counts
+	err = replace(to, func(w io.Writer) error {
+		n, err = exchange.Write(untilStopped{ctx, w}, rand.Reader, passphrase, x)
+		return err
+	})
+	if errors.Is(err, context.Canceled) {
+		return hint{errors.New("export: stopped; nothing was written"), "run it again"} // and not status 0, which a script would believe
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.err, "wrote %d people, %d contacts and %d consents", n.People, n.Contacts, n.Consents)
+	if n.LeftOut > 0 {
+		fmt.Fprintf(e.err, "; left out %d who said no to a record", n.LeftOut)
+	}
+	if _, err := fmt.Fprintf(e.err, "\npassphrase: %s\nIt is shown this once and kept nowhere. Carry it apart from the file.\nhint: destroy the file and every copy after %s\n", passphrase, x.Destroy); err != nil {
+		os.Remove(to) // nobody has seen the words that open it
+		return krama.Wrap("export", err)
+	}
+	return nil
+}
+
+// untilStopped ends long writing when the program is told to stop.
+type untilStopped struct {
+	ctx context.Context
+	io.Writer
+}
+
+func (u untilStopped) Write(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.Writer.Write(p)
+}
+
+// replace writes a file that is either whole or not there.
+func replace(to string, write func(io.Writer) error) error {
+	part := to + ".part"
+	os.Remove(part) // of a run that was killed; nobody knows its passphrase
+	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return plainError("export", err)
+	}
+	defer os.Remove(part)
+	b := bufio.NewWriterSize(f, 1<<16)
+	err = write(b)
+	err = errors.Join(err, b.Flush(), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(part, to)
+	}
+	return plainError("export", err)
+}
+
+// plainError drops the path from an error of the file system: a path may say who an archive is for.
+func plainError(op string, err error) error {
+	var pe *os.PathError
+	var le *os.LinkError
+	switch {
+	case errors.As(err, &pe):
+		return krama.Wrap(op, pe.Err)
+	case errors.As(err, &le):
+		return krama.Wrap(op, le.Err)
+	}
+	return err
+}
+
+// archiveFiles are the files that opening an archive writes, by the kind of their lines.
+var archiveFiles = map[string]string{"archive": "archive.json", "codebook": "codebook.json", "person": "people.jsonl", "contact": "contacts.jsonl",
+	"consent": "consents.jsonl", "dispute": "disputes.jsonl", "staff": "staff.jsonl"}
+
+// openArchive reads a page into a folder that appears when everything in it has been checked.
+func openArchive(e *env, from, to string) (err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return hint{plainError("export", err), "name the page after --open"}
+	}
+	defer in.Close()
+	fmt.Fprint(e.err, "six words: ")
+	passphrase, err := bufio.NewReader(e.in).ReadString('\n')
+	if err != nil && passphrase == "" {
+		return hint{krama.E("export", krama.Invalid, "no words were given"), "type the six words of the archive, or pipe them in"}
+	}
+	part := filepath.Clean(to) + ".part"
+	if err := os.Mkdir(part, 0o700); err != nil {
+		return hint{plainError("export", err), "remove the folder that ends in .part, if it is there, and try again"}
+	}
+	defer os.RemoveAll(part)
+	out, err := createAll(part)
+	if err != nil {
+		return err
+	}
+	h, err := exchange.Read(in, passphrase, out.line)
+	if err := errors.Join(err, out.close()); err != nil {
+		switch krama.KindOf(err) {
+		case krama.CannotDecrypt:
+			return hint{err, "check each of the six words; nothing was lost"}
+		case krama.Tampered:
+			return hint{err, "nothing of it was kept; ask for another copy"}
+		}
+		return err
+	}
+	if err := os.Rename(part, to); err != nil {
+		return plainError("export", err)
+	}
+	if krama.DayOf(time.Now()) > h.Destroy {
+		fmt.Fprintf(e.err, "this copy should have been destroyed after %s\n", h.Destroy)
+	}
+	fmt.Fprintf(e.err, "hint: these files are not sealed; destroy them, with the archive, after %s\n", h.Destroy)
+	return nil
+}
+
+// opened is the files of an archive that is being read.
+type opened map[string]*bufferedFile
+
+type bufferedFile struct {
+	*bufio.Writer
+	f *os.File
+}
+
+func createAll(dir string) (opened, error) {
+	out := opened{}
+	for kind, name := range archiveFiles {
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return nil, plainError("export", errors.Join(err, out.close()))
+		}
+		out[kind] = &bufferedFile{bufio.NewWriterSize(f, 1<<16), f}
+	}
+	return out, nil
+}
+
+// line keeps a line in the file of its kind. Kinds that are not the programme's, such as the page's words, are passed over.
+func (o opened) line(kind string, b []byte) error {
+	f := o[kind]
+	if f == nil {
+		return nil
+	}
+	if kind == "codebook" || kind == "archive" { // one object, for people to read
+		var err error
+		if b, err = json.MarshalIndent(json.RawMessage(b), "", " "); err != nil {
+			return krama.Wrap("export", err)
+		}
+		b = append(b, '\n')
+	}
+	_, err := f.Write(b)
+	return err
+}
+
+func (o opened) close() (err error) {
+	for _, f := range o {
+		err = errors.Join(err, f.Flush(), f.f.Sync(), f.f.Close())
+	}
+	return err
+}

@@ -1,0 +1,387 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	cdp "github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/chromedp"
+
+	"krama"
+	"krama/casework"
+	"krama/demo"
+	"krama/exchange"
+	"krama/guide"
+	"krama/journal"
+	"krama/relay"
+	"krama/relay/memory"
+)
+
+// office makes a small invented programme through the real path and closes it; it returns the desk's folder, its words and
+// what it holds of those who agreed to a record.
+func office(t *testing.T, size demo.Size) (dir, words string, n exchange.Counts) {
+	t.Helper()
+	g, err := guide.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	limits := relay.DefaultLimits
+	limits.Rate, limits.Burst = 1000, 5000
+	srv := httptest.NewServer(relay.New(memory.New(), "token", limits, time.Now))
+	t.Cleanup(srv.Close)
+	dir = filepath.Join(t.TempDir(), "desk")
+	p, err := demo.Make(t.Context(), g, journal.OSDir(dir), dial, srv.URL, "token", size, 1, time.Now(), func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n = exchange.Count(p.State)
+	if err := p.Desk.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir, p.Words, n
+}
+
+// kramaRun runs the command line in this process.
+func kramaRun(t *testing.T, stdin string, args ...string) (stderr string, exit int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	exit = status(run(t.Context(), args, strings.NewReader(stdin), &out, &errs), &errs)
+	if out.Len() > 0 {
+		t.Errorf("%v: results on standard output: %q", args, out.String())
+	}
+	return errs.String(), exit
+}
+
+var passphraseLine = regexp.MustCompile(`(?m)passphrase: ((?:[a-z-]+ ){5}[a-z-]+)$`)
+
+// TestExport walks the steward's way: asked for the number, written once, read back without a browser.
+func TestExport(t *testing.T) {
+	dir, words, n := office(t, demo.Size{People: 30, Staff: 1, Months: 6, Contacts: 90, Tests: 30})
+	people := n.People
+	to := filepath.Join(t.TempDir(), "kept.html")
+	args := []string{"export", "--data", dir, "--to", to, "--reason", "closing", "--recipient", "the board"}
+	stderr, exit := kramaRun(t, words, args...)
+	if exit != exitFailed || !strings.Contains(stderr, fmt.Sprintf("would write %d people", people)) || !strings.Contains(stderr, fmt.Sprintf("--people %d", people)) {
+		t.Fatalf("first run: %d %s", exit, stderr)
+	}
+	if _, err := os.Stat(to); err == nil {
+		t.Fatal("the first run wrote the file")
+	}
+	if stderr, exit = kramaRun(t, words, append(args, "--people", fmt.Sprint(people+1))...); exit != exitFailed {
+		t.Fatalf("another number: %d %s", exit, stderr)
+	}
+	if _, exit = kramaRun(t, "acorn acorn acorn acorn", append(args, "--people", fmt.Sprint(people))...); exit != exitLocked {
+		t.Fatalf("wrong words: %d", exit)
+	}
+	for _, missing := range []string{"--reason", "--recipient", "--to"} {
+		var short []string
+		for i := 0; i < len(args); i++ {
+			if args[i] == missing {
+				i++
+				continue
+			}
+			short = append(short, args[i])
+		}
+		if _, exit := kramaRun(t, words, short...); exit != exitUsage {
+			t.Errorf("without %s: %d", missing, exit)
+		}
+	}
+	for _, days := range []string{"0", "366"} {
+		if _, exit := kramaRun(t, words, append(args, "--keep-days", days)...); exit != exitFailed {
+			t.Errorf("kept %s days: %d", days, exit)
+		}
+	}
+	stderr, exit = kramaRun(t, words, append(args, "--people", fmt.Sprint(people))...)
+	m := passphraseLine.FindStringSubmatch(stderr)
+	if exit != exitOK || m == nil {
+		t.Fatalf("writing: %d %s", exit, stderr)
+	}
+	if strings.Contains(strings.ReplaceAll(stderr, m[0], ""), "closing") || strings.Contains(stderr, to) {
+		t.Errorf("says more than counts: %s", stderr)
+	}
+	info, err := os.Stat(to)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("mode %v %v", info.Mode(), err)
+	}
+	if left, _ := filepath.Glob(to + ".*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if stderr, exit = kramaRun(t, words, append(args, "--people", fmt.Sprint(people))...); exit != exitFailed || !strings.Contains(stderr, "exists") {
+		t.Errorf("writing over it: %d %s", exit, stderr)
+	}
+
+	back := filepath.Join(t.TempDir(), "back")
+	if stderr, exit = kramaRun(t, "acorn acorn acorn acorn acorn acorn\n", "export", "--open", to, "--to", back); exit != exitLocked {
+		t.Errorf("wrong passphrase: %d %s", exit, stderr)
+	}
+	if _, err := os.Stat(back); err == nil {
+		t.Error("a wrong passphrase left a folder")
+	}
+	if stderr, exit = kramaRun(t, m[1]+"\n", "export", "--open", to, "--to", back); exit != exitOK {
+		t.Fatalf("opening: %d %s", exit, stderr)
+	}
+	for name, want := range map[string]int{"people.jsonl": people, "contacts.jsonl": n.Contacts, "consents.jsonl": n.Consents, "staff.jsonl": n.Staff} {
+		b, err := os.ReadFile(filepath.Join(back, name))
+		if got := bytes.Count(b, []byte("\n")); err != nil || got != want {
+			t.Errorf("%s: %d lines want %d, %v", name, got, want, err)
+		}
+		for line := range bytes.Lines(b) {
+			var v map[string]any
+			if err := json.Unmarshal(line, &v); err != nil || (v["by"] == nil && v["kind"] != "consent" && v["kind"] != "staff") {
+				t.Fatalf("%s: %v %s", name, err, line)
+			}
+		}
+	}
+	for _, name := range []string{"codebook.json", "archive.json"} {
+		var v map[string]any
+		b, err := os.ReadFile(filepath.Join(back, name))
+		if err != nil || json.Unmarshal(b, &v) != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	whole, err := os.ReadFile(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := filepath.Join(t.TempDir(), "cut.html")
+	if err := os.WriteFile(cut, whole[:len(whole)-100], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again := filepath.Join(t.TempDir(), "again")
+	if stderr, exit = kramaRun(t, m[1], "export", "--open", cut, "--to", again); exit != exitFailed || !strings.Contains(stderr, "tampered") {
+		t.Errorf("a cut file: %d %s", exit, stderr)
+	}
+	if left, _ := filepath.Glob(again + "*"); len(left) > 0 {
+		t.Errorf("a cut file left %v", left)
+	}
+}
+
+// TestExportStopped: an export that is told to stop leaves nothing, shows no passphrase and is not called done.
+func TestExportStopped(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	to := filepath.Join(t.TempDir(), "kept.html")
+	var said bytes.Buffer
+	err := writeArchive(ctx, &env{err: &said}, to, emptyExport())
+	if got := status(err, &said); got != exitFailed || strings.Contains(said.String(), "passphrase") {
+		t.Errorf("got %d %s", got, said.String())
+	}
+	if left, _ := filepath.Glob(to + "*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func emptyExport() *exchange.Export {
+	return &exchange.Export{State: casework.New(), Guide: new(guide.Guide), Written: krama.Date(2026, 1, 1), Destroy: krama.Date(2026, 3, 1), Reason: "r", Recipient: "r",
+		Member: func(krama.DeviceID) (krama.MemberID, bool) { return krama.MemberID{}, false }}
+}
+
+// TestArchivePage opens an archive in a real browser, from the disk, as somebody without Krama does.
+func TestArchivePage(t *testing.T) {
+	dir, words, n := office(t, demo.Size{People: 66, Staff: 2, Months: 12, Contacts: 400, Tests: 200})
+	people := n.People
+	folder := t.TempDir()
+	to := filepath.Join(folder, "kept.html")
+	stderr, exit := kramaRun(t, words, "export", "--data", dir, "--to", to, "--reason", "closing", "--recipient", "the board", "--people", fmt.Sprint(people))
+	m := passphraseLine.FindStringSubmatch(stderr)
+	if exit != exitOK || m == nil {
+		t.Fatalf("writing: %d %s", exit, stderr)
+	}
+	back := filepath.Join(folder, "back")
+	if stderr, exit := kramaRun(t, m[1], "export", "--open", to, "--to", back); exit != exitOK {
+		t.Fatal(stderr)
+	}
+	var known struct{ Code string }
+	list, err := os.ReadFile(filepath.Join(back, "people.jsonl"))
+	if err == nil {
+		line, _, _ := bytes.Cut(list, []byte("\n"))
+		err = json.Unmarshal(line, &known)
+	}
+	if err != nil || known.Code == "" {
+		t.Fatal(known, err)
+	}
+
+	b := startBrowser(t, t.TempDir())
+	b.size(360, 640, false)
+	b.open("file://" + to)
+	b.waitFor("#gate:not([hidden]) #open:not([disabled])")
+	text := "document.body.innerText"
+	if b.js(fmt.Sprintf("document.documentElement.outerHTML.includes(%q)", known.Code)) != "false" {
+		t.Fatal("the code can be seen without the passphrase")
+	}
+	if got := b.js("document.title+document.documentElement.lang"); got != "Sealed archiveen" {
+		t.Error(got)
+	}
+	say := func(phrase string) {
+		t.Helper()
+		b.js(fmt.Sprintf("(document.getElementById('phrase').value=%q,document.getElementById('gate').requestSubmit())", phrase))
+	}
+	alert := func(want string) {
+		t.Helper()
+		b.wait(want, fmt.Sprintf("document.querySelector('[role=alert]').textContent.includes(%q)&&!document.getElementById('open').disabled", want))
+	}
+	say("")
+	alert("Type the six words first")
+	say("acorn acorn acorn acorn acorn acorn")
+	alert("These are not the words of this archive")
+	b.js(`document.querySelector('#languages [lang=km]').click()`)
+	alert("ទាំងនេះមិនមែនពាក្យរបស់បណ្ណសារនេះទេ")
+	if b.js(text+".includes('សេចក្ដីព្រាង')") != "true" {
+		t.Error("Khmer is not marked as a draft")
+	}
+	b.js(`document.querySelector('#languages [lang=vi]').click()`)
+	if b.js(text+".includes('bản nháp')") != "true" {
+		t.Error("Vietnamese is not marked as a draft")
+	}
+	b.js(`document.querySelector('#languages [lang=en]').click()`)
+	say("  " + strings.ToUpper(m[1]) + " ")
+	b.waitFor("#inside table")
+	if got := b.js("document.activeElement.id+document.getElementById('phrase').value"); got != "title" {
+		t.Errorf("focus, and the passphrase left in the page: %q", got)
+	}
+	for _, want := range []string{known.Code, "closing", "the board", fmt.Sprintf("People: 1–50 of %d", people)} {
+		if b.js(fmt.Sprintf("%s.includes(%q)", text, want)) != "true" {
+			t.Errorf("%q is not shown", want)
+		}
+	}
+	// By keyboard alone: every control has a name and can be reached.
+	if got := b.js(`[...document.querySelectorAll('button,input,[tabindex="0"]')].filter(e=>e.offsetParent&&!(e.textContent.trim()||e.labels?.length||e.getAttribute('aria-labelledby'))).length`); got != "0" {
+		t.Errorf("%s controls have no name", got)
+	}
+	if got := b.js(`[...document.querySelectorAll('button,input[type=search]')].filter(e=>e.offsetParent&&e.getBoundingClientRect().height<44).length`); got != "0" {
+		t.Errorf("%s targets are too small", got)
+	}
+	b.js(`[...document.querySelectorAll('#inside p.row button')].find(x=>x.textContent=='Next').click()`)
+	b.wait("the next rows", fmt.Sprintf("%s.includes('51–%d of %d')", text, people, people))
+	b.click("#view-contact")
+	b.waitFor("#view-contact[aria-current=true]")
+	b.js(fmt.Sprintf("(document.getElementById('code').value=%q,document.querySelector('form.find').requestSubmit())", strings.ToLower(strings.ReplaceAll(known.Code, "-", ""))))
+	b.wait("her contacts", fmt.Sprintf("[...document.querySelectorAll('tbody th')].every(x=>x.textContent==%q)&&document.querySelectorAll('tbody th').length>0", known.Code))
+	b.click("#view-consent")
+	b.wait("her consents", fmt.Sprintf("[...document.querySelectorAll('tbody th')].every(x=>x.textContent==%q)&&document.querySelectorAll('tbody th').length>=3", known.Code))
+	b.click("#view-codebook")
+	b.wait("the codebook", text+".includes('Female entertainment worker')&&"+text+".includes('Checked by nobody yet')")
+
+	// What the page saves is what the program reads.
+	saved := t.TempDir()
+	if _, err := chromedp.Call(b.ctx, cdp.SetDownloadBehavior, cdp.SetDownloadBehaviorParams{Behavior: cdp.SetDownloadBehaviorBehaviorAllow, DownloadPath: saved}); err != nil {
+		t.Fatal(err)
+	}
+	b.js(`(document.getElementById('save-lines').click(),document.getElementById('save-book').click())`)
+	whole := waitFile(t, filepath.Join(saved, "archive.jsonl"), func(s []byte) bool { return bytes.Count(s, []byte("\n{\"kind\":\"contact\"")) == n.Contacts })
+	if !bytes.Contains(whole, list) {
+		t.Error("the saved lines are not those of the archive")
+	}
+	waitFile(t, filepath.Join(saved, "codebook.json"), json.Valid)
+
+	// The page cannot talk to anybody.
+	b.js(`(window.sent='',fetch('http://127.0.0.1:9/').then(()=>window.sent='sent',e=>window.sent='refused'),new Image().src='http://127.0.0.1:9/x')`)
+	b.wait("the policy", "window.sent=='refused'")
+	b.click("#lock")
+	b.waitFor("#gate:not([hidden]) #open:not([disabled])")
+	if b.js(fmt.Sprintf("document.documentElement.outerHTML.includes(%q)", known.Code)) != "false" {
+		t.Error("locked, and the code can still be seen")
+	}
+
+	// A changed file says so, and shows nothing.
+	page, err := os.ReadFile(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := len(page) - 2000
+	page[at] ^= 1
+	if page[at] == '\n' || page[at] == '<' {
+		page[at] = 'A'
+	}
+	changed := filepath.Join(folder, "changed.html")
+	if err := os.WriteFile(changed, page, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.open("file://" + changed)
+	b.waitFor("#gate:not([hidden]) #open:not([disabled])")
+	say(m[1])
+	alert("This file was changed or cut short")
+	if b.js("document.querySelectorAll('#inside table').length") != "0" {
+		t.Error("a changed file shows a table")
+	}
+	// A copy that is older than it should be says so before it is opened, and one that is not does not.
+	if b.js("document.getElementById('late').hidden") != "true" {
+		t.Error("a new copy says that it is late")
+	}
+	old, err := os.Create(filepath.Join(folder, "old.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exchange.Write(old, rand.Reader, m[1], emptyExport()); err != nil {
+		t.Fatal(err)
+	}
+	old.Close()
+	b.open("file://" + old.Name())
+	b.wait("the warning", text+".includes('This copy should have been destroyed after 2026-03-01')")
+	if stderr, exit := kramaRun(t, m[1], "export", "--open", old.Name(), "--to", filepath.Join(folder, "late")); exit != exitOK || !strings.Contains(stderr, "should have been destroyed after 2026-03-01") {
+		t.Errorf("a late copy: %d %s", exit, stderr)
+	}
+	if dir := os.Getenv("KRAMA_SHOTS"); dir != "" {
+		b.shot(filepath.Join(dir, "archive-late.png"))
+		archiveShots(b, "file://"+to, m[1], dir)
+	}
+}
+
+func waitFile(t *testing.T, path string, ready func([]byte) bool) []byte {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	var b []byte
+	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
+		if f, err := os.Open(path); err == nil {
+			b, _ = io.ReadAll(f)
+			f.Close()
+			if ready(b) {
+				return b
+			}
+		}
+	}
+	t.Fatalf("%s was not saved whole: %d bytes", filepath.Base(path), len(b))
+	return nil
+}
+
+// archiveShots draws the page for people to look at.
+func archiveShots(b *browser, url, phrase, dir string) {
+	for _, l := range []struct {
+		lang string
+		w, h int64
+		dark bool
+	}{{"en", 1280, 800, false}, {"km", 1280, 800, true}, {"km", 360, 640, false}, {"en", 360, 640, true}, {"vi", 360, 640, false}} {
+		b.size(l.w, l.h, l.dark)
+		b.open(url)
+		b.waitFor("#gate:not([hidden]) #open:not([disabled])")
+		b.js(fmt.Sprintf("document.querySelector('#languages [lang=%s]').click()", l.lang))
+		name := func(p string) string {
+			return filepath.Join(dir, fmt.Sprintf("archive-%s-%s-%d-%v.png", p, l.lang, l.w, l.dark))
+		}
+		b.shot(name("gate"))
+		b.js(fmt.Sprintf("(document.getElementById('phrase').value=%q,document.getElementById('gate').requestSubmit())", phrase))
+		b.waitFor("#inside table")
+		b.shot(name("people"))
+		b.click("#view-contact")
+		b.js("document.querySelector('nav').scrollIntoView()")
+		b.shot(name("contacts"))
+		b.js("document.querySelector('.care').scrollIntoView()")
+		b.shot(name("save"))
+		b.click("#view-codebook")
+		b.js("document.querySelector('nav').scrollIntoView()")
+		b.shot(name("codebook"))
+	}
+}
