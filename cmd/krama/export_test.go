@@ -7,11 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -287,8 +290,17 @@ func TestArchivePage(t *testing.T) {
 	waitFile(t, filepath.Join(saved, "codebook.json"), json.Valid)
 
 	// The page cannot talk to anybody.
-	b.js(`(window.sent='',fetch('http://127.0.0.1:9/').then(()=>window.sent='sent',e=>window.sent='refused'),new Image().src='http://127.0.0.1:9/x')`)
-	b.wait("the policy", "window.sent=='refused'")
+	var calls atomic.Int32
+	listening := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		calls.Add(1)
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+	}))
+	defer listening.Close()
+	b.js(fmt.Sprintf(`(window.sent=[],fetch(%[1]q).then(()=>sent.push('fetch'),e=>sent.push('refused')),Object.assign(new Image(),{onload(){sent.push('image')},onerror(){sent.push('refused')},src:%[1]q}),1)`, listening.URL))
+	b.wait("the policy", "window.sent.join()=='refused,refused'")
+	if n := calls.Load(); n > 0 {
+		t.Errorf("the page made %d calls", n)
+	}
 	b.click("#lock")
 	b.waitFor("#gate:not([hidden]) #open:not([disabled])")
 	if b.js(fmt.Sprintf("document.documentElement.outerHTML.includes(%q)", known.Code)) != "false" {
@@ -316,10 +328,31 @@ func TestArchivePage(t *testing.T) {
 	if b.js("document.querySelectorAll('#inside table').length") != "0" {
 		t.Error("a changed file shows a table")
 	}
-	// A copy that is older than it should be says so before it is opened, and one that is not does not.
 	if b.js("document.getElementById('late').hidden") != "true" {
 		t.Error("a new copy says that it is late")
 	}
+
+	// An archive of several parts opens, and does not with parts exchanged or missing.
+	head, lines := severalParts(t, m[1])
+	for _, c := range []struct {
+		what  string
+		parts []string
+	}{{"in order", lines}, {"exchanged", []string{lines[1], lines[0]}}, {"without its end", lines[:1]}, {"without its beginning", lines[1:]}} {
+		path := filepath.Join(folder, "parts.html")
+		if err := os.WriteFile(path, []byte(head+strings.Join(c.parts, "")+"</script>\n</body>\n</html>\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b.open("file://" + path)
+		b.waitFor("#gate:not([hidden]) #open:not([disabled])")
+		say(m[1])
+		if c.what == "in order" {
+			b.wait("an archive of several parts", text+".includes('40\u202f000')")
+		} else {
+			alert("This file was changed or cut short")
+		}
+	}
+
+	// A copy that is older than it should be says so before it is opened, and one that is not does not.
 	old, err := os.Create(filepath.Join(folder, "old.html"))
 	if err != nil {
 		t.Fatal(err)
@@ -337,6 +370,30 @@ func TestArchivePage(t *testing.T) {
 		b.shot(filepath.Join(dir, "archive-late.png"))
 		archiveShots(b, "file://"+to, m[1], dir)
 	}
+}
+
+// severalParts writes an archive of two chunks and takes it apart: all before the first chunk, and the chunks.
+func severalParts(t *testing.T, passphrase string) (head string, chunks []string) {
+	t.Helper()
+	x := emptyExport()
+	for range 40_000 {
+		r := &krama.Record{Contact: &krama.Contact{Date: krama.Date(2026, 1, 1), Place: 1}}
+		var who krama.SubjectID
+		rand.Read(r.ID[:])
+		rand.Read(who[:])
+		x.State.Apply(who, r, krama.DeviceID{}, false)
+	}
+	var page bytes.Buffer
+	if _, err := exchange.Write(&page, rand.Reader, passphrase, x); err != nil {
+		t.Fatal(err)
+	}
+	all := strings.SplitAfter(page.String(), "\n")
+	at := slices.Index(all, "KRAMA-ARCHIVE 1\n") + 2
+	end := slices.Index(all[at:], "</script>\n") + at
+	if end-at != 2 {
+		t.Fatalf("%d parts, want 2", end-at)
+	}
+	return strings.Join(all[:at], ""), all[at:end]
 }
 
 func waitFile(t *testing.T, path string, ready func([]byte) bool) []byte {
