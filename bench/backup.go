@@ -99,7 +99,7 @@ func fillStore(path string, size int64) ([]benchStream, error) {
 		}
 		s := benchStream{seal.StreamID{byte(i)}, key}
 		streams[i] = s
-		if err := store.CreateStream(ctx, relay.Stream{ID: s.id, Programme: p.ID, Access: pub}); err != nil {
+		if err := store.CreateStream(ctx, relay.Stream{ID: s.id, Programme: p.ID, Access: pub}, nil); err != nil {
 			return nil, err
 		}
 		go func() {

@@ -85,9 +85,8 @@ type env struct {
 func commands() []command {
 	with := func(c command, run func(context.Context, *env, []string) error) command { c.run = run; return c }
 	return []command{with(demoCommand, demoRun), with(serveCommand, serve), with(newCommand, newProgramme), with(deskCommand, desk),
-		with(syncCommand, syncOnce), with(reportCommand, writeReport),
+		with(syncCommand, syncOnce), with(reportCommand, writeReport), with(exportCommand, export),
 		with(backupCommand, backup), with(restoreCommand, restore), with(checkCommand, check), versionCommand}
-		with(syncCommand, syncOnce), with(reportCommand, writeReport), with(exportCommand, export), versionCommand}
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {

@@ -51,7 +51,7 @@ func newSample(t *testing.T, envelopes int) sample {
 	d.streams = []seal.StreamID{first.ID}
 	for i := range 2 {
 		st := relay.Stream{ID: seal.StreamID{byte(i), 7}, Programme: first.Programme, Access: first.Access, Head: seal.Head{H: [32]byte{byte(i)}}}
-		if err := s.CreateStream(ctx, st); err != nil {
+		if err := s.CreateStream(ctx, st, nil); err != nil {
 			t.Fatal(err)
 		}
 		d.streams = append(d.streams, st.ID)
@@ -73,7 +73,7 @@ func newSample(t *testing.T, envelopes int) sample {
 			t.Fatal(err)
 		}
 	}
-	if err := s.PutBox(ctx, sampleBox, []byte("a wrapped key"), time.Unix(4_000_000_000, 0), 9); err != nil {
+	if err := s.PutBox(ctx, []relay.BoxPut{{Box: sampleBox, Item: []byte("a wrapped key")}}, time.Unix(4_000_000_000, 0), 9); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
