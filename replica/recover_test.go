@@ -1,0 +1,154 @@
+package replica
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"krama"
+	"krama/seal"
+)
+
+// fresh makes a new device at the same relay.
+func (w *world) fresh() *device {
+	d := w.device("desk")
+	d.Office = true
+	return d
+}
+
+func TestRecoveryAfterTotalLoss(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	a := w.phone()
+	s := w.person(a)
+	w.contact(a, s)
+	w.sync(a, w.desk)
+	cards, drafted, err := w.desk.SetTrustees(ctx, 2, 3)
+	w.must(err)
+	if drafted || len(cards) != 3 {
+		t.Fatalf("drafted %v, %d cards", drafted, len(cards))
+	}
+	w.contact(a, s)
+	w.sync(a)
+	w.must(w.desk.Rotate(ctx, w.outreach(w.desk))) // the new epoch is wrapped to the trustees too
+	w.contact(a, s)
+	w.sync(a, w.desk)
+	want := w.desk.all()
+	// Every device burns; nobody comes for a year.
+	a.Close()
+	w.desk.Close()
+	w.now = w.now.Add(365 * 24 * time.Hour)
+	w.must(w.store.Sweep(ctx, w.now))
+
+	for _, subset := range [][]int{{0, 1}, {0, 2}, {1, 2}, {2, 0}} {
+		var held []seal.Card
+		for _, i := range subset {
+			c, err := seal.ParseCard(cards[i].String())
+			w.must(err)
+			held = append(held, c)
+		}
+		d := w.fresh()
+		w.must(d.Recover(ctx, held, "", true, nil))
+		w.have(want, d)
+		w.noAlarm(d)
+		// It is an admin's device and can go on: new phone, old ones out.
+		for _, old := range []*device{w.desk, a} {
+			id := krama.DeviceID{}
+			d.Roster(func(ro *seal.Roster) {
+				for x, dev := range ro.Devices {
+					if dev.Removed == 0 && x != d.dev.ID() {
+						id = x
+					}
+				}
+			})
+			_ = old
+			if id != (krama.DeviceID{}) {
+				w.must(d.RemoveDevice(ctx, id, seal.ReasonLost, nil))
+			}
+		}
+		w.must(d.Maintain(ctx))
+		w.desk = d
+		b := w.phone()
+		w.have(want, b)
+		w.contact(b, s)
+		w.sync(b, d)
+		want = d.all()
+		w.noAlarm(b, d)
+		b.Close()
+		d.Close()
+	}
+	for i := range cards { // k-1 never
+		d := w.fresh()
+		if err := d.Recover(ctx, cards[i:i+1], "", true, nil); krama.KindOf(err) != krama.Invalid {
+			t.Errorf("one card alone: %v", err)
+		}
+	}
+	bad := cards[0]
+	bad.Share.Y[3] ^= 1
+	if err := w.fresh().Recover(ctx, []seal.Card{bad, cards[1]}, "", true, nil); krama.KindOf(err) != krama.NotFound {
+		t.Errorf("a forged share: %v", err)
+	}
+}
+
+func TestTrusteesChange(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	a := w.phone()
+	s := w.person(a)
+	w.sync(a, w.desk)
+	old, _, err := w.desk.SetTrustees(ctx, 2, 3)
+	w.must(err)
+	if x, err := w.desk.CheckCard(old[1].String()); err != nil || x != 2 {
+		t.Errorf("a trustee's card: %d, %v", x, err)
+	}
+	fresh, _, err := w.desk.SetTrustees(ctx, 3, 5)
+	w.must(err)
+	if due := w.desk.Due(); len(due) != 0 {
+		t.Errorf("circles are still wrapped to the old set: %v", due)
+	}
+	w.contact(a, s)
+	w.sync(a, w.desk)
+	if err := w.fresh().Recover(ctx, old[:2], "", true, nil); err == nil {
+		// What the old cards opened once, a relay that kept it gives them still; what came since must stay closed.
+		t.Error("the old trustees recover what came after them")
+	}
+	if _, err := w.desk.CheckCard(old[0].String()); krama.KindOf(err) != krama.Tampered {
+		t.Errorf("an old card is taken: %v", err)
+	}
+	d := w.fresh()
+	w.must(d.Recover(ctx, []seal.Card{fresh[4], fresh[0], fresh[2]}, "", true, nil))
+	w.have(w.desk.all(), d)
+}
+
+// TestRecoveryVeto: while an admin lives, a recovered device waits, everybody sees it, and she can say no.
+func TestRecoveryVeto(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	a := w.phone()
+	w.person(a)
+	w.sync(a, w.desk)
+	cards, _, err := w.desk.SetTrustees(ctx, 2, 2)
+	w.must(err)
+	d := w.fresh()
+	w.must(d.Recover(ctx, cards, "", false, nil))
+	if err := d.RemoveDevice(ctx, w.desk.dev.ID(), seal.ReasonLost, nil); krama.KindOf(err) != krama.NotAllowed {
+		t.Errorf("a recovered device acts before its time: %v", err)
+	}
+	w.sync(a)
+	seen := false
+	a.Roster(func(ro *seal.Roster) { seen = ro.Devices[d.dev.ID()].Recovered })
+	if !seen {
+		t.Error("a colleague does not see the recovery")
+	}
+	w.sync(w.desk)
+	w.must(w.desk.RemoveDevice(ctx, d.dev.ID(), seal.ReasonCloned, nil))
+	if err := d.Sync(ctx, nil); err == nil || !d.Wiped() {
+		t.Errorf("the refused device goes on: %v", err)
+	}
+	// And without a veto it may act when the time has come.
+	e := w.fresh()
+	w.must(e.Recover(ctx, cards, "", false, nil))
+	w.now = w.now.Add(73 * time.Hour)
+	w.sync(e)
+	w.must(e.RemoveDevice(ctx, a.dev.ID(), seal.ReasonLost, nil))
+}
