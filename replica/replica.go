@@ -99,6 +99,7 @@ type Replica struct {
 	shreds    []Shred
 	shredded  map[krama.SubjectID]bool
 	rewraps   map[rewrap]bool
+	shut      map[krama.CircleID]uint32 // epoch whose opening is awaited, by circles that the relay has closed already
 	seen      map[krama.DeviceID]uint64 // newest time an author gave, in milliseconds
 	lastSync  time.Time
 	heartbeat time.Time // newest seen
@@ -243,7 +244,7 @@ func (r *Replica) clear() {
 	r.kinds = map[krama.CircleID]krama.CircleKind{krama.OrgCircle: krama.KindOrg}
 	r.waiting, r.opening, r.outbox, r.sealed, r.alarms, r.letters, r.shreds = nil, map[krama.CircleID]*seal.Epoch{}, nil, nil, nil, nil, nil
 	r.values, r.orphans, r.shredded = map[string]string{}, map[[32]byte]orphan{}, map[krama.SubjectID]bool{}
-	r.done = map[[32]byte]bool{}
+	r.done, r.shut = map[[32]byte]bool{}, map[krama.CircleID]uint32{}
 	r.rewraps, r.seen = map[rewrap]bool{}, map[krama.DeviceID]uint64{}
 	r.lastSync, r.heartbeat, r.newer, r.untidy, r.loaded = time.Time{}, time.Time{}, false, false, false
 }

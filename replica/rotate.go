@@ -296,7 +296,9 @@ func (r *Replica) Due() (out []DueRotation) {
 			return
 		}
 		d := DueRotation{Circle: c, Kind: r.kinds[c], Forced: forced[c], Shred: r.shredSince(c, e.Epoch)}
-		if d.Forced || d.Shred || r.Now().Sub(time.UnixMilli(int64(e.TimeMS))) >= rotateEvery {
+		// A rotation that was cut leaves a stream that takes nothing, and outboxes that wait: any admin finishes it.
+		cut := r.opening[c] != nil || r.shut[c] == e.Epoch+1
+		if d.Forced || d.Shred || cut || r.Now().Sub(time.UnixMilli(int64(e.TimeMS))) >= rotateEvery {
 			out = append(out, d)
 		}
 	}

@@ -456,6 +456,11 @@ func (r *Replica) push(ctx context.Context, c krama.CircleID, progress func(Prog
 		progress(Progress{StagePush, uint64(len(batch)), uint64(len(batch) + left)})
 		_, err := r.streamCall(ctx, c, seal.PathAppend, seal.AppendCall{Envelopes: batch}.Marshal())
 		if krama.KindOf(err) == krama.Conflict && err != nil {
+			r.mu.Lock()
+			if st := r.streams[c]; st != nil {
+				r.shut[c] = st.epoch.Epoch + 1
+			}
+			r.mu.Unlock()
 			return nil // the stream was closed a moment ago: what is typed goes into the next epoch
 		}
 		if err != nil {

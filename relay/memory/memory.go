@@ -311,3 +311,30 @@ func (s *Store) DropBlobs(_ context.Context, programme [16]byte, ids [][32]byte)
 	}
 	return nil
 }
+
+// Clone returns a store with the same content: a model can go on from one moment many times.
+func (s *Store) Clone() *Store {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := New()
+	for k, v := range s.programmes {
+		c.programmes[k] = v
+	}
+	for k, v := range s.used {
+		c.used[k] = v
+	}
+	for k, v := range s.streams {
+		st := &stream{Stream: v.Stream, line: v.line, entries: v.entries[:len(v.entries):len(v.entries)], at: map[[32]byte]bool{}}
+		for id := range v.at {
+			st.at[id] = true
+		}
+		c.streams[k] = st
+	}
+	for k, v := range s.boxes {
+		c.boxes[k] = append([]item(nil), v...)
+	}
+	for k, v := range s.blobs {
+		c.blobs[k] = v
+	}
+	return c
+}

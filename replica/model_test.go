@@ -1,0 +1,510 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"krama"
+	"krama/journal"
+	"krama/relay"
+	"krama/relay/memory"
+	"krama/seal"
+)
+
+// The model of the protocol's order, closes and removals, run over the real devices: an office and five phones write,
+// meet the relay, lose the connection at any call, end at any write to their disk, are rotated and removed, in any order.
+// In the end everybody shows the same records in the same order, each once, with nothing missing that an honest device
+// typed, nothing injected, and no false alarm. The hostile relay also loses what it took, keeps it back, hides what is
+// new, takes envelopes into closed streams and lets a removed device write on.
+
+// evil is a relay without rules. All devices share its streams; it shows each what it wants.
+type evil struct {
+	now     func() time.Time
+	streams map[seal.StreamID]*evilStream
+	boxes   map[[16]byte][][]byte
+	blobs   map[[32]byte][]byte
+	lose    bool // the next append is acknowledged and forgotten
+	delay   bool // the next append is acknowledged and kept back
+	late    []evilLate
+}
+
+type evilStream struct {
+	start   seal.Head
+	entries [][]byte
+}
+
+type evilLate struct {
+	id   seal.StreamID
+	envs [][]byte
+}
+
+func (e *evil) clone() *evil {
+	c := &evil{now: e.now, streams: map[seal.StreamID]*evilStream{}, boxes: map[[16]byte][][]byte{}, blobs: map[[32]byte][]byte{}}
+	for k, v := range e.streams {
+		c.streams[k] = &evilStream{v.start, slices.Clone(v.entries)}
+	}
+	for k, v := range e.boxes {
+		c.boxes[k] = slices.Clone(v)
+	}
+	for k, v := range e.blobs {
+		c.blobs[k] = v
+	}
+	return c
+}
+
+func (s *evilStream) head(n int) seal.Head {
+	h := s.start
+	for _, e := range s.entries[:n] {
+		h = h.Link(seal.EnvelopeID(e))
+	}
+	return h
+}
+
+func (s *evilStream) add(envs [][]byte) {
+	for _, e := range envs {
+		if !slices.ContainsFunc(s.entries, func(o []byte) bool { return bytes.Equal(o, e) }) {
+			s.entries = append(s.entries, e)
+		}
+	}
+}
+
+// evilLine is one device's connection. hidden, when set for a stream, is how much of it the device is shown.
+type evilLine struct {
+	*evil
+	hidden map[seal.StreamID]int
+	calls  int
+	cutAt  int // the connection is cut at this call; before or after the relay heard it
+	before bool
+}
+
+func (l *evilLine) Call(_ context.Context, path string, body []byte) ([]byte, time.Time, error) {
+	l.calls++
+	cut := krama.E("model", krama.Offline, "")
+	if l.calls == l.cutAt && l.before {
+		return nil, time.Time{}, cut
+	}
+	answer, err := l.serve(path, body)
+	if l.calls == l.cutAt {
+		return nil, time.Time{}, cut
+	}
+	return answer, l.now(), err
+}
+
+func (l *evilLine) serve(path string, body []byte) ([]byte, error) {
+	c, err := seal.ParseCall(body)
+	if err != nil {
+		return nil, err
+	}
+	id := seal.StreamID(c.Principal)
+	s := l.streams[id]
+	refused := krama.E("model", krama.NotAllowed, "")
+	switch path {
+	case seal.PathFound, seal.PathControl, seal.PathClose, seal.PathBlobDrop:
+		return nil, nil
+	case seal.PathCreate:
+		it, _ := seal.ParseItems(c.Payload, 16, 32, 32, -1)
+		if l.streams[seal.StreamID(it[0])] == nil {
+			l.streams[seal.StreamID(it[0])] = &evilStream{start: seal.Head{H: [32]byte(it[2])}}
+		}
+		return nil, nil
+	case seal.PathList:
+		if s == nil {
+			return nil, refused
+		}
+		req, _ := seal.ParseList(c.Payload)
+		n := len(s.entries)
+		if h, ok := l.hidden[id]; ok {
+			n = min(n, h)
+		}
+		out := seal.Listing{Head: s.head(n)}
+		for i := int(req.After); i < n; i++ {
+			out.Entries = append(out.Entries, s.entries[i])
+		}
+		return out.Marshal(), nil
+	case seal.PathAppend:
+		if s == nil {
+			return nil, refused
+		}
+		a, _ := seal.ParseAppend(c.Payload)
+		if a.IfHead != nil && *a.IfHead != uint64(len(s.entries)) {
+			return nil, krama.E("model", krama.Conflict, "")
+		}
+		switch {
+		case l.lose && a.IfHead == nil:
+			l.lose = false
+		case l.delay && a.IfHead == nil:
+			l.delay = false
+			l.late = append(l.late, evilLate{id, a.Envelopes})
+		default:
+			s.add(a.Envelopes)
+		}
+		return s.head(len(s.entries)).Marshal(), nil
+	case seal.PathBoxPut:
+		it, _ := seal.ParseFrame(c.Payload, 1024)
+		for i := 0; i+1 < len(it); i += 2 {
+			l.boxes[[16]byte(it[i])] = append(l.boxes[[16]byte(it[i])], it[i+1])
+		}
+		return nil, nil
+	case seal.PathBoxKeep:
+		it, _ := seal.ParseFrame(c.Payload, 1024)
+		l.boxes[[16]byte(it[0])] = it[1:]
+		return nil, nil
+	case seal.PathBoxGet:
+		it, _ := seal.ParseItems(c.Payload, 32, 16, 32)
+		return seal.Frame(l.boxes[seal.Mailbox(krama.DeviceID(c.Principal), [32]byte(it[2]))]...), nil
+	case seal.PathDropPut:
+		it, _ := seal.ParseItems(c.Payload, 32, -1)
+		l.boxes[c.Principal] = append(l.boxes[c.Principal], it[1])
+		return nil, nil
+	case seal.PathDropGet:
+		it, _ := seal.ParseItems(c.Payload, 16)
+		return seal.Frame(l.boxes[[16]byte(it[0])]...), nil
+	case seal.PathBlobPut:
+		it, _ := seal.ParseItems(c.Payload, -1)
+		l.blobs[seal.Hash("blob", it[0])] = it[0]
+		return nil, nil
+	case seal.PathBlobGet:
+		it, _ := seal.ParseItems(c.Payload, 32)
+		return l.blobs[[32]byte(it[0])], nil
+	}
+	return nil, krama.E("model", krama.NotFound, "")
+}
+
+// honestLine is a connection to the real relay that can be cut.
+type honestLine struct {
+	wire
+	calls, cutAt int
+	before       bool
+}
+
+func (l *honestLine) Call(ctx context.Context, path string, body []byte) ([]byte, time.Time, error) {
+	l.calls++
+	cut := krama.E("model", krama.Offline, "")
+	if l.calls == l.cutAt && l.before {
+		return nil, time.Time{}, cut
+	}
+	answer, now, err := l.wire.Call(ctx, path, body)
+	if l.calls == l.cutAt {
+		return nil, time.Time{}, cut
+	}
+	return answer, now, err
+}
+
+const modelPhones = 5
+
+// template is the programme every schedule begins with: founded once, copied for each.
+type template struct {
+	dirs    []*journal.MemDir // the office's first
+	vks     [][32]byte
+	ids     []krama.DeviceID
+	store   *memory.Store
+	evil    *evil
+	subject krama.SubjectID
+	now     time.Time
+}
+
+var kindsMu sync.Mutex
+
+func modelTemplate(t *testing.T, hostile bool) *template {
+	kindsMu.Lock()
+	all := krama.CircleKinds
+	krama.CircleKinds = []krama.CircleKind{krama.KindOutreach} // one circle is the model; five are five times the same
+	defer func() { krama.CircleKinds = all; kindsMu.Unlock() }()
+	w := &world{t: t, now: time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC), store: memory.New()}
+	clock := func() time.Time { return w.now }
+	w.relay = relay.New(w.store, "token", relay.DefaultLimits, clock)
+	tp := &template{now: w.now}
+	ev := &evil{now: clock, streams: map[seal.StreamID]*evilStream{}, boxes: map[[16]byte][][]byte{}, blobs: map[[32]byte][]byte{}}
+	newDevice := func(platform string) *device {
+		d := w.device(platform)
+		if hostile {
+			d.Replica.Dial = func(string) Remote { return &evilLine{evil: ev} }
+		}
+		return d
+	}
+	w.desk = newDevice("desk")
+	w.desk.Office = true
+	w.must(w.desk.Found(context.Background(), "relay", "token"))
+	ds := []*device{w.desk}
+	for range modelPhones {
+		ds = append(ds, w.enrol(newDevice("phone"), krama.RoleOutreach))
+	}
+	tp.subject = w.person(ds[1])
+	for range 2 {
+		for _, d := range ds {
+			w.must(d.Sync(context.Background(), nil))
+		}
+	}
+	for _, d := range ds {
+		tp.vks, tp.ids = append(tp.vks, d.vk), append(tp.ids, d.dev.ID())
+		d.Close()
+		tp.dirs = append(tp.dirs, copyDir(d.dir))
+	}
+	tp.store, tp.evil = w.store, ev
+	return tp
+}
+
+func copyDir(d *journal.MemDir) *journal.MemDir {
+	out := &journal.MemDir{}
+	for _, n := range []string{keysFile, journalName(0), journalName(1), journalName(2), vaultFile} {
+		if f := d.File(n); f != nil {
+			g, _ := out.Open(n)
+			g.WriteAt(f.Data, 0)
+			g.Close()
+		}
+	}
+	return out
+}
+
+// player is one device in a schedule.
+type player struct {
+	*Replica
+	cfg    Config
+	dir    *journal.MemDir
+	vk     [32]byte
+	events []Event
+	evil   *evilLine
+	honest *honestLine
+	gone   bool // removed by the office
+	typed  []krama.RecordID
+	dead   bool // emptied itself
+}
+
+func (p *player) cut(at int, before bool) {
+	if p.evil != nil {
+		p.evil.calls, p.evil.cutAt, p.evil.before = 0, at, before
+	} else {
+		p.honest.calls, p.honest.cutAt, p.honest.before = 0, at, before
+	}
+}
+
+func (p *player) restart(t *rapid.T) {
+	if p.Replica != nil {
+		p.Replica.Close()
+	}
+	p.dir.Crash()
+	p.dir.Fault = nil
+	p.events = nil
+	r, err := Load(p.cfg, p.vk)
+	if err != nil {
+		t.Fatalf("restart: %v", err)
+	}
+	p.Replica = r
+}
+
+func (p *player) sync(t *rapid.T) {
+	p.Replica.Sync(context.Background(), nil)
+	if p.Wiped() {
+		p.dead = true
+	}
+}
+
+// order is the confirmed records in their order, each once.
+func (p *player) order() (out []krama.RecordID) {
+	seen := map[krama.RecordID]bool{}
+	for _, e := range p.events {
+		if e.Record != nil && e.Record.Contact != nil && !e.Local && !seen[e.Record.ID] {
+			seen[e.Record.ID] = true
+			out = append(out, e.Record.ID)
+		}
+	}
+	return out
+}
+
+func model(t *testing.T, hostile bool) {
+	tp := modelTemplate(t, hostile)
+	rapid.Check(t, func(t *rapid.T) {
+		now := tp.now
+		clock := func() time.Time { return now }
+		ev := tp.evil.clone()
+		rl := relay.New(tp.store.Clone(), "token", relay.DefaultLimits, clock)
+		ps := make([]*player, 1+modelPhones)
+		for i := range ps {
+			p := &player{dir: copyDir(tp.dirs[i]), vk: tp.vks[i]}
+			var line Remote
+			if hostile {
+				p.evil = &evilLine{evil: ev, hidden: map[seal.StreamID]int{}}
+				line = p.evil
+			} else {
+				p.honest = &honestLine{wire: wire{h: rl}}
+				line = p.honest
+			}
+			p.cfg = Config{Dir: p.dir, Rand: rand.Reader, Now: clock, Platform: "model", Office: i == 0, Dial: func(string) Remote { return line },
+				Feed: func(e Event) { p.events = append(p.events, e) }, Reset: func() { p.events = nil }}
+			p.restart(t)
+			ps[i] = p
+		}
+		desk := ps[0]
+		outreach := func(p *player) krama.CircleID { c, _ := p.circle(krama.KindOutreach); return c }
+		c := outreach(desk)
+		must := map[krama.RecordID]bool{}   // typed by a device that was never removed
+		mustnt := map[krama.RecordID]bool{} // typed by a removed device after the removal was done
+		removed, done := 0, map[int]bool{}
+		steps := rapid.IntRange(4, 28).Draw(t, "steps")
+		for range steps {
+			i := rapid.IntRange(0, modelPhones).Draw(t, "who")
+			p := ps[i]
+			act := rapid.IntRange(0, 15).Draw(t, "act")
+			if p.dead {
+				continue
+			}
+			switch {
+			case act <= 4:
+				id, _ := p.NewRecord()
+				if err := p.Write(krama.KindOutreach, tp.subject, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(now), District: 1002, Place: 1}}); err == nil {
+					p.typed = append(p.typed, id)
+					if done[i] {
+						mustnt[id] = true
+					}
+				}
+			case act <= 7:
+				p.sync(t)
+			case act == 8: // the connection ends somewhere
+				p.cut(rapid.IntRange(1, 9).Draw(t, "call"), rapid.Bool().Draw(t, "before"))
+				p.sync(t)
+				p.cut(0, false)
+			case act == 9: // so does the device: at some write, with only what was flushed
+				left := rapid.IntRange(0, 6).Draw(t, "writes")
+				p.dir.Fault = func(op string, _ int) error {
+					if left--; left < 0 {
+						return fmt.Errorf("power cut")
+					}
+					return nil
+				}
+				p.sync(t)
+				if !p.dead {
+					p.restart(t)
+				}
+			case act == 10:
+				p.restart(t)
+			case act == 11 || act == 12:
+				at := 0
+				if rapid.Bool().Draw(t, "cut rotation") {
+					at = rapid.IntRange(1, 12).Draw(t, "call")
+				}
+				desk.cut(at, rapid.Bool().Draw(t, "before"))
+				desk.Rotate(context.Background(), []krama.CircleID{c, krama.OrgCircle}[rapid.IntRange(0, 1).Draw(t, "circle")])
+				desk.cut(0, false)
+			case act == 13 && i > 0 && removed < 2 && !p.gone:
+				removed++
+				p.gone = true
+				if hostile && p.evil != nil { // it is not told, and goes on
+					for id, s := range ev.streams {
+						if st := p.streams[krama.OrgCircle]; st != nil && st.epoch.StreamID() == id {
+							p.evil.hidden[id] = len(s.entries)
+						}
+					}
+				}
+				if desk.RemoveDevice(context.Background(), tp.ids[i], seal.ReasonTaken, nil) == nil {
+					done[i] = true
+				}
+			case hostile && act == 14:
+				switch rapid.IntRange(0, 2).Draw(t, "evil") {
+				case 0:
+					ev.lose = true
+				case 1:
+					ev.delay = true
+				case 2: // what is new is hidden from one device, the office included
+					if st := p.streams[c]; st != nil {
+						p.evil.hidden[st.epoch.StreamID()] = int(st.head.N)
+					}
+				}
+			case hostile && act == 15:
+				switch {
+				case len(ev.late) > 0:
+					l := ev.late[0]
+					ev.late = ev.late[1:]
+					ev.streams[l.id].add(l.envs)
+				case !p.gone:
+					clear(p.evil.hidden)
+				}
+			}
+		}
+		// The relay mends its ways; everybody who is left meets it until nothing moves.
+		ev.lose, ev.delay = false, false
+		for _, l := range ev.late {
+			ev.streams[l.id].add(l.envs)
+		}
+		for _, p := range ps {
+			if p.evil != nil {
+				clear(p.evil.hidden)
+			}
+		}
+		if err := desk.Maintain(context.Background()); err != nil {
+			desk.sync(t)
+			if err := desk.Maintain(context.Background()); err != nil {
+				t.Fatalf("the office cannot rotate what is due: %v", err)
+			}
+		}
+		for range 4 {
+			for _, p := range ps {
+				if !p.gone {
+					if err := p.Replica.Sync(context.Background(), nil); err != nil {
+						t.Fatalf("a last sync: %v", err)
+					}
+				}
+			}
+		}
+		for i, p := range ps {
+			if !p.gone {
+				for _, id := range p.typed {
+					must[id] = true
+				}
+			}
+			_ = i
+		}
+		want := desk.order()
+		for i, p := range ps {
+			if p.gone {
+				continue
+			}
+			got := p.order()
+			if !slices.Equal(got, want) {
+				t.Fatalf("device %d shows %d records, the office %d, or in another order", i, len(got), len(want))
+			}
+			if n := p.Status().Unsent; n != 0 {
+				t.Fatalf("device %d has %d unsent", i, n)
+			}
+			for _, a := range p.Status().Alarms {
+				if !a.Mended {
+					t.Fatalf("device %d raises a false alarm: %s", i, a.What)
+				}
+			}
+		}
+		has := map[krama.RecordID]bool{}
+		for _, id := range want {
+			has[id] = true
+		}
+		for id := range must {
+			if !has[id] {
+				t.Fatal("a record of an honest device is lost")
+			}
+		}
+		for id := range mustnt {
+			if has[id] {
+				t.Fatal("a record was injected by a removed device")
+			}
+		}
+		for i, p := range ps { // and a restart shows the same
+			if p.gone {
+				continue
+			}
+			p.restart(t)
+			if !slices.Equal(p.order(), want) {
+				t.Fatalf("device %d shows something else after a restart", i)
+			}
+			p.Close()
+		}
+	})
+}
+
+func TestModelHonest(t *testing.T)  { t.Parallel(); model(t, false) }
+func TestModelHostile(t *testing.T) { t.Parallel(); model(t, true) }
