@@ -7,7 +7,6 @@ import (
 	"embed"
 	"encoding/hex"
 	"encoding/json"
-	"io/fs"
 	"mime"
 	"net/http"
 	"path"
@@ -17,7 +16,6 @@ import (
 	"github.com/andybalholm/brotli"
 
 	"krama"
-	"krama/web"
 )
 
 // built holds what `make phone` makes: the core and Go's own start script. The README keeps the folder in the tree.
@@ -46,12 +44,12 @@ type asset struct {
 
 // Site serves the public origin.
 type Site struct {
-	cfg    Config
-	files  map[string]asset  // by path
-	names  map[string]string // plain name to path
-	index  []byte
-	worker []byte
-	mux    *http.ServeMux
+	cfg     Config
+	files   map[string]asset  // by path
+	names   map[string]string // plain name to path
+	index   []byte
+	release [32]byte
+	mux     *http.ServeMux
 }
 
 // phoneFiles are what a phone needs, beside the page itself, to work without a network.
@@ -60,46 +58,31 @@ var phoneFiles = []string{"app.css", "icon.svg", "khmer.woff2", "khmer-bold.woff
 // New builds the site. It fails with NotFound when the phone's core was not built.
 func New(c Config) (*Site, error) {
 	s := &Site{cfg: c, files: map[string]asset{}, names: map[string]string{}, mux: http.NewServeMux()}
-	for _, name := range []string{"icon.svg", "khmer.woff2", "khmer-bold.woff2", "scan.js", "jsqr.js", "app.js", "worker.js", "demo.js"} {
-		b, err := web.Static.ReadFile("static/" + name)
-		if err != nil {
-			return nil, krama.Wrap("site.New", err)
-		}
-		s.add(name, b, nil)
-	}
-	css, err := web.Static.ReadFile("static/app.css")
+	p, err := load(built)
 	if err != nil {
-		return nil, krama.Wrap("site.New", err)
+		return nil, err
 	}
-	for _, f := range []string{"khmer.woff2", "khmer-bold.woff2"} {
-		css = bytes.ReplaceAll(css, []byte(`"`+f+`"`), []byte(`"`+s.names[f]+`"`))
+	if s.release, err = p.release(); err != nil {
+		return nil, err
 	}
-	s.add("app.css", css, nil)
-	exec, err1 := fs.ReadFile(built, "built/wasm_exec.js")
-	core, err2 := fs.ReadFile(built, "built/krama.wasm.br")
-	if err1 != nil || err2 != nil {
-		return nil, krama.E("site.New", krama.NotFound, "the phone's program is not in this build; run: make build")
+	for _, f := range p.files {
+		s.add(f)
 	}
-	s.add("wasm_exec.js", exec, nil)
-	s.add("krama.wasm", nil, core)
-	if err := s.shell(); err != nil {
+	if err := s.shell(p); err != nil {
 		return nil, err
 	}
 	s.routes()
 	return s, nil
 }
 
-// add keeps an asset under a name that holds its hash. br is a ready compressed form.
-func (s *Site) add(name string, body, br []byte) {
-	h := sha256.New()
-	h.Write(body)
-	h.Write(br)
-	p := "/app/a/" + hex.EncodeToString(h.Sum(nil)[:8]) + "-" + name
-	if br == nil && !strings.HasSuffix(name, ".woff2") {
-		br = compress(body)
+// add serves an asset under a name that holds its hash.
+func (s *Site) add(f file) {
+	br := f.br
+	if br == nil && !strings.HasSuffix(f.name, ".woff2") {
+		br = compress(f.body)
 	}
-	typ := mime.TypeByExtension(path.Ext(name))
-	switch path.Ext(name) {
+	typ := mime.TypeByExtension(path.Ext(f.name))
+	switch path.Ext(f.name) {
 	case ".js":
 		typ = "text/javascript; charset=utf-8"
 	case ".wasm":
@@ -107,8 +90,8 @@ func (s *Site) add(name string, body, br []byte) {
 	case ".woff2":
 		typ = "font/woff2"
 	}
-	s.files[p] = asset{body, br, typ}
-	s.names[name] = p
+	s.files[f.path()] = asset{f.body, br, typ}
+	s.names[f.name] = f.path()
 }
 
 func compress(b []byte) []byte {
@@ -119,9 +102,8 @@ func compress(b []byte) []byte {
 	return out.Bytes()
 }
 
-// shell fills in the page, the service worker and the manifest.
-func (s *Site) shell() error {
-	read := func(name string) string { b, _ := web.Static.ReadFile("static/" + name); return string(b) }
+// shell fills in the page and the service worker.
+func (s *Site) shell(p *program) error {
 	names, err := json.Marshal(s.names)
 	if err != nil {
 		return krama.Wrap("site.shell", err)
@@ -130,11 +112,11 @@ func (s *Site) shell() error {
 	if s.cfg.Demo {
 		demo = "1"
 	}
-	s.index = []byte(strings.NewReplacer("RELAY", s.cfg.Relay, `content="DEMO"`, `content="`+demo+`"`, "VERSION", s.cfg.Version, "ICON", s.names["icon.svg"],
-		`"CSS"`, `"`+s.names["app.css"]+`"`, "ASSETS", string(names), `"SCAN"`, `"`+s.names["scan.js"]+`"`, `"APP"`, `"`+s.names["app.js"]+`"`).Replace(read("index.html")))
+	s.index = []byte(strings.NewReplacer("RELAY", s.cfg.Relay, `content="DEMO"`, `content="`+demo+`"`, "VERSION", s.cfg.Version,
+		`content="RELEASE"`, `content="`+hex.EncodeToString(s.release[:])+`"`, "ICON", s.names["icon.svg"],
+		`"CSS"`, `"`+s.names["app.css"]+`"`, "ASSETS", string(names), `"SCAN"`, `"`+s.names["scan.js"]+`"`, `"APP"`, `"`+s.names["app.js"]+`"`).Replace(string(p.index)))
 	s.files["/app/"] = asset{s.index, compress(s.index), "text/html; charset=utf-8"}
-	manifest := []byte(strings.ReplaceAll(read("manifest.webmanifest"), "ICON", s.names["icon.svg"]))
-	s.files["/app/manifest.webmanifest"] = asset{manifest, compress(manifest), "application/manifest+json"}
+	s.files["/app/manifest.webmanifest"] = asset{p.manifest, compress(p.manifest), "application/manifest+json"}
 	var list []string
 	for _, f := range phoneFiles {
 		list = append(list, s.names[f])
@@ -143,7 +125,7 @@ func (s *Site) shell() error {
 	slices.Sort(list)
 	files, _ := json.Marshal(list)
 	sum := sha256.Sum256(append(files, s.index...))
-	sw := []byte(strings.NewReplacer("VERSION", hex.EncodeToString(sum[:8]), "ASSETS", string(files)).Replace(read("sw.js")))
+	sw := []byte(strings.NewReplacer("VERSION", hex.EncodeToString(sum[:8]), "ASSETS", string(files)).Replace(string(p.worker)))
 	s.files["/app/sw.js"] = asset{sw, compress(sw), "text/javascript; charset=utf-8"}
 	return nil
 }
@@ -205,12 +187,12 @@ func (s *Site) file(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if f.body == nil { // only the core is kept compressed alone
-		body := new(bytes.Buffer)
-		if _, err := body.ReadFrom(brotli.NewReader(bytes.NewReader(f.br))); err != nil {
+		body, err := expand(f.br)
+		if err != nil {
 			http.Error(w, "asset", http.StatusInternalServerError)
 			return
 		}
-		w.Write(body.Bytes())
+		w.Write(body)
 		return
 	}
 	w.Write(f.body)

@@ -29,7 +29,7 @@
       };
       worker.onerror = () => bad(new Error("worker"));
     });
-    worker.postMessage({ relay: meta("relay"), demo: meta("demo"), version: meta("version"), wasm: assets["krama.wasm"], exec: assets["wasm_exec.js"], langs: navigator.languages.join(",") });
+    worker.postMessage({ relay: meta("relay"), demo: meta("demo"), version: meta("version"), release: meta("release"), wasm: assets["krama.wasm"], exec: assets["wasm_exec.js"], langs: navigator.languages.join(",") });
     return ready;
   }
 
