@@ -1,4 +1,4 @@
-//go:build unix && !js
+//go:build unix || windows
 
 package journal
 
@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // OSDir keeps files in a folder of the disk, readable by their owner alone.
@@ -23,16 +22,9 @@ func (d OSDir) Open(name string) (File, error) {
 	}
 	path := filepath.Join(string(d), name)
 	_, missing := os.Stat(path)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openAlone(path)
 	if err != nil {
 		return nil, full(err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, ErrBusy
-		}
-		return nil, fmt.Errorf("journal: lock: %w", err)
 	}
 	if missing != nil { // the name must outlive a power cut too
 		if dir, err := os.Open(string(d)); err == nil {
@@ -78,8 +70,10 @@ func (f osFile) WriteAt(b []byte, off int64) (int, error) {
 func (f osFile) Sync() error { return full(f.File.Sync()) }
 
 func full(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return ErrFull
+	for _, e := range noRoom {
+		if errors.Is(err, e) {
+			return ErrFull
+		}
 	}
 	return err
 }
