@@ -1,25 +1,26 @@
 # make demo   build everything and start the demo
 # make test   install what the tests need and run them
 # make bench  measure; make torture kills things for longer
+# make release    build what is released from the last commit; make reproduce builds it twice and compares
 SHELL := /bin/bash
 GO ?= go
 TEMPL := github.com/a-h/templ/cmd/templ@v0.3.977
-VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
+VERSION := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo dev)
 PHONE := web/site/built
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './bench/*') $(wildcard locale/*.json guide/data/*.json web/words.txt go.mod)
 
-.PHONY: all build demo test bench torture generate fuzz clean tools
+.PHONY: all build demo test bench torture generate fuzz clean tools release reproduce
 
 all: build
 
 build: krama
 
 # Without inlining the program is a tenth smaller on the wire; ciphers and hashes keep theirs.
-PHONEFLAGS := -trimpath -gcflags=all=-l -gcflags=golang.org/x/crypto/...= -gcflags=crypto/internal/fips140/sha256=
+PHONEFLAGS := -trimpath -buildvcs=false -gcflags=all=-l -gcflags=golang.org/x/crypto/...= -gcflags=crypto/internal/fips140/sha256=
 
 $(PHONE)/krama.wasm.br: $(SOURCES)
 	@echo "building the phone's program (about half a minute)"
-	@$(GO) run ./scripts/noreflect ./cmd/phone
+	@$(GO) run ./scripts/noreflect $(PHONEFLAGS) ./cmd/phone
 	@GOOS=js GOARCH=wasm $(GO) build $(PHONEFLAGS) -ldflags="-s -w" -o $(PHONE)/krama.wasm ./cmd/phone
 	@$(GO) run ./scripts/compress $(PHONE)/krama.wasm $@
 	@rm $(PHONE)/krama.wasm
@@ -45,6 +46,12 @@ bench: tools build
 
 torture: tools build
 	KRAMA_KILLS=3000 $(GO) test ./cmd/krama -run 'TestKill' -count=1 -timeout 4h -v
+
+release:
+	@scripts/release
+
+reproduce:
+	@scripts/reproduce
 
 fuzz:
 	@for p in . ./seal ./journal ./relay ./replica ./exchange; do for f in $$(grep -oh 'func Fuzz[A-Za-z]*' $$p/*_test.go | cut -d' ' -f2); do \

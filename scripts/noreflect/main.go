@@ -1,5 +1,5 @@
 // Command noreflect fails when the phone's program calls methods by name: the linker would then keep every exported method
-// of every type, which costs 0.7 MB.
+// of every type, which costs 0.7 MB. It takes the flags and the package that the program is built with.
 package main
 
 import (
@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	c := exec.Command("go", "build", "-ldflags=-dumpdep", "-o", os.DevNull, os.Args[1])
+	c := exec.Command("go", append([]string{"build", "-ldflags=-dumpdep", "-o", os.DevNull}, os.Args[1:]...)...)
 	c.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
 	out, err := c.CombinedOutput()
 	if err != nil {
