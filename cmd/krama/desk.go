@@ -251,8 +251,11 @@ func static(w http.ResponseWriter, r *http.Request, name string) {
 
 func openBrowser(u string) {
 	name, args := "xdg-open", []string{u}
-	if runtime.GOOS == "darwin" {
+	switch runtime.GOOS {
+	case "darwin":
 		name = "open"
+	case "windows":
+		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", u}
 	}
 	exec.Command(name, args...).Start()
 }

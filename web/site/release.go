@@ -6,6 +6,10 @@ import (
 	"encoding/hex"
 	"io"
 	"io/fs"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
 
 	"github.com/andybalholm/brotli"
 
@@ -119,3 +123,23 @@ func PhoneRelease() ([32]byte, error) {
 func (s *Site) Release() [32]byte { return s.release }
 
 func expand(br []byte) ([]byte, error) { return io.ReadAll(brotli.NewReader(bytes.NewReader(br))) }
+
+// Paths are the paths phones are served, in order.
+func (s *Site) Paths() []string { return slices.Sorted(maps.Keys(s.files)) }
+
+// Served is what the site answers to one path when the caller takes nothing compressed, for comparing it with another site's.
+func (s *Site) Served(path string) ([]byte, http.Header) {
+	a := &answer{header: http.Header{}}
+	s.ServeHTTP(a, &http.Request{Method: "GET", URL: &url.URL{Path: path}, Header: http.Header{}})
+	return a.body.Bytes(), a.header
+}
+
+// answer collects a response in memory.
+type answer struct {
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) WriteHeader(int)             {}
+func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
