@@ -247,8 +247,9 @@ func (r *Replica) CoolingOff() time.Time {
 }
 
 // PinRelease says in the roster which release the programme runs.
-func (r *Replica) PinRelease(ctx context.Context, manifest [32]byte, keys [][32]byte) error {
+func (r *Replica) PinRelease(ctx context.Context, pin seal.ReleasePin) error {
 	return r.act(ctx, func() (bool, func(*seal.Statement)) {
-		return r.roster.Release == nil || r.roster.Release.Manifest != manifest, func(s *seal.Statement) { s.ReleasePin = &seal.ReleasePin{Manifest: manifest, Keys: keys} }
+		return r.roster.Release == nil || r.roster.Release.Manifest != pin.Manifest || r.roster.Release.Phone != pin.Phone,
+			func(s *seal.Statement) { s.ReleasePin = &pin }
 	})
 }

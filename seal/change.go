@@ -64,9 +64,11 @@ type RecoveryUse struct {
 	CoolOff uint64
 }
 
-// ReleasePin names the release the programme runs and the keys that sign releases.
+// ReleasePin names the release the programme runs, the part of it that phones can check for themselves, and the keys that
+// sign releases.
 type ReleasePin struct {
 	Manifest [32]byte
+	Phone    [32]byte
 	Keys     [][32]byte
 }
 
@@ -90,7 +92,7 @@ func (s *Statement) change() (string, [][]byte) {
 		u := s.RecoveryUse
 		return "recovery.use", [][]byte{u.Member[:], u.Device.Marshal(), u64(u.CoolOff)}
 	case s.ReleasePin != nil:
-		return "release.pin", [][]byte{s.ReleasePin.Manifest[:], joined(s.ReleasePin.Keys)}
+		return "release.pin", [][]byte{s.ReleasePin.Manifest[:], s.ReleasePin.Phone[:], joined(s.ReleasePin.Keys)}
 	}
 	panic("seal: empty statement")
 }
@@ -147,10 +149,10 @@ func (s *Statement) parseChange(typ string, f [][]byte, sized func(...int) bool)
 		}
 		s.RecoveryUse = &RecoveryUse{krama.MemberID(f[0]), r, binary.BigEndian.Uint64(f[2])}
 	case "release.pin":
-		if !sized(32, -1) || len(f[1])%32 != 0 || len(f[1]) == 0 || len(f[1]) > 32*8 {
+		if !sized(32, 32, -1) || len(f[2])%32 != 0 || len(f[2]) > 32*8 {
 			return bad
 		}
-		s.ReleasePin = &ReleasePin{[32]byte(f[0]), parted(f[1])}
+		s.ReleasePin = &ReleasePin{[32]byte(f[0]), [32]byte(f[1]), parted(f[2])}
 	default:
 		return malformed("statement")
 	}
