@@ -3,6 +3,7 @@
 package relay
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/subtle"
 	"io"
@@ -112,7 +113,7 @@ func (r *Relay) calls() map[string]handler {
 		seal.PathAppend: r.append, seal.PathList: r.list,
 		seal.PathBoxPut: r.boxPut, seal.PathBoxGet: r.boxGet, seal.PathDropPut: r.dropPut, seal.PathDropGet: r.dropGet,
 		seal.PathBlobPut: r.blobPut, seal.PathBlobGet: r.blobGet, seal.PathBlobDrop: r.blobDrop,
-		seal.PathControl: r.handOver, seal.PathBoxKeep: r.boxKeep,
+		seal.PathRewind: r.rewind, seal.PathControl: r.handOver, seal.PathBoxKeep: r.boxKeep,
 	}
 }
 
@@ -268,6 +269,15 @@ func (r *Relay) blobDrop(req *http.Request, call *seal.Call) ([]byte, error) {
 }
 
 func (r *Relay) close(req *http.Request, call *seal.Call) ([]byte, error) {
+	return r.place(req, call, r.store.CloseStream)
+}
+
+func (r *Relay) rewind(req *http.Request, call *seal.Call) ([]byte, error) {
+	return r.place(req, call, r.store.Rewind)
+}
+
+// place does something to one of the programme's streams at a head.
+func (r *Relay) place(req *http.Request, call *seal.Call, do func(context.Context, seal.StreamID, seal.Head) error) ([]byte, error) {
 	if err := r.control(req, call); err != nil {
 		return nil, err
 	}
@@ -284,7 +294,7 @@ func (r *Relay) close(req *http.Request, call *seal.Call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, r.store.CloseStream(req.Context(), id, head)
+	return nil, do(req.Context(), id, head)
 }
 
 func (r *Relay) append(req *http.Request, call *seal.Call) ([]byte, error) {

@@ -63,6 +63,9 @@ type Streams interface {
 	Append(ctx context.Context, id seal.StreamID, ifHead *uint64, envelopes [][]byte, quota int64) (seal.Head, error)
 	// List returns entries after a position in order, at most max bytes of bodies but at least one entry if there is one.
 	List(ctx context.Context, id seal.StreamID, after uint64, max int) ([]Entry, error)
+	// Rewind forgets what lies past head, if the stream's chain passes through it; otherwise Conflict. It is for a relay that
+	// was restored from an older backup and was written to since.
+	Rewind(ctx context.Context, id seal.StreamID, head seal.Head) error
 	// CloseStream refuses appends for ever if the stream ends at head; otherwise Conflict. Repeating is safe.
 	CloseStream(ctx context.Context, id seal.StreamID, head seal.Head) error
 }

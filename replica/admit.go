@@ -272,8 +272,10 @@ func (r *Replica) fold(st *stream, a *author, e *entry) error {
 	if own {
 		r.dropSealed(e.circle, e.seq)
 	}
-	if len(e.wire) > 0 {
+	if r.waits(e) {
 		st.pending = append(st.pending, e)
+	} else {
+		e.wire = nil
 	}
 	r.retry(st)
 	return nil

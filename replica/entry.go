@@ -32,6 +32,7 @@ const (
 	tagLetterDo = 'Y' // letter's id: dealt with
 	tagOrphan   = 'W' // circle, author, subject, kind, body: lost by the relay, not yet sent again by its author
 	tagClear    = 'Z' // circle, epoch: its rollback is mended
+	tagAbandon  = 'B' // circle, epoch: what was read of it is not the history that was signed; it is read again
 	tagTidy     = 'M' // everything before was rewritten and holds nothing that had to go
 )
 
@@ -58,7 +59,7 @@ type entry struct {
 	kind    seal.EnvelopeKind
 	verdict seal.Verdict
 	items   []entryItem
-	wire    []byte // kept while an item's key is missing
+	wire    []byte // kept while an item's key is missing; on disk always at an office, which can give it back to a relay
 	applied bool   // its statement is in the roster already
 }
 
@@ -260,6 +261,8 @@ func (r *Replica) restore(tag byte, b []byte) error {
 			item: seal.Item{Subject: krama.SubjectID(it[2]), Kind: seal.ItemKind(it[3][0]), Body: own(it[4])}})
 	case tag == tagClear && sized(16, 4):
 		r.mended(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
+	case tag == tagAbandon && sized(16, 4):
+		return r.abandon(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
 	case tag == tagTidy:
 		r.untidy = false
 	}

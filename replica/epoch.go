@@ -97,11 +97,25 @@ func (r *Replica) close(p place, at seal.Head, repair bool) error {
 		return nil // behind damage
 	}
 	if rollBackTail && st.head.N > at.N {
-		return errCut{p, cut{at.N, repair}}
+		return errCut{p, cut{at.N, repair}, false}
 	}
 	r.sealed = slices.DeleteFunc(r.sealed, func(s *sealedEnvelope) bool { return s.circle == p.circle })
 	st.closed, r.untidy = true, true
+	r.mended(p)
 	r.advance(st, p.circle)
+	return nil
+}
+
+// abandon begins an epoch anew, because what was read of it is not the history that was signed.
+func (r *Replica) abandon(p place) error {
+	if r.passed[p] == r.left[p] {
+		return errCut{place: p, left: true}
+	}
+	r.passed[p]++
+	if st := r.streams[p.circle]; st != nil && st.epoch.Epoch == p.epoch {
+		r.again(p.circle)
+	}
+	r.untidy = true
 	return nil
 }
 
@@ -109,6 +123,7 @@ func (r *Replica) close(p place, at seal.Head, repair bool) error {
 type errCut struct {
 	place
 	cut
+	left bool // the whole of what was read of the epoch was abandoned
 }
 
 func (errCut) Error() string { return "replica: a signed close lies behind what was read" }
@@ -196,18 +211,29 @@ func (r *Replica) settle(c krama.CircleID) (more bool, err error) {
 		return false, err
 	}
 	at, ok := r.roster.ClosedAt(c, st.epoch.Epoch)
-	if c == krama.OrgCircle {
-		at = st.head // its last element is the statement itself
+	if c == krama.OrgCircle || !refusePastClose {
+		at = st.head // circle 0's last element is the statement itself
 	}
 	if !ok || st.head.N < at.N || st.closed {
 		return false, nil
 	}
-	if verifyHeads && st.chain[at.N] != at.H {
-		return false, r.raise(Alarm{What: AlarmFork, Circle: c, Epoch: st.epoch.Epoch, N: at.N})
-	}
 	p := place{c, st.epoch.Epoch}
+	if verifyHeads && st.chain[at.N] != at.H {
+		if err := r.raise(Alarm{What: AlarmFork, Circle: c, Epoch: p.epoch, N: at.N}); err != nil || r.left[p] > 0 {
+			return false, err
+		}
+		// We were shown another history than the admin who signed the close. Hers counts: it is read from the start, ours is
+		// sent again, and what colleagues wrote into the other one is kept for them. The alarm stays for people to see.
+		if err := r.commit(tagged(tagAbandon, c[:], u32(p.epoch))); err != nil {
+			return false, err
+		}
+		if err := r.reload(); err != nil {
+			return false, err
+		}
+		return true, r.keepOrphans()
+	}
 	repair := slices.ContainsFunc(r.alarms, func(a Alarm) bool {
-		return a.What == AlarmRollback && a.Circle == c && a.Epoch == p.epoch
+		return (a.What == AlarmRollback || a.What == AlarmFork) && a.Circle == c && a.Epoch == p.epoch
 	})
 	flag := []byte{0}
 	if repair {
@@ -305,6 +331,42 @@ func (r *Replica) fetchKeys(ctx context.Context, progress func(Progress)) error 
 			return err
 		}
 		progress(Progress{StageKeys, uint64(i + 1), uint64(len(want))})
+	}
+	return nil
+}
+
+// fetchHistory looks for circle 0's next secret in a bootstrap: what a device finds that was away while the relay lost its
+// wraps. It is believed if the roster's commitment says so.
+func (r *Replica) fetchHistory(ctx context.Context) error {
+	items, err := r.mailbox(ctx)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil {
+		return errLocked
+	}
+	st := r.streams[krama.OrgCircle]
+	next := st.epoch.Epoch + 1
+	ring := r.roster.Circles[krama.OrgCircle]
+	if !st.closed || int(next) >= len(ring.Epochs) {
+		return nil
+	}
+	for _, it := range items {
+		for _, k := range r.kems() {
+			d := *r.dev
+			d.KEM = k
+			b, err := seal.OpenBootstrap(r.roster.Org, &d, it)
+			if err != nil || int(next) >= len(b.History) {
+				continue
+			}
+			at := st.epoch.Context
+			at.Epoch = next
+			if ep := (&seal.Epoch{Context: at, ES: b.History[next]}); ep.EC() == ring.Epochs[next].EC {
+				return r.takeEpoch(ep)
+			}
+		}
 	}
 	return nil
 }

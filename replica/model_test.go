@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -107,7 +106,7 @@ func (l *evilLine) serve(path string, body []byte) ([]byte, error) {
 	s := l.streams[id]
 	refused := krama.E("model", krama.NotAllowed, "")
 	switch path {
-	case seal.PathFound, seal.PathControl, seal.PathClose, seal.PathBlobDrop:
+	case seal.PathFound, seal.PathControl, seal.PathClose, seal.PathBlobDrop, seal.PathRewind:
 		return nil, nil
 	case seal.PathCreate:
 		it, _ := seal.ParseItems(c.Payload, 16, 32, 32, -1)
@@ -211,12 +210,10 @@ type template struct {
 	now     time.Time
 }
 
-var kindsMu sync.Mutex
-
 func modelTemplate(t *testing.T, hostile bool) *template {
 	kindsMu.Lock()
 	all := krama.CircleKinds
-	krama.CircleKinds = []krama.CircleKind{krama.KindOutreach} // one circle is the model; five are five times the same
+	krama.CircleKinds = []krama.CircleKind{krama.KindOutreach}
 	defer func() { krama.CircleKinds = all; kindsMu.Unlock() }()
 	w := &world{t: t, now: time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC), store: memory.New()}
 	clock := func() time.Time { return w.now }
@@ -231,7 +228,7 @@ func modelTemplate(t *testing.T, hostile bool) *template {
 		return d
 	}
 	w.desk = newDevice("desk")
-	w.desk.Office = true
+	w.desk.Office, w.desk.cfg.Office = true, true
 	w.must(w.desk.Found(context.Background(), "relay", "token"))
 	ds := []*device{w.desk}
 	for range modelPhones {

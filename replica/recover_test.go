@@ -12,7 +12,7 @@ import (
 // fresh makes a new device at the same relay.
 func (w *world) fresh() *device {
 	d := w.device("desk")
-	d.Office = true
+	d.Office, d.cfg.Office = true, true
 	return d
 }
 

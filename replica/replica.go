@@ -86,6 +86,8 @@ type Replica struct {
 	keys    map[krama.CircleID]map[krama.SubjectID]seal.SubjectKey
 	kinds   map[krama.CircleID]krama.CircleKind
 	cuts    map[place]cut // where signed closes fell behind what was read
+	left    map[place]int // how often an epoch's history was abandoned
+	passed  map[place]int // of those, met in this reading
 
 	waiting   []*seal.Epoch                  // keys whose circle the roster does not show yet
 	opening   map[krama.CircleID]*seal.Epoch // secrets of epochs this device is opening
@@ -232,7 +234,7 @@ func hostError(op string, err error) error {
 }
 
 func newReplica(c Config) *Replica {
-	r := &Replica{Config: c, cuts: map[place]cut{}}
+	r := &Replica{Config: c, cuts: map[place]cut{}, left: map[place]int{}}
 	r.clear()
 	return r
 }
@@ -245,6 +247,7 @@ func (r *Replica) clear() {
 	r.waiting, r.opening, r.outbox, r.sealed, r.alarms, r.letters, r.shreds = nil, map[krama.CircleID]*seal.Epoch{}, nil, nil, nil, nil, nil
 	r.values, r.orphans, r.shredded = map[string]string{}, map[[32]byte]orphan{}, map[krama.SubjectID]bool{}
 	r.done, r.shut = map[[32]byte]bool{}, map[krama.CircleID]uint32{}
+	r.passed = map[place]int{}
 	r.rewraps, r.seen = map[rewrap]bool{}, map[krama.DeviceID]uint64{}
 	r.lastSync, r.heartbeat, r.newer, r.untidy, r.loaded = time.Time{}, time.Time{}, false, false, false
 }
@@ -391,7 +394,11 @@ func (r *Replica) read(f journal.File, key [32]byte) error {
 		failed := l.finish()
 		var again errCut
 		if errors.As(failed, &again) {
-			r.cuts[again.place] = again.cut
+			if again.left {
+				r.left[again.place]++
+			} else {
+				r.cuts[again.place] = again.cut
+			}
 			r.clear()
 			if r.Reset != nil {
 				r.Reset()

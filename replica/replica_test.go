@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -79,12 +80,34 @@ func (d *device) shown() int {
 
 const words = "stone river lamp seven"
 
+func (w *world) clock() time.Time { return w.now }
+
+// newSmallWorld is a world of one content circle: five are five times the same.
+func newSmallWorld(t *testing.T) *world {
+	t.Helper()
+	kindsMu.Lock()
+	defer kindsMu.Unlock()
+	all := krama.CircleKinds
+	krama.CircleKinds = []krama.CircleKind{krama.KindOutreach}
+	defer func() { krama.CircleKinds = all }()
+	return newWorldOf(t)
+}
+
+var kindsMu sync.Mutex
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	kindsMu.Lock()
+	defer kindsMu.Unlock()
+	return newWorldOf(t)
+}
+
+func newWorldOf(t *testing.T) *world {
+	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC), store: memory.New()}
-	w.relay = relay.New(w.store, "token", relay.DefaultLimits, func() time.Time { return w.now })
+	w.relay = relay.New(w.store, "token", relay.DefaultLimits, w.clock)
 	w.desk = w.device("desk")
-	w.desk.Office = true
+	w.desk.Office, w.desk.cfg.Office = true, true
 	w.must(w.desk.Found(context.Background(), "relay", "token"))
 	return w
 }

@@ -16,14 +16,18 @@ const rotateEvery = 30 * 24 * time.Hour
 // Rotate opens a circle's next epoch for the devices that are still entitled to it (protocol §7). It is safe to repeat
 // after any failure: the new secrets are kept before anything is sent, and every step that was done is found done. When
 // another admin was first it does nothing.
-func (r *Replica) Rotate(ctx context.Context, c krama.CircleID) error {
+func (r *Replica) Rotate(ctx context.Context, c krama.CircleID) error { return r.rotate(ctx, c, nil) }
+
+// rotate opens the next epoch. at, when set, is the newest place that this device and a relay that was restored agree on,
+// and the relay's own head: what lies between is closed out, and its authors send it again.
+func (r *Replica) rotate(ctx context.Context, c krama.CircleID, at *agreed) error {
 	const op = "replica.Rotate"
 	started := -1
 	for range 16 {
 		if err := r.readRoster(ctx, nothing); err != nil {
 			return err
 		}
-		if c != krama.OrgCircle {
+		if c != krama.OrgCircle && (at == nil || started >= 0) {
 			if err := r.fetchKeys(ctx, nothing); err != nil {
 				return err
 			}
@@ -46,12 +50,16 @@ func (r *Replica) Rotate(ctx context.Context, c krama.CircleID) error {
 		if err != nil {
 			return krama.Wrap(op, err)
 		}
+		relay := plan.open.Closes
+		if at != nil {
+			plan.open.Closes, relay = at.common, at.relay
+		}
 		if err := r.upload(ctx, plan); err != nil {
 			return krama.Wrap(op, err)
 		}
 		if c != krama.OrgCircle {
 			id := plan.now.StreamID()
-			err := r.controlCall(ctx, seal.PathClose, seal.Frame(id[:], plan.open.Closes.Marshal()))
+			err := r.controlCall(ctx, seal.PathClose, seal.Frame(id[:], relay.Marshal()))
 			if krama.KindOf(err) == krama.Conflict && err != nil {
 				continue // somebody wrote meanwhile: her work is inside the next try
 			}
@@ -236,6 +244,9 @@ func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 	r.mu.Unlock()
 	// From the newest back to one whose predecessor is there, then forward again.
 	for i := len(list) - 1; i >= 0; i-- {
+		if c == krama.OrgCircle {
+			i = 0 // its streams know no predecessors
+		}
 		err := r.controlCall(ctx, seal.PathCreate, list[i].payload)
 		if krama.KindOf(err) == krama.NotFound && err != nil {
 			continue

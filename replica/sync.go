@@ -123,6 +123,9 @@ func (r *Replica) readRoster(ctx context.Context, progress func(Progress)) error
 		if err := r.fetchKeys(ctx, progress); err != nil {
 			return err
 		}
+		if err := r.fetchHistory(ctx); err != nil {
+			return err
+		}
 		r.mu.Lock()
 		closed = st.closed
 		r.mu.Unlock()
@@ -210,10 +213,11 @@ func (r *Replica) stopped() bool {
 	return slices.ContainsFunc(r.alarms, func(a Alarm) bool { return a.What.stops() && !a.Mended })
 }
 
-// mended marks the alarms of an epoch that a later look has answered.
+// mended marks the alarms of an epoch that a later look has answered: what had been hidden is shown again, or an admin has
+// signed where the epoch ends and our history agrees with it.
 func (r *Replica) mended(p place) {
 	for i, a := range r.alarms {
-		if (a.What == AlarmRollback || a.What == AlarmWithheld) && a.Circle == p.circle && a.Epoch == p.epoch {
+		if a.What.stops() && a.Circle == p.circle && a.Epoch == p.epoch {
 			r.alarms[i].Mended = true
 		}
 	}
@@ -374,6 +378,9 @@ func (r *Replica) receive(c krama.CircleID, after uint64, l seal.Listing) error 
 				e.verdict = seal.Unauthorised
 			}
 			e.applied = true
+		}
+		if r.Office {
+			e.wire = wire
 		}
 		entries = append(entries, e.marshal())
 		for _, a := range alarmsOf(e) {

@@ -162,7 +162,8 @@ func (r *Replica) tidy() (err error) {
 		err = put(head...)
 	}
 	if err == nil {
-		_, _, err = journal.Open(r.file, seal.Local{Key: oldKey}, r.Rand, func(b []byte, _ bool) error { return r.tidyEntry(b, put) })
+		left := map[place]int{}
+		_, _, err = journal.Open(r.file, seal.Local{Key: oldKey}, r.Rand, func(b []byte, _ bool) error { return r.tidyEntry(b, left, put) })
 	}
 	if err == nil {
 		err = put(r.tidyTail()...)
@@ -182,6 +183,7 @@ func (r *Replica) tidy() (err error) {
 	old := r.gen
 	r.j.Close()
 	r.j, r.file, r.gen, r.untidy = j, f, gen, false
+	r.cuts, r.left, r.passed = map[place]cut{}, map[place]int{}, map[place]int{}
 	if len(r.rekeys) > 0 && r.rekeyed() {
 		r.dev.KEM = r.kems()[0]
 		r.rekeys = nil
@@ -253,7 +255,7 @@ func (r *Replica) tidyHead() (out [][]byte, err error) {
 }
 
 // tidyEntry copies one entry of the old journal if it is one that is copied.
-func (r *Replica) tidyEntry(b []byte, put func(...[]byte) error) error {
+func (r *Replica) tidyEntry(b []byte, left map[place]int, put func(...[]byte) error) error {
 	if len(b) == 0 {
 		return errEntry
 	}
@@ -261,12 +263,15 @@ func (r *Replica) tidyEntry(b []byte, put func(...[]byte) error) error {
 	switch b[0] {
 	case tagAgain, tagClose:
 		return put(b)
+	case tagAbandon:
+		left[place{krama.CircleID(b[5:21]), be32(b[25:])}]++
 	case tagEnvelope, tagLater:
 		e, err := parseEnvelope(b[0], b[1:])
 		if err != nil {
 			return err
 		}
-		if c, ok := r.cuts[place{e.circle, e.epoch}]; ok && e.n > c.n {
+		p := place{e.circle, e.epoch}
+		if c, ok := r.cuts[p]; ok && e.n > c.n || left[p] < r.left[p] {
 			return nil
 		}
 		st := r.streams[e.circle]
@@ -276,9 +281,6 @@ func (r *Replica) tidyEntry(b []byte, put func(...[]byte) error) error {
 			it := &e.items[i]
 			if r.gone(it.Subject) && it.Kind != seal.KindShred && (len(it.Body) > 0 || it.verdict == seal.KeyPending) {
 				it.Body, it.verdict, changed = nil, seal.Shredded, true
-				if !r.waits(e) {
-					e.wire = nil
-				}
 			}
 			// What a close may yet throw out stays ours to send.
 			if open && it.verdict == seal.Fine && (it.Kind == seal.KindRecord || it.Kind == seal.KindCircleRecord || it.Kind == seal.KindSubjectKey || it.Kind == seal.KindShred) {
@@ -288,6 +290,9 @@ func (r *Replica) tidyEntry(b []byte, put func(...[]byte) error) error {
 			}
 		}
 		if changed {
+			if !r.Office && !r.waits(e) {
+				e.wire = nil
+			}
 			b = e.marshal()
 		}
 		return put(b)

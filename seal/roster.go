@@ -205,16 +205,16 @@ func (r *Roster) Apply(env *Envelope) error {
 		r.Advance(env.ID)
 		return krama.E(op, krama.Tampered, "not a roster statement")
 	}
-	return r.apply(env.Author, env.ID, env.TimeMS, body, ed25519.Verify, func(pub ed25519.PublicKey) bool { return env.Verify(pub) == Fine })
+	return r.apply(env.Author, env.ID, env.TimeMS, body, false, ed25519.Verify, func(pub ed25519.PublicKey) bool { return env.Verify(pub) == Fine })
 }
 
 // Replay folds in a statement that Apply accepted before, from the device's own sealed journal, without checking
 // signatures again.
 func (r *Roster) Replay(author krama.DeviceID, id [32]byte, timeMS uint64, body []byte) error {
-	return r.apply(author, id, timeMS, body, func(ed25519.PublicKey, []byte, []byte) bool { return true }, func(ed25519.PublicKey) bool { return true })
+	return r.apply(author, id, timeMS, body, true, func(ed25519.PublicKey, []byte, []byte) bool { return true }, func(ed25519.PublicKey) bool { return true })
 }
 
-func (r *Roster) apply(author krama.DeviceID, id [32]byte, timeMS uint64, body []byte, cosigned func(ed25519.PublicKey, []byte, []byte) bool, signed func(ed25519.PublicKey) bool) (err error) {
+func (r *Roster) apply(author krama.DeviceID, id [32]byte, timeMS uint64, body []byte, replayed bool, cosigned func(ed25519.PublicKey, []byte, []byte) bool, signed func(ed25519.PublicKey) bool) (err error) {
 	const op = "seal.Roster"
 	defer r.Advance(id)
 	raw, co, err := parseStatementBody(body)
@@ -247,7 +247,7 @@ func (r *Roster) apply(author krama.DeviceID, id [32]byte, timeMS uint64, body [
 		return krama.E(op, krama.Invalid, "a repeated or late statement")
 	}
 	m := Hash("roster cosign", r.Org[:], raw)
-	s := signers{id: id, at: r.At().N + 1, timeMS: timeMS, author: author}
+	s := signers{replayed: replayed, id: id, at: r.At().N + 1, timeMS: timeMS, author: author}
 	members := map[krama.MemberID]bool{}
 	if st.RecoveryUse == nil {
 		members[r.Devices[author].Member] = true
@@ -280,6 +280,7 @@ func (r *Roster) apply(author krama.DeviceID, id [32]byte, timeMS uint64, body [
 
 // signers is who stands behind a statement.
 type signers struct {
+	replayed bool     // proofs were checked when it came
 	id       [32]byte // the envelope's
 	author   krama.DeviceID
 	admins   int // different admins

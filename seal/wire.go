@@ -25,6 +25,7 @@ const (
 	PathControl  = "/v1/control"   // hands the programme to another control key
 	PathBoxKeep  = "/v1/box/keep"  // a mailbox that does not expire: the trustees'
 	PathBlobDrop = "/v1/blob/drop" // old keyring pages
+	PathRewind   = "/v1/rewind"    // a restored relay goes back to the place where its history is the signed one
 )
 
 // TimeHeader carries the relay's time in milliseconds in every answer, for callers whose clocks are wrong.

@@ -26,6 +26,7 @@ type Store struct {
 type stream struct {
 	relay.Stream
 	line    seal.StreamID // the first of its line
+	start   seal.Head
 	entries []relay.Entry
 	at      map[[32]byte]bool
 }
@@ -91,7 +92,7 @@ func (s *Store) CreateStream(_ context.Context, st relay.Stream, before *seal.St
 		}
 		return nil
 	}
-	s.streams[st.ID] = &stream{Stream: st, line: line, at: map[[32]byte]bool{}}
+	s.streams[st.ID] = &stream{Stream: st, line: line, start: st.Head, at: map[[32]byte]bool{}}
 	for _, o := range s.streams {
 		if before != nil && o.line == line {
 			o.Access = st.Access
@@ -187,6 +188,29 @@ func (s *Store) List(_ context.Context, id seal.StreamID, after uint64, max int)
 		out = append(out, st.entries[i])
 	}
 	return out, nil
+}
+
+// Rewind implements relay.Streams.
+func (s *Store) Rewind(_ context.Context, id seal.StreamID, head seal.Head) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := s.find(id)
+	if err != nil {
+		return err
+	}
+	h := st.start
+	for h.N < head.N && h.N < uint64(len(st.entries)) {
+		h = h.Link(st.entries[h.N].ID)
+	}
+	if h != head || st.Closed {
+		return krama.E("memory", krama.Conflict, "head")
+	}
+	for _, e := range st.entries[h.N:] {
+		delete(st.at, e.ID)
+		s.used[st.Programme] -= int64(len(e.Body))
+	}
+	st.entries, st.Head = st.entries[:h.N:h.N], h
+	return nil
 }
 
 // CloseStream implements relay.Streams.
@@ -324,7 +348,7 @@ func (s *Store) Clone() *Store {
 		c.used[k] = v
 	}
 	for k, v := range s.streams {
-		st := &stream{Stream: v.Stream, line: v.line, entries: v.entries[:len(v.entries):len(v.entries)], at: map[[32]byte]bool{}}
+		st := &stream{Stream: v.Stream, line: v.line, start: v.start, entries: v.entries[:len(v.entries):len(v.entries)], at: map[[32]byte]bool{}}
 		for id := range v.at {
 			st.at[id] = true
 		}

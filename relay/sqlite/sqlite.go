@@ -428,6 +428,54 @@ func (s *Store) List(ctx context.Context, id seal.StreamID, after uint64, max in
 	return out, failed(rows.Err())
 }
 
+// Rewind implements relay.Streams. A stream of the first version, whose start is not known, is not rewound.
+func (s *Store) Rewind(ctx context.Context, id seal.StreamID, head seal.Head) error {
+	return s.do(ctx, func(tx *sql.Tx) error {
+		k, st, err := find(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		var start []byte
+		if err := tx.QueryRow("SELECT h0 FROM stream WHERE k=?", k).Scan(&start); err != nil {
+			return err
+		}
+		if len(start) != 32 || st.Closed {
+			return krama.E("sqlite", krama.Conflict, "head")
+		}
+		h := seal.Head{H: [32]byte(start)}
+		rows, err := tx.Query("SELECT id FROM envelope WHERE stream=? AND n<=? ORDER BY n", k, int64(min(head.N, 1<<62)))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var eid []byte
+			if err := rows.Scan(&eid); err != nil {
+				return err
+			}
+			h = h.Link([32]byte(eid))
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		if h != head {
+			return krama.E("sqlite", krama.Conflict, "head")
+		}
+		var size int64
+		if err := tx.QueryRow("SELECT coalesce(sum(length(body)), 0) FROM envelope WHERE stream=? AND n>?", k, int64(head.N)).Scan(&size); err != nil {
+			return err
+		}
+		if _, err := tx.Exec("DELETE FROM envelope WHERE stream=? AND n>?", k, int64(head.N)); err != nil {
+			return err
+		}
+		if _, err := tx.Exec("UPDATE programme SET used=used-? WHERE id=?", size, st.Programme[:]); err != nil {
+			return err
+		}
+		_, err = tx.Exec("UPDATE stream SET n=?, h=? WHERE k=?", int64(head.N), head.H[:], k)
+		return err
+	})
+}
+
 // CloseStream implements relay.Streams.
 func (s *Store) CloseStream(ctx context.Context, id seal.StreamID, head seal.Head) error {
 	return s.do(ctx, func(tx *sql.Tx) error {

@@ -21,7 +21,7 @@ const plenty = 1 << 40
 func Run(t *testing.T, open func(*testing.T) relay.Store) {
 	for name, f := range map[string]func(*testing.T, relay.Store){
 		"programmes": programmes, "order": order, "idempotent": idempotent, "conditional": conditional, "atomic": atomic,
-		"closed": closed, "quota": quota, "pages": pages, "boxes": boxes, "blobs": blobs, "concurrent": concurrent, "line": line, "control": control, "kept boxes": keptBoxes, "dropped blobs": droppedBlobs, "bytes are owned": owned,
+		"closed": closed, "quota": quota, "pages": pages, "boxes": boxes, "blobs": blobs, "concurrent": concurrent, "line": line, "control": control, "rewind": rewind, "kept boxes": keptBoxes, "dropped blobs": droppedBlobs, "bytes are owned": owned,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -379,4 +379,31 @@ func droppedBlobs(t *testing.T, s relay.Store) {
 	want(t, err, krama.NotFound)
 	more := Envelope(5000) // its room is free again
 	ok(t, s.PutBlob(ctx, st.Programme, seal.Hash("blob", more), more, 6000))
+}
+
+func rewind(t *testing.T, s relay.Store) {
+	ctx, st := context.Background(), NewStream(t, s)
+	heads := []seal.Head{st.Head}
+	var all [][]byte
+	for range 5 {
+		e := Envelope(1024)
+		all = append(all, e)
+		h, err := s.Append(ctx, st.ID, nil, [][]byte{e}, 5*1024)
+		ok(t, err)
+		heads = append(heads, h)
+	}
+	wrong := heads[3]
+	wrong.H[0] ^= 1
+	want(t, s.Rewind(ctx, st.ID, wrong), krama.Conflict)
+	want(t, s.Rewind(ctx, st.ID, seal.Head{N: 9}), krama.Conflict)
+	want(t, s.Rewind(ctx, seal.StreamID{9}, heads[1]), krama.NotFound)
+	ok(t, s.Rewind(ctx, st.ID, heads[2]))
+	ok(t, s.Rewind(ctx, st.ID, heads[2]))
+	h, err := s.Append(ctx, st.ID, nil, all[2:], 5*1024) // its room is free again, and the same may come again
+	ok(t, err)
+	if h != heads[5] {
+		t.Errorf("head %d after the same envelopes again", h.N)
+	}
+	ok(t, s.CloseStream(ctx, st.ID, heads[5]))
+	want(t, s.Rewind(ctx, st.ID, heads[1]), krama.Conflict)
 }

@@ -1,0 +1,222 @@
+package replica
+
+import (
+	"context"
+	"crypto/ed25519"
+	"slices"
+
+	"krama"
+	"krama/journal"
+	"krama/seal"
+)
+
+// agreed is where this device's history and a restored relay's part.
+type agreed struct{ common, relay seal.Head }
+
+// Repair answers a relay that came back from an older backup (protocol §5.5), after an admin has confirmed that this is
+// what happened. An office has every envelope as it came: it gives back what the relay lost, in its place. Where others
+// have written since, the circle's epoch is closed at the newest common place, and what lies past it is sent again by its
+// authors. Then every circle gets a new epoch, so that wraps and keyrings are whole again.
+func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) error {
+	const op = "replica.Repair"
+	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 || !r.Office {
+		return krama.E(op, krama.NotAllowed, "only an admin's desk repairs")
+	}
+	if progress == nil {
+		progress = func(int, int) {}
+	}
+	all := append([]krama.CircleID{krama.OrgCircle}, r.circles()...)
+	parted := map[krama.CircleID]*agreed{}
+	for i, c := range all {
+		progress(i, 2*len(all))
+		if _, err := r.remake(ctx, c); err != nil {
+			return krama.Wrap(op, err)
+		}
+		at, err := r.giveBack(ctx, c)
+		if err != nil {
+			return krama.Wrap(op, err)
+		}
+		if at != nil && c == krama.OrgCircle {
+			return krama.E(op, krama.Tampered, "the restored relay has another roster than this desk")
+		}
+		parted[c] = at
+	}
+	if err := r.SetValue(".trust", ""); err != nil {
+		return err
+	}
+	for i, c := range all {
+		progress(len(all)+i, 2*len(all))
+		if err := r.rotate(ctx, c, parted[c]); err != nil {
+			return krama.Wrap(op, err)
+		}
+	}
+	r.mu.Lock()
+	devices := r.roster.Next(krama.OrgCircle)
+	r.mu.Unlock()
+	for _, d := range devices { // wraps of epochs that a device has not seen are lost: it finds its way by this
+		if err := r.putBootstrap(ctx, d); err != nil {
+			return krama.Wrap(op, err)
+		}
+	}
+	progress(2*len(all), 2*len(all))
+	return r.Sync(ctx, nil)
+}
+
+// giveBack appends what the relay lost of a circle's streams, epoch by epoch. Where the relay has something else, it
+// returns the newest place both agree on, if that is in the open epoch.
+func (r *Replica) giveBack(ctx context.Context, c krama.CircleID) (*agreed, error) {
+	const op = "replica.giveBack"
+	r.mu.Lock()
+	st := r.streams[c]
+	if st == nil {
+		r.mu.Unlock()
+		return nil, errLocked
+	}
+	newest := st.newest()
+	var epochs []*seal.Epoch
+	for e := uint32(0); e <= st.epoch.Epoch; e++ {
+		if st.known[e] != nil {
+			epochs = append(epochs, st.known[e])
+		}
+	}
+	r.mu.Unlock()
+	for _, ep := range epochs {
+		key := newest.StreamKey()
+		if c == krama.OrgCircle {
+			key = ep.StreamKey()
+		}
+		id := ep.StreamID()
+		ids, err := r.kept(place{c, ep.Epoch}, nil)
+		if err != nil {
+			return nil, err
+		}
+		r.mu.Lock()
+		start, ok := r.roster.StartOf(c, ep.Epoch)
+		r.mu.Unlock()
+		if !ok {
+			continue
+		}
+		theirs, common, err := r.compare(ctx, key, id, start, ids)
+		if err != nil {
+			return nil, err
+		}
+		if common.N < theirs.N {
+			if ep.Epoch == st.epoch.Epoch {
+				return &agreed{common, theirs}, nil
+			}
+			// Somebody who had not heard of the close wrote into a stream that a restored relay had open again. It goes back to
+			// where it is what was signed; her work is outside the close and she sends it again.
+			if err := r.controlCall(ctx, seal.PathRewind, seal.Frame(id[:], common.Marshal())); err != nil {
+				return nil, krama.Wrap(op, err)
+			}
+			theirs = common
+		}
+		var batch [][]byte
+		size := 0
+		send := func() error {
+			if len(batch) == 0 {
+				return nil
+			}
+			_, err := r.call(ctx, key, seal.PathAppend, id, seal.AppendCall{Envelopes: batch}.Marshal())
+			batch, size = nil, 0
+			return err
+		}
+		_, err = r.kept(place{c, ep.Epoch}, func(n uint64, wire []byte) error {
+			if n <= theirs.N || len(wire) == 0 {
+				return nil
+			}
+			if size+len(wire) > pushBytes || len(batch) == seal.MaxBatch {
+				if err := send(); err != nil {
+					return err
+				}
+			}
+			batch, size = append(batch, slices.Clone(wire)), size+len(wire)
+			return nil
+		})
+		if err == nil {
+			err = send()
+		}
+		if err != nil {
+			return nil, err
+		}
+		if end, closed := r.closedAt(c, ep.Epoch); closed && c != krama.OrgCircle {
+			if err := r.controlCall(ctx, seal.PathClose, seal.Frame(id[:], end.Marshal())); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return nil, nil
+}
+
+func (r *Replica) closedAt(c krama.CircleID, epoch uint32) (seal.Head, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.roster.ClosedAt(c, epoch)
+}
+
+// compare reads the relay's head of a stream and finds the newest place where its history is ours.
+func (r *Replica) compare(ctx context.Context, key ed25519.PrivateKey, id seal.StreamID, start seal.Head, ids [][32]byte) (theirs, common seal.Head, err error) {
+	common = start
+	for after := uint64(0); ; {
+		answer, err := r.call(ctx, key, seal.PathList, id, seal.ListCall{After: after, Max: pageBytes}.Marshal())
+		if err != nil {
+			return theirs, common, err
+		}
+		l, err := seal.ParseListing(answer)
+		if err != nil {
+			return theirs, common, krama.E("replica.compare", krama.Tampered, "the relay's answer is cut or garbled")
+		}
+		theirs = l.Head
+		for _, wire := range l.Entries {
+			if common.N == after && after < uint64(len(ids)) && seal.EnvelopeID(wire) == ids[after] {
+				common = common.Link(ids[after])
+			}
+			after++
+		}
+		if len(l.Entries) == 0 || after >= l.Head.N {
+			return theirs, common, nil
+		}
+	}
+}
+
+// kept reads from this device's own file which envelopes of an epoch it has, in order. each, when set, gets their bytes.
+func (r *Replica) kept(p place, each func(n uint64, wire []byte) error) (ids [][32]byte, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil {
+		return nil, errLocked
+	}
+	_, key, err := r.readKeys(r.vk)
+	if err != nil {
+		return nil, err
+	}
+	_, _, err = journal.Open(r.file, seal.Local{Key: key}, r.Rand, func(b []byte, _ bool) error {
+		if b[0] == tagAbandon && (place{krama.CircleID(b[5:21]), be32(b[25:])}) == p {
+			ids = nil
+			return nil
+		}
+		if b[0] == tagAgain && krama.CircleID(b[5:21]) == p.circle {
+			if st := r.streams[p.circle]; st != nil && st.epoch.Epoch == p.epoch {
+				ids = nil
+			}
+			return nil
+		}
+		if b[0] != tagEnvelope && b[0] != tagLater {
+			return nil
+		}
+		e, err := parseEnvelope(b[0], b[1:])
+		if err != nil || (place{e.circle, e.epoch}) != p || e.n != uint64(len(ids))+1 {
+			return err
+		}
+		if c, ok := r.cuts[p]; ok && e.n > c.n {
+			return nil
+		}
+		ids = append(ids, e.id)
+		if each != nil {
+			wire := e.wire
+			return each(e.n, wire)
+		}
+		return nil
+	})
+	return ids, hostError("replica.kept", err)
+}

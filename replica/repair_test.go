@@ -1,0 +1,150 @@
+package replica
+
+import (
+	"context"
+	mrand "math/rand/v2"
+	"slices"
+	"testing"
+
+	"krama"
+	"krama/relay"
+	"krama/relay/memory"
+	"krama/seal"
+)
+
+// restore puts the relay back to an older store.
+func (w *world) restore(s *memory.Store, ds ...*device) {
+	w.store = s
+	w.relay = relay.New(s, "token", relay.DefaultLimits, w.clock)
+	for _, d := range ds {
+		d.wire.h = w.relay
+	}
+}
+
+// TestRestoredRelay restores the relay from a backup of a random moment: with phones that had seen more, less, or had
+// unsent work, with rotations and removals since, and with somebody who writes before the office repairs. In the end
+// everybody has everything that any device still had, once.
+func TestRestoredRelay(t *testing.T) {
+	for seed := range uint64(200) {
+		rnd := mrand.New(mrand.NewPCG(seed, 7))
+		w := newSmallWorld(t)
+		ctx := context.Background()
+		ds := []*device{w.desk, w.phone(), w.phone(), w.phone()}
+		s := w.person(ds[1])
+		for range 2 {
+			w.sync(ds...)
+		}
+		typed := map[krama.RecordID]bool{}
+		for _, id := range w.desk.all() {
+			typed[id] = true
+		}
+		var backup *memory.Store
+		steps := 6 + rnd.IntN(14)
+		at := rnd.IntN(steps)
+		for i := range steps {
+			if i == at {
+				backup = w.store.Clone()
+			}
+			d := ds[rnd.IntN(len(ds))]
+			switch k := rnd.IntN(10); {
+			case k < 5:
+				typed[w.contact(d, s)] = true
+			case k < 8:
+				d.Sync(ctx, nil)
+			case k == 8:
+				w.must(w.desk.Rotate(ctx, []krama.CircleID{w.outreach(w.desk), krama.OrgCircle}[rnd.IntN(2)]))
+			default:
+				d.Sync(ctx, nil)
+				w.again(d)
+			}
+		}
+		if rnd.IntN(2) == 0 { // the office has met everybody; otherwise phones know what it does not
+			w.sync(w.desk)
+		}
+		w.restore(backup, ds...)
+		if rnd.IntN(2) == 0 { // somebody meets the restored relay first
+			d := ds[1+rnd.IntN(3)]
+			typed[w.contact(d, s)] = true
+			d.Sync(ctx, nil)
+		}
+		w.desk.Sync(ctx, nil)
+		if err := w.desk.Repair(ctx, nil); err != nil {
+			if krama.KindOf(err) == krama.Tampered && parted(w) {
+				continue
+			}
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		for range 4 {
+			for i, d := range ds {
+				if err := d.Sync(ctx, nil); err != nil {
+					t.Fatalf("seed %d: device %d after the repair: %v", seed, i, err)
+				}
+			}
+		}
+		want := w.desk.records()
+		once := map[krama.RecordID]bool{}
+		for _, id := range want {
+			once[id] = true
+		}
+		for id := range typed {
+			if !once[id] {
+				for i, d := range ds {
+					t.Logf("device %d: has %v, orphans %d, unsent %d, alarms %v, cuts %v", i, slices.Contains(d.all(), id), len(d.orphans), d.Status().Unsent, d.Status().Alarms, d.cuts)
+				}
+				t.Fatalf("seed %d: a record is lost", seed)
+			}
+		}
+		for i, d := range ds {
+			got := d.all()
+			if len(got) != len(typed) {
+				t.Fatalf("seed %d: device %d shows %d records, want %d", seed, i, len(got), len(typed))
+			}
+			for _, a := range d.Status().Alarms {
+				if !a.Mended {
+					t.Fatalf("seed %d: device %d still raises %s", seed, i, a.What)
+				}
+			}
+			if n := d.Status().Unsent; n != 0 {
+				t.Fatalf("seed %d: device %d has %d unsent", seed, i, n)
+			}
+		}
+		late := w.phone()
+		w.sync(late)
+		if len(late.all()) != len(typed) {
+			t.Fatalf("seed %d: who joins later has %d records, want %d", seed, len(late.all()), len(typed))
+		}
+	}
+}
+
+func parted(*world) bool { return false }
+
+// TestRestoredRelayLostAuthor: what a phone had sent, the relay lost, and the phone is lost too, comes back from who had
+// read it, by way of the quarantine when the office had not.
+func TestRestoredRelayLostAuthor(t *testing.T) {
+	w := newSmallWorld(t)
+	ctx := context.Background()
+	a, b := w.phone(), w.phone()
+	s := w.person(a)
+	w.sync(a, b, w.desk)
+	backup := w.store.Clone()
+	id := w.contact(a, s)
+	w.sync(a, b) // b has read it; the office has not
+	w.restore(backup, a, b, w.desk)
+	w.sync(w.desk)
+	b.Sync(ctx, nil)
+	if !b.has(AlarmRollback) {
+		t.Fatal("no alarm")
+	}
+	w.must(w.desk.Repair(ctx, nil))
+	w.must(w.desk.RemoveDevice(ctx, a.dev.ID(), seal.ReasonLost, nil)) // a is at the bottom of the river
+	w.sync(b, w.desk)
+	mail := w.desk.Mail()
+	if len(mail) != 1 {
+		t.Fatalf("%d letters", len(mail))
+	}
+	w.must(w.desk.AcceptLate(mail[0].ID))
+	w.sync(w.desk, b, w.desk)
+	if !slices.Contains(w.desk.all(), id) || !slices.Contains(b.all(), id) {
+		t.Error("the record of the lost phone did not come back")
+	}
+}
