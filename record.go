@@ -14,6 +14,7 @@ type Record struct {
 	Amend   *Amend   `cbor:"5,keyasint,omitempty"`
 	Circle  *Circle  `cbor:"6,keyasint,omitempty"`
 	Staff   *Staff   `cbor:"7,keyasint,omitempty"`
+	Trust   *Trust   `cbor:"8,keyasint,omitempty"`
 }
 
 // Person is the registration of a person. There is no name, phone number, address, earnings or client in it, and no free
@@ -83,6 +84,14 @@ type Staff struct {
 	Label  string   `cbor:"2,keyasint"`
 }
 
+// Trust is a dated word about recovery: that a trustee showed that she still holds share X of a set, or, with X 0, that an
+// admin accepts that losing every device loses everything. It names nobody.
+type Trust struct {
+	Set [4]byte `cbor:"1,keyasint"`
+	X   uint8   `cbor:"2,keyasint"`
+	Day Day     `cbor:"3,keyasint"`
+}
+
 // MaxStaffLabel bounds Staff.Label, in bytes.
 const MaxStaffLabel = 40
 
@@ -136,7 +145,7 @@ func DecodeValue(b cbor.RawMessage, v any) error { return decMode.Unmarshal(b, v
 // only what it knows, and newer forms come under new keys.
 func (r *Record) Validate() error {
 	parts := 0
-	for _, set := range []bool{r.Person != nil, r.Contact != nil, r.Consent != nil, r.Amend != nil, r.Circle != nil, r.Staff != nil} {
+	for _, set := range []bool{r.Person != nil, r.Contact != nil, r.Consent != nil, r.Amend != nil, r.Circle != nil, r.Staff != nil, r.Trust != nil} {
 		if set {
 			parts++
 		}
@@ -161,6 +170,10 @@ func (r *Record) Validate() error {
 			if len(c.Replaces) == 0 || len(c.Replaces) > 32 {
 				return E("krama.Amend", Invalid, "a change replaces 1 to 32 values")
 			}
+		}
+	case r.Trust != nil:
+		if !plausible(r.Trust.Day) {
+			return E("krama.Trust", Invalid, "date")
 		}
 	case r.Staff != nil:
 		if len(r.Staff.Label) == 0 || len(r.Staff.Label) > MaxStaffLabel {

@@ -102,7 +102,7 @@ func deskLoad() error {
 	}
 	st := casework.New()
 	c := deskConfig(os.Getenv("BENCH_DESK"))
-	c.Feed = web.Feed(st)
+	c.Feed, c.Reset = web.Feed(st), st.Reset
 	if out := os.Getenv("BENCH_PROFILE"); out != "" {
 		f, err := os.Create(out)
 		if err != nil {

@@ -4,6 +4,7 @@ package casework
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 
@@ -23,6 +24,8 @@ type State struct {
 	personAt  map[krama.RecordID]*Person
 	registers map[field]*register
 	unknown   int
+	drills    map[[4]byte]map[uint8]krama.Day
+	accepted  krama.Day // when an admin accepted permanent loss; 0 if nobody did
 	labels    map[krama.MemberID]string
 	version   uint64
 }
@@ -75,8 +78,47 @@ type Head struct {
 
 // New returns an empty state.
 func New() *State {
-	return &State{people: map[krama.SubjectID]*Person{}, byCode: map[krama.Code]krama.SubjectID{}, contactAt: map[krama.RecordID]int32{},
-		personAt: map[krama.RecordID]*Person{}, registers: map[field]*register{}, labels: map[krama.MemberID]string{}}
+	s := &State{}
+	s.Reset()
+	return s
+}
+
+// Reset forgets everything, in place.
+func (s *State) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.version
+	s.people, s.byCode, s.contacts = map[krama.SubjectID]*Person{}, map[krama.Code]krama.SubjectID{}, contacts{}
+	s.contactAt, s.personAt, s.registers = map[krama.RecordID]int32{}, map[krama.RecordID]*Person{}, map[field]*register{}
+	s.labels, s.drills, s.unknown, s.accepted, s.version = map[krama.MemberID]string{}, map[[4]byte]map[uint8]krama.Day{}, 0, 0, v+1
+}
+
+// Forget drops everything about a subject: she was erased.
+func (s *State) Forget(id krama.SubjectID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.version++
+	p := s.people[id]
+	if p == nil {
+		return
+	}
+	gone := map[krama.RecordID]bool{p.Record: true}
+	for _, i := range p.Contacts {
+		c := s.contacts.at(i)
+		gone[c.Record] = true
+		delete(s.contactAt, c.Record)
+		*c = Contact{Contact: krama.Contact{Void: true}}
+	}
+	for f := range s.registers {
+		if gone[f.target] {
+			delete(s.registers, f)
+		}
+	}
+	if s.byCode[p.Value.Code] == id {
+		delete(s.byCode, p.Value.Code)
+	}
+	delete(s.personAt, p.Record)
+	delete(s.people, id)
 }
 
 // Apply folds in one record about a subject. A record that is there already only loses its local mark.
@@ -118,6 +160,16 @@ func (s *State) Apply(subject krama.SubjectID, rec *krama.Record, author krama.D
 		s.amend(rec, author)
 	case rec.Staff != nil:
 		s.labels[rec.Staff.Member] = rec.Staff.Label
+	case rec.Trust != nil:
+		t := rec.Trust
+		if t.X == 0 {
+			s.accepted = max(s.accepted, t.Day)
+			break
+		}
+		if s.drills[t.Set] == nil {
+			s.drills[t.Set] = map[uint8]krama.Day{}
+		}
+		s.drills[t.Set][t.X] = max(s.drills[t.Set][t.X], t.Day)
 	case rec.Circle != nil:
 	default:
 		s.unknown++
@@ -240,6 +292,13 @@ func (s *State) Label(m krama.MemberID) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.labels[m]
+}
+
+// Drills returns when each share of a set was last shown, and when an admin accepted permanent loss (0 if nobody did).
+func (s *State) Drills(set [4]byte) (shown map[uint8]krama.Day, accepted krama.Day) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return maps.Clone(s.drills[set]), s.accepted
 }
 
 // View is a person as a screen shows her.
@@ -415,7 +474,7 @@ func (s *State) EachContact(f func(c *Contact)) {
 func (s *State) Counts() (people, contacts int) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return len(s.personAt), int(s.contacts.n)
+	return len(s.personAt), len(s.contactAt)
 }
 
 // Code returns a subject's code, or "".

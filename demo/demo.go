@@ -43,7 +43,7 @@ func Make(ctx context.Context, g *guide.Guide, deskDir journal.Dir, dial func(st
 		return nil, err
 	}
 	p := &Programme{State: st, Words: words[0] + " " + words[1] + " " + words[2] + " " + words[3]}
-	p.Config = replica.Config{Dir: deskDir, Rand: rand.Reader, Now: time.Now, Dial: dial, Feed: web.Feed(st), Platform: "desk", Office: true}
+	p.Config = replica.Config{Dir: deskDir, Rand: rand.Reader, Now: time.Now, Dial: dial, Feed: web.Feed(st), Reset: st.Reset, Platform: "desk", Office: true}
 	if p.Desk, err = replica.Create(p.Config, p.Words); err != nil {
 		return nil, err
 	}

@@ -218,7 +218,7 @@ func (s *Server) unlockTyped(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) replicaConfig() (replica.Config, *casework.State) {
 	c, st := s.Config.Replica, casework.New()
-	c.Feed = Feed(st)
+	c.Feed, c.Reset = Feed(st), st.Reset
 	return c, st
 }
 

@@ -106,7 +106,11 @@ func (s *Server) Use(r *replica.Replica, st *casework.State) {
 // Feed returns a replica feed that folds into st.
 func Feed(st *casework.State) func(replica.Event) {
 	return func(e replica.Event) {
-		if e.Circle == krama.KindOutreach {
+		switch {
+		case e.Circle != krama.KindOutreach:
+		case e.Record == nil:
+			st.Forget(e.Subject)
+		default:
 			st.Apply(e.Subject, e.Record, e.Author, e.Local)
 		}
 	}

@@ -67,6 +67,9 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, title,
 // kinds lists which sentences the frame shows for alarms, each once.
 func (f *frame) alarmKinds() (out []string) {
 	for _, a := range f.Alarms {
+		if a.Mended {
+			continue
+		}
 		if k := "alarm." + string(a.What); !slices.Contains(out, k) {
 			out = append(out, k)
 		}

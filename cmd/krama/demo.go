@@ -131,7 +131,7 @@ func demoProgramme(ctx context.Context, e *env, g *guide.Guide, dir, relayURL, t
 	if b, err := os.ReadFile(wordsFile); err == nil {
 		st := casework.New()
 		c := deskReplica(string(desk))
-		c.Feed = web.Feed(st)
+		c.Feed, c.Reset = web.Feed(st), st.Reset
 		r, err := replica.Unlock(c, string(b))
 		return &demo.Programme{Desk: r, State: st, Config: c, Words: string(b)}, err
 	}

@@ -282,7 +282,7 @@ func openDesk(e *env, data string) (*replica.Replica, *casework.State, error) {
 	}
 	st := casework.New()
 	c := deskReplica(dir)
-	c.Feed = web.Feed(st)
+	c.Feed, c.Reset = web.Feed(st), st.Reset
 	r, err := replica.Unlock(c, words)
 	switch krama.KindOf(err) {
 	case krama.CannotDecrypt:
