@@ -50,6 +50,9 @@ func Make(ctx context.Context, g *guide.Guide, deskDir journal.Dir, dial func(st
 	if err := p.Desk.Found(ctx, relay, token); err != nil {
 		return nil, err
 	}
+	if err := trustees(ctx, p.Desk, krama.DayOf(now)); err != nil {
+		return nil, err
+	}
 	inv := &inventor{rnd: mrand.New(mrand.NewPCG(seed, 1)), g: g, size: size, today: krama.DayOf(now)}
 	inv.people()
 	inv.contacts()
@@ -61,6 +64,25 @@ func Make(ctx context.Context, g *guide.Guide, deskDir journal.Dir, dial func(st
 	}
 	say("the office reads everything back")
 	return p, p.Desk.Sync(ctx, nil)
+}
+
+// trustees sets up recovery with invented trustees, two of whom have shown their cards. The cards are thrown away.
+func trustees(ctx context.Context, desk *replica.Replica, today krama.Day) error {
+	cards, _, err := desk.SetTrustees(ctx, 2, 3)
+	if err != nil {
+		return err
+	}
+	for _, c := range cards[:2] {
+		id, err := desk.NewRecord()
+		if err != nil {
+			return err
+		}
+		rec := &krama.Record{ID: id, Trust: &krama.Trust{Set: c.Share.Set, X: c.Share.X, Day: today}}
+		if err := desk.Write(krama.KindOutreach, krama.SubjectID{}, rec); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // person is an invented person and who looks after her.

@@ -140,8 +140,8 @@ func (r *Replica) leave(ctx context.Context) error {
 	if err := r.post(ctx, seal.LetterLate, late...); err != nil {
 		return krama.Wrap(op, err)
 	}
-	if err := r.Dir.Remove(vaultFile); err != nil { // first: without it the rest is noise
-		return hostError(op, err)
+	if err := Destroy(r.Dir); err != nil {
+		return err
 	}
 	r.mu.Lock()
 	r.wiped = true
@@ -161,12 +161,15 @@ var errWiped = krama.E("replica", krama.NotFound, "this device was removed and i
 // Wiped reports whether this replica has destroyed its vault.
 func (r *Replica) Wiped() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.wiped }
 
+// Destroy makes a device useless at once: one small overwrite of its vault, without which the rest is noise.
+func Destroy(d journal.Dir) error { return hostError("replica.Destroy", d.Remove(vaultFile)) }
+
 // Wipe destroys a device: the vault first, which makes the rest noise, then the rest.
 func Wipe(d journal.Dir) error {
 	if err := d.Remove(vaultFile); err != nil {
 		return hostError("replica.Wipe", err)
 	}
-	for _, f := range []string{keysFile, journalName(0), journalName(1), journalName(2)} {
+	for _, f := range []string{keysFile, decoyFile, journalName(0), journalName(1), journalName(2)} {
 		d.Remove(f) // open files of this process go when it ends; sealed under a key that is gone
 	}
 	return nil

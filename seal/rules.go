@@ -310,6 +310,9 @@ func (r *Roster) Next(c krama.CircleID) (out []krama.DeviceID) {
 	return out
 }
 
+// Plain is what a statement would do, in plain parts.
+func (s *Statement) Plain() Logged { return s.logged() }
+
 func (s *Statement) logged() (l Logged) {
 	switch {
 	case s.Genesis != nil:

@@ -101,19 +101,23 @@ type deviceRow struct {
 	Circles  []krama.CircleKind
 	Verified seal.Verified
 	Mine     bool
+	Removed  bool
+	Reason   seal.Reason
+	Wiped    bool
+	Cooling  bool // brought in by trustees, and not allowed to act yet
+	Seen     krama.Day
 }
 
 func (s *Server) deviceRows() (rows []deviceRow, admins int) {
 	kinds := s.rep.Kinds()
 	me, _ := s.rep.Device()
+	wiped := s.rep.WipedDevices()
 	s.rep.Roster(func(ro *seal.Roster) {
-		for _, m := range ro.Members {
-			if m.Roles&krama.RoleAdmin != 0 {
-				admins++
-			}
-		}
+		admins = ro.AdminsNeeded()
 		for id, d := range ro.Devices {
-			row := deviceRow{ID: id, Label: s.state.Label(d.Member), Kind: d.Request.Platform, Roles: ro.Members[d.Member].Roles, Verified: d.Verified, Mine: id == me}
+			row := deviceRow{ID: id, Label: s.state.Label(d.Member), Kind: d.Request.Platform, Roles: ro.Members[d.Member].Roles, Verified: d.Verified, Mine: id == me,
+				Removed: d.Removed != 0, Reason: d.Reason, Cooling: d.Recovered && uint64(s.Now().UnixMilli()) < d.CoolOff}
+			_, row.Wiped = wiped[id]
 			for k, c := range kinds {
 				if e := ro.Latest(c); k != krama.KindOrg && e != nil && e.Keyed[id] {
 					row.Circles = append(row.Circles, k)
@@ -123,19 +127,32 @@ func (s *Server) deviceRows() (rows []deviceRow, admins int) {
 			rows = append(rows, row)
 		}
 	})
+	for i := range rows {
+		if t := s.rep.Seen(rows[i].ID); !t.IsZero() {
+			rows[i].Seen = krama.DayOf(t)
+		}
+	}
 	slices.SortFunc(rows, func(a, b deviceRow) int {
-		return cmp.Or(-cmp.Compare(a.Roles&krama.RoleAdmin, b.Roles&krama.RoleAdmin), cmp.Compare(len(a.Label), len(b.Label)), cmp.Compare(a.Label, b.Label), slices.Compare(a.ID[:], b.ID[:]))
+		return cmp.Or(cmp.Compare(btoi(a.Removed), btoi(b.Removed)), -cmp.Compare(a.Roles&krama.RoleAdmin, b.Roles&krama.RoleAdmin), cmp.Compare(len(a.Label), len(b.Label)), cmp.Compare(a.Label, b.Label), slices.Compare(a.ID[:], b.ID[:]))
 	})
 	return rows, admins
 }
 
-func (s *Server) devices(w http.ResponseWriter, r *http.Request) {
-	rows, admins := s.deviceRows()
-	s.page(w, r, 200, "devices.title", "devices", devicesView(s, rows, admins, s.rep.Status()))
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
-// enrolRoles are the roles one admin may give. Admins and safeguarding need two people and come with a later version.
-var enrolRoles = []krama.Role{krama.RoleOutreach, krama.RoleNurse, krama.RoleCaseWorker, krama.RoleCoordinator}
+func (s *Server) devices(w http.ResponseWriter, r *http.Request) {
+	rows, admins := s.deviceRows()
+	s.page(w, r, 200, "devices.title", "devices", devicesView(s, rows, admins, s.rep.Status(), s.rep.Due()))
+}
+
+// enrolRoles are the roles a new member can be given at once. With two admins, both must sign for the last two; they are
+// given afterwards, on the device's page.
+var enrolRoles = []krama.Role{krama.RoleOutreach, krama.RoleNurse, krama.RoleCaseWorker, krama.RoleCoordinator, krama.RoleSteward}
 
 type enrolState struct {
 	Code    string // QR-2, once QR-1 was scanned

@@ -34,21 +34,25 @@ func (s *Server) gateRoutes(m *http.ServeMux) {
 	m.HandleFunc("GET /join", s.joinPage)
 	m.HandleFunc("POST /join/scan", s.joinScan)
 	m.HandleFunc("POST /join/check", s.joinCheck)
+	m.HandleFunc("POST /leave", s.leaving)
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { redirect(w, r, "/") })
 }
 
 // gatePage is the first page of a locked or new device.
 func (s *Server) gatePage(w http.ResponseWriter, r *http.Request) {
-	if s.Replica() != nil {
+	if rep := s.Replica(); rep != nil && rep.State() == replica.Removed {
+		s.page(w, r, 200, "gate.leaving", "", leavingView())
+		return
+	} else if rep != nil {
 		s.joinPage(w, r)
 		return
 	}
-	has, err := replica.HasVault(s.Config.Replica.Dir)
+	some, err := s.vaults()
 	if err != nil {
 		s.gateTrouble(w, r, err)
 		return
 	}
-	if !has {
+	if !slices.Contains(some, true) {
 		if s.Host == Desk {
 			s.page(w, r, 200, "gate.welcome", "", notice("gate.noProgramme"))
 			return
@@ -72,6 +76,16 @@ func (s *Server) gateTrouble(w http.ResponseWriter, r *http.Request, err error) 
 		what = "full"
 	}
 	s.page(w, r, krama.Status(err), "gate."+what, "", troubleView("gate."+what))
+}
+
+// leaving lets a removed device hand over what it has not sent, which ends it.
+func (s *Server) leaving(w http.ResponseWriter, r *http.Request) {
+	if rep := s.Replica(); rep != nil {
+		ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+		defer cancel()
+		rep.Sync(ctx, nil)
+	}
+	redirect(w, r, "/")
 }
 
 func (s *Server) setupWords(w http.ResponseWriter, r *http.Request) {
@@ -218,11 +232,17 @@ func (s *Server) unlockTyped(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) replicaConfig() (replica.Config, *casework.State) {
 	c, st := s.Config.Replica, casework.New()
+	c.Dir = s.dirs()[s.slot]
 	c.Feed, c.Reset = Feed(st), st.Reset
 	return c, st
 }
 
 func (s *Server) create(w http.ResponseWriter, r *http.Request, words string) {
+	if s.slot = s.freeSlot(); s.slot < 0 {
+		s.slot = 0
+		s.page(w, r, 200, "gate.welcome", "", notice("gate.noRoom"))
+		return
+	}
 	c, st := s.replicaConfig()
 	rep, err := replica.Create(c, words)
 	if err != nil {
@@ -245,7 +265,11 @@ func (s *Server) unlock(w http.ResponseWriter, r *http.Request, words string) {
 		redirect(w, r, "/")
 		return
 	}
-	vk, err := replica.OpenKey(s.Config.Replica.Dir, words)
+	vk, err := s.openAny(words)
+	if err == errDuress {
+		s.leave(w, r)
+		return
+	}
 	if krama.KindOf(err) == krama.CannotDecrypt {
 		s.wrong()
 		redirect(w, r, "/")

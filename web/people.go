@@ -67,6 +67,10 @@ func codePart(s string) string {
 }
 
 func (s *Server) personNew(w http.ResponseWriter, r *http.Request) {
+	if !s.mayBegin() { // losing every device would lose her: recovery comes first
+		s.page(w, r, 200, "person.new", "people", firstView())
+		return
+	}
 	f := s.savedDraft("/person/new")
 	if who, err := s.rep.NewSubject(); err == nil && f.Get("sid") == "" {
 		f.Set("sid", who.String())
@@ -76,6 +80,10 @@ func (s *Server) personNew(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
+	if !s.mayBegin() {
+		s.personNew(w, r)
+		return
+	}
 	p, err := readPerson(f)
 	if err == nil {
 		p.Registered = s.today()

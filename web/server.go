@@ -5,6 +5,7 @@ package web
 import (
 	"context"
 	_ "embed"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"krama/guide"
 	"krama/locale"
 	"krama/replica"
+	"krama/seal"
 )
 
 // Host is where the pages run.
@@ -40,6 +42,7 @@ type Config struct {
 	Now      func() time.Time
 	Demo     bool
 	Version  string
+	Release  string                   // 64 hexadecimal digits of the phone's files, or ""
 	Assets   func(name string) string // URL of an asset by its plain name
 	OnLocked func()                   // called after the replica was closed: the phone ends its worker
 	Storage  func() Storage           // what the browser says of its storage; nil on the desk
@@ -57,17 +60,20 @@ type Storage struct {
 type Server struct {
 	Config
 	words []string
+	tend  func(context.Context, *replica.Replica) error // the office's daily work after a sync; nil on a phone
 
 	saving   sync.Mutex // one form at a time is checked and kept
 	mu       sync.Mutex
 	rep      *replica.Replica
 	state    *casework.State
 	lang     string
+	slot     int // whose vault of this phone is open or being made
 	gate     gate
 	pin      pin
 	invite   *replica.Invitation
 	inviteAs inviteAs
 	sync     syncState
+	job      job
 	open     *http.ServeMux
 	shut     *http.ServeMux
 }
@@ -164,6 +170,7 @@ func (s *Server) routes() {
 	o.HandleFunc("GET /pin", s.pinPage)
 	o.HandleFunc("POST /pin", s.pinSave)
 	o.HandleFunc("/", s.notFound)
+	s.emptyRoutes()
 }
 
 // DeskPages adds what a desk has beyond a phone. A phone's program does not carry them.
@@ -179,6 +186,8 @@ func (s *Server) DeskPages() {
 	o.HandleFunc("GET /enrol", s.enrolPage)
 	o.HandleFunc("POST /enrol/scan", s.enrolScan)
 	o.HandleFunc("POST /enrol/finish", s.enrolFinish)
+	s.staffPages()
+	s.tend = s.maintain
 }
 
 // maxForm bounds a form.
@@ -194,6 +203,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	rep, covered := s.rep, s.pin.covered
 	s.mu.Unlock() // before the replica is asked: it has a lock of its own
+	if rep != nil && rep.Wiped() { // the office removed this device, and it has emptied itself
+		s.goodbye(w, r, "gate.removed")
+		return
+	}
 	open := rep != nil && rep.State() == replica.Enrolled
 	switch {
 	case open && covered:
@@ -288,6 +301,9 @@ func (s *Server) BeginSync() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 		defer cancel()
 		err := rep.Sync(ctx, func(p replica.Progress) { s.mu.Lock(); s.sync.at = p; s.mu.Unlock() })
+		if err == nil && s.tend != nil {
+			err = s.tend(ctx, rep)
+		}
 		s.mu.Lock()
 		s.sync.running, s.sync.err = false, err
 		s.mu.Unlock()
@@ -324,6 +340,31 @@ func (s *Server) settings(w http.ResponseWriter, r *http.Request) {
 		st = s.Storage()
 	}
 	s.page(w, r, 200, "settings.title", "settings", settingsView(s, st))
+}
+
+// releaseDigits are the first twenty digits of the release, as an admin compares them.
+func (s *Server) releaseDigits() string {
+	b, err := hex.DecodeString(s.Release)
+	if err != nil || len(b) != 32 {
+		return ""
+	}
+	return seal.ReleaseDigits([32]byte(b))
+}
+
+// pinned is the sentence about whether the programme has pinned this release.
+func (s *Server) pinned() string {
+	key := "settings.pinNone"
+	if s.rep != nil {
+		s.rep.Roster(func(ro *seal.Roster) {
+			if p := ro.Release; p != nil {
+				key = "settings.pinOther"
+				if hex.EncodeToString(p.Phone[:]) == s.Release {
+					key = "settings.pinSame"
+				}
+			}
+		})
+	}
+	return key
 }
 
 func (s *Server) limits(w http.ResponseWriter, r *http.Request) {

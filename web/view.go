@@ -310,3 +310,15 @@ func bytesText(n int64) string {
 	}
 	return strconv.FormatInt((n+1023)/1024, 10) + " kB"
 }
+
+// momentText writes a time given in milliseconds.
+func momentText(ms uint64) string {
+	return time.UnixMilli(int64(ms)).In(krama.Indochina).Format("02/01/2006 15:04")
+}
+
+func orElse(v, other string) string {
+	if v == "" {
+		return other
+	}
+	return v
+}

@@ -49,7 +49,7 @@ func (d direct) Call(_ context.Context, path string, body []byte) ([]byte, time.
 	return replica.Answer(w.Code, w.Header().Get(seal.TimeHeader), w.Body.Bytes())
 }
 
-func newRig(t *testing.T) *rig {
+func newBareRig(t *testing.T) *rig {
 	t.Helper()
 	g := &rig{t: t, dir: &journal.MemDir{}}
 	g.ms.Store(time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC).UnixMilli())
@@ -70,7 +70,7 @@ func newRig(t *testing.T) *rig {
 	c = config(Desk, &journal.MemDir{})
 	st := casework.New()
 	rc := c.Replica
-	rc.Feed = Feed(st)
+	rc.Feed, rc.Reset = Feed(st), st.Reset
 	if g.office, err = replica.Create(rc, "a b c d"); err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +80,20 @@ func newRig(t *testing.T) *rig {
 	g.desk = New(c)
 	g.desk.DeskPages()
 	g.desk.Use(g.office, st)
+	return g
+}
+
+// newRig is a rig whose admin has accepted permanent loss, so that people can be recorded.
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	g := newBareRig(t)
+	id, _ := g.office.NewRecord()
+	if err := g.office.Write(krama.KindOutreach, krama.SubjectID{}, &krama.Record{ID: id, Trust: &krama.Trust{Day: g.desk.today()}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.office.Sync(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
 	return g
 }
 

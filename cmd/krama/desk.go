@@ -62,7 +62,11 @@ func deskReplica(dir string) replica.Config {
 
 // deskServer builds the desk's pages.
 func deskServer(g *guide.Guide, c replica.Config, demo bool) *web.Server {
-	s := web.New(web.Config{Host: web.Desk, Replica: c, Guide: g, Rand: rand.Reader, Now: time.Now, Demo: demo, Version: version,
+	release := ""
+	if h, err := site.PhoneRelease(); err == nil {
+		release = hex.EncodeToString(h[:])
+	}
+	s := web.New(web.Config{Host: web.Desk, Release: release, Replica: c, Guide: g, Rand: rand.Reader, Now: time.Now, Demo: demo, Version: version,
 		Assets: func(name string) string { return "/static/" + name }})
 	s.DeskPages()
 	return s

@@ -43,7 +43,7 @@ func run() error {
 	}
 	now := time.Now
 	server := web.New(web.Config{
-		Host: web.Phone, Relay: c.Get("relay").String(), Demo: c.Get("demo").String() == "1", Version: c.Get("version").String(),
+		Host: web.Phone, Relay: c.Get("relay").String(), Demo: c.Get("demo").String() == "1", Version: c.Get("version").String(), Release: c.Get("release").String(),
 		Guide: g, Rand: rand.Reader, Now: now, Storage: storage, Assets: func(string) string { return "" },
 		OnLocked: func() { js.Global().Call("postMessage", map[string]any{"locked": true}) },
 		Replica: replica.Config{Dir: dir, Rand: rand.Reader, Now: now, Platform: "phone", Cost: cost(),

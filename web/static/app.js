@@ -59,6 +59,7 @@
     for (let i = 0; r.status === 303 && i < 5 && mine === turn; i++) { path = r.location; r = await call("GET", path); }
     if (!r.status || r.status === 204 || mine !== turn) return r;
     if (r.type && !r.type.startsWith("text/html")) return r;
+    if (r.html.startsWith("<main data-leave")) { leave(r.html.includes("data-all")); return r; }
     const same = path === here, y = scrollY;
     if (!same && !opt.replace && !opt.back) { trail.push(here); history.pushState(null, "", root); }
     here = path;
@@ -77,6 +78,26 @@
     if (auto) timer = setTimeout(() => go("POST", auto.getAttribute("action"), "", { replace: true, quiet: true }), auto.dataset.auto * 1000);
     return r;
   }
+
+  // leave ends everything without a word: the worker with its keys, what the browser kept of the program if nobody else of
+  // this phone needs it, and this page.
+  async function leave(all) {
+    worker.terminate();
+    unlocked = false;
+    app.textContent = "";
+    if (all) {
+      try {
+        for (const k of await caches.keys()) await caches.delete(k);
+        for (const r of await navigator.serviceWorker.getRegistrations()) await r.unregister();
+      } catch {}
+    }
+    location.replace("/");
+  }
+
+  // Held for three seconds, the lock empties the phone.
+  let held = 0;
+  addEventListener("pointerdown", e => { if (unlocked && e.target.closest("form[action='/lock'] button")) held = setTimeout(() => go("POST", "/panic", "", { replace: true }), 3000); });
+  for (const t of ["pointerup", "pointercancel", "pointerleave"]) addEventListener(t, () => clearTimeout(held));
 
   function fields(form, submitter) {
     const d = new URLSearchParams();

@@ -1,0 +1,205 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"krama"
+	"krama/journal"
+	"krama/replica"
+)
+
+// What empties a phone: travel, panic, duress words, and an erasure of one person.
+
+func (s *Server) emptyRoutes() {
+	o := s.open
+	o.HandleFunc("GET /person/{id}/erase", s.erasePage)
+	o.HandleFunc("POST /person/{id}/erase", s.eraseNow)
+	if s.Host != Phone {
+		return
+	}
+	o.HandleFunc("GET /travel", s.travelPage)
+	o.HandleFunc("POST /travel", s.travelNow)
+	o.HandleFunc("GET /panic", s.panicPage)
+	o.HandleFunc("POST /panic", s.panicNow)
+	o.HandleFunc("GET /duress", s.duressPage)
+	o.HandleFunc("POST /duress", s.duressSet)
+}
+
+func (s *Server) erasePage(w http.ResponseWriter, r *http.Request) {
+	if v, ok := s.view(w, r); ok {
+		s.page(w, r, 200, "erase.title", "people", eraseView(&v, false))
+	}
+}
+
+// eraseNow destroys a person's key here at once. Her code must be typed: there is no way back.
+func (s *Server) eraseNow(w http.ResponseWriter, r *http.Request) {
+	v, ok := s.view(w, r)
+	if !ok {
+		return
+	}
+	f := form(r)
+	code, err := krama.ParseCode(f.Get("code"))
+	if err != nil || code != v.Value.Code {
+		s.page(w, r, 422, "erase.title", "people", eraseView(&v, true))
+		return
+	}
+	why := replica.ShredAsked
+	if f.Get("why") == "danger" {
+		why = replica.ShredDanger
+	}
+	if err := s.rep.Shred(krama.KindOutreach, v.Subject, why); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.BeginSync()
+	s.page(w, r, 200, "erase.title", "people", erasedView())
+}
+
+func (s *Server) travelPage(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, 200, "travel.title", "settings", travelView(""))
+}
+
+// travelNow empties the phone before a journey. Nothing is emptied that has not arrived.
+func (s *Server) travelNow(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Minute)
+	defer cancel()
+	err := s.rep.Travel(ctx)
+	switch {
+	case err == nil:
+		s.goodbye(w, r, "travel.done")
+	case krama.KindOf(err) == krama.Conflict:
+		s.page(w, r, 200, "travel.title", "settings", travelView("travel.unsent"))
+	default:
+		s.page(w, r, 200, "travel.title", "settings", travelView(syncError(err)))
+	}
+}
+
+func (s *Server) panicPage(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, 200, "panic.title", "settings", panicView(s.rep.Status().Unsent))
+}
+
+// panicNow destroys the vault before anything else is done, also before anything is said.
+func (s *Server) panicNow(w http.ResponseWriter, r *http.Request) {
+	replica.Destroy(s.dirs()[s.slot])
+	s.leave(w, r)
+}
+
+// leave ends the device without a word and goes to the public page.
+func (s *Server) leave(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	rep := s.rep
+	s.rep, s.state, s.gate, s.pin, s.invite = nil, nil, gate{}, pin{}, nil
+	s.mu.Unlock()
+	if rep != nil {
+		rep.Close()
+	}
+	replica.Wipe(s.dirs()[s.slot])
+	all := ""
+	if some, err := s.vaults(); err == nil && !slices.Contains(some, true) {
+		all = " data-all"
+	}
+	w.WriteHeader(http.StatusOK)
+	w.Write([]byte("<main data-leave" + all + "></main>"))
+}
+
+// goodbye shows why this phone is empty.
+func (s *Server) goodbye(w http.ResponseWriter, r *http.Request, key string) {
+	s.mu.Lock()
+	s.rep, s.state, s.gate, s.pin, s.invite = nil, nil, gate{}, pin{}, nil
+	s.mu.Unlock()
+	s.page(w, r, 200, "gate.welcome", "", notice(key))
+}
+
+func (s *Server) duressPage(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, 200, "duress.title", "settings", duressView(nil, s.hasDuress()))
+}
+
+func (s *Server) hasDuress() bool { return replica.HasDecoy(s.dirs()[s.slot]) }
+
+// duressSet, in a second vault that opens nothing and is no secret to whoever looks at the files, draws the words, shows them once, or takes them away again.
+func (s *Server) duressSet(w http.ResponseWriter, r *http.Request) {
+	dir := s.dirs()[s.slot]
+	if form(r).Get("do") == "off" {
+		replica.RemoveDecoy(dir)
+		redirect(w, r, "/duress")
+		return
+	}
+	words, err := DrawWords(s.Rand)
+	if err == nil {
+		err = replica.WriteDecoy(s.Config.Replica, dir, strings.Join(words, " "))
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.page(w, r, 200, "duress.title", "settings", duressView(words, true))
+}
+
+// Several people may share one phone: each has a vault of her own, and nobody's words open another's.
+const maxVaults = 4
+
+// dirs are the places of the vaults of this phone. A desk has one.
+func (s *Server) dirs() []journal.Dir {
+	out := []journal.Dir{s.Config.Replica.Dir}
+	for i := 1; i < maxVaults && s.Host == Phone; i++ {
+		out = append(out, journal.Prefix(s.Config.Replica.Dir, string(rune('1'+i))+"-"))
+	}
+	return out
+}
+
+// vaults tells which places have a vault.
+func (s *Server) vaults() (has []bool, err error) {
+	for _, d := range s.dirs() {
+		h, err := replica.HasVault(d)
+		if err != nil {
+			return nil, err
+		}
+		has = append(has, h)
+	}
+	return has, nil
+}
+
+// openAny tries the words on every vault of this phone. The slot of the one that opened is remembered.
+func (s *Server) openAny(words string) (vk [32]byte, err error) {
+	has, err := s.vaults()
+	if err != nil {
+		return vk, err
+	}
+	err = krama.E("web.unlock", krama.CannotDecrypt, "words")
+	for i, d := range s.dirs() {
+		if !has[i] {
+			continue
+		}
+		k, e := replica.OpenKey(d, words)
+		if e == nil {
+			s.slot = i
+			return k, nil
+		}
+		if krama.KindOf(e) != krama.CannotDecrypt {
+			err = e
+		}
+	}
+	for i, d := range s.dirs() { // only after wrong words: duress costs a wrong try nothing that shows
+		if has[i] && replica.IsDecoy(d, words) {
+			s.slot = i
+			replica.Destroy(d)
+			return vk, errDuress
+		}
+	}
+	return vk, err
+}
+
+var errDuress = krama.E("web.unlock", krama.NotFound, "")
+
+// freeSlot is where another person's vault can be made, or -1.
+func (s *Server) freeSlot() int {
+	has, err := s.vaults()
+	if err != nil {
+		return -1
+	}
+	return slices.Index(has, false)
+}

@@ -1,0 +1,625 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"krama"
+	"krama/casework"
+	"krama/replica"
+	"krama/seal"
+)
+
+// StaffPages adds what an office does about people, keys and loss. A phone's program does not carry them.
+func (s *Server) staffPages() {
+	o := s.open
+	o.HandleFunc("GET /job", s.jobPage)
+	o.HandleFunc("GET /device/{id}", s.device)
+	o.HandleFunc("POST /device/{id}/remove", s.deviceRemove)
+	o.HandleFunc("GET /device/{id}/after", s.deviceAfter)
+	o.HandleFunc("POST /device/{id}/roles", s.deviceRoles)
+	o.HandleFunc("POST /device/{id}/leave", s.memberRemove)
+	o.HandleFunc("POST /rotate", s.rotateNow)
+	o.HandleFunc("GET /roster", s.rosterPage)
+	o.HandleFunc("GET /mail", s.mailPage)
+	o.HandleFunc("POST /mail/{id}", s.mailDecide)
+	o.HandleFunc("GET /trustees", s.trusteesPage)
+	o.HandleFunc("POST /trustees", s.trusteesSet)
+	o.HandleFunc("POST /trustees/drill", s.trusteesDrill)
+	o.HandleFunc("POST /trustees/accept", s.trusteesAccept)
+	o.HandleFunc("GET /erasures", s.erasuresPage)
+	o.HandleFunc("GET /repair", s.repairPage)
+	o.HandleFunc("POST /repair", s.repairNow)
+}
+
+// job is one long act of the office, done in the background while its page shows how far it is.
+type job struct {
+	running     bool
+	title       string
+	next        string // where to go when it is done
+	done, total int
+	err         error
+}
+
+// begin starts a job unless one is running, and shows its page.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, title, next string, do func(context.Context, func(done, total int)) error) {
+	s.mu.Lock()
+	if !s.job.running {
+		s.job = job{running: true, title: title, next: next}
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
+			defer cancel()
+			err := do(ctx, func(done, total int) { s.mu.Lock(); s.job.done, s.job.total = done, total; s.mu.Unlock() })
+			s.mu.Lock()
+			s.job.running, s.job.err = false, err
+			s.mu.Unlock()
+		}()
+	}
+	s.mu.Unlock()
+	redirect(w, r, "/job")
+}
+
+func (s *Server) jobPage(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	j := s.job
+	s.mu.Unlock()
+	if j.title == "" {
+		redirect(w, r, "/devices")
+		return
+	}
+	if !j.running && j.err == nil {
+		redirect(w, r, j.next)
+		return
+	}
+	s.page(w, r, 200, j.title, "devices", jobView(j, jobError(j.err)))
+}
+
+// jobError is the sentence for what stopped an act of the office.
+func jobError(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case krama.KindOf(err) == krama.NotAllowed:
+		return "staff.refused"
+	case krama.KindOf(err) == krama.Tampered:
+		return "staff.tampered"
+	}
+	return syncError(err)
+}
+
+func (s *Server) deviceID(w http.ResponseWriter, r *http.Request) (id krama.DeviceID, ok bool) {
+	b, err := hex.DecodeString(r.PathValue("id"))
+	if err == nil && len(b) == 16 {
+		id = krama.DeviceID(b)
+		s.rep.Roster(func(ro *seal.Roster) { ok = ro.Devices[id] != nil })
+	}
+	if !ok {
+		s.notFound(w, r)
+	}
+	return id, ok
+}
+
+// deviceData is one device and what losing it would mean.
+type deviceData struct {
+	deviceRow
+	Since    krama.Day
+	People   int // in the circles it reads
+	Worried  []casework.Row
+	Children int
+	Member   krama.MemberID
+	Others   int // other devices of the member
+	Alone    bool
+}
+
+// exposure computes from the roster and this desk's own records what a device holds: it needs neither the device nor the
+// relay.
+func (s *Server) exposure(id krama.DeviceID) deviceData {
+	rows, _ := s.deviceRows()
+	var d deviceData
+	for _, r := range rows {
+		if r.ID == id {
+			d.deviceRow = r
+		}
+	}
+	s.rep.Roster(func(ro *seal.Roster) {
+		dev := ro.Devices[id]
+		d.Member = dev.Member
+		for _, l := range ro.Log {
+			if l.N == dev.Since {
+				d.Since = krama.DayOf(time.UnixMilli(int64(l.TimeMS)))
+			}
+		}
+		for x, o := range ro.Devices {
+			if x != id && o.Member == dev.Member && o.Removed == 0 {
+				d.Others++
+			}
+		}
+	})
+	if slices.Contains(d.Circles, krama.KindOutreach) || d.Removed {
+		for _, row := range s.state.Rows() {
+			d.People++
+			v, ok := s.state.Person(row.Subject)
+			if !ok {
+				continue
+			}
+			if row.Minor {
+				d.Children++
+			}
+			if row.Minor || (len(v.Contacts) > 0 && (v.Contacts[0].Safety == krama.SafeNo || v.Contacts[0].Safety == krama.SafeHelp)) {
+				d.Worried = append(d.Worried, row)
+			}
+		}
+	}
+	return d
+}
+
+func (s *Server) device(w http.ResponseWriter, r *http.Request) {
+	if id, ok := s.deviceID(w, r); ok {
+		s.page(w, r, 200, "staff.device", "devices", deviceView(s, s.exposure(id)))
+	}
+}
+
+// removeReasons are those a person chooses from; the others the program gives by itself.
+var removeReasons = []seal.Reason{seal.ReasonLost, seal.ReasonTaken, seal.ReasonLeft, seal.ReasonReplaced}
+
+func (s *Server) deviceRemove(w http.ResponseWriter, r *http.Request) {
+	id, ok := s.deviceID(w, r)
+	if !ok {
+		return
+	}
+	n, _ := strconv.ParseUint(form(r).Get("reason"), 10, 8)
+	why := seal.Reason(n)
+	if !slices.Contains(removeReasons, why) {
+		why = seal.ReasonLost
+	}
+	rep := s.rep
+	s.begin(w, r, "staff.removing", "/device/"+id.String()+"/after", func(ctx context.Context, p func(int, int)) error {
+		return rep.RemoveDevice(ctx, id, why, p)
+	})
+}
+
+func (s *Server) memberRemove(w http.ResponseWriter, r *http.Request) {
+	id, ok := s.deviceID(w, r)
+	if !ok {
+		return
+	}
+	d, rep := s.exposure(id), s.rep
+	s.begin(w, r, "staff.removing", "/device/"+id.String()+"/after", func(ctx context.Context, p func(int, int)) error {
+		if s.needTwo(func(ro *seal.Roster) bool { return ro.Members[d.Member].Roles&krama.RoleAdmin != 0 }) {
+			return rep.Draft(ctx, func(st *seal.Statement) { st.MemberRemove = &seal.MemberRemove{Member: d.Member} })
+		}
+		return rep.RemoveMember(ctx, d.Member, p)
+	})
+}
+
+// needTwo reports whether two admins must sign, in this roster and this case.
+func (s *Server) needTwo(guarded func(*seal.Roster) bool) (two bool) {
+	s.rep.Roster(func(ro *seal.Roster) { two = ro.AdminsNeeded() > 1 && guarded(ro) })
+	return two
+}
+
+func (s *Server) deviceRoles(w http.ResponseWriter, r *http.Request) {
+	id, ok := s.deviceID(w, r)
+	if !ok {
+		return
+	}
+	var roles krama.Role
+	for _, v := range form(r)["role"] {
+		n, _ := strconv.ParseUint(v, 10, 16)
+		if slices.Contains(allRoles, krama.Role(n)) {
+			roles |= krama.Role(n)
+		}
+	}
+	if roles == 0 {
+		redirect(w, r, "/device/"+id.String())
+		return
+	}
+	d, rep := s.exposure(id), s.rep
+	s.begin(w, r, "staff.changing", "/device/"+id.String(), func(ctx context.Context, p func(int, int)) error {
+		const guarded = krama.RoleAdmin | krama.RoleSafeguarding
+		if s.needTwo(func(ro *seal.Roster) bool { return (ro.Members[d.Member].Roles|roles)&guarded != 0 }) {
+			return rep.Draft(ctx, func(st *seal.Statement) { st.MemberRole = &seal.MemberRole{Member: d.Member, Roles: roles} })
+		}
+		return rep.SetRoles(ctx, d.Member, roles, p)
+	})
+}
+
+var allRoles = []krama.Role{krama.RoleOutreach, krama.RoleNurse, krama.RoleCaseWorker, krama.RoleSafeguarding, krama.RoleCoordinator, krama.RoleSteward, krama.RoleAdmin}
+
+func (s *Server) deviceAfter(w http.ResponseWriter, r *http.Request) {
+	if id, ok := s.deviceID(w, r); ok {
+		s.page(w, r, 200, "staff.after", "devices", afterView(s, s.exposure(id)))
+	}
+}
+
+func (s *Server) rotateNow(w http.ResponseWriter, r *http.Request) {
+	rep := s.rep
+	s.begin(w, r, "staff.rotating", "/devices", func(ctx context.Context, p func(int, int)) error { return rep.Maintain(ctx) })
+}
+
+// logRow is one roster statement in the reader's words.
+type logRow struct {
+	seal.Logged
+	Who, What string
+	Kind      krama.CircleKind
+	Known     bool // the circle is one this desk reads
+}
+
+func (s *Server) rosterPage(w http.ResponseWriter, r *http.Request) {
+	var rows []logRow
+	kinds := map[krama.CircleID]krama.CircleKind{}
+	for k, c := range s.rep.Kinds() {
+		kinds[c] = k
+	}
+	s.rep.Roster(func(ro *seal.Roster) {
+		for _, l := range slices.Backward(ro.Log) {
+			row := logRow{Logged: l, Who: s.deviceName(ro, l.Author)}
+			switch {
+			case l.Device != krama.DeviceID{}:
+				row.What = s.deviceName(ro, l.Device)
+			case l.Member != krama.MemberID{}:
+				row.What = s.memberName(l.Member)
+			}
+			row.Kind, row.Known = kinds[l.Circle], l.Circle == krama.OrgCircle
+			if _, ok := kinds[l.Circle]; ok {
+				row.Known = true
+			}
+			if rows = append(rows, row); len(rows) == 400 {
+				break
+			}
+		}
+	})
+	s.page(w, r, 200, "staff.log", "devices", rosterView(rows))
+}
+
+// deviceName is a device's label, or the beginning of its id.
+func (s *Server) deviceName(ro *seal.Roster, id krama.DeviceID) string {
+	if d := ro.Devices[id]; d != nil {
+		if l := s.state.Label(d.Member); l != "" {
+			return l
+		}
+	}
+	return id.String()[:8]
+}
+
+func (s *Server) memberName(m krama.MemberID) string {
+	if l := s.state.Label(m); l != "" {
+		return l
+	}
+	return m.String()[:8]
+}
+
+// letterRow is a letter as the page shows it.
+type letterRow struct {
+	ID       string
+	Kind     seal.LetterKind
+	From     string
+	Day      krama.Day
+	Contacts int
+	People   int
+	Other    int
+	Draft    seal.Logged
+	What     string
+	Circle   krama.CircleKind
+}
+
+func (s *Server) letterRows() (rows []letterRow) {
+	for _, m := range s.rep.Mail() {
+		row := letterRow{ID: hex.EncodeToString(m.ID[:]), Kind: m.Kind, Day: m.Day}
+		for _, l := range m.Late() {
+			switch {
+			case l.Record == nil:
+			case l.Record.Contact != nil:
+				row.Contacts++
+			case l.Record.Person != nil:
+				row.People++
+			default:
+				row.Other++
+			}
+		}
+		if st, ok := m.Statement(); ok {
+			row.Draft = st.Plain()
+		}
+		for k, c := range s.rep.Kinds() {
+			if c == row.Draft.Circle {
+				row.Circle = k
+			}
+		}
+		s.rep.Roster(func(ro *seal.Roster) {
+			row.From = s.deviceName(ro, m.From)
+			switch {
+			case row.Draft.Device != krama.DeviceID{}:
+				row.What = s.deviceName(ro, row.Draft.Device)
+			case row.Draft.Member != krama.MemberID{}:
+				row.What = s.memberName(row.Draft.Member)
+			}
+		})
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func (s *Server) mailPage(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, 200, "staff.mail", "devices", mailView(s.letterRows(), ""))
+}
+
+func (s *Server) mailDecide(w http.ResponseWriter, r *http.Request) {
+	b, err := hex.DecodeString(r.PathValue("id"))
+	if err != nil || len(b) != 32 {
+		s.notFound(w, r)
+		return
+	}
+	id := [32]byte(b)
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	defer cancel()
+	switch form(r).Get("do") {
+	case "accept":
+		err = s.rep.AcceptLate(id)
+	case "sign":
+		if err = s.rep.Cosign(ctx, id); err == nil {
+			s.BeginSync()
+		}
+	case "refuse":
+		err = s.rep.Decline(id)
+	default:
+		s.notFound(w, r)
+		return
+	}
+	if err != nil && krama.KindOf(err) != krama.NotFound {
+		s.page(w, r, 200, "staff.mail", "devices", mailView(s.letterRows(), jobError(err)))
+		return
+	}
+	redirect(w, r, "/mail")
+}
+
+// trustData is how recovery stands.
+type trustData struct {
+	Set      bool
+	K, N     int
+	Shown    map[uint8]krama.Day
+	Accepted krama.Day
+	Ready    bool
+	Drafted  bool
+	Cards    []cardText
+	Trouble  string
+	Good     int // the share that was just shown
+	Form     url.Values
+}
+
+type cardText struct {
+	X    int
+	Text string
+}
+
+// recovery reads how recovery stands: it is ready when k different shares of the present set were shown once.
+func (s *Server) recovery() trustData {
+	var d trustData
+	var set [4]byte
+	s.rep.Roster(func(ro *seal.Roster) {
+		if t := ro.Trustees; t != nil {
+			d.Set, d.K, d.N, set = true, int(t.K), int(t.N), t.Set
+		}
+	})
+	d.Shown, d.Accepted = s.state.Drills(set)
+	if !d.Set {
+		d.Shown = nil
+	}
+	d.Ready = d.Set && len(d.Shown) >= d.K
+	return d
+}
+
+// mayBegin reports whether the first person may be recorded: recovery was set up and drilled, or an admin has accepted in
+// writing that losing every device loses everything.
+func (s *Server) mayBegin() bool {
+	if n, _ := s.state.Counts(); n > 0 || s.Demo {
+		return true
+	}
+	d := s.recovery()
+	return d.Ready || d.Accepted != 0
+}
+
+func (s *Server) trusteesPage(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, 200, "trust.title", "devices", trusteesView(s.recovery()))
+}
+
+func (s *Server) trusteesSet(w http.ResponseWriter, r *http.Request) {
+	f := form(r)
+	k, err1 := strconv.Atoi(f.Get("k"))
+	n, err2 := strconv.Atoi(f.Get("n"))
+	if err1 != nil || err2 != nil || k < 2 || n < k || n > 9 {
+		d := s.recovery()
+		d.Trouble, d.Form = "trust.badNumbers", f
+		s.page(w, r, 422, "trust.title", "devices", trusteesView(d))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Minute)
+	defer cancel()
+	cards, drafted, err := s.rep.SetTrustees(ctx, k, n)
+	if err != nil && len(cards) == 0 {
+		d := s.recovery()
+		d.Trouble = jobError(err)
+		s.page(w, r, 200, "trust.title", "devices", trusteesView(d))
+		return
+	}
+	d := s.recovery()
+	d.Drafted = drafted
+	for _, c := range cards {
+		d.Cards = append(d.Cards, cardText{int(c.Share.X), c.String()})
+	}
+	d.K, d.N = k, n
+	s.page(w, r, 200, "trust.cards", "devices", cardsView(d))
+}
+
+func (s *Server) trusteesDrill(w http.ResponseWriter, r *http.Request) {
+	x, err := s.rep.CheckCard(form(r).Get("card"))
+	d := s.recovery()
+	switch {
+	case krama.KindOf(err) == krama.Tampered:
+		d.Trouble = "trust.oldCard"
+	case krama.KindOf(err) == krama.NotFound:
+		d.Trouble = "trust.otherCard"
+	case err != nil:
+		d.Trouble = "trust.badCard"
+	default:
+		var set [4]byte
+		s.rep.Roster(func(ro *seal.Roster) { set = ro.Trustees.Set })
+		if err := s.write(krama.SubjectID{}, &krama.Record{Trust: &krama.Trust{Set: set, X: uint8(x), Day: s.today()}}); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		d = s.recovery()
+		d.Good = x
+	}
+	s.page(w, r, 200, "trust.title", "devices", trusteesView(d))
+}
+
+func (s *Server) trusteesAccept(w http.ResponseWriter, r *http.Request) {
+	p := s.printer(r)
+	if !strings.EqualFold(strings.Join(strings.Fields(form(r).Get("typed")), " "), p.T("trust.sentence")) {
+		d := s.recovery()
+		d.Trouble = "trust.notTyped"
+		s.page(w, r, 422, "trust.title", "devices", trusteesView(d))
+		return
+	}
+	if err := s.write(krama.SubjectID{}, &krama.Record{Trust: &krama.Trust{Day: s.today()}}); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.BeginSync()
+	redirect(w, r, "/trustees")
+}
+
+// erasureRow is one erasure and its horizon.
+type erasureRow struct {
+	replica.Erasure
+	Total   int
+	Waiting []waitingDevice
+	Lost    []waitingDevice
+}
+
+type waitingDevice struct {
+	Name string
+	Seen krama.Day // 0 when never
+}
+
+// expiring is somebody whose record will be erased because the circle keeps records only so long.
+type expiring struct {
+	casework.Row
+	On krama.Day
+}
+
+// announceDays is how long before its day an automatic erasure is announced.
+const announceDays = 30
+
+// expiries lists who is erased within the coming days, soonest first. A record's time runs from the last contact.
+func (s *Server) expiries() (out []expiring) {
+	keep := s.keepDays()
+	if keep == 0 {
+		return nil
+	}
+	for _, row := range s.state.Rows() {
+		last := row.Last
+		if v, ok := s.state.Person(row.Subject); ok && v.Value.Registered > last {
+			last = v.Value.Registered
+		}
+		if on := last + keep; on <= s.today()+announceDays {
+			out = append(out, expiring{row, max(on, s.firstNotice()+announceDays)})
+		}
+	}
+	slices.SortFunc(out, func(a, b expiring) int { return cmp.Or(cmp.Compare(a.On, b.On), cmp.Compare(a.Code, b.Code)) })
+	return out
+}
+
+// keepDays is how long the outreach circle keeps a record after the last contact; 0 for ever.
+func (s *Server) keepDays() (days krama.Day) {
+	c, ok := s.rep.Kinds()[krama.KindOutreach]
+	if ok {
+		s.rep.Roster(func(ro *seal.Roster) { days = krama.Day(ro.Circles[c].RetentionDays) })
+	}
+	return days
+}
+
+// firstNotice is the day since when this desk has announced erasures: nothing is erased that was not announced for a month.
+func (s *Server) firstNotice() krama.Day {
+	if d, err := krama.ParseDay(s.rep.Value("retention.since")); err == nil {
+		return d
+	}
+	s.rep.SetValue("retention.since", s.today().String())
+	return s.today()
+}
+
+// expire erases whose day has come.
+func (s *Server) expire() error {
+	if s.Demo {
+		return nil
+	}
+	for _, e := range s.expiries() {
+		if e.On > s.today() {
+			break
+		}
+		if err := s.rep.Shred(krama.KindOutreach, e.Subject, replica.ShredExpired); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) erasuresPage(w http.ResponseWriter, r *http.Request) {
+	var rows []erasureRow
+	list := s.rep.Erasures()
+	s.rep.Roster(func(ro *seal.Roster) {
+		for _, e := range list {
+			row := erasureRow{Erasure: e, Total: e.Gone + len(e.Waiting) + len(e.Lost)}
+			for _, d := range e.Waiting {
+				row.Waiting = append(row.Waiting, waitingDevice{Name: s.deviceName(ro, d)})
+			}
+			for _, d := range e.Lost {
+				row.Lost = append(row.Lost, waitingDevice{Name: s.deviceName(ro, d)})
+			}
+			rows = append(rows, row)
+		}
+	})
+	for i, e := range list {
+		for j, d := range e.Waiting {
+			if t := s.rep.Seen(d); !t.IsZero() {
+				rows[i].Waiting[j].Seen = krama.DayOf(t)
+			}
+		}
+	}
+	s.page(w, r, 200, "erase.list", "devices", erasuresView(s, rows, s.expiries()))
+}
+
+func (s *Server) repairPage(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, 200, "repair.title", "devices", repairView(s.rolledBack()))
+}
+
+// rolledBack reports whether the relay shows less than it did.
+func (s *Server) rolledBack() bool {
+	return slices.ContainsFunc(s.rep.Status().Alarms, func(a replica.Alarm) bool {
+		return !a.Mended && (a.What == replica.AlarmRollback || a.What == replica.AlarmFork)
+	})
+}
+
+func (s *Server) repairNow(w http.ResponseWriter, r *http.Request) {
+	if form(r).Get("sure") != "yes" {
+		redirect(w, r, "/repair")
+		return
+	}
+	rep := s.rep
+	s.begin(w, r, "repair.title", "/devices", func(ctx context.Context, p func(int, int)) error { return rep.Repair(ctx, p) })
+}
+
+// Maintain does the office's daily work: what is due is rotated, what has expired is erased.
+func (s *Server) maintain(ctx context.Context, rep *replica.Replica) error {
+	if err := s.expire(); err != nil {
+		return err
+	}
+	return rep.Maintain(ctx)
+}
