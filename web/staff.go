@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/unicode/norm"
+
 	"krama"
 	"krama/casework"
 	"krama/replica"
@@ -482,7 +484,8 @@ func (s *Server) trusteesDrill(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) trusteesAccept(w http.ResponseWriter, r *http.Request) {
 	p := s.printer(r)
-	if !strings.EqualFold(strings.Join(strings.Fields(form(r).Get("typed")), " "), p.T("trust.sentence")) {
+	typed := strings.Join(strings.Fields(form(r).Get("typed")), " ")
+	if !strings.EqualFold(norm.NFC.String(typed), norm.NFC.String(p.T("trust.sentence"))) { // keyboards differ in how they make accents
 		d := s.recovery()
 		d.Trouble = "trust.notTyped"
 		s.page(w, r, 422, "trust.title", "devices", trusteesView(d))
