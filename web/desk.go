@@ -154,6 +154,24 @@ func (s *Server) devices(w http.ResponseWriter, r *http.Request) {
 // given afterwards, on the device's page.
 var enrolRoles = []krama.Role{krama.RoleOutreach, krama.RoleNurse, krama.RoleCaseWorker, krama.RoleCoordinator, krama.RoleSteward}
 
+// memberRow is a member with a label: somebody who can have a second device.
+type memberRow struct {
+	ID    krama.MemberID
+	Label string
+}
+
+func (s *Server) members() (out []memberRow) {
+	s.rep.Roster(func(ro *seal.Roster) {
+		for id, m := range ro.Members {
+			if l := s.state.Label(id); l != "" && !m.Removed {
+				out = append(out, memberRow{id, l})
+			}
+		}
+	})
+	slices.SortFunc(out, func(a, b memberRow) int { return cmp.Or(cmp.Compare(len(a.Label), len(b.Label)), cmp.Compare(a.Label, b.Label)) })
+	return out
+}
+
 type enrolState struct {
 	Code    string // QR-2, once QR-1 was scanned
 	Trouble string
@@ -186,7 +204,9 @@ func (s *Server) enrolScan(w http.ResponseWriter, r *http.Request) {
 	for len(as.label) > krama.MaxStaffLabel {
 		as.label = string([]rune(as.label)[:len([]rune(as.label))-1])
 	}
-	if _, err := io.ReadFull(s.Rand, as.member[:]); err != nil {
+	if i := slices.IndexFunc(s.members(), func(m memberRow) bool { return m.ID.String() == f.Get("member") }); i >= 0 {
+		as.member, as.label = s.members()[i].ID, "" // a second device: she keeps her label and roles
+	} else if _, err := io.ReadFull(s.Rand, as.member[:]); err != nil {
 		s.fail(w, r, err)
 		return
 	}

@@ -31,6 +31,7 @@ const releaseNeed = 2
 var releaseCommand = command{"release", "sign and check releases", `Usage: krama release key     --out FILE
        krama release sign    --manifest FILE --key FILE
        krama release verify  --manifest FILE --keys FILE [--dir DIR [--only NAME]]
+       krama release pin     --manifest FILE --keys FILE [--data DIR]
        krama release compare --site URL --manifest FILE [--keys FILE] [--relay URL]
 
 key      makes a release key and prints its public half. FILE is not locked by words: make it on
@@ -40,6 +41,8 @@ sign     adds a signature to the manifest. Build the release yourself first, fro
 verify   checks that 2 of the release keys signed, and with --dir that every file in DIR is the
          release's; --only looks at one file. Run it with the krama you already trust, not with
          the one that has just arrived.
+pin      says in the programme's list of devices that this release is the one to use; phones show
+         whether theirs is. Unlocks the desk with four words from standard input.
 compare  fetches what phones are served at URL and says what is not the release's. Run it with
          the krama of that release.
 
@@ -57,7 +60,7 @@ Exit status 5 means that something is not what was signed.
 func release(ctx context.Context, e *env, args []string) error {
 	if len(args) > 0 {
 		for name, run := range map[string]func(context.Context, *env, []string) error{
-			"key": releaseKey, "sign": releaseSign, "verify": releaseVerify, "compare": releaseCompare} {
+			"key": releaseKey, "sign": releaseSign, "verify": releaseVerify, "pin": releasePin, "compare": releaseCompare} {
 			if name == args[0] {
 				return run(ctx, e, args[1:])
 			}
@@ -254,6 +257,31 @@ func releaseVerify(_ context.Context, e *env, args []string) error {
 	}
 	fmt.Fprintln(e.out, "files", looked)
 	return notSigned(bad)
+}
+
+func releasePin(ctx context.Context, e *env, args []string) error {
+	var manifest, keys, data string
+	if err := e.required(args, map[string]*string{"manifest": &manifest, "keys": &keys, "data": &data}, "manifest", "keys"); err != nil {
+		return err
+	}
+	r, err := readRelease(manifest, keys)
+	if err != nil {
+		return err
+	}
+	pinned, err := readKeys(keys)
+	if err != nil {
+		return err
+	}
+	desk, _, err := openDesk(e, data)
+	if err != nil {
+		return err
+	}
+	defer desk.Close()
+	if err := desk.PinRelease(ctx, seal.ReleasePin{Manifest: r.ManifestHash(), Phone: r.Phone(), Keys: pinned}); err != nil {
+		return err
+	}
+	describe(e, r)
+	return nil
 }
 
 // relayMeta finds the relay in a served page. It stands in the content security policy too, so it must be an address and no

@@ -32,10 +32,13 @@ func TestShots(t *testing.T) {
 		desk.size(l.w, l.h, l.dark)
 		desk.js(fmt.Sprintf(`document.querySelector('.lang button[value=%q]').click()`, l.lang))
 		desk.wait("the language", fmt.Sprintf(`document.documentElement.lang==%q && !!document.querySelector('nav.main')`, l.lang))
-		for _, p := range []string{"", "people", "contacts", "overview", "report", "devices", "enrol", "settings"} {
+		desk.open(base + "/devices")
+		desk.waitFor("nav.main")
+		device := desk.js(`[...document.querySelectorAll('table a[href^="/device/"]')].at(-1).getAttribute('href')`)
+		for _, p := range []string{"", "people", "contacts", "overview", "report", "devices", "enrol", "settings", "trustees", "erasures", "roster", "mail", "repair", device[1:], device[1:] + "/after"} {
 			desk.open(base + "/" + p)
 			desk.waitFor("nav.main")
-			desk.shot(filepath.Join(dir, fmt.Sprintf("desk-%s-%s-%d-%v.png", "p"+p, l.lang, l.w, l.dark)))
+			desk.shot(filepath.Join(dir, fmt.Sprintf("desk-%s-%s-%d-%v.png", "p"+strings.ReplaceAll(strings.ReplaceAll(p, device[1:], "device"), "/", "-"), l.lang, l.w, l.dark)))
 		}
 	}
 	phone := startBrowser(t, t.TempDir())
@@ -75,5 +78,12 @@ func TestShots(t *testing.T) {
 		phone.click(`nav a[href="/settings"]`)
 		phone.waitFor(`a[href="/limits"]`)
 		phone.shot(name("settings"))
+		for _, p := range []string{"travel", "panic", "duress"} {
+			phone.click(`nav a[href="/settings"]`)
+			phone.waitFor(`a[href="/` + p + `"]`)
+			phone.click(`a[href="/` + p + `"]`)
+			phone.waitFor(`form[action="/` + p + `"]`)
+			phone.shot(name(p))
+		}
 	}
 }
