@@ -236,9 +236,16 @@ func (s *Server) deviceRoles(w http.ResponseWriter, r *http.Request) {
 var allRoles = []krama.Role{krama.RoleOutreach, krama.RoleNurse, krama.RoleCaseWorker, krama.RoleSafeguarding, krama.RoleCoordinator, krama.RoleSteward, krama.RoleAdmin}
 
 func (s *Server) deviceAfter(w http.ResponseWriter, r *http.Request) {
-	if id, ok := s.deviceID(w, r); ok {
-		s.page(w, r, 200, "staff.after", "devices", afterView(s, s.exposure(id)))
+	id, ok := s.deviceID(w, r)
+	if !ok {
+		return
 	}
+	d := s.exposure(id)
+	if !d.Removed { // a second admin has not signed yet, or nobody has begun
+		redirect(w, r, "/device/"+id.String())
+		return
+	}
+	s.page(w, r, 200, "staff.after", "devices", afterView(s, d))
 }
 
 func (s *Server) rotateNow(w http.ResponseWriter, r *http.Request) {
@@ -260,12 +267,20 @@ func (s *Server) rosterPage(w http.ResponseWriter, r *http.Request) {
 	for k, c := range s.rep.Kinds() {
 		kinds[c] = k
 	}
+	me, _ := s.rep.Device()
+	p := s.printer(r)
 	s.rep.Roster(func(ro *seal.Roster) {
+		name := func(id krama.DeviceID) string {
+			if id == me {
+				return p.T("devices.this")
+			}
+			return s.deviceName(ro, id)
+		}
 		for _, l := range slices.Backward(ro.Log) {
-			row := logRow{Logged: l, Who: s.deviceName(ro, l.Author)}
+			row := logRow{Logged: l, Who: name(l.Author)}
 			switch {
 			case l.Device != krama.DeviceID{}:
-				row.What = s.deviceName(ro, l.Device)
+				row.What = name(l.Device)
 			case l.Member != krama.MemberID{}:
 				row.What = s.memberName(l.Member)
 			}
