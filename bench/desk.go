@@ -79,6 +79,10 @@ func deskBench() error {
 	if n := desk.Status().Unsent; n != 0 {
 		return fmt.Errorf("%d unsent", n)
 	}
+	cards, _, err := desk.SetTrustees(ctx, 2, 3)
+	if err != nil {
+		return err
+	}
 	desk.Close()
 	vk, err := replica.OpenKey(c.Dir, "a b c d")
 	if err != nil {
@@ -87,7 +91,10 @@ func deskBench() error {
 	cmd := exec.Command(os.Args[0], "desk-load")
 	cmd.Env = append(os.Environ(), "BENCH_DESK="+filepath.Join(dir, "desk"), "BENCH_KEY="+hex.EncodeToString(vk[:]))
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	return cmd.Run()
+	if err := cmd.Run(); err != nil {
+		return err
+	}
+	return recoverBench(ctx, filepath.Join(dir, "recovered"), cards[1:])
 }
 
 // deskLoad is the process that deskBench measures.

@@ -32,7 +32,7 @@ func newPhone(platform string) (*phone, error) {
 			return replica.HTTP{Client: &http.Client{Transport: p.traffic}, URL: u}
 		},
 		Feed: func(e replica.Event) {
-			if e.Record.Contact != nil && !e.Local {
+			if e.Record != nil && e.Record.Contact != nil && !e.Local {
 				p.records++
 			}
 		}}

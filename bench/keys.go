@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"krama"
+	"krama/casework"
+	"krama/replica"
+	"krama/seal"
+	"krama/web"
+)
+
+// keysBench measures a rotation with 200 devices and 5,000 people, what a phone pays for it, and an erasure until it has
+// reached a phone that is on line.
+func keysBench() error {
+	dir, err := os.MkdirTemp("", "krama-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	relay, err := startRelay(filepath.Join(dir, "relay"), 8809)
+	if err != nil {
+		return err
+	}
+	defer relay.stop()
+	ctx := context.Background()
+	desk, err := newPhone("desk")
+	if err != nil {
+		return err
+	}
+	if err := desk.Found(ctx, relay.url, relay.token); err != nil {
+		return err
+	}
+	const devices, people = 200, 5000
+	var phones []*phone
+	for i := range devices - 1 {
+		p, err := newPhone("phone")
+		if err != nil {
+			return err
+		}
+		if err := enrol(ctx, desk, p, relay.url, byte(i+1)); err != nil {
+			return err
+		}
+		phones = append(phones, p)
+		fmt.Fprintf(os.Stderr, "\renrolling: %d of %d devices", i+2, devices)
+		<-time.After(150 * time.Millisecond) // a relay bounds how fast strangers knock
+	}
+	fmt.Fprintln(os.Stderr)
+	day := krama.DayOf(time.Now())
+	var who []krama.SubjectID
+	for range people {
+		s, _ := desk.NewSubject()
+		code, _ := krama.NewCode(rand.Reader)
+		id, _ := desk.NewRecord()
+		if err := desk.Write(krama.KindOutreach, s, &krama.Record{ID: id, Person: &krama.Person{Code: code, Gender: 1, Age: 4, Category: 1, District: 1002, Registered: day}}); err != nil {
+			return err
+		}
+		who = append(who, s)
+	}
+	for _, p := range append([]*phone{desk}, phones[0], phones[1]) {
+		if err := p.Sync(ctx, nil); err != nil {
+			return err
+		}
+	}
+	circle := desk.Kinds()[krama.KindOutreach]
+	up := desk.traffic.up
+	began := time.Now()
+	if err := desk.Rotate(ctx, circle); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	row(fmt.Sprintf("rotation, %d devices, %d people: at the desk", devices, people), took.Round(10*time.Millisecond).String(), "≤ 2 s")
+	row("rotation: sent by the desk", fmt.Sprintf("%d kB", (desk.traffic.up-up)/1000), "≤ 300 kB")
+	s, err := phones[0].measure(ctx)
+	if err != nil {
+		return err
+	}
+	row("rotation: received by a phone, a whole sync", fmt.Sprintf("%d kB in %d ms", s.Down/1000, s.MS), "≤ 260 kB")
+
+	began = time.Now()
+	if err := desk.Shred(krama.KindOutreach, who[0], replica.ShredAsked); err != nil {
+		return err
+	}
+	if err := desk.Sync(ctx, nil); err != nil {
+		return err
+	}
+	if err := phones[1].Sync(ctx, nil); err != nil {
+		return err
+	}
+	row("erasure: from the desk's tap to gone on a phone that is on line, file rewritten", time.Since(began).Round(10*time.Millisecond).String(), "≤ 5 s")
+	return nil
+}
+
+// recoverBench brings back the programme that deskBench filled, on a new computer.
+func recoverBench(ctx context.Context, dir string, cards []seal.Card) error {
+	st := casework.New()
+	c := deskConfig(dir)
+	c.Feed, c.Reset = web.Feed(st), st.Reset
+	r, err := replica.Create(c, "a b c d")
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	began := time.Now()
+	if err := r.Recover(ctx, cards, "", true, nil); err != nil {
+		return err
+	}
+	people, contacts := st.Counts()
+	row(fmt.Sprintf("recovery by trustees, %d people and %d contacts", people, contacts), time.Since(began).Round(100*time.Millisecond).String(), "≤ 5 min")
+	return nil
+}
