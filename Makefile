@@ -54,7 +54,7 @@ reproduce:
 	@scripts/reproduce
 
 fuzz:
-	@for p in . ./seal ./journal ./relay ./replica ./exchange; do for f in $$(grep -oh 'func Fuzz[A-Za-z]*' $$p/*_test.go | cut -d' ' -f2); do \
+	@for p in . ./seal ./journal ./relay ./replica ./exchange ./shipped; do for f in $$(grep -oh 'func Fuzz[A-Za-z]*' $$p/*_test.go | cut -d' ' -f2); do \
 	  $(GO) test $$p -run xxx -fuzz "^$$f\$$" -fuzztime 5s || exit 1; done; done
 
 clean:

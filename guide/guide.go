@@ -3,10 +3,10 @@ package guide
 
 import (
 	"embed"
-	"encoding/json"
 	"time"
 
 	"krama"
+	"krama/shipped"
 )
 
 //go:embed data/*.json
@@ -68,17 +68,53 @@ type Guide struct {
 
 // Load reads the embedded knowledge.
 func Load() (*Guide, error) {
-	g := new(Guide)
-	for name, v := range map[string]any{"data/kratie.json": &g.Province, "data/kp_prev.json": &g.KPPrev} {
-		b, err := files.ReadFile(name)
-		if err == nil {
-			err = json.Unmarshal(b, v)
+	province, err := read("data/kratie.json")
+	if err != nil {
+		return nil, err
+	}
+	rule, err := read("data/kp_prev.json")
+	if err != nil {
+		return nil, err
+	}
+	g := &Guide{Province{Provenance: provenance(province), Place: place(province)}, Rule{
+		Provenance:      provenance(rule),
+		Indicator:       rule.Text("indicator"),
+		FiscalYearStart: time.Month(rule.Number("fiscalYearStart")),
+		WindowMonths:    int(rule.Number("windowMonths")),
+		SmallGroupMax:   uint16(rule.Number("smallGroupMax")),
+		RetestMonths:    int(rule.Number("retestMonths")),
+	}}
+	for _, c := range rule.List("categories") {
+		n, _ := c.(int64)
+		g.KPPrev.Categories = append(g.KPPrev.Categories, uint8(n))
+	}
+	for _, d := range province.List("districts") {
+		o, _ := d.(shipped.Object)
+		district := District{Place: place(o)}
+		for _, c := range o.List("communes") {
+			o, _ := c.(shipped.Object)
+			district.Communes = append(district.Communes, place(o))
 		}
-		if err != nil {
-			return nil, krama.Wrap("guide.Load "+name, err)
-		}
+		g.Province.Districts = append(g.Province.Districts, district)
 	}
 	return g, nil
+}
+
+func read(name string) (shipped.Object, error) {
+	b, err := files.ReadFile(name)
+	if err != nil {
+		return nil, krama.Wrap("guide.Load "+name, err)
+	}
+	o, err := shipped.Read(b)
+	return o, krama.Wrap("guide.Load "+name, err)
+}
+
+func provenance(o shipped.Object) Provenance {
+	return Provenance{o.Text("source"), o.Text("version"), o.Text("validFrom"), o.Text("verifiedBy"), o.Text("verifiedOn")}
+}
+
+func place(o shipped.Object) Place {
+	return Place{uint32(o.Number("code")), o.Text("km"), o.Text("en")}
 }
 
 // District returns a district by code; a code outside the province has none.

@@ -3,11 +3,12 @@ package locale
 
 import (
 	"embed"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 	"sync"
+
+	"krama/shipped"
 )
 
 //go:embed *.json
@@ -26,19 +27,6 @@ type Language struct {
 // Message is one sentence: the form for one and for any other number. Most have only Other.
 type Message struct{ One, Other string }
 
-// UnmarshalJSON reads a string, or an object with "one" and "other".
-func (m *Message) UnmarshalJSON(b []byte) error {
-	if len(b) > 0 && b[0] == '"' {
-		return json.Unmarshal(b, &m.Other)
-	}
-	var o map[string]string
-	if err := json.Unmarshal(b, &o); err != nil {
-		return err
-	}
-	m.One, m.Other = o["one"], o["other"]
-	return nil
-}
-
 // Catalogue is every message of one language by key.
 type Catalogue map[string]Message
 
@@ -53,9 +41,17 @@ func Load(lang string) (Catalogue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("locale: no language %q", lang)
 	}
-	var c Catalogue
-	if err := json.Unmarshal(b, &c); err != nil {
+	o, err := shipped.Read(b)
+	if err != nil {
 		return nil, fmt.Errorf("locale: %s: %w", lang, err)
+	}
+	c := make(Catalogue, len(o))
+	for k := range o {
+		if forms, ok := o[k].(shipped.Object); ok {
+			c[k] = Message{forms.Text("one"), forms.Text("other")}
+		} else {
+			c[k] = Message{Other: o.Text(k)}
+		}
 	}
 	loaded.Store(lang, c)
 	return c, nil
