@@ -15,8 +15,8 @@ all: build
 
 build: krama
 
-# Without inlining the program is a tenth smaller on the wire; ciphers and hashes keep theirs.
-PHONEFLAGS := -trimpath -buildvcs=false -gcflags=all=-l -gcflags=golang.org/x/crypto/...= -gcflags=crypto/internal/fips140/sha256=
+# The tag leaves net/http out (web/http). Without inlining the program is a tenth smaller on the wire; ciphers and hashes keep theirs.
+PHONEFLAGS := -tags=phone -trimpath -buildvcs=false -gcflags=all=-l -gcflags=golang.org/x/crypto/...= -gcflags=crypto/internal/fips140/sha256=
 
 $(PHONE)/krama.wasm.br: $(SOURCES)
 	@echo "building the phone's program (about half a minute)"

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -9,6 +8,7 @@ import (
 
 	"krama"
 	"krama/casework"
+	"krama/web/http"
 )
 
 // nextChoices are days until the next contact; 28 is offered first (contacts at least every three months, most monthly).

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"io"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"krama/casework"
 	"krama/replica"
 	"krama/seal"
+	"krama/web/http"
 )
 
 // months is one month's figures of the overview.

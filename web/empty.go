@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"krama"
 	"krama/journal"
 	"krama/replica"
+	"krama/web/http"
 )
 
 // What empties a phone: travel, panic, duress words, and an erasure of one person.

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"krama"
 	"krama/casework"
 	"krama/replica"
+	"krama/web/http"
 )
 
 // wordCount is how many words lock a device: 4 of 7,776, 51.7 bits (EFF large list).

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -9,6 +8,7 @@ import (
 
 	"krama"
 	"krama/casework"
+	"krama/web/http"
 )
 
 func (s *Server) today() krama.Day { return krama.DayOf(s.Now()) }

@@ -2,8 +2,9 @@ package web
 
 import (
 	"crypto/subtle"
-	"net/http"
 	"time"
+
+	"krama/web/http"
 )
 
 // pin is the quick number: a screen lock over keys that are in memory already. It is not key material and dies with the

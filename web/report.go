@@ -3,7 +3,6 @@ package web
 import (
 	"bytes"
 	"encoding/csv"
-	"net/http"
 	"slices"
 	"strconv"
 
@@ -12,6 +11,7 @@ import (
 	"krama/guide"
 	"krama/locale"
 	"krama/measure"
+	"krama/web/http"
 )
 
 // Report is what a programme shows outside for a period. Everything in it is under disclosure control.

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	"krama/locale"
 	"krama/replica"
 	"krama/seal"
+	"krama/web/http"
 )
 
 // Host is where the pages run.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 	"krama/casework"
 	"krama/replica"
 	"krama/seal"
+	"krama/web/http"
 )
 
 // StaffPages adds what an office does about people, keys and loss. A phone's program does not carry them.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -18,6 +17,7 @@ import (
 	"krama/casework"
 	"krama/locale"
 	"krama/replica"
+	"krama/web/http"
 )
 
 // frame is what every page has around its content.

@@ -9,7 +9,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"net/http"
+	"io"
 	"net/url"
 	"strings"
 	"syscall/js"
@@ -21,6 +21,7 @@ import (
 	"krama/replica"
 	"krama/seal"
 	"krama/web"
+	"krama/web/http"
 )
 
 func main() {
@@ -80,24 +81,21 @@ func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 
 func serve(h http.Handler, langs string, id int, method, path, body string) {
 	w := &answer{header: http.Header{}, status: http.StatusOK}
-	u, err := url.ParseRequestURI(path)
-	if err != nil {
+	path, query, _ := strings.Cut(path, "?")
+	path, err := url.PathUnescape(path)
+	if err != nil || !strings.HasPrefix(path, "/") {
 		w.status = http.StatusNotFound
 	} else {
-		r := &http.Request{Method: method, URL: u, Header: http.Header{"Accept-Language": {langs}}, Proto: "HTTP/1.1", ProtoMajor: 1,
-			ProtoMinor: 1, Host: "phone", Body: nopCloser{strings.NewReader(body)}, ContentLength: int64(len(body))}
+		r := &http.Request{Method: method, URL: &url.URL{Path: path, RawQuery: query}, Header: http.Header{"Accept-Language": {langs}},
+			Body: io.NopCloser(strings.NewReader(body))}
 		if method == http.MethodPost {
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
-		h.ServeHTTP(w, r.WithContext(context.Background()))
+		h.ServeHTTP(w, r)
 	}
 	js.Global().Call("postMessage", map[string]any{"id": id, "status": w.status, "location": w.header.Get("Location"),
 		"type": w.header.Get("Content-Type"), "html": w.body.String()})
 }
-
-type nopCloser struct{ *strings.Reader }
-
-func (nopCloser) Close() error { return nil }
 
 // await waits for a promise.
 func await(ctx context.Context, p js.Value) (js.Value, error) {

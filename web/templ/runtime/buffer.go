@@ -3,7 +3,6 @@ package runtime
 import (
 	"bufio"
 	"io"
-	"net/http"
 )
 
 // DefaultBufferSize is the default size of buffers. It is set to 4KB by default, which is the
@@ -23,12 +22,12 @@ func (b *Buffer) Write(p []byte) (n int, err error) {
 }
 
 // Flush writes any buffered data to the underlying io.Writer and
-// calls the Flush method of the underlying http.Flusher if it implements it.
+// calls the Flush method of the underlying writer if it has one (http.Flusher, without importing net/http).
 func (b *Buffer) Flush() error {
 	if err := b.b.Flush(); err != nil {
 		return err
 	}
-	if f, ok := b.Underlying.(http.Flusher); ok {
+	if f, ok := b.Underlying.(interface{ Flush() }); ok {
 		f.Flush()
 	}
 	return nil
