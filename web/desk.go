@@ -168,7 +168,9 @@ func (s *Server) members() (out []memberRow) {
 			}
 		}
 	})
-	slices.SortFunc(out, func(a, b memberRow) int { return cmp.Or(cmp.Compare(len(a.Label), len(b.Label)), cmp.Compare(a.Label, b.Label)) })
+	slices.SortFunc(out, func(a, b memberRow) int {
+		return cmp.Or(cmp.Compare(len(a.Label), len(b.Label)), cmp.Compare(a.Label, b.Label))
+	})
 	return out
 }
 

@@ -202,7 +202,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	rep, covered := s.rep, s.pin.covered
-	s.mu.Unlock() // before the replica is asked: it has a lock of its own
+	s.mu.Unlock()                  // before the replica is asked: it has a lock of its own
 	if rep != nil && rep.Wiped() { // the office removed this device, and it has emptied itself
 		s.goodbye(w, r, "gate.removed")
 		return
