@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"io"
+	"strings"
 
 	"krama"
 	"krama/seal"
@@ -67,6 +68,56 @@ func (r *Replica) Accept(ctx context.Context, text string) error {
 	return nil
 }
 
+// Safety returns this device's digits, to be read aloud when two screens cannot be scanned. They name the organisation
+// too, so there are none before its code is known.
+func (r *Replica) Safety() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.dev == nil {
+		return ""
+	}
+	org := krama.OrgID{}
+	switch {
+	case r.roster != nil:
+		org = r.roster.Org
+	case r.scan != nil:
+		org = r.scan.Org
+	default:
+		return ""
+	}
+	return seal.SafetyDigits(org, r.dev.SigPub(), seal.KemHash(r.kems()[0].PublicKey().Bytes()))
+}
+
+// Expect tells a new device the last groups of the office's digits, as a voice read them. Join then refuses an office with
+// others.
+func (r *Replica) Expect(groups string) error { return r.SetValue(expectKey, digitsOf(groups)) }
+
+const expectKey = ".expect"
+
+// digitsOf keeps the digits of what was typed.
+func digitsOf(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c >= '0' && c <= '9' {
+			return c
+		}
+		return -1
+	}, s)
+}
+
+// spoken is how many digits the other side must type: the last two groups of five.
+const spoken = 10
+
+// Spoken checks the last groups of a new device's digits, as a voice read them, and makes the invitation one by voice.
+// Other digits are Tampered: the code was changed on the way.
+func (inv *Invitation) Spoken(groups string) error {
+	all := digitsOf(seal.SafetyDigits(inv.Code.Org, inv.Request.SigPub, seal.KemHash(inv.Request.KemPub)))
+	if got := digitsOf(groups); len(got) != spoken || got != all[len(all)-spoken:] {
+		return krama.E("replica.Spoken", krama.Tampered, "the digits are not those of the device whose code was given")
+	}
+	inv.ByVoice = true
+	return nil
+}
+
 // Join looks whether the office has enrolled this device, and if so reads the roster from genesis, checks it against what
 // was scanned, and opens the keys. It returns false while there is nothing yet. A roster that does not lead to the scanned
 // head, or does not list this device, is Tampered: nothing of it is kept.
@@ -118,8 +169,15 @@ func (r *Replica) Join(ctx context.Context, progress func(Progress)) (bool, erro
 		return false, krama.E(op, krama.Tampered, "the relay shows another programme than the one scanned")
 	}
 	admin := false
+	expect := r.Value(expectKey)
 	for _, d := range roster.Devices {
-		admin = admin || (seal.SHA256(d.Request.SigPub) == s.AdminKey && roster.Members[d.Member].Roles&krama.RoleAdmin != 0)
+		if seal.SHA256(d.Request.SigPub) != s.AdminKey || roster.Members[d.Member].Roles&krama.RoleAdmin == 0 {
+			continue
+		}
+		admin = true
+		if all := digitsOf(seal.SafetyDigits(s.Org, d.Request.SigPub, seal.KemHash(d.KemPub))); expect != "" && expect != all[len(all)-spoken:] {
+			return false, krama.E(op, krama.Tampered, "the office's digits are not those that were read aloud")
+		}
 	}
 	if !admin || !roster.Latest(krama.OrgCircle).Keyed[dev.ID()] {
 		return false, krama.E(op, krama.Tampered, "the programme does not list this device")
@@ -210,6 +268,7 @@ type Invitation struct {
 	Request *seal.Request
 	Drop    [16]byte
 	Code    seal.Scan2
+	ByVoice bool // digits were compared by voice: weaker than two scans, and written so in the roster
 }
 
 // Invite reads a new device's QR-1 and fetches its request. A relay that swapped the request is Tampered.
@@ -308,9 +367,13 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 			return err
 		}
 	}
+	verified := seal.ByScan
+	if inv.ByVoice {
+		verified = seal.ByVoice
+	}
 	if newDevice {
 		if err := r.statement(ctx, func(s *seal.Statement) {
-			s.DeviceAdd = &seal.DeviceAdd{Member: member, Device: inv.Request, Algorithm: 1, Verified: seal.ByScan, Secret: inv.Code.Secret, Proof: pop}
+			s.DeviceAdd = &seal.DeviceAdd{Member: member, Device: inv.Request, Algorithm: 1, Verified: verified, Secret: inv.Code.Secret, Proof: pop}
 		}); err != nil {
 			return err
 		}

@@ -178,6 +178,8 @@ type enrolState struct {
 	Code    string // QR-2, once QR-1 was scanned
 	Trouble string
 	Done    bool
+	Voice   bool // digits are being compared by voice
+	Spoken  bool // and are the same
 }
 
 func (s *Server) enrolPage(w http.ResponseWriter, r *http.Request) {
@@ -243,6 +245,22 @@ func EnrolTrouble(err error) string {
 		return k
 	}
 	return "sync.failed"
+}
+
+// enrolVoice compares what the new device's holder has read aloud.
+func (s *Server) enrolVoice(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	inv := s.invite
+	s.mu.Unlock()
+	if inv == nil {
+		redirect(w, r, "/enrol")
+		return
+	}
+	if err := inv.Spoken(form(r).Get("groups")); err != nil {
+		s.enrol(w, r, enrolState{Voice: true, Trouble: "voice.other"})
+		return
+	}
+	s.enrol(w, r, enrolState{Voice: true, Spoken: true})
 }
 
 func (s *Server) enrolFinish(w http.ResponseWriter, r *http.Request) {

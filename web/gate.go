@@ -34,6 +34,7 @@ func (s *Server) gateRoutes(m *http.ServeMux) {
 	m.HandleFunc("GET /join", s.joinPage)
 	m.HandleFunc("POST /join/scan", s.joinScan)
 	m.HandleFunc("POST /join/check", s.joinCheck)
+	m.HandleFunc("POST /join/voice", s.joinVoice)
 	m.HandleFunc("POST /leave", s.leaving)
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { redirect(w, r, "/") })
 }
@@ -76,6 +77,17 @@ func (s *Server) gateTrouble(w http.ResponseWriter, r *http.Request, err error) 
 		what = "full"
 	}
 	s.page(w, r, krama.Status(err), "gate."+what, "", troubleView("gate."+what))
+}
+
+// joinVoice keeps the office's last digits, as a voice read them, for the moment when the office's keys are known.
+func (s *Server) joinVoice(w http.ResponseWriter, r *http.Request) {
+	if rep := s.Replica(); rep != nil {
+		if err := rep.Expect(form(r).Get("groups")); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+	}
+	s.joinCheck(w, r)
 }
 
 // leaving lets a removed device hand over what it has not sent, which ends it.
@@ -330,7 +342,7 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request, rep *replica.Repli
 		}
 	}
 	if rep.State() == replica.Scanned { // both codes stay at hand: the office may have to begin again
-		s.page(w, r, 200, "gate.waiting", "", waitingView(rep.Scan1().String(), trouble))
+		s.page(w, r, 200, "gate.waiting", "", waitingView(rep.Scan1().String(), trouble, rep.Safety()))
 		return
 	}
 	s.page(w, r, 200, "gate.scan1", "", scanView(rep.Scan1().String(), trouble))

@@ -186,6 +186,7 @@ func (s *Server) DeskPages() {
 	o.HandleFunc("GET /enrol", s.enrolPage)
 	o.HandleFunc("POST /enrol/scan", s.enrolScan)
 	o.HandleFunc("POST /enrol/finish", s.enrolFinish)
+	o.HandleFunc("POST /enrol/voice", s.enrolVoice)
 	s.staffPages()
 	s.tend = s.maintain
 }

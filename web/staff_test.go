@@ -317,3 +317,42 @@ func TestTwoUsersOnePhone(t *testing.T) {
 	page = g.tap(first)
 	g.want(page, "uick number")
 }
+
+// TestEnrolByVoice: both codes travel as text and the digits by voice. Digits of another device, or of another office, end
+// it on the side that notices.
+func TestEnrolByVoice(t *testing.T) {
+	g := newRig(t)
+	page := g.tap(g.words())
+	code := regexp.MustCompile(`data-qr="([^"]+)"`)
+	digits := regexp.MustCompile(`data-safety[^>]*>([0-9 ]+)<`)
+	_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", code.FindStringSubmatch(page)[1], "label", "Far 1", "role", "4")
+	office := digits.FindStringSubmatch(page)[1]
+	_, page, _ = g.ask(g.phone, "POST", "/join/scan", "code", code.FindStringSubmatch(page)[1])
+	phone := digits.FindStringSubmatch(page)[1]
+	_, page, _ = g.ask(g.desk, "POST", "/enrol/voice", "groups", "12345 67890")
+	g.want(page, "not the same")
+	_, page, _ = g.ask(g.desk, "POST", "/enrol/voice", "groups", phone[len(phone)-11:])
+	g.want(page, "The digits are the same")
+	_, page, _ = g.ask(g.desk, "POST", "/enrol/finish")
+	g.want(page, "Enrolled")
+	_, page, _ = g.ask(g.phone, "POST", "/join/voice", "groups", phone[len(phone)-11:]) // not the office's
+	if g.phone.Replica().State() == replica.Enrolled {
+		t.Fatal("the phone joined an office with other digits")
+	}
+	_, page, _ = g.ask(g.phone, "POST", "/join/voice", "groups", office[len(office)-11:])
+	g.want(page, "Quick number")
+	var verified seal.Verified
+	g.office.Roster(func(ro *seal.Roster) { verified = ro.Devices[g.phoneID2(ro)].Verified })
+	if verified != seal.ByVoice {
+		t.Error("the roster does not say that it was by voice")
+	}
+}
+
+func (g *rig) phoneID2(ro *seal.Roster) (id krama.DeviceID) {
+	for d, dev := range ro.Devices {
+		if dev.Request.Platform == "phone" {
+			id = d
+		}
+	}
+	return id
+}
