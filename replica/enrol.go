@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"io"
 	"strings"
 
@@ -268,6 +269,7 @@ type Invitation struct {
 	Request *seal.Request
 	Drop    [16]byte
 	Code    seal.Scan2
+	drafted bool // a second admin has been asked to sign
 	ByVoice bool // digits were compared by voice: weaker than two scans, and written so in the roster
 }
 
@@ -323,6 +325,9 @@ func (r *Replica) dropGet(ctx context.Context, drop [16]byte) ([][]byte, error) 
 	return items, nil
 }
 
+// ErrSecond says that a second admin must sign before an enrolment goes on.
+var ErrSecond = krama.E("replica.Enrol", krama.NotAllowed, "a second admin must sign first")
+
 // Enrol finishes an invitation once the new device has proved that it scanned our code: it adds the member if she is new,
 // the device, its grants for every circle its roles open and this device administers, and posts the keys. It returns
 // false while the proof is not there. Repeating after a failure goes on where it stopped.
@@ -343,6 +348,9 @@ func (r *Replica) Enrol(ctx context.Context, inv *Invitation, member krama.Membe
 		return false, nil
 	}
 	id := inv.Request.ID()
+	if err := r.readRoster(ctx, nothing); err != nil {
+		return false, err
+	}
 	for range 8 { // another admin may be first at any of these: read again, do what is still missing
 		err = r.enrolSteps(ctx, inv, member, roles, id, pop)
 		if krama.KindOf(err) != krama.Conflict {
@@ -351,6 +359,9 @@ func (r *Replica) Enrol(ctx context.Context, inv *Invitation, member krama.Membe
 		if err := r.readRoster(ctx, nothing); err != nil {
 			return false, err
 		}
+	}
+	if errors.Is(err, ErrSecond) {
+		return false, ErrSecond
 	}
 	return err == nil, krama.Wrap(op, err)
 }
@@ -372,9 +383,22 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 		verified = seal.ByVoice
 	}
 	if newDevice {
-		if err := r.statement(ctx, func(s *seal.Statement) {
+		add := func(s *seal.Statement) {
 			s.DeviceAdd = &seal.DeviceAdd{Member: member, Device: inv.Request, Algorithm: 1, Verified: verified, Secret: inv.Code.Secret, Proof: pop}
-		}); err != nil {
+		}
+		r.mu.Lock()
+		two := r.roster.AdminsNeeded() > 1 && r.roster.Members[member].Roles&krama.RoleAdmin != 0
+		r.mu.Unlock()
+		if two { // an admin's device: the other admin must sign, and this goes on when she has
+			if !inv.drafted {
+				if err := r.Draft(ctx, add); err != nil {
+					return err
+				}
+				inv.drafted = true
+			}
+			return ErrSecond
+		}
+		if err := r.statement(ctx, add); err != nil {
 			return err
 		}
 	}

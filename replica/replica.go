@@ -548,6 +548,9 @@ type Status struct {
 	Streams  map[krama.CircleKind]uint64
 	Waiting  bool // a circle is being rotated and its new keys have not come
 	Mail     int  // letters a person must look at
+	// Recovering is when a device that trustees brought in may act; zero when there is none. Until then any admin can refuse
+	// it by removing it.
+	Recovering time.Time
 }
 
 // Status returns the device's state.
@@ -568,6 +571,13 @@ func (r *Replica) Status() Status {
 	for _, m := range r.letters {
 		if m.Kind != seal.LetterWiped {
 			s.Mail++
+		}
+	}
+	if r.roster != nil {
+		for _, d := range r.roster.Devices {
+			if d.Recovered && d.Removed == 0 && d.CoolOff > uint64(r.Now().UnixMilli()) {
+				s.Recovering = time.UnixMilli(int64(d.CoolOff))
+			}
 		}
 	}
 	for c, st := range r.streams {

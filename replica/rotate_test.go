@@ -335,3 +335,61 @@ func TestTravel(t *testing.T) {
 	w.must(w.desk.Maintain(context.Background()))
 	w.noAlarm(w.desk)
 }
+
+// TestTwoAdminsSign: with two admins, what two must sign is drafted by one and said by the other.
+func TestTwoAdminsSign(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	second := w.enrol(w.device("desk"), krama.RoleCoordinator)
+	var m krama.MemberID
+	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[second.dev.ID()].Member })
+	w.must(w.desk.SetRoles(ctx, m, krama.RoleCoordinator|krama.RoleAdmin, nil))
+	w.sync(second, w.desk)
+	if err := w.desk.SetRoles(ctx, m, krama.RoleCoordinator, nil); krama.KindOf(err) != krama.NotAllowed {
+		t.Errorf("one admin took the other's role away: %v", err)
+	}
+	a := w.phone()
+	var am krama.MemberID
+	w.desk.Roster(func(ro *seal.Roster) { am = ro.Devices[a.dev.ID()].Member })
+	w.must(w.desk.Draft(ctx, func(s *seal.Statement) { s.MemberRole = &seal.MemberRole{Member: am, Roles: krama.RoleSafeguarding} }))
+	w.sync(second)
+	draft := func(is func(*seal.Statement) bool) [32]byte {
+		t.Helper()
+		for _, m := range second.Mail() {
+			if st, ok := m.Statement(); ok && is(st) {
+				return m.ID
+			}
+		}
+		t.Fatal("no such draft")
+		return [32]byte{}
+	}
+	// Her own way into the safeguarding circle waits for her signature too.
+	w.must(second.Cosign(ctx, draft(func(s *seal.Statement) bool { return s.EpochGrant != nil })))
+	change := draft(func(s *seal.Statement) bool { return s.MemberRole != nil && s.MemberRole.Member == am })
+	w.sync(w.desk) // other statements come between
+	w.must(w.desk.Rotate(ctx, w.outreach(w.desk)))
+	w.must(second.Cosign(ctx, change))
+	w.sync(w.desk, second)
+	var roles krama.Role
+	w.desk.Roster(func(ro *seal.Roster) { roles = ro.Members[am].Roles })
+	if roles != krama.RoleSafeguarding || len(second.Mail()) != 0 {
+		t.Errorf("roles %v after both signed", roles)
+	}
+	// A second device of an admin needs both too.
+	x := w.device("desk")
+	w.must(x.Introduce(ctx, "relay"))
+	inv, err := w.desk.Invite(ctx, x.Scan1().String())
+	w.must(err)
+	w.must(x.Accept(ctx, inv.Code.String()))
+	if _, err := w.desk.Enrol(ctx, inv, m, 0); err != ErrSecond {
+		t.Fatalf("an admin's device with one signature: %v", err)
+	}
+	w.sync(second)
+	w.must(second.Cosign(ctx, draft(func(s *seal.Statement) bool { return s.DeviceAdd != nil })))
+	if ok, err := w.desk.Enrol(ctx, inv, m, 0); err != nil || !ok {
+		t.Fatalf("after both signed: %v %v", ok, err)
+	}
+	if ok, err := x.Join(ctx, nil); err != nil || !ok {
+		t.Fatalf("join: %v %v", ok, err)
+	}
+}

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strconv"
@@ -229,6 +230,9 @@ func (s *Server) enrolScan(w http.ResponseWriter, r *http.Request) {
 
 // EnrolTrouble is the sentence for what stopped an enrolment.
 func EnrolTrouble(err error) string {
+	if errors.Is(err, replica.ErrSecond) {
+		return "enrol.second"
+	}
 	switch krama.KindOf(err) {
 	case krama.Invalid:
 		return "enrol.badCode"

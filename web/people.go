@@ -268,6 +268,10 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
+	if uint8(n) == krama.PurposeRecord && f.Get("given") != "yes" { // no record means none: it is erased, once somebody has made sure
+		redirect(w, r, "/person/"+v.Subject.String()+"/erase")
+		return
+	}
 	rec := &krama.Record{Consent: &krama.Consent{Purpose: uint8(n), Given: f.Get("given") == "yes", Date: s.today()}}
 	if err := s.write(v.Subject, rec); err != nil {
 		s.fail(w, r, err)

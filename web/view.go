@@ -23,15 +23,16 @@ import (
 // frame is what every page has around its content.
 type frame struct {
 	*locale.Printer
-	Title  string
-	Nav    string
-	Path   string
-	Host   Host
-	Demo   bool
-	Open   bool
-	Unsent int
-	Alarms []replica.Alarm
-	Asset  func(string) string
+	Title      string
+	Nav        string
+	Path       string
+	Host       Host
+	Demo       bool
+	Open       bool
+	Unsent     int
+	Alarms     []replica.Alarm
+	Recovering time.Time // when a device that trustees brought in may act
+	Asset      func(string) string
 }
 
 type frameKey struct{}
@@ -46,7 +47,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, title,
 	f := &frame{Printer: s.printer(r), Title: title, Nav: nav, Path: r.URL.Path, Host: s.Host, Demo: s.Demo, Asset: s.Assets}
 	if rep := s.Replica(); rep != nil && rep.State() == replica.Enrolled && title != "pin.locked" {
 		st := rep.Status()
-		f.Open, f.Unsent, f.Alarms = true, st.Unsent, st.Alarms
+		f.Open, f.Unsent, f.Alarms, f.Recovering = true, st.Unsent, st.Alarms, st.Recovering
 	}
 	ctx := context.WithValue(r.Context(), frameKey{}, f)
 	var b bytes.Buffer
