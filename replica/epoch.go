@@ -451,6 +451,9 @@ func (r *Replica) fetchRing(ctx context.Context, c krama.CircleID) error {
 	var hashes [][32]byte
 	for p, id := range open.Pages {
 		wire, err := r.streamCall(ctx, c, seal.PathBlobGet, seal.Frame(id[:]))
+		if krama.KindOf(err) == krama.NotFound && err != nil && r.superseded(c, ep.Epoch) {
+			return nil // forgotten, because a newer one is there whose keys have not come yet
+		}
 		if err != nil {
 			return err
 		}
@@ -479,6 +482,12 @@ func (r *Replica) fetchRing(ctx context.Context, c krama.CircleID) error {
 
 // ringKey names the value that says which keyring of a circle is here.
 func ringKey(c krama.CircleID) []byte { return []byte(".ring." + c.String()) }
+
+func (r *Replica) superseded(c krama.CircleID, epoch uint32) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return int(epoch)+1 < len(r.roster.Circles[c].Epochs)
+}
 
 func keyringEntry(c krama.CircleID, epoch uint32, ring keyring) []byte {
 	b := make([]byte, 0, 48*len(ring))

@@ -130,6 +130,16 @@ func TestErasure(t *testing.T) {
 	if e = w.desk.Erasures(); !e[0].Complete() || e[0].Gone != 3 {
 		t.Errorf("after every device's new key: %+v", e[0])
 	}
+	w.must(w.desk.Rotate(ctx, c)) // the keyring before is forgotten by the relay as well
+	var pages [][32]byte
+	w.desk.Roster(func(ro *seal.Roster) { pages = ro.Circles[c].Epochs[1].Pages })
+	p, err := w.store.Stream(ctx, w.stream(w.desk, krama.KindOutreach))
+	w.must(err)
+	for _, id := range pages {
+		if _, err := w.store.Blob(ctx, p.Programme, id); krama.KindOf(err) != krama.NotFound {
+			t.Errorf("the relay still has an old keyring: %v", err)
+		}
+	}
 	late := w.phone()
 	w.sync(late)
 	if len(late.all()) != 4 {

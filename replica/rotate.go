@@ -89,7 +89,27 @@ func (r *Replica) complete1(ctx context.Context, c krama.CircleID) error {
 	if _, err := r.remake(ctx, c); err != nil {
 		return err
 	}
+	if err := r.dropPages(ctx, c); err != nil {
+		return err
+	}
 	return r.keepRecovery(ctx)
+}
+
+// dropPages has the relay forget the keyring of the epoch before: the new one has everybody in it but the erased.
+func (r *Replica) dropPages(ctx context.Context, c krama.CircleID) error {
+	r.mu.Lock()
+	epochs := r.roster.Circles[c].Epochs
+	var old [][]byte
+	if n := len(epochs); n > 1 {
+		for _, id := range epochs[n-2].Pages {
+			old = append(old, id[:])
+		}
+	}
+	r.mu.Unlock()
+	if len(old) == 0 {
+		return nil
+	}
+	return r.controlCall(ctx, seal.PathBlobDrop, seal.Frame(old...))
 }
 
 // plan is one try at a rotation.
