@@ -30,6 +30,9 @@ func (r *Replica) SetTrustees(ctx context.Context, k, n int) (cards []seal.Card,
 	r.mu.Lock()
 	two := r.roster.AdminsNeeded() > 1
 	r.mu.Unlock()
+	if err := r.openKeyrings(ctx, two); err != nil {
+		return nil, false, err
+	}
 	if two {
 		return cards, true, r.Draft(ctx, fill)
 	}
@@ -39,6 +42,34 @@ func (r *Replica) SetTrustees(ctx context.Context, k, n int) (cards []seal.Card,
 		return nil, false, err
 	}
 	return cards, false, r.Maintain(ctx)
+}
+
+// openKeyrings lets trustees open the people of every circle they can recover. The first version made circles before there
+// were trustees and did not say so in them: without this, its programmes would come back without anybody's records.
+func (r *Replica) openKeyrings(ctx context.Context, two bool) error {
+	r.mu.Lock()
+	var closed []seal.CirclePolicy
+	for c, ring := range r.roster.Circles {
+		if c != krama.OrgCircle && ring.Recoverable && !ring.Keyring {
+			p := seal.CirclePolicy(ring.CircleCreate)
+			p.Keyring = true
+			closed = append(closed, p)
+		}
+	}
+	r.mu.Unlock()
+	for _, p := range closed {
+		fill := func(s *seal.Statement) { s.CirclePolicy = &p }
+		var err error
+		if two {
+			err = r.Draft(ctx, fill)
+		} else {
+			err = r.act(ctx, func() (bool, func(*seal.Statement)) { return !r.roster.Circles[p.Circle].Keyring, fill })
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // CheckCard reports whether a card is one of the present trustees', and which.
@@ -90,6 +121,9 @@ func (r *Replica) keepRecovery(ctx context.Context) error {
 			continue
 		}
 		mark = append(append(mark, c[:4]...), u32(latest.Epoch)...)
+		if r.roster.Circles[c].Keyring {
+			mark = append(mark, 'k')
+		}
 		var w []byte
 		if w, err = st.known[latest.Epoch].WrapRecovery(t, r.roster.Circles[c].Keyring); err == nil {
 			items = append(items, seal.BoxItem(t.ID(), latest.EC, w))
