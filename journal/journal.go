@@ -44,7 +44,8 @@ type Cipher interface {
 var (
 	ErrBusy   = errors.New("journal: in use by another process or tab")
 	ErrFull   = errors.New("journal: no room left")
-	ErrNot    = errors.New("journal: not a journal, or of another version")
+	ErrNot    = errors.New("journal: not a journal, or sealed under another key")
+	ErrNewer  = errors.New("journal: written by a later version")
 	ErrBroken = errors.New("journal: an earlier write failed; open it again")
 )
 
@@ -94,7 +95,10 @@ func Open(f File, c Cipher, rand io.Reader, each func(entry []byte, damaged bool
 	if _, err := f.ReadAt(head[:], 0); err != nil {
 		return nil, rep, fmt.Errorf("journal: read: %w", err)
 	}
-	if [8]byte(head[:8]) != magic {
+	if m := [8]byte(head[:8]); m != magic {
+		if digit := m[6]; bytes.Equal(m[:6], magic[:6]) && m[7] == magic[7] && digit > magic[6] && digit <= '9' {
+			return nil, rep, ErrNewer
+		}
 		return nil, rep, ErrNot
 	}
 	copy(j.salt[:], head[8:])
@@ -104,9 +108,14 @@ func Open(f File, c Cipher, rand io.Reader, each func(entry []byte, damaged bool
 		n, pt, ok := j.read(&r)
 		if !ok {
 			start := r.at
+			_, length, marked := r.mark()
+			whole := marked && r.bytes(markSize, 32+length) != nil
 			found := r.err == nil && j.seek(&r)
 			if r.err != nil {
 				return nil, rep, fmt.Errorf("journal: read: %w", r.err)
+			}
+			if !found && whole && rep.Commits == 0 {
+				return nil, rep, ErrNot // no torn write but another key: nothing may be cut off
 			}
 			if !found {
 				rep.Torn = size - start

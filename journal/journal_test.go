@@ -117,6 +117,31 @@ func TestRotAtEveryByte(t *testing.T) {
 	}
 }
 
+// TestAnotherKeyCutsNothingOff opens journals that this program cannot read: a later version's, and one sealed under a key
+// that is not the one at hand. Neither may be taken for a torn write and truncated.
+func TestAnotherKeyCutsNothingOff(t *testing.T) {
+	for n := 1; n < 4; n++ {
+		d, _ := fill(t, n)
+		whole := bytes.Clone(d.File("j").Data)
+		d.Crash()
+		f, _ := d.Open("j")
+		if _, _, err := Open(f, testCipher{[32]byte{1}}, rand.Reader, func([]byte, bool) error { return nil }); !errors.Is(err, ErrNot) {
+			t.Errorf("%d commits, another key: %v", n, err)
+		}
+		if !bytes.Equal(d.File("j").Data, whole) {
+			t.Fatalf("%d commits, another key: the file was changed", n)
+		}
+		copy(d.File("j").Data, "KRAMAJ2\n")
+		whole = bytes.Clone(d.File("j").Data)
+		if _, _, _, err := load(t, d); !errors.Is(err, ErrNewer) {
+			t.Errorf("a later version: %v", err)
+		}
+		if !bytes.Equal(d.File("j").Data, whole) {
+			t.Fatal("a later version's file was changed")
+		}
+	}
+}
+
 func TestCommitsCannotBeMovedOrRepeated(t *testing.T) {
 	d, want := fill(t, 3)
 	b := d.File("j").Data
