@@ -60,8 +60,11 @@ func vaultKEK(pass string, prf []byte, flags byte, cost Cost, salt []byte) []byt
 }
 
 // OpenVault recovers the vault key. A wrong passphrase is CannotDecrypt; a file whose parameters were lowered, or whose
-// body was changed, is Tampered.
+// body was changed, is Tampered; one of a later version is NotYet.
 func OpenVault(file []byte, pass string, prf []byte) (vk [32]byte, err error) {
+	if len(file) > 0 && file[0] > 1 {
+		return vk, krama.E("seal.OpenVault", krama.NotYet, "version")
+	}
 	if len(file) != VaultSize || file[0] != 1 || file[1]&^vaultPRF != 0 {
 		return vk, malformed("vault")
 	}
