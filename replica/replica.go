@@ -207,7 +207,7 @@ const (
 // stops reports whether the alarm stops uploads: what we would seal might go to a false stream.
 func (k AlarmKind) stops() bool { return k == AlarmFork || k == AlarmRollback || k == AlarmWithheld }
 
-// HasVault reports whether the device has a vault.
+// HasVault reports whether the device has a vault. One of a later version is NotYet: nobody may begin anew over it.
 func HasVault(d journal.Dir) (bool, error) {
 	f, err := d.Open(vaultFile)
 	if err != nil {
@@ -215,6 +215,9 @@ func HasVault(d journal.Dir) (bool, error) {
 	}
 	defer f.Close()
 	n, err := f.Size()
+	if n > seal.VaultSize {
+		return true, krama.E("replica.HasVault", krama.NotYet, "a vault of a later version")
+	}
 	return n == seal.VaultSize, hostError("replica.HasVault", err)
 }
 
@@ -227,6 +230,8 @@ func hostError(op string, err error) error {
 		return &krama.Error{Op: op, Kind: krama.Full, Err: err}
 	case errors.Is(err, journal.ErrBusy):
 		return &krama.Error{Op: op, Kind: krama.Conflict, Err: err}
+	case errors.Is(err, journal.ErrNewer):
+		return &krama.Error{Op: op, Kind: krama.NotYet, Err: err}
 	case errors.Is(err, journal.ErrNot):
 		return &krama.Error{Op: op, Kind: krama.Tampered, Err: err}
 	}
@@ -394,7 +399,9 @@ func OpenKey(d journal.Dir, words string) (vk [32]byte, err error) {
 	}
 	defer f.Close()
 	b := make([]byte, seal.VaultSize)
-	if n, err := f.Size(); err != nil || n != seal.VaultSize {
+	if n, err := f.Size(); err == nil && n > seal.VaultSize {
+		return vk, krama.E(op, krama.NotYet, "a vault of a later version")
+	} else if err != nil || n != seal.VaultSize {
 		return vk, krama.E(op, krama.NotFound, "no vault")
 	}
 	if _, err := f.ReadAt(b, 0); err != nil {
@@ -428,12 +435,19 @@ func (r *Replica) openJournal(vk [32]byte) error {
 	if err != nil {
 		return hostError(op, err)
 	}
+	if n, err := f.Size(); gen == 0 && err == nil && n == 0 {
+		f.Close()
+		return krama.E(op, krama.Tampered, "the journal's key cannot be read")
+	}
 	if err := r.read(f, key); err != nil {
 		f.Close()
 		return hostError(op, err)
 	}
 	if r.report.Damaged > 0 && !slices.ContainsFunc(r.alarms, func(a Alarm) bool { return a.What == AlarmDamaged }) {
 		return r.raise(Alarm{What: AlarmDamaged})
+	}
+	if r.dev == nil {
+		return nil // new, or not the journal that this device had: what lies beside it stays
 	}
 	return r.removeOldJournals()
 }
