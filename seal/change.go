@@ -154,7 +154,7 @@ func (s *Statement) parseChange(typ string, f [][]byte, sized func(...int) bool)
 		}
 		s.ReleasePin = &ReleasePin{[32]byte(f[0]), [32]byte(f[1]), parted(f[2])}
 	default:
-		return malformed("statement")
+		return krama.E("seal.ParseStatement", krama.NotYet, "a statement of a later version")
 	}
 	return nil
 }

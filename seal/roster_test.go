@@ -128,6 +128,15 @@ func TestRosterFoldsAndReplays(t *testing.T) {
 	}
 }
 
+// later says a statement of a type that this version does not know.
+func (h *house) later(d *Device, typ string) error {
+	raw := enc("roster "+typ, make([]byte, 16), u64(99), make([]byte, 16))
+	hd := Header{Author: d.ID(), Kind: EnvRoster, Head: h.roster.Head, Roster: h.roster.At()}
+	wire, _ := h.epoch.Seal(rand.Reader, d, hd, []Item{{Kind: KindStatement, Body: StatementBody(raw)}}, nil)
+	env, _ := h.epoch.Open(wire)
+	return h.roster.Apply(env)
+}
+
 func TestRosterRefuses(t *testing.T) {
 	c := krama.CircleID{7}
 	for name, tc := range map[string]struct {
@@ -171,13 +180,13 @@ func TestRosterRefuses(t *testing.T) {
 				s.DeviceAdd = &DeviceAdd{krama.MemberID{2}, d.Request(), 1, ByScan, q32(3), d.Proof(h.roster.Org, q32(4))}
 			}))
 		}, krama.Tampered},
-		"a later version's statement": {func(h *house, w *Device) error {
-			raw := enc("roster partner.pin", make([]byte, 16), u64(99), make([]byte, 16))
-			hd := Header{Author: h.founder.ID(), Kind: EnvRoster, Head: h.roster.Head, Roster: h.roster.At()}
-			wire, _ := h.epoch.Seal(rand.Reader, h.founder, hd, []Item{{Kind: KindStatement, Body: StatementBody(raw)}}, nil)
-			env, _ := h.epoch.Open(wire)
-			return h.roster.Apply(env)
-		}, krama.NotYet},
+		"a later version's statement":               {func(h *house, w *Device) error { return h.later(h.founder, "partner.pin") }, krama.NotYet},
+		"a statement nobody has named":              {func(h *house, w *Device) error { return h.later(h.founder, "x.y") }, krama.NotYet},
+		"a later version's statement by a stranger": {func(h *house, w *Device) error { return h.later(w, "partner.pin") }, krama.NotAllowed},
+		"a later version's statement by a worker": {func(h *house, w *Device) error {
+			h.must(h.say(h.founder, h.statement(func(s *Statement) { s.EpochGrant = &EpochGrant{Device: w.ID()} })))
+			return h.later(w, "x.y")
+		}, krama.NotAllowed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := found(t)
