@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"crypto/ed25519"
 	"testing"
 	"time"
 
@@ -151,4 +152,31 @@ func TestRecoveryVeto(t *testing.T) {
 	w.now = w.now.Add(73 * time.Hour)
 	w.sync(e)
 	w.must(e.RemoveDevice(ctx, a.dev.ID(), seal.ReasonLost, nil))
+}
+
+// TestTrusteesMailboxIsFilledAgain has a worker, who holds the programme's control key, empty what the trustees need.
+func TestTrusteesMailboxIsFilledAgain(t *testing.T) {
+	w := newSmallWorld(t)
+	ctx := context.Background()
+	worker := w.phone()
+	w.contact(worker, w.person(worker))
+	w.sync(worker, w.desk)
+	cards, _, err := w.desk.SetTrustees(ctx, 2, 3)
+	w.must(err)
+	w.sync(worker, w.desk)
+	tr, st := worker.roster.Trustees, worker.streams[krama.OrgCircle]
+	box := seal.Mailbox(tr.ID(), seal.KemHash(tr.KemPub))
+	id := seal.ProgrammeID(st.known[0].ControlKey().Public().(ed25519.PublicKey))
+	if _, err := worker.call(ctx, st.epoch.ControlKey(), seal.PathBoxKeep, id, seal.Frame(box[:])); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.fresh().Recover(ctx, cards[:2], "", true, nil); krama.KindOf(err) != krama.NotFound {
+		t.Fatalf("the mailbox is not empty: %v; the test proves nothing", err)
+	}
+	w.now = w.now.Add(7 * 24 * time.Hour)
+	w.sync(w.desk)
+	w.must(w.desk.Maintain(ctx))
+	d := w.fresh()
+	w.must(d.Recover(ctx, cards[:2], "", true, nil))
+	w.have(w.desk.all(), d)
 }
