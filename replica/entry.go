@@ -32,6 +32,7 @@ const (
 	tagLetterDo = 'Y' // letter's id: dealt with
 	tagOrphan   = 'W' // circle, author, subject, kind, body: lost by the relay, not yet sent again by its author
 	tagClear    = 'Z' // circle, epoch: its rollback is mended
+	tagControl  = 'U' // seed of a control key
 	tagAbandon  = 'B' // circle, epoch: what was read of it is not the history that was signed; it is read again
 	tagTidy     = 'M' // everything before was rewritten and holds nothing that had to go
 )
@@ -261,6 +262,8 @@ func (r *Replica) restore(tag byte, b []byte) error {
 			item: seal.Item{Subject: krama.SubjectID(it[2]), Kind: seal.ItemKind(it[3][0]), Body: own(it[4])}})
 	case tag == tagClear && sized(16, 4):
 		r.mended(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
+	case tag == tagControl && sized(32):
+		r.addControl([32]byte(it[0]))
 	case tag == tagAbandon && sized(16, 4):
 		return r.abandon(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
 	case tag == tagTidy:

@@ -65,6 +65,9 @@ func (r *Replica) Found(ctx context.Context, relay, token string) error {
 			return err
 		}
 	}
+	if err := r.tendControl(ctx); err != nil {
+		return err
+	}
 	return r.Sync(ctx, nil)
 }
 
@@ -97,13 +100,10 @@ func (r *Replica) openEpoch(ctx context.Context, ep *seal.Epoch) error {
 
 func (r *Replica) createStream(ctx context.Context, ep *seal.Epoch) error {
 	r.mu.Lock()
-	control := r.streams[krama.OrgCircle].epoch.ControlKey()
 	h := r.streams[ep.Circle].head
 	r.mu.Unlock()
 	id := ep.StreamID()
-	_, err := r.call(ctx, control, seal.PathCreate, seal.ProgrammeID(control.Public().(ed25519.PublicKey)),
-		seal.Frame(id[:], ep.StreamKey().Public().(ed25519.PublicKey), h.H[:], nil))
-	return err
+	return r.controlCall(ctx, seal.PathCreate, seal.Frame(id[:], ep.StreamKey().Public().(ed25519.PublicKey), h.H[:], nil))
 }
 
 // retentionDays is how long a circle's records are kept, from the threat model's defaults; issue of dates is the office's.

@@ -95,6 +95,9 @@ func (r *Replica) remove(ctx context.Context, what func() (bool, func(*seal.Stat
 	if err := r.act(ctx, what); err != nil {
 		return err
 	}
+	if err := r.tendControl(ctx); err != nil { // before anything else: an admin's device may be the one that goes
+		return err
+	}
 	due := r.Due()
 	for i, c := range due {
 		progress(i, len(due))

@@ -63,12 +63,15 @@ func (r *Replica) Mail() (out []*Mail) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range r.letters {
-		if m.Kind != seal.LetterWiped {
+		if m.wanted() {
 			out = append(out, m)
 		}
 	}
 	return out
 }
+
+// wanted reports whether a person must decide about the letter.
+func (m *Mail) wanted() bool { return m.Kind == seal.LetterLate || m.Kind == seal.LetterDraft }
 
 // WipedDevices lists the removed devices that said they are empty.
 func (r *Replica) WipedDevices() map[krama.DeviceID]krama.Day {
@@ -137,6 +140,18 @@ func (r *Replica) fetchMail(ctx context.Context) error {
 			if from == nil || !l.Check(r.roster.Org, me, from.Request.SigPub, sig) {
 				break
 			}
+			if l.Kind == seal.LetterControl {
+				if from.Removed == 0 && r.roster.Members[from.Member].Roles&krama.RoleAdmin != 0 {
+					if err := r.takeControl(l.Body); err != nil {
+						return err
+					}
+				}
+				if err := r.commit(tagged(tagLetterDo, id[:])); err != nil {
+					return err
+				}
+				r.done[id] = true
+				break
+			}
 			m := &Mail{ID: id, Kind: l.Kind, From: l.From, Day: krama.DayOf(r.Now()), body: l.Body}
 			if err := r.commit(letterEntry(m)); err != nil {
 				return err
@@ -148,23 +163,37 @@ func (r *Replica) fetchMail(ctx context.Context) error {
 	return nil
 }
 
-// post sends letters to every admin's device.
+// post sends letters to every other admin's device.
 func (r *Replica) post(ctx context.Context, k seal.LetterKind, bodies ...[]byte) error {
+	r.mu.Lock()
+	var to []krama.DeviceID
+	if r.dev != nil {
+		for _, d := range r.adminDevices() {
+			if d != r.dev.ID() {
+				to = append(to, d)
+			}
+		}
+	}
+	r.mu.Unlock()
+	if len(to) == 0 && len(bodies) > 0 {
+		return krama.E("replica.post", krama.NotFound, "no admin to write to")
+	}
+	return r.postTo(ctx, to, k, bodies...)
+}
+
+func (r *Replica) postTo(ctx context.Context, to []krama.DeviceID, k seal.LetterKind, bodies ...[]byte) error {
 	r.mu.Lock()
 	var pairs [][]byte
 	var err error
-	if e := r.roster.Latest(krama.OrgCircle); e != nil && r.dev != nil {
-		for d := range e.Keyed {
-			dev := r.roster.Devices[d]
-			if dev.Removed != 0 || d == r.dev.ID() || r.roster.Members[dev.Member].Roles&krama.RoleAdmin == 0 {
-				continue
+	for _, d := range to {
+		for _, b := range bodies {
+			if r.dev == nil || err != nil {
+				break
 			}
-			for _, b := range bodies {
-				var w []byte
-				if w, err = seal.SealLetter(r.roster.Org, r.dev, d, dev.KemPub, k, b); err != nil {
-					break
-				}
-				box := seal.Mailbox(d, seal.KemHash(dev.KemPub))
+			pub := r.roster.Devices[d].KemPub
+			var w []byte
+			if w, err = seal.SealLetter(r.roster.Org, r.dev, d, pub, k, b); err == nil {
+				box := seal.Mailbox(d, seal.KemHash(pub))
 				pairs = append(pairs, box[:], w)
 			}
 		}
@@ -172,9 +201,6 @@ func (r *Replica) post(ctx context.Context, k seal.LetterKind, bodies ...[]byte)
 	r.mu.Unlock()
 	if err != nil {
 		return err
-	}
-	if len(pairs) == 0 && len(bodies) > 0 {
-		return krama.E("replica.post", krama.NotFound, "no admin to write to")
 	}
 	return r.putBoxes(ctx, pairs)
 }

@@ -115,6 +115,16 @@ func (r *Replica) keepRecovery(ctx context.Context) error {
 	items := [][]byte{box[:]}
 	boot, err := seal.SealBootstrap(r.roster.Org, t.ID(), t.KemPub, r.bootstrap())
 	items = append(items, boot)
+	if len(r.controls) > 0 && err == nil {
+		var body, w []byte
+		for _, c := range r.controls {
+			body = append(body, c[:]...)
+		}
+		mark = append(mark, body[len(body)-4:]...) // four bytes of a seed in our own sealed file
+		if w, err = seal.SealLetter(r.roster.Org, r.dev, t.ID(), t.KemPub, seal.LetterControl, body); err == nil {
+			items = append(items, w)
+		}
+	}
 	for _, c := range circles {
 		st, latest := r.streams[c], r.roster.Latest(c)
 		if err != nil || st == nil || latest == nil || st.known[latest.Epoch] == nil {
@@ -213,6 +223,22 @@ func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, 
 	}
 	if err := r.readRoster(ctx, progress); err != nil {
 		return err
+	}
+	for _, it := range items {
+		l, sig, err := seal.OpenLetter(org, key, it)
+		if err != nil || l.Kind != seal.LetterControl {
+			continue
+		}
+		from := roster.Devices[l.From]
+		if from == nil || roster.Members[from.Member].Roles&krama.RoleAdmin == 0 || !l.Check(org, key.ID(), from.Request.SigPub, sig) {
+			continue
+		}
+		r.mu.Lock()
+		err = r.takeControl(l.Body)
+		r.mu.Unlock()
+		if err != nil {
+			return err
+		}
 	}
 	use := &seal.RecoveryUse{Device: r.dev.Request()}
 	if !total {

@@ -96,6 +96,7 @@ type Replica struct {
 	alarms    []Alarm
 	values    map[string]string
 	letters   []*Mail
+	controls  [][32]byte        // seeds of the programme's control keys, the newest last; admins' devices only
 	done      map[[32]byte]bool // letters that were decided
 	orphans   map[[32]byte]orphan
 	shreds    []Shred
@@ -251,6 +252,7 @@ func (r *Replica) clear() {
 	r.kinds = map[krama.CircleID]krama.CircleKind{krama.OrgCircle: krama.KindOrg}
 	r.waiting, r.opening, r.outbox, r.sealed, r.alarms, r.letters, r.shreds = nil, map[krama.CircleID]*seal.Epoch{}, nil, nil, nil, nil, nil
 	r.values, r.orphans, r.shredded = map[string]string{}, map[[32]byte]orphan{}, map[krama.SubjectID]bool{}
+	r.controls = nil
 	r.done, r.shut = map[[32]byte]bool{}, map[krama.CircleID]uint32{}
 	r.passed = map[place]int{}
 	r.rewraps, r.seen = map[rewrap]bool{}, map[krama.DeviceID]uint64{}
@@ -583,7 +585,7 @@ func (r *Replica) Status() Status {
 	}
 	s.Alarms = slices.Clone(r.alarms)
 	for _, m := range r.letters {
-		if m.Kind != seal.LetterWiped {
+		if m.wanted() {
 			s.Mail++
 		}
 	}

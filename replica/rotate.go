@@ -196,41 +196,6 @@ func (r *Replica) putBoxes(ctx context.Context, pairs [][]byte) error {
 	return nil
 }
 
-// controlCall makes an administrator's call. The relay knows one control key at a time; when it is an older one, because
-// a rotation was cut or the relay was restored, that one hands over to the newest.
-func (r *Replica) controlCall(ctx context.Context, path string, payload []byte) error {
-	r.mu.Lock()
-	st := r.streams[krama.OrgCircle]
-	if st == nil || st.known[0] == nil {
-		r.mu.Unlock()
-		return krama.E("replica.control", krama.NotAllowed, "circle 0's history is not here")
-	}
-	id := seal.ProgrammeID(st.known[0].ControlKey().Public().(ed25519.PublicKey))
-	var keys []ed25519.PrivateKey
-	for e := int(st.epoch.Epoch); e >= 0; e-- {
-		if k := st.known[uint32(e)]; k != nil {
-			keys = append(keys, k.ControlKey())
-		}
-	}
-	r.mu.Unlock()
-	var err error
-	for i, k := range keys {
-		if i > 0 { // an older key that still works hands over first
-			if _, err = r.call(ctx, k, seal.PathControl, id, seal.Frame(keys[0].Public().(ed25519.PublicKey))); krama.KindOf(err) == krama.NotAllowed && err != nil {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-		}
-		_, err = r.call(ctx, keys[0], path, id, payload)
-		if err == nil || krama.KindOf(err) != krama.NotAllowed || i > 0 {
-			return err
-		}
-	}
-	return err
-}
-
 // remake makes the streams of a circle that the roster shows and the relay does not have: after a rotation that was cut,
 // or after the relay was restored from a backup. Only an admin can; it reports whether it did.
 func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
@@ -291,6 +256,9 @@ func (r *Replica) Maintain(ctx context.Context) error {
 		return nil
 	}
 	if err := r.removeUnseen(ctx); err != nil {
+		return err
+	}
+	if err := r.tendControl(ctx); err != nil {
 		return err
 	}
 	var errs []error

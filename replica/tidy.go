@@ -358,6 +358,9 @@ func (r *Replica) tidyTail() (out [][]byte) {
 	for _, m := range r.letters {
 		out = append(out, letterEntry(m))
 	}
+	for _, s := range r.controls {
+		out = append(out, tagged(tagControl, s[:]))
+	}
 	for id := range r.done {
 		out = append(out, tagged(tagLetterDo, id[:]))
 	}

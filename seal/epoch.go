@@ -51,13 +51,8 @@ func (e *Epoch) StreamKey() ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(deriveCtx(e.ES[:], nil, 32, "stream access", e.Context))
 }
 
-// ControlKey returns the key that administers the programme at the relay. Circle 0's open epoch has it; at every rotation
-// the old key hands over to the new one.
-//
-// BUG: every device in the roster holds ES of circle 0, and so this key, not only those of admins. It opens and forges
-// nothing, but whoever holds an unlocked phone can hand the programme at the relay to a key of her own, after which no
-// rotation can be finished and nobody can sync until the relay's steward puts the key back; or empty the trustees' mailbox,
-// or drop keyring pages. It should come from a secret that only admins' devices are given.
+// ControlKey returns the key that a programme is founded with at the relay. Every device could make it, so the founder
+// replaces it at once by one that only admins have.
 func (e *Epoch) ControlKey() ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(deriveCtx(e.ES[:], nil, 32, "relay control", e.Context))
 }

@@ -23,6 +23,8 @@ const (
 	LetterLate  LetterKind = 1 // items that a removed device had not sent
 	LetterWiped LetterKind = 2 // the device has destroyed its vault
 	LetterDraft LetterKind = 3 // a statement and its first signature
+	// LetterControl carries the seeds of the programme's control keys, the newest last, from one admin's device to another.
+	LetterControl LetterKind = 4
 )
 
 // letterMin is the least plaintext: letters are padded so that a short one looks like any other.

@@ -1,0 +1,180 @@
+package replica
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"io"
+	"slices"
+	"strings"
+
+	"krama"
+	"krama/seal"
+)
+
+// The key that administers the programme at the relay is the admins' own: whoever has it could take the relay away from
+// everybody, so no worker's phone may. A programme is founded with a key that circle 0 gives; the founder replaces it at
+// once by one that she draws, and gives that to the other admins' devices and to the trustees' mailbox by letter. It is
+// drawn anew when an admin's device goes.
+
+// keepControl makes seeds the newest control keys, the last the newest of all. Called with the lock held.
+func (r *Replica) keepControl(seeds ...[32]byte) error {
+	var entries [][]byte
+	for _, s := range seeds {
+		entries = append(entries, tagged(tagControl, s[:]))
+	}
+	if err := r.commit(entries...); err != nil {
+		return err
+	}
+	for _, s := range seeds {
+		r.addControl(s)
+	}
+	return nil
+}
+
+func (r *Replica) addControl(s [32]byte) {
+	r.controls = append(slices.DeleteFunc(r.controls, func(o [32]byte) bool { return o == s }), s)
+}
+
+// controlKeys lists the keys that the relay may know, newest first: the admins' own, then those that circle 0 gave.
+func (r *Replica) controlKeys() (id [16]byte, keys []ed25519.PrivateKey, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st := r.streams[krama.OrgCircle]
+	if st == nil || st.known[0] == nil {
+		return id, nil, krama.E("replica.control", krama.NotAllowed, "circle 0's history is not here")
+	}
+	for _, s := range slices.Backward(r.controls) {
+		keys = append(keys, ed25519.NewKeyFromSeed(s[:]))
+	}
+	for e := int(st.epoch.Epoch); e >= 0; e-- {
+		if k := st.known[uint32(e)]; k != nil {
+			keys = append(keys, k.ControlKey())
+		}
+	}
+	return seal.ProgrammeID(st.known[0].ControlKey().Public().(ed25519.PublicKey)), keys, nil
+}
+
+// controlCall makes an administrator's call. The relay knows one control key at a time; when it is an older one, because
+// a change was cut or the relay was restored, that one hands over to the newest.
+func (r *Replica) controlCall(ctx context.Context, path string, payload []byte) error {
+	id, keys, err := r.controlKeys()
+	if err != nil {
+		return err
+	}
+	for i, k := range keys {
+		if i > 0 {
+			if _, err = r.call(ctx, k, seal.PathControl, id, seal.Frame(keys[0].Public().(ed25519.PublicKey))); krama.KindOf(err) == krama.NotAllowed && err != nil {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+		}
+		_, err = r.call(ctx, keys[0], path, id, payload)
+		if err == nil || krama.KindOf(err) != krama.NotAllowed || i > 0 {
+			return err
+		}
+	}
+	return err
+}
+
+// adminDevices lists the devices that can act as admins now. Called with the lock held.
+func (r *Replica) adminDevices() (out []krama.DeviceID) {
+	e := r.roster.Latest(krama.OrgCircle)
+	if e == nil {
+		return nil
+	}
+	for d := range e.Keyed {
+		if dev := r.roster.Devices[d]; dev.Removed == 0 && r.roster.Members[dev.Member].Roles&krama.RoleAdmin != 0 {
+			out = append(out, d)
+		}
+	}
+	slices.SortFunc(out, func(a, b krama.DeviceID) int { return slices.Compare(a[:], b[:]) })
+	return out
+}
+
+// controlSet names the value that says which devices knew the newest control key when it was drawn or given.
+const controlSet = ".control"
+
+// tendControl draws a control key when there is none of the admins' own yet or a device that knew it is an admin's no
+// more, hands the programme over to it, and gives it to admins' devices that do not have it.
+func (r *Replica) tendControl(ctx context.Context) error {
+	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
+	me, roles := r.rolesLocked()
+	admins := r.adminDevices()
+	if roles&krama.RoleAdmin == 0 || !slices.Contains(admins, me) {
+		r.mu.Unlock()
+		return nil
+	}
+	knew := strings.Fields(r.values[controlSet])
+	draw := len(r.controls) == 0
+	for _, d := range knew {
+		draw = draw || !slices.ContainsFunc(admins, func(a krama.DeviceID) bool { return a.String() == d })
+	}
+	var err error
+	if draw {
+		var seed [32]byte
+		if _, err = io.ReadFull(r.Rand, seed[:]); err == nil {
+			err = r.keepControl(seed)
+		}
+		knew = []string{me.String()}
+	}
+	var body []byte
+	for _, s := range r.controls {
+		body = append(body, s[:]...)
+	}
+	r.mu.Unlock()
+	if err != nil {
+		return krama.Wrap("replica.control", err)
+	}
+	if draw {
+		if err := r.SetValue(controlSet, strings.Join(knew, " ")); err != nil {
+			return err
+		}
+	}
+	if draw || r.Value(controlSet+".at") != hex.EncodeToString(body[max(0, len(body)-4):]) {
+		_, keys, err := r.controlKeys()
+		if err != nil {
+			return err
+		}
+		if err := r.controlCall(ctx, seal.PathControl, seal.Frame(keys[0].Public().(ed25519.PublicKey))); err != nil {
+			return err
+		}
+		if err := r.SetValue(controlSet+".at", hex.EncodeToString(body[max(0, len(body)-4):])); err != nil {
+			return err
+		}
+	}
+	for _, d := range admins {
+		if d == me || slices.Contains(knew, d.String()) {
+			continue
+		}
+		if err := r.postTo(ctx, []krama.DeviceID{d}, seal.LetterControl, body); err != nil {
+			return err
+		}
+		knew = append(knew, d.String())
+		if err := r.SetValue(controlSet, strings.Join(knew, " ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeControl takes up the control keys of a letter, the newest last, unless it tells nothing new. Where two admins drew at
+// once, the one whose letter comes to the other stands. Called with the lock held.
+func (r *Replica) takeControl(body []byte) error {
+	var seeds [][32]byte
+	fresh := false
+	for ; len(body) >= 32; body = body[32:] {
+		seeds = append(seeds, [32]byte(body))
+		fresh = fresh || !slices.Contains(r.controls, [32]byte(body))
+	}
+	if !fresh {
+		return nil
+	}
+	return r.keepControl(seeds...)
+}
