@@ -223,7 +223,7 @@ func (r *Replica) settle(c krama.CircleID) (more bool, err error) {
 			return false, err
 		}
 		// We were shown another history than the admin who signed the close. Hers counts: it is read from the start, ours is
-		// sent again, and what colleagues wrote into the other one is kept for them. The alarm stays for people to see.
+		// sent again, and what colleagues wrote into the other one is kept for them. The alarm is kept as an answered one.
 		if err := r.commit(tagged(tagAbandon, c[:], u32(p.epoch))); err != nil {
 			return false, err
 		}

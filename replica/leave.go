@@ -116,7 +116,8 @@ func (r *Replica) removeUnseen(ctx context.Context) error {
 	r.mu.Lock()
 	var list []krama.DeviceID
 	for id, d := range r.roster.Devices {
-		if d.Removed == 0 && id != r.dev.ID() && r.seen[id] != 0 && r.Now().Sub(time.UnixMilli(int64(r.seen[id]))) > unseenAfter {
+		seen := max(r.seen[id], d.KemMS) // a device that never wrote was last seen when it was enrolled
+		if d.Removed == 0 && id != r.dev.ID() && seen != 0 && r.Now().Sub(time.UnixMilli(int64(seen))) > unseenAfter {
 			list = append(list, id)
 		}
 	}

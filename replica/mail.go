@@ -326,5 +326,33 @@ func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
 	if err != nil {
 		return krama.Wrap(op, err)
 	}
+	if st, ok := m.Statement(); ok {
+		if err := r.complete2(ctx, st); err != nil {
+			return krama.Wrap(op, err)
+		}
+	}
 	return r.Decline(id)
+}
+
+// complete2 gives the keys that a statement opens now that two have signed it.
+func (r *Replica) complete2(ctx context.Context, st *seal.Statement) error {
+	var devices []krama.DeviceID
+	r.mu.Lock()
+	switch {
+	case st.EpochGrant != nil:
+		devices = append(devices, st.EpochGrant.Device)
+	case st.MemberRole != nil:
+		for id, d := range r.roster.Devices {
+			if d.Member == st.MemberRole.Member && d.Removed == 0 {
+				devices = append(devices, id)
+			}
+		}
+	}
+	r.mu.Unlock()
+	for _, d := range devices {
+		if err := r.grant(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
 }

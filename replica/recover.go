@@ -306,10 +306,19 @@ func (r *Replica) CoolingOff() time.Time {
 	return time.UnixMilli(int64(d.CoolOff))
 }
 
-// PinRelease says in the roster which release the programme runs.
-func (r *Replica) PinRelease(ctx context.Context, pin seal.ReleasePin) error {
-	return r.act(ctx, func() (bool, func(*seal.Statement)) {
-		return r.roster.Release == nil || r.roster.Release.Manifest != pin.Manifest || r.roster.Release.Phone != pin.Phone,
-			func(s *seal.Statement) { s.ReleasePin = &pin }
+// PinRelease says in the roster which release the programme runs. With two admins the second must sign; drafted says so.
+func (r *Replica) PinRelease(ctx context.Context, pin seal.ReleasePin) (drafted bool, err error) {
+	fill := func(s *seal.Statement) { s.ReleasePin = &pin }
+	if err := r.readRoster(ctx, nothing); err != nil {
+		return false, err
+	}
+	r.mu.Lock()
+	two := r.roster.AdminsNeeded() > 1
+	r.mu.Unlock()
+	if two {
+		return true, r.Draft(ctx, fill)
+	}
+	return false, r.act(ctx, func() (bool, func(*seal.Statement)) {
+		return r.roster.Release == nil || r.roster.Release.Manifest != pin.Manifest || r.roster.Release.Phone != pin.Phone, fill
 	})
 }

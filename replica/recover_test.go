@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"crypto/ed25519"
 	"testing"
 	"time"
 
@@ -154,7 +153,7 @@ func TestRecoveryVeto(t *testing.T) {
 	w.must(e.RemoveDevice(ctx, a.dev.ID(), seal.ReasonLost, nil))
 }
 
-// TestTrusteesMailboxIsFilledAgain has a worker, who holds the programme's control key, empty what the trustees need.
+// TestTrusteesMailboxIsFilledAgain has somebody with the programme's control key empty what the trustees need.
 func TestTrusteesMailboxIsFilledAgain(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()
@@ -164,12 +163,9 @@ func TestTrusteesMailboxIsFilledAgain(t *testing.T) {
 	cards, _, err := w.desk.SetTrustees(ctx, 2, 3)
 	w.must(err)
 	w.sync(worker, w.desk)
-	tr, st := worker.roster.Trustees, worker.streams[krama.OrgCircle]
+	tr := worker.roster.Trustees
 	box := seal.Mailbox(tr.ID(), seal.KemHash(tr.KemPub))
-	id := seal.ProgrammeID(st.known[0].ControlKey().Public().(ed25519.PublicKey))
-	if _, err := worker.call(ctx, st.epoch.ControlKey(), seal.PathBoxKeep, id, seal.Frame(box[:])); err != nil {
-		t.Fatal(err)
-	}
+	w.must(w.desk.controlCall(ctx, seal.PathBoxKeep, seal.Frame(box[:])))
 	if err := w.fresh().Recover(ctx, cards[:2], "", true, nil); krama.KindOf(err) != krama.NotFound {
 		t.Fatalf("the mailbox is not empty: %v; the test proves nothing", err)
 	}

@@ -169,7 +169,7 @@ func (s *Server) device(w http.ResponseWriter, r *http.Request) {
 }
 
 // removeReasons are those a person chooses from; the others the program gives by itself.
-var removeReasons = []seal.Reason{seal.ReasonLost, seal.ReasonTaken, seal.ReasonLeft, seal.ReasonReplaced}
+var removeReasons = []seal.Reason{seal.ReasonLost, seal.ReasonTaken, seal.ReasonLeft, seal.ReasonReplaced, seal.ReasonCloned}
 
 func (s *Server) deviceRemove(w http.ResponseWriter, r *http.Request) {
 	id, ok := s.deviceID(w, r)

@@ -180,7 +180,7 @@ func TestEraseAPerson(t *testing.T) {
 		g.syncOffice()
 	}
 	_, page, _ = g.ask(g.desk, "GET", "/erasures")
-	g.want(page, "Complete: nothing")
+	g.want(page, "Complete: no device")
 	if strings.Contains(page, code) {
 		t.Error("the list of erasures names her")
 	}

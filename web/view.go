@@ -323,3 +323,13 @@ func orElse(v, other string) string {
 	}
 	return v
 }
+
+// answered lists the alarms that a later look or an admin's signature has answered.
+func answered(all []replica.Alarm) (out []replica.Alarm) {
+	for _, a := range all {
+		if a.Mended {
+			out = append(out, a)
+		}
+	}
+	return out
+}

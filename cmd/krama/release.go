@@ -277,10 +277,14 @@ func releasePin(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer desk.Close()
-	if err := desk.PinRelease(ctx, seal.ReleasePin{Manifest: r.ManifestHash(), Phone: r.Phone(), Keys: pinned}); err != nil {
+	drafted, err := desk.PinRelease(ctx, seal.ReleasePin{Manifest: r.ManifestHash(), Phone: r.Phone(), Keys: pinned})
+	if err != nil {
 		return err
 	}
 	describe(e, r)
+	if drafted {
+		fmt.Fprintln(e.err, "hint: a second admin must sign on her desk, under Devices, Waiting")
+	}
 	return nil
 }
 

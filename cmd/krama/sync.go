@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	"krama"
 	"krama/replica"
 )
 
@@ -35,7 +37,11 @@ func syncOnce(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return hint{err, "nothing is lost; try again when the relay can be reached"}
 	}
+	if err := r.Maintain(ctx); err != nil && krama.KindOf(err) != krama.Offline {
+		return hint{err, "everything is sent; what is due goes on at the next try"}
+	}
 	s := r.Status()
+	s.Alarms = slices.DeleteFunc(s.Alarms, func(a replica.Alarm) bool { return a.Mended })
 	people, contacts := st.Counts()
 	fmt.Fprintf(e.out, "people %d\ncontacts %d\nunsent %d\nalarms %d\n", people, contacts, s.Unsent, len(s.Alarms))
 	if len(s.Alarms) > 0 {

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"krama"
+	"krama/replica"
+	"krama/web"
+)
+
+var joinCommand = command{"join", "enrol this computer as another desk", `Usage: krama join --relay URL [--data DIR]
+
+Makes this computer a desk of a programme that exists: a second admin's, for example, so that two
+can sign. It prints a code for the first desk (Devices, Enrol a phone: paste it), asks for that
+desk's code, and waits until it is enrolled. The four words that lock it are printed once.
+
+Do it in one room, or send the codes as text and compare the digits by voice: both sides show them.
+
+  --relay URL   the relay's address
+  --data DIR    the desk's folder (default: krama/desk in your configuration folder)
+`, nil}
+
+// joinEvery is how often a waiting desk looks whether it was enrolled.
+const joinEvery = 2 * time.Second
+
+func joinProgramme(ctx context.Context, e *env, args []string) error {
+	f := e.flags(joinCommand)
+	relay, data := f.String("relay", "", ""), f.String("data", "", "")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	if *relay == "" {
+		f.Usage()
+		return errUsage
+	}
+	dir, err := deskDir(*data)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "vault")); err == nil {
+		return hint{krama.E("join", krama.Conflict, "this folder holds a desk already"), "open it with: krama desk --data " + dir}
+	}
+	c := deskReplica(dir)
+	words, err := web.DrawWords(c.Rand)
+	if err != nil {
+		return err
+	}
+	r, err := replica.Create(c, strings.Join(words, " "))
+	if err != nil {
+		return err
+	}
+	joined := false
+	defer func() {
+		r.Close()
+		if !joined { // nobody has anything of this device but a request that was not answered
+			replica.Wipe(c.Dir)
+		}
+	}()
+	if err := r.Introduce(ctx, strings.TrimRight(*relay, "/")); err != nil {
+		return hint{err, "is the relay running and reachable at " + *relay + "?"}
+	}
+	fmt.Fprintln(e.out, r.Scan1().String())
+	fmt.Fprintln(e.err, "Paste this code on the first desk: Devices, Enrol a phone. Then paste its code here:")
+	in := bufio.NewScanner(e.in)
+	for {
+		if !in.Scan() {
+			return hint{krama.E("join", krama.Invalid, "no code was given"), "paste the text under the square of the first desk"}
+		}
+		err := r.Accept(ctx, in.Text())
+		if err == nil {
+			break
+		}
+		if krama.KindOf(err) != krama.Invalid {
+			return err
+		}
+		fmt.Fprintln(e.err, "this is not the office's code; try again:")
+	}
+	fmt.Fprintln(e.err, "digits of this computer, to compare by voice:", r.Safety())
+	fmt.Fprintln(e.err, "waiting for the first desk to finish the enrolment")
+	for {
+		joined, err = r.Join(ctx, nil)
+		if r.State() == replica.Enrolled {
+			joined = true
+			break
+		}
+		if err != nil && krama.KindOf(err) != krama.Offline {
+			return hint{err, "begin again on both sides"}
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err())
+		case <-time.After(joinEvery):
+		}
+	}
+	fmt.Fprintln(e.out, strings.Join(words, " "))
+	fmt.Fprintln(e.err, "These four words open this desk. Learn them; they are not kept anywhere.")
+	fmt.Fprintln(e.err, "hint: krama desk --data", dir)
+	return nil
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bufio"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestSecondDesk enrols another computer as a desk by two codes, with the first desk in a browser.
+func TestSecondDesk(t *testing.T) {
+	dir := t.TempDir()
+	relay := startServe(t, filepath.Join(dir, "relay"), freePort(t))
+	words := relay.found(t, filepath.Join(dir, "desk"))
+	_, first := openDeskInBrowser(t, filepath.Join(dir, "desk"), words)
+	base := first.js(`location.origin`)
+
+	cmd := exec.Command(program(t), "join", "--relay", relay.url, "--data", filepath.Join(dir, "second"))
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	lines := bufio.NewScanner(out)
+	lines.Scan()
+	first.open(base + "/enrol")
+	first.js(`document.querySelector('#label').value='Second',document.querySelector('input[name="role"][value="64"]').click(),document.querySelector('#code').value='` + lines.Text() + `',document.querySelector('form[action="/enrol/scan"] button[type=submit]').click(),''`)
+	first.waitFor(`[data-qr]`)
+	in.Write([]byte("nonsense\n" + first.js(`document.querySelector('[data-qr]').dataset.qr`) + "\n"))
+	first.wait("the enrolment", `(()=>{const b=document.querySelector('form[action="/enrol/finish"] button');if(b)b.click();return document.body.innerText.includes('Enrolled')})()`)
+	lines.Scan()
+	if n := len(strings.Fields(lines.Text())); n != 4 {
+		t.Fatalf("the second desk printed %q", lines.Text())
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	_, second := openDeskInBrowser(t, filepath.Join(dir, "second"), lines.Text())
+	second.open(second.js(`location.origin`) + "/devices")
+	second.wait("both desks", `document.querySelectorAll('table a[href^="/device/"]').length==2`)
+}
