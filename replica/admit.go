@@ -125,7 +125,7 @@ func (r *Replica) openItems(e *entry, env *seal.Envelope, wire []byte) {
 				if ok {
 					it.Item, it.verdict = seal.Item{Subject: s, Kind: k, Body: known[:]}, seal.Fine
 				}
-			} else if it.Item, it.verdict = env.Item(i, keys); r.shredded[s] && k != seal.KindShred { // 10
+			} else if it.Item, it.verdict = env.Item(i, keys); r.shredded[subject{e.circle, s}] && k != seal.KindShred { // 10
 				it.verdict = seal.Shredded
 			}
 			if it.verdict == seal.KeyPending && k == seal.KindShred {
@@ -249,7 +249,7 @@ func (r *Replica) fold(st *stream, a *author, e *entry) error {
 		case seal.KindRewrap:
 			r.askedRewrap(e, it)
 		case seal.KindSubjectKey:
-			if _, ok := r.keys[e.circle][it.Subject]; !ok && !r.shredded[it.Subject] {
+			if _, ok := r.keys[e.circle][it.Subject]; !ok && !r.shredded[subject{e.circle, it.Subject}] {
 				r.keys[e.circle][it.Subject] = seal.SubjectKey(it.Body)
 			}
 		case seal.KindHeartbeat:
@@ -282,7 +282,7 @@ func (r *Replica) fold(st *stream, a *author, e *entry) error {
 }
 
 func (r *Replica) feed(e *entry, it *entryItem) {
-	if it.record == nil || r.shredded[it.Subject] {
+	if it.record == nil || r.shredded[subject{e.circle, it.Subject}] {
 		return
 	}
 	if c := it.record.Circle; c != nil && it.Kind == seal.KindCircleRecord {
@@ -310,7 +310,7 @@ func (r *Replica) retry(st *stream) {
 			if it.verdict != seal.KeyPending {
 				continue
 			}
-			if r.shredded[it.Subject] {
+			if r.shredded[subject{e.circle, it.Subject}] {
 				it.verdict = seal.Shredded
 				continue
 			}

@@ -143,27 +143,28 @@ func (r *Replica) Join(ctx context.Context, progress func(Progress)) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	var boot seal.Bootstrap
-	found := false
+	var epochs []*seal.Epoch
+	var roster *seal.Roster
 	for _, it := range items {
-		if b, err := seal.OpenBootstrap(s.Org, dev, it); err == nil {
-			boot, found = b, true
+		boot, e := seal.OpenBootstrap(s.Org, dev, it)
+		if e != nil {
+			continue
+		}
+		for _, wrap := range seal.FindWraps(items, dev.ID(), boot.EC) {
+			ep, e := seal.OpenWrap(seal.Context{Org: s.Org, Epoch: boot.Epoch}, dev.ID(), dev.KEM, wrap, boot.EC, boot.GC)
+			if e != nil {
+				err = e
+				continue
+			}
+			list := orgEpochs(boot, ep)
+			if ro, e := r.tryRoster(ctx, s.Org, list); e != nil {
+				err = e
+			} else {
+				epochs, roster = list, ro
+			}
 		}
 	}
-	if !found {
-		return false, nil
-	}
-	wrap, ok := seal.FindWrap(items, dev.ID(), boot.EC)
-	if !ok {
-		return false, nil
-	}
-	ep, err := seal.OpenWrap(seal.Context{Org: s.Org, Epoch: boot.Epoch}, dev.ID(), dev.KEM, wrap, boot.EC, boot.GC)
-	if err != nil {
-		return false, err
-	}
-	epochs := orgEpochs(boot, ep)
-	roster, err := r.tryRoster(ctx, s.Org, epochs)
-	if err != nil {
+	if roster == nil {
 		return false, err
 	}
 	if s.Roster.N >= uint64(len(roster.Chain)) || roster.Chain[s.Roster.N] != s.Roster.H {

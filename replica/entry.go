@@ -215,7 +215,7 @@ func (r *Replica) restore(tag byte, b []byte) error {
 	case tag == tagEpoch && sized(32, 16, 4, 32, 32):
 		return r.addEpoch(&seal.Epoch{Context: seal.Context{Org: krama.OrgID(it[0]), Circle: krama.CircleID(it[1]),
 			Epoch: binary.BigEndian.Uint32(it[2])}, ES: [32]byte(it[3]), KG: [32]byte(it[4])})
-	case tag == tagPending && sized(16, 16, 1, -1):
+	case tag == tagPending && sized(16, 16, 1, -1) && (seal.ItemKind(it[2][0]) != seal.KindSubjectKey || len(it[3]) == 32):
 		return r.queue(krama.CircleID(it[0]), seal.Item{Subject: krama.SubjectID(it[1]), Kind: seal.ItemKind(it[2][0]), Body: own(it[3])})
 	case tag == tagSealed && sized(16, 8, -1):
 		r.addSealed(krama.CircleID(it[0]), binary.BigEndian.Uint64(it[1]), own(it[2]))
@@ -279,5 +279,7 @@ func epochEntry(e *seal.Epoch) []byte {
 func (r *Replica) setOrg(org krama.OrgID, relay string) {
 	r.relay = relay
 	r.remote = r.Dial(relay)
-	r.roster = seal.NewRoster(org)
+	if r.roster == nil || r.roster.Org != org { // a try that was cut goes on with what it had
+		r.roster = seal.NewRoster(org)
+	}
 }

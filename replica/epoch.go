@@ -189,7 +189,7 @@ func (r *Replica) takeRing(p place, ring keyring) {
 		return
 	}
 	for s, k := range ring {
-		if _, ok := r.keys[p.circle][s]; !ok && !r.shredded[s] {
+		if _, ok := r.keys[p.circle][s]; !ok && !r.shredded[subject{p.circle, s}] {
 			r.keys[p.circle][s] = k
 		}
 	}
@@ -379,20 +379,22 @@ func (r *Replica) takeWrap(ctx context.Context, e *seal.RosterEpoch, items [][]b
 		return errLocked
 	}
 	me := r.dev.ID()
-	wrap, ok := seal.FindWrap(items, me, e.EC)
-	if !ok {
-		return r.askRewrap(e.Circle, e.Epoch) // any member may supply it
-	}
 	at := seal.Context{Org: r.roster.Org, Circle: e.Circle, Epoch: e.Epoch}
 	var ep *seal.Epoch
-	var err error
-	for _, k := range r.kems() {
-		if ep, err = seal.OpenWrap(at, me, k, wrap, e.EC, e.GC); err == nil {
-			break
+	for _, wrap := range seal.FindWraps(items, me, e.EC) {
+		for _, k := range r.kems() {
+			if got, err := seal.OpenWrap(at, me, k, wrap, e.EC, e.GC); err == nil {
+				ep = got
+			}
 		}
 	}
-	if err != nil {
-		return r.raise(Alarm{What: AlarmTampered, Circle: e.Circle, Epoch: e.Epoch})
+	if ep == nil {
+		if len(seal.FindWraps(items, me, e.EC)) > 0 { // something is there, and it is not what was signed
+			if err := r.raise(Alarm{What: AlarmTampered, Circle: e.Circle, Epoch: e.Epoch}); err != nil {
+				return err
+			}
+		}
+		return r.askRewrap(e.Circle, e.Epoch) // any member may supply it
 	}
 	return r.takeEpoch(ep)
 }

@@ -1,8 +1,10 @@
 package replica
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
+	"strings"
 	"time"
 
 	"krama"
@@ -43,7 +45,7 @@ func (r *Replica) Shred(k krama.CircleKind, s krama.SubjectID, why ShredReason) 
 	if !ok || !r.roster.MayWrite(c, r.streams[c].epoch.Epoch, r.dev.ID(), seal.KindShred) {
 		return krama.E(op, krama.NotAllowed, "this member may not erase here")
 	}
-	if _, known := r.keys[c][s]; !known || r.shredded[s] {
+	if _, known := r.keys[c][s]; !known || r.shredded[subject{c, s}] {
 		return krama.E(op, krama.NotFound, "")
 	}
 	it := seal.Item{Subject: s, Kind: seal.KindShred, Body: []byte{byte(why)}}
@@ -73,12 +75,38 @@ func (r *Replica) shred(e *entry, it *entryItem) {
 	if !slices.ContainsFunc(r.shreds, func(s Shred) bool { return s.Subject == it.Subject && s.Circle == e.circle }) {
 		r.shreds = append(r.shreds, Shred{e.circle, it.Subject, e.epoch, e.author, e.timeMS, why})
 	}
-	r.shredded[it.Subject] = true
+	r.shredded[subject{e.circle, it.Subject}] = true
 	delete(r.keys[e.circle], it.Subject)
 	r.hide(e.circle, it.Subject)
+	r.forget(e.circle, it.Subject)
 	r.outbox = slices.DeleteFunc(r.outbox, func(p *pending) bool {
 		return p.circle == e.circle && p.item.Subject == it.Subject && p.item.Kind == seal.KindSubjectKey
 	})
+}
+
+// forget takes a subject out of what is neither record nor key: drafts of forms, letters, a colleague's lost work.
+func (r *Replica) forget(c krama.CircleID, s krama.SubjectID) {
+	for k := range r.values {
+		if strings.Contains(k, s.String()) {
+			delete(r.values, k)
+		}
+	}
+	for id, o := range r.orphans {
+		if o.circle == c && o.item.Subject == s {
+			delete(r.orphans, id)
+		}
+	}
+	for _, m := range r.letters {
+		if it, err := seal.ParseFrame(m.body, 1<<12); err == nil && m.Kind == seal.LetterLate && len(it)%5 == 0 {
+			var left [][]byte
+			for i := 0; i < len(it); i += 5 {
+				if !bytes.Equal(it[i], c[:]) || !bytes.Equal(it[i+2], s[:]) {
+					left = append(left, it[i:i+5]...)
+				}
+			}
+			m.body = seal.Frame(left...)
+		}
+	}
 }
 
 func (r *Replica) shredSince(c krama.CircleID, epoch uint32) bool {
@@ -116,7 +144,13 @@ func (r *Replica) Erasures() (out []Erasure) {
 			if e.Rotated = int(s.Epoch)+1 < len(ring.Epochs); e.Rotated {
 				opened = ring.Epochs[s.Epoch+1].Opened
 			}
-			for d := range ring.Epochs[s.Epoch].Keyed {
+			had := map[krama.DeviceID]bool{} // whoever was ever keyed before may have a copy of her key
+			for _, ep := range ring.Epochs[:s.Epoch+1] {
+				for d := range ep.Keyed {
+					had[d] = true
+				}
+			}
+			for d := range had {
 				dev := r.roster.Devices[d]
 				switch {
 				case e.Rotated && dev.KemAt > opened, wiped[d]:
@@ -126,7 +160,7 @@ func (r *Replica) Erasures() (out []Erasure) {
 				default:
 					e.Waiting = append(e.Waiting, d)
 					seen := time.UnixMilli(int64(r.seen[d]))
-					if at := seen.Add(unseenAfter); at.After(end) {
+					if at := seen.Add(UnseenAfter); at.After(end) {
 						end = at
 					}
 				}

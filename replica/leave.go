@@ -10,8 +10,9 @@ import (
 	"krama/seal"
 )
 
-// unseenAfter is how long a device may give no sign before it is removed (protocol §10.3).
-const unseenAfter = 90 * 24 * time.Hour
+// UnseenAfter is how long a device may give no sign before a person is told to remove it (protocol §10.3). It is not removed
+// by itself: times are what devices say, and a clock that is wrong by a year must not empty anybody's phone.
+const UnseenAfter = 90 * 24 * time.Hour
 
 // RemoveDevice ends a device's trust and opens new epochs of every circle it was in. Repeating it goes on where it stopped.
 func (r *Replica) RemoveDevice(ctx context.Context, d krama.DeviceID, why seal.Reason, progress func(done, total int)) error {
@@ -111,25 +112,6 @@ func (r *Replica) remove(ctx context.Context, what func() (bool, func(*seal.Stat
 	return nil
 }
 
-// removeUnseen removes devices that gave no sign for 90 days.
-func (r *Replica) removeUnseen(ctx context.Context) error {
-	r.mu.Lock()
-	var list []krama.DeviceID
-	for id, d := range r.roster.Devices {
-		seen := max(r.seen[id], d.KemMS) // a device that never wrote was last seen when it was enrolled
-		if d.Removed == 0 && id != r.dev.ID() && seen != 0 && r.Now().Sub(time.UnixMilli(int64(seen))) > unseenAfter {
-			list = append(list, id)
-		}
-	}
-	r.mu.Unlock()
-	for _, d := range list {
-		if err := r.RemoveDevice(ctx, d, seal.ReasonUnseen, nil); err != nil && krama.KindOf(err) != krama.NotAllowed {
-			return err
-		}
-	}
-	return nil
-}
-
 // leave is what a removed device does when it learns so: it hands its unsent work to the admins, destroys its vault, and
 // says that it did. Without the relay it waits: what is typed is not lost.
 func (r *Replica) leave(ctx context.Context) error {
@@ -139,9 +121,20 @@ func (r *Replica) leave(ctx context.Context) error {
 		r.mu.Unlock()
 		return errLocked
 	}
-	late := r.lateLetters(nil)
+	var list []work
+	for _, p := range r.outbox {
+		list = append(list, work{p.circle, r.dev.ID(), p.item})
+	}
+	late, err := r.lateLetters(list)
+	var gone []byte
+	if org := r.streams[krama.OrgCircle]; err == nil && org != nil {
+		gone, err = seal.SealHandover(r.Rand, org.epoch, org.epoch, r.dev, seal.LetterWiped, nil)
+	}
 	r.mu.Unlock()
-	if err := r.post(ctx, seal.LetterLate, late...); err != nil {
+	if err != nil {
+		return krama.Wrap(op, err)
+	}
+	if err := r.handOver(ctx, late); err != nil {
 		return krama.Wrap(op, err)
 	}
 	if err := Destroy(r.Dir); err != nil {
@@ -154,7 +147,7 @@ func (r *Replica) leave(ctx context.Context) error {
 	if err := Wipe(r.Dir); err != nil {
 		return err
 	}
-	r.post(ctx, seal.LetterWiped, nil) // if it does not arrive, the office shows removed, never wiped
+	r.handOver(ctx, [][]byte{gone}) // if it does not arrive, the office shows removed, never wiped
 	r.Close()
 	return errWiped
 }

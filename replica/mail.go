@@ -25,27 +25,44 @@ type Late struct {
 	Record *krama.Record // nil for keys and for what this version does not know
 }
 
-// Late reads the items of a letter of late work.
-func (m *Mail) Late() (out []Late) {
+// Late reads the items of a letter of late work: records and subjects' keys, nothing else. whole tells that every item is
+// one that this version understands; what it does not is left in the letter.
+func (m *Mail) Late() (out []Late, whole bool) {
 	it, err := seal.ParseFrame(m.body, 1<<12)
 	if err != nil || m.Kind != seal.LetterLate || len(it)%5 != 0 {
-		return nil
+		return nil, false
 	}
+	whole = true
 	for i := 0; i < len(it); i += 5 {
 		if len(it[i]) != 16 || len(it[i+1]) != 16 || len(it[i+2]) != 16 || len(it[i+3]) != 1 {
-			return nil
+			whole = false
+			continue
 		}
 		l := Late{krama.CircleID(it[i]), krama.DeviceID(it[i+1]), seal.Item{Subject: krama.SubjectID(it[i+2]), Kind: seal.ItemKind(it[i+3][0]), Body: it[i+4]}, nil}
-		if l.Item.Kind == seal.KindRecord || l.Item.Kind == seal.KindCircleRecord {
-			rec, err := krama.DecodeRecord(l.Item.Body)
-			if err != nil {
-				return nil
+		about := l.Item.Subject != krama.SubjectID{}
+		var bad error
+		switch l.Item.Kind {
+		case seal.KindRecord, seal.KindCircleRecord:
+			l.Record, bad = krama.DecodeRecord(l.Item.Body)
+			if bad == nil && about != (l.Item.Kind == seal.KindRecord) {
+				bad = errEntry
 			}
-			l.Record = rec
+		case seal.KindSubjectKey:
+			if !about || len(l.Item.Body) != 32 {
+				bad = errEntry
+			}
+		case seal.KindShred:
+			continue // an erasure is a person's own act: it is not handed over
+		default:
+			bad = errEntry
+		}
+		if bad != nil {
+			whole = false
+			continue
 		}
 		out = append(out, l)
 	}
-	return out
+	return out, whole
 }
 
 // Statement reads the statement of a draft.
@@ -99,6 +116,7 @@ func (r *Replica) dropLetter(id [32]byte) {
 	for i, m := range r.letters {
 		if m.ID == id {
 			r.letters = append(r.letters[:i], r.letters[i+1:]...)
+			r.untidy = true
 			break
 		}
 	}
@@ -113,6 +131,9 @@ func letterEntry(m *Mail) []byte {
 func (r *Replica) fetchMail(ctx context.Context) error {
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
 		return nil
+	}
+	if err := r.fetchHandovers(ctx); err != nil {
+		return err
 	}
 	items, err := r.mailbox(ctx)
 	if err != nil {
@@ -151,6 +172,12 @@ func (r *Replica) fetchMail(ctx context.Context) error {
 				}
 				r.done[id] = true
 				break
+			}
+			if l.Kind == seal.LetterDraft && (from.Removed != 0 || r.roster.Members[from.Member].Roles&krama.RoleAdmin == 0) {
+				break // a draft is an admin's
+			}
+			if l.Kind == seal.LetterLate || l.Kind == seal.LetterWiped {
+				break // they come by hand-over
 			}
 			m := &Mail{ID: id, Kind: l.Kind, From: l.From, Day: krama.DayOf(r.Now()), body: l.Body}
 			if err := r.commit(letterEntry(m)); err != nil {
@@ -205,35 +232,6 @@ func (r *Replica) postTo(ctx context.Context, to []krama.DeviceID, k seal.Letter
 	return r.putBoxes(ctx, pairs)
 }
 
-// lateLetters packs what this device has not sent, or else the given orphans, for the admins' quarantine.
-func (r *Replica) lateLetters(lost []orphan) (out [][]byte) {
-	var items [][]byte
-	size := 0
-	flush := func() {
-		if len(items) > 0 {
-			out = append(out, seal.Frame(items...))
-			items, size = nil, 0
-		}
-	}
-	add := func(c krama.CircleID, author krama.DeviceID, it seal.Item) {
-		if n := len(it.Body) + 80; size+n > seal.MaxLetter || len(items) >= 5*512 {
-			flush()
-		}
-		items = append(items, c[:], author[:], it.Subject[:], []byte{byte(it.Kind)}, it.Body)
-		size += len(it.Body) + 80
-	}
-	if lost == nil {
-		for _, p := range r.outbox {
-			add(p.circle, r.dev.ID(), p.item)
-		}
-	}
-	for _, o := range lost {
-		add(o.circle, o.author, o.item)
-	}
-	flush()
-	return out
-}
-
 // AcceptLate writes the work of a letter in this device's name, under the records' own ids, and files the letter. What
 // arrived in another way meanwhile is the same record and counts once.
 func (r *Replica) AcceptLate(id [32]byte) error {
@@ -246,9 +244,14 @@ func (r *Replica) AcceptLate(id [32]byte) error {
 	}
 	var entries [][]byte
 	var items []*pending
-	for _, l := range m.Late() {
+	late, whole := m.Late()
+	for _, l := range late {
+		if r.shredded[subject{l.Circle, l.Item.Subject}] {
+			continue // erased since
+		}
 		st := r.streams[l.Circle]
-		if st == nil || !r.roster.MayWrite(l.Circle, st.epoch.Epoch, r.dev.ID(), seal.KindRecord) || r.shredded[l.Item.Subject] {
+		if st == nil || !r.roster.MayWrite(l.Circle, st.epoch.Epoch, r.dev.ID(), seal.KindRecord) {
+			whole = false // another admin may
 			continue
 		}
 		if _, ok := r.keys[l.Circle][l.Item.Subject]; ok && l.Item.Kind == seal.KindSubjectKey {
@@ -256,6 +259,17 @@ func (r *Replica) AcceptLate(id [32]byte) error {
 		}
 		items = append(items, &pending{l.Circle, l.Item})
 		entries = append(entries, pendingEntry(l.Circle, l.Item))
+	}
+	if !whole { // what could not be taken stays, and taking the rest again is safe: records are known by their ids
+		if err := r.commit(entries...); err != nil || len(entries) == 0 {
+			return krama.E(op, krama.NotAllowed, "nothing of it, or not all, can be written on this desk")
+		}
+		for _, p := range items {
+			if err := r.queue(p.circle, p.item); err != nil {
+				return err
+			}
+		}
+		return krama.E(op, krama.NotAllowed, "not all of it can be written on this desk")
 	}
 	if err := r.commit(append(entries, tagged(tagLetterDo, id[:]))...); err != nil {
 		return err
@@ -289,6 +303,10 @@ const draftLives = 500
 // Draft signs a statement as the first of two and sends it to the other admins' devices.
 func (r *Replica) Draft(ctx context.Context, fill func(*seal.Statement)) error {
 	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
 	st, err := seal.NewStatement(r.Rand, r.roster.At().N+draftLives)
 	if err != nil {
 		r.mu.Unlock()
@@ -325,6 +343,12 @@ func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
 	}
 	if err != nil {
 		return krama.Wrap(op, err)
+	}
+	r.mu.Lock()
+	refused := len(r.roster.Log) > 0 && r.roster.Log[len(r.roster.Log)-1].Refused
+	r.mu.Unlock()
+	if refused {
+		return krama.E(op, krama.NotAllowed, "the list of devices has moved on: it must be asked for again")
 	}
 	if st, ok := m.Statement(); ok {
 		if err := r.complete2(ctx, st); err != nil {

@@ -70,31 +70,17 @@ func (r *Replica) offerOrphans(ctx context.Context) error {
 			old, ids = append(old, o), append(ids, id)
 		}
 	}
-	var bodies [][]byte
-	var err error
-	if len(old) > 0 {
-		bodies = r.lateLetters(old)
-		if _, roles := r.rolesLocked(); roles&krama.RoleAdmin != 0 { // our own quarantine
-			for _, b := range bodies {
-				m := &Mail{ID: seal.SHA256(b), Kind: seal.LetterLate, From: old[0].author, Day: krama.DayOf(r.Now()), body: b}
-				if r.done[m.ID] || r.letter(m.ID) != nil {
-					continue
-				}
-				if err = r.commit(letterEntry(m)); err == nil {
-					r.letters = append(r.letters, m)
-				}
-			}
-			bodies = nil
-		}
+	var list []work
+	for _, o := range old {
+		list = append(list, work{o.circle, o.author, o.item})
 	}
+	letters, err := r.lateLetters(list)
 	r.mu.Unlock()
+	if err == nil {
+		err = r.handOver(ctx, letters) // an admin's desk finds its own there like everybody's
+	}
 	if err != nil {
 		return err
-	}
-	if len(bodies) > 0 {
-		if err := r.post(ctx, seal.LetterLate, bodies...); err != nil {
-			return err
-		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

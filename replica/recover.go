@@ -193,23 +193,27 @@ func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, 
 		return krama.E(op, krama.Tampered, "the relay's answer is cut or garbled")
 	}
 	org := cards[0].Org
-	var boot seal.Bootstrap
-	found := false
-	for _, it := range items {
-		if b, err := seal.OpenBootstrap(org, key, it); err == nil {
-			boot, found = b, true
+	var epochs []*seal.Epoch
+	var roster *seal.Roster
+	err = krama.E(op, krama.NotFound, "these cards open nothing at this relay: a wrong card, or too old a backup")
+	for _, it := range items { // anybody can seal one to the trustees' key: the one that leads to a roster is it
+		boot, e := seal.OpenBootstrap(org, key, it)
+		if e != nil {
+			continue
+		}
+		for _, wrap := range seal.FindWraps(items, key.ID(), boot.EC) {
+			ep, e := seal.OpenWrapRecovery(seal.Context{Org: org, Epoch: boot.Epoch}, key, wrap, boot.EC, boot.GC)
+			if e != nil {
+				continue
+			}
+			list := orgEpochs(boot, ep)
+			if ro, e := r.tryRoster(ctx, org, list); e == nil {
+				epochs, roster, err = list, ro, nil
+			} else if roster == nil {
+				err = e
+			}
 		}
 	}
-	wrap, ok := seal.FindWrap(items, key.ID(), boot.EC)
-	if !found || !ok {
-		return krama.E(op, krama.NotFound, "these cards open nothing at this relay: a wrong card, or too old a backup")
-	}
-	ep, err := seal.OpenWrapRecovery(seal.Context{Org: org, Epoch: boot.Epoch}, key, wrap, boot.EC, boot.GC)
-	if err != nil {
-		return err
-	}
-	epochs := orgEpochs(boot, ep)
-	roster, err := r.tryRoster(ctx, org, epochs)
 	if err != nil {
 		return err
 	}
@@ -275,17 +279,16 @@ func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, 
 		if c == krama.OrgCircle || !ring.Recoverable || e == nil {
 			continue
 		}
-		w, ok := seal.FindWrap(items, key.ID(), e.EC)
-		if !ok {
-			continue
-		}
-		ep, err := seal.OpenWrapRecovery(seal.Context{Org: org, Circle: c, Epoch: e.Epoch}, key, w, e.EC, e.GC)
-		if err == nil {
-			err = r.takeEpoch(ep)
-		}
-		if err != nil {
-			r.mu.Unlock()
-			return err
+		for _, w := range seal.FindWraps(items, key.ID(), e.EC) {
+			ep, err := seal.OpenWrapRecovery(seal.Context{Org: org, Circle: c, Epoch: e.Epoch}, key, w, e.EC, e.GC)
+			if err != nil {
+				continue
+			}
+			if err := r.takeEpoch(ep); err != nil {
+				r.mu.Unlock()
+				return err
+			}
+			break
 		}
 	}
 	r.mu.Unlock()

@@ -91,6 +91,7 @@ type Replica struct {
 
 	waiting   []*seal.Epoch                  // keys whose circle the roster does not show yet
 	opening   map[krama.CircleID]*seal.Epoch // secrets of epochs this device is opening
+	drawnAt   map[krama.CircleID]int         // how many erasures were known when they were drawn
 	outbox    []*pending
 	sealed    []*sealedEnvelope
 	alarms    []Alarm
@@ -100,7 +101,7 @@ type Replica struct {
 	done      map[[32]byte]bool // letters that were decided
 	orphans   map[[32]byte]orphan
 	shreds    []Shred
-	shredded  map[krama.SubjectID]bool
+	shredded  map[subject]bool
 	rewraps   map[rewrap]bool
 	shut      map[krama.CircleID]uint32 // epoch whose opening is awaited, by circles that the relay has closed already
 	seen      map[krama.DeviceID]uint64 // newest time an author gave, in milliseconds
@@ -109,6 +110,12 @@ type Replica struct {
 	newer     bool      // the roster speaks a later version
 	untidy    bool      // the journal holds what must be destroyed
 	wiped     bool      // the vault is destroyed
+}
+
+// subject names a person in one circle.
+type subject struct {
+	circle krama.CircleID
+	id     krama.SubjectID
 }
 
 // place names one epoch of a circle.
@@ -251,8 +258,9 @@ func (r *Replica) clear() {
 	r.streams, r.keys = map[krama.CircleID]*stream{}, map[krama.CircleID]map[krama.SubjectID]seal.SubjectKey{}
 	r.kinds = map[krama.CircleID]krama.CircleKind{krama.OrgCircle: krama.KindOrg}
 	r.waiting, r.opening, r.outbox, r.sealed, r.alarms, r.letters, r.shreds = nil, map[krama.CircleID]*seal.Epoch{}, nil, nil, nil, nil, nil
-	r.values, r.orphans, r.shredded = map[string]string{}, map[[32]byte]orphan{}, map[krama.SubjectID]bool{}
+	r.values, r.orphans, r.shredded = map[string]string{}, map[[32]byte]orphan{}, map[subject]bool{}
 	r.controls = nil
+	r.drawnAt = map[krama.CircleID]int{}
 	r.done, r.shut = map[[32]byte]bool{}, map[krama.CircleID]uint32{}
 	r.passed = map[place]int{}
 	r.rewraps, r.seen = map[rewrap]bool{}, map[krama.DeviceID]uint64{}

@@ -184,6 +184,10 @@ func (r *Replica) reconsider() error {
 	return nil
 }
 
+// ClockError is how much the relay's clock was ahead of this device's at the last refused call; 0 while they agree within
+// what the relay allows.
+func (r *Replica) ClockError() time.Duration { r.mu.Lock(); defer r.mu.Unlock(); return r.offset }
+
 // joined reports whether the device holds circle 0's keys.
 func (r *Replica) joined() bool {
 	r.mu.Lock()

@@ -279,7 +279,7 @@ func (r *Replica) tidyEntry(b []byte, left map[place]int, put func(...[]byte) er
 		changed := false
 		for i := range e.items {
 			it := &e.items[i]
-			if r.gone(it.Subject) && it.Kind != seal.KindShred && (len(it.Body) > 0 || it.verdict == seal.KeyPending) {
+			if r.gone(e.circle, it.Subject) && it.Kind != seal.KindShred && (len(it.Body) > 0 || it.verdict == seal.KeyPending) {
 				it.Body, it.verdict, changed = nil, seal.Shredded, true
 			}
 			// What a close may yet throw out stays ours to send.
@@ -301,16 +301,12 @@ func (r *Replica) tidyEntry(b []byte, left map[place]int, put func(...[]byte) er
 }
 
 // gone reports whether a subject's erasure was carried out: her key is not here any more.
-func (r *Replica) gone(s krama.SubjectID) bool {
-	if !r.shredded[s] {
+func (r *Replica) gone(c krama.CircleID, s krama.SubjectID) bool {
+	if !r.shredded[subject{c, s}] {
 		return false
 	}
-	for _, ring := range r.keys {
-		if _, ok := ring[s]; ok {
-			return false
-		}
-	}
-	return true
+	_, there := r.keys[c][s]
+	return !there
 }
 
 // waits reports whether an item of the entry still waits for its subject's key.
@@ -344,12 +340,14 @@ func (r *Replica) tidyTail() (out [][]byte) {
 	for _, s := range r.sealed {
 		out = append(out, tagged(tagSealed, s.circle[:], u64(s.seq), s.wire))
 	}
-	for _, a := range r.alarms {
-		out = append(out, alarmEntry(a))
+	for _, a := range r.alarms { // answered ones first: the entry that answers them is for all alarms of their epoch before it
+		if a.Mended {
+			out = append(out, alarmEntry(a), tagged(tagClear, a.Circle[:], u32(a.Epoch)))
+		}
 	}
 	for _, a := range r.alarms {
-		if a.Mended {
-			out = append(out, tagged(tagClear, a.Circle[:], u32(a.Epoch)))
+		if !a.Mended {
+			out = append(out, alarmEntry(a))
 		}
 	}
 	for k, v := range r.values {

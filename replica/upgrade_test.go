@@ -190,8 +190,11 @@ func TestUpgrade(t *testing.T) {
 	}
 	w.sync(w.desk)
 	mail := w.desk.Mail()
-	if len(mail) != 1 || len(mail[0].Late()) != 1 || mail[0].Late()[0].Record.ID != lateWork {
+	if len(mail) != 1 {
 		t.Fatalf("%d letters, want the removed phone's unsent contact", len(mail))
+	}
+	if items, whole := mail[0].Late(); !whole || len(items) != 1 || items[0].Record.ID != lateWork {
+		t.Fatalf("%d items, whole %v", len(items), whole)
 	}
 	w.must(w.desk.AcceptLate(mail[0].ID))
 	w.sync(w.desk, late)

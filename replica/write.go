@@ -23,7 +23,7 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 	if r.state() == Removed || !r.roster.MayWrite(circle, r.streams[circle].epoch.Epoch, r.dev.ID(), seal.KindRecord) {
 		return krama.E(op, krama.NotAllowed, "this member may not write here")
 	}
-	if r.shredded[s] {
+	if r.shredded[subject{circle, s}] {
 		return krama.E(op, krama.NotFound, "erased")
 	}
 	var items []seal.Item
@@ -75,13 +75,13 @@ func (r *Replica) circle(k krama.CircleKind) (krama.CircleID, bool) {
 
 // queue puts a typed item in the outbox and shows it at once.
 func (r *Replica) queue(c krama.CircleID, it seal.Item) error {
-	if r.shredded[it.Subject] {
+	if r.shredded[subject{c, it.Subject}] {
 		return nil
 	}
 	r.outbox = append(r.outbox, &pending{c, it})
 	switch {
 	case it.Kind == seal.KindShred:
-		r.shredded[it.Subject] = true // her key stays until the erasure itself is sealed with it and read back
+		r.shredded[subject{c, it.Subject}] = true // her key stays until the erasure itself is sealed with it and read back
 		r.hide(c, it.Subject)
 	case it.Kind == seal.KindSubjectKey:
 		if _, ok := r.keys[c][it.Subject]; !ok && r.keys[c] != nil {

@@ -57,13 +57,14 @@ func boxRef(d krama.DeviceID, ec [32]byte) [16]byte {
 	return [16]byte(h[:16])
 }
 
-// FindWrap returns the wrap for the epoch with commitment ec among a mailbox's items.
-func FindWrap(items [][]byte, d krama.DeviceID, ec [32]byte) ([]byte, bool) {
+// FindWraps returns what lies under the reference of the epoch with commitment ec among a mailbox's items. Anybody may put
+// something there; the commitments tell which is the wrap.
+func FindWraps(items [][]byte, d krama.DeviceID, ec [32]byte) (out [][]byte) {
 	ref := boxRef(d, ec)
 	for _, it := range items {
 		if len(it) == 16+WrapSize && [16]byte(it[:16]) == ref {
-			return it[16:], true
+			out = append(out, it[16:])
 		}
 	}
-	return nil, false
+	return out
 }

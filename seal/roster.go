@@ -258,7 +258,7 @@ func (r *Roster) apply(author krama.DeviceID, id [32]byte, timeMS uint64, body [
 		return krama.E(op, krama.Invalid, "a repeated or late statement")
 	}
 	m := Hash("roster cosign", r.Org[:], raw)
-	s := signers{replayed: replayed, id: id, at: r.At().N + 1, timeMS: timeMS, author: author}
+	s := signers{replayed: replayed, id: id, at: r.At().N + 1, timeMS: timeMS, author: author, devices: []krama.DeviceID{author}}
 	members := map[krama.MemberID]bool{}
 	if st.RecoveryUse == nil {
 		members[r.Devices[author].Member] = true
@@ -276,6 +276,7 @@ func (r *Roster) apply(author krama.DeviceID, id [32]byte, timeMS uint64, body [
 			return krama.E(op, krama.Tampered, "cosignature")
 		}
 		members[r.Devices[c.Device].Member] = true
+		s.devices = append(s.devices, c.Device)
 	}
 	for m := range members {
 		if r.Members[m].Roles&krama.RoleAdmin != 0 {
@@ -294,7 +295,8 @@ type signers struct {
 	replayed bool     // proofs were checked when it came
 	id       [32]byte // the envelope's
 	author   krama.DeviceID
-	admins   int // different admins
+	devices  []krama.DeviceID // the author's and those of the cosigners
+	admins   int              // different admins
 	trustees bool
 	at       uint64 // the statement's roster position
 	timeMS   uint64

@@ -153,8 +153,8 @@ func (r *Roster) fold(st *Statement, by signers) error {
 		switch {
 		case e == nil || e.Epoch != g.Epoch || e.Keyed[g.Device]:
 			return refuse(krama.Invalid, "not the open epoch, or keyed already")
-		case !e.Keyed[by.author]:
-			return refuse(krama.NotAllowed, "the granting admin is not in the circle")
+		case !slices.ContainsFunc(by.devices, func(d krama.DeviceID) bool { return e.Keyed[d] }):
+			return refuse(krama.NotAllowed, "no granting admin is in the circle")
 		case !r.mayKey(g.Circle, g.Device, by):
 			return refuse(krama.NotAllowed, "two admins must grant a safeguarding circle, to a scanned device")
 		case !r.entitled(g.Circle, g.Device):
@@ -272,6 +272,11 @@ func (r *Roster) open(e *EpochOpen, by signers) error {
 			return krama.E(op, krama.Invalid, "a device that may not be keyed")
 		}
 		r.key(next, d)
+	}
+	for d := range before { // nobody is left out who may read: that would be a removal that nobody said
+		if !next.Keyed[d] && r.entitled(e.Circle, d) {
+			return krama.E(op, krama.Invalid, "a device that is entitled is left out")
+		}
 	}
 	ring.Epochs = append(ring.Epochs, next)
 	r.commits[e.EC], r.commits[e.GC] = true, true

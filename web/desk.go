@@ -107,6 +107,7 @@ type deviceRow struct {
 	Wiped    bool
 	Cooling  bool // brought in by trustees, and not allowed to act yet
 	Seen     krama.Day
+	Long     bool // no sign for 90 days: a person should remove it
 }
 
 func (s *Server) deviceRows() (rows []deviceRow, admins int) {
@@ -131,6 +132,7 @@ func (s *Server) deviceRows() (rows []deviceRow, admins int) {
 	for i := range rows {
 		if t := s.rep.Seen(rows[i].ID); !t.IsZero() {
 			rows[i].Seen = krama.DayOf(t)
+			rows[i].Long = !rows[i].Removed && s.Now().Sub(t) > replica.UnseenAfter
 		}
 	}
 	slices.SortFunc(rows, func(a, b deviceRow) int {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"net/url"
 	"slices"
 	"strconv"
@@ -193,8 +194,9 @@ func (s *Server) memberRemove(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d, rep := s.exposure(id), s.rep
+	two := s.needTwo(func(ro *seal.Roster) bool { return ro.Members[d.Member].Roles&krama.RoleAdmin != 0 })
 	s.begin(w, r, "staff.removing", "/device/"+id.String()+"/after", func(ctx context.Context, p func(int, int)) error {
-		if s.needTwo(func(ro *seal.Roster) bool { return ro.Members[d.Member].Roles&krama.RoleAdmin != 0 }) {
+		if two {
 			return rep.Draft(ctx, func(st *seal.Statement) { st.MemberRemove = &seal.MemberRemove{Member: d.Member} })
 		}
 		return rep.RemoveMember(ctx, d.Member, p)
@@ -224,9 +226,10 @@ func (s *Server) deviceRoles(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d, rep := s.exposure(id), s.rep
+	const guarded = krama.RoleAdmin | krama.RoleSafeguarding
+	two := s.needTwo(func(ro *seal.Roster) bool { return (ro.Members[d.Member].Roles|roles)&guarded != 0 })
 	s.begin(w, r, "staff.changing", "/device/"+id.String(), func(ctx context.Context, p func(int, int)) error {
-		const guarded = krama.RoleAdmin | krama.RoleSafeguarding
-		if s.needTwo(func(ro *seal.Roster) bool { return (ro.Members[d.Member].Roles|roles)&guarded != 0 }) {
+		if two {
 			return rep.Draft(ctx, func(st *seal.Statement) { st.MemberRole = &seal.MemberRole{Member: d.Member, Roles: roles} })
 		}
 		return rep.SetRoles(ctx, d.Member, roles, p)
@@ -330,7 +333,8 @@ type letterRow struct {
 func (s *Server) letterRows() (rows []letterRow) {
 	for _, m := range s.rep.Mail() {
 		row := letterRow{ID: hex.EncodeToString(m.ID[:]), Kind: m.Kind, Day: m.Day}
-		for _, l := range m.Late() {
+		late, _ := m.Late()
+		for _, l := range late {
 			switch {
 			case l.Record == nil:
 			case l.Record.Contact != nil:
@@ -536,53 +540,69 @@ type expiring struct {
 // announceDays is how long before its day an automatic erasure is announced.
 const announceDays = 30
 
-// expiries lists who is erased within the coming days, soonest first. A record's time runs from the last contact.
-func (s *Server) expiries() (out []expiring) {
-	keep := s.keepDays()
+// expiries lists who is erased within the coming days, soonest first. A record's time runs from the last contact, and
+// nobody is erased who was not on this list for a month: each has a notice of her own, by this desk's clock.
+func (s *Server) expiries(rep *replica.Replica, st *casework.State) (out []expiring) {
+	keep := s.keepDays(rep)
 	if keep == 0 {
 		return nil
 	}
-	for _, row := range s.state.Rows() {
-		last := row.Last
-		if v, ok := s.state.Person(row.Subject); ok && v.Value.Registered > last {
-			last = v.Value.Registered
-		}
-		if on := last + keep; on <= s.today()+announceDays {
-			out = append(out, expiring{row, max(on, s.firstNotice()+announceDays)})
+	notices := map[string]krama.Day{}
+	for _, line := range strings.Fields(rep.Value(noticesKey)) {
+		who, day, _ := strings.Cut(line, "=")
+		if d, err := krama.ParseDay(day); err == nil {
+			notices[who] = d
 		}
 	}
+	var lines []string
+	for _, row := range st.Rows() {
+		last := row.Last
+		if v, ok := st.Person(row.Subject); ok && v.Value.Registered > last {
+			last = v.Value.Registered
+		}
+		on := last + keep
+		if on > s.today()+announceDays {
+			continue
+		}
+		who := row.Subject.String()
+		since, told := notices[who]
+		if !told || since > s.today() { // a clock that was ahead has announced nothing
+			since = s.today()
+		}
+		lines = append(lines, who+"="+since.String())
+		out = append(out, expiring{row, max(on, since+announceDays)})
+	}
+	slices.Sort(lines)
+	rep.SetValue(noticesKey, strings.Join(lines, " "))
 	slices.SortFunc(out, func(a, b expiring) int { return cmp.Or(cmp.Compare(a.On, b.On), cmp.Compare(a.Code, b.Code)) })
 	return out
 }
 
+// noticesKey names the value that says since when each coming erasure is announced.
+const noticesKey = "retention"
+
 // keepDays is how long the outreach circle keeps a record after the last contact; 0 for ever.
-func (s *Server) keepDays() (days krama.Day) {
-	c, ok := s.rep.Kinds()[krama.KindOutreach]
+func (s *Server) keepDays(rep *replica.Replica) (days krama.Day) {
+	c, ok := rep.Kinds()[krama.KindOutreach]
 	if ok {
-		s.rep.Roster(func(ro *seal.Roster) { days = krama.Day(ro.Circles[c].RetentionDays) })
+		rep.Roster(func(ro *seal.Roster) { days = krama.Day(ro.Circles[c].RetentionDays) })
 	}
 	return days
 }
 
-// firstNotice is the day since when this desk has announced erasures: nothing is erased that was not announced for a month.
-func (s *Server) firstNotice() krama.Day {
-	if d, err := krama.ParseDay(s.rep.Value("retention.since")); err == nil {
-		return d
-	}
-	s.rep.SetValue("retention.since", s.today().String())
-	return s.today()
-}
+// clockTrust is how far this computer's clock may be from the relay's for it to erase anybody by itself.
+const clockTrust = 24 * time.Hour
 
 // expire erases whose day has come.
-func (s *Server) expire() error {
-	if s.Demo {
+func (s *Server) expire(rep *replica.Replica, st *casework.State) error {
+	if d := rep.ClockError(); s.Demo || d > clockTrust || d < -clockTrust {
 		return nil
 	}
-	for _, e := range s.expiries() {
+	for _, e := range s.expiries(rep, st) {
 		if e.On > s.today() {
 			break
 		}
-		if err := s.rep.Shred(krama.KindOutreach, e.Subject, replica.ShredExpired); err != nil {
+		if err := rep.Shred(krama.KindOutreach, e.Subject, replica.ShredExpired); err != nil {
 			return err
 		}
 	}
@@ -611,7 +631,7 @@ func (s *Server) erasuresPage(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	s.page(w, r, 200, "erase.list", "devices", erasuresView(s, rows, s.expiries()))
+	s.page(w, r, 200, "erase.list", "devices", erasuresView(s, rows, s.expiries(s.rep, s.state)))
 }
 
 func (s *Server) repairPage(w http.ResponseWriter, r *http.Request) {
@@ -634,10 +654,13 @@ func (s *Server) repairNow(w http.ResponseWriter, r *http.Request) {
 	s.begin(w, r, "repair.title", "/devices", func(ctx context.Context, p func(int, int)) error { return rep.Repair(ctx, p) })
 }
 
-// Maintain does the office's daily work: what is due is rotated, what has expired is erased.
+// maintain does the office's daily work: what is due is rotated, what has expired is erased.
 func (s *Server) maintain(ctx context.Context, rep *replica.Replica) error {
-	if err := s.expire(); err != nil {
-		return err
+	s.mu.Lock()
+	st, same := s.state, s.rep == rep
+	s.mu.Unlock()
+	if !same || st == nil { // locked meanwhile
+		return nil
 	}
-	return rep.Maintain(ctx)
+	return errors.Join(s.expire(rep, st), rep.Maintain(ctx))
 }
