@@ -3,11 +3,13 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/subtle"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -384,7 +386,7 @@ func (r *Relay) boxGet(req *http.Request, call *seal.Call) ([]byte, error) {
 		return nil, err
 	}
 	items, err := r.store.Box(req.Context(), seal.Mailbox(device, [32]byte(it[2])), r.now())
-	return seal.Frame(items...), err
+	return seal.Frame(fit(items)...), err
 }
 
 // dropPut is signed by the key that the drop's id commits to. Anybody may make one, so drops are few, small and short-lived.
@@ -418,7 +420,29 @@ func (r *Relay) dropGet(req *http.Request, call *seal.Call) ([]byte, error) {
 		return nil, err
 	}
 	items, err := r.store.Box(req.Context(), [16]byte(it[0]), r.now())
-	return seal.Frame(items...), err
+	return seal.Frame(fit(items)...), err
+}
+
+// boxAnswer bounds the bytes of a mailbox in one answer.
+const boxAnswer = 6 << 20
+
+// fit leaves out the largest items of a mailbox that does not fit into one answer: a wrap, which is small, is never hidden
+// behind what somebody has piled up.
+func fit(items [][]byte) [][]byte {
+	size := 0
+	for _, it := range items {
+		size += len(it) + 4
+	}
+	if size <= boxAnswer {
+		return items
+	}
+	items = slices.Clone(items)
+	slices.SortStableFunc(items, func(a, b []byte) int { return cmp.Compare(len(a), len(b)) })
+	for size > boxAnswer {
+		size -= len(items[len(items)-1]) + 4
+		items = items[:len(items)-1]
+	}
+	return items
 }
 
 func (r *Relay) blobPut(req *http.Request, call *seal.Call) ([]byte, error) {

@@ -15,6 +15,9 @@ import (
 func (r *Replica) Scan1() seal.Scan1 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.dev == nil { // locked
+		return seal.Scan1{}
+	}
 	return seal.Scan1{RequestHash: seal.SHA256(r.dev.Request().Marshal()), Drop: seal.DropID(r.dropKey().Public().(ed25519.PublicKey))}
 }
 
@@ -319,7 +322,7 @@ func (r *Replica) dropGet(ctx context.Context, drop [16]byte) ([][]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	items, err := seal.ParseFrame(answer, 64)
+	items, err := seal.ParseFrame(answer, 1024)
 	if err != nil {
 		return nil, krama.E("replica.dropGet", krama.Tampered, "the relay's answer is cut or garbled")
 	}
@@ -464,12 +467,16 @@ func (r *Replica) grant(ctx context.Context, id krama.DeviceID) error {
 		box := seal.Mailbox(id, seal.KemHash(dev.KemPub))
 		pairs = append(pairs, box[:], seal.BoxItem(id, ep.EC(), wrap))
 	}
-	return r.putBoxes(ctx, pairs)
+	return r.putWraps(ctx, pairs)
 }
 
 // putBootstrap gives a device the way to the roster.
 func (r *Replica) putBootstrap(ctx context.Context, id krama.DeviceID) error {
 	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
 	boot, err := seal.SealBootstrap(r.roster.Org, id, r.roster.Devices[id].KemPub, r.bootstrap())
 	box := seal.Mailbox(id, seal.KemHash(r.roster.Devices[id].KemPub))
 	r.mu.Unlock()

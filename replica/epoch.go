@@ -177,6 +177,13 @@ func (r *Replica) adoptOpening(c krama.CircleID) error {
 	return r.addEpoch(e)
 }
 
+// shredWaits reports whether an erasure still has to be said: it is sealed with the key that it destroys.
+func (r *Replica) shredWaits(c krama.CircleID, s krama.SubjectID) bool {
+	return slices.ContainsFunc(r.outbox, func(p *pending) bool {
+		return p.circle == c && p.item.Subject == s && p.item.Kind == seal.KindShred
+	})
+}
+
 // unsent reports whether something about a subject still has to be sent.
 func (r *Replica) unsent(c krama.CircleID, s krama.SubjectID) bool {
 	return slices.ContainsFunc(r.outbox, func(p *pending) bool { return p.circle == c && p.item.Subject == s })
@@ -189,7 +196,7 @@ func (r *Replica) takeRing(p place, ring keyring) {
 		return
 	}
 	for s, k := range ring {
-		if _, ok := r.keys[p.circle][s]; !ok && !r.shredded[subject{p.circle, s}] {
+		if _, ok := r.keys[p.circle][s]; !ok && (!r.shredded[subject{p.circle, s}] || r.shredWaits(p.circle, s)) {
 			r.keys[p.circle][s] = k
 		}
 	}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"slices"
 
 	"krama"
+	"krama/journal"
 	"krama/seal"
 )
 
@@ -159,10 +161,130 @@ func (r *Replica) takeHandovers(org *seal.Epoch, items [][]byte) error {
 			continue
 		}
 		m := &Mail{ID: id, Kind: l.Kind, From: l.From, Day: krama.DayOf(r.Now()), body: l.Body}
+		fresh, err := r.news(m)
+		if err != nil {
+			return err
+		}
+		if !fresh {
+			if err := r.commit(tagged(tagLetterDo, id[:])); err != nil {
+				return err
+			}
+			r.done[id] = true
+			continue
+		}
 		if err := r.commit(letterEntry(m)); err != nil {
 			return err
 		}
 		r.letters = append(r.letters, m)
 	}
+	return nil
+}
+
+// reread reads this device's own file for envelopes. Called with the lock held.
+func (r *Replica) reread(each func(*entry) error) error {
+	_, key, err := r.readKeys(r.vk)
+	if err != nil {
+		return err
+	}
+	_, _, err = journal.Open(r.file, seal.Local{Key: key}, r.Rand, func(b []byte, _ bool) error {
+		if b[0] != tagEnvelope && b[0] != tagLater {
+			return nil
+		}
+		e, err := parseEnvelope(b[0], b[1:])
+		if err != nil {
+			return err
+		}
+		return each(e)
+	})
+	return hostError("replica.reread", err)
+}
+
+// unsettled lists what this device has sent into epochs that no close covers yet: a close may still throw it out. Called
+// with the lock held.
+func (r *Replica) unsettled() (out []work, err error) {
+	me := r.dev.ID()
+	err = r.reread(func(e *entry) error {
+		st := r.streams[e.circle]
+		if e.author != me || e.circle == krama.OrgCircle || st == nil || st.epoch.Epoch != e.epoch || e.verdict != seal.Fine {
+			return nil
+		}
+		for _, it := range e.items {
+			if it.verdict == seal.Fine && len(it.Body) > 0 && it.Kind <= seal.KindSubjectKey && !r.shredded[subject{e.circle, it.Subject}] {
+				own := it.Item
+				own.Body = bytes.Clone(own.Body)
+				out = append(out, work{e.circle, me, own})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// news drops from a letter of late work what has arrived in the usual way, and reports whether anything is left. Called
+// with the lock held.
+func (r *Replica) news(m *Mail) (bool, error) {
+	it, err := seal.ParseFrame(m.body, 1<<12)
+	if err != nil || m.Kind != seal.LetterLate || len(it)%5 != 0 {
+		return true, nil
+	}
+	id := func(i int) (h [32]byte) {
+		return seal.SHA256(seal.Frame(it[i], it[i+2], it[i+3], it[i+4]))
+	}
+	here := map[[32]byte]bool{}
+	for i := 0; i < len(it); i += 5 {
+		here[id(i)] = false
+	}
+	err = r.reread(func(e *entry) error {
+		for _, x := range e.items {
+			if h := contentOf(e.circle, x.Item); x.verdict == seal.Fine {
+				if _, asked := here[h]; asked {
+					here[h] = true
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return true, err
+	}
+	var left [][]byte
+	fresh := false
+	for i := 0; i < len(it); i += 5 {
+		if !here[id(i)] {
+			left = append(left, it[i:i+5]...)
+			fresh = fresh || len(it[i+3]) != 1 || seal.ItemKind(it[i+3][0]) != seal.KindSubjectKey
+		}
+	}
+	m.body = seal.Frame(left...)
+	return fresh, nil
+}
+
+// yieldCircles hands over what is typed for circles that this member has left: no epoch takes it any more.
+func (r *Replica) yieldCircles(ctx context.Context) error {
+	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
+	var list []work
+	left := map[krama.CircleID]bool{}
+	for _, p := range r.outbox {
+		e := r.roster.Latest(p.circle)
+		if st := r.streams[p.circle]; e != nil && st != nil && !e.Keyed[r.dev.ID()] {
+			list, left[p.circle] = append(list, work{p.circle, r.dev.ID(), p.item}), true
+		}
+	}
+	letters, err := r.lateLetters(list)
+	r.mu.Unlock()
+	if err != nil || len(letters) == 0 {
+		return err
+	}
+	if err := r.handOver(ctx, letters); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.outbox = slices.DeleteFunc(r.outbox, func(p *pending) bool { return left[p.circle] })
+	r.untidy = true // the rewritten file is without them
 	return nil
 }

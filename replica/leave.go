@@ -121,11 +121,14 @@ func (r *Replica) leave(ctx context.Context) error {
 		r.mu.Unlock()
 		return errLocked
 	}
-	var list []work
+	list, err := r.unsettled()
 	for _, p := range r.outbox {
 		list = append(list, work{p.circle, r.dev.ID(), p.item})
 	}
-	late, err := r.lateLetters(list)
+	var late [][]byte
+	if err == nil {
+		late, err = r.lateLetters(list)
+	}
 	var gone []byte
 	if org := r.streams[krama.OrgCircle]; err == nil && org != nil {
 		gone, err = seal.SealHandover(r.Rand, org.epoch, org.epoch, r.dev, seal.LetterWiped, nil)
@@ -321,5 +324,5 @@ func (r *Replica) supplyRewraps(ctx context.Context) error {
 		delete(r.rewraps, w)
 	}
 	r.mu.Unlock()
-	return r.putBoxes(ctx, pairs)
+	return r.putWraps(ctx, pairs)
 }

@@ -180,7 +180,7 @@ func (r *Replica) upload(ctx context.Context, p *plan) error {
 			return err
 		}
 	}
-	return r.putBoxes(ctx, p.boxes)
+	return r.putWraps(ctx, p.boxes)
 }
 
 // boxBatch and boxBytes bound how many mailbox items travel in one call.
@@ -189,7 +189,21 @@ const (
 	boxBytes = 2 << 20
 )
 
-// putBoxes puts items into mailboxes. A mailbox that somebody has filled fails alone: its device asks again.
+// putWraps puts wraps into mailboxes. A mailbox that somebody has filled fails alone: nobody can stop a rotation by it, and
+// its device asks again.
+func (r *Replica) putWraps(ctx context.Context, pairs [][]byte) error {
+	err := r.putBoxes(ctx, pairs)
+	if krama.KindOf(err) != krama.Full || err == nil {
+		return err
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		if err := r.putBoxes(ctx, pairs[i:i+2]); err != nil && krama.KindOf(err) != krama.Full {
+			return err
+		}
+	}
+	return nil
+}
+
 func (r *Replica) putBoxes(ctx context.Context, pairs [][]byte) error {
 	for len(pairs) > 0 {
 		n, size := 0, 0
@@ -198,14 +212,6 @@ func (r *Replica) putBoxes(ctx context.Context, pairs [][]byte) error {
 			n += 2
 		}
 		_, err := r.streamCall(ctx, krama.OrgCircle, seal.PathBoxPut, seal.Frame(pairs[:n]...))
-		if krama.KindOf(err) == krama.Full && err != nil && n > 2 {
-			for i := 0; i < n; i += 2 {
-				if _, err := r.streamCall(ctx, krama.OrgCircle, seal.PathBoxPut, seal.Frame(pairs[i:i+2]...)); err != nil && krama.KindOf(err) != krama.Full {
-					return err
-				}
-			}
-			err = nil
-		}
 		if err != nil {
 			return err
 		}

@@ -94,6 +94,9 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 	if err := r.offerOrphans(ctx); err != nil {
 		return err
 	}
+	if err := r.yieldCircles(ctx); err != nil {
+		return err
+	}
 	if err := r.fetchMail(ctx); err != nil {
 		return err
 	}

@@ -394,7 +394,11 @@ func (s *Server) mailDecide(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil && krama.KindOf(err) != krama.NotFound {
-		s.page(w, r, 200, "staff.mail", "devices", mailView(s.letterRows(), jobError(err)))
+		trouble := jobError(err)
+		if form(r).Get("do") == "accept" && krama.KindOf(err) == krama.NotAllowed {
+			trouble = "staff.notAll"
+		}
+		s.page(w, r, 200, "staff.mail", "devices", mailView(s.letterRows(), trouble))
 		return
 	}
 	redirect(w, r, "/mail")

@@ -1,0 +1,82 @@
+package web
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+func TestHostileClockErasesEverybody(t *testing.T) {
+	g := newRig(t)
+	g.setUp()
+	g.register()
+	g.phone.rep.Sync(t.Context(), nil)
+	g.syncOffice()
+	g.desk.maintain(context.Background(), g.office)
+	g.office.SetValue("retention.since", (g.desk.today() - 100).String()) // as in any programme older than its retention
+	n, _ := g.desk.state.Counts()
+	real := g.ms.Load()
+	bad := time.UnixMilli(real).Add(800 * 24 * time.Hour)
+	g.desk.Now = func() time.Time { return bad }
+	g.office.Now = g.desk.Now
+	g.syncOffice()
+	g.desk.maintain(context.Background(), g.office)
+	g.syncOffice()
+	m, _ := g.desk.state.Counts()
+	if m < n {
+		t.Error("a wrong clock on the desk erased everybody, with no look at the list")
+	}
+}
+
+func TestHostileLockWhileTending(t *testing.T) {
+	g := newRig(t)
+	g.setUp()
+	defer func() {
+		if p := recover(); p != nil {
+			t.Errorf("in the sync's goroutine this ends the desk's process: %v", p)
+		}
+	}()
+	rep := g.office
+	g.desk.Lock() // between the end of Sync and the tending that follows it in the same goroutine
+	g.desk.maintain(t.Context(), rep)
+}
+
+func TestHostileRace(t *testing.T) {
+	g := newRig(t)
+	g.setUp()
+	g.register()
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		for range 30 {
+			func() { defer func() { recover() }(); g.ask(g.desk, "GET", "/devices") }()
+		}
+	}()
+	for range 5 {
+		g.desk.BeginSync()
+		time.Sleep(5 * time.Millisecond)
+	}
+	g.desk.Lock()
+	<-done
+	time.Sleep(200 * time.Millisecond)
+}
+
+// A person registered today by a phone whose clock is a year behind is erased at the office's next sync.
+func TestHostilePhoneClockErases(t *testing.T) {
+	g := newRig(t)
+	g.setUp()
+	g.office.SetValue("retention.since", (g.desk.today() - 100).String())
+	old := g.phone.Now
+	g.phone.Now = func() time.Time { return old().Add(-400 * 24 * time.Hour) }
+	g.register()
+	if err := g.phone.rep.Sync(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	g.syncOffice()
+	n, _ := g.desk.state.Counts()
+	g.syncOffice()
+	m, _ := g.desk.state.Counts()
+	if m < n {
+		t.Error("registered today, erased today, announced to nobody")
+	}
+}
