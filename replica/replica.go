@@ -49,17 +49,6 @@ const (
 	keysFile  = "keys"
 )
 
-// State is how far a device has come.
-type State uint8
-
-// States.
-const (
-	Fresh    State = iota // keys made, QR-1 can be shown
-	Scanned               // QR-2 was scanned; waiting for the office
-	Enrolled              // the roster lists it and it holds its keys
-	Removed               // the roster says that it is trusted no more
-)
-
 // Replica is an unlocked device. It is safe for concurrent use.
 type Replica struct {
 	Config
@@ -182,53 +171,6 @@ type sealedEnvelope struct {
 	wire   []byte
 }
 
-// Alarm is something a person must know about. Alarms stay.
-type Alarm struct {
-	What   AlarmKind
-	Circle krama.CircleID
-	Epoch  uint32
-	N      uint64 // position in the stream
-	Author krama.DeviceID
-	Day    krama.Day
-	Mended bool // the relay shows again what it had hidden, or a signed close has answered it
-}
-
-// AlarmKind names an alarm; the catalogue has its sentence.
-type AlarmKind string
-
-// Alarms of protocol §4.3 and §5.2, and of the journal.
-const (
-	AlarmTampered     AlarmKind = "tampered"
-	AlarmForged       AlarmKind = "forged"
-	AlarmMalformed    AlarmKind = "malformed"
-	AlarmUnauthorised AlarmKind = "unauthorised"
-	AlarmFork         AlarmKind = "fork"
-	AlarmEquivocation AlarmKind = "equivocation"
-	AlarmGap          AlarmKind = "gap"      // clears when the missing envelope arrives
-	AlarmRollback     AlarmKind = "rollback" // the relay shows less than before
-	AlarmWithheld     AlarmKind = "withheld" // a colleague has seen roster statements that the relay does not give us
-	AlarmFrozen       AlarmKind = "frozen"   // no heartbeat for 72 hours
-	AlarmDamaged      AlarmKind = "damaged"  // part of this device's file could not be read
-	AlarmRoster       AlarmKind = "roster"   // a roster statement broke a rule
-)
-
-// stops reports whether the alarm stops uploads: what we would seal might go to a false stream.
-func (k AlarmKind) stops() bool { return k == AlarmFork || k == AlarmRollback || k == AlarmWithheld }
-
-// HasVault reports whether the device has a vault. One of a later version is NotYet: nobody may begin anew over it.
-func HasVault(d journal.Dir) (bool, error) {
-	f, err := d.Open(vaultFile)
-	if err != nil {
-		return false, hostError("replica.HasVault", err)
-	}
-	defer f.Close()
-	n, err := f.Size()
-	if n > seal.VaultSize {
-		return true, krama.E("replica.HasVault", krama.NotYet, "a vault of a later version")
-	}
-	return n == seal.VaultSize, hostError("replica.HasVault", err)
-}
-
 // hostError gives errors of the host's files a kind.
 func hostError(op string, err error) error {
 	switch {
@@ -316,80 +258,6 @@ func Create(c Config, words string) (*Replica, error) {
 	return r, nil
 }
 
-// decoyFile is where a phone keeps a vault that opens nothing and whose words destroy the real one.
-const decoyFile = "duress"
-
-// WriteDecoy writes a vault with its own words that holds a random key and opens nothing.
-func WriteDecoy(c Config, d journal.Dir, words string) error {
-	var vk [32]byte
-	if _, err := io.ReadFull(c.Rand, vk[:]); err != nil {
-		return krama.Wrap("replica.WriteDecoy", err)
-	}
-	c.Dir = d
-	return writeVaultFile(c, decoyFile, words, vk)
-}
-
-// RemoveDecoy takes the decoy vault away.
-func RemoveDecoy(d journal.Dir) error { return hostError("replica.RemoveDecoy", d.Remove(decoyFile)) }
-
-// HasDecoy reports whether there is a decoy vault.
-func HasDecoy(d journal.Dir) bool { return len(readDecoy(d)) > 0 }
-
-func readDecoy(d journal.Dir) []byte {
-	f, err := d.Open(decoyFile)
-	if err != nil {
-		return nil
-	}
-	b := make([]byte, seal.VaultSize)
-	n, err := f.Size()
-	if err == nil && n == seal.VaultSize {
-		_, err = f.ReadAt(b, 0)
-	}
-	f.Close()
-	if n != seal.VaultSize {
-		d.Remove(decoyFile) // looking made it
-	}
-	if err != nil || n != seal.VaultSize {
-		return nil
-	}
-	return b
-}
-
-// IsDecoy reports whether the words are those of a decoy vault.
-func IsDecoy(d journal.Dir, words string) bool {
-	b := readDecoy(d)
-	if b == nil {
-		return false
-	}
-	_, err := seal.OpenVault(b, words, nil)
-	return err == nil
-}
-
-func writeVault(c Config, words string, vk [32]byte) error {
-	return writeVaultFile(c, vaultFile, words, vk)
-}
-
-func writeVaultFile(c Config, name, words string, vk [32]byte) error {
-	const op = "replica.writeVault"
-	cost := c.Cost
-	if cost == (seal.Cost{}) {
-		cost = seal.CostDefault
-	}
-	b, err := seal.SealVault(c.Rand, words, nil, cost, vk)
-	if err != nil {
-		return err
-	}
-	f, err := c.Dir.Open(name)
-	if err != nil {
-		return hostError(op, err)
-	}
-	defer f.Close()
-	if _, err := f.WriteAt(b, 0); err != nil {
-		return hostError(op, err)
-	}
-	return hostError(op, f.Sync())
-}
-
 // Unlock opens the device with its words and loads everything into memory. Wrong words are CannotDecrypt; a vault or
 // journal that was changed is Tampered; a device another process or tab holds is Conflict.
 func Unlock(c Config, words string) (*Replica, error) {
@@ -398,26 +266,6 @@ func Unlock(c Config, words string) (*Replica, error) {
 		return nil, err
 	}
 	return Load(c, vk)
-}
-
-// OpenKey opens only the vault: the slow half of Unlock.
-func OpenKey(d journal.Dir, words string) (vk [32]byte, err error) {
-	const op = "replica.Unlock"
-	f, err := d.Open(vaultFile)
-	if err != nil {
-		return vk, hostError(op, err)
-	}
-	defer f.Close()
-	b := make([]byte, seal.VaultSize)
-	if n, err := f.Size(); err == nil && n > seal.VaultSize {
-		return vk, krama.E(op, krama.NotYet, "a vault of a later version")
-	} else if err != nil || n != seal.VaultSize {
-		return vk, krama.E(op, krama.NotFound, "no vault")
-	}
-	if _, err := f.ReadAt(b, 0); err != nil {
-		return vk, hostError(op, err)
-	}
-	return seal.OpenVault(b, words, nil)
 }
 
 // Load opens the journal with the vault's key: the fast half of Unlock.
@@ -536,106 +384,6 @@ func (r *Replica) commit(entries ...[]byte) error {
 	return hostError("replica.commit", r.j.Commit(entries...))
 }
 
-// State tells how far the device has come.
-func (r *Replica) State() State {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.state()
-}
-
-func (r *Replica) state() State {
-	switch {
-	case r.dev == nil: // locked
-		return Fresh
-	case r.roster != nil && r.streams[krama.OrgCircle] != nil && r.roster.Devices[r.dev.ID()] != nil:
-		if r.roster.Devices[r.dev.ID()].Removed != 0 {
-			return Removed
-		}
-		return Enrolled
-	case r.scan != nil:
-		return Scanned
-	}
-	return Fresh
-}
-
-// Status is what a screen says about the device.
-type Status struct {
-	State    State
-	Device   krama.DeviceID
-	Unsent   int // records that are only on this device
-	LastSync time.Time
-	Alarms   []Alarm
-	Newer    bool // a later version of the program is needed
-	Relay    string
-	Bytes    int64 // of the journal
-	Torn     bool  // an unfinished last write was dropped at opening
-	Streams  map[krama.CircleKind]uint64
-	Waiting  bool // a circle is being rotated and its new keys have not come
-	Mail     int  // letters a person must look at
-	// Recovering is when a device that trustees brought in may act; zero when there is none. Until then any admin can refuse
-	// it by removing it.
-	Recovering time.Time
-}
-
-// Status returns the device's state.
-func (r *Replica) Status() Status {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil {
-		return Status{}
-	}
-	s := Status{State: r.state(), Device: r.dev.ID(), LastSync: r.lastSync, Newer: r.newer, Relay: r.relay, Bytes: r.j.Size(),
-		Torn: r.report.Torn > 0, Streams: map[krama.CircleKind]uint64{}}
-	for _, p := range r.outbox {
-		if p.item.Kind != seal.KindSubjectKey {
-			s.Unsent++
-		}
-	}
-	s.Alarms = slices.Clone(r.alarms)
-	for _, m := range r.letters {
-		if m.wanted() {
-			s.Mail++
-		}
-	}
-	if r.roster != nil {
-		for _, d := range r.roster.Devices {
-			if d.Recovered && d.Removed == 0 && d.CoolOff > uint64(r.Now().UnixMilli()) {
-				s.Recovering = time.UnixMilli(int64(d.CoolOff))
-			}
-		}
-	}
-	for c, st := range r.streams {
-		if k, ok := r.kinds[c]; ok {
-			s.Streams[k] = st.head.N
-		}
-		s.Waiting = s.Waiting || st.closed
-		for id, a := range st.authors {
-			if len(a.held) > 0 {
-				s.Alarms = append(s.Alarms, Alarm{What: AlarmGap, Circle: c, Author: id})
-			}
-		}
-	}
-	if s.State == Enrolled && !r.heartbeat.IsZero() && r.lastSync.Sub(r.heartbeat) > freeze {
-		s.Alarms = append(s.Alarms, Alarm{What: AlarmFrozen})
-	}
-	return s
-}
-
-// freeze is how long an online device waits for the office's heartbeat before it says so.
-const freeze = 72 * time.Hour
-
-// raise records an alarm once.
-func (r *Replica) raise(a Alarm) error {
-	for _, old := range r.alarms {
-		if old.What == a.What && old.Circle == a.Circle && old.Epoch == a.Epoch && old.N == a.N {
-			return nil
-		}
-	}
-	a.Day = krama.DayOf(r.Now())
-	r.alarms = append(r.alarms, a)
-	return r.commit(alarmEntry(a))
-}
-
 // Value returns a setting or draft of the device.
 func (r *Replica) Value(key string) string {
 	r.mu.Lock()
@@ -655,46 +403,4 @@ func (r *Replica) SetValue(key, value string) error {
 	}
 	r.values[key] = value
 	return nil
-}
-
-// values of a device whose name begins with a dot are the replica's own.
-
-// Roster calls f with the roster under the replica's lock; f must keep nothing.
-func (r *Replica) Roster(f func(*seal.Roster)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.roster != nil {
-		f(r.roster)
-	}
-}
-
-// Device returns this device's id and its member's roles.
-func (r *Replica) Device() (krama.DeviceID, krama.Role) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.rolesLocked()
-}
-
-func (r *Replica) rolesLocked() (krama.DeviceID, krama.Role) {
-	if r.dev == nil {
-		return krama.DeviceID{}, 0
-	}
-	id := r.dev.ID()
-	if r.roster == nil || r.roster.Devices[id] == nil {
-		return id, 0
-	}
-	return id, r.roster.Members[r.roster.Devices[id].Member].Roles
-}
-
-// Kinds returns the circles this device reads, by kind.
-func (r *Replica) Kinds() map[krama.CircleKind]krama.CircleID {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	out := map[krama.CircleKind]krama.CircleID{}
-	for c, k := range r.kinds {
-		if r.streams[c] != nil {
-			out[k] = c
-		}
-	}
-	return out
 }

@@ -1,0 +1,195 @@
+package replica
+
+import (
+	"slices"
+	"time"
+
+	"krama"
+	"krama/seal"
+)
+
+// State is how far a device has come.
+type State uint8
+
+// States.
+const (
+	Fresh    State = iota // keys made, QR-1 can be shown
+	Scanned               // QR-2 was scanned; waiting for the office
+	Enrolled              // the roster lists it and it holds its keys
+	Removed               // the roster says that it is trusted no more
+)
+
+// Alarm is something a person must know about. Alarms stay.
+type Alarm struct {
+	What   AlarmKind
+	Circle krama.CircleID
+	Epoch  uint32
+	N      uint64 // position in the stream
+	Author krama.DeviceID
+	Day    krama.Day
+	Mended bool // the relay shows again what it had hidden, or a signed close has answered it
+}
+
+// AlarmKind names an alarm; the catalogue has its sentence.
+type AlarmKind string
+
+// Alarms of protocol §4.3 and §5.2, and of the journal.
+const (
+	AlarmTampered     AlarmKind = "tampered"
+	AlarmForged       AlarmKind = "forged"
+	AlarmMalformed    AlarmKind = "malformed"
+	AlarmUnauthorised AlarmKind = "unauthorised"
+	AlarmFork         AlarmKind = "fork"
+	AlarmEquivocation AlarmKind = "equivocation"
+	AlarmGap          AlarmKind = "gap"      // clears when the missing envelope arrives
+	AlarmRollback     AlarmKind = "rollback" // the relay shows less than before
+	AlarmWithheld     AlarmKind = "withheld" // a colleague has seen roster statements that the relay does not give us
+	AlarmFrozen       AlarmKind = "frozen"   // no heartbeat for 72 hours
+	AlarmDamaged      AlarmKind = "damaged"  // part of this device's file could not be read
+	AlarmRoster       AlarmKind = "roster"   // a roster statement broke a rule
+)
+
+// stops reports whether the alarm stops uploads: what we would seal might go to a false stream.
+func (k AlarmKind) stops() bool { return k == AlarmFork || k == AlarmRollback || k == AlarmWithheld }
+
+// State tells how far the device has come.
+func (r *Replica) State() State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state()
+}
+
+func (r *Replica) state() State {
+	switch {
+	case r.dev == nil: // locked
+		return Fresh
+	case r.roster != nil && r.streams[krama.OrgCircle] != nil && r.roster.Devices[r.dev.ID()] != nil:
+		if r.roster.Devices[r.dev.ID()].Removed != 0 {
+			return Removed
+		}
+		return Enrolled
+	case r.scan != nil:
+		return Scanned
+	}
+	return Fresh
+}
+
+// Status is what a screen says about the device.
+type Status struct {
+	State    State
+	Device   krama.DeviceID
+	Unsent   int // records that are only on this device
+	LastSync time.Time
+	Alarms   []Alarm
+	Newer    bool // a later version of the program is needed
+	Relay    string
+	Bytes    int64 // of the journal
+	Torn     bool  // an unfinished last write was dropped at opening
+	Streams  map[krama.CircleKind]uint64
+	Waiting  bool // a circle is being rotated and its new keys have not come
+	Mail     int  // letters a person must look at
+	// Recovering is when a device that trustees brought in may act; zero when there is none. Until then any admin can refuse
+	// it by removing it.
+	Recovering time.Time
+}
+
+// Status returns the device's state.
+func (r *Replica) Status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil {
+		return Status{}
+	}
+	s := Status{State: r.state(), Device: r.dev.ID(), LastSync: r.lastSync, Newer: r.newer, Relay: r.relay, Bytes: r.j.Size(),
+		Torn: r.report.Torn > 0, Streams: map[krama.CircleKind]uint64{}}
+	for _, p := range r.outbox {
+		if p.item.Kind != seal.KindSubjectKey {
+			s.Unsent++
+		}
+	}
+	s.Alarms = slices.Clone(r.alarms)
+	for _, m := range r.letters {
+		if m.wanted() {
+			s.Mail++
+		}
+	}
+	if r.roster != nil {
+		for _, d := range r.roster.Devices {
+			if d.Recovered && d.Removed == 0 && d.CoolOff > uint64(r.Now().UnixMilli()) {
+				s.Recovering = time.UnixMilli(int64(d.CoolOff))
+			}
+		}
+	}
+	for c, st := range r.streams {
+		if k, ok := r.kinds[c]; ok {
+			s.Streams[k] = st.head.N
+		}
+		s.Waiting = s.Waiting || st.closed
+		for id, a := range st.authors {
+			if len(a.held) > 0 {
+				s.Alarms = append(s.Alarms, Alarm{What: AlarmGap, Circle: c, Author: id})
+			}
+		}
+	}
+	if s.State == Enrolled && !r.heartbeat.IsZero() && r.lastSync.Sub(r.heartbeat) > freeze {
+		s.Alarms = append(s.Alarms, Alarm{What: AlarmFrozen})
+	}
+	return s
+}
+
+// freeze is how long an online device waits for the office's heartbeat before it says so.
+const freeze = 72 * time.Hour
+
+// raise records an alarm once.
+func (r *Replica) raise(a Alarm) error {
+	for _, old := range r.alarms {
+		if old.What == a.What && old.Circle == a.Circle && old.Epoch == a.Epoch && old.N == a.N {
+			return nil
+		}
+	}
+	a.Day = krama.DayOf(r.Now())
+	r.alarms = append(r.alarms, a)
+	return r.commit(alarmEntry(a))
+}
+
+// values of a device whose name begins with a dot are the replica's own.
+
+// Roster calls f with the roster under the replica's lock; f must keep nothing.
+func (r *Replica) Roster(f func(*seal.Roster)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.roster != nil {
+		f(r.roster)
+	}
+}
+
+// Device returns this device's id and its member's roles.
+func (r *Replica) Device() (krama.DeviceID, krama.Role) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rolesLocked()
+}
+
+func (r *Replica) rolesLocked() (krama.DeviceID, krama.Role) {
+	if r.dev == nil {
+		return krama.DeviceID{}, 0
+	}
+	id := r.dev.ID()
+	if r.roster == nil || r.roster.Devices[id] == nil {
+		return id, 0
+	}
+	return id, r.roster.Members[r.roster.Devices[id].Member].Roles
+}
+
+// Kinds returns the circles this device reads, by kind.
+func (r *Replica) Kinds() map[krama.CircleKind]krama.CircleID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := map[krama.CircleKind]krama.CircleID{}
+	for c, k := range r.kinds {
+		if r.streams[c] != nil {
+			out[k] = c
+		}
+	}
+	return out
+}

@@ -1,0 +1,130 @@
+package web
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"krama"
+	"krama/casework"
+	"krama/replica"
+	"krama/seal"
+	"krama/web/http"
+)
+
+// erasureRow is one erasure and its horizon.
+type erasureRow struct {
+	replica.Erasure
+	Total   int
+	Waiting []waitingDevice
+	Lost    []waitingDevice
+}
+
+type waitingDevice struct {
+	Name string
+	Seen krama.Day // 0 when never
+}
+
+// expiring is somebody whose record will be erased because the circle keeps records only so long.
+type expiring struct {
+	casework.Row
+	On krama.Day
+}
+
+// announceDays is how long before its day an automatic erasure is announced.
+const announceDays = 30
+
+// expiries lists who is erased within the coming days, soonest first. A record's time runs from the last contact, and
+// nobody is erased who was not on this list for a month: each has a notice of her own, by this desk's clock.
+func (s *Server) expiries(rep *replica.Replica, st *casework.State) (out []expiring) {
+	keep := s.keepDays(rep)
+	if keep == 0 {
+		return nil
+	}
+	notices := map[string]krama.Day{}
+	for _, line := range strings.Fields(rep.Value(noticesKey)) {
+		who, day, _ := strings.Cut(line, "=")
+		if d, err := krama.ParseDay(day); err == nil {
+			notices[who] = d
+		}
+	}
+	var lines []string
+	for _, row := range st.Rows() {
+		last := row.Last
+		if v, ok := st.Person(row.Subject); ok && v.Value.Registered > last {
+			last = v.Value.Registered
+		}
+		on := last + keep
+		if on > s.today()+announceDays {
+			continue
+		}
+		who := row.Subject.String()
+		since, told := notices[who]
+		if !told || since > s.today() { // a clock that was ahead has announced nothing
+			since = s.today()
+		}
+		lines = append(lines, who+"="+since.String())
+		out = append(out, expiring{row, max(on, since+announceDays)})
+	}
+	slices.Sort(lines)
+	rep.SetValue(noticesKey, strings.Join(lines, " "))
+	slices.SortFunc(out, func(a, b expiring) int { return cmp.Or(cmp.Compare(a.On, b.On), cmp.Compare(a.Code, b.Code)) })
+	return out
+}
+
+// noticesKey names the value that says since when each coming erasure is announced.
+const noticesKey = "retention"
+
+// keepDays is how long the outreach circle keeps a record after the last contact; 0 for ever.
+func (s *Server) keepDays(rep *replica.Replica) (days krama.Day) {
+	c, ok := rep.Kinds()[krama.KindOutreach]
+	if ok {
+		rep.Roster(func(ro *seal.Roster) { days = krama.Day(ro.Circles[c].RetentionDays) })
+	}
+	return days
+}
+
+// clockTrust is how far this computer's clock may be from the relay's for it to erase anybody by itself.
+const clockTrust = 24 * time.Hour
+
+// expire erases whose day has come.
+func (s *Server) expire(rep *replica.Replica, st *casework.State) error {
+	if d := rep.ClockError(); s.Demo || d > clockTrust || d < -clockTrust {
+		return nil
+	}
+	for _, e := range s.expiries(rep, st) {
+		if e.On > s.today() {
+			break
+		}
+		if err := rep.Shred(krama.KindOutreach, e.Subject, replica.ShredExpired); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) erasuresPage(w http.ResponseWriter, r *http.Request) {
+	var rows []erasureRow
+	list := s.rep.Erasures()
+	s.rep.Roster(func(ro *seal.Roster) {
+		for _, e := range list {
+			row := erasureRow{Erasure: e, Total: e.Gone + len(e.Waiting) + len(e.Lost)}
+			for _, d := range e.Waiting {
+				row.Waiting = append(row.Waiting, waitingDevice{Name: s.deviceName(ro, d)})
+			}
+			for _, d := range e.Lost {
+				row.Lost = append(row.Lost, waitingDevice{Name: s.deviceName(ro, d)})
+			}
+			rows = append(rows, row)
+		}
+	})
+	for i, e := range list {
+		for j, d := range e.Waiting {
+			if t := s.rep.Seen(d); !t.IsZero() {
+				rows[i].Waiting[j].Seen = krama.DayOf(t)
+			}
+		}
+	}
+	s.page(w, r, 200, "erase.list", "devices", erasuresView(s, rows, s.expiries(s.rep, s.state)))
+}

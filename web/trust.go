@@ -1,0 +1,133 @@
+package web
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"krama"
+	"krama/seal"
+	"krama/web/http"
+)
+
+// trustData is how recovery stands.
+type trustData struct {
+	Set      bool
+	K, N     int
+	Shown    map[uint8]krama.Day
+	Accepted krama.Day
+	Ready    bool
+	Drafted  bool
+	Cards    []cardText
+	Trouble  string
+	Good     int // the share that was just shown
+	Form     url.Values
+}
+
+type cardText struct {
+	X    int
+	Text string
+}
+
+// recovery reads how recovery stands: it is ready when k different shares of the present set were shown once.
+func (s *Server) recovery() trustData {
+	var d trustData
+	var set [4]byte
+	s.rep.Roster(func(ro *seal.Roster) {
+		if t := ro.Trustees; t != nil {
+			d.Set, d.K, d.N, set = true, int(t.K), int(t.N), t.Set
+		}
+	})
+	d.Shown, d.Accepted = s.state.Drills(set)
+	if !d.Set {
+		d.Shown = nil
+	}
+	d.Ready = d.Set && len(d.Shown) >= d.K
+	return d
+}
+
+// mayBegin reports whether the first person may be recorded: recovery was set up and drilled, or an admin has accepted in
+// writing that losing every device loses everything.
+func (s *Server) mayBegin() bool {
+	if n, _ := s.state.Counts(); n > 0 || s.Demo {
+		return true
+	}
+	d := s.recovery()
+	return d.Ready || d.Accepted != 0
+}
+
+func (s *Server) trusteesPage(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, 200, "trust.title", "devices", trusteesView(s.recovery()))
+}
+
+func (s *Server) trusteesSet(w http.ResponseWriter, r *http.Request) {
+	f := form(r)
+	k, err1 := strconv.Atoi(f.Get("k"))
+	n, err2 := strconv.Atoi(f.Get("n"))
+	if err1 != nil || err2 != nil || k < 2 || n < k || n > 9 {
+		d := s.recovery()
+		d.Trouble, d.Form = "trust.badNumbers", f
+		s.page(w, r, 422, "trust.title", "devices", trusteesView(d))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Minute)
+	defer cancel()
+	cards, drafted, err := s.rep.SetTrustees(ctx, k, n)
+	if err != nil && len(cards) == 0 {
+		d := s.recovery()
+		d.Trouble = jobError(err)
+		s.page(w, r, 200, "trust.title", "devices", trusteesView(d))
+		return
+	}
+	d := s.recovery()
+	d.Drafted = drafted
+	for _, c := range cards {
+		d.Cards = append(d.Cards, cardText{int(c.Share.X), c.String()})
+	}
+	d.K, d.N = k, n
+	s.page(w, r, 200, "trust.cards", "devices", cardsView(d))
+}
+
+func (s *Server) trusteesDrill(w http.ResponseWriter, r *http.Request) {
+	x, err := s.rep.CheckCard(form(r).Get("card"))
+	d := s.recovery()
+	switch {
+	case krama.KindOf(err) == krama.Tampered:
+		d.Trouble = "trust.oldCard"
+	case krama.KindOf(err) == krama.NotFound:
+		d.Trouble = "trust.otherCard"
+	case err != nil:
+		d.Trouble = "trust.badCard"
+	default:
+		var set [4]byte
+		s.rep.Roster(func(ro *seal.Roster) { set = ro.Trustees.Set })
+		if err := s.write(krama.SubjectID{}, &krama.Record{Trust: &krama.Trust{Set: set, X: uint8(x), Day: s.today()}}); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		d = s.recovery()
+		d.Good = x
+	}
+	s.page(w, r, 200, "trust.title", "devices", trusteesView(d))
+}
+
+func (s *Server) trusteesAccept(w http.ResponseWriter, r *http.Request) {
+	p := s.printer(r)
+	typed := strings.Join(strings.Fields(form(r).Get("typed")), " ")
+	if !strings.EqualFold(norm.NFC.String(typed), norm.NFC.String(p.T("trust.sentence"))) { // keyboards differ in how they make accents
+		d := s.recovery()
+		d.Trouble = "trust.notTyped"
+		s.page(w, r, 422, "trust.title", "devices", trusteesView(d))
+		return
+	}
+	if err := s.write(krama.SubjectID{}, &krama.Record{Trust: &krama.Trust{Day: s.today()}}); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.BeginSync()
+	redirect(w, r, "/trustees")
+}
