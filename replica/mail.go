@@ -351,15 +351,15 @@ func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
 		return krama.E(op, krama.NotAllowed, "the list of devices has moved on: it must be asked for again")
 	}
 	if st, ok := m.Statement(); ok {
-		if err := r.complete2(ctx, st); err != nil {
+		if err := r.giveSigned(ctx, st); err != nil {
 			return krama.Wrap(op, err)
 		}
 	}
 	return r.Decline(id)
 }
 
-// complete2 gives the keys that a statement opens now that two have signed it.
-func (r *Replica) complete2(ctx context.Context, st *seal.Statement) error {
+// giveSigned gives the keys that a statement opens now that two have signed it.
+func (r *Replica) giveSigned(ctx context.Context, st *seal.Statement) error {
 	var devices []krama.DeviceID
 	r.mu.Lock()
 	switch {

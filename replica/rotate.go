@@ -44,7 +44,7 @@ func (r *Replica) rotate(ctx context.Context, c krama.CircleID, at *agreed) erro
 		if started < 0 {
 			started = int(latest.Epoch)
 		} else if int(latest.Epoch) != started { // ours, or another admin's
-			return r.complete1(ctx, c)
+			return r.finishRotation(ctx, c)
 		}
 		plan, err := r.plan(c)
 		if err != nil {
@@ -77,8 +77,8 @@ func (r *Replica) rotate(ctx context.Context, c krama.CircleID, at *agreed) erro
 
 func nothing(Progress) {}
 
-// complete1 finishes a rotation that the roster shows: the next stream exists, and the trustees' mailbox is up to date.
-func (r *Replica) complete1(ctx context.Context, c krama.CircleID) error {
+// finishRotation finishes a rotation that the roster shows: the next stream exists, and the trustees' mailbox is up to date.
+func (r *Replica) finishRotation(ctx context.Context, c krama.CircleID) error {
 	if c == krama.OrgCircle {
 		if err := r.readRoster(ctx, nothing); err != nil {
 			return err
