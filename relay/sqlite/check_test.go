@@ -178,7 +178,7 @@ func TestCheckNamesEveryDamage(t *testing.T) {
 	run := func(query string) func(*testing.T, string) {
 		return func(t *testing.T, path string) { change(t, path, query) }
 	}
-	const flip = "SET body=CAST(substr(body, 1, 500)||x'00'||substr(body, 502) AS BLOB)"
+	const flip = "SET body=CAST(substr(body, 1, 500)||x'00000000'||substr(body, 505) AS BLOB)"
 	for name, tc := range map[string]struct {
 		damage func(*testing.T, string)
 		want   string // the finding, or a part of it
@@ -187,7 +187,7 @@ func TestCheckNamesEveryDamage(t *testing.T) {
 		"a byte in the file": {func(t *testing.T, path string) {
 			edit(t, path, func(b []byte) []byte { b[bytes.LastIndex(b, []byte(secret))] ^= 1; return b })
 		}, "was changed"},
-		"many bytes":          {run("UPDATE envelope " + flip), "And 50 more of this sort: Stream 1, envelope 1 was changed"},
+		"many bytes":          {run("UPDATE envelope SET body=zeroblob(length(body))"), "And 50 more of this sort: Stream 1, envelope 1 was changed"},
 		"an envelope lost":    {run("DELETE FROM envelope WHERE stream=3 AND n=7"), "Stream 3: envelope 7 is missing."},
 		"the last ones lost":  {run("DELETE FROM envelope WHERE stream=3 AND n>17"), "Stream 3: envelopes 18 to 20 are missing."},
 		"all lost":            {run("DELETE FROM envelope"), "Stream 1: envelopes 1 to 20 are missing."},
