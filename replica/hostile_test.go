@@ -3,8 +3,6 @@ package replica
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -78,34 +76,6 @@ func TestHostileLetterUnknownKind(t *testing.T) {
 	}
 }
 
-// a wrong clock on an honest phone gets it removed.
-// a wrong clock on the desk removes everybody.
-// a full mailbox stops the rotation that shuts a removed device out.
-// more than 8 MiB in a mailbox: no sync.
-func TestHostileBigMailbox(t *testing.T) {
-	w := newSmallWorld(t)
-	ctx := context.Background()
-	srv := httptest.NewServer(w.relay)
-	defer srv.Close()
-	a := w.phone()
-	w.sync(a, w.desk)
-	box := w.desk.dev.Mailbox()
-	for i := range 3 {
-		var pairs [][]byte
-		for j := range 60 {
-			b := make([]byte, 60<<10)
-			b[0], b[1] = byte(i), byte(j)
-			pairs = append(pairs, box[:], b)
-		}
-		w.must(a.putBoxes(ctx, pairs))
-	}
-	w.desk.remote = HTTP{Client: http.DefaultClient, URL: srv.URL}
-	if err := w.desk.Sync(ctx, nil); err != nil {
-		t.Error("the office cannot sync:", err)
-	}
-}
-
-// any member has the control key.
 // erasure complete while a lost phone of an earlier epoch holds her key.
 func TestHostileHorizonEarlierEpoch(t *testing.T) {
 	w := newSmallWorld(t)
