@@ -576,3 +576,24 @@ func handLate(w *world, a *device, bodies ...[]byte) error {
 	}
 	return a.handOver(context.Background(), out)
 }
+
+// A phone whose clock is 200 days behind, and a desk whose clock is 100 days ahead, empty nobody's phone.
+func TestHostileClocksRemoveNobody(t *testing.T) {
+	w := newSmallWorld(t)
+	ctx := context.Background()
+	a, b := w.phone(), w.phone()
+	a.Now = func() time.Time { return w.now.Add(-200 * 24 * time.Hour) }
+	w.contact(a, w.person(a))
+	w.contact(b, w.person(b))
+	w.sync(a, b, w.desk)
+	w.must(w.desk.Maintain(ctx))
+	w.desk.Now = func() time.Time { return w.now.Add(100 * 24 * time.Hour) }
+	w.sync(w.desk)
+	w.must(w.desk.Maintain(ctx))
+	for i, d := range []*device{a, b} {
+		d.Sync(ctx, nil)
+		if has, _ := HasVault(d.dir); !has {
+			t.Errorf("phone %d was emptied because a clock is wrong", i)
+		}
+	}
+}
