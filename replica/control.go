@@ -125,8 +125,10 @@ func (r *Replica) tendControl(ctx context.Context) error {
 		knew = []string{me.String()}
 	}
 	var body []byte
+	newest := ""
 	for _, s := range r.controls {
 		body = append(body, s[:]...)
+		newest = controlName(s)
 	}
 	r.mu.Unlock()
 	if err != nil {
@@ -137,7 +139,7 @@ func (r *Replica) tendControl(ctx context.Context) error {
 			return err
 		}
 	}
-	if draw || r.Value(controlSet+".at") != hex.EncodeToString(body[max(0, len(body)-4):]) {
+	if draw || r.Value(controlSet+".at") != newest {
 		_, keys, err := r.controlKeys()
 		if err != nil {
 			return err
@@ -145,7 +147,7 @@ func (r *Replica) tendControl(ctx context.Context) error {
 		if err := r.controlCall(ctx, seal.PathControl, seal.Frame(keys[0].Public().(ed25519.PublicKey))); err != nil {
 			return err
 		}
-		if err := r.SetValue(controlSet+".at", hex.EncodeToString(body[max(0, len(body)-4):])); err != nil {
+		if err := r.SetValue(controlSet+".at", newest); err != nil {
 			return err
 		}
 	}
@@ -162,6 +164,11 @@ func (r *Replica) tendControl(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// controlName names a control key by its public half.
+func controlName(seed [32]byte) string {
+	return hex.EncodeToString(ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey)[:4])
 }
 
 // takeControl takes up the control keys of a letter, the newest last, unless it tells nothing new. Where two admins drew at

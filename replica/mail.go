@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"slices"
 
 	"krama"
 	"krama/seal"
@@ -257,27 +258,27 @@ func (r *Replica) AcceptLate(id [32]byte) error {
 		if _, ok := r.keys[l.Circle][l.Item.Subject]; ok && l.Item.Kind == seal.KindSubjectKey {
 			continue
 		}
+		if slices.ContainsFunc(r.outbox, func(p *pending) bool { return p.is(l.Circle, l.Item) }) {
+			continue // taken at an earlier try
+		}
 		items = append(items, &pending{l.Circle, l.Item})
 		entries = append(entries, pendingEntry(l.Circle, l.Item))
 	}
-	if !whole { // what could not be taken stays, and taking the rest again is safe: records are known by their ids
-		if err := r.commit(entries...); err != nil || len(entries) == 0 {
-			return krama.E(op, krama.NotAllowed, "nothing of it, or not all, can be written on this desk")
-		}
-		for _, p := range items {
-			if err := r.queue(p.circle, p.item); err != nil {
-				return err
-			}
-		}
-		return krama.E(op, krama.NotAllowed, "not all of it can be written on this desk")
+	if whole {
+		entries = append(entries, tagged(tagLetterDo, id[:]))
 	}
-	if err := r.commit(append(entries, tagged(tagLetterDo, id[:]))...); err != nil {
-		return err
+	if len(entries) > 0 {
+		if err := r.commit(entries...); err != nil {
+			return err
+		}
 	}
 	for _, p := range items {
 		if err := r.queue(p.circle, p.item); err != nil {
 			return err
 		}
+	}
+	if !whole { // what could not be taken stays in the letter, for another admin or a later version
+		return krama.E(op, krama.NotAllowed, "not all of it can be written on this desk")
 	}
 	r.dropLetter(id)
 	return nil

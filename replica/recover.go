@@ -120,7 +120,7 @@ func (r *Replica) keepRecovery(ctx context.Context) error {
 		for _, c := range r.controls {
 			body = append(body, c[:]...)
 		}
-		mark = append(mark, body[len(body)-4:]...) // four bytes of a seed in our own sealed file
+		mark = append(mark, controlName(r.controls[len(r.controls)-1])...)
 		if w, err = seal.SealLetter(r.roster.Org, r.dev, t.ID(), t.KemPub, seal.LetterControl, body); err == nil {
 			items = append(items, w)
 		}

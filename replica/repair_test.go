@@ -69,9 +69,6 @@ func TestRestoredRelay(t *testing.T) {
 		}
 		w.desk.Sync(ctx, nil)
 		if err := w.desk.Repair(ctx, nil); err != nil {
-			if krama.KindOf(err) == krama.Tampered && parted(w) {
-				continue
-			}
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		for range 4 {
@@ -115,8 +112,6 @@ func TestRestoredRelay(t *testing.T) {
 		}
 	}
 }
-
-func parted(*world) bool { return false }
 
 // TestRestoredRelayLostAuthor: what a phone had sent, the relay lost, and the phone is lost too, comes back from who had
 // read it, by way of the quarantine when the office had not.
