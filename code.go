@@ -40,6 +40,19 @@ func codeOf(d [5]byte) Code {
 // ParseCode reads what a person typed: any case, with or without dashes and spaces, O for 0 and I or L for 1.
 // A code with one wrong character or two exchanged ones is Invalid.
 func ParseCode(s string) (Code, error) {
+	d, ok := crockfordDigits(s, 6)
+	if !ok {
+		return "", E("krama.ParseCode", Invalid, "a code has six characters")
+	}
+	c := codeOf([5]byte(d[:5]))
+	if c[5] != crockford[d[5]] {
+		return "", E("krama.ParseCode", Invalid, "the check character does not fit")
+	}
+	return c, nil
+}
+
+// crockfordDigits reads n characters as a person types them.
+func crockfordDigits(s string, n int) ([]byte, bool) {
 	var d []byte
 	for _, r := range strings.ToUpper(s) {
 		switch r {
@@ -51,19 +64,12 @@ func ParseCode(s string) (Code, error) {
 			r = '1'
 		}
 		i := strings.IndexRune(crockford, r)
-		if i < 0 || len(d) == 6 {
-			return "", E("krama.ParseCode", Invalid, "not a person's code")
+		if i < 0 || len(d) == n {
+			return nil, false
 		}
 		d = append(d, byte(i))
 	}
-	if len(d) != 6 {
-		return "", E("krama.ParseCode", Invalid, "a code has six characters")
-	}
-	c := codeOf([5]byte(d))
-	if c[5] != crockford[d[5]] {
-		return "", E("krama.ParseCode", Invalid, "the check character does not fit")
-	}
-	return c, nil
+	return d, len(d) == n
 }
 
 // String shows the code in its groups: K7-3MQ-9.

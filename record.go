@@ -15,6 +15,18 @@ type Record struct {
 	Circle  *Circle  `cbor:"6,keyasint,omitempty"`
 	Staff   *Staff   `cbor:"7,keyasint,omitempty"`
 	Trust   *Trust   `cbor:"8,keyasint,omitempty"`
+
+	Listing    *Listing    `cbor:"9,keyasint,omitempty"`
+	Guarded    *Guarded    `cbor:"10,keyasint,omitempty"`
+	Check      *Check      `cbor:"11,keyasint,omitempty"`
+	RightsText *RightsText `cbor:"12,keyasint,omitempty"`
+	Intake     *Intake     `cbor:"13,keyasint,omitempty"`
+	Report     *Report     `cbor:"14,keyasint,omitempty"`
+	Act        *Act        `cbor:"15,keyasint,omitempty"`
+	Referral   *Referral   `cbor:"16,keyasint,omitempty"`
+	Outcome    *Outcome    `cbor:"17,keyasint,omitempty"`
+	Incident   *Incident   `cbor:"18,keyasint,omitempty"`
+	Audit      *Audit      `cbor:"19,keyasint,omitempty"`
 }
 
 // Person is the registration of a person. There is no name, phone number, address, earnings or client in it, and no free
@@ -116,7 +128,11 @@ func (r *Record) Encode() ([]byte, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
-	return encMode.Marshal(r)
+	b, err := encMode.Marshal(r)
+	if err == nil && len(b) > MaxRecord { // no reader would take it
+		err = E("krama.Record", TooLarge, "")
+	}
+	return b, err
 }
 
 // DecodeRecord reads and validates a record. A record whose parts this version does not know decodes without error and
@@ -145,7 +161,9 @@ func DecodeValue(b cbor.RawMessage, v any) error { return decMode.Unmarshal(b, v
 // only what it knows, and newer forms come under new keys.
 func (r *Record) Validate() error {
 	parts := 0
-	for _, set := range []bool{r.Person != nil, r.Contact != nil, r.Consent != nil, r.Amend != nil, r.Circle != nil, r.Staff != nil, r.Trust != nil} {
+	for _, set := range []bool{r.Person != nil, r.Contact != nil, r.Consent != nil, r.Amend != nil, r.Circle != nil, r.Staff != nil, r.Trust != nil,
+		r.Listing != nil, r.Guarded != nil, r.Check != nil, r.RightsText != nil, r.Intake != nil, r.Report != nil, r.Act != nil, r.Referral != nil,
+		r.Outcome != nil, r.Incident != nil, r.Audit != nil} {
 		if set {
 			parts++
 		}
@@ -175,6 +193,28 @@ func (r *Record) Validate() error {
 		if !plausible(r.Trust.Day) {
 			return E("krama.Trust", Invalid, "date")
 		}
+	case r.Listing != nil:
+		return r.Listing.Validate()
+	case r.Guarded != nil:
+		return r.Guarded.Validate()
+	case r.Check != nil:
+		return r.Check.validate()
+	case r.RightsText != nil:
+		return r.RightsText.validate()
+	case r.Intake != nil:
+		return r.Intake.validate()
+	case r.Report != nil:
+		return r.Report.validate()
+	case r.Act != nil:
+		return r.Act.validate()
+	case r.Referral != nil:
+		return r.Referral.validate()
+	case r.Outcome != nil:
+		return r.Outcome.validate()
+	case r.Incident != nil:
+		return r.Incident.validate()
+	case r.Audit != nil:
+		return r.Audit.validate()
 	case r.Staff != nil:
 		if len(r.Staff.Label) == 0 || len(r.Staff.Label) > MaxStaffLabel {
 			return E("krama.Staff", Invalid, "a label has 1 to 40 bytes")

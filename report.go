@@ -1,0 +1,202 @@
+package krama
+
+import "io"
+
+// ThreadID names a conversation with somebody who reported: the mailbox that only her receipt opens.
+type ThreadID [16]byte
+
+// Intake is the secret of one intake for about a month: whoever has it reads what was reported to it. It is written under a
+// subject of its own, so that it is erased like one when its time is over.
+type Intake struct {
+	Seed  [32]byte `cbor:"1,keyasint"`
+	From  Day      `cbor:"2,keyasint"`
+	Until Day      `cbor:"3,keyasint"` // last day it is offered
+}
+
+// Report is one message of somebody who reported, or one part of a long one. Nobody knows who she is, and nothing asks.
+type Report struct {
+	Thread ThreadID `cbor:"1,keyasint"`
+	Auth   [32]byte `cbor:"2,keyasint"`           // the key that fetches answers
+	KEM    []byte   `cbor:"3,keyasint,omitempty"` // the key that answers are sealed to; in the first part only
+	Intake [16]byte `cbor:"4,keyasint"`
+	Day    Day      `cbor:"5,keyasint"` // when the relay had it
+	Topic  uint8    `cbor:"6,keyasint"` // ReportTopics
+	Part   uint8    `cbor:"7,keyasint,omitempty"`
+	Text   string   `cbor:"8,keyasint"`
+	Place  uint16   `cbor:"9,keyasint,omitempty"` // district, if she said it
+}
+
+// Act is what staff did about a thread.
+type Act struct {
+	Thread   ThreadID `cbor:"1,keyasint,omitempty"` // none: every thread that came up to now and that nobody has touched
+	What     uint8    `cbor:"2,keyasint"`           // Acts
+	Day      Day      `cbor:"3,keyasint"`
+	Member   MemberID `cbor:"4,keyasint,omitempty"` // to whom it was assigned
+	Text     string   `cbor:"5,keyasint,omitempty"` // the answer
+	Incident RecordID `cbor:"6,keyasint,omitempty"`
+	UntilMS  uint64   `cbor:"7,keyasint,omitempty"` // with no thread: of those that came until then
+}
+
+// Incident is something that was done to somebody, kept with her consent, in the safeguarding circle. It names nobody and no
+// place finer than a district.
+type Incident struct {
+	Thread   ThreadID `cbor:"1,keyasint,omitempty"` // the report it came from
+	Day      Day      `cbor:"2,keyasint"`           // when it was recorded
+	District uint16   `cbor:"3,keyasint,omitempty"`
+	What     Set      `cbor:"4,keyasint"` // IncidentKinds
+	By       Set      `cbor:"5,keyasint"` // Perpetrators
+	Wants    Set      `cbor:"6,keyasint,omitempty"`
+	Consent  bool     `cbor:"7,keyasint"` // she said yes to its being kept; without it there is none
+}
+
+// Referral is a person sent to a service with a slip. The slip carries the code and nothing about her.
+type Referral struct {
+	Listing ListingID `cbor:"1,keyasint"`
+	Day     Day       `cbor:"2,keyasint"`
+	For     Day       `cbor:"3,keyasint,omitempty"` // when she is to go; 0: any day
+	Code    SlipCode  `cbor:"4,keyasint"`
+}
+
+// Outcome is what became of a referral.
+type Outcome struct {
+	Referral RecordID `cbor:"1,keyasint"`
+	Day      Day      `cbor:"2,keyasint"`
+	What     uint8    `cbor:"3,keyasint"` // Outcomes
+}
+
+// Audit says that somebody read, or was refused, what lies in casework or safeguarding. Its author is the record's.
+type Audit struct {
+	What   uint8    `cbor:"1,keyasint"` // Audits
+	Day    Day      `cbor:"2,keyasint"`
+	Thread ThreadID `cbor:"3,keyasint,omitempty"`
+}
+
+// Codes that rules name.
+const (
+	ActAssign, ActAnswer, ActClose, ActReopen, ActIncident, ActAside uint8 = 1, 2, 3, 4, 5, 6
+	OutcomeAccepted, OutcomeDone, OutcomeCouldNot, OutcomeWithdrawn  uint8 = 1, 2, 3, 4
+	AuditRead, AuditList, AuditExport, AuditRefused                  uint8 = 1, 2, 3, 4
+)
+
+// The closed lists of reports, incidents and referrals.
+var (
+	// ReportTopics guide who reports; the first is free text alone.
+	ReportTopics = []Term{{1, "other"}, {2, "violence"}, {3, "police"}, {4, "held"}, {5, "staff"}, {6, "service"}, {7, "child"}, {8, "work"}}
+	Acts         = []Term{{ActAssign, "assign"}, {ActAnswer, "answer"}, {ActClose, "close"}, {ActReopen, "reopen"}, {ActIncident, "incident"}, {ActAside, "aside"}}
+	// IncidentKinds follow what workers' groups record: violence of each sort, and violations by those with power.
+	IncidentKinds = []Term{{1, "physical"}, {2, "sexual"}, {3, "emotional"}, {4, "economic"}, {5, "arrest"}, {6, "bribe"}, {7, "raid"}, {8, "refused"}, {9, "held"}, {10, "debt"}, {11, "papers-kept"}}
+	Perpetrators  = []Term{{1, "client"}, {2, "partner"}, {3, "employer"}, {4, "broker"}, {5, "police"}, {6, "official"}, {7, "health"}, {8, "family"}, {9, "stranger"}, {10, "unsaid"}}
+	Wants         = []Term{{1, "talk"}, {2, "care"}, {3, "safe-place"}, {4, "legal"}, {5, "complaint"}, {6, "warn"}, {7, "nothing"}}
+	Outcomes      = []Term{{OutcomeAccepted, "accepted"}, {OutcomeDone, "done"}, {OutcomeCouldNot, "could-not"}, {OutcomeWithdrawn, "withdrawn"}}
+	Audits        = []Term{{AuditRead, "read"}, {AuditList, "list"}, {AuditExport, "export"}, {AuditRefused, "refused"}}
+)
+
+// MaxReport bounds what one message may hold, MaxReportPart one record of it, MaxAnswer an answer, in bytes of UTF-8. Khmer
+// takes three a letter.
+const (
+	MaxReport     = 12_000
+	MaxReportPart = 2_000
+	MaxAnswer     = 2_400
+)
+
+// SlipCode is what a slip carries: eleven random Crockford characters and one check character, 55 bits that mean nothing to
+// anybody else. It is shown as K7M3-QX9P-2TDH.
+type SlipCode string
+
+// NewSlipCode draws a code.
+func NewSlipCode(rand io.Reader) (SlipCode, error) {
+	var raw [11]byte
+	if _, err := io.ReadFull(rand, raw[:]); err != nil {
+		return "", Wrap("krama.NewSlipCode", err)
+	}
+	for i := range raw {
+		raw[i] &= 31
+	}
+	return slipOf(raw), nil
+}
+
+func slipOf(d [11]byte) SlipCode {
+	var sum byte
+	b := make([]byte, 0, 12)
+	for i, v := range d {
+		sum ^= gf32Mul(v, byte(i+2))
+		b = append(b, crockford[v])
+	}
+	return SlipCode(append(b, crockford[sum]))
+}
+
+// ParseSlipCode reads what a person typed: any case, with or without dashes and spaces, O for 0 and I or L for 1. A code with
+// one wrong character or two exchanged ones is Invalid.
+func ParseSlipCode(s string) (SlipCode, error) {
+	d, ok := crockfordDigits(s, 12)
+	if !ok {
+		return "", E("krama.ParseSlipCode", Invalid, "a slip's code has twelve characters")
+	}
+	c := slipOf([11]byte(d[:11]))
+	if c[11] != crockford[d[11]] {
+		return "", E("krama.ParseSlipCode", Invalid, "the check character does not fit")
+	}
+	return c, nil
+}
+
+// String shows the code in its groups.
+func (c SlipCode) String() string {
+	if len(c) != 12 {
+		return string(c)
+	}
+	return string(c[:4] + "-" + c[4:8] + "-" + c[8:])
+}
+
+func (i *Intake) validate() error {
+	if !plausible(i.From) || !plausible(i.Until) || i.Until < i.From || i.Until > i.From+62 {
+		return E("krama.Intake", Invalid, "an intake is offered for two months at most")
+	}
+	return nil
+}
+
+func (r *Report) validate() error {
+	if r.Thread == (ThreadID{}) || !plausible(r.Day) || !Known(ReportTopics, r.Topic) || len(r.Text) > MaxReportPart || len(r.KEM) != 0 && len(r.KEM) != 1216 {
+		return E("krama.Report", Invalid, "")
+	}
+	return nil
+}
+
+func (a *Act) validate() error {
+	all := a.Thread == ThreadID{}
+	if !Known(Acts, a.What) || !plausible(a.Day) || len(a.Text) > MaxAnswer || all != (a.What == ActAside && a.UntilMS != 0) {
+		return E("krama.Act", Invalid, "")
+	}
+	return nil
+}
+
+func (i *Incident) validate() error {
+	if !i.Consent {
+		return E("krama.Incident", NotAllowed, "an incident is kept only with her consent")
+	}
+	if !plausible(i.Day) || i.What == 0 || !KnownSet(IncidentKinds, i.What) || !KnownSet(Perpetrators, i.By) || !KnownSet(Wants, i.Wants) {
+		return E("krama.Incident", Invalid, "")
+	}
+	return nil
+}
+
+func (r *Referral) validate() error {
+	c, err := ParseSlipCode(string(r.Code))
+	if err != nil || c != r.Code || r.Listing == (ListingID{}) || !plausible(r.Day) || r.For != 0 && (r.For < r.Day || r.For > r.Day+365) {
+		return E("krama.Referral", Invalid, "")
+	}
+	return nil
+}
+
+func (o *Outcome) validate() error {
+	if o.Referral == (RecordID{}) || !plausible(o.Day) || !Known(Outcomes, o.What) {
+		return E("krama.Outcome", Invalid, "")
+	}
+	return nil
+}
+
+func (a *Audit) validate() error {
+	if !Known(Audits, a.What) || !plausible(a.Day) {
+		return E("krama.Audit", Invalid, "")
+	}
+	return nil
+}
