@@ -7,9 +7,9 @@ type ListingID [16]byte
 
 // Words is one short text in the languages of the product. Where a language is missing the reader is shown another one.
 type Words struct {
-	EN string `cbor:"1,keyasint,omitempty"`
-	KM string `cbor:"2,keyasint,omitempty"`
-	VI string `cbor:"3,keyasint,omitempty"`
+	EN string `cbor:"1,keyasint,omitempty" json:"en"`
+	KM string `cbor:"2,keyasint,omitempty" json:"km"`
+	VI string `cbor:"3,keyasint,omitempty" json:"vi"`
 }
 
 // In returns the text in a language, or in the first one that has it: Khmer, English, Vietnamese.

@@ -28,13 +28,12 @@ type Report struct {
 
 // Act is what staff did about a thread.
 type Act struct {
-	Thread   ThreadID `cbor:"1,keyasint,omitempty"` // none: every thread that came up to now and that nobody has touched
-	What     uint8    `cbor:"2,keyasint"`           // Acts
-	Day      Day      `cbor:"3,keyasint"`
-	Member   MemberID `cbor:"4,keyasint,omitempty"` // to whom it was assigned
-	Text     string   `cbor:"5,keyasint,omitempty"` // the answer
-	Incident RecordID `cbor:"6,keyasint,omitempty"`
-	UntilMS  uint64   `cbor:"7,keyasint,omitempty"` // with no thread: of those that came until then
+	Threads  []ThreadID `cbor:"1,keyasint"` // one; only setting aside takes many at once
+	What     uint8      `cbor:"2,keyasint"` // Acts
+	Day      Day        `cbor:"3,keyasint"`
+	Member   MemberID   `cbor:"4,keyasint,omitempty"` // to whom it was assigned
+	Text     string     `cbor:"5,keyasint,omitempty"` // the answer
+	Incident RecordID   `cbor:"6,keyasint,omitempty"`
 }
 
 // Incident is something that was done to somebody, kept with her consent, in the safeguarding circle. It names nobody and no
@@ -97,6 +96,7 @@ const (
 	MaxReport     = 12_000
 	MaxReportPart = 2_000
 	MaxAnswer     = 2_400
+	MaxAside      = 200 // threads in one act
 )
 
 // SlipCode is what a slip carries: eleven random Crockford characters and one check character, 55 bits that mean nothing to
@@ -162,8 +162,7 @@ func (r *Report) validate() error {
 }
 
 func (a *Act) validate() error {
-	all := a.Thread == ThreadID{}
-	if !Known(Acts, a.What) || !plausible(a.Day) || len(a.Text) > MaxAnswer || all != (a.What == ActAside && a.UntilMS != 0) {
+	if !Known(Acts, a.What) || !plausible(a.Day) || len(a.Text) > MaxAnswer || len(a.Threads) == 0 || len(a.Threads) > MaxAside || len(a.Threads) > 1 && a.What != ActAside {
 		return E("krama.Act", Invalid, "")
 	}
 	return nil

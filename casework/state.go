@@ -28,6 +28,7 @@ type State struct {
 	accepted  krama.Day // when an admin accepted permanent loss; 0 if nobody did
 	labels    map[krama.MemberID]string
 	version   uint64
+	door      // listings, reports and referrals
 }
 
 // Person is a person as folded.
@@ -91,6 +92,7 @@ func (s *State) Reset() {
 	s.people, s.byCode, s.contacts = map[krama.SubjectID]*Person{}, map[krama.Code]krama.SubjectID{}, contacts{}
 	s.contactAt, s.personAt, s.registers = map[krama.RecordID]int32{}, map[krama.RecordID]*Person{}, map[field]*register{}
 	s.labels, s.drills, s.unknown, s.accepted, s.version = map[krama.MemberID]string{}, map[[4]byte]map[uint8]krama.Day{}, 0, 0, v+1
+	s.door.reset()
 }
 
 // Forget drops everything about a subject: she was erased.
@@ -98,6 +100,7 @@ func (s *State) Forget(id krama.SubjectID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.version++
+	s.door.forget(id)
 	p := s.people[id]
 	if p == nil {
 		return
@@ -172,8 +175,23 @@ func (s *State) Apply(subject krama.SubjectID, rec *krama.Record, author krama.D
 		s.drills[t.Set][t.X] = max(s.drills[t.Set][t.X], t.Day)
 	case rec.Circle != nil:
 	default:
-		s.unknown++
+		if !s.door.take(krama.KindOutreach, subject, rec, author) {
+			s.unknown++
+		}
 	}
+}
+
+// ApplyIn folds in a record of any circle. People are of the outreach circle alone; of the others only what the door, the inbox
+// and the audit show is taken.
+func (s *State) ApplyIn(k krama.CircleKind, subject krama.SubjectID, rec *krama.Record, author krama.DeviceID, local bool) {
+	if k == krama.KindOutreach {
+		s.Apply(subject, rec, author, local)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.version++
+	s.door.take(k, subject, rec, author)
 }
 
 func (s *State) person(id krama.SubjectID) *Person {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/subtle"
 	"io"
 	"net/http"
@@ -45,21 +46,27 @@ var DefaultLimits = Limits{Body: 4 << 20, ListBytes: 1 << 20, Skew: 10 * time.Mi
 
 // Relay answers the protocol's calls over a Store.
 type Relay struct {
-	store Store
-	limit Limits
-	token []byte // founding a programme needs it
-	now   func() time.Time
-	start time.Time
-	seen  *seen
-	rates *rates
-	mu    sync.RWMutex
-	open  map[seal.StreamID]Stream // streams whose key is known; forgotten when a successor takes over their keys
+	store  Store
+	limit  Limits
+	token  []byte // founding a programme needs it
+	now    func() time.Time
+	start  time.Time
+	seen   *seen
+	rates  *rates
+	work   work
+	secret []byte
+
+	OnDoor func() // called after a programme has published; set before serving
+
+	mu   sync.RWMutex
+	open map[seal.StreamID]Stream // streams whose key is known; forgotten when a successor takes over their keys
 }
 
 // New returns a relay over store. token is what founding a programme needs; an empty one refuses all.
 func New(store Store, token string, limit Limits, now func() time.Time) *Relay {
 	return &Relay{store: store, limit: limit, token: []byte(token), now: now, start: now(),
-		seen: newSeen(limit.Nonces, 2*limit.Skew), rates: newRates(), open: map[seal.StreamID]Stream{}}
+		seen: newSeen(limit.Nonces, 2*limit.Skew), rates: newRates(), work: work{spent: newSeen(limit.Nonces, 48*time.Hour)},
+		secret: secretOf(token, rand.Reader), open: map[seal.StreamID]Stream{}}
 }
 
 var errRefused = krama.E("relay", krama.NotAllowed, "unknown, unsigned, late or repeated call")
@@ -87,7 +94,7 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 
 func (r *Relay) serve(req *http.Request) ([]byte, error) {
 	handle, ok := r.calls()[req.URL.Path]
-	if !ok || req.URL.RawQuery != "" {
+	if !ok && req.URL.Path != seal.PathReport || req.URL.RawQuery != "" {
 		return nil, krama.E("relay", krama.NotFound, "")
 	}
 	if req.Method != http.MethodPost {
@@ -99,6 +106,9 @@ func (r *Relay) serve(req *http.Request) ([]byte, error) {
 	}
 	if int64(len(body)) > r.limit.Body {
 		return nil, krama.E("relay", krama.TooLarge, "")
+	}
+	if req.URL.Path == seal.PathReport {
+		return r.report(req, body)
 	}
 	call, err := seal.ParseCall(body)
 	if err != nil {
@@ -116,6 +126,7 @@ func (r *Relay) calls() map[string]handler {
 		seal.PathBoxPut: r.boxPut, seal.PathBoxGet: r.boxGet, seal.PathDropPut: r.dropPut, seal.PathDropGet: r.dropGet,
 		seal.PathBlobPut: r.blobPut, seal.PathBlobGet: r.blobGet, seal.PathBlobDrop: r.blobDrop,
 		seal.PathRewind: r.rewind, seal.PathControl: r.handOver, seal.PathBoxKeep: r.boxKeep,
+		seal.PathDoor: r.publish, seal.PathReply: r.reply, seal.PathReports: r.reports, seal.PathReported: r.reported, seal.PathSlips: r.slips,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"time"
 
+	"krama"
 	"krama/seal"
 )
 
@@ -15,6 +16,8 @@ type Store interface {
 	Streams
 	Boxes
 	Blobs
+	Doors
+	Reports
 	Close() error
 }
 
@@ -70,6 +73,9 @@ type Streams interface {
 	CloseStream(ctx context.Context, id seal.StreamID, head seal.Head) error
 }
 
+// ReportKeep is how long a report waits for somebody to fetch it, in days.
+const ReportKeep = 60
+
 // Boxes keeps small items under unguessable ids until they expire: wraps for devices, and drops for enrolment.
 type Boxes interface {
 	// PutBox adds items to boxes, all or none; an item that is there already is kept once, until the new time. More than
@@ -79,7 +85,7 @@ type Boxes interface {
 	SetBox(ctx context.Context, box [16]byte, items [][]byte, expires time.Time) error
 	// Box returns the items that have not expired, oldest first.
 	Box(ctx context.Context, box [16]byte, now time.Time) ([][]byte, error)
-	// Sweep forgets what has expired.
+	// Sweep forgets what has expired, and reports that nobody fetched for ReportKeep.
 	Sweep(ctx context.Context, now time.Time) error
 }
 
@@ -96,4 +102,32 @@ type Blobs interface {
 	Blob(ctx context.Context, programme [16]byte, id [32]byte) ([]byte, error)
 	// DropBlobs forgets blobs of the programme; what is not there is skipped.
 	DropBlobs(ctx context.Context, programme [16]byte, ids [][32]byte) error
+}
+
+// Doors keeps what programmes publish.
+type Doors interface {
+	// SetDoor replaces what a programme publishes and which intakes it has. An intake of another programme is Conflict.
+	SetDoor(ctx context.Context, programme [16]byte, door []byte, intakes [][16]byte) error
+	// Door returns what the programme publishes, or what the first one that publishes does when programme is zero; NotFound when
+	// there is nothing.
+	Door(ctx context.Context, programme [16]byte) ([]byte, error)
+}
+
+// Report is something reported to an intake. K rises with every report of a store.
+type Report struct {
+	K    int64
+	Day  krama.Day
+	Body []byte
+}
+
+// Reports keeps sealed reports until somebody of the programme has them.
+type Reports interface {
+	// PutReport keeps a report; one that is there already is kept once. An intake that no programme has is NotFound, and more than
+	// limit reports in it Full.
+	PutReport(ctx context.Context, intake [16]byte, day krama.Day, body []byte, limit int) error
+	// Reports returns an intake's reports after one, oldest first, at most max bytes but at least one if there is one, and how many
+	// there are behind it in all.
+	Reports(ctx context.Context, intake [16]byte, after int64, max int) (list []Report, waiting int, err error)
+	// DropReports forgets an intake's reports up to and with one.
+	DropReports(ctx context.Context, intake [16]byte, upTo int64) error
 }

@@ -22,6 +22,12 @@ const (
 	PathBlobPut = "/v1/blob/put"
 	PathBlobGet = "/v1/blob/get"
 
+	PathDoor     = "/v1/door"      // the control key's holder publishes what anybody may see, and which intakes are open
+	PathReport   = "/v1/report"    // anybody's, with a proof of work and no signature
+	PathReply    = "/v1/reply"     // a reporter looks for answers
+	PathReports  = "/v1/reports"   // an intake's key fetches what was reported
+	PathReported = "/v1/reported"  // and has the relay forget it
+	PathSlips    = "/v1/slips"     // answers to slips
 	PathControl  = "/v1/control"   // hands the programme to another control key
 	PathBoxKeep  = "/v1/box/keep"  // a mailbox that does not expire: the trustees'
 	PathBlobDrop = "/v1/blob/drop" // old keyring pages

@@ -113,11 +113,10 @@ func (s *Server) Use(r *replica.Replica, st *casework.State) {
 func Feed(st *casework.State) func(replica.Event) {
 	return func(e replica.Event) {
 		switch {
-		case e.Circle != krama.KindOutreach:
 		case e.Record == nil:
 			st.Forget(e.Subject)
 		default:
-			st.Apply(e.Subject, e.Record, e.Author, e.Local)
+			st.ApplyIn(e.Circle, e.Subject, e.Record, e.Author, e.Local)
 		}
 	}
 }

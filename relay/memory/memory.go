@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,11 @@ type Store struct {
 	streams    map[seal.StreamID]*stream
 	boxes      map[[16]byte][]item
 	blobs      map[[32]byte]blob
+	doors      map[[16]byte][]byte
+	published  [][16]byte // programmes with a door, in the order of their first
+	intakes    map[[16]byte][16]byte
+	reports    map[[16]byte][]relay.Report
+	lastReport int64
 }
 
 type stream struct {
@@ -46,7 +52,8 @@ var _ relay.Store = (*Store)(nil)
 // New returns an empty store.
 func New() *Store {
 	return &Store{programmes: map[[16]byte]relay.Programme{}, used: map[[16]byte]int64{}, streams: map[seal.StreamID]*stream{},
-		boxes: map[[16]byte][]item{}, blobs: map[[32]byte]blob{}}
+		boxes: map[[16]byte][]item{}, blobs: map[[32]byte]blob{},
+		doors: map[[16]byte][]byte{}, intakes: map[[16]byte][16]byte{}, reports: map[[16]byte][]relay.Report{}}
 }
 
 // Close does nothing.
@@ -294,6 +301,9 @@ func (s *Store) Sweep(_ context.Context, now time.Time) error {
 			s.boxes[box] = keep
 		}
 	}
+	for id, list := range s.reports {
+		s.reports[id] = slices.DeleteFunc(list, func(r relay.Report) bool { return r.Day < krama.DayOf(now)-relay.ReportKeep })
+	}
 	return nil
 }
 
@@ -361,4 +371,87 @@ func (s *Store) Clone() *Store {
 		c.blobs[k] = v
 	}
 	return c
+}
+
+// SetDoor implements relay.Doors.
+func (s *Store) SetDoor(_ context.Context, programme [16]byte, door []byte, intakes [][16]byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range intakes {
+		if p, ok := s.intakes[id]; ok && p != programme {
+			return krama.E("memory", krama.Conflict, "intake")
+		}
+	}
+	if _, ok := s.doors[programme]; !ok {
+		s.published = append(s.published, programme)
+	}
+	s.doors[programme] = bytes.Clone(door)
+	for id, p := range s.intakes {
+		if p == programme {
+			delete(s.intakes, id)
+		}
+	}
+	for _, id := range intakes {
+		s.intakes[id] = programme
+	}
+	return nil
+}
+
+// Door implements relay.Doors.
+func (s *Store) Door(_ context.Context, programme [16]byte) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if programme == ([16]byte{}) && len(s.published) > 0 {
+		programme = s.published[0]
+	}
+	d, ok := s.doors[programme]
+	if !ok {
+		return nil, krama.E("memory", krama.NotFound, "door")
+	}
+	return bytes.Clone(d), nil
+}
+
+// PutReport implements relay.Reports.
+func (s *Store) PutReport(_ context.Context, intake [16]byte, day krama.Day, body []byte, limit int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.intakes[intake]; !ok {
+		return krama.E("memory", krama.NotFound, "intake")
+	}
+	for _, r := range s.reports[intake] {
+		if bytes.Equal(r.Body, body) {
+			return nil
+		}
+	}
+	if len(s.reports[intake]) >= limit {
+		return krama.E("memory", krama.Full, "intake")
+	}
+	s.lastReport++
+	s.reports[intake] = append(s.reports[intake], relay.Report{K: s.lastReport, Day: day, Body: bytes.Clone(body)})
+	return nil
+}
+
+// Reports implements relay.Reports.
+func (s *Store) Reports(_ context.Context, intake [16]byte, after int64, max int) (out []relay.Report, waiting int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	size := 0
+	for _, r := range s.reports[intake] {
+		if r.K <= after {
+			continue
+		}
+		waiting++
+		if size += len(r.Body); size <= max || len(out) == 0 {
+			out = append(out, relay.Report{K: r.K, Day: r.Day, Body: bytes.Clone(r.Body)})
+		}
+	}
+	return out, waiting, nil
+}
+
+// DropReports implements relay.Reports.
+func (s *Store) DropReports(_ context.Context, intake [16]byte, upTo int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reports[intake] = slices.DeleteFunc(s.reports[intake], func(r relay.Report) bool { return r.K <= upTo })
+	return nil
 }

@@ -43,6 +43,13 @@ UPDATE stream SET h0=h WHERE n=0;`,
 ALTER TABLE stream ADD COLUMN line BLOB;
 UPDATE stream SET line=id;
 CREATE INDEX stream_line ON stream (line);`,
+
+	// 4: what programmes publish, and what was reported to them.
+	`
+CREATE TABLE door (k INTEGER PRIMARY KEY, programme BLOB NOT NULL UNIQUE REFERENCES programme(id), body BLOB NOT NULL) STRICT;
+CREATE TABLE intake (id BLOB PRIMARY KEY, programme BLOB NOT NULL REFERENCES programme(id)) STRICT;
+CREATE TABLE report (k INTEGER PRIMARY KEY AUTOINCREMENT, intake BLOB NOT NULL, day INTEGER NOT NULL, id BLOB NOT NULL UNIQUE, body BLOB NOT NULL) STRICT;
+CREATE INDEX report_intake ON report (intake, k);`,
 }
 
 // version is SQLite's user_version of this schema.
@@ -537,6 +544,9 @@ func (s *Store) Box(ctx context.Context, box [16]byte, now time.Time) ([][]byte,
 // Sweep implements relay.Boxes.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	return s.do(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.Exec("DELETE FROM report WHERE day<?", int64(krama.DayOf(now)-relay.ReportKeep)); err != nil {
+			return err
+		}
 		_, err := tx.Exec("DELETE FROM box WHERE expires<=?", now.Unix())
 		return err
 	})

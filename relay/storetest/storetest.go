@@ -21,7 +21,7 @@ const plenty = 1 << 40
 func Run(t *testing.T, open func(*testing.T) relay.Store) {
 	for name, f := range map[string]func(*testing.T, relay.Store){
 		"programmes": programmes, "order": order, "idempotent": idempotent, "conditional": conditional, "atomic": atomic,
-		"closed": closed, "quota": quota, "pages": pages, "boxes": boxes, "blobs": blobs, "concurrent": concurrent, "line": line, "control": control, "rewind": rewind, "kept boxes": keptBoxes, "dropped blobs": droppedBlobs, "bytes are owned": owned,
+		"closed": closed, "quota": quota, "pages": pages, "boxes": boxes, "blobs": blobs, "concurrent": concurrent, "line": line, "control": control, "rewind": rewind, "kept boxes": keptBoxes, "dropped blobs": droppedBlobs, "bytes are owned": owned, "doors": doors, "reports": reports,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -406,4 +406,85 @@ func rewind(t *testing.T, s relay.Store) {
 	}
 	ok(t, s.CloseStream(ctx, st.ID, heads[5]))
 	want(t, s.Rewind(ctx, st.ID, heads[1]), krama.Conflict)
+}
+
+func doors(t *testing.T, s relay.Store) {
+	ctx := context.Background()
+	a, b := NewStream(t, s).Programme, NewStream(t, s).Programme
+	_, err := s.Door(ctx, a)
+	want(t, err, krama.NotFound)
+	_, err = s.Door(ctx, [16]byte{})
+	want(t, err, krama.NotFound)
+	for range 2 { // repeating is safe
+		if err := s.SetDoor(ctx, a, []byte("a"), [][16]byte{{1}, {2}, {1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(t, s.SetDoor(ctx, b, []byte("b"), [][16]byte{{3}, {2}}), krama.Conflict)
+	_, err = s.Door(ctx, b)
+	want(t, err, krama.NotFound) // nothing of a refused door stays
+	want(t, s.PutReport(ctx, [16]byte{3}, 1, []byte("x"), 9), krama.NotFound)
+	if err := s.SetDoor(ctx, b, []byte("b"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := s.Door(ctx, [16]byte{}); err != nil || string(d) != "a" {
+		t.Errorf("the first door: got %q, %v", d, err)
+	}
+	if d, err := s.Door(ctx, b); err != nil || string(d) != "b" {
+		t.Errorf("got %q, %v", d, err)
+	}
+	if err := s.SetDoor(ctx, a, []byte("a2"), [][16]byte{{2}}); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := s.Door(ctx, a); err != nil || string(d) != "a2" {
+		t.Errorf("got %q, %v", d, err)
+	}
+	want(t, s.PutReport(ctx, [16]byte{1}, 1, []byte("x"), 9), krama.NotFound) // no longer open
+}
+
+func reports(t *testing.T, s relay.Store) {
+	ctx := context.Background()
+	p := NewStream(t, s).Programme
+	in, other := [16]byte{7}, [16]byte{8}
+	if err := s.SetDoor(ctx, p, nil, [][16]byte{in, other}); err != nil {
+		t.Fatal(err)
+	}
+	today := krama.DayOf(time.Now())
+	for _, body := range []string{"one", "two", "one", "three"} {
+		if err := s.PutReport(ctx, in, today, []byte(body), 3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(t, s.PutReport(ctx, in, today, []byte("four"), 3), krama.Full)
+	if err := s.PutReport(ctx, in, today, []byte("two"), 3); err != nil {
+		t.Errorf("one that is there already: %v", err)
+	}
+	if err := s.PutReport(ctx, other, today-relay.ReportKeep-1, []byte("old"), 3); err != nil {
+		t.Fatal(err)
+	}
+	list, waiting, err := s.Reports(ctx, in, 0, 1)
+	if err != nil || waiting != 3 || len(list) != 1 || string(list[0].Body) != "one" || list[0].Day != today {
+		t.Fatalf("got %v, %d waiting, %v", list, waiting, err)
+	}
+	first := list[0].K
+	if list, waiting, err = s.Reports(ctx, in, first, 1<<20); err != nil || waiting != 2 || len(list) != 2 || string(list[1].Body) != "three" {
+		t.Fatalf("got %v, %d waiting, %v", list, waiting, err)
+	}
+	for range 2 {
+		if err := s.DropReports(ctx, in, list[0].K); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list, _, err = s.Reports(ctx, in, 0, 1<<20); err != nil || len(list) != 1 || string(list[0].Body) != "three" {
+		t.Errorf("got %v, %v", list, err)
+	}
+	if err := s.Sweep(ctx, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if list, _, _ := s.Reports(ctx, other, 0, 1<<20); len(list) != 0 {
+		t.Errorf("a report that nobody fetched for %d days is still there", relay.ReportKeep)
+	}
+	if list, _, _ := s.Reports(ctx, in, 0, 1<<20); len(list) != 1 {
+		t.Errorf("a young report was forgotten")
+	}
 }

@@ -1,0 +1,109 @@
+package directory
+
+import (
+	"bytes"
+	"slices"
+
+	"krama"
+)
+
+// Fold gathers versions, guarded parts and checks of listings, in any order, into entries. It is not safe for concurrent use;
+// the same records in any order give the same entries.
+type Fold struct {
+	listings map[krama.ListingID]map[krama.RecordID]*krama.Listing
+	guarded  map[krama.ListingID]map[krama.RecordID]*krama.Guarded
+	checks   map[krama.ListingID]map[krama.RecordID]Found
+	starter  []krama.Listing
+}
+
+// NewFold returns a fold that begins with a starter directory: what a record says of one of its keys replaces it.
+func NewFold(starter []krama.Listing) *Fold {
+	return &Fold{map[krama.ListingID]map[krama.RecordID]*krama.Listing{}, map[krama.ListingID]map[krama.RecordID]*krama.Guarded{}, map[krama.ListingID]map[krama.RecordID]Found{}, starter}
+}
+
+// Begin sets the starter directory.
+func (f *Fold) Begin(starter []krama.Listing) { f.starter = starter }
+
+// Take adds a record that is a listing, a guarded part or a check.
+func (f *Fold) Take(rec *krama.Record, author krama.DeviceID) {
+	switch {
+	case rec.Listing != nil:
+		put(f.listings, rec.Listing.Key, rec.ID, rec.Listing)
+	case rec.Guarded != nil:
+		put(f.guarded, rec.Guarded.Key, rec.ID, rec.Guarded)
+	case rec.Check != nil:
+		put(f.checks, rec.Check.Key, rec.ID, Found{*rec.Check, author})
+	}
+}
+
+func put[T any](m map[krama.ListingID]map[krama.RecordID]T, k krama.ListingID, id krama.RecordID, v T) {
+	if m[k] == nil {
+		m[k] = map[krama.RecordID]T{}
+	}
+	m[k][id] = v
+}
+
+// Entries are the listings, in the order of their keys.
+func (f *Fold) Entries() (out []*Entry) {
+	seen := map[krama.ListingID]bool{}
+	for k, vs := range f.listings {
+		seen[k] = true
+		heads := standing(vs, func(l *krama.Listing) []krama.RecordID { return l.Replaces })
+		e := &Entry{Listing: *vs[heads[0]], Record: heads[0], Heads: heads}
+		for _, h := range heads[1:] {
+			e.Others = append(e.Others, vs[h])
+		}
+		out = append(out, e)
+	}
+	for _, l := range f.starter {
+		if !seen[l.Key] {
+			out = append(out, &Entry{Listing: l, Starter: true})
+		}
+	}
+	for _, e := range out {
+		if gs := f.guarded[e.Key]; len(gs) > 0 {
+			e.GuardAt = standing(gs, func(g *krama.Guarded) []krama.RecordID { return g.Replaces })
+			e.Guarded = gs[e.GuardAt[0]]
+		}
+		for _, c := range f.checks[e.Key] {
+			e.Checks = append(e.Checks, c)
+		}
+		slices.SortFunc(e.Checks, func(a, b Found) int {
+			if a.Day != b.Day {
+				return int(a.Day - b.Day)
+			}
+			if a.Says != b.Says {
+				return int(a.Says) - int(b.Says)
+			}
+			return bytes.Compare(a.Author[:], b.Author[:])
+		})
+		e.fold()
+	}
+	slices.SortFunc(out, func(a, b *Entry) int { return bytes.Compare(a.Key[:], b.Key[:]) })
+	return out
+}
+
+// standing are the versions that no other one replaces, in the order of their ids. Versions that replace each other in a circle,
+// which only a broken program writes, all stand.
+func standing[T any](vs map[krama.RecordID]T, replaces func(T) []krama.RecordID) (out []krama.RecordID) {
+	gone := map[krama.RecordID]bool{}
+	for id, v := range vs {
+		for _, r := range replaces(v) {
+			if r != id {
+				gone[r] = true
+			}
+		}
+	}
+	for id := range vs {
+		if !gone[id] {
+			out = append(out, id)
+		}
+	}
+	if len(out) == 0 {
+		for id := range vs {
+			out = append(out, id)
+		}
+	}
+	slices.SortFunc(out, func(a, b krama.RecordID) int { return bytes.Compare(a[:], b[:]) })
+	return out
+}

@@ -1,0 +1,115 @@
+package replica
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/binary"
+
+	"krama"
+	"krama/seal"
+)
+
+// Publish gives the relay what the programme shows to anybody, and which intakes are open. It is an admin's act.
+func (r *Replica) Publish(ctx context.Context, door []byte, intakes [][16]byte) error {
+	items := [][]byte{door}
+	for _, id := range intakes {
+		items = append(items, id[:])
+	}
+	return krama.Wrap("replica.Publish", r.controlCall(ctx, seal.PathDoor, seal.Frame(items...)))
+}
+
+// Site is what receipts of this programme are bound to: a hash of the organisation, so that it is the same on every desk.
+func (r *Replica) Site() (site [16]byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.roster != nil {
+		h := seal.Hash("site", r.roster.Org[:])
+		site = [16]byte(h[:16])
+	}
+	return site
+}
+
+// Incoming is a report as the relay kept it.
+type Incoming struct {
+	K      int64
+	Day    krama.Day
+	Sealed []byte
+}
+
+// FetchReports asks for what was reported to an intake after K, as much as one answer holds, and how many there are in all.
+func (r *Replica) FetchReports(ctx context.Context, keys *seal.IntakeKeys, after int64) (list []Incoming, waiting int, err error) {
+	const op = "replica.FetchReports"
+	out, err := r.intakeCall(ctx, keys, seal.PathReports, after)
+	if err != nil {
+		return nil, 0, krama.Wrap(op, err)
+	}
+	it, err := seal.ParseFrame(out, 1<<16)
+	if err != nil || len(it)%3 != 1 || len(it[0]) != 8 {
+		return nil, 0, krama.E(op, krama.Tampered, "answer")
+	}
+	for i := 1; i < len(it); i += 3 {
+		if len(it[i]) != 8 || len(it[i+1]) != 4 {
+			return nil, 0, krama.E(op, krama.Tampered, "answer")
+		}
+		list = append(list, Incoming{int64(binary.BigEndian.Uint64(it[i]) >> 1), krama.Day(binary.BigEndian.Uint32(it[i+1])), it[i+2]})
+	}
+	return list, int(min(binary.BigEndian.Uint64(it[0]), 1<<30)), nil
+}
+
+// DropReports has the relay forget what was reported to an intake up to and with K.
+func (r *Replica) DropReports(ctx context.Context, keys *seal.IntakeKeys, upTo int64) error {
+	_, err := r.intakeCall(ctx, keys, seal.PathReported, upTo)
+	return krama.Wrap("replica.DropReports", err)
+}
+
+func (r *Replica) intakeCall(ctx context.Context, keys *seal.IntakeKeys, path string, k int64) ([]byte, error) {
+	pub := keys.Access.Public().(ed25519.PublicKey)
+	return r.call(ctx, keys.Access, path, keys.ID(), seal.Frame(pub, binary.BigEndian.AppendUint64(nil, uint64(k)<<1)))
+}
+
+// Reply puts a sealed answer into a reporter's mailbox.
+func (r *Replica) Reply(ctx context.Context, mailbox [16]byte, item []byte) error {
+	return krama.Wrap("replica.Reply", r.putBoxes(ctx, [][]byte{mailbox[:], item}))
+}
+
+// SlipAnswer is what a service said of a slip.
+type SlipAnswer struct {
+	What uint8
+	Day  krama.Day
+}
+
+// SlipAnswers asks what was said of slips, in their order.
+func (r *Replica) SlipAnswers(ctx context.Context, codes []krama.SlipCode) (out [][]SlipAnswer, err error) {
+	const op = "replica.SlipAnswers"
+	for len(codes) > 0 {
+		n := min(len(codes), 200)
+		var ids [][]byte
+		for _, c := range codes[:n] {
+			id := seal.SlipBox(c)
+			ids = append(ids, id[:])
+		}
+		b, err := r.streamCall(ctx, krama.OrgCircle, seal.PathSlips, seal.Frame(ids...))
+		if err != nil {
+			return nil, krama.Wrap(op, err)
+		}
+		it, err := seal.ParseFrame(b, n)
+		if err != nil || len(it) != n {
+			return nil, krama.E(op, krama.Tampered, "answer")
+		}
+		for _, one := range it {
+			answers, err := seal.ParseFrame(one, 64)
+			if err != nil {
+				return nil, krama.E(op, krama.Tampered, "answer")
+			}
+			var list []SlipAnswer
+			for _, a := range answers {
+				if len(a) == 5 && krama.Known(krama.Outcomes, a[0]) {
+					list = append(list, SlipAnswer{a[0], krama.Day(binary.BigEndian.Uint32(a[1:]))})
+				}
+			}
+			out = append(out, list)
+		}
+		codes = codes[n:]
+	}
+	return out, nil
+}

@@ -1,0 +1,176 @@
+package seal
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"strings"
+	"testing"
+
+	"krama"
+)
+
+type intakeFixture struct {
+	keys    *IntakeKeys
+	site    [16]byte
+	receipt *Receipt
+}
+
+func newIntake(t testing.TB) intakeFixture {
+	t.Helper()
+	k, err := OpenIntake(q32(0x21))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenReceipt("12345678901234567897", q16(0xd1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return intakeFixture{k, q16(0xd1), r}
+}
+
+func TestReportAndReply(t *testing.T) {
+	f := newIntake(t)
+	m := Message{Topic: 2, Place: 1002, Text: "somebody took my papers"}
+	w, err := SealReport(f.keys.KEM.PublicKey().Bytes(), f.site, f.keys.ID(), f.receipt, m)
+	if err != nil || len(w) != 4096+hpkeOverhead {
+		t.Fatalf("got %d bytes, %v", len(w), err)
+	}
+	got, err := OpenReport(f.keys, f.site, w)
+	if err != nil || got.Message != m || got.Mailbox != f.receipt.Mailbox {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	long, err := SealReport(f.keys.KEM.PublicKey().Bytes(), f.site, f.keys.ID(), f.receipt, Message{Text: strings.Repeat("ក", 4000)})
+	if err != nil || len(long) != 65536+hpkeOverhead {
+		t.Fatalf("got %d bytes, %v", len(long), err)
+	}
+	if _, err := SealReport(f.keys.KEM.PublicKey().Bytes(), f.site, f.keys.ID(), f.receipt, Message{Text: strings.Repeat("x", krama.MaxReport+1)}); krama.KindOf(err) != krama.TooLarge {
+		t.Errorf("got %v want too large", err)
+	}
+
+	sigs := []ed25519.PublicKey{f.keys.Sig.Public().(ed25519.PublicKey)}
+	item, err := SealReply(got.KEM, got.Auth, f.site, got.Mailbox, f.keys.Sig, 20600, "we are here")
+	if err != nil || len(item) != ReplyItem {
+		t.Fatalf("got %d bytes, %v", len(item), err)
+	}
+	r, err := OpenReply(f.receipt, f.site, sigs, item[32:])
+	if err != nil || r.Text != "we are here" || r.Day != 20600 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	_, other, _ := ed25519.GenerateKey(nil)
+	forged, _ := SealReply(got.KEM, got.Auth, f.site, got.Mailbox, other, 20600, "come to the bridge")
+	if _, err := OpenReply(f.receipt, f.site, sigs, forged[32:]); krama.KindOf(err) != krama.Tampered {
+		t.Errorf("an answer nobody of the programme signed: got %v want tampered", err)
+	}
+	noise := make([]byte, ReplySize)
+	rand.Read(noise)
+	if _, err := OpenReply(f.receipt, f.site, sigs, noise); krama.KindOf(err) != krama.CannotDecrypt {
+		t.Errorf("noise: got %v want cannot decrypt", err)
+	}
+}
+
+// TestReportWrongKeys: a report opens for its intake and its site alone, and no bit of it can be changed.
+func TestReportWrongKeys(t *testing.T) {
+	f := newIntake(t)
+	w, err := SealReport(f.keys.KEM.PublicKey().Bytes(), f.site, f.keys.ID(), f.receipt, Message{Text: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _ := OpenIntake(q32(0x22))
+	if _, err := OpenReport(other, f.site, w); krama.KindOf(err) != krama.CannotDecrypt {
+		t.Errorf("another intake: got %v", err)
+	}
+	if _, err := OpenReport(f.keys, q16(0xd2), w); krama.KindOf(err) != krama.CannotDecrypt {
+		t.Errorf("another site: got %v", err)
+	}
+	for i := 0; i < len(w); i += 97 {
+		w[i] ^= 1
+		if _, err := OpenReport(f.keys, f.site, w); err == nil {
+			t.Fatalf("byte %d was changed and nobody noticed", i)
+		}
+		w[i] ^= 1
+	}
+	if _, err := OpenReport(f.keys, f.site, w[:len(w)-1]); krama.KindOf(err) != krama.Invalid {
+		t.Errorf("cut: got %v", err)
+	}
+}
+
+// TestReceiptDigits: every single wrong digit and every exchange of neighbours is found.
+func TestReceiptDigits(t *testing.T) {
+	for range 20 {
+		d, err := NewReceipt(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ParseReceipt(d[:5] + " " + d[5:10] + "-" + d[10:15] + " " + d[15:]); err != nil || got != d {
+			t.Fatalf("got %q %v want %q", got, err, d)
+		}
+		for i := range d {
+			for c := byte('0'); c <= '9'; c++ {
+				if b := []byte(d); c != d[i] {
+					b[i] = c
+					if _, err := ParseReceipt(string(b)); err == nil {
+						t.Fatalf("digit %d of %s as %c is taken", i, d, c)
+					}
+				}
+			}
+			if i > 0 && d[i] != d[i-1] {
+				b := []byte(d)
+				b[i], b[i-1] = b[i-1], b[i]
+				if _, err := ParseReceipt(string(b)); err == nil {
+					t.Fatalf("digits %d and %d of %s exchanged are taken", i-1, i, d)
+				}
+			}
+		}
+	}
+	khmer, _ := NewReceipt(rand.Reader)
+	var b strings.Builder
+	for _, r := range khmer {
+		b.WriteRune('០' + r - '0')
+	}
+	if got, err := ParseReceipt(b.String()); err != nil || got != khmer {
+		t.Errorf("Khmer digits: got %q %v want %q", got, err, khmer)
+	}
+}
+
+// TestWork: a proof holds for its site and day; half a proof does not, most of the time.
+func TestWork(t *testing.T) {
+	site := q16(1)
+	p, err := Work(rand.Reader, site, 20600)
+	if err != nil || !Worked(site, 20600, p) {
+		t.Fatalf("own proof refused: %v", err)
+	}
+	good := 0
+	for d := range 64 {
+		if Worked(site, krama.Day(20601+d), p) {
+			good++
+		}
+	}
+	if good > 20 {
+		t.Errorf("one proof holds on %d of 64 other days", good)
+	}
+}
+
+func FuzzOpenReply(f *testing.F) {
+	x := newIntake(f)
+	item, _ := SealReply(x.receipt.KEM.PublicKey().Bytes(), [32]byte{}, x.site, x.receipt.Mailbox, x.keys.Sig, 1, "a")
+	f.Add(item[32:])
+	f.Fuzz(func(t *testing.T, b []byte) { OpenReply(x.receipt, x.site, nil, b) })
+}
+
+func FuzzOpenReport(f *testing.F) {
+	x := newIntake(f)
+	w, _ := SealReport(x.keys.KEM.PublicKey().Bytes(), x.site, x.keys.ID(), x.receipt, Message{Text: "a"})
+	f.Add(w)
+	f.Fuzz(func(t *testing.T, b []byte) { OpenReport(x.keys, x.site, b) })
+}
+
+func FuzzUnpad(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 1, 7, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if in, err := unpad(b); err == nil {
+			if again, err := pad(in, len(b)); err != nil || string(again) != string(b) {
+				t.Fatalf("%x is not its padding", b)
+			}
+		}
+	})
+}
