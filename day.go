@@ -60,3 +60,6 @@ type Period struct{ From, To Day }
 
 // Contains reports whether d lies in the period.
 func (p Period) Contains(d Day) bool { return d >= p.From && d <= p.To }
+
+// plausible accepts days from 2000 to 2199: a phone whose clock stands at 1970 must not date a record.
+func plausible(d Day) bool { return d >= 10957 && d < 84006 }

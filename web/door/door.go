@@ -1,0 +1,613 @@
+// Package door is what anybody sees of a programme, without an account, a cookie or a trace: finding help, rights, reporting,
+// slips. Every page is made beforehand, for nobody in particular, when the programme publishes or the day changes; a request picks
+// one. What is asked travels in the body of a request and never in an address, and every answer has the same size, so that who
+// looks at the line or into the browser's history sees a visit and not what it was about.
+package door
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"krama"
+	"krama/directory"
+	"krama/guide"
+	"krama/guide/rights"
+	"krama/locale"
+)
+
+// Config is what the public pages are made of.
+type Config struct {
+	Guide   *guide.Guide
+	Starter []krama.Listing                                    // shown while the programme has published nothing
+	Rights  []rights.Text                                      // shipped drafts
+	Load    func(context.Context) ([]byte, error)              // the published door; NotFound while there is none
+	Answer  func(context.Context, krama.SlipCode, uint8) error // takes the answer to a slip
+	Relay   string                                             // where reports go, as a browser reaches it
+	Asset   func(name string) string                           // address of the sealing module and its scripts
+	Exit    string                                             // where leaving at once leads
+	Audio   string                                             // folder of recordings by the number of a need: 1.mp3; or ""
+	Drafts  bool                                               // show what nobody has reviewed, under a banner
+	Demo    bool
+	Now     func() time.Time
+}
+
+// Largest is how many bytes a page may have as it travels: what a new connection carries before it waits for an answer.
+const Largest = 14_000
+
+//go:embed door.css
+var css string
+
+//go:embed door.js
+var script []byte
+
+//go:embed report.js
+var worker []byte
+
+// key names a page: which, about which need or topic, for which district, in which language.
+type key struct {
+	page  string // two letters
+	n     int
+	place uint16
+	lang  string
+}
+
+// String is the page's name in a request: ten characters, so that every request has the same size too.
+func (k key) String() string { return fmt.Sprintf("%s%02d%04d%s", k.page, k.n, k.place, k.lang) }
+
+func parseKey(s string) (k key, ok bool) {
+	if len(s) != 10 {
+		return k, false
+	}
+	n, err1 := strconv.ParseUint(s[2:4], 10, 8)
+	d, err2 := strconv.ParseUint(s[4:8], 10, 16)
+	return key{s[:2], int(n), uint16(d), s[8:]}, err1 == nil && err2 == nil
+}
+
+// blob is a page as it is sent. Both forms have the same size on every page.
+type blob struct{ plain, zipped []byte }
+
+// pages are everything that one day and one door give.
+type pages struct {
+	all   map[key]blob
+	packs map[string][]byte // by language
+	hsds  *hsdsData
+	door  *directory.Door
+	today krama.Day
+	most  int // bytes of the largest page before padding
+}
+
+// Door serves the public pages. It is safe for concurrent use and keeps nothing about who asks.
+type Door struct {
+	Config
+	now     atomic.Pointer[pages]
+	csp     string
+	scripts map[string][]byte
+	mux     *http.ServeMux
+}
+
+// New makes the pages of today.
+func New(ctx context.Context, c Config) (*Door, error) {
+	d := &Door{Config: c, scripts: map[string][]byte{}, mux: http.NewServeMux()}
+	sum := sha256.Sum256([]byte(css))
+	d.csp = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' " +
+		c.Relay + "; img-src data:; media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	d.scripts["/door/"+hashed(script)+".js"] = script
+	d.scripts["/door/"+hashed(worker)+"-w.js"] = worker
+	d.mux.HandleFunc("GET /{$}", d.home)
+	d.mux.HandleFunc("GET /{lang}", d.homeIn)
+	d.mux.HandleFunc("POST /{$}", d.page)
+	d.mux.HandleFunc("POST /slip", d.slip)
+	d.mux.HandleFunc("GET /door/{name}", d.asset)
+	d.mux.HandleFunc("GET /pack/{lang}", d.pack)
+	d.mux.HandleFunc("GET /audio/{name}", d.audio)
+	d.hsdsRoutes()
+	return d, d.Refresh(ctx)
+}
+
+func hashed(b []byte) string { s := sha256.Sum256(b); return hex.EncodeToString(s[:8]) }
+
+func (d *Door) scriptPath() string { return "/door/" + hashed(script) + ".js" }
+func (d *Door) workerPath() string { return "/door/" + hashed(worker) + "-w.js" }
+
+// Refresh makes the pages anew: after the programme has published, and when the day has changed.
+func (d *Door) Refresh(ctx context.Context) error {
+	pub, err := d.read(ctx)
+	if err != nil {
+		return err
+	}
+	today := krama.DayOf(d.Now())
+	p := &pages{all: map[key]blob{}, packs: map[string][]byte{}, door: pub, today: today}
+	raw := map[key][]byte{}
+	for _, l := range locale.Languages {
+		v := d.view(p, l.Code)
+		add := func(page string, n int, place uint16, body templ.Component) error {
+			b, err := v.render(ctx, key{page, n, place, l.Code}, body)
+			raw[key{page, n, place, l.Code}] = b
+			return err
+		}
+		errs := []error{add("hm", 0, 0, homePage(v)), add("ri", 0, 0, rightsIndex(v)), add("wr", 0, 0, writePage(v)), add("cb", 0, 0, backPage(v)), add("ab", 0, 0, aboutPage(v)),
+			add("sl", 0, 0, slipPage(v, "", "")), add("sl", 1, 0, slipPage(v, "door.slipThanks", "")), add("sl", 2, 0, slipPage(v, "", "door.slipBad")), add("sl", 3, 0, slipPage(v, "", "door.slipBusy"))}
+		for i := range v.texts {
+			errs = append(errs, add("rt", i+1, 0, rightsPage(v, i)))
+		}
+		for _, need := range krama.Needs {
+			for _, place := range v.places() {
+				errs = append(errs, add("an", int(need.Code), place, answersPage(v, need, place)))
+			}
+		}
+		for i := range v.listings[:min(99, len(v.listings))] {
+			errs = append(errs, add("pn", i+1, 0, policePage(v, v.listings[i])))
+		}
+		for _, err := range errs {
+			if err != nil {
+				return krama.Wrap("door.Refresh", err)
+			}
+		}
+		pack, err := v.pack(ctx)
+		if err != nil {
+			return krama.Wrap("door.Refresh", err)
+		}
+		p.packs[l.Code] = pack
+	}
+	if p.hsds, err = d.makeHSDS(p); err != nil {
+		return err
+	}
+	if err := p.even(raw); err != nil {
+		return err
+	}
+	d.now.Store(p)
+	return nil
+}
+
+// read gives the published door, or one of the starter's public listings.
+func (d *Door) read(ctx context.Context) (*directory.Door, error) {
+	b, err := d.Load(ctx)
+	if krama.KindOf(err) == krama.NotFound && err != nil {
+		f := directory.NewFold(d.Starter)
+		return directory.NewDoor(f.Entries(), krama.DayOf(d.Now()), [16]byte{}), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return directory.DecodeDoor(b)
+}
+
+// even gives all pages one size, plain and zipped: the least kibibyte that holds the largest.
+func (p *pages) even(raw map[key][]byte) error {
+	zipped := map[key][]byte{}
+	plain := 0
+	for k, b := range raw {
+		z, err := zip(b, 0)
+		if err != nil {
+			return err
+		}
+		zipped[k] = z
+		p.most, plain = max(p.most, len(z)), max(plain, len(b))
+	}
+	if p.most+2 > Largest {
+		return krama.E("door.even", krama.TooLarge, "a page has more than "+strconv.Itoa(Largest)+" bytes")
+	}
+	size := min(Largest, (p.most+2+1023)/1024*1024)
+	plain = (plain + 1023) / 1024 * 1024
+	for k, b := range raw {
+		z, err := zip(b, size-len(zipped[k])-2)
+		if err != nil {
+			return err
+		}
+		p.all[k] = blob{append(bytes.Clone(b), bytes.Repeat([]byte{'\n'}, plain-len(b))...), z}
+	}
+	return nil
+}
+
+// zip compresses a page and, with extra above 0, adds two bytes and that many in gzip's own field for what readers skip.
+func zip(b []byte, extra int) ([]byte, error) {
+	var out bytes.Buffer
+	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if extra > 0 {
+		w.Header.Extra = make([]byte, extra)
+	}
+	if _, err := w.Write(b); err != nil {
+		return nil, err
+	}
+	err = w.Close()
+	return out.Bytes(), err
+}
+
+// Policy is the content policy of the public pages.
+func (d *Door) Policy() string { return d.csp }
+
+// ServeHTTP serves the public pages. It sets no cookie and logs nothing.
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", d.csp)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "geolocation=(), microphone=(), camera=()")
+	d.mux.ServeHTTP(w, r)
+}
+
+func (d *Door) send(w http.ResponseWriter, r *http.Request, status int, k key) {
+	p := d.now.Load()
+	b, ok := p.all[k]
+	if !ok {
+		lang := k.lang
+		if !known(lang) {
+			lang = locale.Match(r.Header.Get("Accept-Language"))
+		}
+		b = p.all[key{"hm", 0, 0, lang}] // what nobody made leads home
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Vary", "Accept-Encoding")
+	body := b.plain
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		body = b.zipped
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	w.Write(body)
+}
+
+func known(lang string) bool {
+	for _, l := range locale.Languages {
+		if l.Code == lang {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *Door) home(w http.ResponseWriter, r *http.Request) {
+	d.send(w, r, http.StatusOK, key{page: "hm", lang: locale.Match(r.Header.Get("Accept-Language"))})
+}
+
+func (d *Door) homeIn(w http.ResponseWriter, r *http.Request) {
+	if !known(r.PathValue("lang")) {
+		http.NotFound(w, r)
+		return
+	}
+	d.send(w, r, http.StatusOK, key{page: "hm", lang: r.PathValue("lang")})
+}
+
+// maxForm bounds what a page sends: one field of ten characters, or a slip's code.
+const maxForm = 256
+
+func (d *Door) page(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	k, ok := parseKey(r.PostFormValue("q"))
+	if !ok {
+		k = key{page: "hm", lang: locale.Match(r.Header.Get("Accept-Language"))}
+	}
+	d.send(w, r, http.StatusOK, k)
+}
+
+// slip takes what a service says of a slip. A code that is not well made is said to be mistyped; no answer tells whether a
+// well made one exists.
+func (d *Door) slip(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	lang := r.PostFormValue("l")
+	if !known(lang) {
+		lang = locale.Match(r.Header.Get("Accept-Language"))
+	}
+	said, status := 1, http.StatusOK
+	code, err := krama.ParseSlipCode(r.PostFormValue("c"))
+	what, _ := strconv.ParseUint(r.PostFormValue("a"), 10, 8)
+	if err != nil || uint8(what) < krama.OutcomeAccepted || uint8(what) > krama.OutcomeCouldNot {
+		said, status = 2, http.StatusUnprocessableEntity
+	} else if err := d.Answer(r.Context(), code, uint8(what)); err != nil {
+		said, status = 3, krama.Status(err)
+	}
+	d.send(w, r, status, key{"sl", said, 0, lang})
+}
+
+func (d *Door) asset(w http.ResponseWriter, r *http.Request) {
+	b, ok := d.scripts[r.URL.Path]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	w.Write(b)
+}
+
+// pack is the whole directory of a language as one page that opens without a network.
+func (d *Door) pack(w http.ResponseWriter, r *http.Request) {
+	b, ok := d.now.Load().packs[r.PathValue("lang")]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Disposition", `attachment; filename="krama-`+r.PathValue("lang")+`.html"`)
+	w.Write(b)
+}
+
+// audioTypes are the recordings a programme may lay into the folder.
+var audioTypes = map[string]string{".mp3": "audio/mpeg", ".m4a": "audio/mp4", ".ogg": "audio/ogg", ".opus": "audio/ogg"}
+
+func (d *Door) audio(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	typ, ok := audioTypes[filepath.Ext(name)]
+	if d.Audio == "" || !ok || strings.ContainsAny(name, `/\`) || strings.HasPrefix(name, ".") {
+		http.NotFound(w, r)
+		return
+	}
+	f, err := os.Open(filepath.Join(d.Audio, name))
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	defer f.Close()
+	w.Header().Set("Content-Type", typ)
+	w.Header().Set("Cache-Control", "no-store")
+	http.ServeContent(w, r, "", time.Time{}, f)
+}
+
+// recording is the address of a need's recording, or "".
+func (d *Door) recording(need uint8) string {
+	if d.Audio == "" {
+		return ""
+	}
+	for _, ext := range []string{".mp3", ".m4a", ".ogg", ".opus"} {
+		name := strconv.Itoa(int(need)) + ext
+		if st, err := os.Stat(filepath.Join(d.Audio, name)); err == nil && st.Mode().IsRegular() {
+			return "/audio/" + name
+		}
+	}
+	return ""
+}
+
+// Keep makes the pages anew whenever told tells and when the day changes, until ctx ends. A door that cannot be read leaves the
+// last pages standing; tell hears of it without content.
+func (d *Door) Keep(ctx context.Context, told <-chan struct{}, tell func(error)) {
+	tick := time.NewTicker(10 * time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-told:
+		case <-tick.C:
+			if krama.DayOf(d.Now()) == d.now.Load().today {
+				continue
+			}
+		}
+		if err := d.Refresh(ctx); err != nil {
+			tell(err)
+		}
+	}
+}
+
+// Size is the size of every page as it travels, and of the largest before it was evened out, in bytes.
+func (d *Door) Size() (every, largest int) {
+	p := d.now.Load()
+	for _, b := range p.all {
+		return len(b.zipped), p.most
+	}
+	return 0, 0
+}
+
+// Keys lists the names of every page, as a request says them.
+func (d *Door) Keys() (out []string) {
+	for k := range d.now.Load().all {
+		out = append(out, k.String())
+	}
+	return out
+}
+
+// text is a page about rights in one language.
+type text struct {
+	Title, Source, By string
+	Body              []string
+	On                krama.Day // 0: a draft
+}
+
+// view is everything the pages of one language show.
+type view struct {
+	*Door
+	p        *locale.Printer
+	all      *pages
+	listings []directory.View
+	texts    []text
+	intakes  []directory.Intake
+}
+
+func (d *Door) view(p *pages, lang string) *view {
+	v := &view{Door: d, p: locale.New(lang), all: p, listings: p.door.Views(p.today), intakes: p.door.Offered(p.today)}
+	for _, t := range d.Rights {
+		x := text{Title: t.Title.In(lang)}
+		for _, r := range p.door.Rights {
+			if r.Topic == t.Topic && r.Lang == lang && r.On > 0 && r.On <= p.today+1 {
+				x.Body, x.Source, x.By, x.On = strings.Split(r.Body, "\n"), r.Source, r.By, r.On
+			}
+		}
+		if x.On == 0 && d.Drafts {
+			x.Body, x.Source = strings.Split(t.Body.In(lang), "\n"), t.Source
+		}
+		if len(x.Body) > 0 {
+			v.texts = append(v.texts, x)
+		}
+	}
+	return v
+}
+
+func (v *view) places() []uint16 {
+	out := []uint16{0}
+	for _, d := range v.Guide.Province.Districts {
+		out = append(out, uint16(d.Code))
+	}
+	return out
+}
+
+func (v *view) t(k string, args ...any) string { return v.p.T(k, args...) }
+
+func (v *view) q(page string, n int, place uint16) string {
+	return key{page, n, place, v.p.Lang}.String()
+}
+
+func (v *view) place(code uint16) string {
+	if d, ok := v.Guide.District(code); ok {
+		return d.Name(v.p.Lang)
+	}
+	return v.t("door.anywhere")
+}
+
+// index is a listing's number among the pages about the police.
+func (v *view) index(l directory.View) int {
+	for i := range v.listings {
+		if v.listings[i].Key == l.Key {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+func (v *view) terms(prefix string, list []krama.Term, s krama.Set) string {
+	var out []string
+	for _, t := range list {
+		if s.Has(t.Code) {
+			out = append(out, v.t(prefix+"."+t.Key))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+func (v *view) term(prefix string, list []krama.Term, code uint8) string {
+	for _, t := range list {
+		if t.Code == code {
+			return v.t(prefix + "." + t.Key)
+		}
+	}
+	return ""
+}
+
+func date(d krama.Day) string { return d.Time().Format("02/01/2006") }
+
+func (v *view) status(l directory.View) string {
+	switch l.Status {
+	case directory.Fresh:
+		return v.t("door.verified", "date", date(l.Verified))
+	case directory.Doubted:
+		return v.t("door.doubted")
+	case directory.Stale:
+		return v.t("door.stale", "date", date(l.Verified))
+	}
+	return v.t("door.unverified", "source", l.Source)
+}
+
+func (v *view) hours(l directory.View) []string {
+	var out []string
+	for _, h := range l.Hours {
+		if h.Days == 0xfe && h.Open == 0 && h.Close == 1440 {
+			return []string{v.t("door.always")}
+		}
+		var days []string
+		for i := uint8(1); i <= 7; i++ {
+			j := i
+			for j < 7 && h.Days.Has(i) && h.Days.Has(j+1) {
+				j++
+			}
+			switch {
+			case !h.Days.Has(i):
+			case j > i+1:
+				days = append(days, v.t("door.day."+strconv.Itoa(int(i)))+"–"+v.t("door.day."+strconv.Itoa(int(j))))
+				i = j
+			default:
+				days = append(days, v.t("door.day."+strconv.Itoa(int(i))))
+			}
+		}
+		out = append(out, strings.Join(days, ", ")+" "+clock(h.Open)+"–"+clock(h.Close))
+	}
+	return out
+}
+
+func clock(m uint16) string { return fmt.Sprintf("%02d:%02d", m/60, m%60) }
+
+// tel is what a phone dials.
+func tel(number string) string {
+	return strings.NewReplacer(" ", "").Replace(number)
+}
+
+func dial(p krama.Phone) templ.SafeURL {
+	if p.Use == krama.UseMessage {
+		return templ.SafeURL("sms:" + tel(p.Number))
+	}
+	return templ.SafeURL("tel:" + tel(p.Number))
+}
+
+func (v *view) police(l directory.View) bool { return l.Operator == krama.OperatorPolice }
+
+func (v *view) believed(ls []directory.View) bool { return directory.Believed(ls) }
+
+func (v *view) answers(need krama.Term, place uint16) []directory.View {
+	return directory.Answers(v.listings, need.Code, place)
+}
+
+// differs reports whether a district has other answers than the whole province.
+func (v *view) differs(need krama.Term, place uint16) bool {
+	a, b := v.answers(need, 0), v.answers(need, place)
+	if len(a) != len(b) {
+		return true
+	}
+	for i := range a {
+		if a[i].Key != b[i].Key {
+			return true
+		}
+	}
+	return false
+}
+
+func (v *view) render(ctx context.Context, k key, body templ.Component) ([]byte, error) {
+	var b bytes.Buffer
+	err := page(v, k, body).Render(ctx, &b)
+	return b.Bytes(), err
+}
+
+func (v *view) pack(ctx context.Context) ([]byte, error) {
+	var b bytes.Buffer
+	err := packPage(v).Render(ctx, &b)
+	return b.Bytes(), err
+}
+
+func (v *view) circleName(k krama.CircleKind) string {
+	return v.t("door.intake." + cmp.Or(map[krama.CircleKind]string{krama.KindSafeguarding: "safeguarding"}[k], "casework"))
+}
+
+// style is the one style sheet, inside the page: a file of its own would cost a slow line one more wait.
+func style() templ.Component {
+	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
+		_, err := io.WriteString(w, "<style>"+css+"</style>")
+		return err
+	})
+}
+
+func b64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+func hx(b []byte) string  { return hex.EncodeToString(b) }
+func itoa(n int) string   { return strconv.Itoa(n) }
