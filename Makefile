@@ -5,11 +5,12 @@
 SHELL := /bin/bash
 GO ?= go
 TEMPL := github.com/a-h/templ/cmd/templ@v0.3.977
+comma := ,
 VERSION := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo dev)
 PHONE := web/site/built
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './bench/*') $(wildcard locale/*.json guide/data/*.json web/words.txt go.mod)
 
-.PHONY: all build demo test bench torture generate fuzz clean tools release reproduce
+.PHONY: all build demo test conformance bench torture generate fuzz clean tools release reproduce
 
 all: build
 
@@ -26,7 +27,15 @@ $(PHONE)/krama.wasm.br: $(SOURCES)
 	@rm $(PHONE)/krama.wasm
 	@cp "$$($(GO) env GOROOT)/lib/wasm/wasm_exec.js" $(PHONE)/
 
-krama: $(PHONE)/krama.wasm.br $(wildcard web/static/*) $(SOURCES)
+# The module that seals reports: without net/http and without records (tag report).
+REPORTFLAGS := $(subst -tags=phone,-tags=phone$(comma)report,$(PHONEFLAGS))
+
+$(PHONE)/report.wasm.br: $(wildcard cmd/report/*.go seal/*.go *.go go.mod)
+	@GOOS=js GOARCH=wasm $(GO) build $(REPORTFLAGS) -ldflags="-s -w" -o $(PHONE)/report.wasm ./cmd/report
+	@$(GO) run ./scripts/compress $(PHONE)/report.wasm $@
+	@rm $(PHONE)/report.wasm
+
+krama: $(PHONE)/krama.wasm.br $(PHONE)/report.wasm.br $(wildcard web/static/* web/door/*.css web/door/*.js directory/starter/*.json guide/rights/*.json) $(SOURCES)
 	@$(GO) build -trimpath -ldflags="-X main.version=$(VERSION)" -o krama ./cmd/krama
 
 demo: build
@@ -41,6 +50,10 @@ tools:
 test: tools build
 	scripts/test
 
+# The HSDS interface of a running demo against the specification's own schemas, which are not part of this project.
+conformance: build
+	@scripts/conform $(HSDS)
+
 bench: tools build
 	scripts/bench
 
@@ -54,8 +67,8 @@ reproduce:
 	@scripts/reproduce
 
 fuzz:
-	@for p in . ./seal ./journal ./relay ./replica ./exchange ./shipped; do for f in $$(grep -oh 'func Fuzz[A-Za-z]*' $$p/*_test.go | cut -d' ' -f2); do \
+	@for p in . ./seal ./journal ./relay ./replica ./exchange ./exchange/hsds ./directory ./shipped; do for f in $$(grep -oh 'func Fuzz[A-Za-z]*' $$p/*_test.go | cut -d' ' -f2); do \
 	  $(GO) test $$p -run xxx -fuzz "^$$f\$$" -fuzztime 5s || exit 1; done; done
 
 clean:
-	rm -rf krama build $(PHONE)/krama.wasm* $(PHONE)/wasm_exec.js
+	rm -rf krama build $(PHONE)/*.wasm* $(PHONE)/wasm_exec.js

@@ -55,7 +55,7 @@ func TestCataloguesAgree(t *testing.T) {
 func TestKeysAreUsedAndThere(t *testing.T) {
 	en, _ := Load("en")
 	built := []string{"gender.", "age.", "language.", "category.", "place.", "topic.", "service.", "test.", "safety.", "purpose.", "commodity.",
-		"role.", "circle.", "kind.", "alarm.", "sync.stage.", "contact.next.", "report.testing.", "reason.", "log.", "erase.reason.", "gate.busy", "gate.full", "gate.damaged"}
+		"role.", "circle.", "kind.", "alarm.", "sync.stage.", "contact.next.", "report.testing.", "reason.", "log.", "erase.reason.", "need.", "operator.", "cost.", "welcome.", "access.", "police.", "use.", "reportTopic.", "tier.", "listingKind.", "check.", "outcome.", "act.", "incident.", "perpetrator.", "want.", "audit.", "threadState.", "door.day.", "door.intake.", "door.first.", "gate.busy", "gate.full", "gate.damaged"}
 	var src strings.Builder
 	err := filepath.WalkDir("..", func(p string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && (strings.HasSuffix(p, ".templ") || (strings.HasSuffix(p, ".go") && !strings.HasSuffix(p, "_templ.go") && !strings.HasSuffix(p, "_test.go"))) {

@@ -9,6 +9,7 @@ func iconPath(name string) string {
 	return map[string]string{
 		"home":   "M3 11 12 3l9 8M5 10v10h5v-6h4v6h5V10",
 		"people": "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8ZM2 21c0-4 3-6 7-6s7 2 7 6M17 4a3.5 3.5 0 0 1 0 7M18 15c3 .6 4 2.500 4 6",
+		"mail":   "M3 6h18v12H3zM3 7l9 7 9-7",
 		"list":   "M8 6h13M8 12h13M8 18h13M3 6h.01M3 12h.01M3 18h.01",
 		"chart":  "M4 20V10M10 20V4M16 20v-7M21 20H3",
 		"page":   "M6 2h9l5 5v15H6zM14 2v6h6M9 13h7M9 17h7",

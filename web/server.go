@@ -46,6 +46,15 @@ type Config struct {
 	Assets   func(name string) string // URL of an asset by its plain name
 	OnLocked func()                   // called after the replica was closed: the phone ends its worker
 	Storage  func() Storage           // what the browser says of its storage; nil on the desk
+	Rights   []RightsDraft            // shipped texts about rights; a desk's
+	Starter  []krama.Listing          // what a desk's directory begins with
+}
+
+// RightsDraft is a shipped text about rights: a beginning for the programme's own.
+type RightsDraft struct {
+	Topic       string
+	Title, Body krama.Words
+	Source      string
 }
 
 // Storage is what a browser says about keeping data.
@@ -106,6 +115,9 @@ func (s *Server) Use(r *replica.Replica, st *casework.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rep, s.state = r, st
+	if len(s.Starter) > 0 {
+		st.Starter(s.Starter)
+	}
 	s.pin = pin{unlocked: s.Now()}
 }
 
@@ -169,6 +181,7 @@ func (s *Server) routes() {
 	o.HandleFunc("GET /pin", s.pinPage)
 	o.HandleFunc("POST /pin", s.pinSave)
 	o.HandleFunc("/", s.notFound)
+	s.directoryRoutes()
 	s.emptyRoutes()
 }
 
@@ -187,6 +200,8 @@ func (s *Server) DeskPages() {
 	o.HandleFunc("POST /enrol/finish", s.enrolFinish)
 	o.HandleFunc("POST /enrol/voice", s.enrolVoice)
 	s.staffPages()
+	s.listingPages()
+	s.doorPages()
 	s.tend = s.maintain
 }
 

@@ -427,5 +427,5 @@ func (s *Server) maintain(ctx context.Context, rep *replica.Replica) error {
 	if !same || st == nil { // locked meanwhile
 		return nil
 	}
-	return errors.Join(s.expire(rep, st), rep.Maintain(ctx))
+	return errors.Join(s.expire(rep, st), rep.Maintain(ctx), s.tendDoor(ctx, rep, st))
 }

@@ -279,7 +279,7 @@ func (b *browser) words(words []string) {
 // enrolPhone takes this browser through the demo's start page to an enrolled phone, and returns its four words.
 func (b *browser) enrolPhone(d *demoProcess) []string {
 	b.t.Helper()
-	b.open(d.site + "/")
+	b.open(d.site + "/demo")
 	b.click("#begin")
 	in := "document.getElementById('phone').contentDocument"
 	b.wait("the phone", "!!("+in+"&&"+in+".querySelector('[data-persist]'))")

@@ -74,6 +74,11 @@ func demoRun(ctx context.Context, e *env, args []string) error {
 	limits := relay.DefaultLimits
 	limits.Rate, limits.Burst = 1000, 5000 // twelve devices' two years arrive at once
 	r := relay.New(store, token, limits, time.Now)
+	public, err := publicDoor(r, g, defaultExit)
+	if err != nil {
+		return err
+	}
+	public.Drafts, public.Demo, public.Audio = true, true, filepath.Join(dir, "audio")
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	failed := make(chan error, 1)
@@ -86,10 +91,11 @@ func demoRun(ctx context.Context, e *env, args []string) error {
 	d.Use(p.Desk, p.State)
 	defer d.Lock()
 	office := &demoOffice{ctx: ctx, desk: p.Desk}
-	s, err := site.New(site.Config{Relay: at(0), Demo: true, Version: version, Office: office})
+	s, err := site.New(site.Config{Relay: at(0), Demo: true, Version: version, Office: office, Door: public})
 	if err != nil {
 		return err
 	}
+	keepDoor(serving, e, r, s)
 	guard, open, err := protect(d, "localhost:"+strconv.Itoa(*port+2))
 	if err != nil {
 		return err
@@ -98,14 +104,15 @@ func demoRun(ctx context.Context, e *env, args []string) error {
 	fmt.Fprintf(e.out, `
 DEMO: %d invented people, %d contacts. Nothing here is real.
 
-  phone   %s/        enrol this browser as an outreach worker's phone
+  public  %s/        what anybody sees: finding help, rights, reporting
+  phone   %s/demo    enrol this browser as an outreach worker's phone
   desk    %s
   relay   %s         stores sealed bytes; there is nothing to see
   data    %s
   words   %s         open the desk again if you lock it
 
 ready in %.1f s; stop with Ctrl-C
-`, people, total, at(1), open, at(0), dir, p.Words, time.Since(began).Seconds())
+`, people, total, at(1), at(1), open, at(0), dir, p.Words, time.Since(began).Seconds())
 	go func() { failed <- serveAll(serving, listener{ls[1], s}, listener{ls[2], guard}) }()
 	select {
 	case err = <-failed:

@@ -22,7 +22,9 @@ import (
 
 	"krama"
 	"krama/casework"
+	"krama/directory/starter"
 	"krama/guide"
+	"krama/guide/rights"
 	"krama/journal"
 	"krama/replica"
 	"krama/web"
@@ -68,6 +70,14 @@ func deskServer(g *guide.Guide, c replica.Config, demo bool) *web.Server {
 	}
 	s := web.New(web.Config{Host: web.Desk, Release: release, Replica: c, Guide: g, Rand: rand.Reader, Now: time.Now, Demo: demo, Version: version,
 		Assets: func(name string) string { return "/static/" + name }})
+	if texts, err := rights.Load(); err == nil { // shipped and tested: it cannot fail in a program that was released
+		for _, t := range texts {
+			s.Rights = append(s.Rights, web.RightsDraft{Topic: t.Topic, Title: t.Title, Body: t.Body, Source: t.Source})
+		}
+	}
+	if s.Starter, _ = starter.Load(); demo {
+		s.Starter = nil // everything in a demo is invented
+	}
 	s.DeskPages()
 	return s
 }

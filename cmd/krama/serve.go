@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -17,8 +18,12 @@ import (
 	"golang.org/x/crypto/acme/autocert"
 
 	"krama"
+	"krama/directory/starter"
+	"krama/guide"
+	"krama/guide/rights"
 	"krama/relay"
 	"krama/relay/sqlite"
+	"krama/web/door"
 	"krama/web/site"
 )
 
@@ -31,6 +36,11 @@ Runs the blind relay and, on another origin, the site that phones install from.
   --domain NAME   serve https on ports 443 and 80 instead, with certificates
                   obtained automatically: the site at NAME, the relay at relay.NAME
   --relay URL     the relay's address as phones reach it, if a proxy stands before it
+  --exit URL      where "Leave now" leads (default: an encyclopedia)
+  --drafts        show texts about rights that nobody has reviewed, under a banner
+
+The site's first page is for everybody: finding help, rights, reporting. What it shows is published
+from the desk; recordings in DIR/audio (1.mp3 to 8.mp3, one a need) are offered beside the words.
 
 At first start it prints a founding token; "krama new" needs it. It stays in DIR/token.
 `, nil}
@@ -38,6 +48,7 @@ At first start it prints a founding token; "krama new" needs it. It stays in DIR
 func serve(ctx context.Context, e *env, args []string) error {
 	f := e.flags(serveCommand)
 	data, listen, domain, public := f.String("data", "", ""), f.String("listen", "127.0.0.1:8701", ""), f.String("domain", "", ""), f.String("relay", "", "")
+	exit, drafts := f.String("exit", defaultExit, ""), f.Bool("drafts", false, "")
 	if err := parse(f, args); err != nil {
 		return err
 	}
@@ -56,11 +67,20 @@ func serve(ctx context.Context, e *env, args []string) error {
 	defer store.Close()
 	r := relay.New(store, token, relay.DefaultLimits, time.Now)
 	go sweep(ctx, store)
+	g, err := guide.Load()
+	if err != nil {
+		return err
+	}
+	pages, err := publicDoor(r, g, *exit)
+	if err != nil {
+		return err
+	}
+	pages.Drafts, pages.Audio = *drafts, filepath.Join(*data, "audio")
 	if fresh {
 		fmt.Fprintln(e.err, "founding token:", token)
 	}
 	if *domain != "" {
-		return serveDomain(ctx, e, r, *data, *domain)
+		return serveDomain(ctx, e, r, pages, *data, *domain)
 	}
 	host, port, err := net.SplitHostPort(*listen)
 	n, err2 := strconv.Atoi(port)
@@ -82,14 +102,46 @@ func serve(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := site.New(site.Config{Relay: address, Version: version})
+	s, err := site.New(site.Config{Relay: address, Version: version, Door: pages})
 	if err != nil {
 		return err
 	}
+	keepDoor(ctx, e, r, s)
 	fmt.Fprintln(e.err, "relay:", address)
 	fmt.Fprintln(e.err, "site: ", "http://"+sl.Addr().String()+"/")
 	fmt.Fprintln(e.err, "stop with Ctrl-C")
 	return serveAll(ctx, listener{rl, r}, listener{sl, s})
+}
+
+// defaultExit is a page that many people have open.
+const defaultExit = "https://km.wikipedia.org/"
+
+// publicDoor is what the public pages of a relay's programme are made of.
+func publicDoor(r *relay.Relay, g *guide.Guide, exit string) (*door.Config, error) {
+	if u, err := url.Parse(exit); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return nil, hint{krama.E("serve", krama.Invalid, "--exit"), "for example --exit https://www.example.org/"}
+	}
+	s, err := starter.Load()
+	if err != nil {
+		return nil, err
+	}
+	texts, err := rights.Load()
+	if err != nil {
+		return nil, err
+	}
+	return &door.Config{Guide: g, Starter: s, Rights: texts, Load: r.Door, Answer: r.AnswerSlip, Exit: exit, Now: time.Now}, nil
+}
+
+// keepDoor makes the public pages anew when the programme publishes and when the day changes.
+func keepDoor(ctx context.Context, e *env, r *relay.Relay, s *site.Site) {
+	told := make(chan struct{}, 1)
+	r.OnDoor = func() {
+		select {
+		case told <- struct{}{}:
+		default:
+		}
+	}
+	go s.Door().Keep(ctx, told, func(err error) { fmt.Fprintln(e.err, "public pages:", err) })
 }
 
 // foundingToken reads or makes the relay's founding token.
@@ -160,12 +212,13 @@ func serveAll(ctx context.Context, ls ...listener) error {
 }
 
 // serveDomain serves both origins over https with automatic certificates.
-func serveDomain(ctx context.Context, e *env, r *relay.Relay, data, domain string) error {
+func serveDomain(ctx context.Context, e *env, r *relay.Relay, public *door.Config, data, domain string) error {
 	relayHost := "relay." + domain
-	s, err := site.New(site.Config{Relay: "https://" + relayHost, Version: version})
+	s, err := site.New(site.Config{Relay: "https://" + relayHost, Version: version, Door: public})
 	if err != nil {
 		return err
 	}
+	keepDoor(ctx, e, r, s)
 	m := &autocert.Manager{Prompt: autocert.AcceptTOS, HostPolicy: autocert.HostWhitelist(domain, relayHost), Cache: autocert.DirCache(filepath.Join(data, "certificates"))}
 	both := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")

@@ -63,10 +63,11 @@ func load(built fs.FS) (*program, error) {
 	}
 	exec, err1 := fs.ReadFile(built, "built/wasm_exec.js")
 	core, err2 := fs.ReadFile(built, "built/krama.wasm.br")
-	if err1 != nil || err2 != nil {
+	report, err3 := fs.ReadFile(built, "built/report.wasm.br")
+	if err1 != nil || err2 != nil || err3 != nil {
 		return nil, krama.E("site.load", krama.NotFound, "the phone's program is not in this build; run: make build")
 	}
-	p.files = append(p.files, file{"wasm_exec.js", exec, nil}, file{"krama.wasm", nil, core})
+	p.files = append(p.files, file{"wasm_exec.js", exec, nil}, file{"krama.wasm", nil, core}, file{"report.wasm", nil, report})
 	return p, nil
 }
 

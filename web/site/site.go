@@ -3,6 +3,7 @@ package site
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -16,6 +17,7 @@ import (
 	"github.com/andybalholm/brotli"
 
 	"krama"
+	"krama/web/door"
 )
 
 // built holds what `make phone` makes: the core and Go's own start script. The README keeps the folder in the tree.
@@ -29,6 +31,9 @@ type Config struct {
 	Demo    bool
 	Version string
 	Office  Office // the demo's office half; nil outside the demo
+
+	// Door is what the public pages are made of; nil for a site that serves phones alone. Asset and Relay are set by the site.
+	Door *door.Config
 }
 
 // Office is the office's half of an enrolment, for the demo's side-by-side page.
@@ -49,6 +54,7 @@ type Site struct {
 	names   map[string]string // plain name to path
 	index   []byte
 	release [32]byte
+	door    *door.Door
 	mux     *http.ServeMux
 }
 
@@ -71,9 +77,19 @@ func New(c Config) (*Site, error) {
 	if err := s.shell(p); err != nil {
 		return nil, err
 	}
+	if c.Door != nil {
+		public := *c.Door
+		public.Relay, public.Asset = c.Relay, func(name string) string { return s.names[name] }
+		if s.door, err = door.New(context.Background(), public); err != nil {
+			return nil, err
+		}
+	}
 	s.routes()
 	return s, nil
 }
+
+// Door is the site's public pages, or nil.
+func (s *Site) Door() *door.Door { return s.door }
 
 // add serves an asset under a name that holds its hash.
 func (s *Site) add(f file) {
@@ -131,12 +147,17 @@ func (s *Site) shell(p *program) error {
 }
 
 func (s *Site) routes() {
-	s.mux.HandleFunc("GET /{$}", s.start)
+	if s.door != nil {
+		s.mux.Handle("/", s.door)
+	} else {
+		s.mux.HandleFunc("GET /{$}", s.start)
+	}
 	s.mux.HandleFunc("GET /app", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/app/", http.StatusMovedPermanently)
 	})
 	s.mux.HandleFunc("GET /app/", s.file)
 	if s.cfg.Office != nil {
+		s.mux.HandleFunc("GET /demo", s.start)
 		same := http.NewCrossOriginProtection()
 		s.mux.Handle("POST /demo/scan", same.Handler(http.HandlerFunc(s.demoScan)))
 		s.mux.Handle("POST /demo/finish", same.Handler(http.HandlerFunc(s.demoFinish)))

@@ -1,0 +1,434 @@
+package web
+
+import (
+	"encoding/hex"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"krama"
+	"krama/directory"
+	"krama/web/http"
+)
+
+// directoryRoutes are the directory on a phone and on a desk: looking, and saying that something was wrong.
+func (s *Server) directoryRoutes() {
+	o := s.open
+	o.HandleFunc("GET /directory", s.directory)
+	o.HandleFunc("POST /directory", s.directory)
+	o.HandleFunc("GET /listing/{key}", s.listing)
+	o.HandleFunc("POST /listing/{key}/check", s.listingCheck)
+	o.HandleFunc("GET /person/{id}/refer", s.refer)
+	o.HandleFunc("POST /person/{id}/refer", s.refer)
+	o.HandleFunc("GET /slip/{record}", s.slip)
+}
+
+// listingPages add changing it, on a desk.
+func (s *Server) listingPages() {
+	o := s.open
+	o.HandleFunc("GET /listing/new", s.listingEdit)
+	o.HandleFunc("POST /listing/new", s.listingSave)
+	o.HandleFunc("GET /listing/{key}/edit", s.listingEdit)
+	o.HandleFunc("POST /listing/{key}/edit", s.listingSave)
+	o.HandleFunc("POST /listing/{key}/keep", s.listingKeep)
+}
+
+// dirRow is a listing as staff see it.
+type dirRow struct {
+	Entry *directory.Entry
+	View  directory.View
+	Key   string
+}
+
+// tier is what this device's member may see: named staff are who holds the safeguarding circle.
+func (s *Server) tier() krama.Tier {
+	if _, ok := s.rep.Kinds()[krama.KindSafeguarding]; ok && s.Host == Desk {
+		return krama.TierNamed
+	}
+	return krama.TierPartner
+}
+
+func (s *Server) row(e *directory.Entry) dirRow {
+	v, _ := e.For(s.tier(), s.today())
+	return dirRow{e, v, hex.EncodeToString(e.Key[:])}
+}
+
+func (s *Server) directory(w http.ResponseWriter, r *http.Request) {
+	f := form(r)
+	need, _ := strconv.ParseUint(f.Get("need"), 10, 8)
+	place, _ := strconv.ParseUint(f.Get("district"), 10, 16)
+	all := s.state.Listings()
+	var due, rows []dirRow
+	for _, e := range directory.Due(all, s.today()) {
+		due = append(due, s.row(e))
+	}
+	for _, e := range all {
+		if e.Closed || need != 0 && !e.Needs.Has(uint8(need)) || place != 0 && len(e.Districts) > 0 && !slices.Contains(e.Districts, uint16(place)) {
+			continue
+		}
+		if s.Host == Phone && e.Status(s.today()) == directory.Hidden && e.Public {
+			continue // found wrong or long expired: not for a doorway
+		}
+		rows = append(rows, s.row(e))
+	}
+	slices.SortStableFunc(rows, func(a, b dirRow) int {
+		return strings.Compare(a.View.Name.In("en"), b.View.Name.In("en"))
+	})
+	s.page(w, r, 200, "dir.title", "directory", directoryView(s, f, due, rows))
+}
+
+func parseKey(s string) (k krama.ListingID, ok bool) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != 16 {
+		return k, false
+	}
+	return krama.ListingID(b), true
+}
+
+// find returns the listing of a request, or answers that there is none.
+func (s *Server) find(w http.ResponseWriter, r *http.Request) *directory.Entry {
+	k, ok := parseKey(r.PathValue("key"))
+	if ok {
+		if e := s.state.Listing(k); e != nil {
+			return e
+		}
+	}
+	s.notFound(w, r)
+	return nil
+}
+
+func (s *Server) listing(w http.ResponseWriter, r *http.Request) {
+	if e := s.find(w, r); e != nil {
+		s.page(w, r, 200, "dir.title", "directory", listingView(s, s.row(e)))
+	}
+}
+
+// listingCheck keeps what somebody found: a verification on a desk, a doubt on a phone.
+func (s *Server) listingCheck(w http.ResponseWriter, r *http.Request) {
+	e := s.find(w, r)
+	if e == nil {
+		return
+	}
+	says, _ := strconv.ParseUint(form(r).Get("says"), 10, 8)
+	if s.Host == Phone {
+		says = uint64(krama.CheckDoubt)
+	}
+	if err := s.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Check: &krama.Check{Key: e.Key, Day: s.today(), Says: uint8(says)}}); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	redirect(w, r, "/listing/"+hex.EncodeToString(e.Key[:]))
+}
+
+// writeNew keeps one record under a new id.
+func (s *Server) writeNew(k krama.CircleKind, who krama.SubjectID, rec *krama.Record) error {
+	id, err := s.rep.NewRecord()
+	if err != nil {
+		return err
+	}
+	rec.ID = id
+	return s.rep.Write(k, who, rec)
+}
+
+func (s *Server) listingEdit(w http.ResponseWriter, r *http.Request) {
+	f := url.Values{"kind": {"1"}, "operator": {"1"}, "police": {"0"}, "cost": {"0"}}
+	if r.PathValue("key") != "" {
+		e := s.find(w, r)
+		if e == nil {
+			return
+		}
+		f = listingForm(e)
+	}
+	s.page(w, r, 200, "dir.edit", "directory", listingEditView(s, f, r.URL.Path, ""))
+}
+
+// listingForm fills the form from a listing and its guarded part.
+func listingForm(e *directory.Entry) url.Values {
+	f := url.Values{"kind": {itoa(int(e.Kind))}, "operator": {itoa(int(e.Operator))}, "police": {itoa(int(e.Police))}, "cost": {itoa(int(e.Cost))}, "source": {e.Source}, "shown": {itoa(int(e.Shown))}}
+	for name, x := range map[string]krama.Words{"org": e.Org, "name": e.Name, "about": e.About, "bring": e.Bring, "asked": e.Asked, "address": e.Address} {
+		f.Set(name+"-km", x.KM)
+		f.Set(name+"-en", x.EN)
+		f.Set(name+"-vi", x.VI)
+	}
+	for name, set := range map[string]krama.Set{"need": e.Needs, "language": e.Languages, "welcome": e.Welcome, "access": e.Access} {
+		for _, c := range set.Codes() {
+			f.Add(name, itoa(int(c)))
+		}
+	}
+	for _, d := range e.Districts {
+		f.Add("district", itoa(int(d)))
+	}
+	phones := slices.Clone(e.Phones)
+	if e.Guarded != nil {
+		phones = append(phones, e.Guarded.Phones...)
+		for lang, x := range map[string]string{"km": e.Guarded.Address.KM, "en": e.Guarded.Address.EN, "vi": e.Guarded.Address.VI} {
+			if x != "" {
+				f.Set("address-"+lang, x)
+				f.Set("shown", "3")
+			}
+		}
+	}
+	for i, p := range phones {
+		f.Set("phone"+itoa(i), p.Number)
+		f.Set("use"+itoa(i), itoa(int(p.Use)))
+		f.Set("tier"+itoa(i), itoa(int(p.Tier)))
+	}
+	for _, h := range e.Hours {
+		if h.Open == 0 && h.Close == 1440 && h.Days == 0xfe {
+			f.Set("always", "yes")
+			continue
+		}
+		for _, d := range h.Days.Codes() {
+			f.Add("day", itoa(int(d)))
+		}
+		f.Set("open", clock(h.Open))
+		f.Set("close", clock(h.Close))
+	}
+	if e.Public {
+		f.Set("public", "yes")
+	}
+	if e.Closed {
+		f.Set("closed", "yes")
+	}
+	return f
+}
+
+func clock(m uint16) string {
+	two := func(n int) string { return itoa(n/10) + itoa(n%10) }
+	return two(int(m)/60) + ":" + two(int(m)%60)
+}
+
+func minutes(s string) (uint16, bool) {
+	h, m, ok := strings.Cut(s, ":")
+	a, err1 := strconv.ParseUint(h, 10, 8)
+	b, err2 := strconv.ParseUint(m, 10, 8)
+	return uint16(a*60 + b), ok && err1 == nil && err2 == nil && a < 25 && b < 60
+}
+
+// formPhones is how many numbers the form has.
+const formPhones = 4
+
+// readListing reads the form into the part that every phone may hold and the part that only named staff may.
+func readListing(f url.Values) (l krama.Listing, g krama.Guarded) {
+	code := func(name string) uint8 { n, _ := strconv.ParseUint(f.Get(name), 10, 8); return uint8(n) }
+	set := func(name string) (s krama.Set) {
+		for _, v := range f[name] {
+			if n, err := strconv.ParseUint(v, 10, 6); err == nil {
+				s = s.With(uint8(n))
+			}
+		}
+		return s
+	}
+	words := func(name string) krama.Words {
+		line := func(lang string) string { return strings.Join(strings.Fields(f.Get(name+"-"+lang)), " ") }
+		return krama.Words{EN: line("en"), KM: line("km"), VI: line("vi")}
+	}
+	l = krama.Listing{Kind: code("kind"), Org: words("org"), Name: words("name"), About: words("about"), Operator: code("operator"), Needs: set("need"), Languages: set("language"),
+		Welcome: set("welcome"), Cost: code("cost"), Bring: words("bring"), Asked: words("asked"), Access: set("access"), Police: code("police"), Source: strings.TrimSpace(f.Get("source")),
+		Public: f.Get("public") == "yes", Closed: f.Get("closed") == "yes"}
+	if l.Operator == krama.OperatorPolice {
+		l.Police = krama.PoliceIs
+	} else if l.Police == krama.PoliceIs {
+		l.Police = krama.PoliceUnknown
+	}
+	for _, v := range f["district"] {
+		if n, err := strconv.ParseUint(v, 10, 16); err == nil && n != 0 {
+			l.Districts = append(l.Districts, uint16(n))
+		}
+	}
+	if a := words("address"); !a.Empty() {
+		if tier := krama.Tier(code("shown")); l.Kind == krama.KindShelter || tier == krama.TierNamed || tier == 0 {
+			g.Address = a
+		} else {
+			l.Address, l.Shown = a, tier
+		}
+	}
+	for i := range formPhones {
+		p := krama.Phone{Number: strings.Join(strings.Fields(f.Get("phone"+itoa(i))), " "), Use: code("use" + itoa(i)), Tier: krama.Tier(code("tier" + itoa(i)))}
+		switch {
+		case p.Number == "":
+		case p.Tier == krama.TierNamed:
+			g.Phones = append(g.Phones, p)
+		default:
+			l.Phones = append(l.Phones, p)
+		}
+	}
+	if f.Get("always") == "yes" {
+		l.Hours = []krama.Hours{{Days: 0xfe, Open: 0, Close: 1440}}
+	} else if days := set("day"); days != 0 {
+		open, ok1 := minutes(f.Get("open"))
+		shut, ok2 := minutes(f.Get("close"))
+		if !ok1 || !ok2 {
+			shut = 0 // refused by Validate
+		}
+		l.Hours = []krama.Hours{{Days: days, Open: open, Close: shut}}
+	}
+	return l, g
+}
+
+func (s *Server) listingSave(w http.ResponseWriter, r *http.Request) {
+	f := form(r)
+	l, g := readListing(f)
+	var e *directory.Entry
+	if r.PathValue("key") != "" {
+		if e = s.find(w, r); e == nil {
+			return
+		}
+		l.Key, l.Replaces, l.Invented, g.Replaces = e.Key, e.Heads, e.Invented, e.GuardAt
+	} else if k, ok := parseKey(f.Get("key")); ok { // a form sent twice is one listing
+		l.Key = k
+		if old := s.state.Listing(k); old != nil {
+			l.Replaces, g.Replaces = old.Heads, old.GuardAt
+		}
+	} else if _, err := io.ReadFull(s.Rand, l.Key[:]); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	g.Key = l.Key
+	guarded := len(g.Phones) > 0 || !g.Address.Empty() || len(g.Replaces) > 0
+	trouble := ""
+	err := l.Validate()
+	if err == nil {
+		err = g.Validate()
+	}
+	if _, holds := s.rep.Kinds()[krama.KindSafeguarding]; err == nil && guarded && !holds {
+		trouble = "dir.notNamed"
+	} else if err != nil {
+		trouble = "dir.bad"
+	}
+	if trouble == "" {
+		if guarded { // first: a shelter without its address is a lesser loss than the other way round
+			err = s.writeNew(krama.KindSafeguarding, krama.SubjectID{}, &krama.Record{Guarded: &g})
+		}
+		if err == nil {
+			err = s.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Listing: &l})
+		}
+		if krama.KindOf(err) == krama.TooLarge && err != nil {
+			trouble = "dir.tooLong"
+		} else if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+	}
+	if trouble != "" {
+		s.page(w, r, 422, "dir.edit", "directory", listingEditView(s, f, r.URL.Path, trouble))
+		return
+	}
+	redirect(w, r, "/listing/"+hex.EncodeToString(l.Key[:]))
+}
+
+// listingKeep settles two versions that stand: the chosen one is written again and replaces all.
+func (s *Server) listingKeep(w http.ResponseWriter, r *http.Request) {
+	e := s.find(w, r)
+	if e == nil {
+		return
+	}
+	n, err := strconv.Atoi(form(r).Get("version"))
+	if err != nil || n < 0 || n > len(e.Others) {
+		s.notFound(w, r)
+		return
+	}
+	l := e.Listing
+	if n > 0 {
+		l = *e.Others[n-1]
+	}
+	l.Replaces = e.Heads
+	if err := s.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Listing: &l}); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	redirect(w, r, "/listing/"+hex.EncodeToString(e.Key[:]))
+}
+
+// refer asks where a person is sent, and makes the slip.
+func (s *Server) refer(w http.ResponseWriter, r *http.Request) {
+	who, err := krama.ParseSubjectID(r.PathValue("id"))
+	v, ok := s.state.Person(who)
+	if err != nil || !ok {
+		s.notFound(w, r)
+		return
+	}
+	f := form(r)
+	need, _ := strconv.ParseUint(f.Get("need"), 10, 8)
+	if k, ok := parseKey(f.Get("listing")); ok {
+		e := s.state.Listing(k)
+		if e == nil {
+			s.notFound(w, r)
+			return
+		}
+		s.saving.Lock()
+		defer s.saving.Unlock()
+		rid, err := krama.ParseRecordID(f.Get("rid"))
+		if err != nil {
+			s.notFound(w, r)
+			return
+		}
+		for _, old := range s.state.Referrals(who) {
+			if old.Record == rid { // sent twice
+				redirect(w, r, "/slip/"+rid.String())
+				return
+			}
+		}
+		ref := &krama.Referral{Listing: k, Day: s.today()}
+		if d, err := krama.ParseDay(f.Get("for")); err == nil {
+			ref.For = d
+		}
+		if ref.Code, err = krama.NewSlipCode(s.Rand); err == nil {
+			err = s.rep.Write(krama.KindOutreach, who, &krama.Record{ID: rid, Referral: ref})
+		}
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		redirect(w, r, "/slip/"+rid.String())
+		return
+	}
+	var rows []dirRow
+	if need != 0 {
+		var views []directory.View
+		byKey := map[krama.ListingID]*directory.Entry{}
+		for _, e := range s.state.Listings() {
+			if v, ok := e.For(krama.TierPartner, s.today()); ok && e.Status(s.today()) != directory.Hidden {
+				views = append(views, v)
+				byKey[e.Key] = e
+			}
+		}
+		for _, v := range directory.Answers(views, uint8(need), v.Value.District) {
+			rows = append(rows, s.row(byKey[v.Key]))
+		}
+	}
+	rid, err := s.rep.NewRecord()
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.page(w, r, 200, "refer.title", "people", referView(s, &v, uint8(need), rows, rid.String()))
+}
+
+func (s *Server) slip(w http.ResponseWriter, r *http.Request) {
+	id, err := krama.ParseRecordID(r.PathValue("record"))
+	if err == nil {
+		for _, ref := range s.state.Referrals(krama.SubjectID{}) {
+			if ref.Record != id {
+				continue
+			}
+			if e := s.state.Listing(ref.Listing); e != nil {
+				if v, ok := e.For(krama.TierPartner, s.today()); ok {
+					s.page(w, r, 200, "refer.slip", "people", slipView(s, ref, v))
+					return
+				}
+			}
+		}
+	}
+	s.notFound(w, r)
+}
+
+// listingName is what a referral was to.
+func (s *Server) listingName(k krama.ListingID, lang string) string {
+	if e := s.state.Listing(k); e != nil {
+		return e.Name.In(lang)
+	}
+	return "–"
+}

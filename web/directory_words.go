@@ -1,0 +1,84 @@
+package web
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"krama"
+	"krama/directory"
+	"krama/seal"
+)
+
+// dirStatus is how far a listing can be believed, in words.
+func (s *Server) dirStatus(ctx context.Context, e *directory.Entry) string {
+	if e.Closed {
+		return tr(ctx, "dir.closed")
+	}
+	switch e.Status(s.today()) {
+	case directory.Fresh:
+		return tr(ctx, "dir.fresh", "date", date(e.Verified), "until", date(e.Expires()))
+	case directory.Doubted:
+		return tr(ctx, "dir.doubted")
+	case directory.Stale:
+		return tr(ctx, "dir.stale", "date", date(e.Expires()))
+	}
+	if e.Verified == 0 {
+		return tr(ctx, "dir.unverified")
+	}
+	if !e.Public && s.today() <= e.Expires() {
+		return tr(ctx, "dir.fresh", "date", date(e.Verified), "until", date(e.Expires()))
+	}
+	return tr(ctx, "dir.hidden")
+}
+
+// who names a device for staff.
+func (s *Server) who(d krama.DeviceID) (name string) {
+	s.rep.Roster(func(ro *seal.Roster) { name = s.deviceName(ro, d) })
+	return name
+}
+
+func termList(ctx context.Context, prefix string, list []krama.Term, set krama.Set) string {
+	var out []string
+	for _, t := range list {
+		if set.Has(t.Code) {
+			out = append(out, tr(ctx, prefix+"."+t.Key))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+func hoursText(ctx context.Context, h krama.Hours) string {
+	if h.Days == 0xfe && h.Open == 0 && h.Close == 1440 {
+		return tr(ctx, "door.always")
+	}
+	var days []string
+	for _, d := range h.Days.Codes() {
+		days = append(days, tr(ctx, "door.day."+itoa(int(d))))
+	}
+	return strings.Join(days, ", ") + " " + clock(h.Open) + "–" + clock(h.Close)
+}
+
+func dayOptions(ctx context.Context, f url.Values) (out []option) {
+	for d := 1; d <= 7; d++ {
+		out = append(out, option{itoa(d), tr(ctx, "door.day."+itoa(d)), slices.Contains(f["day"], itoa(d))})
+	}
+	return out
+}
+
+func (s *Server) listingDistricts(ctx context.Context, f url.Values) (out []option) {
+	for _, d := range s.Guide.Province.Districts {
+		v := strconv.Itoa(int(d.Code))
+		out = append(out, option{v, d.Name(fr(ctx).Lang), slices.Contains(f["district"], v)})
+	}
+	return out
+}
+
+func outcomeText(ctx context.Context, what uint8) string {
+	if what == 0 {
+		return tr(ctx, "outcome.open")
+	}
+	return term(ctx, "outcome", krama.Outcomes, what)
+}

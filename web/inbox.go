@@ -1,0 +1,664 @@
+package web
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"krama"
+	"krama/casework"
+	"krama/directory"
+	"krama/replica"
+	"krama/seal"
+	"krama/web/http"
+)
+
+// doorPages are what an office does about the public door: what is published, what was reported, rights.
+func (s *Server) doorPages() {
+	o := s.open
+	o.HandleFunc("GET /door", s.doorPage)
+	o.HandleFunc("POST /door", s.doorOpen)
+	o.HandleFunc("GET /inbox", s.inbox)
+	o.HandleFunc("POST /inbox/aside", s.inboxAside)
+	o.HandleFunc("POST /inbox/flood", s.inboxFlood)
+	o.HandleFunc("GET /thread/{id}", s.thread)
+	o.HandleFunc("POST /thread/{id}", s.threadAct)
+	o.HandleFunc("GET /audit", s.auditPage)
+	o.HandleFunc("GET /rights", s.rightsList)
+	o.HandleFunc("GET /rights/{topic}/{lang}", s.rightsEdit)
+	o.HandleFunc("POST /rights/{topic}/{lang}", s.rightsSave)
+}
+
+// intakeCircles take reports: the support team, and the few who look after safety, who also read what is about staff.
+var intakeCircles = []krama.CircleKind{krama.KindCasework, krama.KindSafeguarding}
+
+// An intake's keys are offered for a month, drawn a week before the old ones end, and destroyed 60 days after that.
+const (
+	intakeDays   = 31
+	intakeBefore = 7
+	intakeKeep   = 60
+)
+
+// doorKey names the value that says that the door was opened, and what was last published.
+const doorKey = "door"
+
+// tendDoor does the office's daily work at the public door: intakes, reports, slips, publishing. What fails is tried again at the
+// next sync; the first error is told.
+func (s *Server) tendDoor(ctx context.Context, rep *replica.Replica, st *casework.State) error {
+	var errs []error
+	if rep.Value(doorKey) != "" {
+		errs = append(errs, s.tendIntakes(rep, st))
+	}
+	errs = append(errs, s.fetchReports(ctx, rep, st), s.fetchSlips(ctx, rep, st))
+	if rep.Value(doorKey) != "" {
+		errs = append(errs, s.publish(ctx, rep, st, false))
+	}
+	return errors.Join(errs...)
+}
+
+// tendIntakes draws the next month's keys where they are due and destroys those whose time is over. Only where this desk's clock
+// is near the relay's: a clock a year ahead would destroy keys that reports wait for.
+func (s *Server) tendIntakes(rep *replica.Replica, st *casework.State) error {
+	if d := rep.ClockError(); d > clockTrust || d < -clockTrust {
+		return nil
+	}
+	today := krama.DayOf(s.Now())
+	until := map[krama.CircleKind]krama.Day{}
+	for _, in := range st.Intakes() {
+		until[in.Circle] = max(until[in.Circle], in.Until)
+		if in.Until+intakeKeep < today {
+			if err := rep.Shred(in.Circle, in.Subject, replica.ShredExpired); err != nil && krama.KindOf(err) != krama.NotAllowed {
+				return err
+			}
+		}
+	}
+	for _, k := range intakeCircles {
+		if _, holds := rep.Kinds()[k]; !holds || until[k] > today+intakeBefore {
+			continue
+		}
+		in := &krama.Intake{From: max(today, until[k]+1), Until: max(today, until[k]) + intakeDays}
+		if _, err := io.ReadFull(s.Rand, in.Seed[:]); err != nil {
+			return err
+		}
+		who, err := rep.NewSubject()
+		if err != nil {
+			return err
+		}
+		id, err := rep.NewRecord()
+		if err != nil {
+			return err
+		}
+		if err := rep.Write(k, who, &krama.Record{ID: id, Intake: in}); err != nil && krama.KindOf(err) != krama.NotAllowed {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeDoor is what would be published now. A desk that does not hold an intake's circle keeps what was published of it.
+func (s *Server) makeDoor(rep *replica.Replica, st *casework.State) (*directory.Door, [][16]byte, error) {
+	today := krama.DayOf(s.Now())
+	d := directory.NewDoor(st.Listings(), today, rep.Site())
+	d.Demo = s.Demo
+	var ids [][16]byte
+	for _, in := range st.Intakes() {
+		keys, err := seal.OpenIntake(in.Seed)
+		if err != nil {
+			return nil, nil, err
+		}
+		d.Intakes = append(d.Intakes, directory.Intake{Circle: in.Circle, ID: keys.ID(), Kem: keys.KEM.PublicKey().Bytes(), Sig: keys.Sig.Public().(ed25519.PublicKey), From: in.From, Until: in.Until})
+		ids = append(ids, keys.ID())
+	}
+	for _, topic := range s.Rights {
+		for _, lang := range []string{"km", "vi", "en"} {
+			if own, _ := st.RightsTexts(topic.Topic, lang); len(own) > 0 && own[0].ReviewedOn != 0 {
+				d.Rights = append(d.Rights, directory.Reviewed{Topic: topic.Topic, Lang: lang, Body: own[0].Body, Source: own[0].Source, By: own[0].ReviewedBy, On: own[0].ReviewedOn})
+			}
+		}
+	}
+	return d, ids, nil
+}
+
+// publish gives the relay the door, if it changed or now is set. Only an admin's desk can.
+func (s *Server) publish(ctx context.Context, rep *replica.Replica, st *casework.State, now bool) error {
+	if _, roles := rep.Device(); roles&krama.RoleAdmin == 0 {
+		return nil
+	}
+	if rep.Status().Unsent > 0 && !now {
+		return nil // an intake that colleagues do not know yet must not take reports
+	}
+	d, ids, err := s.makeDoor(rep, st)
+	if err != nil {
+		return err
+	}
+	if len(d.Intakes) == 1 {
+		d.Intakes, ids = nil, nil // never only one to choose from
+	}
+	made := d.Made
+	d.Made = 0 // the day alone is no change
+	same, err := d.Encode()
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(same)
+	mark := hex.EncodeToString(sum[:8])
+	if old, _, _ := strings.Cut(rep.Value(doorKey), " "); old == mark && !now {
+		return nil
+	}
+	d.Made = made
+	b, err := d.Encode()
+	if err != nil {
+		return err
+	}
+	if err := rep.Publish(ctx, b, ids); err != nil {
+		return err
+	}
+	return rep.SetValue(doorKey, mark+" "+made.String())
+}
+
+func (s *Server) doorPage(w http.ResponseWriter, r *http.Request) {
+	d, _, err := s.makeDoor(s.rep, s.state)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.page(w, r, 200, "doorDesk.title", "directory", doorView(s, d, ""))
+}
+
+// doorOpen opens the door, or publishes at once.
+func (s *Server) doorOpen(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	defer cancel()
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	err := s.tendIntakes(s.rep, s.state)
+	if err == nil {
+		err = s.rep.Sync(ctx, nil) // colleagues must hold the intakes' keys before anybody is offered them
+	}
+	if err == nil {
+		err = s.publish(ctx, s.rep, s.state, true)
+	}
+	if err != nil {
+		d, _, e := s.makeDoor(s.rep, s.state)
+		if e != nil {
+			s.fail(w, r, e)
+			return
+		}
+		s.page(w, r, 200, "doorDesk.title", "directory", doorView(s, d, jobError(err)))
+		return
+	}
+	redirect(w, r, "/door")
+}
+
+// fetchBatch bounds what one sync fetches of one intake: a flood costs the office a few megabytes and no more.
+const fetchBatch = 300
+
+// fetchedKey names the value that says up to where an intake's reports are kept here, and how many wait at the relay.
+func fetchedKey(id [16]byte) string { return "reports." + hex.EncodeToString(id[:4]) }
+
+// fetchReports takes in what was reported. A report is kept here, then sent to colleagues, and only then forgotten by the relay.
+func (s *Server) fetchReports(ctx context.Context, rep *replica.Replica, st *casework.State) error {
+	for _, in := range st.Intakes() {
+		keys, err := seal.OpenIntake(in.Seed)
+		if err != nil {
+			return err
+		}
+		key := fetchedKey(keys.ID())
+		after, _ := strconv.ParseInt(strings.SplitN(rep.Value(key)+" ", " ", 2)[0], 10, 64)
+		if after > 0 && rep.Status().Unsent == 0 {
+			if err := rep.DropReports(ctx, keys, after); err != nil {
+				return err
+			}
+		}
+		waiting, taken := 0, 0
+		for taken < fetchBatch {
+			list, n, err := rep.FetchReports(ctx, keys, after)
+			if err != nil {
+				return err
+			}
+			waiting = n
+			if len(list) == 0 {
+				break
+			}
+			for _, x := range list[:min(len(list), fetchBatch-taken)] {
+				if err := s.takeReport(rep, st, in, keys, x); err != nil {
+					return err
+				}
+				after = x.K
+				taken++
+				waiting--
+			}
+		}
+		if taken > 0 || waiting > 0 || strings.HasSuffix(rep.Value(key), "+") {
+			mark := strconv.FormatInt(after, 10) + " " + strconv.Itoa(waiting)
+			if waiting > 0 {
+				mark += " +"
+			}
+			if err := rep.SetValue(key, mark); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// takeReport opens one report and keeps it. What does not open is noise that somebody sent, and is left out.
+func (s *Server) takeReport(rep *replica.Replica, st *casework.State, in casework.Intake, keys *seal.IntakeKeys, x replica.Incoming) error {
+	m, err := seal.OpenReport(keys, rep.Site(), x.Sealed)
+	if err != nil || m.Mailbox == ([16]byte{}) || strings.TrimSpace(m.Text) == "" {
+		return nil
+	}
+	topic := m.Topic
+	if !krama.Known(krama.ReportTopics, topic) {
+		topic = krama.ReportTopics[0].Code
+	}
+	id := krama.ThreadID(m.Mailbox)
+	var who krama.SubjectID
+	if t := st.Thread(id); t != nil && t.Circle == in.Circle {
+		who = t.Subjects[0]
+	} else if who, err = rep.NewSubject(); err != nil {
+		return err
+	}
+	var recs []*krama.Record
+	for i, part := range parts(printable(m.Text), krama.MaxReportPart) {
+		// The record's id is the report's own: two desks that fetch it keep one.
+		h := seal.Hash("report record", x.Sealed, []byte{byte(i)})
+		rec := &krama.Report{Thread: id, Auth: m.Auth, Intake: keys.ID(), Day: min(max(x.Day, in.From-1), krama.DayOf(s.Now())+1), Topic: topic, Part: uint8(i), Text: part, Place: m.Place}
+		if i == 0 {
+			rec.KEM = m.KEM
+		}
+		recs = append(recs, &krama.Record{ID: krama.RecordID(h[:16]), Report: rec})
+	}
+	return rep.Write(in.Circle, who, recs...)
+}
+
+// printable leaves out what is not text: a stranger wrote it.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n':
+			return r
+		case r < ' ', r == 0x7f, r == 0xfffd, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069: // nothing that reorders what is read
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// parts cuts a text into pieces of at most max bytes, at letters' ends.
+func parts(s string, max int) (out []string) {
+	for len(s) > max {
+		cut := max
+		for cut > 0 && s[cut]&0xc0 == 0x80 {
+			cut--
+		}
+		out, s = append(out, s[:cut]), s[cut:]
+	}
+	return append(out, s)
+}
+
+// fetchSlips asks what services said of open slips, and keeps it. One that could not help puts its listing on the week's list.
+func (s *Server) fetchSlips(ctx context.Context, rep *replica.Replica, st *casework.State) error {
+	var open []casework.Referral
+	var codes []krama.SlipCode
+	for _, r := range st.Referrals(krama.SubjectID{}) {
+		if o := r.Outcome(); r.Day > krama.DayOf(s.Now())-120 && o != krama.OutcomeDone && o != krama.OutcomeCouldNot && o != krama.OutcomeWithdrawn {
+			open, codes = append(open, r), append(codes, r.Code)
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	answers, err := rep.SlipAnswers(ctx, codes)
+	if err != nil {
+		return err
+	}
+	for i, list := range answers {
+		for _, a := range list {
+			if slices.ContainsFunc(open[i].Outcomes, func(o krama.Outcome) bool { return o.What == a.What }) || a.What > krama.OutcomeCouldNot {
+				continue
+			}
+			// The id follows from what it says: two desks that ask keep one.
+			h := seal.Hash("slip outcome", open[i].Record[:], []byte{a.What})
+			day := min(max(a.Day, open[i].Day), krama.DayOf(s.Now()))
+			if err := rep.Write(krama.KindOutreach, open[i].Subject, &krama.Record{ID: krama.RecordID(h[:16]), Outcome: &krama.Outcome{Referral: open[i].Record, Day: day, What: a.What}}); err != nil {
+				return err
+			}
+			if a.What == krama.OutcomeCouldNot {
+				h := seal.Hash("slip doubt", open[i].Record[:])
+				if err := rep.Write(krama.KindOutreach, krama.SubjectID{}, &krama.Record{ID: krama.RecordID(h[:16]), Check: &krama.Check{Key: open[i].Listing, Day: day, Says: krama.CheckDoubt}}); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// inboxData is what the inbox shows.
+type inboxData struct {
+	Holds   bool // this desk holds an intake's circle
+	Rows    []threadRow
+	New     int
+	Waiting int // at the relay, beyond what was fetched
+	Aside   bool
+}
+
+// threadRow is one conversation, or several whose first words are the same to the letter: what a flood looks like.
+type threadRow struct {
+	*casework.Thread
+	Key  string
+	Same int
+}
+
+func (s *Server) inboxData(aside bool) (d inboxData) {
+	d.Aside = aside
+	for _, k := range intakeCircles {
+		if _, ok := s.rep.Kinds()[k]; ok {
+			d.Holds = true
+		}
+	}
+	alike := map[string]int{}
+	for _, t := range s.state.Threads() {
+		state := t.State()
+		if state == casework.ThreadNew {
+			d.New++
+		}
+		if (state == casework.ThreadAside) != aside {
+			continue
+		}
+		if i, ok := alike[t.Messages[0].Text]; ok && state == casework.ThreadNew && d.Rows[i].State() == casework.ThreadNew {
+			d.Rows[i].Same++
+			continue
+		}
+		alike[t.Messages[0].Text] = len(d.Rows)
+		d.Rows = append(d.Rows, threadRow{t, hex.EncodeToString(t.ID[:]), 0})
+	}
+	for _, in := range s.state.Intakes() {
+		if keys, err := seal.OpenIntake(in.Seed); err == nil {
+			f := strings.Fields(s.rep.Value(fetchedKey(keys.ID())))
+			if len(f) > 1 {
+				n, _ := strconv.Atoi(f[1])
+				d.Waiting += n
+			}
+		}
+	}
+	return d
+}
+
+func (s *Server) inbox(w http.ResponseWriter, r *http.Request) {
+	d := s.inboxData(r.URL.Query().Get("aside") == "yes")
+	if d.Holds {
+		s.audit(krama.AuditList, krama.ThreadID{}, krama.KindCasework, krama.KindSafeguarding)
+	}
+	s.page(w, r, 200, "inbox.title", "inbox", inboxView(s, d))
+}
+
+// audit keeps that this desk read something today, once a day for each thing.
+func (s *Server) audit(what uint8, t krama.ThreadID, circles ...krama.CircleKind) {
+	me, _ := s.rep.Device()
+	for _, a := range s.state.Audits() {
+		if a.Author == me && a.What == what && a.Thread == t && a.Day == s.today() {
+			return
+		}
+	}
+	for _, k := range circles {
+		if _, ok := s.rep.Kinds()[k]; ok {
+			s.writeNew(k, krama.SubjectID{}, &krama.Record{Audit: &krama.Audit{What: what, Day: s.today(), Thread: t}})
+		}
+	}
+}
+
+func (s *Server) findThread(r *http.Request) *casework.Thread {
+	b, err := hex.DecodeString(r.PathValue("id"))
+	if err != nil || len(b) != 16 {
+		return nil
+	}
+	return s.state.Thread(krama.ThreadID(b))
+}
+
+func (s *Server) thread(w http.ResponseWriter, r *http.Request) {
+	t := s.findThread(r)
+	if t == nil {
+		s.notFound(w, r)
+		return
+	}
+	s.audit(krama.AuditRead, t.ID, t.Circle)
+	s.page(w, r, 200, "inbox.title", "inbox", threadView(s, t, ""))
+}
+
+// threadAct keeps what staff decided about a conversation. An answer goes to the relay first: it is shown as given only when it is.
+func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
+	t := s.findThread(r)
+	if t == nil {
+		s.notFound(w, r)
+		return
+	}
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	f := form(r)
+	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: s.today()}
+	trouble := ""
+	var err error
+	switch f.Get("do") {
+	case "answer":
+		act.What, act.Text = krama.ActAnswer, strings.TrimSpace(f.Get("text"))
+		if act.Text == "" {
+			trouble = "inbox.empty"
+		} else if len(act.Text) > krama.MaxAnswer {
+			trouble = "inbox.long"
+		} else {
+			err = s.answer(r.Context(), t, act.Text)
+		}
+	case "assign":
+		act.What = krama.ActAssign
+		b, e := hex.DecodeString(f.Get("member"))
+		if e != nil || len(b) != 16 {
+			s.notFound(w, r)
+			return
+		}
+		act.Member = krama.MemberID(b)
+	case "close":
+		act.What = krama.ActClose
+	case "reopen":
+		act.What = krama.ActReopen
+	case "aside":
+		act.What = krama.ActAside
+	case "incident":
+		act.What = krama.ActIncident
+		act.Incident, trouble, err = s.incident(t, f["what"], f["by"], f["wants"], f.Get("consent") == "yes")
+	default:
+		s.notFound(w, r)
+		return
+	}
+	if err == nil && trouble == "" {
+		err = s.writeNew(t.Circle, t.Subjects[0], &krama.Record{Act: act})
+	}
+	if err != nil {
+		trouble = jobError(err)
+	}
+	if trouble != "" {
+		s.page(w, r, 422, "inbox.title", "inbox", threadView(s, t, trouble))
+		return
+	}
+	s.BeginSync()
+	redirect(w, r, "/thread/"+r.PathValue("id"))
+}
+
+// answer seals an answer to the reporter's key, signed by the intake she wrote to, and puts it into her mailbox.
+func (s *Server) answer(ctx context.Context, t *casework.Thread, text string) error {
+	for _, in := range s.state.Intakes() {
+		keys, err := seal.OpenIntake(in.Seed)
+		if err != nil {
+			return err
+		}
+		if keys.ID() != t.Intake {
+			continue
+		}
+		item, err := seal.SealReply(t.KEM, t.Auth, s.rep.Site(), t.ID, keys.Sig, s.today(), text)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		return s.rep.Reply(ctx, t.ID, item)
+	}
+	return krama.E("web.answer", krama.CannotDecrypt, "the intake's keys are gone")
+}
+
+// incident keeps what was done to her in the safeguarding circle, if she said yes.
+func (s *Server) incident(t *casework.Thread, what, by, wants []string, consent bool) (id krama.RecordID, trouble string, err error) {
+	set := func(list []string) (out krama.Set) {
+		for _, v := range list {
+			if n, err := strconv.ParseUint(v, 10, 6); err == nil {
+				out = out.With(uint8(n))
+			}
+		}
+		return out
+	}
+	if _, ok := s.rep.Kinds()[krama.KindSafeguarding]; !ok {
+		return id, "inbox.notSafeguarding", nil
+	}
+	inc := &krama.Incident{Thread: t.ID, Day: s.today(), What: set(what), By: set(by), Wants: set(wants), Consent: consent}
+	if !consent {
+		return id, "inbox.consent", nil
+	}
+	if inc.What == 0 {
+		return id, "inbox.what", nil
+	}
+	if id, err = s.rep.NewRecord(); err != nil {
+		return id, "", err
+	}
+	who, err := s.rep.NewSubject()
+	if err != nil {
+		return id, "", err
+	}
+	return id, "", s.rep.Write(krama.KindSafeguarding, who, &krama.Record{ID: id, Incident: inc})
+}
+
+// inboxAside sets aside everything that nobody has touched: one act, whatever the flood.
+func (s *Server) inboxAside(w http.ResponseWriter, r *http.Request) {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	only := form(r).Get("like")
+	var text string
+	if only != "" {
+		b, err := hex.DecodeString(only)
+		if err != nil || len(b) != 16 {
+			s.notFound(w, r)
+			return
+		}
+		if t := s.state.Thread(krama.ThreadID(b)); t != nil {
+			text = t.Messages[0].Text
+		}
+	}
+	by := map[krama.CircleKind][]krama.ThreadID{}
+	for _, t := range s.state.Threads() {
+		if t.State() == casework.ThreadNew && (only == "" || t.Messages[0].Text == text) {
+			by[t.Circle] = append(by[t.Circle], t.ID)
+		}
+	}
+	for k, ids := range by {
+		for len(ids) > 0 {
+			n := min(len(ids), krama.MaxAside)
+			if err := s.writeNew(k, krama.SubjectID{}, &krama.Record{Act: &krama.Act{Threads: ids[:n], What: krama.ActAside, Day: s.today()}}); err != nil {
+				s.fail(w, r, err)
+				return
+			}
+			ids = ids[n:]
+		}
+	}
+	redirect(w, r, "/inbox")
+}
+
+// inboxFlood has the relay forget what waits there beyond what was fetched, unread.
+func (s *Server) inboxFlood(w http.ResponseWriter, r *http.Request) {
+	if form(r).Get("sure") != "yes" {
+		redirect(w, r, "/inbox")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	defer cancel()
+	for _, in := range s.state.Intakes() {
+		keys, err := seal.OpenIntake(in.Seed)
+		if err == nil {
+			err = s.rep.DropReports(ctx, keys, 1<<62)
+		}
+		if err == nil {
+			f := strings.Fields(s.rep.Value(fetchedKey(keys.ID())) + " 0")
+			err = s.rep.SetValue(fetchedKey(keys.ID()), f[0]+" 0")
+		}
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+	}
+	redirect(w, r, "/inbox")
+}
+
+func (s *Server) auditPage(w http.ResponseWriter, r *http.Request) {
+	list := s.state.Audits()
+	s.page(w, r, 200, "audit.title", "inbox", auditView(s, list[:min(400, len(list))]))
+}
+
+func (s *Server) rightsList(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, 200, "rightsDesk.title", "directory", rightsListView(s))
+}
+
+// rightsText is the text as it stands: the programme's own, or the shipped draft.
+func (s *Server) rightsText(topic, lang string) (own *krama.RightsText, ids []krama.RecordID, ok bool) {
+	for _, t := range s.Rights {
+		if t.Topic == topic && slices.Contains([]string{"km", "vi", "en"}, lang) {
+			texts, ids := s.state.RightsTexts(topic, lang)
+			if len(texts) > 0 {
+				return texts[0], ids, true
+			}
+			return &krama.RightsText{Topic: topic, Lang: lang, Body: t.Body.In(lang), Source: t.Source}, nil, true
+		}
+	}
+	return nil, nil, false
+}
+
+func (s *Server) rightsEdit(w http.ResponseWriter, r *http.Request) {
+	t, _, ok := s.rightsText(r.PathValue("topic"), r.PathValue("lang"))
+	if !ok {
+		s.notFound(w, r)
+		return
+	}
+	s.page(w, r, 200, "rightsDesk.title", "directory", rightsEditView(s, t, ""))
+}
+
+func (s *Server) rightsSave(w http.ResponseWriter, r *http.Request) {
+	old, ids, ok := s.rightsText(r.PathValue("topic"), r.PathValue("lang"))
+	if !ok {
+		s.notFound(w, r)
+		return
+	}
+	f := form(r)
+	t := &krama.RightsText{Topic: old.Topic, Lang: old.Lang, Replaces: ids, Body: strings.TrimSpace(strings.ReplaceAll(f.Get("body"), "\r", "")), Source: strings.TrimSpace(f.Get("source"))}
+	if by := strings.TrimSpace(f.Get("by")); by != "" {
+		t.ReviewedBy = by
+		if d, err := krama.ParseDay(f.Get("on")); err == nil && d <= s.today() {
+			t.ReviewedOn = d
+		}
+	}
+	err := s.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{RightsText: t})
+	if krama.KindOf(err) == krama.Invalid || krama.KindOf(err) == krama.TooLarge {
+		if err != nil {
+			s.page(w, r, 422, "rightsDesk.title", "directory", rightsEditView(s, t, "rightsDesk.bad"))
+			return
+		}
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	redirect(w, r, "/rights")
+}

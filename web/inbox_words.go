@@ -1,0 +1,64 @@
+package web
+
+import (
+	"context"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"krama"
+	"krama/seal"
+)
+
+func hexID(id krama.ThreadID) string { return hex.EncodeToString(id[:]) }
+
+// published is the day on which this desk last published, or "".
+func (s *Server) published() string {
+	_, day, _ := strings.Cut(s.rep.Value(doorKey), " ")
+	if d, err := krama.ParseDay(day); err == nil {
+		return date(d)
+	}
+	return ""
+}
+
+// readersOf names who can open what is reported to a circle.
+func (s *Server) readersOf(ctx context.Context, k krama.CircleKind) string {
+	var out []string
+	c, ok := s.rep.Kinds()[k]
+	if !ok {
+		return tr(ctx, "doorDesk.notHere")
+	}
+	s.rep.Roster(func(ro *seal.Roster) {
+		if e := ro.Latest(c); e != nil {
+			for d := range e.Keyed {
+				if name := s.deviceName(ro, d); !slices.Contains(out, name) && ro.Devices[d].Removed == 0 {
+					out = append(out, name)
+				}
+			}
+		}
+	})
+	slices.Sort(out)
+	return strings.Join(out, ", ")
+}
+
+func (s *Server) rightsTitle(topic, lang string) string {
+	for _, t := range s.Rights {
+		if t.Topic == topic {
+			return t.Title.In(lang)
+		}
+	}
+	return topic
+}
+
+func (s *Server) rightsState(ctx context.Context, topic, lang string) string {
+	t, ids, ok := s.rightsText(topic, lang)
+	switch {
+	case !ok:
+		return ""
+	case t.ReviewedOn != 0:
+		return tr(ctx, "door.reviewed", "by", t.ReviewedBy, "date", date(t.ReviewedOn))
+	case len(ids) > 0:
+		return tr(ctx, "rightsDesk.ownDraft")
+	}
+	return tr(ctx, "rightsDesk.draft")
+}
