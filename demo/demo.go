@@ -62,6 +62,9 @@ func Make(ctx context.Context, g *guide.Guide, deskDir journal.Dir, dial func(st
 			return nil, fmt.Errorf("demo device %d: %w", i+1, err)
 		}
 	}
+	if err := Directory(p, krama.DayOf(now)); err != nil {
+		return nil, err
+	}
 	say("the office reads everything back")
 	return p, p.Desk.Sync(ctx, nil)
 }

@@ -176,16 +176,7 @@ func (s *Server) doorPage(w http.ResponseWriter, r *http.Request) {
 func (s *Server) doorOpen(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
-	s.saving.Lock()
-	defer s.saving.Unlock()
-	err := s.tendIntakes(s.rep, s.state)
-	if err == nil {
-		err = s.rep.Sync(ctx, nil) // colleagues must hold the intakes' keys before anybody is offered them
-	}
-	if err == nil {
-		err = s.publish(ctx, s.rep, s.state, true)
-	}
-	if err != nil {
+	if err := s.OpenDoor(ctx); err != nil {
 		d, _, e := s.makeDoor(s.rep, s.state)
 		if e != nil {
 			s.fail(w, r, e)
@@ -196,6 +187,22 @@ func (s *Server) doorOpen(w http.ResponseWriter, r *http.Request) {
 	}
 	redirect(w, r, "/door")
 }
+
+// OpenDoor publishes what the programme shows to anybody. The first time it draws the intakes' keys. Only an admin's desk can.
+func (s *Server) OpenDoor(ctx context.Context) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	if err := s.tendIntakes(s.rep, s.state); err != nil {
+		return err
+	}
+	if err := s.rep.Sync(ctx, nil); err != nil { // colleagues must hold the intakes' keys before anybody is offered them
+		return err
+	}
+	return s.publish(ctx, s.rep, s.state, true)
+}
+
+// Tend does the office's daily work now: what is due, reports, slips.
+func (s *Server) Tend(ctx context.Context) error { return s.maintain(ctx, s.rep) }
 
 // fetchBatch bounds what one sync fetches of one intake: a flood costs the office a few megabytes and no more.
 const fetchBatch = 300

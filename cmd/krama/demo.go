@@ -14,6 +14,7 @@ import (
 	"krama"
 	"krama/casework"
 	"krama/demo"
+	"krama/directory"
 	"krama/guide"
 	"krama/journal"
 	"krama/relay"
@@ -90,6 +91,9 @@ func demoRun(ctx context.Context, e *env, args []string) error {
 	d := deskServer(g, p.Config, true)
 	d.Use(p.Desk, p.State)
 	defer d.Lock()
+	if err := demoDoor(ctx, r, d, at(0)); err != nil {
+		return err
+	}
 	office := &demoOffice{ctx: ctx, desk: p.Desk}
 	s, err := site.New(site.Config{Relay: at(0), Demo: true, Version: version, Office: office, Door: public})
 	if err != nil {
@@ -119,6 +123,28 @@ ready in %.1f s; stop with Ctrl-C
 	case <-ctx.Done():
 	}
 	return err
+}
+
+// demoDoor opens the public pages, and has invented people report, unless that was done when the data was made.
+func demoDoor(ctx context.Context, r *relay.Relay, d *web.Server, relayURL string) error {
+	if _, err := r.Door(ctx); err == nil {
+		return nil
+	}
+	if err := d.OpenDoor(ctx); err != nil {
+		return err
+	}
+	b, err := r.Door(ctx)
+	if err != nil {
+		return err
+	}
+	door, err := directory.DecodeDoor(b)
+	if err != nil {
+		return err
+	}
+	if err := demo.Reports(ctx, dial(relayURL), door, time.Now()); err != nil {
+		return err
+	}
+	return d.Tend(ctx)
 }
 
 func demoSize(small bool, contacts int) demo.Size {
