@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -388,6 +389,7 @@ func (s *Server) inboxData(aside bool) (d inboxData) {
 		alike[t.Messages[0].Text] = len(d.Rows)
 		d.Rows = append(d.Rows, threadRow{t, hex.EncodeToString(t.ID[:]), 0})
 	}
+	slices.SortStableFunc(d.Rows, func(a, b threadRow) int { return cmp.Compare(waits(a.State()), waits(b.State())) })
 	for _, in := range s.state.Intakes() {
 		if keys, err := seal.OpenIntake(in.Seed); err == nil {
 			f := strings.Fields(s.rep.Value(fetchedKey(keys.ID())))
@@ -398,6 +400,14 @@ func (s *Server) inboxData(aside bool) (d inboxData) {
 		}
 	}
 	return d
+}
+
+// waits is 0 for a conversation in which somebody waits for staff.
+func waits(state uint8) int {
+	if state == casework.ThreadNew || state == casework.ThreadOpen {
+		return 0
+	}
+	return 1
 }
 
 func (s *Server) inbox(w http.ResponseWriter, r *http.Request) {

@@ -18,6 +18,7 @@ func TestShots(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := startDemo(t, t.TempDir(), freePort(t))
+	doorShots(t, d, dir)
 	base := d.desk[:strings.Index(d.desk, "/open")]
 	desk := startBrowser(t, t.TempDir())
 	desk.open(d.desk)
@@ -35,7 +36,7 @@ func TestShots(t *testing.T) {
 		desk.open(base + "/devices")
 		desk.waitFor("nav.main")
 		device := desk.js(`[...document.querySelectorAll('table a[href^="/device/"]')].at(-1).getAttribute('href')`)
-		for _, p := range []string{"", "people", "contacts", "overview", "report", "devices", "enrol", "settings", "trustees", "erasures", "roster", "mail", "repair", device[1:], device[1:] + "/after"} {
+		for _, p := range []string{"", "people", "contacts", "overview", "report", "devices", "enrol", "settings", "trustees", "erasures", "roster", "mail", "repair", "directory", "listing/new", "listing/de300a00000000000000000000000000", "inbox", "audit", "door", "rights", "rights/arrest/km", device[1:], device[1:] + "/after"} {
 			desk.open(base + "/" + p)
 			desk.waitFor("nav.main")
 			desk.shot(filepath.Join(dir, fmt.Sprintf("desk-%s-%s-%d-%v.png", "p"+strings.ReplaceAll(strings.ReplaceAll(p, device[1:], "device"), "/", "-"), l.lang, l.w, l.dark)))
@@ -84,6 +85,22 @@ func TestShots(t *testing.T) {
 			phone.click(`a[href="/` + p + `"]`)
 			phone.waitFor(`form[action="/` + p + `"]`)
 			phone.shot(name(p))
+		}
+	}
+}
+
+// doorShots draws the public pages.
+func doorShots(t *testing.T, d *demoProcess, dir string) {
+	b := startBrowser(t, t.TempDir())
+	for _, l := range []struct {
+		lang string
+		w, h int64
+		dark bool
+	}{{"km", 360, 640, false}, {"en", 360, 640, true}, {"km", 1280, 800, true}, {"en", 1280, 800, false}, {"vi", 360, 640, false}} {
+		for _, q := range []string{"hm000000", "an010000", "an061002", "pn010000", "ri000000", "rt020000", "wr000000", "cb000000", "sl000000", "ab000000"} {
+			b.size(l.w, l.h, l.dark)
+			b.goTo(d, q+l.lang)
+			b.shot(filepath.Join(dir, fmt.Sprintf("door-%s-%s-%d-%v.png", q, l.lang, l.w, l.dark)))
 		}
 	}
 }

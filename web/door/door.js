@@ -36,7 +36,7 @@
       document.documentElement.lang = page.documentElement.lang
       document.body.replaceWith(document.adoptNode(page.body))
       scrollTo(0, 0)
-      document.querySelector('main').focus()
+      document.querySelector('main').focus({ preventScroll: true })
       begin()
     } catch {
       let p = document.getElementById('tired')
