@@ -75,10 +75,13 @@ func (r *Roster) fold(st *Statement, by signers) error {
 	if err != nil {
 		return err
 	}
-	if r.guarded(st, by.author) && by.admins < r.need() {
-		return krama.E("seal.Roster", krama.NotAllowed, "two admins must sign it")
+	if r.guarded(st, by.author) && !r.agreed(st, by) {
+		return krama.E("seal.Roster", krama.NotAllowed, "two admins must sign it, or the only one announce it a day before")
 	}
 	do()
+	if len(r.announced) > 0 {
+		r.forget(st.deed())
+	}
 	return nil
 }
 
@@ -218,7 +221,7 @@ func (r *Roster) check(st *Statement, by signers) (do func(), err error) {
 	case st.ReleasePin != nil:
 		return func() { r.Release = st.ReleasePin }, nil
 	}
-	return func() {}, nil
+	return r.checkDelayed(st, by)
 }
 
 // setRoles gives a member other roles. More count at once; fewer, from the next epoch.
@@ -393,6 +396,13 @@ func (s *Statement) logged() (l Logged) {
 		l.Type, l.Member, l.Device = "recovery.use", s.RecoveryUse.Member, s.RecoveryUse.Device.ID()
 	case s.ReleasePin != nil:
 		l.Type = "release.pin"
+	case s.DelaySet != nil:
+		l.Type = "delay.set"
+	case s.Announce != nil:
+		l = s.Announce.What.logged()
+		l.Type, l.What = "announce", l.Type
+	case s.Withdraw != nil:
+		l.Type = "withdraw"
 	}
 	return l
 }
