@@ -185,25 +185,25 @@ func (r *Roster) Way(st *Statement, author krama.DeviceID) Way {
 	return AfterDay
 }
 
-// Again makes st say what was announced: a grant is for the epoch that is open now.
-func (r *Roster) Again(a *Announced, st *Statement) {
-	nonce, until := st.Nonce, st.NotAfter
-	*st = *a.What
-	st.Nonce, st.NotAfter = nonce, until
-	if g := st.EpochGrant; g != nil {
+// Again returns what makes a statement say what was announced: a grant is for the epoch that is open now.
+func (r *Roster) Again(a *Announced) func(*Statement) {
+	what := *a.What
+	if g := what.EpochGrant; g != nil {
 		if e := r.Latest(g.Circle); e != nil {
-			st.EpochGrant = &EpochGrant{g.Circle, e.Epoch, g.Device}
+			what.EpochGrant = &EpochGrant{g.Circle, e.Epoch, g.Device}
 		}
+	}
+	return func(s *Statement) {
+		nonce, until := s.Nonce, s.NotAfter
+		*s = what
+		s.Nonce, s.NotAfter = nonce, until
 	}
 }
 
-// Would returns why a statement that an admin's device alone says now would be refused, or nil.
-func (r *Roster) Would(st *Statement, author krama.DeviceID, now time.Time) error {
-	by := signers{author: author, devices: []krama.DeviceID{author}, admins: 1, at: r.At().N + 1, timeMS: uint64(now.UnixMilli())}
-	_, err := r.check(st, by)
-	if err == nil && r.guarded(st, author) && !r.agreed(st, by) {
-		err = krama.E("seal.Roster", krama.NotAllowed, "not agreed")
-	}
+// Refuses returns which rule a statement of an admin's device breaks now, how many must sign it and since when it is announced
+// apart; nil when none. Who asks first spares everybody an alarm.
+func (r *Roster) Refuses(st *Statement, author krama.DeviceID) error {
+	_, err := r.check(st, signers{author: author, devices: []krama.DeviceID{author}, admins: 1, at: r.At().N + 1})
 	return err
 }
 

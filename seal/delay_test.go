@@ -198,11 +198,11 @@ func TestAnnouncedGrant(t *testing.T) {
 	}
 	h.must(h.say(h.founder, h.statement(open(h.founder.ID()))))
 	a := h.roster.Announcements()[0]
-	st := h.statement(func(s *Statement) { h.roster.Again(a, s) })
-	if err := h.roster.Would(st, h.founder.ID(), time.UnixMilli(1)); krama.KindOf(err) != krama.NotAllowed || err == nil {
-		t.Errorf("would be taken too early: %v", err)
+	if err := h.roster.Refuses(h.statement(grant), h.founder.ID()); krama.KindOf(err) != krama.Invalid || err == nil {
+		t.Errorf("a grant for the epoch before: %v", err)
 	}
-	h.must(h.roster.Would(st, h.founder.ID(), time.UnixMilli(int64(a.After))))
+	st := h.statement(h.roster.Again(a))
+	h.must(h.roster.Refuses(st, h.founder.ID()))
 	h.must(h.sayAt(h.founder, Delay, st))
 	if !h.roster.Latest(c).Keyed[d.ID()] {
 		t.Error("not let in")

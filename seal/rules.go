@@ -190,7 +190,7 @@ func (r *Roster) check(st *Statement, by signers) (do func(), err error) {
 			return refuse(krama.Invalid, "not the open epoch, or keyed already")
 		case !slices.ContainsFunc(by.devices, func(d krama.DeviceID) bool { return e.Keyed[d] }):
 			return refuse(krama.NotAllowed, "no granting admin is in the circle")
-		case !r.seen(g.Circle, g.Device, by.author):
+		case !r.checked(g.Circle, g.Device) && !r.recovered(g.Device, own):
 			return refuse(krama.NotAllowed, "only a scanned device may be let into a safeguarding circle")
 		case !r.entitled(g.Circle, g.Device):
 			return refuse(krama.Invalid, "the member has no role in the circle")
@@ -273,10 +273,10 @@ func (r *Roster) entitled(c krama.CircleID, d krama.DeviceID) bool {
 	return dev != nil && dev.Removed == 0 && (c == krama.OrgCircle || r.Members[dev.Member].Roles&r.Circles[c].Readers != 0)
 }
 
-// seen reports whether a device was looked at closely enough to let it into a circle: one of safeguarding takes scanned ones.
-func (r *Roster) seen(c krama.CircleID, d, author krama.DeviceID) bool {
+// checked reports whether a device was checked closely enough to be let into a circle: one of safeguarding takes scanned ones.
+func (r *Roster) checked(c krama.CircleID, d krama.DeviceID) bool {
 	dev := r.Devices[d]
-	return !r.safeguards(c) || r.recovered(d, author) || (dev != nil && dev.Verified == ByScan)
+	return !r.safeguards(c) || (dev != nil && dev.Verified == ByScan)
 }
 
 // key lets a device into an epoch.
@@ -315,7 +315,7 @@ func (r *Roster) open(e *EpochOpen, by signers) (do func(), err error) {
 	}
 	next := &RosterEpoch{EpochOpen: *e, Keyed: map[krama.DeviceID]bool{}, writers: map[krama.DeviceID]bool{}, Opened: by.at, TimeMS: by.timeMS, after: after}
 	for _, d := range e.Devices {
-		if next.Keyed[d] || !r.entitled(e.Circle, d) || (e.Epoch > 0 && !before[d] && !r.seen(e.Circle, d, by.author)) {
+		if next.Keyed[d] || !r.entitled(e.Circle, d) || (e.Epoch > 0 && !before[d] && !r.checked(e.Circle, d) && !r.recovered(d, by.author)) {
 			return nil, krama.E(op, krama.Invalid, "a device that may not be keyed")
 		}
 		r.key(next, d)

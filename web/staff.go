@@ -189,19 +189,9 @@ func (s *Server) memberRemove(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d, rep := s.exposure(id), s.rep
-	two := s.needTwo(func(ro *seal.Roster) bool { return ro.Members[d.Member].Roles&krama.RoleAdmin != 0 })
 	s.begin(w, r, "staff.removing", "/device/"+id.String()+"/after", func(ctx context.Context, p func(int, int)) error {
-		if two {
-			return rep.Draft(ctx, func(st *seal.Statement) { st.MemberRemove = &seal.MemberRemove{Member: d.Member} })
-		}
 		return rep.RemoveMember(ctx, d.Member, p)
 	})
-}
-
-// needTwo reports whether two admins must sign, in this roster and this case.
-func (s *Server) needTwo(guarded func(*seal.Roster) bool) (two bool) {
-	s.rep.Roster(func(ro *seal.Roster) { two = ro.AdminsNeeded() > 1 && guarded(ro) })
-	return two
 }
 
 func (s *Server) deviceRoles(w http.ResponseWriter, r *http.Request) {
@@ -221,12 +211,7 @@ func (s *Server) deviceRoles(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d, rep := s.exposure(id), s.rep
-	const guarded = krama.RoleAdmin | krama.RoleSafeguarding
-	two := s.needTwo(func(ro *seal.Roster) bool { return (ro.Members[d.Member].Roles|roles)&guarded != 0 })
 	s.begin(w, r, "staff.changing", "/device/"+id.String(), func(ctx context.Context, p func(int, int)) error {
-		if two {
-			return rep.Draft(ctx, func(st *seal.Statement) { st.MemberRole = &seal.MemberRole{Member: d.Member, Roles: roles} })
-		}
 		return rep.SetRoles(ctx, d.Member, roles, p)
 	})
 }
@@ -239,7 +224,7 @@ func (s *Server) deviceAfter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := s.exposure(id)
-	if !d.Removed { // a second admin has not signed yet, or nobody has begun
+	if !d.Removed { // a second admin has not signed yet, its day has not come, or nobody has begun
 		redirect(w, r, "/device/"+id.String())
 		return
 	}

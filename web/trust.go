@@ -76,7 +76,7 @@ func (s *Server) trusteesSet(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Minute)
 	defer cancel()
-	cards, drafted, err := s.rep.SetTrustees(ctx, k, n)
+	cards, way, err := s.rep.SetTrustees(ctx, k, n)
 	if err != nil && len(cards) == 0 {
 		d := s.recovery()
 		d.Trouble = jobError(err)
@@ -84,7 +84,7 @@ func (s *Server) trusteesSet(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := s.recovery()
-	d.Drafted = drafted
+	d.Drafted = way == seal.BySecond
 	for _, c := range cards {
 		d.Cards = append(d.Cards, cardText{int(c.Share.X), c.String()})
 	}

@@ -277,13 +277,16 @@ func releasePin(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer desk.Close()
-	drafted, err := desk.PinRelease(ctx, seal.ReleasePin{Manifest: r.ManifestHash(), Phone: r.Phone(), Keys: pinned})
+	way, err := desk.PinRelease(ctx, seal.ReleasePin{Manifest: r.ManifestHash(), Phone: r.Phone(), Keys: pinned})
 	if err != nil {
 		return err
 	}
 	describe(e, r)
-	if drafted {
+	switch way {
+	case seal.BySecond:
 		fmt.Fprintln(e.err, "hint: a second admin must sign on her desk, under Devices, Waiting")
+	case seal.AfterDay:
+		fmt.Fprintln(e.err, "hint: every device shows it for a day; then the open desk does it, or: krama sync")
 	}
 	return nil
 }
