@@ -64,7 +64,7 @@ func (r *Replica) openKeyrings(ctx context.Context) error {
 	return nil
 }
 
-// CheckCard reports whether a card is one of the present trustees', and which.
+// CheckCard reports whether a card is one of the present trustees', and which. One of trustees who are announced is NotYet.
 func (r *Replica) CheckCard(text string) (x int, err error) {
 	const op = "replica.CheckCard"
 	c, err := seal.ParseCard(text)
@@ -73,6 +73,13 @@ func (r *Replica) CheckCard(text string) (x int, err error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.roster != nil && c.Org == r.roster.Org {
+		for _, a := range r.roster.Announcements() {
+			if t := a.What.TrusteesSet; t != nil && t.Holds(c.Share) {
+				return 0, krama.E(op, krama.NotYet, "its trustees are announced")
+			}
+		}
+	}
 	switch {
 	case r.roster == nil || r.roster.Trustees == nil || c.Org != r.roster.Org:
 		return 0, krama.E(op, krama.NotFound, "a card of another programme")

@@ -79,19 +79,6 @@ func (s *Server) jobPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, j.title, "devices", jobView(j, jobError(j.err)))
 }
 
-// jobError is the sentence for what stopped an act of the office.
-func jobError(err error) string {
-	switch {
-	case err == nil:
-		return ""
-	case krama.KindOf(err) == krama.NotAllowed:
-		return "staff.refused"
-	case krama.KindOf(err) == krama.Tampered:
-		return "staff.tampered"
-	}
-	return syncError(err)
-}
-
 func (s *Server) deviceID(w http.ResponseWriter, r *http.Request) (id krama.DeviceID, ok bool) {
 	b, err := hex.DecodeString(r.PathValue("id"))
 	if err == nil && len(b) == 16 {
@@ -305,9 +292,7 @@ type letterRow struct {
 	Contacts int
 	People   int
 	Other    int
-	Draft    seal.Logged
-	What     string
-	Circle   krama.CircleKind
+	Draft    deedRow
 }
 
 func (s *Server) letterRows() (rows []letterRow) {
@@ -326,22 +311,9 @@ func (s *Server) letterRows() (rows []letterRow) {
 			}
 		}
 		if st, ok := m.Statement(); ok {
-			row.Draft = st.Plain()
+			row.Draft = s.deed(s.rep, st.Plain())
 		}
-		for k, c := range s.rep.Kinds() {
-			if c == row.Draft.Circle {
-				row.Circle = k
-			}
-		}
-		s.rep.Roster(func(ro *seal.Roster) {
-			row.From = s.deviceName(ro, m.From)
-			switch {
-			case row.Draft.Device != krama.DeviceID{}:
-				row.What = s.deviceName(ro, row.Draft.Device)
-			case row.Draft.Member != krama.MemberID{}:
-				row.What = s.memberName(row.Draft.Member)
-			}
-		})
+		s.rep.Roster(func(ro *seal.Roster) { row.From = s.deviceName(ro, m.From) })
 		rows = append(rows, row)
 	}
 	return rows
