@@ -33,6 +33,9 @@ func (s *Server) deed(rep *replica.Replica, l seal.Logged) deedRow {
 		if ro.Devices[l.Device] != nil {
 			row.Of = s.deviceName(ro, l.Device)
 		}
+		if c := ro.Circles[l.Circle]; row.Kind == krama.KindOrg && l.Circle != krama.OrgCircle && c != nil && c.Readers&krama.RoleSafeguarding != 0 {
+			row.Kind = krama.KindSafeguarding // who may read it tells what it is for, also to a device that cannot
+		}
 	})
 	return row
 }
