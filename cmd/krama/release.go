@@ -42,7 +42,8 @@ verify   checks that 2 of the release keys signed, and with --dir that every fil
          release's; --only looks at one file. Run it with the krama you already trust, not with
          the one that has just arrived.
 pin      says in the programme's list of devices that this release is the one to use; phones show
-         whether theirs is. Unlocks the desk with four words from standard input.
+         whether theirs is. Unlocks the desk with four words from standard input. Two admins must
+         sign; a programme's only admin announces it, and her desk does it a day later.
 compare  fetches what phones are served at URL and says what is not the release's. Run it with
          the krama of that release.
 
