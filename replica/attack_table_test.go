@@ -396,8 +396,7 @@ func TestAttackOldPasswordOpensOldBlob(t *testing.T) {
 	w.enrol(a, krama.RoleOutreach)
 	w.contact(a, w.person(a))
 	w.sync(a, w.desk)
-	_, _, err := w.desk.SetTrustees(context.Background(), 2, 3)
-	w.must(err)
+	w.trustees(2, 3)
 	w.must(w.desk.RemoveDevice(context.Background(), a.dev.ID(), seal.ReasonLeft, nil))
 	vault := bytes.Clone(a.dir.File(vaultFile).Data)
 	if !bytes.Contains(sent.Bytes(), a.dev.Request().Marshal()) {

@@ -46,7 +46,7 @@ func TestControlGoesWithTheAdmins(t *testing.T) {
 	var m krama.MemberID
 	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[second.dev.ID()].Member })
 	w.must(w.desk.SetRoles(ctx, m, krama.RoleCoordinator|krama.RoleAdmin, nil))
-	w.must(w.desk.Maintain(ctx))
+	w.tomorrow()
 	w.sync(second)
 	w.must(second.Maintain(ctx))
 	if len(second.controls) != 1 || second.controls[0] != w.desk.controls[0] {

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -332,6 +333,9 @@ func (r *Replica) dropGet(ctx context.Context, drop [16]byte) ([][]byte, error) 
 // ErrSecond says that a second admin must sign before an enrolment goes on.
 var ErrSecond = krama.E("replica.Enrol", krama.NotAllowed, "a second admin must sign first")
 
+// ErrDay says that an enrolment was announced and goes on by itself, from this desk, when its day has come.
+var ErrDay = krama.E("replica.Enrol", krama.NotAllowed, "announced: it goes on a day later")
+
 // Enrol finishes an invitation once the new device has proved that it scanned our code: it adds the member if she is new,
 // the device, its grants for every circle its roles open and this device administers, and posts the keys. It returns
 // false while the proof is not there. Repeating after a failure goes on where it stopped.
@@ -364,8 +368,8 @@ func (r *Replica) Enrol(ctx context.Context, inv *Invitation, member krama.Membe
 			return false, err
 		}
 	}
-	if errors.Is(err, ErrSecond) {
-		return false, ErrSecond
+	if errors.Is(err, ErrSecond) || errors.Is(err, ErrDay) {
+		return false, err
 	}
 	return err == nil, krama.Wrap(op, err)
 }
@@ -377,10 +381,16 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 	}
 	newMember, newDevice := r.roster.Members[member] == nil, r.roster.Devices[id] == nil
 	r.mu.Unlock()
+	ahead := false // the member waits for her day, and the device with her
 	if newMember {
-		if err := r.statement(ctx, func(s *seal.Statement) { s.MemberAdd = &seal.MemberAdd{Member: member, Roles: roles} }); err != nil {
+		way, err := r.bring(ctx, func(s *seal.Statement) { s.MemberAdd = &seal.MemberAdd{Member: member, Roles: roles} }, r.statement)
+		if err != nil {
 			return err
 		}
+		if way == seal.BySecond {
+			return ErrSecond
+		}
+		ahead = way == seal.AfterDay
 	}
 	verified := seal.ByScan
 	if inv.ByVoice {
@@ -390,20 +400,29 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 		add := func(s *seal.Statement) {
 			s.DeviceAdd = &seal.DeviceAdd{Member: member, Device: inv.Request, Algorithm: 1, Verified: verified, Secret: inv.Code.Secret, Proof: pop}
 		}
-		r.mu.Lock()
-		two := r.roster.AdminsNeeded() > 1 && r.roster.Members[member].Roles&krama.RoleAdmin != 0
-		r.mu.Unlock()
-		if two { // an admin's device: the other admin must sign, and this goes on when she has
-			if !inv.drafted {
-				if err := r.Draft(ctx, add); err != nil {
-					return err
-				}
-				inv.drafted = true
-			}
+		if inv.drafted {
 			return ErrSecond
 		}
-		if err := r.statement(ctx, add); err != nil {
+		way, err := seal.AfterDay, error(nil)
+		if ahead {
+			err = r.announce(ctx, add)
+		} else {
+			way, err = r.bring(ctx, add, r.statement)
+		}
+		switch {
+		case err != nil:
 			return err
+		case way == seal.BySecond: // an admin's device: the other admin must sign, and this goes on when she has
+			inv.drafted = true
+			return ErrSecond
+		case way == seal.AfterDay:
+			if !ahead && !inv.ByVoice { // a new admin will be the second who can sign for her circles
+				r.mu.Lock()
+				roles = r.roster.Members[member].Roles
+				r.mu.Unlock()
+				err = r.announceGrants(ctx, id, roles)
+			}
+			return cmp.Or(err, ErrDay)
 		}
 	}
 	r.mu.Lock()
@@ -418,48 +437,47 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 	return r.putBootstrap(ctx, id) // last: the new device begins when it finds this
 }
 
+// openTo lists the grants that a member's roles ask for, for a device of hers: of circles that this device administers and
+// that one is not in. Called with the lock held.
+func (r *Replica) openTo(id krama.DeviceID, roles krama.Role) (out []*seal.EpochGrant) {
+	for c, st := range r.streams {
+		ring, latest := r.roster.Circles[c], r.roster.Latest(c)
+		if latest == nil || st.known[latest.Epoch] == nil || latest.Keyed[id] || (c != krama.OrgCircle && roles&ring.Readers == 0) {
+			continue
+		}
+		out = append(out, &seal.EpochGrant{Circle: c, Epoch: latest.Epoch, Device: id})
+	}
+	return out
+}
+
 // grant keys a device for every circle that its member's roles open and this device administers, and gives it the keys.
-// Where two admins must sign, the grant becomes a draft, and the keys follow when it is signed.
+// Where a second admin or a day must be waited for, the keys follow then.
 func (r *Replica) grant(ctx context.Context, id krama.DeviceID) error {
 	r.mu.Lock()
 	dev := r.roster.Devices[id]
-	roles := r.roster.Members[dev.Member].Roles
-	var grants []*seal.EpochGrant
-	var give []*seal.Epoch
-	for c, st := range r.streams {
-		ring, latest := r.roster.Circles[c], r.roster.Latest(c)
-		if latest == nil || st.known[latest.Epoch] == nil || (c != krama.OrgCircle && roles&ring.Readers == 0) {
-			continue
-		}
-		if !latest.Keyed[id] {
-			grants = append(grants, &seal.EpochGrant{Circle: c, Epoch: latest.Epoch, Device: id})
-		}
-		give = append(give, st.known[latest.Epoch])
-	}
-	two := r.roster.AdminsNeeded() > 1
+	grants := r.openTo(id, r.roster.Members[dev.Member].Roles)
 	r.mu.Unlock()
-	drafted := map[krama.CircleID]bool{}
 	for _, g := range grants {
-		fill := func(s *seal.Statement) { s.EpochGrant = g }
 		r.mu.Lock()
-		guarded := two && r.roster.Circles[g.Circle].Readers&krama.RoleSafeguarding != 0 && g.Circle != krama.OrgCircle
+		refused := r.roster.Refuses(&seal.Statement{EpochGrant: g}, r.dev.ID()) // safeguarding's, to a device that nobody scanned
 		r.mu.Unlock()
-		if guarded {
-			drafted[g.Circle] = true
-			if err := r.Draft(ctx, fill); err != nil {
-				return err
-			}
+		if refused != nil {
 			continue
 		}
-		if err := r.statement(ctx, fill); err != nil {
+		if _, err := r.bring(ctx, func(s *seal.Statement) { s.EpochGrant = g }, r.statement); err != nil {
 			return err
 		}
 	}
+	r.mu.Lock()
+	var give []*seal.Epoch
+	for c, st := range r.streams {
+		if e := r.roster.Latest(c); e != nil && e.Keyed[id] && st.known[e.Epoch] != nil {
+			give = append(give, st.known[e.Epoch])
+		}
+	}
+	r.mu.Unlock()
 	var pairs [][]byte
 	for _, ep := range give {
-		if drafted[ep.Circle] {
-			continue
-		}
 		wrap, err := ep.Wrap(id, dev.KemPub)
 		if err != nil {
 			return err

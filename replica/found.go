@@ -60,6 +60,9 @@ func (r *Replica) Found(ctx context.Context, relay, token string) error {
 	if err := r.openEpoch(ctx, ep); err != nil {
 		return err
 	}
+	if err := r.statement(ctx, func(s *seal.Statement) { s.DelaySet = &seal.DelaySet{} }); err != nil {
+		return err
+	}
 	for _, k := range krama.CircleKinds {
 		if err := r.createCircle(ctx, k); err != nil {
 			return err

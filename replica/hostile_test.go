@@ -164,8 +164,7 @@ func TestHostileShredCrossCircle(t *testing.T) {
 func TestHostileRecoverRetry(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()
-	cards, _, err := w.desk.SetTrustees(ctx, 2, 3)
-	w.must(err)
+	cards := w.trustees(2, 3)
 	d := w.device("desk")
 	n := 0
 	d.wire.gate = func(path string) error {
@@ -393,8 +392,7 @@ func TestHostileRecoveryBlocked(t *testing.T) {
 	a := w.phone()
 	w.contact(a, w.person(a))
 	w.sync(a, w.desk)
-	cards, _, err := w.desk.SetTrustees(ctx, 2, 3)
-	w.must(err)
+	cards := w.trustees(2, 3)
 	w.sync(a)
 	ts := a.roster.Trustees
 	box := seal.Mailbox(ts.ID(), seal.KemHash(ts.KemPub))

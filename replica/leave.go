@@ -16,39 +16,46 @@ const UnseenAfter = 90 * 24 * time.Hour
 
 // RemoveDevice ends a device's trust and opens new epochs of every circle it was in. Repeating it goes on where it stopped.
 func (r *Replica) RemoveDevice(ctx context.Context, d krama.DeviceID, why seal.Reason, progress func(done, total int)) error {
-	return r.remove(ctx, func() (bool, func(*seal.Statement)) {
+	_, err := r.remove(ctx, func() (bool, func(*seal.Statement)) {
 		dev := r.roster.Devices[d]
 		return dev != nil && dev.Removed == 0, func(s *seal.Statement) { s.DeviceRemove = &seal.DeviceRemove{Device: d, Reason: why} }
 	}, progress)
+	return err
 }
 
-// RemoveMember ends a membership and the trust of all its devices.
+// RemoveMember ends a membership and the trust of all its devices. An admin's end is drafted or announced (Replica.bring).
 func (r *Replica) RemoveMember(ctx context.Context, m krama.MemberID, progress func(done, total int)) error {
-	return r.remove(ctx, func() (bool, func(*seal.Statement)) {
+	_, err := r.remove(ctx, func() (bool, func(*seal.Statement)) {
 		mem := r.roster.Members[m]
 		return mem != nil && !mem.Removed, func(s *seal.Statement) { s.MemberRemove = &seal.MemberRemove{Member: m} }
 	}, progress)
+	return err
 }
 
-// SetRoles gives a member other roles and opens new epochs of circles she left.
+// SetRoles gives a member other roles and opens new epochs of circles she left. Roles that two must sign are drafted or
+// announced (Replica.bring).
 func (r *Replica) SetRoles(ctx context.Context, m krama.MemberID, roles krama.Role, progress func(done, total int)) error {
-	err := r.remove(ctx, func() (bool, func(*seal.Statement)) {
+	way, err := r.remove(ctx, func() (bool, func(*seal.Statement)) {
 		mem := r.roster.Members[m]
 		return mem != nil && !mem.Removed && mem.Roles != roles, func(s *seal.Statement) { s.MemberRole = &seal.MemberRole{Member: m, Roles: roles} }
 	}, progress)
-	if err != nil {
+	if err != nil || way == seal.BySecond {
 		return err
 	}
 	r.mu.Lock()
-	var devices []krama.DeviceID
-	for id, d := range r.roster.Devices {
-		if d.Member == m && d.Removed == 0 {
-			devices = append(devices, id)
-		}
-	}
+	devices := r.devicesOf(m)
 	r.mu.Unlock()
 	for _, d := range devices {
-		if err := r.grant(ctx, d); err != nil {
+		r.mu.Lock()
+		scanned := r.roster.Devices[d].Verified == seal.ByScan
+		r.mu.Unlock()
+		switch {
+		case way == seal.AtOnce:
+			err = r.grant(ctx, d)
+		case roles&krama.RoleAdmin == 0 && scanned: // a new admin will be the second who can sign for her circles
+			err = r.announceGrants(ctx, d, roles)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -89,27 +96,28 @@ func (r *Replica) act(ctx context.Context, what func() (needed bool, fill func(*
 	return krama.E("replica.act", krama.Conflict, "others were first sixteen times")
 }
 
-func (r *Replica) remove(ctx context.Context, what func() (bool, func(*seal.Statement)), progress func(done, total int)) error {
+func (r *Replica) remove(ctx context.Context, what func() (bool, func(*seal.Statement)), progress func(done, total int)) (seal.Way, error) {
 	if progress == nil {
 		progress = func(int, int) {}
 	}
-	if err := r.act(ctx, what); err != nil {
-		return err
+	way, err := r.ask(ctx, what)
+	if err != nil || way != seal.AtOnce {
+		return way, err
 	}
 	if err := r.tendControl(ctx); err != nil { // before anything else: an admin's device may be the one that goes
-		return err
+		return way, err
 	}
 	due := r.Due()
 	for i, c := range due {
 		progress(i, len(due))
 		if c.Forced {
 			if err := r.Rotate(ctx, c.Circle); err != nil {
-				return err
+				return way, err
 			}
 		}
 	}
 	progress(len(due), len(due))
-	return nil
+	return way, nil
 }
 
 // leave is what a removed device does when it learns so: it hands its unsent work to the admins, destroys its vault, and

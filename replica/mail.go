@@ -352,31 +352,55 @@ func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
 		return krama.E(op, krama.NotAllowed, "the list of devices has moved on: it must be asked for again")
 	}
 	if st, ok := m.Statement(); ok {
-		if err := r.giveSigned(ctx, st); err != nil {
+		if err := r.give(ctx, r.opensTo(st)); err != nil {
 			return krama.Wrap(op, err)
 		}
 	}
 	return r.Decline(id)
 }
 
-// giveSigned gives the keys that a statement opens now that two have signed it.
-func (r *Replica) giveSigned(ctx context.Context, st *seal.Statement) error {
-	var devices []krama.DeviceID
+// opensTo lists the devices that may be owed keys once a statement is said.
+func (r *Replica) opensTo(st *seal.Statement) (devices []krama.DeviceID) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	switch {
 	case st.EpochGrant != nil:
 		devices = append(devices, st.EpochGrant.Device)
+	case st.DeviceAdd != nil:
+		devices = append(devices, st.DeviceAdd.Device.ID())
 	case st.MemberRole != nil:
-		for id, d := range r.roster.Devices {
-			if d.Member == st.MemberRole.Member && d.Removed == 0 {
-				devices = append(devices, id)
-			}
+		devices = r.devicesOf(st.MemberRole.Member)
+	}
+	return devices
+}
+
+// devicesOf lists a member's devices. Called with the lock held.
+func (r *Replica) devicesOf(m krama.MemberID) (out []krama.DeviceID) {
+	for id, d := range r.roster.Devices {
+		if d.Member == m && d.Removed == 0 {
+			out = append(out, id)
 		}
 	}
-	r.mu.Unlock()
+	return out
+}
+
+// give gives devices the keys that their members' roles open, and the way to the roster to those nobody has heard of yet.
+func (r *Replica) give(ctx context.Context, devices []krama.DeviceID) error {
 	for _, d := range devices {
+		r.mu.Lock()
+		there := r.roster.Devices[d] != nil && r.roster.Devices[d].Removed == 0
+		fresh := r.seen[d] == 0
+		r.mu.Unlock()
+		if !there {
+			continue
+		}
 		if err := r.grant(ctx, d); err != nil {
 			return err
+		}
+		if fresh {
+			if err := r.putBootstrap(ctx, d); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -15,38 +15,35 @@ import (
 const CoolOff = 72 * time.Hour
 
 // SetTrustees draws a recovery key, splits it among n people of whom any k recover, and puts it in the roster. The cards
-// exist in the answer and nowhere else. With two admins the second must sign before the set holds; drafted says so.
-func (r *Replica) SetTrustees(ctx context.Context, k, n int) (cards []seal.Card, drafted bool, err error) {
+// exist in the answer and nowhere else. way tells whether the set holds already.
+func (r *Replica) SetTrustees(ctx context.Context, k, n int) (cards []seal.Card, way seal.Way, err error) {
 	t, shares, err := seal.NewTrustees(r.Rand, k, n)
 	if err != nil {
-		return nil, false, err
+		return nil, 0, err
 	}
 	for _, s := range shares {
 		r.mu.Lock()
 		cards = append(cards, seal.Card{Share: s, Org: r.roster.Org, Relay: r.relay})
 		r.mu.Unlock()
 	}
-	fill := func(s *seal.Statement) { s.TrusteesSet = t }
-	r.mu.Lock()
-	two := r.roster.AdminsNeeded() > 1
-	r.mu.Unlock()
-	if err := r.openKeyrings(ctx, two); err != nil {
-		return nil, false, err
+	if err := r.openKeyrings(ctx); err != nil {
+		return nil, 0, err
 	}
-	if two {
-		return cards, true, r.Draft(ctx, fill)
+	way, err = r.ask(ctx, func() (bool, func(*seal.Statement)) {
+		return r.roster.Trustees == nil || r.roster.Trustees.Set != t.Set, func(s *seal.Statement) { s.TrusteesSet = t }
+	})
+	if err != nil {
+		return nil, 0, err
 	}
-	if err := r.act(ctx, func() (bool, func(*seal.Statement)) {
-		return r.roster.Trustees == nil || r.roster.Trustees.Set != t.Set, fill
-	}); err != nil {
-		return nil, false, err
+	if way != seal.AtOnce {
+		return cards, way, nil
 	}
-	return cards, false, r.Maintain(ctx)
+	return cards, way, r.Maintain(ctx)
 }
 
 // openKeyrings lets trustees open the people of every circle they can recover. The first version made circles before there
 // were trustees and did not say so in them: without this, its programmes would come back without anybody's records.
-func (r *Replica) openKeyrings(ctx context.Context, two bool) error {
+func (r *Replica) openKeyrings(ctx context.Context) error {
 	r.mu.Lock()
 	var closed []seal.CirclePolicy
 	for c, ring := range r.roster.Circles {
@@ -58,21 +55,16 @@ func (r *Replica) openKeyrings(ctx context.Context, two bool) error {
 	}
 	r.mu.Unlock()
 	for _, p := range closed {
-		fill := func(s *seal.Statement) { s.CirclePolicy = &p }
-		var err error
-		if two {
-			err = r.Draft(ctx, fill)
-		} else {
-			err = r.act(ctx, func() (bool, func(*seal.Statement)) { return !r.roster.Circles[p.Circle].Keyring, fill })
-		}
-		if err != nil {
+		if _, err := r.ask(ctx, func() (bool, func(*seal.Statement)) {
+			return !r.roster.Circles[p.Circle].Keyring, func(s *seal.Statement) { s.CirclePolicy = &p }
+		}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// CheckCard reports whether a card is one of the present trustees', and which.
+// CheckCard reports whether a card is one of the present trustees', and which. One of trustees who are announced is NotYet.
 func (r *Replica) CheckCard(text string) (x int, err error) {
 	const op = "replica.CheckCard"
 	c, err := seal.ParseCard(text)
@@ -81,6 +73,13 @@ func (r *Replica) CheckCard(text string) (x int, err error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.roster != nil && c.Org == r.roster.Org {
+		for _, a := range r.roster.Announcements() {
+			if t := a.What.TrusteesSet; t != nil && t.Holds(c.Share) {
+				return 0, krama.E(op, krama.NotYet, "its trustees are announced")
+			}
+		}
+	}
 	switch {
 	case r.roster == nil || r.roster.Trustees == nil || c.Org != r.roster.Org:
 		return 0, krama.E(op, krama.NotFound, "a card of another programme")
@@ -309,19 +308,10 @@ func (r *Replica) CoolingOff() time.Time {
 	return time.UnixMilli(int64(d.CoolOff))
 }
 
-// PinRelease says in the roster which release the programme runs. With two admins the second must sign; drafted says so.
-func (r *Replica) PinRelease(ctx context.Context, pin seal.ReleasePin) (drafted bool, err error) {
-	fill := func(s *seal.Statement) { s.ReleasePin = &pin }
-	if err := r.readRoster(ctx, nothing); err != nil {
-		return false, err
-	}
-	r.mu.Lock()
-	two := r.roster.AdminsNeeded() > 1
-	r.mu.Unlock()
-	if two {
-		return true, r.Draft(ctx, fill)
-	}
-	return false, r.act(ctx, func() (bool, func(*seal.Statement)) {
-		return r.roster.Release == nil || r.roster.Release.Manifest != pin.Manifest || r.roster.Release.Phone != pin.Phone, fill
+// PinRelease says in the roster which release the programme runs. way tells whether it holds already.
+func (r *Replica) PinRelease(ctx context.Context, pin seal.ReleasePin) (way seal.Way, err error) {
+	return r.ask(ctx, func() (bool, func(*seal.Statement)) {
+		return r.roster.Release == nil || r.roster.Release.Manifest != pin.Manifest || r.roster.Release.Phone != pin.Phone,
+			func(s *seal.Statement) { s.ReleasePin = &pin }
 	})
 }

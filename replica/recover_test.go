@@ -23,11 +23,7 @@ func TestRecoveryAfterTotalLoss(t *testing.T) {
 	s := w.person(a)
 	w.contact(a, s)
 	w.sync(a, w.desk)
-	cards, drafted, err := w.desk.SetTrustees(ctx, 2, 3)
-	w.must(err)
-	if drafted || len(cards) != 3 {
-		t.Fatalf("drafted %v, %d cards", drafted, len(cards))
-	}
+	cards := w.trustees(2, 3)
 	w.contact(a, s)
 	w.sync(a)
 	w.must(w.desk.Rotate(ctx, w.outreach(w.desk))) // the new epoch is wrapped to the trustees too
@@ -96,13 +92,11 @@ func TestTrusteesChange(t *testing.T) {
 	a := w.phone()
 	s := w.person(a)
 	w.sync(a, w.desk)
-	old, _, err := w.desk.SetTrustees(ctx, 2, 3)
-	w.must(err)
+	old := w.trustees(2, 3)
 	if x, err := w.desk.CheckCard(old[1].String()); err != nil || x != 2 {
 		t.Errorf("a trustee's card: %d, %v", x, err)
 	}
-	fresh, _, err := w.desk.SetTrustees(ctx, 3, 5)
-	w.must(err)
+	fresh := w.trustees(3, 5)
 	if due := w.desk.Due(); len(due) != 0 {
 		t.Errorf("circles are still wrapped to the old set: %v", due)
 	}
@@ -127,8 +121,7 @@ func TestRecoveryVeto(t *testing.T) {
 	a := w.phone()
 	w.person(a)
 	w.sync(a, w.desk)
-	cards, _, err := w.desk.SetTrustees(ctx, 2, 2)
-	w.must(err)
+	cards := w.trustees(2, 2)
 	d := w.fresh()
 	w.must(d.Recover(ctx, cards, "", false, nil))
 	if err := d.RemoveDevice(ctx, w.desk.dev.ID(), seal.ReasonLost, nil); krama.KindOf(err) != krama.NotAllowed {
@@ -160,8 +153,7 @@ func TestTrusteesMailboxIsFilledAgain(t *testing.T) {
 	worker := w.phone()
 	w.contact(worker, w.person(worker))
 	w.sync(worker, w.desk)
-	cards, _, err := w.desk.SetTrustees(ctx, 2, 3)
-	w.must(err)
+	cards := w.trustees(2, 3)
 	w.sync(worker, w.desk)
 	tr := worker.roster.Trustees
 	box := seal.Mailbox(tr.ID(), seal.KemHash(tr.KemPub))

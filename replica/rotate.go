@@ -273,16 +273,16 @@ func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 	return false, refused
 }
 
-// Maintain does what a programme needs done by an office every day: rotations that are due, the trustees' mailbox, the
-// control key, wraps that colleagues asked for. It is called after a sync, by an admin's device.
+// Maintain does what a programme needs done by an office every day: what this desk announced and whose day has come,
+// rotations that are due, the trustees' mailbox, the control key, wraps that colleagues asked for. It is called after a sync, by an admin's device.
 func (r *Replica) Maintain(ctx context.Context) error {
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 || r.State() != Enrolled || r.stopped() || !r.CoolingOff().IsZero() {
 		return nil
 	}
+	errs := []error{r.sayAnnounced(ctx)} // first: it may make an admin, and rotations due
 	if err := r.tendControl(ctx); err != nil {
-		return err
+		return errors.Join(append(errs, err)...)
 	}
-	var errs []error
 	for _, c := range r.Due() {
 		if err := r.Rotate(ctx, c.Circle); err != nil {
 			errs = append(errs, err)

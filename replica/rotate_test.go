@@ -347,9 +347,15 @@ func TestTwoAdminsSign(t *testing.T) {
 	var m krama.MemberID
 	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[second.dev.ID()].Member })
 	w.must(w.desk.SetRoles(ctx, m, krama.RoleCoordinator|krama.RoleAdmin, nil))
+	w.tomorrow()
 	w.sync(second, w.desk)
-	if err := w.desk.SetRoles(ctx, m, krama.RoleCoordinator, nil); krama.KindOf(err) != krama.NotAllowed {
+	alone := func(s *seal.Statement) { s.MemberRole = &seal.MemberRole{Member: m, Roles: krama.RoleCoordinator} }
+	if err := w.desk.act(ctx, func() (bool, func(*seal.Statement)) { return true, alone }); krama.KindOf(err) != krama.NotAllowed {
 		t.Errorf("one admin took the other's role away: %v", err)
+	}
+	w.must(w.desk.SetRoles(ctx, m, krama.RoleCoordinator, nil)) // asks her, and so far she has not signed
+	if _, roles := second.Device(); roles&krama.RoleAdmin == 0 {
+		t.Error("one admin took the other's role away by asking")
 	}
 	a := w.phone()
 	var am krama.MemberID
@@ -366,6 +372,7 @@ func TestTwoAdminsSign(t *testing.T) {
 		t.Fatal("no such draft")
 		return [32]byte{}
 	}
+	w.must(second.Decline(draft(func(s *seal.Statement) bool { return s.MemberRole != nil && s.MemberRole.Member == m })))
 	// Her own way into the safeguarding circle waits for her signature too.
 	w.must(second.Cosign(ctx, draft(func(s *seal.Statement) bool { return s.EpochGrant != nil })))
 	change := draft(func(s *seal.Statement) bool { return s.MemberRole != nil && s.MemberRole.Member == am })

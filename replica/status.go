@@ -91,6 +91,7 @@ type Status struct {
 	// Recovering is when a device that trustees brought in may act; zero when there is none. Until then any admin can refuse
 	// it by removing it.
 	Recovering time.Time
+	Announced  []Announcement // what a lone admin will do, oldest first
 }
 
 // Status returns the device's state.
@@ -120,6 +121,7 @@ func (r *Replica) Status() Status {
 			}
 		}
 	}
+	s.Announced = r.announcements()
 	for c, st := range r.streams {
 		if k, ok := r.kinds[c]; ok {
 			s.Streams[k] = st.head.N

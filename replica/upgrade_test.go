@@ -175,10 +175,12 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("the erasure is not complete: %+v", e)
 	}
 
-	cards, drafted, err := w.desk.SetTrustees(ctx, 2, 3)
-	w.must(err)
-	if drafted {
-		t.Error("one admin, and a second must sign")
+	if w.desk.roster.Delay {
+		t.Error("an old programme waits before anybody said so")
+	}
+	cards := w.trustees(2, 3)
+	if !w.desk.roster.Delay {
+		t.Error("its first announcement did not say that it waits")
 	}
 
 	s := w.person(phone)

@@ -94,7 +94,7 @@ func (s *Statement) change() (string, [][]byte) {
 	case s.ReleasePin != nil:
 		return "release.pin", [][]byte{s.ReleasePin.Manifest[:], s.ReleasePin.Phone[:], joined(s.ReleasePin.Keys)}
 	}
-	panic("seal: empty statement")
+	return s.delayed()
 }
 
 func parseCircle(f [][]byte) *CircleCreate {
@@ -154,7 +154,7 @@ func (s *Statement) parseChange(typ string, f [][]byte, sized func(...int) bool)
 		}
 		s.ReleasePin = &ReleasePin{[32]byte(f[0]), [32]byte(f[1]), parted(f[2])}
 	default:
-		return krama.E("seal.ParseStatement", krama.NotYet, "a statement of a later version")
+		return s.parseDelayed(typ, f, sized)
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ type Header struct {
 	Prev   [32]byte // id of the author's previous envelope in the circle; zero at 1
 	Head   Head     // last position of this stream the author had verified
 	Roster Head     // the same for the roster
-	TimeMS uint64   // advisory; no decision depends on it
+	TimeMS uint64   // advisory; only a lone admin's wait depends on it (Delay)
 }
 
 func (h *Header) marshal() []byte {

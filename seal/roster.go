@@ -10,19 +10,21 @@ import (
 // Roster is the state of a programme: who its members and devices are and which epochs its circles have. It is a pure
 // function of the statements so far.
 type Roster struct {
-	Org      krama.OrgID
-	Head     Head       // of circle 0's open stream
-	Chain    [][32]byte // chain values by roster position, over all epochs of circle 0
-	Members  map[krama.MemberID]*Member
-	Devices  map[krama.DeviceID]*RosterDevice
-	Circles  map[krama.CircleID]*RosterCircle
-	Trustees *TrusteesSet // nil before any were set
-	TrustAt  uint64       // roster position from which earlier trustees must not read on; 0 while there were none
-	Release  *ReleasePin  // nil before any was pinned
-	Log      []Logged     // every statement, for people to read
-	nonces   map[[16]byte]bool
-	commits  map[[32]byte]bool
-	turned   bool // the statement being folded opens the next epoch of circle 0
+	Org       krama.OrgID
+	Head      Head       // of circle 0's open stream
+	Chain     [][32]byte // chain values by roster position, over all epochs of circle 0
+	Members   map[krama.MemberID]*Member
+	Devices   map[krama.DeviceID]*RosterDevice
+	Circles   map[krama.CircleID]*RosterCircle
+	Trustees  *TrusteesSet // nil before any were set
+	TrustAt   uint64       // roster position from which earlier trustees must not read on; 0 while there were none
+	Release   *ReleasePin  // nil before any was pinned
+	Delay     bool         // a lone admin's guarded statements count a day after they were announced
+	Log       []Logged     // every statement, for people to read
+	announced []*Announced // oldest first
+	nonces    map[[16]byte]bool
+	commits   map[[32]byte]bool
+	turned    bool // the statement being folded opens the next epoch of circle 0
 }
 
 // Member is a member of staff.
@@ -54,6 +56,7 @@ type Logged struct {
 	TimeMS  uint64 // by the author's clock
 	Author  krama.DeviceID
 	Type    string
+	What    string // the type of what is announced or withdrawn
 	Circle  krama.CircleID
 	Epoch   uint32
 	Member  krama.MemberID
@@ -236,8 +239,8 @@ func (r *Roster) apply(author krama.DeviceID, id [32]byte, timeMS uint64, body [
 	if err != nil {
 		return err
 	}
+	l := r.plain(st)
 	defer func() {
-		l := st.logged()
 		l.N, l.TimeMS, l.Author, l.Refused = r.At().N+1, timeMS, author, err != nil
 		r.Log = append(r.Log, l)
 	}()

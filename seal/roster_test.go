@@ -3,6 +3,7 @@ package seal
 import (
 	"crypto/rand"
 	"testing"
+	"time"
 
 	"krama"
 )
@@ -13,6 +14,7 @@ type house struct {
 	epoch   *Epoch
 	founder *Device
 	roster  *Roster
+	at      time.Duration // the clock of whoever speaks, since 1970
 	seq     uint64
 	prev    [32]byte
 	log     [][]byte
@@ -52,7 +54,7 @@ func (h *house) statement(fill func(*Statement)) *Statement {
 
 func (h *house) say(d *Device, st *Statement, co ...Cosignature) error {
 	h.t.Helper()
-	hd := Header{Author: d.ID(), Kind: EnvRoster, Seq: h.seq + 1, Prev: h.prev, Head: h.roster.Head, Roster: h.roster.At()}
+	hd := Header{Author: d.ID(), Kind: EnvRoster, Seq: h.seq + 1, Prev: h.prev, Head: h.roster.Head, Roster: h.roster.At(), TimeMS: uint64(h.at.Milliseconds())}
 	wire, err := h.epoch.Seal(rand.Reader, d, hd, []Item{{Kind: KindStatement, Body: StatementBody(st.Marshal(), co...)}}, nil)
 	h.must(err)
 	env, v := h.epoch.Open(wire)

@@ -29,17 +29,72 @@ func (r *Roster) AdminsNeeded() int { return r.need() }
 
 const guarded = krama.RoleAdmin | krama.RoleSafeguarding
 
+// guarded reports whether a statement is one that two admins must sign.
+func (r *Roster) guarded(st *Statement, author krama.DeviceID) bool {
+	roles := func(m krama.MemberID) krama.Role {
+		if r.Members[m] == nil {
+			return 0
+		}
+		return r.Members[m].Roles
+	}
+	switch {
+	case st.MemberAdd != nil:
+		return st.MemberAdd.Roles&guarded != 0
+	case st.MemberRole != nil:
+		return (roles(st.MemberRole.Member)|st.MemberRole.Roles)&guarded != 0
+	case st.MemberRemove != nil:
+		return roles(st.MemberRemove.Member)&krama.RoleAdmin != 0
+	case st.DeviceAdd != nil:
+		return roles(st.DeviceAdd.Member)&krama.RoleAdmin != 0
+	case st.EpochGrant != nil:
+		return r.safeguards(st.EpochGrant.Circle) && !r.recovered(st.EpochGrant.Device, author)
+	case st.EpochOpen != nil:
+		e, before := st.EpochOpen, r.Latest(st.EpochOpen.Circle)
+		return before != nil && r.safeguards(e.Circle) && slices.ContainsFunc(e.Devices, func(d krama.DeviceID) bool {
+			return !before.Keyed[d] && !r.recovered(d, author)
+		})
+	}
+	return st.CircleCreate != nil || st.CirclePolicy != nil || st.TrusteesSet != nil || st.ReleasePin != nil
+}
+
+// safeguards reports whether a circle is one of safeguarding.
+func (r *Roster) safeguards(c krama.CircleID) bool {
+	ring := r.Circles[c]
+	return ring != nil && c != krama.OrgCircle && ring.Readers&krama.RoleSafeguarding != 0
+}
+
+// recovered reports whether a statement's author is d itself, brought in by trustees.
+func (r *Roster) recovered(d, author krama.DeviceID) bool {
+	dev := r.Devices[d]
+	return dev != nil && dev.Recovered && d == author
+}
+
 // fold checks a statement against protocol §6.2 and §6.3 and folds it in. A refused one changes nothing.
 func (r *Roster) fold(st *Statement, by signers) error {
+	do, err := r.check(st, by)
+	if err != nil {
+		return err
+	}
+	if r.guarded(st, by.author) && !r.agreed(st, by) {
+		return krama.E("seal.Roster", krama.NotAllowed, "two admins must sign it, or the only one announce it a day before")
+	}
+	do()
+	if len(r.announced) > 0 {
+		r.forget(st.deed())
+	}
+	return nil
+}
+
+// check returns what a statement does, or why it may not, how many admins signed apart. It changes nothing.
+func (r *Roster) check(st *Statement, by signers) (do func(), err error) {
 	const op = "seal.Roster"
-	refuse := func(k krama.Kind, why string) error { return krama.E(op, k, why) }
+	refuse := func(k krama.Kind, why string) (func(), error) { return nil, krama.E(op, k, why) }
 	own := by.author
 	if dev := r.Devices[by.author]; by.admins < 1 && st.RecoveryUse == nil && (dev == nil ||
 		!(st.DeviceRekey != nil && st.DeviceRekey.Device == own) &&
 			!(st.DeviceRemove != nil && r.Devices[st.DeviceRemove.Device] != nil && r.Devices[st.DeviceRemove.Device].Member == dev.Member)) {
 		return refuse(krama.NotAllowed, "only an admin may change the roster")
 	}
-	two := r.need()
 	switch {
 	case st.Genesis != nil:
 		return refuse(krama.Invalid, "a second genesis")
@@ -49,10 +104,7 @@ func (r *Roster) fold(st *Statement, by signers) error {
 		if r.Members[m.Member] != nil {
 			return refuse(krama.Invalid, "member exists")
 		}
-		if m.Roles&guarded != 0 && by.admins < two {
-			return refuse(krama.NotAllowed, "two admins must sign this role")
-		}
-		r.Members[m.Member] = &Member{ID: m.Member, Roles: m.Roles}
+		return func() { r.Members[m.Member] = &Member{ID: m.Member, Roles: m.Roles} }, nil
 
 	case st.MemberRole != nil:
 		m := r.Members[st.MemberRole.Member]
@@ -60,38 +112,27 @@ func (r *Roster) fold(st *Statement, by signers) error {
 		switch {
 		case m == nil || m.Removed || m.Roles == roles:
 			return refuse(krama.Invalid, "no such member, or nothing changes")
-		case (m.Roles|roles)&guarded != 0 && by.admins < two:
-			return refuse(krama.NotAllowed, "two admins must sign this role")
 		case roles&krama.RoleAdmin == 0 && r.lastAdmin(m.ID):
 			return refuse(krama.Invalid, "the last admin stays")
 		}
-		m.Roles = roles
-		for c, ring := range r.Circles { // more roles count at once; fewer, from the next epoch
-			if e := r.Latest(c); e != nil {
-				for d := range e.Keyed {
-					if r.Devices[d].Member == m.ID && roles&ring.Writers != 0 {
-						e.writers[d] = true
-					}
-				}
-			}
-		}
+		return func() { r.setRoles(m, roles) }, nil
 
 	case st.MemberRemove != nil:
 		m := r.Members[st.MemberRemove.Member]
 		switch {
 		case m == nil || m.Removed:
 			return refuse(krama.Invalid, "no such member")
-		case m.Roles&krama.RoleAdmin != 0 && by.admins < two:
-			return refuse(krama.NotAllowed, "two admins must remove an admin")
 		case r.lastAdmin(m.ID):
 			return refuse(krama.Invalid, "the last admin stays")
 		}
-		m.Removed = true
-		for _, d := range r.Devices {
-			if d.Member == m.ID && d.Removed == 0 {
-				d.Removed, d.Reason = by.at, ReasonLeft
+		return func() {
+			m.Removed = true
+			for _, d := range r.Devices {
+				if d.Member == m.ID && d.Removed == 0 {
+					d.Removed, d.Reason = by.at, ReasonLeft
+				}
 			}
-		}
+		}, nil
 
 	case st.DeviceAdd != nil:
 		d := st.DeviceAdd
@@ -102,17 +143,17 @@ func (r *Roster) fold(st *Statement, by signers) error {
 			return refuse(krama.Invalid, "no such member, or the device is enrolled already")
 		case !by.replayed && !CheckProof(r.Org, d.Device, d.Secret, d.Proof):
 			return refuse(krama.Tampered, "the device's proof")
-		case member.Roles&krama.RoleAdmin != 0 && by.admins < two:
-			return refuse(krama.NotAllowed, "two admins must enrol an admin's device")
 		}
-		r.Devices[dev] = &RosterDevice{ID: dev, Member: d.Member, Request: d.Device, Verified: d.Verified, KemPub: d.Device.KemPub, KemAt: by.at, KemMS: by.timeMS, Since: by.at}
+		return func() {
+			r.Devices[dev] = &RosterDevice{ID: dev, Member: d.Member, Request: d.Device, Verified: d.Verified, KemPub: d.Device.KemPub, KemAt: by.at, KemMS: by.timeMS, Since: by.at}
+		}, nil
 
 	case st.DeviceRekey != nil:
 		dev := r.Devices[st.DeviceRekey.Device]
 		if dev == nil || dev.ID != own || dev.Removed != 0 {
 			return refuse(krama.NotAllowed, "a device changes its own key only")
 		}
-		dev.KemPub, dev.KemAt, dev.KemMS = st.DeviceRekey.KemPub, by.at, by.timeMS
+		return func() { dev.KemPub, dev.KemAt, dev.KemMS = st.DeviceRekey.KemPub, by.at, by.timeMS }, nil
 
 	case st.DeviceRemove != nil:
 		dev := r.Devices[st.DeviceRemove.Device]
@@ -122,27 +163,21 @@ func (r *Roster) fold(st *Statement, by signers) error {
 		if r.lastAdmin(dev.Member) && !r.hasOther(dev) {
 			return refuse(krama.Invalid, "the last admin's last device stays")
 		}
-		dev.Removed, dev.Reason = by.at, st.DeviceRemove.Reason
+		return func() { dev.Removed, dev.Reason = by.at, st.DeviceRemove.Reason }, nil
 
 	case st.CircleCreate != nil:
 		c := st.CircleCreate
 		if r.Circles[c.Circle] != nil {
 			return refuse(krama.Invalid, "circle exists")
 		}
-		if by.admins < two {
-			return refuse(krama.NotAllowed, "two admins must make a circle")
-		}
-		r.Circles[c.Circle] = &RosterCircle{CircleCreate: *c, Origin: by.id}
+		return func() { r.Circles[c.Circle] = &RosterCircle{CircleCreate: *c, Origin: by.id} }, nil
 
 	case st.CirclePolicy != nil:
 		ring := r.Circles[st.CirclePolicy.Circle]
 		if ring == nil || st.CirclePolicy.Circle == krama.OrgCircle {
 			return refuse(krama.Invalid, "no such circle")
 		}
-		if by.admins < two {
-			return refuse(krama.NotAllowed, "two admins must change a circle")
-		}
-		ring.CircleCreate = CircleCreate(*st.CirclePolicy)
+		return func() { ring.CircleCreate = CircleCreate(*st.CirclePolicy) }, nil
 
 	case st.EpochOpen != nil:
 		return r.open(st.EpochOpen, by)
@@ -155,24 +190,23 @@ func (r *Roster) fold(st *Statement, by signers) error {
 			return refuse(krama.Invalid, "not the open epoch, or keyed already")
 		case !slices.ContainsFunc(by.devices, func(d krama.DeviceID) bool { return e.Keyed[d] }):
 			return refuse(krama.NotAllowed, "no granting admin is in the circle")
-		case !r.mayKey(g.Circle, g.Device, by):
-			return refuse(krama.NotAllowed, "two admins must grant a safeguarding circle, to a scanned device")
+		case !r.checked(g.Circle, g.Device) && !r.recovered(g.Device, own):
+			return refuse(krama.NotAllowed, "only a scanned device may be let into a safeguarding circle")
 		case !r.entitled(g.Circle, g.Device):
 			return refuse(krama.Invalid, "the member has no role in the circle")
 		}
-		r.key(e, g.Device)
+		return func() { r.key(e, g.Device) }, nil
 
 	case st.TrusteesSet != nil:
-		if by.admins < two {
-			return refuse(krama.NotAllowed, "two admins must set trustees")
-		}
 		if r.Trustees != nil && r.Trustees.Set == st.TrusteesSet.Set {
 			return refuse(krama.Invalid, "a repeated set")
 		}
-		if r.Trustees != nil {
-			r.TrustAt = by.at
-		}
-		r.Trustees = st.TrusteesSet
+		return func() {
+			if r.Trustees != nil {
+				r.TrustAt = by.at
+			}
+			r.Trustees = st.TrusteesSet
+		}, nil
 
 	case st.RecoveryUse != nil:
 		u := st.RecoveryUse
@@ -182,23 +216,39 @@ func (r *Roster) fold(st *Statement, by signers) error {
 		if r.Members[u.Member] != nil {
 			return refuse(krama.Invalid, "member exists")
 		}
-		r.Members[u.Member] = &Member{ID: u.Member, Roles: krama.RoleAdmin}
-		id := u.Device.ID()
-		r.Devices[id] = &RosterDevice{ID: id, Member: u.Member, Request: u.Device, Verified: ByVoice, KemPub: u.Device.KemPub, KemAt: by.at, KemMS: by.timeMS,
-			Since: by.at, Recovered: true, CoolOff: u.CoolOff}
-		for c, ring := range r.Circles {
-			if e := r.Latest(c); e != nil && ring.Recoverable {
-				r.key(e, id)
-			}
-		}
+		return func() { r.recover(u, by) }, nil
 
 	case st.ReleasePin != nil:
-		if by.admins < two {
-			return refuse(krama.NotAllowed, "two admins must pin a release")
-		}
-		r.Release = st.ReleasePin
+		return func() { r.Release = st.ReleasePin }, nil
 	}
-	return nil
+	return r.checkDelayed(st, by)
+}
+
+// setRoles gives a member other roles. More count at once; fewer, from the next epoch.
+func (r *Roster) setRoles(m *Member, roles krama.Role) {
+	m.Roles = roles
+	for c, ring := range r.Circles {
+		if e := r.Latest(c); e != nil {
+			for d := range e.Keyed {
+				if r.Devices[d].Member == m.ID && roles&ring.Writers != 0 {
+					e.writers[d] = true
+				}
+			}
+		}
+	}
+}
+
+// recover brings in a new admin's device, keyed for every circle that trustees can open.
+func (r *Roster) recover(u *RecoveryUse, by signers) {
+	r.Members[u.Member] = &Member{ID: u.Member, Roles: krama.RoleAdmin}
+	id := u.Device.ID()
+	r.Devices[id] = &RosterDevice{ID: id, Member: u.Member, Request: u.Device, Verified: ByVoice, KemPub: u.Device.KemPub, KemAt: by.at, KemMS: by.timeMS,
+		Since: by.at, Recovered: true, CoolOff: u.CoolOff}
+	for c, ring := range r.Circles {
+		if e := r.Latest(c); e != nil && ring.Recoverable {
+			r.key(e, id)
+		}
+	}
 }
 
 // lastAdmin reports whether m is the only admin who can sign.
@@ -223,13 +273,10 @@ func (r *Roster) entitled(c krama.CircleID, d krama.DeviceID) bool {
 	return dev != nil && dev.Removed == 0 && (c == krama.OrgCircle || r.Members[dev.Member].Roles&r.Circles[c].Readers != 0)
 }
 
-// mayKey reports whether these signers may let a device into a circle that it is not in.
-func (r *Roster) mayKey(c krama.CircleID, d krama.DeviceID, by signers) bool {
+// checked reports whether a device was checked closely enough to be let into a circle: one of safeguarding takes scanned ones.
+func (r *Roster) checked(c krama.CircleID, d krama.DeviceID) bool {
 	dev := r.Devices[d]
-	if r.Circles[c].Readers&krama.RoleSafeguarding == 0 || c == krama.OrgCircle || (dev != nil && dev.Recovered && dev.ID == by.author) {
-		return true
-	}
-	return by.admins >= r.need() && dev != nil && dev.Verified == ByScan
+	return !r.safeguards(c) || (dev != nil && dev.Verified == ByScan)
 }
 
 // key lets a device into an epoch.
@@ -240,48 +287,49 @@ func (r *Roster) key(e *RosterEpoch, d krama.DeviceID) {
 	}
 }
 
-func (r *Roster) open(e *EpochOpen, by signers) error {
+func (r *Roster) open(e *EpochOpen, by signers) (do func(), err error) {
 	const op = "seal.Roster"
 	ring := r.Circles[e.Circle]
 	if ring == nil || int(e.Epoch) != len(ring.Epochs) {
-		return krama.E(op, krama.Invalid, "epochs rise by one")
+		return nil, krama.E(op, krama.Invalid, "epochs rise by one")
 	}
 	if r.commits[e.EC] || r.commits[e.GC] || e.EC == e.GC {
-		return krama.E(op, krama.Invalid, "a repeated commitment")
+		return nil, krama.E(op, krama.Invalid, "a repeated commitment")
 	}
 	if e.Epoch == 0 && (len(e.Back) != 0 || e.Closes != (Head{}) || len(e.Pages) != 0) {
-		return krama.E(op, krama.Invalid, "epoch 0 has nothing before it")
+		return nil, krama.E(op, krama.Invalid, "epoch 0 has nothing before it")
 	}
 	var before map[krama.DeviceID]bool
 	after := ring.Origin
 	if e.Epoch > 0 {
 		before, after = ring.Epochs[e.Epoch-1].Keyed, e.Closes.H
 		if !before[by.author] {
-			return krama.E(op, krama.NotAllowed, "the admin is not in the circle")
+			return nil, krama.E(op, krama.NotAllowed, "the admin is not in the circle")
 		}
 		if e.Circle == krama.OrgCircle && e.Closes != r.Head {
-			return krama.E(op, krama.Invalid, "circle 0 closes where it stands")
+			return nil, krama.E(op, krama.Invalid, "circle 0 closes where it stands")
 		}
 	}
 	if len(e.Devices) == 0 || !slices.Contains(e.Devices, by.author) {
-		return krama.E(op, krama.Invalid, "the opening admin must be in the epoch")
+		return nil, krama.E(op, krama.Invalid, "the opening admin must be in the epoch")
 	}
 	next := &RosterEpoch{EpochOpen: *e, Keyed: map[krama.DeviceID]bool{}, writers: map[krama.DeviceID]bool{}, Opened: by.at, TimeMS: by.timeMS, after: after}
 	for _, d := range e.Devices {
-		if next.Keyed[d] || !r.entitled(e.Circle, d) || (e.Epoch > 0 && !before[d] && !r.mayKey(e.Circle, d, by)) {
-			return krama.E(op, krama.Invalid, "a device that may not be keyed")
+		if next.Keyed[d] || !r.entitled(e.Circle, d) || (e.Epoch > 0 && !before[d] && !r.checked(e.Circle, d) && !r.recovered(d, by.author)) {
+			return nil, krama.E(op, krama.Invalid, "a device that may not be keyed")
 		}
 		r.key(next, d)
 	}
 	for d := range before { // nobody is left out who may read: that would be a removal that nobody said
 		if !next.Keyed[d] && r.entitled(e.Circle, d) {
-			return krama.E(op, krama.Invalid, "a device that is entitled is left out")
+			return nil, krama.E(op, krama.Invalid, "a device that is entitled is left out")
 		}
 	}
-	ring.Epochs = append(ring.Epochs, next)
-	r.commits[e.EC], r.commits[e.GC] = true, true
-	r.turned = e.Circle == krama.OrgCircle && e.Epoch > 0
-	return nil
+	return func() {
+		ring.Epochs = append(ring.Epochs, next)
+		r.commits[e.EC], r.commits[e.GC] = true, true
+		r.turned = e.Circle == krama.OrgCircle && e.Epoch > 0
+	}, nil
 }
 
 // Due lists the circles whose open epoch somebody can read who should not, or that the present trustees cannot: they must
@@ -348,6 +396,13 @@ func (s *Statement) logged() (l Logged) {
 		l.Type, l.Member, l.Device = "recovery.use", s.RecoveryUse.Member, s.RecoveryUse.Device.ID()
 	case s.ReleasePin != nil:
 		l.Type = "release.pin"
+	case s.DelaySet != nil:
+		l.Type = "delay.set"
+	case s.Announce != nil:
+		l = s.Announce.What.logged()
+		l.Type, l.What = "announce", l.Type
+	case s.Withdraw != nil:
+		l.Type = "withdraw"
 	}
 	return l
 }

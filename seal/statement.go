@@ -28,6 +28,9 @@ type Statement struct {
 	TrusteesSet  *TrusteesSet
 	RecoveryUse  *RecoveryUse
 	ReleasePin   *ReleasePin
+	DelaySet     *DelaySet
+	Announce     *Announce
+	Withdraw     *Withdraw
 }
 
 // Genesis founds a programme. Its hash is the organisation's id.

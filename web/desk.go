@@ -232,8 +232,13 @@ func (s *Server) enrolScan(w http.ResponseWriter, r *http.Request) {
 
 // EnrolTrouble is the sentence for what stopped an enrolment.
 func EnrolTrouble(err error) string {
-	if errors.Is(err, replica.ErrSecond) {
+	switch {
+	case errors.Is(err, replica.ErrSecond):
 		return "enrol.second"
+	case errors.Is(err, replica.ErrDay):
+		return "enrol.day"
+	case errors.Is(err, replica.ErrClock):
+		return "staff.clock"
 	}
 	switch krama.KindOf(err) {
 	case krama.Invalid:

@@ -388,6 +388,8 @@ func (s *Server) joinCheck(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, "/pin")
 	case krama.KindOf(err) == krama.Tampered || krama.KindOf(err) == krama.CannotDecrypt:
 		s.join(w, r, rep, "gate.mismatch")
+	case krama.KindOf(err) == krama.NotYet && err != nil:
+		s.join(w, r, rep, "sync.newer")
 	case err != nil:
 		s.join(w, r, rep, "gate.offline")
 	case !ok:

@@ -180,6 +180,7 @@ func (s *Server) routes() {
 	o.HandleFunc("GET /settings", s.settings)
 	o.HandleFunc("GET /pin", s.pinPage)
 	o.HandleFunc("POST /pin", s.pinSave)
+	o.HandleFunc("POST /withdraw/{id}", s.withdraw)
 	o.HandleFunc("/", s.notFound)
 	s.directoryRoutes()
 	s.emptyRoutes()

@@ -79,19 +79,6 @@ func (s *Server) jobPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, j.title, "devices", jobView(j, jobError(j.err)))
 }
 
-// jobError is the sentence for what stopped an act of the office.
-func jobError(err error) string {
-	switch {
-	case err == nil:
-		return ""
-	case krama.KindOf(err) == krama.NotAllowed:
-		return "staff.refused"
-	case krama.KindOf(err) == krama.Tampered:
-		return "staff.tampered"
-	}
-	return syncError(err)
-}
-
 func (s *Server) deviceID(w http.ResponseWriter, r *http.Request) (id krama.DeviceID, ok bool) {
 	b, err := hex.DecodeString(r.PathValue("id"))
 	if err == nil && len(b) == 16 {
@@ -189,19 +176,9 @@ func (s *Server) memberRemove(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d, rep := s.exposure(id), s.rep
-	two := s.needTwo(func(ro *seal.Roster) bool { return ro.Members[d.Member].Roles&krama.RoleAdmin != 0 })
 	s.begin(w, r, "staff.removing", "/device/"+id.String()+"/after", func(ctx context.Context, p func(int, int)) error {
-		if two {
-			return rep.Draft(ctx, func(st *seal.Statement) { st.MemberRemove = &seal.MemberRemove{Member: d.Member} })
-		}
 		return rep.RemoveMember(ctx, d.Member, p)
 	})
-}
-
-// needTwo reports whether two admins must sign, in this roster and this case.
-func (s *Server) needTwo(guarded func(*seal.Roster) bool) (two bool) {
-	s.rep.Roster(func(ro *seal.Roster) { two = ro.AdminsNeeded() > 1 && guarded(ro) })
-	return two
 }
 
 func (s *Server) deviceRoles(w http.ResponseWriter, r *http.Request) {
@@ -221,12 +198,7 @@ func (s *Server) deviceRoles(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d, rep := s.exposure(id), s.rep
-	const guarded = krama.RoleAdmin | krama.RoleSafeguarding
-	two := s.needTwo(func(ro *seal.Roster) bool { return (ro.Members[d.Member].Roles|roles)&guarded != 0 })
 	s.begin(w, r, "staff.changing", "/device/"+id.String(), func(ctx context.Context, p func(int, int)) error {
-		if two {
-			return rep.Draft(ctx, func(st *seal.Statement) { st.MemberRole = &seal.MemberRole{Member: d.Member, Roles: roles} })
-		}
 		return rep.SetRoles(ctx, d.Member, roles, p)
 	})
 }
@@ -239,7 +211,7 @@ func (s *Server) deviceAfter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := s.exposure(id)
-	if !d.Removed { // a second admin has not signed yet, or nobody has begun
+	if !d.Removed { // a second admin has not signed yet, its day has not come, or nobody has begun
 		redirect(w, r, "/device/"+id.String())
 		return
 	}
@@ -320,9 +292,7 @@ type letterRow struct {
 	Contacts int
 	People   int
 	Other    int
-	Draft    seal.Logged
-	What     string
-	Circle   krama.CircleKind
+	Draft    deedRow
 }
 
 func (s *Server) letterRows() (rows []letterRow) {
@@ -341,22 +311,9 @@ func (s *Server) letterRows() (rows []letterRow) {
 			}
 		}
 		if st, ok := m.Statement(); ok {
-			row.Draft = st.Plain()
+			row.Draft = s.deed(s.rep, st.Plain())
 		}
-		for k, c := range s.rep.Kinds() {
-			if c == row.Draft.Circle {
-				row.Circle = k
-			}
-		}
-		s.rep.Roster(func(ro *seal.Roster) {
-			row.From = s.deviceName(ro, m.From)
-			switch {
-			case row.Draft.Device != krama.DeviceID{}:
-				row.What = s.deviceName(ro, row.Draft.Device)
-			case row.Draft.Member != krama.MemberID{}:
-				row.What = s.memberName(row.Draft.Member)
-			}
-		})
+		s.rep.Roster(func(ro *seal.Roster) { row.From = s.deviceName(ro, m.From) })
 		rows = append(rows, row)
 	}
 	return rows

@@ -22,7 +22,7 @@ func (g *rig) job() (page, path string) {
 		if path != "/job" {
 			return page, path
 		}
-		if strings.Contains(page, `role="alert"`) {
+		if strings.Contains(page, `<p class="card warn" role="alert">`) {
 			return page, path
 		}
 		runtimeYield()

@@ -21,7 +21,7 @@ type trustData struct {
 	Shown    map[uint8]krama.Day
 	Accepted krama.Day
 	Ready    bool
-	Drafted  bool
+	Way      seal.Way // how the cards come to hold
 	Cards    []cardText
 	Trouble  string
 	Good     int // the share that was just shown
@@ -76,7 +76,7 @@ func (s *Server) trusteesSet(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Minute)
 	defer cancel()
-	cards, drafted, err := s.rep.SetTrustees(ctx, k, n)
+	cards, way, err := s.rep.SetTrustees(ctx, k, n)
 	if err != nil && len(cards) == 0 {
 		d := s.recovery()
 		d.Trouble = jobError(err)
@@ -84,7 +84,7 @@ func (s *Server) trusteesSet(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := s.recovery()
-	d.Drafted = drafted
+	d.Way = way
 	for _, c := range cards {
 		d.Cards = append(d.Cards, cardText{int(c.Share.X), c.String()})
 	}
@@ -100,6 +100,8 @@ func (s *Server) trusteesDrill(w http.ResponseWriter, r *http.Request) {
 		d.Trouble = "trust.oldCard"
 	case krama.KindOf(err) == krama.NotFound:
 		d.Trouble = "trust.otherCard"
+	case krama.KindOf(err) == krama.NotYet:
+		d.Trouble = "trust.earlyCard"
 	case err != nil:
 		d.Trouble = "trust.badCard"
 	default:

@@ -32,6 +32,8 @@ type frame struct {
 	Unsent     int
 	Alarms     []replica.Alarm
 	Recovering time.Time // when a device that trustees brought in may act
+	Announced  []announcedRow
+	Admin      bool // may take them back
 	Asset      func(string) string
 }
 
@@ -48,6 +50,9 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, title,
 	if rep := s.Replica(); rep != nil && rep.State() == replica.Enrolled && title != "pin.locked" {
 		st := rep.Status()
 		f.Open, f.Unsent, f.Alarms, f.Recovering = true, st.Unsent, st.Alarms, st.Recovering
+		f.Announced = s.announcedRows(rep, st.Announced)
+		_, roles := rep.Device()
+		f.Admin = roles&krama.RoleAdmin != 0
 	}
 	ctx := context.WithValue(r.Context(), frameKey{}, f)
 	var b bytes.Buffer

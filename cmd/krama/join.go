@@ -19,7 +19,8 @@ var joinCommand = command{"join", "enrol this computer as another desk", `Usage:
 
 Makes this computer a desk of a programme that exists: a second admin's, for example, so that two
 can sign. It prints a code for the first desk (Devices, Enrol a phone: paste it), asks for that
-desk's code, and waits until it is enrolled. The four words that lock it are printed once.
+desk's code, prints the four words that lock it, once, and waits until it is enrolled. A further
+desk of a programme's only admin takes a day: stop, and start it again with the four words.
 
 Do it in one room, or send the codes as text and compare the digits by voice: both sides show them.
 
@@ -45,7 +46,7 @@ func joinProgramme(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(dir, "vault")); err == nil {
-		return hint{krama.E("join", krama.Conflict, "this folder holds a desk already"), "open it with: krama desk --data " + dir}
+		return joinAgain(ctx, e, *data, dir)
 	}
 	c := deskReplica(dir)
 	words, err := web.DrawWords(c.Rand)
@@ -56,10 +57,10 @@ func joinProgramme(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	joined := false
+	accepted := false
 	defer func() {
 		r.Close()
-		if !joined { // nobody has anything of this device but a request that was not answered
+		if !accepted { // nobody has anything of this device but a request that was not answered
 			replica.Wipe(c.Dir)
 		}
 	}()
@@ -82,16 +83,41 @@ func joinProgramme(ctx context.Context, e *env, args []string) error {
 		}
 		fmt.Fprintln(e.err, "this is not the office's code; try again:")
 	}
+	accepted = true // from here on the first desk may finish at any time, tomorrow too
+	fmt.Fprintln(e.out, strings.Join(words, " "))
+	fmt.Fprintln(e.err, "These four words open this desk. Learn them; they are not kept anywhere.")
+	return awaitEnrolment(ctx, e, r, dir)
+}
+
+// joinAgain goes on waiting after a stop: a further desk of an only admin takes a day.
+func joinAgain(ctx context.Context, e *env, data, dir string) error {
+	r, _, err := openDesk(e, data)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if r.State() != replica.Scanned {
+		return hint{krama.E("join", krama.Conflict, "this folder holds a desk already"), "open it with: krama desk --data " + dir}
+	}
+	return awaitEnrolment(ctx, e, r, dir)
+}
+
+// awaitEnrolment waits until the first desk has enrolled this one.
+func awaitEnrolment(ctx context.Context, e *env, r *replica.Replica, dir string) error {
 	fmt.Fprintln(e.err, "digits of this computer, to compare by voice:", r.Safety())
-	fmt.Fprintln(e.err, "waiting for the first desk to finish the enrolment")
+	fmt.Fprintln(e.err, "waiting for the first desk to finish the enrolment; if it says that this takes a day, you may stop, and start this command again tomorrow")
 	for {
-		joined, err = r.Join(ctx, nil)
+		_, err := r.Join(ctx, nil)
 		if r.State() == replica.Enrolled {
-			joined = true
 			break
 		}
-		if err != nil && krama.KindOf(err) != krama.Offline {
+		if krama.KindOf(err) == krama.Tampered && err != nil {
+			r.Close()
+			replica.Wipe(r.Dir)
 			return hint{err, "begin again on both sides"}
+		}
+		if err != nil && krama.KindOf(err) != krama.Offline {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -99,8 +125,6 @@ func joinProgramme(ctx context.Context, e *env, args []string) error {
 		case <-time.After(joinEvery):
 		}
 	}
-	fmt.Fprintln(e.out, strings.Join(words, " "))
-	fmt.Fprintln(e.err, "These four words open this desk. Learn them; they are not kept anywhere.")
 	fmt.Fprintln(e.err, "hint: krama desk --data", dir)
 	return nil
 }

@@ -6,7 +6,72 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"krama"
+	"krama/replica"
 )
+
+// TestJoinGoesOn stops a desk that waits for the first one, as it may when that takes a day, and starts it again with its words.
+func TestJoinGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	relay := startServe(t, filepath.Join(dir, "relay"), freePort(t))
+	words := relay.found(t, filepath.Join(dir, "desk"))
+	office, err := replica.Unlock(deskReplica(filepath.Join(dir, "desk")), words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer office.Close()
+	join := func() *exec.Cmd {
+		return exec.Command(program(t), "join", "--relay", relay.url, "--data", filepath.Join(dir, "second"))
+	}
+	cmd := join()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	lines := bufio.NewScanner(out)
+	lines.Scan()
+	inv, err := office.Invite(t.Context(), lines.Text())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Write([]byte(inv.Code.String() + "\n"))
+	lines.Scan()
+	if words = lines.Text(); len(strings.Fields(words)) != 4 {
+		t.Fatalf("it printed %q", words)
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	if ok, err := office.Enrol(t.Context(), inv, krama.MemberID{1}, krama.RoleCoordinator); !ok || err != nil {
+		t.Fatalf("enrol: %v %v", ok, err)
+	}
+	for _, c := range []struct {
+		words string
+		want  bool
+	}{{"not these four words", false}, {words, true}, {words, false}} { // at last it is a desk, and cannot become one
+		cmd := join()
+		cmd.Stdin = strings.NewReader(c.words + "\n")
+		if b, err := cmd.CombinedOutput(); (err == nil) != c.want {
+			t.Errorf("started again: %v\n%s", err, b)
+		}
+	}
+	second, err := replica.Unlock(deskReplica(filepath.Join(dir, "second")), words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second.State() != replica.Enrolled {
+		t.Error("it is no desk")
+	}
+	second.Close()
+}
 
 // TestSecondDesk enrols another computer as a desk by two codes, with the first desk in a browser.
 func TestSecondDesk(t *testing.T) {

@@ -42,7 +42,8 @@ verify   checks that 2 of the release keys signed, and with --dir that every fil
          release's; --only looks at one file. Run it with the krama you already trust, not with
          the one that has just arrived.
 pin      says in the programme's list of devices that this release is the one to use; phones show
-         whether theirs is. Unlocks the desk with four words from standard input.
+         whether theirs is. Unlocks the desk with four words from standard input. Two admins must
+         sign; a programme's only admin announces it, and her desk does it a day later.
 compare  fetches what phones are served at URL and says what is not the release's. Run it with
          the krama of that release.
 
@@ -277,13 +278,16 @@ func releasePin(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer desk.Close()
-	drafted, err := desk.PinRelease(ctx, seal.ReleasePin{Manifest: r.ManifestHash(), Phone: r.Phone(), Keys: pinned})
+	way, err := desk.PinRelease(ctx, seal.ReleasePin{Manifest: r.ManifestHash(), Phone: r.Phone(), Keys: pinned})
 	if err != nil {
 		return err
 	}
 	describe(e, r)
-	if drafted {
+	switch way {
+	case seal.BySecond:
 		fmt.Fprintln(e.err, "hint: a second admin must sign on her desk, under Devices, Waiting")
+	case seal.AfterDay:
+		fmt.Fprintln(e.err, "hint: every device shows it for a day; then the open desk does it, or: krama sync")
 	}
 	return nil
 }

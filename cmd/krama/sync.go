@@ -44,6 +44,9 @@ func syncOnce(ctx context.Context, e *env, args []string) error {
 	s.Alarms = slices.DeleteFunc(s.Alarms, func(a replica.Alarm) bool { return a.Mended })
 	people, contacts := st.Counts()
 	fmt.Fprintf(e.out, "people %d\ncontacts %d\nunsent %d\nalarms %d\n", people, contacts, s.Unsent, len(s.Alarms))
+	for _, a := range s.Announced {
+		fmt.Fprintf(e.err, "announced: %s, done after %s unless it is taken back under Devices\n", a.What.Type, a.After.Format("2006-01-02 15:04"))
+	}
 	if len(s.Alarms) > 0 {
 		for _, a := range s.Alarms {
 			fmt.Fprintln(e.err, "alarm:", a.What)

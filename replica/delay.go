@@ -1,0 +1,217 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"krama"
+	"krama/seal"
+)
+
+// Announcement is what a lone admin's device will say when its day has come, unless an admin's device withdraws it.
+type Announcement struct {
+	ID     [32]byte
+	What   seal.Logged
+	Author krama.DeviceID
+	After  time.Time // by its author's clock
+}
+
+// announcements lists them, oldest first. Called with the lock held.
+func (r *Replica) announcements() (out []Announcement) {
+	if r.roster != nil {
+		for _, a := range r.roster.Announcements() {
+			out = append(out, Announcement{a.Deed, a.What.Plain(), a.Author, time.UnixMilli(int64(a.After))})
+		}
+	}
+	return out
+}
+
+// clockTrust is how far this device's clock may be from the relay's for it to measure a day.
+const clockTrust = time.Hour
+
+// ErrClock says that nothing was announced, because a day cannot be measured with these clocks.
+var ErrClock = krama.E("replica.announce", krama.NotAllowed, "this device's clock and the relay's differ by more than an hour")
+
+func (r *Replica) clockAgrees() bool { return r.ClockError().Abs() < clockTrust }
+
+// announceSlack is for the moment between choosing a time and sealing the announcement.
+const announceSlack = time.Minute
+
+// bring has a statement come about in the way that the roster asks for: by say, as a draft to the other admins, or announced
+// a day ahead.
+func (r *Replica) bring(ctx context.Context, fill func(*seal.Statement), say func(context.Context, func(*seal.Statement)) error) (seal.Way, error) {
+	st := &seal.Statement{}
+	fill(st)
+	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return 0, errLocked
+	}
+	way, me := r.roster.Way(st, r.dev.ID()), r.dev.ID()
+	refused := r.roster.Refuses(st, me)
+	r.mu.Unlock()
+	switch {
+	case way == seal.BySecond:
+		return way, r.Draft(ctx, fill)
+	case way == seal.AfterDay && refused != nil: // it would be in a day
+		return way, krama.E("replica.bring", krama.NotAllowed, "the roster would refuse it")
+	case way == seal.AfterDay:
+		return way, r.announce(ctx, fill)
+	}
+	return way, say(ctx, fill)
+}
+
+// ask is bring for what a person decides, unless the roster shows already what it would do.
+func (r *Replica) ask(ctx context.Context, what func() (needed bool, fill func(*seal.Statement))) (seal.Way, error) {
+	if err := r.readRoster(ctx, nothing); err != nil {
+		return 0, err
+	}
+	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return 0, errLocked
+	}
+	needed, fill := what()
+	r.mu.Unlock()
+	if !needed {
+		return seal.AtOnce, nil
+	}
+	return r.bring(ctx, fill, func(ctx context.Context, _ func(*seal.Statement)) error { return r.act(ctx, what) })
+}
+
+// announce says in the roster what this device will state in a day. What is announced already stays as it is. A programme of
+// an earlier version says before its first announcement that it waits.
+func (r *Replica) announce(ctx context.Context, fill func(*seal.Statement)) error {
+	if !r.clockAgrees() {
+		return ErrClock
+	}
+	what := &seal.Statement{}
+	fill(what)
+	for _, try := range []func() (bool, func(*seal.Statement)){
+		func() (bool, func(*seal.Statement)) {
+			return !r.roster.Delay, func(s *seal.Statement) { s.DelaySet = &seal.DelaySet{} }
+		},
+		func() (bool, func(*seal.Statement)) {
+			after := r.Now().Add(seal.Delay + announceSlack)
+			return r.roster.Announced(what) == nil, func(s *seal.Statement) {
+				s.Announce = &seal.Announce{After: uint64(after.UnixMilli()), What: what}
+			}
+		},
+	} {
+		if err := r.act(ctx, try); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// announceGrants announces ahead what roles will open to a scanned device, so that it does not wait twice.
+func (r *Replica) announceGrants(ctx context.Context, id krama.DeviceID, roles krama.Role) error {
+	r.mu.Lock()
+	grants := r.openTo(id, roles)
+	r.mu.Unlock()
+	for _, g := range grants {
+		r.mu.Lock()
+		way := r.roster.Way(&seal.Statement{EpochGrant: g}, r.dev.ID())
+		r.mu.Unlock()
+		if way != seal.AfterDay {
+			continue
+		}
+		if err := r.announce(ctx, func(s *seal.Statement) { s.EpochGrant = g }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Withdraw takes an announcement back. Any admin's device may.
+func (r *Replica) Withdraw(ctx context.Context, id [32]byte) error {
+	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
+		return krama.E("replica.Withdraw", krama.NotAllowed, "an admin's device must")
+	}
+	return r.act(ctx, func() (bool, func(*seal.Statement)) {
+		for _, a := range r.roster.Announcements() {
+			if a.Deed == id {
+				return true, func(s *seal.Statement) { s.Withdraw = &seal.Withdraw{Deed: id} }
+			}
+		}
+		return false, nil
+	})
+}
+
+// owedKey names the value that lists devices whose keys are owed since a statement was said.
+const owedKey = ".owed"
+
+// sayAnnounced says what this device announced and whose day has come, and gives the keys that it opens. It waits while the
+// relay's clock tells another time: this one may have jumped. What is refused by now it withdraws; what a second admin can
+// sign by now it drafts.
+func (r *Replica) sayAnnounced(ctx context.Context) error {
+	errs := []error{r.giveOwed(ctx)} // of a time that was cut
+	r.mu.Lock()
+	var due []*seal.Announced
+	for _, a := range r.roster.Announcements() {
+		if a.Author == r.dev.ID() && uint64(r.Now().UnixMilli()) >= a.After {
+			due = append(due, a)
+		}
+	}
+	r.mu.Unlock()
+	if !r.clockAgrees() {
+		due = nil
+	}
+	for _, a := range due {
+		errs = append(errs, r.sayOne(ctx, a))
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Replica) sayOne(ctx context.Context, a *seal.Announced) error {
+	st := &seal.Statement{}
+	r.mu.Lock()
+	fill := r.roster.Again(a)
+	fill(st)
+	way, refused := r.roster.Way(st, r.dev.ID()), r.roster.Refuses(st, r.dev.ID())
+	r.mu.Unlock()
+	switch {
+	case refused != nil:
+		return r.Withdraw(ctx, a.Deed)
+	case way == seal.BySecond:
+		if err := r.Draft(ctx, fill); err != nil {
+			return err
+		}
+		return r.Withdraw(ctx, a.Deed)
+	}
+	var owed []string
+	for _, d := range r.opensTo(st) {
+		owed = append(owed, d.String())
+	}
+	if err := r.SetValue(owedKey, strings.Join(owed, " ")); err != nil {
+		return err
+	}
+	if err := r.act(ctx, func() (bool, func(*seal.Statement)) { return r.roster.Announced(a.What) != nil, r.roster.Again(a) }); err != nil {
+		return err
+	}
+	return r.giveOwed(ctx)
+}
+
+func (r *Replica) giveOwed(ctx context.Context) error {
+	owed := strings.Fields(r.Value(owedKey))
+	if len(owed) == 0 {
+		return nil
+	}
+	var devices []krama.DeviceID
+	r.mu.Lock()
+	for id := range r.roster.Devices {
+		for _, o := range owed {
+			if o == id.String() {
+				devices = append(devices, id)
+			}
+		}
+	}
+	r.mu.Unlock()
+	if err := r.give(ctx, devices); err != nil {
+		return err
+	}
+	return r.SetValue(owedKey, "")
+}

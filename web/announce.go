@@ -1,0 +1,91 @@
+package web
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"krama"
+	"krama/replica"
+	"krama/seal"
+	"krama/web/http"
+)
+
+// deedRow is what a statement does, in the reader's words.
+type deedRow struct {
+	seal.Logged
+	Of   string // the device or member it is about
+	Kind krama.CircleKind
+}
+
+func (s *Server) deed(rep *replica.Replica, l seal.Logged) deedRow {
+	row := deedRow{Logged: l}
+	for k, c := range rep.Kinds() {
+		if c == l.Circle {
+			row.Kind = k
+		}
+	}
+	if l.Member != (krama.MemberID{}) {
+		row.Of = s.memberName(l.Member)
+	}
+	rep.Roster(func(ro *seal.Roster) {
+		if ro.Devices[l.Device] != nil {
+			row.Of = s.deviceName(ro, l.Device)
+		}
+		if c := ro.Circles[l.Circle]; row.Kind == krama.KindOrg && l.Circle != krama.OrgCircle && c != nil && c.Readers&krama.RoleSafeguarding != 0 {
+			row.Kind = krama.KindSafeguarding // who may read it tells what it is for, also to a device that cannot
+		}
+	})
+	return row
+}
+
+// announcedRow is what a lone admin has announced, as every page shows it.
+type announcedRow struct {
+	deedRow
+	ID    string
+	Who   string
+	Mine  bool // this device announced it
+	After time.Time
+}
+
+func (s *Server) announcedRows(rep *replica.Replica, list []replica.Announcement) (out []announcedRow) {
+	me, _ := rep.Device()
+	for _, a := range list {
+		row := announcedRow{deedRow: s.deed(rep, a.What), ID: hex.EncodeToString(a.ID[:]), Mine: a.Author == me, After: a.After}
+		rep.Roster(func(ro *seal.Roster) { row.Who = s.deviceName(ro, a.Author) })
+		out = append(out, row)
+	}
+	return out
+}
+
+// withdraw takes an announcement back: on every admin's device, her phone too, because her desk may be what was taken.
+func (s *Server) withdraw(w http.ResponseWriter, r *http.Request) {
+	b, err := hex.DecodeString(r.PathValue("id"))
+	if err != nil || len(b) != 32 {
+		s.notFound(w, r)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	defer cancel()
+	if err := s.rep.Withdraw(ctx, [32]byte(b)); err != nil {
+		s.page(w, r, krama.Status(err), "announce.title", "", notice(jobError(err)))
+		return
+	}
+	redirect(w, r, "/")
+}
+
+// jobError is the sentence for what stopped an act of the office.
+func jobError(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, replica.ErrClock):
+		return "staff.clock"
+	case krama.KindOf(err) == krama.NotAllowed:
+		return "staff.refused"
+	case krama.KindOf(err) == krama.Tampered:
+		return "staff.tampered"
+	}
+	return syncError(err)
+}
