@@ -67,7 +67,7 @@ func IsDecoy(d journal.Dir, words string) bool {
 	if b == nil {
 		return false
 	}
-	_, err := seal.OpenVault(b, words, nil)
+	_, err := seal.OpenVault(b, words, seal.Factors{})
 	return err == nil
 }
 
@@ -81,7 +81,7 @@ func writeVaultFile(c Config, name, words string, vk [32]byte) error {
 	if cost == (seal.Cost{}) {
 		cost = seal.CostDefault
 	}
-	b, err := seal.SealVault(c.Rand, words, nil, cost, vk)
+	b, err := seal.SealVault(c.Rand, words, seal.Factors{}, cost, vk)
 	if err != nil {
 		return err
 	}
@@ -113,5 +113,5 @@ func OpenKey(d journal.Dir, words string) (vk [32]byte, err error) {
 	if _, err := f.ReadAt(b, 0); err != nil {
 		return vk, hostError(op, err)
 	}
-	return seal.OpenVault(b, words, nil)
+	return seal.OpenVault(b, words, seal.Factors{})
 }
