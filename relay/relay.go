@@ -116,6 +116,7 @@ func (r *Relay) calls() map[string]handler {
 		seal.PathBoxPut: r.boxPut, seal.PathBoxGet: r.boxGet, seal.PathDropPut: r.dropPut, seal.PathDropGet: r.dropGet,
 		seal.PathBlobPut: r.blobPut, seal.PathBlobGet: r.blobGet, seal.PathBlobDrop: r.blobDrop,
 		seal.PathRewind: r.rewind, seal.PathControl: r.handOver, seal.PathBoxKeep: r.boxKeep,
+		seal.PathPepperPut: r.pepperPut, seal.PathPepperGet: r.pepperGet, seal.PathPepperDrop: r.pepperDrop,
 	}
 }
 
