@@ -127,6 +127,7 @@ func (r *Relay) calls() map[string]handler {
 		seal.PathBlobPut: r.blobPut, seal.PathBlobGet: r.blobGet, seal.PathBlobDrop: r.blobDrop,
 		seal.PathRewind: r.rewind, seal.PathControl: r.handOver, seal.PathBoxKeep: r.boxKeep,
 		seal.PathDoor: r.publish, seal.PathReply: r.reply, seal.PathReports: r.reports, seal.PathReported: r.reported, seal.PathSlips: r.slips,
+		seal.PathPepperPut: r.pepperPut, seal.PathPepperGet: r.pepperGet, seal.PathPepperDrop: r.pepperDrop,
 	}
 }
 

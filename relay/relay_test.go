@@ -75,7 +75,8 @@ func TestEveryCallMustBeSignedAndFresh(t *testing.T) {
 	g := newRig(t, relay.DefaultLimits)
 	stranger := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{9}, 32))
 	paths := []string{seal.PathFound, seal.PathCreate, seal.PathClose, seal.PathAppend, seal.PathList, seal.PathBoxPut,
-		seal.PathBoxGet, seal.PathDropPut, seal.PathDropGet, seal.PathBlobPut, seal.PathBlobGet}
+		seal.PathBoxGet, seal.PathDropPut, seal.PathDropGet, seal.PathBlobPut, seal.PathBlobGet,
+		seal.PathPepperPut, seal.PathPepperGet, seal.PathPepperDrop}
 	payloads := [][]byte{nil, seal.Frame(make([]byte, 32), make([]byte, 16), make([]byte, 32)), seal.ListCall{}.Marshal(),
 		seal.Frame(make([]byte, 16), []byte("x")), seal.Frame(make([]byte, 32)), seal.Frame(make([]byte, 16)),
 		seal.Frame([]byte("guess"), stranger.Public().(ed25519.PublicKey)), seal.AppendCall{Envelopes: [][]byte{storetest.Envelope(1024)}}.Marshal()}

@@ -1,8 +1,10 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"crypto/hpke"
+	"errors"
 	"time"
 
 	"krama"
@@ -107,17 +109,18 @@ func (r *Replica) remove(ctx context.Context, what func() (bool, func(*seal.Stat
 	if err := r.tendControl(ctx); err != nil { // before anything else: an admin's device may be the one that goes
 		return way, err
 	}
+	dropped := r.dropPeppers(ctx) // then it cannot be opened any more where the relay keeps a part of its key
 	due := r.Due()
 	for i, c := range due {
 		progress(i, len(due))
 		if c.Forced {
 			if err := r.Rotate(ctx, c.Circle); err != nil {
-				return way, err
+				return way, errors.Join(dropped, err)
 			}
 		}
 	}
 	progress(len(due), len(due))
-	return way, nil
+	return way, dropped
 }
 
 // leave is what a removed device does when it learns so: it hands its unsent work to the admins, destroys its vault, and
@@ -170,14 +173,17 @@ var errWiped = krama.E("replica", krama.NotFound, "this device was removed and i
 func (r *Replica) Wiped() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.wiped }
 
 // Destroy makes a device useless at once: one small overwrite of its vault, without which the rest is noise.
-func Destroy(d journal.Dir) error { return hostError("replica.Destroy", d.Remove(vaultFile)) }
+func Destroy(d journal.Dir) error {
+	err := d.Remove(vaultFile)
+	return hostError("replica.Destroy", cmp.Or(err, d.Remove(nextFile)))
+}
 
 // Wipe destroys a device: the vault first, which makes the rest noise, then the rest.
 func Wipe(d journal.Dir) error {
-	if err := d.Remove(vaultFile); err != nil {
-		return hostError("replica.Wipe", err)
+	if err := Destroy(d); err != nil {
+		return err
 	}
-	for _, f := range []string{keysFile, decoyFile, journalName(0), journalName(1), journalName(2)} {
+	for _, f := range []string{keysFile, decoyFile, leaseFile, passkeyFile, fieldFile, journalName(0), journalName(1), journalName(2)} {
 		d.Remove(f) // open files of this process go when it ends; sealed under a key that is gone
 	}
 	return nil

@@ -41,8 +41,10 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 		}
 		parted[c] = at
 	}
-	if err := r.SetValue(".trust", ""); err != nil {
-		return err
+	for _, done := range []string{".trust", droppedPeppers} { // done at the relay, and undone by the backup
+		if err := r.SetValue(done, ""); err != nil {
+			return err
+		}
 	}
 	for i, c := range all {
 		progress(len(all)+i, 2*len(all))

@@ -99,6 +99,7 @@ type Replica struct {
 	newer     bool      // the roster speaks a later version
 	untidy    bool      // the journal holds what must be destroyed
 	wiped     bool      // the vault is destroyed
+	door      *Door     // what the vault was opened with; nil while that is not known
 }
 
 // subject names a person in one circle.
@@ -189,7 +190,7 @@ func hostError(op string, err error) error {
 }
 
 func newReplica(c Config) *Replica {
-	r := &Replica{Config: c, cuts: map[place]cut{}, left: map[place]int{}}
+	r := &Replica{Config: c, cuts: map[place]cut{}, left: map[place]int{}, door: &Door{dir: c.Dir}}
 	r.clear()
 	return r
 }
@@ -229,7 +230,7 @@ func Create(c Config, words string) (*Replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range []string{keysFile, journalName(0), journalName(1), journalName(2)} {
+	for _, f := range []string{keysFile, nextFile, leaseFile, passkeyFile, fieldFile, journalName(0), journalName(1), journalName(2)} {
 		if err := c.Dir.Remove(f); err != nil {
 			return nil, hostError(op, err)
 		}
@@ -373,7 +374,7 @@ func (r *Replica) Close() error {
 		return nil
 	}
 	err := r.j.Close()
-	r.j, r.dev, r.rekeys, r.streams, r.keys, r.opening, r.vk = nil, nil, nil, nil, nil, nil, [32]byte{}
+	r.j, r.dev, r.rekeys, r.streams, r.keys, r.opening, r.vk, r.door = nil, nil, nil, nil, nil, nil, [32]byte{}, nil
 	return err
 }
 

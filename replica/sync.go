@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/hpke"
 	"errors"
+	"io"
 	"slices"
 	"time"
 
@@ -98,6 +99,9 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 		return err
 	}
 	if err := r.fetchMail(ctx); err != nil {
+		return err
+	}
+	if err := r.tendField(ctx); err != nil {
 		return err
 	}
 	return r.finish(progress)
@@ -230,28 +234,32 @@ func (r *Replica) mended(p place) {
 	}
 }
 
-// call signs and sends one call. A refusal by a relay whose clock differs from ours is tried once more with its time.
+// call signs and sends one call, by the relay's clock once it has told that ours is wrong.
 func (r *Replica) call(ctx context.Context, key ed25519.PrivateKey, path string, principal [16]byte, payload []byte) ([]byte, error) {
+	r.mu.Lock()
+	remote, at := r.remote, r.Now().Add(r.offset)
+	r.mu.Unlock()
+	answer, skew, err := call(ctx, remote, r.Rand, at, key, path, principal, payload)
+	r.mu.Lock()
+	r.offset += skew
+	r.mu.Unlock()
+	return answer, err
+}
+
+// call signs and sends one call. A refusal by a relay whose clock differs from ours is tried once more with its time; skew is
+// by how much, or 0.
+func call(ctx context.Context, remote Remote, rand io.Reader, at time.Time, key ed25519.PrivateKey, path string, principal [16]byte, payload []byte) (answer []byte, skew time.Duration, err error) {
 	for try := 0; ; try++ {
-		r.mu.Lock()
-		at := r.Now().Add(r.offset)
-		remote := r.remote
-		r.mu.Unlock()
-		body, err := seal.NewCall(r.Rand, key, path, principal, uint64(at.UnixMilli()), payload)
+		body, err := seal.NewCall(rand, key, path, principal, uint64(at.Add(skew).UnixMilli()), payload)
 		if err != nil {
-			return nil, err
+			return nil, skew, err
 		}
 		answer, now, err := remote.Call(ctx, path, body)
-		if err == nil {
-			return answer, nil
+		off := now.Sub(at)
+		if err == nil || try > 0 || krama.KindOf(err) != krama.NotAllowed || now.IsZero() || (off > -time.Second && off < time.Second) {
+			return answer, skew, err
 		}
-		skew := now.Sub(at)
-		if try > 0 || krama.KindOf(err) != krama.NotAllowed || now.IsZero() || (skew > -time.Second && skew < time.Second) {
-			return nil, err
-		}
-		r.mu.Lock()
-		r.offset += skew + time.Millisecond
-		r.mu.Unlock()
+		skew = off + time.Millisecond
 	}
 }
 

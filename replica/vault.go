@@ -2,6 +2,7 @@ package replica
 
 import (
 	"io"
+	"slices"
 
 	"krama"
 	"krama/journal"
@@ -42,20 +43,8 @@ func RemoveDecoy(d journal.Dir) error { return hostError("replica.RemoveDecoy", 
 func HasDecoy(d journal.Dir) bool { return len(readDecoy(d)) > 0 }
 
 func readDecoy(d journal.Dir) []byte {
-	f, err := d.Open(decoyFile)
-	if err != nil {
-		return nil
-	}
-	b := make([]byte, seal.VaultSize)
-	n, err := f.Size()
-	if err == nil && n == seal.VaultSize {
-		_, err = f.ReadAt(b, 0)
-	}
-	f.Close()
-	if n != seal.VaultSize {
-		d.Remove(decoyFile) // looking made it
-	}
-	if err != nil || n != seal.VaultSize {
+	b, _ := readFile(d, decoyFile, seal.VaultSize)
+	if len(b) != seal.VaultSize {
 		return nil
 	}
 	return b
@@ -67,7 +56,7 @@ func IsDecoy(d journal.Dir, words string) bool {
 	if b == nil {
 		return false
 	}
-	_, err := seal.OpenVault(b, words, nil)
+	_, err := seal.OpenVault(b, words, seal.Factors{}) // it never needs a passkey or the relay
 	return err == nil
 }
 
@@ -76,16 +65,94 @@ func writeVault(c Config, words string, vk [32]byte) error {
 }
 
 func writeVaultFile(c Config, name, words string, vk [32]byte) error {
-	const op = "replica.writeVault"
-	cost := c.Cost
-	if cost == (seal.Cost{}) {
-		cost = seal.CostDefault
-	}
-	b, err := seal.SealVault(c.Rand, words, nil, cost, vk)
+	b, err := seal.SealVault(c.Rand, words, seal.Factors{}, c.cost(), vk)
 	if err != nil {
 		return err
 	}
-	f, err := c.Dir.Open(name)
+	return writeFile(c.Dir, name, b)
+}
+
+func (c Config) cost() seal.Cost {
+	if c.Cost == (seal.Cost{}) {
+		return seal.CostDefault
+	}
+	return c.Cost
+}
+
+// OpenKey opens only a vault that needs no more than the words: the slow half of Unlock.
+func OpenKey(d journal.Dir, words string) (vk [32]byte, err error) {
+	door, err := Knock(d, words)
+	if err != nil {
+		return vk, err
+	}
+	return door.vault.Open(seal.Factors{})
+}
+
+func readVault(d journal.Dir) ([]byte, error) {
+	const op = "replica.Unlock"
+	if has, err := HasVault(d); err != nil {
+		return nil, err
+	} else if !has {
+		return nil, krama.E(op, krama.NotFound, "no vault")
+	}
+	if err := finishVault(d); err != nil {
+		return nil, err
+	}
+	return readFile(d, vaultFile, seal.VaultSize)
+}
+
+// nextFile holds a vault that is about to take the place of the one that is there, and its hash.
+const nextFile = "vault-next"
+
+// replaceVault writes another vault in place of the one that is there. Where it is cut, the old one stands or the new one
+// will: never neither.
+func replaceVault(d journal.Dir, b []byte) error {
+	h := seal.SHA256(b)
+	if err := writeFile(d, nextFile, slices.Concat(b, h[:])); err != nil {
+		return err
+	}
+	return finishVault(d)
+}
+
+// finishVault finishes what replaceVault began.
+func finishVault(d journal.Dir) error {
+	b, err := readFile(d, nextFile, seal.VaultSize+32)
+	if b == nil || err != nil {
+		return err
+	}
+	if len(b) == seal.VaultSize+32 && seal.SHA256(b[:seal.VaultSize]) == [32]byte(b[seal.VaultSize:]) {
+		if err := writeFile(d, vaultFile, b[:seal.VaultSize]); err != nil {
+			return err
+		}
+	}
+	return hostError("replica.finishVault", d.Remove(nextFile))
+}
+
+// readFile reads a small file; nil is none, or one longer than max.
+func readFile(d journal.Dir, name string, max int) ([]byte, error) {
+	const op = "replica.readFile"
+	f, err := d.Open(name)
+	if err != nil {
+		return nil, hostError(op, err)
+	}
+	n, err := f.Size()
+	if err == nil && n == 0 {
+		f.Close()
+		return nil, hostError(op, d.Remove(name)) // looking made it
+	}
+	defer f.Close()
+	if err != nil || n > int64(max) {
+		return nil, hostError(op, err)
+	}
+	b := make([]byte, n)
+	_, err = f.ReadAt(b, 0)
+	return b, hostError(op, err)
+}
+
+// writeFile writes a small file, durable when it returns. Only replaceVault makes sure that a cut leaves it whole.
+func writeFile(d journal.Dir, name string, b []byte) error {
+	const op = "replica.writeFile"
+	f, err := d.Open(name)
 	if err != nil {
 		return hostError(op, err)
 	}
@@ -93,25 +160,8 @@ func writeVaultFile(c Config, name, words string, vk [32]byte) error {
 	if _, err := f.WriteAt(b, 0); err != nil {
 		return hostError(op, err)
 	}
+	if err := f.Truncate(int64(len(b))); err != nil {
+		return hostError(op, err)
+	}
 	return hostError(op, f.Sync())
-}
-
-// OpenKey opens only the vault: the slow half of Unlock.
-func OpenKey(d journal.Dir, words string) (vk [32]byte, err error) {
-	const op = "replica.Unlock"
-	f, err := d.Open(vaultFile)
-	if err != nil {
-		return vk, hostError(op, err)
-	}
-	defer f.Close()
-	b := make([]byte, seal.VaultSize)
-	if n, err := f.Size(); err == nil && n > seal.VaultSize {
-		return vk, krama.E(op, krama.NotYet, "a vault of a later version")
-	} else if err != nil || n != seal.VaultSize {
-		return vk, krama.E(op, krama.NotFound, "no vault")
-	}
-	if _, err := f.ReadAt(b, 0); err != nil {
-		return vk, hostError(op, err)
-	}
-	return seal.OpenVault(b, words, nil)
 }

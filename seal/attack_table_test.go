@@ -316,21 +316,27 @@ func TestAttackVerificationCodeConfusesIdentifiers(t *testing.T) {
 func TestAttackOldPasswordOpensOldBlob(t *testing.T) {
 	vk := q32(1)
 	for name, cost := range map[string]Cost{"one pass": {1, 19 * 1024}, "less memory": {2, 19*1024 - 1}, "next to nothing": {1, 8}} {
-		file := sealVault("one two three four", nil, cost, q16(2), vk)
-		if _, err := OpenVault(file, "one two three four", nil); krama.KindOf(err) != krama.Tampered {
+		file := newVault("one two three four", cost, q16(2)).Seal(Factors{}, vk)
+		if _, err := OpenVault(file, "one two three four", Factors{}); krama.KindOf(err) != krama.Tampered {
 			t.Errorf("%s, with the right words: %v", name, err)
 		}
 	}
-	file := sealVault("one two three four", nil, CostLow, q16(2), vk)
+	file := newVault("one two three four", CostLow, q16(2)).Seal(Factors{}, vk)
 	copy(file[2:], u32(CostFloor.Passes)) // above the floor, and still not what was written
 	copy(file[6:], u32(CostFloor.KiB))
-	if _, err := OpenVault(file, "one two three four", nil); err == nil {
+	if _, err := OpenVault(file, "one two three four", Factors{}); err == nil {
 		t.Error("parameters were lowered to the floor and the file still opened")
 	}
-	with := sealVault("one two three four", q(5, 32), CostFloor, q16(2), vk)
-	with[1] = 0 // the passkey's half struck out
-	if _, err := OpenVault(with, "one two three four", nil); err == nil {
-		t.Error("the passkey was struck out and the file still opened")
+	for name, f := range map[string]Factors{"the passkey": {PRF: q(5, 32)}, "the relay's part": {Pepper: q(6, 32)}, "both": {q(5, 32), q(6, 32)}} {
+		with := newVault("one two three four", CostFloor, q16(2)).Seal(f, vk)
+		for flags := range f.flags() { // struck out, or one of two
+			with[1] = flags
+			for _, g := range []Factors{{}, {PRF: f.PRF}, {Pepper: f.Pepper}, {PRF: f.Pepper}, {Pepper: f.PRF}} {
+				if _, err := OpenVault(with, "one two three four", g); err == nil {
+					t.Errorf("%s struck out to flags %d, and the file still opened", name, flags)
+				}
+			}
+		}
 	}
 }
 
@@ -461,8 +467,9 @@ func collide(t *testing.T, keys [2][]byte, ad []byte) []byte {
 func TestAttackPartitioningOracle(t *testing.T) {
 	salt := q16(2)
 	words := [2]string{"one two three four", "five six seven eight"}
-	file := sealVault(words[0], nil, CostFloor, salt, q32(1))
-	keks := [2][]byte{vaultKEK(words[0], nil, 0, CostFloor, salt[:]), vaultKEK(words[1], nil, 0, CostFloor, salt[:])}
+	vaults := [2]*Vault{newVault(words[0], CostFloor, salt), newVault(words[1], CostFloor, salt)}
+	file := vaults[0].Seal(Factors{}, q32(1))
+	keks := [2][]byte{vaults[0].derive(Factors{}, 32, "vault kek"), vaults[1].derive(Factors{}, 32, "vault kek")}
 	ad := enc("vault", file[:42])
 	copy(file[42:], collide(t, keks, ad))
 	for _, k := range keks {
@@ -470,10 +477,10 @@ func TestAttackPartitioningOracle(t *testing.T) {
 			t.Fatal("the ciphertext does not open under both keys: the test proves nothing")
 		}
 	}
-	if _, err := OpenVault(file, words[0], nil); err != nil {
+	if _, err := OpenVault(file, words[0], Factors{}); err != nil {
 		t.Errorf("the words it names: %v", err)
 	}
-	if _, err := OpenVault(file, words[1], nil); krama.KindOf(err) != krama.CannotDecrypt {
+	if _, err := OpenVault(file, words[1], Factors{}); krama.KindOf(err) != krama.CannotDecrypt {
 		t.Errorf("two passwords open one vault: %v", err)
 	}
 

@@ -121,33 +121,75 @@ func TestLargestEnvelope(t *testing.T) {
 
 func TestVault(t *testing.T) {
 	vk := q32(1)
-	file, err := SealVault(rand.Reader, "one two three four", nil, CostFloor, vk)
+	file, err := SealVault(rand.Reader, "one two three four", Factors{}, CostFloor, vk)
 	if err != nil || len(file) != VaultSize {
 		t.Fatalf("%d bytes, %v", len(file), err)
 	}
-	if got, err := OpenVault(file, "one two three four", nil); err != nil || got != vk {
+	if got, err := OpenVault(file, "one two three four", Factors{}); err != nil || got != vk {
 		t.Errorf("right words: %v", err)
 	}
 	cheap := bytes.Clone(file)
 	copy(cheap[2:], u32(1))
 	body := bytes.Clone(file)
 	body[len(body)-1] ^= 1
+	later := bytes.Clone(file)
+	later[1] = 4
 	for name, tc := range map[string]struct {
 		file []byte
 		pass string
-		prf  []byte
+		with Factors
 		want krama.Kind
 	}{
-		"wrong words":   {file, "one two three five", nil, krama.CannotDecrypt},
-		"passkey extra": {file, "one two three four", make([]byte, 32), krama.CannotDecrypt},
-		"lowered cost":  {cheap, "one two three four", nil, krama.Tampered},
-		"changed body":  {body, "one two three four", nil, krama.Tampered},
-		"truncated":     {file[:50], "one two three four", nil, krama.Invalid},
-		"empty":         {nil, "", nil, krama.Invalid},
+		"wrong words":   {file, "one two three five", Factors{}, krama.CannotDecrypt},
+		"passkey extra": {file, "one two three four", Factors{PRF: make([]byte, 32)}, krama.CannotDecrypt},
+		"pepper extra":  {file, "one two three four", Factors{Pepper: make([]byte, 32)}, krama.CannotDecrypt},
+		"later factor":  {later, "one two three four", Factors{}, krama.NotYet},
+		"lowered cost":  {cheap, "one two three four", Factors{}, krama.Tampered},
+		"changed body":  {body, "one two three four", Factors{}, krama.Tampered},
+		"truncated":     {file[:50], "one two three four", Factors{}, krama.Invalid},
+		"empty":         {nil, "", Factors{}, krama.Invalid},
 	} {
-		if _, err := OpenVault(tc.file, tc.pass, tc.prf); krama.KindOf(err) != tc.want {
+		if _, err := OpenVault(tc.file, tc.pass, tc.with); krama.KindOf(err) != tc.want {
 			t.Errorf("%s: got %v want %v", name, err, tc.want)
 		}
+	}
+}
+
+// TestVaultFactors: a vault opens with exactly what it was sealed with, and everything it derives depends on all of that but
+// the pepper, which is not there yet when its key is needed.
+func TestVaultFactors(t *testing.T) {
+	vk, prf, pepper := q32(1), q(5, 32), q(9, 32)
+	all := []Factors{{}, {PRF: prf}, {Pepper: pepper}, {prf, pepper}}
+	keys := map[string]string{}
+	for _, f := range all {
+		fresh := newVault("one two three four", CostFloor, q16(3))
+		file := fresh.Seal(f, vk)
+		v, err := ReadVault(file, "one two three four")
+		if err != nil || v.NeedsPRF() != (f.PRF != nil) || v.NeedsPepper() != (f.Pepper != nil) {
+			t.Fatalf("%+v: %v", f, err)
+		}
+		for _, g := range append(all, Factors{pepper, prf}, Factors{PRF: pepper}, Factors{Pepper: prf}) {
+			got, err := v.Open(g)
+			if same := bytes.Equal(g.PRF, f.PRF) && bytes.Equal(g.Pepper, f.Pepper); same != (err == nil) || (same && got != vk) || (!same && krama.KindOf(err) != krama.CannotDecrypt) {
+				t.Errorf("sealed with %x, opened with %x: %v", f, g, err)
+			}
+		}
+		if k := fresh.With(f).PepperKey(f.PRF); !k.Equal(v.PepperKey(f.PRF)) {
+			t.Errorf("%x: the key told to the relay is not the file's", f)
+		}
+		if fresh.With(f).LeaseKey(f.PRF) != v.LeaseKey(f.PRF) {
+			t.Errorf("%x: the lease's key is not the file's", f)
+		}
+		other, _ := ReadVault(file, "one two three five")
+		for what, k := range map[string][]byte{"access": v.PepperKey(f.PRF), "wrong words": other.PepperKey(f.PRF), "no passkey": v.PepperKey(q(7, 32))} {
+			if was, ok := keys[string(k)]; ok {
+				t.Errorf("%x %s: the same key as %s", f, what, was)
+			}
+			keys[string(k)] = what
+		}
+	}
+	if bytes.Equal(newVault("w", CostFloor, q16(3)).PepperKey(nil), newVault("w", CostFloor, q16(4)).PepperKey(nil)) {
+		t.Error("the relay could try words: the salt makes no difference")
 	}
 }
 
@@ -248,7 +290,7 @@ func FuzzParsers(f *testing.F) {
 		ParseScan2(s)
 		ParseShare(s)
 		fx.e1.OpenPage(0, b)
-		OpenVault(b[:min(len(b), 8)], s, nil)
+		OpenVault(b[:min(len(b), 8)], s, Factors{})
 	})
 }
 

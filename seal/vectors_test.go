@@ -153,9 +153,9 @@ func TestVectors(t *testing.T) {
 	}
 
 	vk := q32(0xb1)
-	hx("vault", sealVault("stone river lamp seven", nil, CostFloor, q16(0xa1), vk))
+	hx("vault", newVault("stone river lamp seven", CostFloor, q16(0xa1)).Seal(Factors{}, vk))
 	prf := q(0x05, 32)
-	hx("vault+prf", sealVault("stone river lamp seven", prf, CostFloor, q16(0xa1), vk))
+	hx("vault+prf", newVault("stone river lamp seven", CostFloor, q16(0xa1)).Seal(Factors{PRF: prf}, vk))
 
 	used["receipt"] = true
 	r, err := OpenReceipt(f.vectors["receipt"], q16(0xd1))

@@ -32,6 +32,10 @@ const (
 	PathBoxKeep  = "/v1/box/keep"  // a mailbox that does not expire: the trustees'
 	PathBlobDrop = "/v1/blob/drop" // old keyring pages
 	PathRewind   = "/v1/rewind"    // a restored relay goes back to the place where its history is the signed one
+
+	PathPepperPut  = "/v1/pepper/put"  // the relay's part of a device's vault key
+	PathPepperGet  = "/v1/pepper/get"  // by whoever gives the words
+	PathPepperDrop = "/v1/pepper/drop" // of removed devices, for ever
 )
 
 // TimeHeader carries the relay's time in milliseconds in every answer, for callers whose clocks are wrong.

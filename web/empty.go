@@ -27,6 +27,7 @@ func (s *Server) emptyRoutes() {
 	o.HandleFunc("POST /panic", s.panicNow)
 	o.HandleFunc("GET /duress", s.duressPage)
 	o.HandleFunc("POST /duress", s.duressSet)
+	s.lockRoutes()
 }
 
 func (s *Server) erasePage(w http.ResponseWriter, r *http.Request) {
@@ -162,36 +163,6 @@ func (s *Server) vaults() (has []bool, err error) {
 		has = append(has, h)
 	}
 	return has, nil
-}
-
-// openAny tries the words on every vault of this phone. The slot of the one that opened is remembered.
-func (s *Server) openAny(words string) (vk [32]byte, err error) {
-	has, err := s.vaults()
-	if err != nil {
-		return vk, err
-	}
-	err = krama.E("web.unlock", krama.CannotDecrypt, "words")
-	for i, d := range s.dirs() {
-		if !has[i] {
-			continue
-		}
-		k, e := replica.OpenKey(d, words)
-		if e == nil {
-			s.slot = i
-			return k, nil
-		}
-		if krama.KindOf(e) != krama.CannotDecrypt {
-			err = e
-		}
-	}
-	for i, d := range s.dirs() { // only after wrong words: duress costs a wrong try nothing that shows
-		if has[i] && replica.IsDecoy(d, words) {
-			s.slot = i
-			replica.Destroy(d)
-			return vk, errDuress
-		}
-	}
-	return vk, err
 }
 
 var errDuress = krama.E("web.unlock", krama.NotFound, "")

@@ -21,7 +21,11 @@ type gate struct {
 	chosen []string // drawn for a new device
 	tapped []string
 	prefix string
-	wrong  bool
+	wrong  string // the sentence about the words before, or ""
+
+	doors []doorAt       // whose words were given, and which wait for a passkey
+	given time.Time      // when
+	want  *replica.Locks // what an open device asks the words for
 }
 
 func (s *Server) gateRoutes(m *http.ServeMux) {
@@ -31,6 +35,7 @@ func (s *Server) gateRoutes(m *http.ServeMux) {
 	m.HandleFunc("GET /setup/confirm", s.setupConfirm)
 	m.HandleFunc("POST /tap", s.tap)
 	m.HandleFunc("POST /unlock", s.unlockTyped)
+	m.HandleFunc("POST /passkey", s.passkeyGiven)
 	m.HandleFunc("GET /join", s.joinPage)
 	m.HandleFunc("POST /join/scan", s.joinScan)
 	m.HandleFunc("POST /join/check", s.joinCheck)
@@ -61,9 +66,18 @@ func (s *Server) gatePage(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, 200, "gate.welcome", "", welcomeView())
 		return
 	}
+	for i, d := range s.dirs() {
+		if some[i] {
+			replica.SweepLease(d, s.Now())
+		}
+	}
 	s.mu.Lock()
 	g := s.gate
 	s.mu.Unlock()
+	if len(g.doors) > 0 {
+		s.page(w, r, 200, "gate.passkey", "", passkeyView(passkeys(g.doors)))
+		return
+	}
 	s.page(w, r, 200, "gate.unlock", "", unlockView(s, g, s.taps(g)))
 }
 
@@ -197,12 +211,37 @@ func (s *Server) taps(g gate) choices {
 
 // tap takes one letter or word. The fourth word confirms a new device or unlocks an old one.
 func (s *Server) tap(w http.ResponseWriter, r *http.Request) {
+	words, done := s.tapped(r)
+	s.mu.Lock()
+	confirming := s.gate.chosen
+	s.mu.Unlock()
+	switch {
+	case done && confirming != nil:
+		if strings.Join(confirming, " ") != words {
+			s.wrong("gate.notThose")
+			redirect(w, r, "/setup/confirm")
+			return
+		}
+		s.create(w, r, words)
+	case done:
+		s.unlock(w, r, words)
+	case confirming != nil:
+		redirect(w, r, "/setup/confirm")
+	default:
+		redirect(w, r, "/")
+	}
+}
+
+// tapped takes one letter or word, or takes one back, and returns the words when there are four.
+func (s *Server) tapped(r *http.Request) (words string, done bool) {
 	f := form(r)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	g := &s.gate
-	g.wrong = false
+	g.wrong = ""
 	switch {
 	case f.Has("undo"):
+		g.doors = nil
 		if g.prefix != "" {
 			g.prefix = ""
 		} else if len(g.tapped) > 0 {
@@ -213,30 +252,14 @@ func (s *Server) tap(w http.ResponseWriter, r *http.Request) {
 	case f.Has("word") && slices.Contains(s.words, f.Get("word")):
 		g.tapped, g.prefix = append(g.tapped, f.Get("word")), ""
 	}
-	done := len(g.tapped) == wordCount
-	confirming, tapped := slices.Clone(g.chosen), slices.Clone(g.tapped)
-	if done {
-		g.tapped = nil
+	if len(g.tapped) < wordCount {
+		return "", false
 	}
-	s.mu.Unlock()
-	switch {
-	case done && confirming != nil:
-		if !slices.Equal(confirming, tapped) {
-			s.wrong()
-			redirect(w, r, "/setup/confirm")
-			return
-		}
-		s.create(w, r, strings.Join(tapped, " "))
-	case done:
-		s.unlock(w, r, strings.Join(tapped, " "))
-	case confirming != nil:
-		redirect(w, r, "/setup/confirm")
-	default:
-		redirect(w, r, "/")
-	}
+	words, g.tapped = strings.Join(g.tapped, " "), nil
+	return words, true
 }
 
-func (s *Server) wrong() { s.mu.Lock(); s.gate.wrong = true; s.mu.Unlock() }
+func (s *Server) wrong(key string) { s.mu.Lock(); s.gate.wrong = key; s.mu.Unlock() }
 
 func (s *Server) unlockTyped(w http.ResponseWriter, r *http.Request) {
 	s.unlock(w, r, strings.Join(strings.Fields(strings.ToLower(form(r).Get("words"))), " "))
@@ -277,32 +300,40 @@ func (s *Server) unlock(w http.ResponseWriter, r *http.Request, words string) {
 		redirect(w, r, "/")
 		return
 	}
-	vk, err := s.openAny(words)
+	ctx, cancel := context.WithTimeout(r.Context(), askTime)
+	defer cancel()
+	o, err := s.openAny(ctx, words)
 	if err == errDuress {
 		s.leave(w, r)
 		return
 	}
-	if krama.KindOf(err) == krama.CannotDecrypt {
-		s.wrong()
-		redirect(w, r, "/")
-		return
+	s.enter(w, r, o, err)
+}
+
+// enter goes through an open door, or says why it stays shut.
+func (s *Server) enter(w http.ResponseWriter, r *http.Request, o opened, err error) {
+	if err == nil && o.door != nil {
+		if err = s.load(o.vk, o.door); err == nil {
+			redirect(w, r, "/pin")
+			return
+		}
 	}
 	if err != nil {
 		s.gateTrouble(w, r, err)
 		return
 	}
-	if err := s.load(vk); err != nil {
-		s.gateTrouble(w, r, err)
-		return
-	}
-	redirect(w, r, "/pin")
+	s.wrong(o.trouble)
+	redirect(w, r, "/")
 }
 
-func (s *Server) load(vk [32]byte) error {
+func (s *Server) load(vk [32]byte, door *replica.Door) error {
 	c, st := s.replicaConfig()
 	rep, err := replica.Load(c, vk)
 	if err != nil {
 		return err
+	}
+	if door != nil {
+		rep.SetDoor(door)
 	}
 	s.Use(rep, st)
 	s.mu.Lock()
@@ -320,7 +351,7 @@ func (s *Server) Unlock(words string) error {
 	if err != nil {
 		return err
 	}
-	return s.load(vk)
+	return s.load(vk, nil)
 }
 
 // joinPage shows where a new device stands between its two scans.

@@ -363,6 +363,14 @@ func keptBoxes(t *testing.T, s relay.Store) {
 	if len(items) != 2 || string(items[0]) != "a" || string(items[1]) != "b" {
 		t.Errorf("got %q", items)
 	}
+	for _, set := range [][][]byte{{{0}}, nil, {[]byte("a")}, nil} { // emptied, and taken again
+		ok(t, s.SetBox(ctx, box, set, now.Add(1000*time.Hour)))
+		items, err := s.Box(ctx, box, now)
+		ok(t, err)
+		if len(items) != len(set) || len(set) > 0 && !bytes.Equal(items[0], set[0]) {
+			t.Errorf("got %q want %q", items, set)
+		}
+	}
 }
 
 func droppedBlobs(t *testing.T, s relay.Store) {

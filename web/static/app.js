@@ -1,5 +1,5 @@
 // The page around the core: it passes requests to the worker and swaps the page, covers it, and ends the worker to lock.
-// It holds no key and keeps nothing.
+// It holds no key and keeps nothing; what a passkey answers goes through it to the worker.
 "use strict";
 (() => {
   const policy = self.trustedTypes
@@ -72,6 +72,7 @@
     else { scrollTo(0, 0); app.querySelector("main")?.focus({ preventScroll: true }); }
     if (r.status === 422) app.querySelector(".card.warn[role=alert]")?.scrollIntoView({ block: "center" });
     dirty = null;
+    offer();
     const poll = app.querySelector("[data-poll]");
     if (poll) timer = setTimeout(() => go("GET", poll.dataset.poll, "", { replace: true, quiet: true }), 600);
     const auto = app.querySelector("[data-auto]");
@@ -99,6 +100,48 @@
   addEventListener("pointerdown", e => { if (unlocked && e.target.closest("form[action='/lock'] button")) held = setTimeout(() => go("POST", "/panic", "", { replace: true }), 3000); });
   for (const t of ["pointerup", "pointercancel", "pointerleave"]) addEventListener(t, () => clearTimeout(held));
 
+  // A passkey can be asked in the page only. What it makes of a question, the browser's PRF extension, is 32 bytes.
+  const hex = b => Array.from(new Uint8Array(b), x => x.toString(16).padStart(2, "0")).join("");
+  const bytes = h => Uint8Array.from(h.match(/../g) || [], x => parseInt(x, 16));
+  const name64 = b => btoa(String.fromCharCode(...b)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  const random = n => crypto.getRandomValues(new Uint8Array(n));
+  let asking = null; // while the browser shows its own window for a passkey
+
+  // offer shows what turns a passkey on where the browser has what it takes, and says so where it does not.
+  async function offer() {
+    const f = app.querySelector('form[data-passkey="new"]');
+    if (!f) return;
+    let can = !!(self.PublicKeyCredential && navigator.credentials);
+    if (can && PublicKeyCredential.getClientCapabilities) can = (await PublicKeyCredential.getClientCapabilities().catch(() => ({})))["extension:prf"] === true;
+    f.hidden = !can;
+    f.parentNode.querySelector("[data-unoffered]").hidden = can;
+  }
+
+  // answer asks one of the passkeys that are named, each with its own question.
+  async function answer(keys) {
+    const c = await navigator.credentials.get({ publicKey: {
+      challenge: random(32), userVerification: "required", timeout: 60000,
+      allowCredentials: keys.map(k => ({ type: "public-key", id: bytes(k[0]) })),
+      extensions: { prf: { evalByCredential: Object.fromEntries(keys.map(k => [name64(bytes(k[0])), { first: bytes(k[1]) }])) } },
+    } });
+    const first = c.getClientExtensionResults().prf?.results?.first;
+    if (!first) throw new Error("prf");
+    const key = hex(c.rawId);
+    return { key, ask: keys.find(k => k[0] === key)[1], answer: hex(first) };
+  }
+
+  // passkey makes one, or asks one that is there. The name in it says nothing about anybody.
+  async function passkey(f) {
+    if (f.dataset.passkey !== "new") return answer(f.dataset.passkey.trim().split(" ").map(k => k.split(":")));
+    const c = await navigator.credentials.create({ publicKey: {
+      rp: { name: "Krama" }, user: { id: random(16), name: "Krama", displayName: "Krama" }, challenge: random(32),
+      pubKeyCredParams: [{ type: "public-key", alg: -7 }, { type: "public-key", alg: -257 }], timeout: 60000,
+      authenticatorSelection: { userVerification: "required", residentKey: "preferred" }, extensions: { prf: {} },
+    } });
+    if (!c.getClientExtensionResults().prf?.enabled) throw new Error("prf");
+    return answer([[hex(c.rawId), f.elements.ask.value]]);
+  }
+
   function fields(form, submitter) {
     const d = new URLSearchParams();
     for (const [k, v] of new FormData(form, submitter)) d.append(k, v);
@@ -121,6 +164,10 @@
     if (!unlocked) return;
     hiding = true;
     cover.hidden = false;
+    if (asking) { // the window of the browser hides the page itself
+      await asking.catch(() => {});
+      if (document.visibilityState === "visible") { hiding = false; cover.hidden = true; return; }
+    }
     await saveDraft();
     await go("POST", "/cover", "", { replace: true });
     hiding = false;
@@ -155,7 +202,20 @@
     let shown = 0;
     if (f.dataset.slow && b && b.name !== "undo") shown = setTimeout(() => { busy.firstElementChild.textContent = f.dataset.slow; busy.hidden = false; }, 120);
     if (b) b.disabled = false;
-    const body = fields(f, b).toString();
+    const d = fields(f, b);
+    if (f.dataset.passkey) {
+      if (asking) return;
+      try {
+        asking = passkey(f);
+        for (const [k, v] of Object.entries(await asking)) d.set(k, v);
+      } catch {
+        clearTimeout(shown);
+        busy.hidden = true;
+        f.querySelector("[data-failed]").hidden = false;
+        return;
+      } finally { asking = null; }
+    }
+    const body = d.toString();
     if (dirty !== f) await saveDraft();
     dirty = null;
     await go("POST", f.getAttribute("action"), body, { keep: true });

@@ -1,0 +1,208 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"slices"
+	"strconv"
+
+	"krama"
+	"krama/seal"
+)
+
+// SetDoor tells the replica what its vault was opened with.
+func (r *Replica) SetDoor(d *Door) { r.mu.Lock(); defer r.mu.Unlock(); r.door = d }
+
+// Locks tells what the device's vault needs beside the words.
+func (r *Replica) Locks() Locks {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.door == nil {
+		return Locks{}
+	}
+	return r.door.Locks
+}
+
+// Relock writes the vault anew, with a fresh salt, to need what want says beside the words. Wrong words are CannotDecrypt. With
+// a pepper before or after it needs the relay, except for turning it off. Where it is cut, the vault opens as before or as
+// wanted: the relay keeps both peppers until the file is written.
+func (r *Replica) Relock(ctx context.Context, words string, want Locks) error {
+	const op = "replica.Relock"
+	r.syncing.Lock() // nobody puts the pepper of before meanwhile
+	defer r.syncing.Unlock()
+	r.mu.Lock()
+	old, vk := r.door, r.vk
+	r.mu.Unlock()
+	if old == nil {
+		return errLocked
+	}
+	p := want.Passkey
+	if p != nil && (len(p.Answer) != 32 || len(p.ID) == 0 || len(p.ID) > maxPasskeyID) {
+		return krama.E(op, krama.Invalid, "passkey")
+	}
+	if p != nil && old.Passkey != nil && p != old.Passkey { // a cut would leave one passkey's vault with the other's name
+		return krama.E(op, krama.Conflict, "there is a passkey already")
+	}
+	now, err := Knock(r.Dir, words)
+	if err != nil {
+		return err
+	}
+	if got, err := now.vault.Open(old.with); err != nil {
+		return err
+	} else if got != vk {
+		return krama.E(op, krama.Tampered, "another vault")
+	}
+
+	fresh, err := seal.NewVault(r.Rand, words, r.cost())
+	if err != nil {
+		return err
+	}
+	next := &Door{Locks: want, dir: r.Dir}
+	if p != nil {
+		next.with.PRF = p.Answer
+	}
+	if want.Field {
+		next.with.Pepper = make([]byte, 32)
+		if _, err := io.ReadFull(r.Rand, next.with.Pepper); err != nil {
+			return krama.Wrap(op, err)
+		}
+	}
+	next.vault = fresh.With(next.with)
+
+	if want.Field {
+		both := []seal.Pepper{next.pepper()}
+		if old.Field {
+			both = append(both, old.pepper())
+		}
+		if err := r.putPeppers(ctx, both...); err != nil {
+			return err
+		}
+		me, _ := r.Device()
+		box := seal.PepperBox(me)
+		if err := writeFile(r.Dir, fieldFile, append([]byte{1}, box[:]...)); err != nil {
+			return err
+		}
+	}
+	if p != nil && old.Passkey == nil {
+		if err := writeFile(r.Dir, passkeyFile, slices.Concat([]byte{1}, p.Ask[:], p.ID)); err != nil {
+			return err
+		}
+	}
+	r.SetDoor(nil) // until it is known which vault stands, neither pepper is put away
+	if err := replaceVault(r.Dir, next.vault.Seal(next.with, vk)); err != nil {
+		return err
+	}
+	r.SetDoor(next)
+	if err := EndLease(r.Dir); err != nil {
+		return err
+	}
+	if p == nil {
+		if err := r.Dir.Remove(passkeyFile); err != nil {
+			return hostError(op, err)
+		}
+	}
+	if want.Field || old.Field {
+		r.tendField(ctx) // what does not succeed now, the next sync does
+	}
+	return nil
+}
+
+// tendField keeps the relay's part of this device's key where it belongs while the device is open: the pepper of the vault
+// that stands, and that one only, also at a relay that was restored or changed; none when it was turned off. Each time the
+// relay confirms it a new lease begins.
+func (r *Replica) tendField(ctx context.Context) error {
+	r.mu.Lock()
+	d := r.door
+	r.mu.Unlock()
+	if d == nil {
+		return nil
+	}
+	if !d.Field {
+		if b, err := readFile(r.Dir, fieldFile, 17); b == nil || err != nil {
+			return err
+		}
+		if err := r.putPeppers(ctx); err != nil {
+			return notOurs(err)
+		}
+		return hostError("replica.tendField", r.Dir.Remove(fieldFile))
+	}
+	now := r.Now()
+	b, from, _, err := leaseTimes(r.Dir)
+	if err != nil || b != nil && !now.Before(from) && now.Before(from.Add(renewLease)) {
+		return err
+	}
+	err = r.putPeppers(ctx, d.pepper())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.door != d {
+		return nil
+	}
+	if err == nil {
+		return d.lease(r.Rand, now)
+	}
+	if krama.KindOf(err) == krama.NotAllowed { // this device's pepper was dropped: an admin removed it
+		return EndLease(r.Dir)
+	}
+	return notOurs(err)
+}
+
+// notOurs forgives what a relay of an earlier version says: no device may stop meeting it for that.
+func notOurs(err error) error {
+	if krama.KindOf(err) == krama.Offline {
+		return err
+	}
+	return nil
+}
+
+func (r *Replica) putPeppers(ctx context.Context, p ...seal.Pepper) error {
+	r.mu.Lock()
+	st := r.streams[krama.OrgCircle]
+	if r.dev == nil || st == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
+	payload := r.dev.PutPeppers(st.epoch.StreamID(), p...)
+	r.mu.Unlock()
+	_, err := r.streamCall(ctx, krama.OrgCircle, seal.PathPepperPut, payload)
+	return err
+}
+
+// Shut ends the lease at once: after it is locked, the device opens only when the relay is heard.
+func (r *Replica) Shut() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.door = nil // a sync under way is to begin no new one
+	return EndLease(r.Dir)
+}
+
+// droppedPeppers names the value that says for how many removed devices the relay has dropped its part.
+const droppedPeppers = ".peppers"
+
+// dropPeppers has the relay forget its part of every removed device's key, and take none again. Whether a device has one the
+// roster does not say, so it is asked for all.
+func (r *Replica) dropPeppers(ctx context.Context) error {
+	r.mu.Lock()
+	var gone [][]byte
+	for id, d := range r.roster.Devices {
+		if d.Removed != 0 {
+			gone = append(gone, bytes.Clone(id[:]))
+		}
+	}
+	n := strconv.Itoa(len(gone))
+	done := r.values[droppedPeppers] == n
+	r.mu.Unlock()
+	if done || len(gone) == 0 {
+		return nil
+	}
+	for some := range slices.Chunk(gone, 4096) {
+		err := r.controlCall(ctx, seal.PathPepperDrop, seal.Frame(some...))
+		if krama.KindOf(err) == krama.NotFound && err != nil {
+			return nil // a relay of an earlier version keeps none
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return r.SetValue(droppedPeppers, n)
+}

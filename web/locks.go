@@ -1,0 +1,247 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"io"
+	"time"
+
+	"krama"
+	"krama/replica"
+	"krama/web/http"
+)
+
+// What may lock a phone beside the words: a passkey of its browser, and a part of its key that the relay keeps.
+
+func (s *Server) lockRoutes() {
+	o := s.open
+	o.HandleFunc("GET /locks", s.locksPage)
+	o.HandleFunc("POST /locks", s.locksChange)
+	o.HandleFunc("GET /locks/words", s.locksWords)
+	o.HandleFunc("POST /locks/tap", s.locksTap)
+}
+
+// doorAt is a vault of this phone whose words were given.
+type doorAt struct {
+	*replica.Door
+	slot int
+}
+
+// opened is an open door and its key, or the sentence that says why none is.
+type opened struct {
+	door    *replica.Door
+	vk      [32]byte
+	trouble string
+}
+
+const (
+	askTime     = 20 * time.Second // for the relay's answer
+	passkeyTime = 2 * time.Minute  // for the passkey, after the words: whoever picks the phone up later needs them again
+)
+
+// openAny gives the words to every vault of this phone. What opens with what is on the phone comes first, then the words for
+// an emergency, which need neither passkey nor network, and only then is the relay asked, or a passkey.
+func (s *Server) openAny(ctx context.Context, words string) (o opened, err error) {
+	has, err := s.vaults()
+	if err != nil {
+		return o, err
+	}
+	o.trouble = "gate.wrong"
+	var asks, doors []doorAt
+	for i, dir := range s.dirs() {
+		if !has[i] {
+			continue
+		}
+		d, e := replica.Knock(dir, words)
+		if e == nil && d.Passkey != nil {
+			doors = append(doors, doorAt{d, i})
+			continue
+		}
+		if e == nil {
+			if o.vk, e = d.Open(s.Now(), nil); e == nil {
+				s.slot, o.door = i, d
+				return o, nil
+			}
+		}
+		switch krama.KindOf(e) {
+		case krama.Offline:
+			asks = append(asks, doorAt{d, i})
+		case krama.CannotDecrypt:
+		default:
+			err = e
+		}
+	}
+	for i, d := range s.dirs() { // only after wrong words: duress costs a wrong try nothing that shows
+		if has[i] && replica.IsDecoy(d, words) {
+			s.slot = i
+			replica.Destroy(d)
+			return o, errDuress
+		}
+	}
+	for _, d := range asks {
+		if s.ask(ctx, &o, d, nil) {
+			return o, nil
+		}
+	}
+	if len(doors) > 0 {
+		s.mu.Lock()
+		s.gate.doors, s.gate.given = doors, s.Now()
+		s.mu.Unlock()
+		o.trouble, err = "", nil
+	}
+	return o, err
+}
+
+// ask has the relay open one door.
+func (s *Server) ask(ctx context.Context, o *opened, d doorAt, prf []byte) bool {
+	vk, err := d.Ask(ctx, s.Config.Replica, s.Relay, prf)
+	if err == nil {
+		s.slot, o.door, o.vk = d.slot, d.Door, vk
+		return true
+	}
+	switch krama.KindOf(err) {
+	case krama.CannotDecrypt:
+		o.trouble = "gate.wrongField"
+	case krama.TooMany:
+		o.trouble = "gate.tooMany"
+	case krama.Tampered:
+		o.trouble = "gate.relayLies"
+	default:
+		o.trouble = "gate.needsRelay"
+	}
+	return false
+}
+
+// passkeys lists what the page asks the browser: the ids of passkeys and the question for each.
+func passkeys(doors []doorAt) (out string) {
+	for _, d := range doors {
+		out += hex.EncodeToString(d.Passkey.ID) + ":" + hex.EncodeToString(d.Passkey.Ask[:]) + " "
+	}
+	return out
+}
+
+// passkeyOf reads what the page brings from the browser.
+func passkeyOf(r *http.Request) *replica.Passkey {
+	f := form(r)
+	id, e1 := hex.DecodeString(f.Get("key"))
+	answer, e2 := hex.DecodeString(f.Get("answer"))
+	ask, e3 := hex.DecodeString(f.Get("ask"))
+	if e1 != nil || e2 != nil || e3 != nil || len(answer) != 32 || len(ask) != 32 {
+		return nil
+	}
+	return &replica.Passkey{ID: id, Ask: [32]byte(ask), Answer: answer}
+}
+
+// passkeyGiven tries the doors whose words were given with a passkey's answer.
+func (s *Server) passkeyGiven(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	doors, age := s.gate.doors, s.Now().Round(0).Sub(s.gate.given.Round(0))
+	s.gate.doors = nil
+	s.mu.Unlock()
+	p := passkeyOf(r)
+	if s.Replica() != nil || p == nil || age < 0 || age > passkeyTime {
+		redirect(w, r, "/")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), askTime)
+	defer cancel()
+	o := opened{trouble: "gate.wrong"}
+	for _, d := range doors {
+		if !bytes.Equal(d.Passkey.ID, p.ID) {
+			continue
+		}
+		vk, err := d.Open(s.Now(), p.Answer)
+		if err == nil {
+			s.slot, o.door, o.vk = d.slot, d.Door, vk
+			break
+		}
+		if krama.KindOf(err) == krama.Offline && s.ask(ctx, &o, d, p.Answer) {
+			break
+		}
+	}
+	s.enter(w, r, o, nil)
+}
+
+func (s *Server) locksPage(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.gate = gate{} // what was wanted and not confirmed
+	s.mu.Unlock()
+	s.locks(w, r, "")
+}
+
+func (s *Server) locks(w http.ResponseWriter, r *http.Request, trouble string) {
+	var ask [32]byte
+	if _, err := io.ReadFull(s.Rand, ask[:]); err != nil {
+		s.fail(w, r, krama.Wrap("web.locks", err))
+		return
+	}
+	s.page(w, r, 200, "locks.title", "settings", locksView(s.rep.Locks(), hex.EncodeToString(ask[:]), trouble))
+}
+
+// locksChange notes what is to be changed. The vault is written anew under the words, so they are asked for.
+func (s *Server) locksChange(w http.ResponseWriter, r *http.Request) {
+	want := s.rep.Locks()
+	switch form(r).Get("do") {
+	case "passkey":
+		if want.Passkey = passkeyOf(r); want.Passkey == nil {
+			s.locks(w, r, "locks.passkeyFailed")
+			return
+		}
+	case "passkey-off":
+		want.Passkey = nil
+	case "field":
+		want.Field = true
+	case "field-off":
+		want.Field = false
+	case "shut":
+		s.rep.Shut()
+		s.lockNow(w, r)
+		return
+	}
+	s.mu.Lock()
+	s.gate = gate{want: &want}
+	s.mu.Unlock()
+	redirect(w, r, "/locks/words")
+}
+
+func (s *Server) locksWords(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	g := s.gate
+	s.mu.Unlock()
+	if g.want == nil {
+		redirect(w, r, "/locks")
+		return
+	}
+	s.page(w, r, 200, "locks.words", "settings", locksWordsView(g, s.taps(g)))
+}
+
+func (s *Server) locksTap(w http.ResponseWriter, r *http.Request) {
+	words, done := s.tapped(r)
+	s.mu.Lock()
+	want := s.gate.want
+	s.mu.Unlock()
+	if !done || want == nil {
+		redirect(w, r, "/locks/words")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), askTime)
+	defer cancel()
+	err := s.rep.Relock(ctx, words, *want)
+	if krama.KindOf(err) == krama.CannotDecrypt {
+		s.wrong("gate.notThose")
+		redirect(w, r, "/locks/words")
+		return
+	}
+	s.mu.Lock()
+	s.gate = gate{}
+	s.mu.Unlock()
+	switch {
+	case err == nil:
+		redirect(w, r, "/locks")
+	case krama.KindOf(err) == krama.Offline:
+		s.locks(w, r, "locks.offline")
+	default:
+		s.locks(w, r, "locks.failed")
+	}
+}
