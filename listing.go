@@ -101,9 +101,10 @@ type Hours struct {
 
 // Check is somebody's word about a listing on a day. Its author is the record's; nobody's name is in it.
 type Check struct {
-	Key  ListingID `cbor:"1,keyasint"`
-	Day  Day       `cbor:"2,keyasint"`
-	Says uint8     `cbor:"3,keyasint"` // Checks
+	Key  ListingID  `cbor:"1,keyasint"`
+	Day  Day        `cbor:"2,keyasint"`
+	Says uint8      `cbor:"3,keyasint"`           // Checks
+	Seen []RecordID `cbor:"4,keyasint,omitempty"` // checks of the same day that its author knew of, so that it answers them
 }
 
 // RightsText is one of the programme's own pages about rights and law, in one language. A version replaces what it names.
@@ -246,7 +247,7 @@ func (t *RightsText) validate() error {
 }
 
 func (c *Check) validate() error {
-	if c.Key == (ListingID{}) || !plausible(c.Day) || !Known(Checks, c.Says) {
+	if c.Key == (ListingID{}) || !plausible(c.Day) || !Known(Checks, c.Says) || len(c.Seen) > 64 {
 		return E("krama.Check", Invalid, "")
 	}
 	return nil

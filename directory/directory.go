@@ -36,6 +36,7 @@ const (
 type Found struct {
 	krama.Check
 	Author krama.DeviceID
+	Record krama.RecordID
 }
 
 // Entry is a listing as folded.
@@ -96,15 +97,23 @@ func (e *Entry) last(says ...uint8) (d krama.Day) {
 	return d
 }
 
-// doubt is when somebody in the field last found it wrong, 0 if a verification has answered that.
-func (e *Entry) doubt() krama.Day {
-	if d := e.last(krama.CheckDoubt, krama.CheckChanged); d > e.last(krama.CheckTrue) {
-		return d
+// standing is the newest day of a check that says one of these and that no verification has answered: one of a later day, or of the
+// same day whose author knew of it.
+func (e *Entry) standing(says ...uint8) (d krama.Day) {
+	for _, c := range e.Checks {
+		if slices.Contains(says, c.Says) && !slices.ContainsFunc(e.Checks, func(v Found) bool {
+			return v.Says == krama.CheckTrue && (v.Day > c.Day || v.Day == c.Day && slices.Contains(v.Seen, c.Record))
+		}) {
+			d = max(d, c.Day)
+		}
 	}
-	return 0
+	return d
 }
 
-func (e *Entry) wrong() bool { return e.last(krama.CheckWrong) > e.last(krama.CheckTrue) }
+// doubt is when somebody in the field last found it wrong, 0 if a verification has answered that.
+func (e *Entry) doubt() krama.Day { return e.standing(krama.CheckDoubt, krama.CheckChanged) }
+
+func (e *Entry) wrong() bool { return e.standing(krama.CheckWrong) > 0 }
 
 // fold works out Verified: the newest day on which somebody found it true.
 func (e *Entry) fold() { e.Verified = e.last(krama.CheckTrue) }

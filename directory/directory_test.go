@@ -153,6 +153,7 @@ func TestStatus(t *testing.T) {
 		{"expired long ago", []krama.Check{{Day: today - MaxAge - grace - 1, Says: krama.CheckTrue}}, Hidden},
 		{"found wrong in the field", []krama.Check{{Day: today - 9, Says: krama.CheckTrue}, {Day: today - 1, Says: krama.CheckDoubt}}, Doubted},
 		{"and verified again", []krama.Check{{Day: today - 9, Says: krama.CheckTrue}, {Day: today - 3, Says: krama.CheckDoubt}, {Day: today - 1, Says: krama.CheckTrue}}, Fresh},
+		{"found wrong on the day it was verified", []krama.Check{{Day: today, Says: krama.CheckTrue}, {Day: today, Says: krama.CheckDoubt}}, Doubted},
 		{"found wrong by who verifies", []krama.Check{{Day: today - 9, Says: krama.CheckTrue}, {Day: today - 1, Says: krama.CheckWrong}}, Hidden},
 		{"never verified, and found wrong", []krama.Check{{Day: today - 1, Says: krama.CheckDoubt}}, Hidden},
 	} {

@@ -32,7 +32,7 @@ func (f *Fold) Take(rec *krama.Record, author krama.DeviceID) {
 	case rec.Guarded != nil:
 		put(f.guarded, rec.Guarded.Key, rec.ID, rec.Guarded)
 	case rec.Check != nil:
-		put(f.checks, rec.Check.Key, rec.ID, Found{*rec.Check, author})
+		put(f.checks, rec.Check.Key, rec.ID, Found{*rec.Check, author, rec.ID})
 	}
 }
 
@@ -75,7 +75,7 @@ func (f *Fold) Entries() (out []*Entry) {
 			if a.Says != b.Says {
 				return int(a.Says) - int(b.Says)
 			}
-			return bytes.Compare(a.Author[:], b.Author[:])
+			return bytes.Compare(a.Record[:], b.Record[:])
 		})
 		e.fold()
 	}

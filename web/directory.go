@@ -115,7 +115,13 @@ func (s *Server) listingCheck(w http.ResponseWriter, r *http.Request) {
 	if s.Host == Phone {
 		says = uint64(krama.CheckDoubt)
 	}
-	if err := s.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Check: &krama.Check{Key: e.Key, Day: s.today(), Says: uint8(says)}}); err != nil {
+	check := &krama.Check{Key: e.Key, Day: s.today(), Says: uint8(says)}
+	for _, c := range e.Checks {
+		if c.Day == check.Day && len(check.Seen) < 64 {
+			check.Seen = append(check.Seen, c.Record)
+		}
+	}
+	if err := s.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Check: check}); err != nil {
 		s.fail(w, r, err)
 		return
 	}
