@@ -14,7 +14,7 @@ import (
 )
 
 func fakeBuilt(core string) fstest.MapFS {
-	return fstest.MapFS{"built/wasm_exec.js": {Data: []byte("exec")}, "built/krama.wasm.br": {Data: compress([]byte(core))}}
+	return fstest.MapFS{"built/wasm_exec.js": {Data: []byte("exec")}, "built/krama.wasm.br": {Data: compress([]byte(core))}, "built/report.wasm.br": {Data: compress([]byte("report"))}}
 }
 
 // TestProgram checks that a release covers everything a phone is served, as it is served.
