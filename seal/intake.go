@@ -138,6 +138,11 @@ func OpenReport(k *IntakeKeys, site [16]byte, sealed []byte) (*Reported, error) 
 	if err != nil {
 		return nil, krama.E(op, krama.CannotDecrypt, "")
 	}
+	return parseReport(pt)
+}
+
+// parseReport reads what a report's seal held.
+func parseReport(pt []byte) (*Reported, error) {
 	body, err := unpad(pt)
 	if err != nil {
 		return nil, err
@@ -147,7 +152,7 @@ func OpenReport(k *IntakeKeys, site [16]byte, sealed []byte) (*Reported, error) 
 		return nil, err
 	}
 	if len(it[5]) > krama.MaxReport {
-		return nil, krama.E(op, krama.TooLarge, "")
+		return nil, krama.E("seal.OpenReport", krama.TooLarge, "")
 	}
 	return &Reported{Message{it[3][0], binary.BigEndian.Uint16(it[4]), string(it[5])}, [16]byte(it[1]), [32]byte(it[2]), it[0]}, nil
 }
@@ -195,6 +200,11 @@ func OpenReply(r *Receipt, site [16]byte, sigs []ed25519.PublicKey, sealed []byt
 	if err != nil {
 		return nil, krama.E(op, krama.CannotDecrypt, "")
 	}
+	return parseReply(pt, r.Mailbox, site, sigs)
+}
+
+// parseReply reads what an answer's seal held and checks its signature.
+func parseReply(pt []byte, mailbox, site [16]byte, sigs []ed25519.PublicKey) (*Reply, error) {
 	b, err := unpad(pt)
 	if err != nil {
 		return nil, err
@@ -208,11 +218,11 @@ func OpenReply(r *Receipt, site [16]byte, sigs []ed25519.PublicKey, sealed []byt
 		return nil, err
 	}
 	for _, s := range sigs {
-		if len(s) == ed25519.PublicKeySize && ed25519.Verify(s, replyMessage(site, r.Mailbox, outer[0]), outer[1]) {
+		if len(s) == ed25519.PublicKeySize && ed25519.Verify(s, replyMessage(site, mailbox, outer[0]), outer[1]) {
 			return &Reply{krama.Day(binary.BigEndian.Uint32(it[0])), string(it[1])}, nil
 		}
 	}
-	return nil, krama.E(op, krama.Tampered, "nobody of the programme signed it")
+	return nil, krama.E("seal.OpenReply", krama.Tampered, "nobody of the programme signed it")
 }
 
 // NewReceipt draws the 20 digits of a receipt: 19 random ones and Damm's check digit, which finds every single wrong digit and

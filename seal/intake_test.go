@@ -151,18 +151,25 @@ func TestWork(t *testing.T) {
 	}
 }
 
-func FuzzOpenReply(f *testing.F) {
+func FuzzReply(f *testing.F) {
 	x := newIntake(f)
-	item, _ := SealReply(x.receipt.KEM.PublicKey().Bytes(), [32]byte{}, x.site, x.receipt.Mailbox, x.keys.Sig, 1, "a")
-	f.Add(item[32:])
-	f.Fuzz(func(t *testing.T, b []byte) { OpenReply(x.receipt, x.site, nil, b) })
+	b, _ := pad(Frame(Frame(u32(1), []byte("a")), make([]byte, 64)), replyPlain)
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if r, err := parseReply(b, x.receipt.Mailbox, x.site, []ed25519.PublicKey{x.keys.Sig.Public().(ed25519.PublicKey)}); err == nil {
+			t.Fatalf("nobody signed %+v", r)
+		}
+	})
 }
 
-func FuzzOpenReport(f *testing.F) {
-	x := newIntake(f)
-	w, _ := SealReport(x.keys.KEM.PublicKey().Bytes(), x.site, x.keys.ID(), x.receipt, Message{Text: "a"})
-	f.Add(w)
-	f.Fuzz(func(t *testing.T, b []byte) { OpenReport(x.keys, x.site, b) })
+func FuzzReport(f *testing.F) {
+	b, _ := pad(Frame(make([]byte, 1216), make([]byte, 16), make([]byte, 32), []byte{1}, []byte{0, 1}, []byte("text")), reportClasses[0])
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if r, err := parseReport(b); err == nil && (len(r.KEM) != 1216 || len(r.Text) > krama.MaxReport) {
+			t.Fatalf("read %+v", r)
+		}
+	})
 }
 
 func FuzzUnpad(f *testing.F) {
