@@ -2,7 +2,8 @@ package krama
 
 import "io"
 
-// ThreadID names a conversation with somebody who reported: the mailbox that only her receipt opens.
+// ThreadID names a conversation with somebody who reported, in one circle: a hash of her keys, so that who knows her mailbox alone,
+// as the relay does, cannot write in her name.
 type ThreadID [16]byte
 
 // Intake is the secret of one intake for about a month: whoever has it reads what was reported to it. It is written under a
@@ -15,15 +16,16 @@ type Intake struct {
 
 // Report is one message of somebody who reported, or one part of a long one. Nobody knows who she is, and nothing asks.
 type Report struct {
-	Thread ThreadID `cbor:"1,keyasint"`
-	Auth   [32]byte `cbor:"2,keyasint"`           // the key that fetches answers
-	KEM    []byte   `cbor:"3,keyasint,omitempty"` // the key that answers are sealed to; in the first part only
-	Intake [16]byte `cbor:"4,keyasint"`
-	Day    Day      `cbor:"5,keyasint"` // when the relay had it
-	Topic  uint8    `cbor:"6,keyasint"` // ReportTopics
-	Part   uint8    `cbor:"7,keyasint,omitempty"`
-	Text   string   `cbor:"8,keyasint"`
-	Place  uint16   `cbor:"9,keyasint,omitempty"` // district, if she said it
+	Thread  ThreadID `cbor:"1,keyasint"`
+	Auth    [32]byte `cbor:"2,keyasint"`           // the key that fetches answers
+	KEM     []byte   `cbor:"3,keyasint,omitempty"` // the key that answers are sealed to; in the first part only
+	Intake  [16]byte `cbor:"4,keyasint"`
+	Day     Day      `cbor:"5,keyasint"` // when the relay had it
+	Topic   uint8    `cbor:"6,keyasint"` // ReportTopics
+	Part    uint8    `cbor:"7,keyasint,omitempty"`
+	Text    string   `cbor:"8,keyasint"`
+	Place   uint16   `cbor:"9,keyasint,omitempty"` // district, if she said it
+	Mailbox [16]byte `cbor:"10,keyasint"`          // where answers go
 }
 
 // Act is what staff did about a thread.
@@ -34,6 +36,7 @@ type Act struct {
 	Member   MemberID   `cbor:"4,keyasint,omitempty"` // to whom it was assigned
 	Text     string     `cbor:"5,keyasint,omitempty"` // the answer
 	Incident RecordID   `cbor:"6,keyasint,omitempty"`
+	Messages uint16     `cbor:"7,keyasint,omitempty"` // of hers that its author had before her; 0 where not told
 }
 
 // Incident is something that was done to somebody, kept with her consent, in the safeguarding circle. It names nobody and no

@@ -53,6 +53,7 @@ type Thread struct {
 	Auth     [32]byte
 	KEM      []byte
 	Intake   [16]byte
+	Mailbox  [16]byte
 	Subjects []krama.SubjectID // whose records it is made of; the first is written under
 	Messages []Message
 	Acts     []Act
@@ -106,16 +107,19 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 			d.intakes[rec.ID] = Intake{*rec.Intake, k, subject, rec.ID}
 		}
 	case rec.Report != nil:
-		if intake && !d.seen[rec.ID] {
-			d.seen[rec.ID] = true
-			d.report(k, subject, rec.Report)
+		if intake {
+			d.report(k, subject, rec.ID, rec.Report)
 		}
 	case rec.Act != nil:
 		if intake && !d.seen[rec.ID] {
 			d.seen[rec.ID] = true
 			for _, id := range rec.Act.Threads {
 				if t := d.thread(id); t != nil {
-					t.Acts = append(t.Acts, Act{*rec.Act, rec.ID, author, len(t.Messages)})
+					after := len(t.Messages)
+					if n := int(rec.Act.Messages); n > 0 {
+						after = n // what came meanwhile on another desk is not answered by it
+					}
+					t.Acts = append(t.Acts, Act{*rec.Act, rec.ID, author, after})
 				}
 			}
 		}
@@ -151,14 +155,24 @@ func (d *door) thread(id krama.ThreadID) *Thread {
 	return t
 }
 
-func (d *door) report(k krama.CircleKind, subject krama.SubjectID, r *krama.Report) {
+func (d *door) report(k krama.CircleKind, subject krama.SubjectID, id krama.RecordID, r *krama.Report) {
 	t := d.thread(r.Thread)
-	t.Circle = k
-	if len(r.KEM) > 0 {
-		t.KEM, t.Auth, t.Intake = r.KEM, r.Auth, r.Intake
+	if len(t.Messages) > 0 && t.Circle != k {
+		return // a thread is of one circle: its id says which
 	}
+	t.Circle = k
 	if !slices.Contains(t.Subjects, subject) {
-		t.Subjects = append(t.Subjects, subject)
+		t.Subjects = append(t.Subjects, subject) // of two desks that took it in at once, too: both are erased with it
+	}
+	if d.seen[id] {
+		return
+	}
+	d.seen[id] = true
+	if len(r.KEM) > 0 {
+		if t.KEM == nil {
+			t.KEM, t.Auth, t.Mailbox = r.KEM, r.Auth, r.Mailbox
+		}
+		t.Intake = r.Intake // the newest: its keys answer
 	}
 	if n := len(t.Messages); r.Part > 0 && n > 0 {
 		t.Messages[n-1].Text += r.Text
@@ -262,7 +276,7 @@ const (
 func (t *Thread) State() uint8 {
 	state := ThreadNew
 	for _, a := range t.Acts {
-		fresh := a.After == len(t.Messages)
+		fresh := a.After >= len(t.Messages)
 		switch {
 		case a.What == krama.ActAside && fresh:
 			state = ThreadAside
@@ -310,6 +324,13 @@ func (s *State) Threads() (out []*Thread) {
 		return cmp.Or(-cmp.Compare(a.Last(), b.Last()), slices.Compare(a.ID[:], b.ID[:]))
 	})
 	return out
+}
+
+// Took reports whether a report's record is here already.
+func (s *State) Took(id krama.RecordID) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.seen[id]
 }
 
 // Thread returns one conversation, or nil.

@@ -62,6 +62,7 @@ func (e *Entry) Expires() krama.Day {
 
 // Status of the entry on a day. A verification from the future is none: clocks are wrong, and a listing must not live longer for it.
 func (e *Entry) Status(today krama.Day) Status {
+	e = e.at(today)
 	if e.Closed || !e.Public {
 		return Hidden
 	}
@@ -85,6 +86,19 @@ func statusOf(verified, doubt krama.Day, wrong bool, today krama.Day) Status {
 		return Doubted
 	}
 	return Fresh
+}
+
+// at is the entry without checks from the future, where there are any: a clock that was a year ahead must not answer every doubt until
+// then.
+func (e *Entry) at(today krama.Day) *Entry {
+	ahead := func(c Found) bool { return c.Day > today+1 }
+	if !slices.ContainsFunc(e.Checks, ahead) {
+		return e
+	}
+	c := *e
+	c.Checks = slices.DeleteFunc(slices.Clone(e.Checks), ahead)
+	c.fold()
+	return &c
 }
 
 // last is the newest day of a check that says one of these.
@@ -136,7 +150,7 @@ func Due(all []*Entry, today krama.Day) (out []*Entry) {
 		return 0
 	}
 	for _, e := range all {
-		if rank(e) > 0 {
+		if e = e.at(today); rank(e) > 0 {
 			out = append(out, e)
 		}
 	}
@@ -159,6 +173,7 @@ func (v *View) Tier() krama.Tier { return v.tier }
 
 // For cuts the entry down to what a tier may see on a day. The public sees nothing of a hidden listing.
 func (e *Entry) For(t krama.Tier, today krama.Day) (View, bool) {
+	e = e.at(today)
 	st := e.Status(today)
 	if t == krama.TierPublic && st == Hidden {
 		return View{}, false

@@ -148,6 +148,7 @@ func TestStatus(t *testing.T) {
 		{"nobody verified it", nil, Unverified},
 		{"verified today", []krama.Check{{Day: today, Says: krama.CheckTrue}}, Fresh},
 		{"verified by a clock a year ahead", []krama.Check{{Day: today + 365, Says: krama.CheckTrue}}, Unverified},
+		{"wrong, and true by a clock a year ahead", []krama.Check{{Day: today - 9, Says: krama.CheckTrue}, {Day: today - 1, Says: krama.CheckWrong}, {Day: today + 365, Says: krama.CheckTrue}}, Hidden},
 		{"its last day", []krama.Check{{Day: today - MaxAge, Says: krama.CheckTrue}}, Fresh},
 		{"expired", []krama.Check{{Day: today - MaxAge - 1, Says: krama.CheckTrue}}, Stale},
 		{"expired long ago", []krama.Check{{Day: today - MaxAge - grace - 1, Says: krama.CheckTrue}}, Hidden},

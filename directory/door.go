@@ -53,6 +53,7 @@ const MaxDoor = 1 << 20
 func NewDoor(entries []*Entry, today krama.Day, site [16]byte) *Door {
 	d := &Door{Version: 1, Made: today, Site: site}
 	for _, e := range entries {
+		e = e.at(today)
 		if v, ok := e.For(krama.TierPublic, today); ok {
 			d.Listings = append(d.Listings, Shown{v.Listing, e.Verified, e.doubt()})
 		}
@@ -120,7 +121,7 @@ func (d *Door) Offered(today krama.Day) (out []Intake) {
 		}
 		if i := slices.IndexFunc(out, func(o Intake) bool { return o.Circle == in.Circle }); i < 0 {
 			out = append(out, in)
-		} else if out[i].From < in.From {
+		} else if out[i].From < in.From || out[i].From == in.From && out[i].Until < in.Until {
 			out[i] = in
 		}
 	}

@@ -38,6 +38,15 @@ func (s *seen) add(nonce [16]byte, at time.Time) (fresh, room bool) {
 	return true, true
 }
 
+// has reports whether a nonce was added, and adds none.
+func (s *seen) has(nonce [16]byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, now := s.now[nonce]
+	_, old := s.old[nonce]
+	return now || old
+}
+
 // rates is a token bucket per principal, in memory only.
 type rates struct {
 	mu      sync.Mutex

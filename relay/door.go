@@ -22,7 +22,11 @@ const (
 	intakesMax    = 64
 	reportRate    = 10_000.0 / 3600 // reports a second, over all
 	reportBurst   = 200
+	tryRate       = 50 // checks of proofs a second, over all
+	tryBurst      = 500
 	reportsKept   = 20_000 // of one intake
+	intakeRate    = 20     // readings of intakes a second, over all: anybody can make such keys
+	intakeBurst   = 200
 	replyRate     = 20
 	replyBurst    = 200
 	slipRate      = 0.5
@@ -37,6 +41,8 @@ var (
 	bucketReports = [16]byte{2}
 	bucketReplies = [16]byte{3}
 	bucketSlips   = [16]byte{4}
+	bucketTries   = [16]byte{5}
+	bucketIntakes = [16]byte{6}
 )
 
 // work remembers proofs of work that were spent, and lets a few be checked at a time: each takes a mebibyte and a millisecond.
@@ -87,25 +93,28 @@ func (r *Relay) report(req *http.Request, body []byte) ([]byte, error) {
 	if day < today-1 || day > today+1 {
 		return nil, errRefused // the caller's clock is wrong: the answer carries the time
 	}
-	if !r.rates.take(bucketReports, now, reportRate, reportBurst) {
+	if !r.rates.take(bucketTries, now, tryRate, tryBurst) {
 		return nil, krama.E("relay", krama.TooMany, "")
 	}
-	// A proof is spent with the report it came with, so that the same report can be sent again when an answer was lost.
-	sum := sha256.Sum256(it[3])
-	once := sha256.Sum256(append(sum[:], it[4]...))
 	r.work.turn.Lock()
 	ok := seal.Worked([16]byte(it[0]), day, [seal.WorkSize]byte(it[3]))
 	r.work.turn.Unlock()
 	if !ok {
 		return nil, errRefused
 	}
-	if first, _ := r.work.spent.add([16]byte(once[:16]), now); first {
-		fresh, room := r.work.spent.add([16]byte(sum[:16]), now)
-		if !room {
+	// A proof is spent with the report it came with, so that the same report can be sent again when an answer was lost.
+	sum := sha256.Sum256(it[3])
+	once := sha256.Sum256(append(sum[:], it[4]...))
+	if !r.work.spent.has([16]byte(once[:16])) {
+		if !r.rates.take(bucketReports, now, reportRate, reportBurst) {
 			return nil, krama.E("relay", krama.TooMany, "")
 		}
+		fresh, room := r.work.spent.add([16]byte(sum[:16]), now)
 		if !fresh {
 			return nil, errRefused
+		}
+		if _, more := r.work.spent.add([16]byte(once[:16]), now); !room || !more {
+			return nil, krama.E("relay", krama.TooMany, "")
 		}
 	}
 	return nil, r.store.PutReport(req.Context(), [16]byte(it[1]), today, it[4], reportsKept)
@@ -156,24 +165,33 @@ func (r *Relay) noise(box [16]byte) []byte {
 }
 
 // intake admits a call signed with an intake's access key, which its id commits to.
-func (r *Relay) intake(req *http.Request, call *seal.Call) ([]byte, error) {
-	it, err := seal.ParseItems(call.Payload, ed25519.PublicKeySize, 8)
-	if err != nil {
-		return nil, err
+func (r *Relay) intake(req *http.Request, call *seal.Call) (at int64, ids [][32]byte, err error) {
+	it, err := seal.ParseItems(call.Payload, ed25519.PublicKeySize, 8, -1)
+	if err != nil || len(it[2])%32 != 0 || len(it[2]) > 32*dropMax {
+		return 0, nil, krama.E("relay", krama.Invalid, "intake")
 	}
 	if seal.IntakeID(it[0]) != call.Principal {
-		return nil, errRefused
+		return 0, nil, errRefused
 	}
-	return it[1], r.admit(call, it[0], req.URL.Path, 20, 200)
+	if !r.rates.take(bucketIntakes, r.now(), intakeRate, intakeBurst) {
+		return 0, nil, krama.E("relay", krama.TooMany, "")
+	}
+	for b := it[2]; len(b) > 0; b = b[32:] {
+		ids = append(ids, [32]byte(b))
+	}
+	return int64(binary.BigEndian.Uint64(it[1]) >> 1), ids, r.admit(call, it[0], req.URL.Path, intakeRate, intakeBurst)
 }
+
+// dropMax is how many reports one call forgets by name.
+const dropMax = 2000
 
 // reports gives an intake's reports after one: how many there are, then number, day and bytes of each that fits.
 func (r *Relay) reports(req *http.Request, call *seal.Call) ([]byte, error) {
-	after, err := r.intake(req, call)
+	after, _, err := r.intake(req, call)
 	if err != nil {
 		return nil, err
 	}
-	list, waiting, err := r.store.Reports(req.Context(), call.Principal, int64(binary.BigEndian.Uint64(after)>>1), reportsAnswer)
+	list, waiting, err := r.store.Reports(req.Context(), call.Principal, after, reportsAnswer)
 	if err != nil {
 		return nil, err
 	}
@@ -184,12 +202,14 @@ func (r *Relay) reports(req *http.Request, call *seal.Call) ([]byte, error) {
 	return seal.Frame(out...), nil
 }
 
+// reported forgets reports by the hashes of their bytes, and those up to a number: a relay that was restored counts anew, so what a
+// desk has taken in is named and not counted.
 func (r *Relay) reported(req *http.Request, call *seal.Call) ([]byte, error) {
-	upTo, err := r.intake(req, call)
+	upTo, ids, err := r.intake(req, call)
 	if err != nil {
 		return nil, err
 	}
-	return nil, r.store.DropReports(req.Context(), call.Principal, int64(binary.BigEndian.Uint64(upTo)>>1))
+	return nil, r.store.DropReports(req.Context(), call.Principal, upTo, ids)
 }
 
 // AnswerSlip keeps what a service says of a slip: accepted, done, could not. Any code that is well made is taken, the relay does

@@ -95,6 +95,9 @@ func TestReport(t *testing.T) {
 	for seal.Worked(g.site, today, bad) {
 		bad[0]++
 	}
+	if two := g.sealed("two"); g.report(today, proof, g.keys.ID(), two) == 200 || g.report(today, proof, g.keys.ID(), two) == 200 {
+		t.Error("a spent proof is taken at the second try")
+	}
 	for name, got := range map[string]int{
 		"a spent proof":     g.report(today, proof, g.keys.ID(), g.sealed("two")),
 		"no proof":          g.report(today, bad, g.keys.ID(), g.sealed("two")),
@@ -110,7 +113,7 @@ func TestReport(t *testing.T) {
 		}
 	}
 	list := func(key ed25519.PrivateKey, id [16]byte) (int, []byte) {
-		call, _ := seal.NewCall(rand.Reader, key, seal.PathReports, id, uint64(g.now.UnixMilli()), seal.Frame(key.Public().(ed25519.PublicKey), make([]byte, 8)))
+		call, _ := seal.NewCall(rand.Reader, key, seal.PathReports, id, uint64(g.now.UnixMilli()), seal.Frame(key.Public().(ed25519.PublicKey), make([]byte, 8), nil))
 		w := g.post(seal.PathReports, call)
 		return w.Code, w.Body.Bytes()
 	}
@@ -123,7 +126,7 @@ func TestReport(t *testing.T) {
 	if code, _ := list(stranger, g.keys.ID()); code == 200 {
 		t.Error("a stranger lists reports")
 	}
-	call, _ := seal.NewCall(rand.Reader, g.keys.Access, seal.PathReported, g.keys.ID(), uint64(g.now.UnixMilli()), seal.Frame(g.keys.Access.Public().(ed25519.PublicKey), it[1]))
+	call, _ := seal.NewCall(rand.Reader, g.keys.Access, seal.PathReported, g.keys.ID(), uint64(g.now.UnixMilli()), seal.Frame(g.keys.Access.Public().(ed25519.PublicKey), it[1], nil))
 	if w := g.post(seal.PathReported, call); w.Code != 200 {
 		t.Errorf("drop: %d", w.Code)
 	}

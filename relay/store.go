@@ -128,6 +128,6 @@ type Reports interface {
 	// Reports returns an intake's reports after one, oldest first, at most max bytes but at least one if there is one, and how many
 	// there are behind it in all.
 	Reports(ctx context.Context, intake [16]byte, after int64, max int) (list []Report, waiting int, err error)
-	// DropReports forgets an intake's reports up to and with one.
-	DropReports(ctx context.Context, intake [16]byte, upTo int64) error
+	// DropReports forgets an intake's reports up to and with one, and those whose bytes have one of the SHA-256 sums.
+	DropReports(ctx context.Context, intake [16]byte, upTo int64, sums [][32]byte) error
 }

@@ -56,15 +56,19 @@ func (r *Replica) FetchReports(ctx context.Context, keys *seal.IntakeKeys, after
 	return list, int(min(binary.BigEndian.Uint64(it[0]), 1<<30)), nil
 }
 
-// DropReports has the relay forget what was reported to an intake up to and with K.
-func (r *Replica) DropReports(ctx context.Context, keys *seal.IntakeKeys, upTo int64) error {
-	_, err := r.intakeCall(ctx, keys, seal.PathReported, upTo)
+// DropReports has the relay forget reports of an intake: up to and with K, and those whose sealed bytes have one of the sums.
+func (r *Replica) DropReports(ctx context.Context, keys *seal.IntakeKeys, upTo int64, sums ...[32]byte) error {
+	_, err := r.intakeCall(ctx, keys, seal.PathReported, upTo, sums...)
 	return krama.Wrap("replica.DropReports", err)
 }
 
-func (r *Replica) intakeCall(ctx context.Context, keys *seal.IntakeKeys, path string, k int64) ([]byte, error) {
+func (r *Replica) intakeCall(ctx context.Context, keys *seal.IntakeKeys, path string, k int64, sums ...[32]byte) ([]byte, error) {
 	pub := keys.Access.Public().(ed25519.PublicKey)
-	return r.call(ctx, keys.Access, path, keys.ID(), seal.Frame(pub, binary.BigEndian.AppendUint64(nil, uint64(k)<<1)))
+	var named []byte
+	for _, s := range sums {
+		named = append(named, s[:]...)
+	}
+	return r.call(ctx, keys.Access, path, keys.ID(), seal.Frame(pub, binary.BigEndian.AppendUint64(nil, uint64(k)<<1), named))
 }
 
 // Reply puts a sealed answer into a reporter's mailbox.

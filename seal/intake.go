@@ -70,7 +70,7 @@ type Reported struct {
 }
 
 // Sizes of a report's plaintext. A report is padded to one of them; the relay sees which.
-var reportClasses = [...]int{4 << 10, 64 << 10, 1 << 20}
+var reportClasses = [...]int{4 << 10, 64 << 10}
 
 // hpkeOverhead is what X-Wing and the AEAD add.
 const hpkeOverhead = 1120 + 16

@@ -55,20 +55,21 @@ const doorKey = "door"
 func (s *Server) tendDoor(ctx context.Context, rep *replica.Replica, st *casework.State) error {
 	var errs []error
 	if rep.Value(doorKey) != "" {
-		errs = append(errs, s.tendIntakes(rep, st))
+		drew, err := s.tendIntakes(rep, st)
+		errs = append(errs, err)
+		if !drew && err == nil { // keys drawn now are published after colleagues have them: at the next meeting
+			errs = append(errs, s.publish(ctx, rep, st, false))
+		}
 	}
-	errs = append(errs, s.fetchReports(ctx, rep, st), s.fetchSlips(ctx, rep, st))
-	if rep.Value(doorKey) != "" {
-		errs = append(errs, s.publish(ctx, rep, st, false))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.fetchReports(ctx, rep, st), s.fetchSlips(ctx, rep, st))...)
 }
 
 // tendIntakes draws the next month's keys where they are due and destroys those whose time is over. Only where this desk's clock
-// is near the relay's: a clock a year ahead would destroy keys that reports wait for.
-func (s *Server) tendIntakes(rep *replica.Replica, st *casework.State) error {
+// is near the relay's: a clock a year ahead would destroy keys that reports wait for. New keys are also drawn when the circle's were
+// changed: somebody who left must not read what is reported next.
+func (s *Server) tendIntakes(rep *replica.Replica, st *casework.State) (drew bool, err error) {
 	if d := rep.ClockError(); d > clockTrust || d < -clockTrust {
-		return nil
+		return false, nil
 	}
 	today := krama.DayOf(s.Now())
 	until := map[krama.CircleKind]krama.Day{}
@@ -76,31 +77,51 @@ func (s *Server) tendIntakes(rep *replica.Replica, st *casework.State) error {
 		until[in.Circle] = max(until[in.Circle], in.Until)
 		if in.Until+intakeKeep < today {
 			if err := rep.Shred(in.Circle, in.Subject, replica.ShredExpired); err != nil && krama.KindOf(err) != krama.NotAllowed {
-				return err
+				return drew, err
 			}
 		}
 	}
 	for _, k := range intakeCircles {
-		if _, holds := rep.Kinds()[k]; !holds || until[k] > today+intakeBefore {
+		c, holds := rep.Kinds()[k]
+		if !holds {
+			continue
+		}
+		var epoch string
+		rep.Roster(func(ro *seal.Roster) {
+			if e := ro.Latest(c); e != nil {
+				epoch = strconv.FormatUint(uint64(e.Epoch), 10)
+			}
+		})
+		key := "intake.epoch." + itoa(int(k))
+		changed := rep.Value(key) != "" && rep.Value(key) != epoch
+		if !changed && until[k] > today+intakeBefore {
 			continue
 		}
 		in := &krama.Intake{From: max(today, until[k]+1), Until: max(today, until[k]) + intakeDays}
+		if changed {
+			in.From, in.Until = today, min(today+60, max(today+intakeDays, until[k]+1)) // the later end is offered of two that begin on one day
+		}
 		if _, err := io.ReadFull(s.Rand, in.Seed[:]); err != nil {
-			return err
+			return drew, err
 		}
 		who, err := rep.NewSubject()
 		if err != nil {
-			return err
+			return drew, err
 		}
 		id, err := rep.NewRecord()
 		if err != nil {
-			return err
+			return drew, err
 		}
-		if err := rep.Write(k, who, &krama.Record{ID: id, Intake: in}); err != nil && krama.KindOf(err) != krama.NotAllowed {
-			return err
+		if err := rep.Write(k, who, &krama.Record{ID: id, Intake: in}); err == nil {
+			drew = true
+		} else if krama.KindOf(err) != krama.NotAllowed {
+			return drew, err
+		}
+		if err := rep.SetValue(key, epoch); err != nil {
+			return drew, err
 		}
 	}
-	return nil
+	return drew, nil
 }
 
 // makeDoor is what would be published now. A desk that does not hold an intake's circle keeps what was published of it.
@@ -132,14 +153,19 @@ func (s *Server) publish(ctx context.Context, rep *replica.Replica, st *casework
 	if _, roles := rep.Device(); roles&krama.RoleAdmin == 0 {
 		return nil
 	}
-	if rep.Status().Unsent > 0 && !now {
-		return nil // an intake that colleagues do not know yet must not take reports
+	for _, k := range intakeCircles { // what this desk does not hold it would take away from the others
+		if _, holds := rep.Kinds()[k]; !holds {
+			if now {
+				return krama.E("web.publish", krama.NotAllowed, "this desk does not hold both intakes' circles")
+			}
+			return nil
+		}
 	}
 	d, ids, err := s.makeDoor(rep, st)
 	if err != nil {
 		return err
 	}
-	if len(d.Intakes) == 1 {
+	if len(d.Offered(d.Made)) < len(intakeCircles) {
 		d.Intakes, ids = nil, nil // never only one to choose from
 	}
 	made := d.Made
@@ -193,7 +219,7 @@ func (s *Server) doorOpen(w http.ResponseWriter, r *http.Request) {
 func (s *Server) OpenDoor(ctx context.Context) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
-	if err := s.tendIntakes(s.rep, s.state); err != nil {
+	if _, err := s.tendIntakes(s.rep, s.state); err != nil {
 		return err
 	}
 	if err := s.rep.Sync(ctx, nil); err != nil { // colleagues must hold the intakes' keys before anybody is offered them
@@ -206,9 +232,12 @@ func (s *Server) OpenDoor(ctx context.Context) error {
 func (s *Server) Tend(ctx context.Context) error { return s.maintain(ctx, s.rep) }
 
 // fetchBatch bounds what one sync fetches of one intake: a flood costs the office a few megabytes and no more.
-const fetchBatch = 300
+const (
+	fetchBatch = 300
+	fetchBytes = 4 << 20
+)
 
-// fetchedKey names the value that says up to where an intake's reports are kept here, and how many wait at the relay.
+// fetchedKey names the value that says which of an intake's reports the relay may forget, and how many wait there.
 func fetchedKey(id [16]byte) string { return "reports." + hex.EncodeToString(id[:4]) }
 
 // fetchReports takes in what was reported. A report is kept here, then sent to colleagues, and only then forgotten by the relay.
@@ -218,39 +247,43 @@ func (s *Server) fetchReports(ctx context.Context, rep *replica.Replica, st *cas
 		if err != nil {
 			return err
 		}
+		// The value: what waits at the relay beyond this, then the sums of what is kept here and not yet forgotten there.
 		key := fetchedKey(keys.ID())
-		after, _ := strconv.ParseInt(strings.SplitN(rep.Value(key)+" ", " ", 2)[0], 10, 64)
-		if after > 0 && rep.Status().Unsent == 0 {
-			if err := rep.DropReports(ctx, keys, after); err != nil {
+		had := strings.Fields(rep.Value(key))
+		if len(had) > 1 {
+			if rep.Status().Unsent > 0 {
+				continue // not with colleagues yet
+			}
+			var sums [][32]byte
+			for _, h := range had[1:] {
+				if b, err := hex.DecodeString(h); err == nil && len(b) == 32 {
+					sums = append(sums, [32]byte(b))
+				}
+			}
+			if err := rep.DropReports(ctx, keys, 0, sums...); err != nil {
 				return err
 			}
 		}
-		waiting, taken := 0, 0
-		for taken < fetchBatch {
-			list, n, err := rep.FetchReports(ctx, keys, after)
+		mark, size, after := []string{"0"}, 0, int64(0)
+		for len(mark) <= fetchBatch && size < fetchBytes {
+			list, waiting, err := rep.FetchReports(ctx, keys, after)
 			if err != nil {
 				return err
 			}
-			waiting = n
-			if len(list) == 0 {
-				break
-			}
-			for _, x := range list[:min(len(list), fetchBatch-taken)] {
+			for _, x := range list[:min(len(list), fetchBatch+1-len(mark))] {
 				if err := s.takeReport(rep, st, in, keys, x); err != nil {
 					return err
 				}
-				after = x.K
-				taken++
-				waiting--
+				sum := sha256.Sum256(x.Sealed)
+				mark = append(mark, hex.EncodeToString(sum[:]))
+				after, size, waiting = x.K, size+len(x.Sealed), waiting-1
 			}
-		}
-		if taken > 0 || waiting > 0 || strings.HasSuffix(rep.Value(key), "+") {
-			mark := strconv.FormatInt(after, 10) + " " + strconv.Itoa(waiting)
-			if waiting > 0 {
-				mark += " +"
-			}
-			if err := rep.SetValue(key, mark); err != nil {
+			mark[0] = strconv.Itoa(max(0, waiting))
+			if err := rep.SetValue(key, strings.Join(mark, " ")); err != nil {
 				return err
+			}
+			if len(list) == 0 || waiting <= 0 {
+				break
 			}
 		}
 	}
@@ -267,7 +300,8 @@ func (s *Server) takeReport(rep *replica.Replica, st *casework.State, in casewor
 	if !krama.Known(krama.ReportTopics, topic) {
 		topic = krama.ReportTopics[0].Code
 	}
-	id := krama.ThreadID(m.Mailbox)
+	h := seal.Hash("thread", []byte{byte(in.Circle)}, m.KEM, m.Auth[:], m.Mailbox[:])
+	id := krama.ThreadID(h[:16])
 	var who krama.SubjectID
 	if t := st.Thread(id); t != nil && t.Circle == in.Circle {
 		who = t.Subjects[0]
@@ -278,11 +312,17 @@ func (s *Server) takeReport(rep *replica.Replica, st *casework.State, in casewor
 	for i, part := range parts(printable(m.Text), krama.MaxReportPart) {
 		// The record's id is the report's own: two desks that fetch it keep one.
 		h := seal.Hash("report record", x.Sealed, []byte{byte(i)})
-		rec := &krama.Report{Thread: id, Auth: m.Auth, Intake: keys.ID(), Day: min(max(x.Day, in.From-1), krama.DayOf(s.Now())+1), Topic: topic, Part: uint8(i), Text: part, Place: m.Place}
+		if st.Took(krama.RecordID(h[:16])) {
+			continue
+		}
+		rec := &krama.Report{Thread: id, Mailbox: m.Mailbox, Auth: m.Auth, Intake: keys.ID(), Day: min(max(x.Day, in.From-1), krama.DayOf(s.Now())+1), Topic: topic, Part: uint8(i), Text: part, Place: m.Place}
 		if i == 0 {
 			rec.KEM = m.KEM
 		}
 		recs = append(recs, &krama.Record{ID: krama.RecordID(h[:16]), Report: rec})
+	}
+	if len(recs) == 0 {
+		return nil
 	}
 	return rep.Write(in.Circle, who, recs...)
 }
@@ -393,8 +433,8 @@ func (s *Server) inboxData(aside bool) (d inboxData) {
 	for _, in := range s.state.Intakes() {
 		if keys, err := seal.OpenIntake(in.Seed); err == nil {
 			f := strings.Fields(s.rep.Value(fetchedKey(keys.ID())))
-			if len(f) > 1 {
-				n, _ := strconv.Atoi(f[1])
+			if len(f) > 0 {
+				n, _ := strconv.Atoi(f[0])
 				d.Waiting += n
 			}
 		}
@@ -461,7 +501,7 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	f := form(r)
-	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: s.today()}
+	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: s.today(), Messages: uint16(len(t.Messages))}
 	trouble := ""
 	var err error
 	switch f.Get("do") {
@@ -519,13 +559,13 @@ func (s *Server) answer(ctx context.Context, t *casework.Thread, text string) er
 		if keys.ID() != t.Intake {
 			continue
 		}
-		item, err := seal.SealReply(t.KEM, t.Auth, s.rep.Site(), t.ID, keys.Sig, s.today(), text)
+		item, err := seal.SealReply(t.KEM, t.Auth, s.rep.Site(), t.Mailbox, keys.Sig, s.today(), text)
 		if err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
-		return s.rep.Reply(ctx, t.ID, item)
+		return s.rep.Reply(ctx, t.Mailbox, item)
 	}
 	return krama.E("web.answer", krama.CannotDecrypt, "the intake's keys are gone")
 }
@@ -609,8 +649,8 @@ func (s *Server) inboxFlood(w http.ResponseWriter, r *http.Request) {
 			err = s.rep.DropReports(ctx, keys, 1<<62)
 		}
 		if err == nil {
-			f := strings.Fields(s.rep.Value(fetchedKey(keys.ID())) + " 0")
-			err = s.rep.SetValue(fetchedKey(keys.ID()), f[0]+" 0")
+			f := append([]string{"0"}, strings.Fields(s.rep.Value(fetchedKey(keys.ID())))...)
+			err = s.rep.SetValue(fetchedKey(keys.ID()), strings.Join(append(f[:1], f[min(2, len(f)):]...), " "))
 		}
 		if err != nil {
 			s.fail(w, r, err)

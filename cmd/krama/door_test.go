@@ -183,6 +183,7 @@ func TestReportAndAnswer(t *testing.T) {
 	if !strings.Contains(got, "Open House on Friday") {
 		t.Fatalf("she reads %q", got)
 	}
+	other.js(`document.querySelectorAll('#talk input[name=to]').forEach((x, i) => { x.checked = i === 0 })`) // the team she wrote to
 	other.js(`document.querySelector('#talk textarea').value = 'Thank you, I will come'`)
 	other.click(`#talk button[type=submit]`)
 	other.wait("her second message to be sent", `document.getElementById('say').textContent === document.getElementById('say').dataset.sent`)

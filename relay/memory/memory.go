@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"slices"
 	"sync"
 	"time"
@@ -449,9 +450,9 @@ func (s *Store) Reports(_ context.Context, intake [16]byte, after int64, max int
 }
 
 // DropReports implements relay.Reports.
-func (s *Store) DropReports(_ context.Context, intake [16]byte, upTo int64) error {
+func (s *Store) DropReports(_ context.Context, intake [16]byte, upTo int64, sums [][32]byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reports[intake] = slices.DeleteFunc(s.reports[intake], func(r relay.Report) bool { return r.K <= upTo })
+	s.reports[intake] = slices.DeleteFunc(s.reports[intake], func(r relay.Report) bool { return r.K <= upTo || slices.Contains(sums, sha256.Sum256(r.Body)) })
 	return nil
 }

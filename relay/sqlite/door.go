@@ -89,8 +89,13 @@ func (s *Store) Reports(ctx context.Context, intake [16]byte, after int64, max i
 }
 
 // DropReports implements relay.Reports.
-func (s *Store) DropReports(ctx context.Context, intake [16]byte, upTo int64) error {
+func (s *Store) DropReports(ctx context.Context, intake [16]byte, upTo int64, sums [][32]byte) error {
 	return s.do(ctx, func(tx *sql.Tx) error {
+		for _, sum := range sums {
+			if _, err := tx.Exec("DELETE FROM report WHERE intake=? AND id=?", intake[:], sum[:]); err != nil {
+				return err
+			}
+		}
 		_, err := tx.Exec("DELETE FROM report WHERE intake=? AND k<=?", intake[:], upTo)
 		return err
 	})

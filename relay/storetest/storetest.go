@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"sync"
 	"testing"
@@ -479,12 +480,15 @@ func reports(t *testing.T, s relay.Store) {
 		t.Fatalf("got %v, %d waiting, %v", list, waiting, err)
 	}
 	for range 2 {
-		if err := s.DropReports(ctx, in, list[0].K); err != nil {
+		if err := s.DropReports(ctx, in, 0, [][32]byte{sha256.Sum256(list[0].Body), {9}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if list, _, err = s.Reports(ctx, in, 0, 1<<20); err != nil || len(list) != 1 || string(list[0].Body) != "three" {
+	if list, _, err = s.Reports(ctx, in, 0, 1<<20); err != nil || len(list) != 2 || string(list[1].Body) != "three" {
 		t.Errorf("got %v, %v", list, err)
+	}
+	if err := s.DropReports(ctx, in, first, nil); err != nil {
+		t.Fatal(err)
 	}
 	if err := s.Sweep(ctx, time.Now()); err != nil {
 		t.Fatal(err)

@@ -180,13 +180,21 @@ func (d *Door) Refresh(ctx context.Context) error {
 func (d *Door) read(ctx context.Context) (*directory.Door, error) {
 	b, err := d.Load(ctx)
 	if krama.KindOf(err) == krama.NotFound && err != nil {
-		f := directory.NewFold(d.Starter)
-		return directory.NewDoor(f.Entries(), krama.DayOf(d.Now()), [16]byte{}), nil
+		return d.unpublished(), nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return directory.DecodeDoor(b)
+	pub, err := directory.DecodeDoor(b)
+	if err != nil && d.now.Load() == nil { // what cannot be read must not keep the relay from starting
+		return d.unpublished(), nil
+	}
+	return pub, err
+}
+
+// unpublished is the door of a programme that has published nothing: the starter's public listings.
+func (d *Door) unpublished() *directory.Door {
+	return directory.NewDoor(directory.NewFold(d.Starter).Entries(), krama.DayOf(d.Now()), [16]byte{})
 }
 
 // even gives all pages one size, plain and zipped: the least kibibyte that holds the largest.

@@ -97,7 +97,8 @@
         return
       }
       const text = el.text.value.trim()
-      if (!text || !to) return
+      if (!to) { say('pick'); return }
+      if (!text) return
       say('busy')
       const digits = await ask({ do: 'send', intake: to.value, kem: to.dataset.kem, topic: el.topic ? +el.topic.value : 1, place: el.place ? +el.place.value : 0, text })
       el.text.value = ''
