@@ -1,0 +1,64 @@
+package web
+
+import (
+	"slices"
+	"strings"
+
+	"krama"
+	"krama/web/http"
+)
+
+func (s *Server) rightsList(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, 200, "rightsDesk.title", "directory", rightsListView(s))
+}
+
+// rightsText is the text as it stands: the programme's own, or the shipped draft.
+func (s *Server) rightsText(topic, lang string) (own *krama.RightsText, ids []krama.RecordID, ok bool) {
+	for _, t := range s.Rights {
+		if t.Topic == topic && slices.Contains([]string{"km", "vi", "en"}, lang) {
+			texts, ids := s.state.RightsTexts(topic, lang)
+			if len(texts) > 0 {
+				return texts[0], ids, true
+			}
+			return &krama.RightsText{Topic: topic, Lang: lang, Body: t.Body.In(lang), Source: t.Source}, nil, true
+		}
+	}
+	return nil, nil, false
+}
+
+func (s *Server) rightsEdit(w http.ResponseWriter, r *http.Request) {
+	t, _, ok := s.rightsText(r.PathValue("topic"), r.PathValue("lang"))
+	if !ok {
+		s.notFound(w, r)
+		return
+	}
+	s.page(w, r, 200, "rightsDesk.title", "directory", rightsEditView(s, t, ""))
+}
+
+func (s *Server) rightsSave(w http.ResponseWriter, r *http.Request) {
+	old, ids, ok := s.rightsText(r.PathValue("topic"), r.PathValue("lang"))
+	if !ok {
+		s.notFound(w, r)
+		return
+	}
+	f := form(r)
+	t := &krama.RightsText{Topic: old.Topic, Lang: old.Lang, Replaces: ids, Body: strings.TrimSpace(strings.ReplaceAll(f.Get("body"), "\r", "")), Source: strings.TrimSpace(f.Get("source"))}
+	if by := strings.TrimSpace(f.Get("by")); by != "" {
+		t.ReviewedBy = by
+		if d, err := krama.ParseDay(f.Get("on")); err == nil && d <= s.today() {
+			t.ReviewedOn = d
+		}
+	}
+	err := s.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{RightsText: t})
+	if krama.KindOf(err) == krama.Invalid || krama.KindOf(err) == krama.TooLarge {
+		if err != nil {
+			s.page(w, r, 422, "rightsDesk.title", "directory", rightsEditView(s, t, "rightsDesk.bad"))
+			return
+		}
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	redirect(w, r, "/rights")
+}
