@@ -36,7 +36,7 @@ func keysBench() error {
 	if err := desk.Found(ctx, relay.url, relay.token); err != nil {
 		return err
 	}
-	const devices, people = 200, 5000
+	const devices, people, month = 200, 5000, 100
 	var phones []*phone
 	for i := range devices - 1 {
 		p, err := newPhone("phone")
@@ -53,14 +53,17 @@ func keysBench() error {
 	fmt.Fprintln(os.Stderr)
 	day := krama.DayOf(time.Now())
 	var who []krama.SubjectID
-	for range people {
+	register := func() error {
 		s, _ := desk.NewSubject()
 		code, _ := krama.NewCode(rand.Reader)
 		id, _ := desk.NewRecord()
-		if err := desk.Write(krama.KindOutreach, s, &krama.Record{ID: id, Person: &krama.Person{Code: code, Gender: 1, Age: 4, Category: 1, District: 1002, Registered: day}}); err != nil {
+		who = append(who, s)
+		return desk.Write(krama.KindOutreach, s, &krama.Record{ID: id, Person: &krama.Person{Code: code, Gender: 1, Age: 4, Category: 1, District: 1002, Registered: day}})
+	}
+	for range people - month {
+		if err := register(); err != nil {
 			return err
 		}
-		who = append(who, s)
 	}
 	for _, p := range append([]*phone{desk}, phones[0], phones[1]) {
 		if err := p.Sync(ctx, nil); err != nil {
@@ -68,21 +71,34 @@ func keysBench() error {
 		}
 	}
 	circle := desk.Kinds()[krama.KindOutreach]
-	up := desk.traffic.up
-	began := time.Now()
-	if err := desk.Rotate(ctx, circle); err != nil {
-		return err
+	// The first rotation writes everybody's key; the next, a month and a hundred new people later, what changed.
+	for _, what := range []string{"the first with all of them", "a month and 100 people later"} {
+		up := desk.traffic.up
+		began := time.Now()
+		if err := desk.Rotate(ctx, circle); err != nil {
+			return err
+		}
+		took := time.Since(began)
+		row(fmt.Sprintf("rotation, %d devices, %d people, %s: at the desk", devices, len(who), what), took.Round(10*time.Millisecond).String(), "≤ 2 s")
+		row("rotation: sent by the desk, "+what, fmt.Sprintf("%d kB", (desk.traffic.up-up)/1000), "≤ 300 kB")
+		s, err := phones[0].measure(ctx)
+		if err != nil {
+			return err
+		}
+		row("rotation: received by a phone, a whole sync, "+what, fmt.Sprintf("%d kB in %d ms", s.Down/1000, s.MS), "≤ 260 kB")
+		for range month {
+			if err := register(); err != nil {
+				return err
+			}
+		}
+		for _, p := range []*phone{desk, phones[0]} {
+			if err := p.Sync(ctx, nil); err != nil {
+				return err
+			}
+		}
 	}
-	took := time.Since(began)
-	row(fmt.Sprintf("rotation, %d devices, %d people: at the desk", devices, people), took.Round(10*time.Millisecond).String(), "≤ 2 s")
-	row("rotation: sent by the desk", fmt.Sprintf("%d kB", (desk.traffic.up-up)/1000), "≤ 300 kB")
-	s, err := phones[0].measure(ctx)
-	if err != nil {
-		return err
-	}
-	row("rotation: received by a phone, a whole sync", fmt.Sprintf("%d kB in %d ms", s.Down/1000, s.MS), "≤ 260 kB")
 
-	began = time.Now()
+	began := time.Now()
 	if err := desk.Shred(krama.KindOutreach, who[0], replica.ShredAsked); err != nil {
 		return err
 	}

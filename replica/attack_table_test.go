@@ -219,9 +219,9 @@ func TestAttackServerSwapsKeyMaterial(t *testing.T) {
 		t.Errorf("the relay's epoch was taken: alarms %v", a.Status().Alarms)
 	}
 	// A page that opens, with another key for her: what is written about her next would be the relay's to read.
-	false1, err := ep.SealPage(0, [32]byte{7}, keyring{s: {6}})
+	false1, err := ep.SealPage(0, [32]byte{7}, keyring{s: {6}}, 64)
 	w.must(err)
-	empty, err := ep.SealPage(0, [32]byte{7}, keyring{})
+	empty, err := ep.SealPage(0, [32]byte{7}, keyring{}, 64)
 	w.must(err)
 	a.wire.twist = nil
 	for name, tc := range map[string]struct {

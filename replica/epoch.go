@@ -456,25 +456,16 @@ func (r *Replica) fetchRing(ctx context.Context, c krama.CircleID) error {
 	if done {
 		return nil
 	}
-	ring := keyring{}
-	var hashes [][32]byte
-	for p, id := range open.Pages {
-		wire, err := r.streamCall(ctx, c, seal.PathBlobGet, seal.Frame(id[:]))
-		if krama.KindOf(err) == krama.NotFound && err != nil && r.superseded(c, ep.Epoch) {
-			return nil // forgotten, because a newer one is there whose keys have not come yet
-		}
-		if err != nil {
-			return err
-		}
-		part, err := ep.OpenPage(uint32(p), wire)
-		if err != nil || seal.Hash("blob", wire) != id {
-			return krama.E("replica.keyring", krama.Tampered, "a page is not what was signed")
-		}
-		maps.Copy(ring, part)
-		hashes = append(hashes, seal.PageHash(wire))
+	pages, err := r.readRing(ctx, ep, open)
+	if krama.KindOf(err) == krama.NotFound && err != nil && r.superseded(c, ep.Epoch) {
+		return nil // forgotten, because a newer one is there whose keys have not come yet
 	}
-	if ep.KeyringRoot(hashes) != open.KeyringRoot {
-		return krama.E("replica.keyring", krama.Tampered, "the pages are not those that were signed")
+	if err != nil {
+		return err
+	}
+	ring := keyring{}
+	for _, p := range pages {
+		maps.Copy(ring, p.Keys)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -487,6 +478,30 @@ func (r *Replica) fetchRing(ctx context.Context, c krama.CircleID) error {
 	r.values[key] = open.Mark()
 	r.takeRing(place{c, ep.Epoch}, ring)
 	return nil
+}
+
+// readRing reads and opens an epoch's keyring from the relay.
+func (r *Replica) readRing(ctx context.Context, ep *seal.Epoch, open *seal.RosterEpoch) ([]seal.Page, error) {
+	var parts [][]byte
+	var hashes [][32]byte
+	for _, id := range open.Pages {
+		wire, err := r.streamCall(ctx, ep.Circle, seal.PathBlobGet, seal.Frame(id[:]))
+		if err != nil {
+			return nil, err
+		}
+		if seal.Hash("blob", wire) != id {
+			return nil, krama.E("replica.readRing", krama.Tampered, "a page is not what was signed")
+		}
+		parts, hashes = append(parts, wire), append(hashes, seal.PageHash(wire))
+	}
+	if ep.KeyringRoot(hashes) != open.KeyringRoot {
+		return nil, krama.E("replica.readRing", krama.Tampered, "the pages are not those that were signed")
+	}
+	pages, err := ep.OpenKeyring(parts)
+	if err != nil {
+		return nil, krama.E("replica.readRing", krama.Tampered, "a page is not what was signed")
+	}
+	return pages, nil
 }
 
 // ringKey names the value that says which keyring of a circle is here.

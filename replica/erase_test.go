@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -130,9 +132,18 @@ func TestErasure(t *testing.T) {
 	if e = w.desk.Erasures(); !e[0].Complete() || e[0].Gone != 3 {
 		t.Errorf("after every device's new key: %+v", e[0])
 	}
-	w.must(w.desk.Rotate(ctx, c)) // the keyring before is forgotten by the relay as well
+	w.must(w.desk.Rotate(ctx, c)) // what is not in the newest keyring is forgotten by the relay as well
 	var pages [][32]byte
-	w.desk.Roster(func(ro *seal.Roster) { pages = ro.Circles[c].Epochs[1].Pages })
+	w.desk.Roster(func(ro *seal.Roster) {
+		for _, id := range ro.Circles[c].Epochs[1].Pages {
+			if !slices.Contains(ro.Circles[c].Epochs[2].Pages, id) {
+				pages = append(pages, id)
+			}
+		}
+	})
+	if len(pages) == 0 {
+		t.Error("nothing of the keyring changed, not even its index")
+	}
 	p, err := w.store.Stream(ctx, w.stream(w.desk, krama.KindOutreach))
 	w.must(err)
 	for _, id := range pages {
@@ -164,6 +175,20 @@ func TestErasedIsGone(t *testing.T) {
 	w.must(err)
 	old := a.streams[c].epoch
 	oldKEM := a.dev.KEM
+	epochs := []*seal.Epoch{old}
+	blobs := map[[32]byte][]byte{} // her key is on a page that stays from one keyring to the next
+	for range 2 {
+		w.must(w.desk.Rotate(ctx, c))
+		w.sync(a, w.desk)
+		epochs = append(epochs, a.streams[c].epoch)
+		maps.Copy(blobs, w.blobs(w.desk, c))
+	}
+	if len(blobs) != 3 { // a page and two indexes
+		t.Fatalf("%d parts of keyrings, want 3", len(blobs))
+	}
+	if !opensWith(blobs, epochs[2], sk) {
+		t.Fatal("her key is not on the keyring that was kept: the test proves nothing")
+	}
 	boxes := map[string][][]byte{}
 	for n, d := range map[string]*device{"a": a, "desk": w.desk} {
 		items, err := w.store.Box(ctx, d.dev.Mailbox(), w.now)
@@ -229,6 +254,14 @@ func TestErasedIsGone(t *testing.T) {
 			}
 		}
 	}
+	// The old keyrings: no key that is left opens an index or a page that has her.
+	for _, kg := range keys {
+		for _, e := range epochs {
+			if opensWith(blobs, &seal.Epoch{Context: e.Context, ES: e.ES, KG: kg}, sk) {
+				t.Error("an old keyring opens")
+			}
+		}
+	}
 	// The old wraps: no KEM key that is left opens one of that time.
 	for n, d := range map[string]*device{"a": a, "desk": w.desk} {
 		if seal.KemHash(d.dev.KEM.PublicKey().Bytes()) == seal.KemHash(oldKEM.PublicKey().Bytes()) || len(d.rekeys) != 0 {
@@ -236,12 +269,139 @@ func TestErasedIsGone(t *testing.T) {
 		}
 		for _, it := range boxes[n] {
 			if len(it) == 16+seal.WrapSize {
-				if _, err := seal.OpenWrap(old.Context, d.dev.ID(), d.dev.KEM, it[16:], old.EC(), old.GC()); err == nil {
-					t.Errorf("%s opens an old wrap", n)
+				for _, e := range epochs {
+					if _, err := seal.OpenWrap(e.Context, d.dev.ID(), d.dev.KEM, it[16:], e.EC(), e.GC()); err == nil {
+						t.Errorf("%s opens an old wrap", n)
+					}
 				}
 			}
 		}
 	}
+}
+
+// blobs reads the parts of a circle's newest keyring from the relay.
+func (w *world) blobs(d *device, c krama.CircleID) map[[32]byte][]byte {
+	w.t.Helper()
+	p, err := w.store.Stream(w.t.Context(), w.stream(d, krama.KindOutreach))
+	w.must(err)
+	out := map[[32]byte][]byte{}
+	d.Roster(func(ro *seal.Roster) {
+		for _, id := range ro.Latest(c).Pages {
+			out[id], err = w.store.Blob(w.t.Context(), p.Programme, id)
+			w.must(err)
+		}
+	})
+	return out
+}
+
+// opensWith tries an epoch's keyring key on everything that keyrings were made of, and what it opens on the rest, and reports
+// whether a person's key is found.
+func opensWith(blobs map[[32]byte][]byte, e *seal.Epoch, sk seal.SubjectKey) bool {
+	keys := []seal.PageKey{{Epoch: e.Epoch, Key: e.KG}}
+	for _, b := range blobs {
+		if index, err := e.OpenIndex(b); err == nil {
+			keys = append(keys, index...)
+		}
+	}
+	found := func(page map[krama.SubjectID]seal.SubjectKey, err error) bool {
+		return err == nil && slices.Contains(slices.Collect(maps.Values(page)), sk)
+	}
+	for _, b := range blobs {
+		for p := range uint32(3) {
+			if found(e.OpenPage(p, b)) {
+				return true
+			}
+		}
+		for _, k := range keys {
+			if found(e.OpenPageWith(k, b)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// TestKeyringPagesStay: a page on which nobody changed is not sent again; who is new, and who stood beside an erased person,
+// come on a page whose key nobody had before.
+func TestKeyringPagesStay(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	a, thief := w.phone(), w.phone()
+	c := w.outreach(w.desk)
+	for range 1030 {
+		w.person(w.desk)
+	}
+	w.sync(w.desk, a, thief)
+	w.must(w.desk.Rotate(ctx, c))
+	w.sync(w.desk, a, thief)
+	first := w.blobs(w.desk, c)
+	if len(first) != 3 {
+		t.Fatalf("%d parts, want two pages and an index", len(first))
+	}
+	known := *thief.streams[c].epoch
+	w.must(w.desk.RemoveDevice(ctx, thief.dev.ID(), seal.ReasonLost, nil))
+	w.sync(w.desk, a)
+	second := w.blobs(w.desk, c)
+	if n := shared(first, second); n != 2 || len(second) != 3 {
+		t.Errorf("%d of two pages stayed when a device left", n)
+	}
+	s := w.person(a)
+	w.contact(a, s)
+	w.sync(a, w.desk)
+	w.must(w.desk.Rotate(ctx, c))
+	w.sync(w.desk, a)
+	third := w.blobs(w.desk, c)
+	if n := shared(second, third); n != 2 || len(third) != 4 {
+		t.Errorf("%d of two pages stayed when a person came", n)
+	}
+	sk := a.keys[c][s]
+	all := maps.Clone(first)
+	maps.Copy(all, second)
+	maps.Copy(all, third)
+	if opensWith(all, &known, sk) {
+		t.Error("who left reads the new person's key")
+	}
+	if !opensWith(all, a.streams[c].epoch, sk) {
+		t.Error("who stayed does not")
+	}
+	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
+	for range 2 {
+		w.sync(a, w.desk)
+		w.must(w.desk.Maintain(ctx))
+	}
+	w.sync(a, w.desk)
+	fourth := w.blobs(w.desk, c)
+	if n := shared(third, fourth); n != 2 || len(fourth) != 3 { // she was alone on the third
+		t.Errorf("%d of two pages stayed when a person was erased", n)
+	}
+	for one := range w.desk.keys[c] { // one of the first page's or the second's
+		w.must(w.desk.Shred(krama.KindOutreach, one, ShredAsked))
+		break
+	}
+	w.sync(w.desk, a)
+	w.must(w.desk.Maintain(ctx))
+	w.sync(w.desk, a)
+	if n := shared(fourth, w.blobs(w.desk, c)); n != 1 {
+		t.Errorf("%d of two pages stayed when one of their people was erased", n)
+	}
+	if opensWith(fourth, w.desk.streams[c].epoch, sk) {
+		t.Error("the erased person is on the keyring")
+	}
+	late := w.phone()
+	w.sync(late)
+	if n := len(late.keys[c]); n != 1029 {
+		t.Errorf("who joins late has %d people's keys, want 1029", n)
+	}
+	w.noAlarm(a, w.desk, late)
+}
+
+func shared(a, b map[[32]byte][]byte) (n int) {
+	for id := range a {
+		if _, ok := b[id]; ok {
+			n++
+		}
+	}
+	return n
 }
 
 // TestTidyCrash ends the process at every write of the rewriting: the device is always whole, and in the end tidy.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"slices"
 	"time"
 
 	"krama"
@@ -46,7 +47,11 @@ func (r *Replica) rotate(ctx context.Context, c krama.CircleID, at *agreed) erro
 		} else if int(latest.Epoch) != started { // ours, or another admin's
 			return r.finishRotation(ctx, c)
 		}
-		plan, err := r.plan(c)
+		pages, err := r.standing(ctx, c)
+		if err != nil {
+			return krama.Wrap(op, err)
+		}
+		plan, err := r.plan(c, pages)
 		if err != nil {
 			return krama.Wrap(op, err)
 		}
@@ -95,14 +100,35 @@ func (r *Replica) finishRotation(ctx context.Context, c krama.CircleID) error {
 	return r.keepRecovery(ctx)
 }
 
-// dropPages has the relay forget the keyring of the epoch before: the new one has everybody in it but the erased.
+// standing reads the pages of a circle's keyring as the relay has them: those that are still right stay. A relay that lost
+// them gets new ones.
+func (r *Replica) standing(ctx context.Context, c krama.CircleID) ([]seal.Page, error) {
+	r.mu.Lock()
+	st, latest := r.streams[c], r.roster.Latest(c)
+	if st == nil || st.epoch.Epoch != latest.Epoch || st.epoch.KG == ([32]byte{}) {
+		r.mu.Unlock()
+		return nil, nil
+	}
+	ep := st.epoch
+	r.mu.Unlock()
+	pages, err := r.readRing(ctx, ep, latest)
+	if k := krama.KindOf(err); err != nil && (k == krama.NotFound || k == krama.Tampered) {
+		return nil, nil
+	}
+	return pages, err
+}
+
+// dropPages has the relay forget what was in the keyrings of the epochs before and is not in the newest one, which has everybody
+// but the erased.
 func (r *Replica) dropPages(ctx context.Context, c krama.CircleID) error {
 	r.mu.Lock()
 	epochs := r.roster.Circles[c].Epochs
 	var old [][]byte
-	if n := len(epochs); n > 1 {
-		for _, id := range epochs[n-2].Pages {
-			old = append(old, id[:])
+	for n := max(0, len(epochs)-4); n < len(epochs)-1; n++ { // of a few: the last time may have been cut short
+		for _, id := range epochs[n].Pages {
+			if !slices.Contains(epochs[len(epochs)-1].Pages, id) {
+				old = append(old, id[:])
+			}
 		}
 	}
 	r.mu.Unlock()
@@ -116,11 +142,12 @@ func (r *Replica) dropPages(ctx context.Context, c krama.CircleID) error {
 type plan struct {
 	now, next *seal.Epoch
 	open      *seal.EpochOpen
-	pages     [][]byte
+	pages     [][]byte // those that the relay does not have
 	boxes     [][]byte // mailbox, item, mailbox, item, …
 }
 
-func (r *Replica) plan(c krama.CircleID) (*plan, error) {
+// plan makes one try. standing are the pages of the keyring as it is.
+func (r *Replica) plan(c krama.CircleID, standing []seal.Page) (*plan, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.j == nil {
@@ -146,16 +173,21 @@ func (r *Replica) plan(c krama.CircleID) (*plan, error) {
 	if r.roster.Circles[c].History {
 		p.open.Back = next.Back(st.epoch)
 	}
+	var parts [][]byte
 	if c != krama.OrgCircle {
 		var err error
-		if p.pages, err = next.SealKeyring(r.Rand, r.keys[c]); err != nil {
+		if parts, err = next.SealKeyring(r.Rand, r.keys[c], standing); err != nil {
 			return nil, err
 		}
 	}
 	var hashes [][32]byte
-	for _, wire := range p.pages {
+	for _, wire := range parts {
 		hashes = append(hashes, seal.PageHash(wire))
-		p.open.Pages = append(p.open.Pages, seal.Hash("blob", wire))
+		id := seal.Hash("blob", wire)
+		p.open.Pages = append(p.open.Pages, id)
+		if !slices.Contains(latest.Pages, id) {
+			p.pages = append(p.pages, wire)
+		}
 	}
 	p.open.KeyringRoot = next.KeyringRoot(hashes)
 	for _, d := range p.open.Devices {

@@ -105,8 +105,9 @@ func TestAttackMalleableKeys(t *testing.T) {
 		}, krama.CannotDecrypt},
 		"bootstrap": {must(SealBootstrap(f.e1.Org, id, pub, Bootstrap{Epoch: 1, EC: ec, GC: gc, History: [][32]byte{f.e0.ES}})), 1,
 			func(b []byte) error { _, err := OpenBootstrap(f.e1.Org, f.dev, b); return err }, krama.CannotDecrypt},
-		"back link":    {f.e1.Back(f.e0), 1, func(b []byte) error { _, err := f.e1.OpenBack(b, f.e0.EC()); return err }, krama.CannotDecrypt},
-		"keyring page": {must(f.e1.SealPage(0, q32(9), map[krama.SubjectID]SubjectKey{f.subject: f.sk})), 211, func(b []byte) error { _, err := f.e1.OpenPage(0, b); return err }, krama.Invalid},
+		"back link":     {f.e1.Back(f.e0), 1, func(b []byte) error { _, err := f.e1.OpenBack(b, f.e0.EC()); return err }, krama.CannotDecrypt},
+		"keyring index": {f.e1.SealIndex(q32(9), []PageKey{{1, 0, q32(3)}}), 2, func(b []byte) error { _, err := f.e1.OpenIndex(b); return err }, krama.Invalid},
+		"keyring page":  {must(f.e1.SealPage(0, q32(9), map[krama.SubjectID]SubjectKey{f.subject: f.sk}, 1024)), 211, func(b []byte) error { _, err := f.e1.OpenPage(0, b); return err }, krama.Invalid},
 	} {
 		if err := tc.open(tc.sealed); err != nil {
 			t.Fatalf("%s untouched: %v", name, err)
@@ -539,12 +540,19 @@ func TestAttackSizeSideChannel(t *testing.T) {
 	if len(letters) != 1 {
 		t.Errorf("short letters have %d sizes", len(letters))
 	}
-	one, _ := f.e1.SealPage(0, q32(1), map[krama.SubjectID]SubjectKey{f.subject: f.sk})
-	full := map[krama.SubjectID]SubjectKey{}
+	some := map[krama.SubjectID]SubjectKey{}
+	sizes = map[int]bool{}
 	for i := range pageEntries {
-		full[krama.SubjectID{1, byte(i), byte(i >> 8)}] = f.sk
+		some[krama.SubjectID{1, byte(i), byte(i >> 8)}] = f.sk
+		if i%32 == 0 {
+			parts, err := f.e1.SealKeyring(rand.Reader, some, nil)
+			if err != nil || len(parts) != 2 {
+				t.Fatal(len(parts), err)
+			}
+			sizes[len(parts[0])] = true
+		}
 	}
-	if all, err := f.e1.SealPage(0, q32(2), full); err != nil || len(all) != len(one) {
-		t.Errorf("a page of one person has %d bytes, one of 1,024 has %d: %v", len(one), len(all), err)
+	if len(sizes) != pageEntries/pageStep {
+		t.Errorf("pages of 1 to 1,024 people have %d lengths, want %d", len(sizes), pageEntries/pageStep)
 	}
 }

@@ -290,6 +290,7 @@ func FuzzParsers(f *testing.F) {
 		ParseScan2(s)
 		ParseShare(s)
 		fx.e1.OpenPage(0, b)
+		fx.e1.OpenIndex(b)
 		OpenVault(b[:min(len(b), 8)], s, Factors{})
 	})
 }

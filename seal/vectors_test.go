@@ -142,7 +142,7 @@ func TestVectors(t *testing.T) {
 	num("env100 len", len(w100))
 	h32("env100 sha256", SHA256(w100))
 
-	page, err := f.e1.SealPage(0, q32(0x81), map[krama.SubjectID]SubjectKey{f.subject: f.sk})
+	page, err := f.e1.SealPage(0, q32(0x81), map[krama.SubjectID]SubjectKey{f.subject: f.sk}, 1024)
 	if err != nil {
 		t.Fatal(err)
 	}

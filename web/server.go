@@ -95,6 +95,7 @@ type inviteAs struct {
 
 type syncState struct {
 	running bool
+	again   bool // asked for while it was running
 	at      replica.Progress
 	err     error
 }
@@ -304,12 +305,18 @@ func (s *Server) startSync(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/sync")
 }
 
-// BeginSync starts a sync unless one is running.
+// BeginSync starts a sync. While one is running it has another follow: what it was asked for may lie behind the place where the
+// running one is already.
 func (s *Server) BeginSync() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.beginSync()
+}
+
+func (s *Server) beginSync() {
 	rep := s.rep
 	if rep == nil || s.sync.running {
+		s.sync.again = rep != nil
 		return
 	}
 	s.sync = syncState{running: true, at: replica.Progress{Stage: replica.StageRoster}}
@@ -321,8 +328,12 @@ func (s *Server) BeginSync() {
 			err = s.tend(ctx, rep)
 		}
 		s.mu.Lock()
-		s.sync.running, s.sync.err = false, err
-		s.mu.Unlock()
+		defer s.mu.Unlock()
+		again := s.sync.again && s.rep == rep && err == nil
+		s.sync.running, s.sync.again, s.sync.err = false, false, err
+		if again {
+			s.beginSync()
+		}
 	}()
 }
 
