@@ -71,8 +71,9 @@ type Referral struct {
 // Incident is an incident and its record.
 type Incident struct {
 	krama.Incident
-	Record krama.RecordID
-	Author krama.DeviceID
+	Record  krama.RecordID
+	Subject krama.SubjectID
+	Author  krama.DeviceID
 }
 
 // Audit is one line of who read what.
@@ -134,7 +135,7 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 		}
 		d.outcomes[of][rec.ID] = *rec.Outcome
 	case rec.Incident != nil:
-		d.incidents[rec.ID] = Incident{*rec.Incident, rec.ID, author}
+		d.incidents[rec.ID] = Incident{*rec.Incident, rec.ID, subject, author}
 	case rec.Audit != nil:
 		if !d.seen[rec.ID] {
 			d.seen[rec.ID] = true
@@ -194,6 +195,11 @@ func (d *door) forget(id krama.SubjectID) {
 			delete(d.intakes, k)
 		}
 	}
+	for k, i := range d.incidents {
+		if i.Subject == id {
+			delete(d.incidents, k)
+		}
+	}
 	for k, t := range d.threads {
 		if slices.Contains(t.Subjects, id) {
 			delete(d.threads, k)
@@ -230,12 +236,7 @@ func (s *State) Listing(k krama.ListingID) *directory.Entry {
 func (s *State) RightsTexts(topic, lang string) (out []*krama.RightsText, ids []krama.RecordID) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	gone := map[krama.RecordID]bool{}
-	for _, t := range s.rights {
-		for _, r := range t.Replaces {
-			gone[r] = true
-		}
-	}
+	gone := s.replacedRights()
 	for id, t := range s.rights {
 		if t.Topic == topic && t.Lang == lang && !gone[id] {
 			ids = append(ids, id)
@@ -248,6 +249,17 @@ func (s *State) RightsTexts(topic, lang string) (out []*krama.RightsText, ids []
 		out = append(out, s.rights[id])
 	}
 	return out, ids
+}
+
+// replacedRights are the texts that another one replaces.
+func (d *door) replacedRights() map[krama.RecordID]bool {
+	gone := map[krama.RecordID]bool{}
+	for _, t := range d.rights {
+		for _, r := range t.Replaces {
+			gone[r] = true
+		}
+	}
+	return gone
 }
 
 // Intakes are the programme's intakes that this device can open, oldest first.

@@ -59,3 +59,25 @@ func (s *State) Labels() map[krama.MemberID]string {
 	defer s.mu.RUnlock()
 	return maps.Clone(s.labels)
 }
+
+// RightsText is one of the programme's own texts about rights, and its record.
+type RightsText struct {
+	krama.RightsText
+	Record krama.RecordID
+}
+
+// Rights are all texts about rights that stand, by topic and language.
+func (s *State) Rights() (out []RightsText) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	gone := s.replacedRights()
+	for id, t := range s.rights {
+		if !gone[id] {
+			out = append(out, RightsText{*t, id})
+		}
+	}
+	slices.SortFunc(out, func(a, b RightsText) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Lang, b.Lang), slices.Compare(a.Record[:], b.Record[:]))
+	})
+	return out
+}

@@ -93,3 +93,19 @@ func TestRecentIsNewestByDate(t *testing.T) {
 		}
 	}
 }
+
+// TestForgetDoor: what the door keeps under a subject goes with her key, at once.
+func TestForgetDoor(t *testing.T) {
+	s := New()
+	who, day := krama.SubjectID{1}, krama.Date(2026, 3, 2)
+	s.ApplyIn(krama.KindSafeguarding, who, &krama.Record{ID: krama.RecordID{1}, Incident: &krama.Incident{Day: day, What: 2, Consent: true}}, krama.DeviceID{}, false)
+	s.ApplyIn(krama.KindCasework, who, &krama.Record{ID: krama.RecordID{2}, Report: &krama.Report{Thread: krama.ThreadID{1}, Day: day, Topic: 1, Text: "t"}}, krama.DeviceID{}, false)
+	s.ApplyIn(krama.KindOutreach, who, &krama.Record{ID: krama.RecordID{3}, Referral: &krama.Referral{Day: day}}, krama.DeviceID{}, false)
+	if len(s.Incidents()) != 1 || len(s.Threads()) != 1 || len(s.Referrals(who)) != 1 {
+		t.Fatal("not folded")
+	}
+	s.Forget(who)
+	if len(s.Incidents()) != 0 || len(s.Threads()) != 0 || len(s.Referrals(who)) != 0 {
+		t.Error("something of an erased subject is still shown")
+	}
+}

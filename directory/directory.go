@@ -46,8 +46,9 @@ type Entry struct {
 	Others   []*krama.Listing // other versions that stand: two people changed it at once
 	Heads    []krama.RecordID // all versions that stand
 	Guarded  *krama.Guarded   // nil on devices without the safeguarding circle
-	GuardAt  []krama.RecordID
-	Checks   []Found // oldest first
+	Guards   []*krama.Guarded // all that stand, Guarded first
+	GuardAt  []krama.RecordID // their records
+	Checks   []Found          // oldest first
 	Verified krama.Day
 	Starter  bool // from the shipped starter directory, untouched so far
 }

@@ -63,7 +63,10 @@ func (f *Fold) Entries() (out []*Entry) {
 	for _, e := range out {
 		if gs := f.guarded[e.Key]; len(gs) > 0 {
 			e.GuardAt = standing(gs, func(g *krama.Guarded) []krama.RecordID { return g.Replaces })
-			e.Guarded = gs[e.GuardAt[0]]
+			for _, id := range e.GuardAt {
+				e.Guards = append(e.Guards, gs[id])
+			}
+			e.Guarded = e.Guards[0]
 		}
 		for _, c := range f.checks[e.Key] {
 			e.Checks = append(e.Checks, c)

@@ -398,7 +398,9 @@ func TestEveryFieldIsExplained(t *testing.T) {
 			}
 		}
 	}
-	for kind, line := range map[string]any{"archive": Info{}, "person": personLine{}, "contact": contactLine{}, "consent": consentLine{}, "dispute": disputeLine{}, "staff": staffLine{}} {
+	for kind, line := range map[string]any{"archive": Info{}, "person": personLine{}, "contact": contactLine{}, "consent": consentLine{}, "dispute": disputeLine{}, "staff": staffLine{},
+		"listing": listingLine{}, "guarded": guardedLine{}, "check": checkLine{}, "rights": rightsLine{}, "referral": referralLine{}, "report": reportLine{}, "act": actLine{},
+		"incident": incidentLine{}, "audit": auditLine{}} {
 		typ, n := reflect.TypeOf(line), 0
 		for i := range typ.NumField() {
 			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")

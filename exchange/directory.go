@@ -4,7 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
+	"unicode"
 
 	"krama"
 	"krama/directory"
@@ -90,7 +95,7 @@ func (b *hsdsBuilder) listing(v directory.View) {
 		b.seen[org] = true
 		b.add(hsds.Organization, hsds.Object{"id": org, "name": orgName, "description": b.term("operator", krama.Operators, v.Operator)})
 	}
-	service := uuid("service", key)
+	service := ServiceID(v.Key)
 	o := hsds.Object{"id": service, "organization_id": org, "name": v.Name.In("en"), "description": orText(v.About.In("en"), v.Name.In("en")), "status": "active",
 		"eligibility_description": b.list("welcome", krama.Welcomes, v.Welcome), "fees_description": b.term("cost", krama.Costs, v.Cost),
 		"application_process": v.Asked.In("en"), "last_modified": max(v.Verified, b.made-1).String() + "T00:00:00Z"}
@@ -145,7 +150,7 @@ func (b *hsdsBuilder) listing(v directory.View) {
 	}
 	for _, d := range v.Districts {
 		if x, ok := b.g.District(d); ok {
-			b.add(hsds.ServiceArea, hsds.Object{"id": uuid("area", key, fmt.Sprint(d)), "service_id": service, "name": x.EN, "extent": fmt.Sprintf("KH-%d", d), "extent_type": "NCDD code"})
+			b.add(hsds.ServiceArea, hsds.Object{"id": uuid("area", key, fmt.Sprint(d)), "service_id": service, "name": x.EN, "extent": fmt.Sprintf("KH-%d", d), "extent_type": ncdd})
 		}
 	}
 	for _, a := range krama.Accesses {
@@ -194,61 +199,169 @@ func code639(key string) string {
 	return ""
 }
 
+// Import is what another directory brings.
+type Import struct {
+	Listings []krama.Listing
+	IDs      []string       // of the services they were made of
+	Refused  int            // services that cannot be listings: without a name, for one
+	Lost     map[string]int // what this directory has no place for, or does not believe: a table, or a table's column, and how many
+}
+
+// ServiceID is the id that a listing's service has in what HSDS writes.
+func ServiceID(k krama.ListingID) string { return uuid("service", fmt.Sprintf("%x", k)) }
+
 // FromHSDS reads services of an HSDS package as listings for staff to verify: nothing of it is public, and nothing of it is taken
-// for verified. What this directory has no place for is left behind; left says how many services had no name. Numbers come for
-// partners only until somebody decides.
-func FromHSDS(t *hsds.Tables, source string) (out []krama.Listing, left int, err error) {
-	const op = "exchange.FromHSDS"
+// for verified. A service gives the same key at every reading. Numbers come for partners only until somebody decides. Addresses
+// are not taken at all: HSDS has no word for a shelter, and every phone would hold where it is.
+func FromHSDS(t *hsds.Tables, source string) (*Import, error) {
 	services, err := t.Full(hsds.Service)
 	if err != nil {
-		return nil, 0, krama.Wrap(op, err)
+		return nil, krama.Wrap("exchange.FromHSDS", err)
 	}
+	in := &hsdsReader{Import: Import{Lost: map[string]int{}}, taken: map[hsds.Kind]int{}}
 	for _, s := range services {
-		h := sha256.Sum256([]byte("krama hsds listing\x00" + str(s["id"])))
-		l := krama.Listing{Key: krama.ListingID(h[:16]), Kind: krama.KindService, Operator: krama.OpOther, Name: hsdsWords(str(s["name"]), krama.MaxName), About: hsdsWords(str(s["description"]), krama.MaxAbout),
-			Org: hsdsWords(str(s["name"]), krama.MaxName), Source: clip(source, krama.MaxSource), Closed: str(s["status"]) != "active"}
-		if o, ok := s["organization"].(hsds.Object); ok && str(o["name"]) != "" {
-			l.Org = hsdsWords(str(o["name"]), krama.MaxName)
-		}
-		for _, p := range objects(s["phones"]) {
-			number := strings.Map(func(r rune) rune {
-				if strings.ContainsRune("()-./", r) {
-					return ' '
-				}
-				return r
-			}, str(p["number"]))
-			number = strings.Join(strings.Fields(number), " ")
-			use := krama.UseCall
-			if str(p["type"]) == "text" {
-				use = krama.UseMessage
-			}
-			if krama.ValidNumber(number) && len(l.Phones) < krama.MaxPhones {
-				l.Phones = append(l.Phones, krama.Phone{Number: number, Use: use, Tier: krama.TierPartner})
-			}
-		}
-		for _, a := range objects(s["attributes"]) {
-			if term, ok := a["taxonomy_term"].(hsds.Object); ok {
-				for _, n := range krama.Needs {
-					if str(term["code"]) == n.Key {
-						l.Needs = l.Needs.With(n.Code)
-					}
-				}
-			}
-		}
-		for _, x := range objects(s["languages"]) {
-			for _, k := range krama.Languages {
-				if str(x["code"]) == k.Key {
-					l.Languages = l.Languages.With(k.Code)
-				}
-			}
-		}
+		before := maps.Clone(in.taken)
+		l := in.listing(s, source)
 		if l.Validate() != nil {
-			left++
+			in.Refused++
+			in.taken = before
 			continue
 		}
-		out = append(out, l)
+		in.Listings, in.IDs = append(in.Listings, l), append(in.IDs, str(s["id"]))
 	}
-	return out, left, nil
+	in.count(t)
+	return &in.Import, nil
+}
+
+type hsdsReader struct {
+	Import
+	taken map[hsds.Kind]int // rows
+}
+
+func (in *hsdsReader) listing(s hsds.Object, source string) krama.Listing {
+	h := sha256.Sum256([]byte("krama hsds listing\x00" + str(s["id"])))
+	l := krama.Listing{Key: krama.ListingID(h[:16]), Kind: krama.KindService, Operator: krama.OpOther, Name: in.words(s["name"], krama.MaxName), About: in.words(s["description"], krama.MaxAbout),
+		Org: in.words(s["name"], krama.MaxName), Asked: in.words(s["application_process"], krama.MaxName), Source: clip(source, krama.MaxSource), Closed: str(s["status"]) != "active"}
+	if o, ok := s["organization"].(hsds.Object); ok && str(o["name"]) != "" {
+		l.Org = in.words(o["name"], krama.MaxName)
+	}
+	for _, p := range objects(s["phones"]) {
+		number := strings.Map(func(r rune) rune {
+			if strings.ContainsRune("()-./", r) {
+				return ' '
+			}
+			return r
+		}, str(p["number"]))
+		number = strings.Join(strings.Fields(number), " ")
+		use := krama.UseCall
+		if str(p["type"]) == "text" {
+			use = krama.UseMessage
+		}
+		if krama.ValidNumber(number) && len(l.Phones) < krama.MaxPhones {
+			l.Phones = append(l.Phones, krama.Phone{Number: number, Use: use, Tier: krama.TierPartner})
+			in.taken[hsds.Phone]++
+		}
+	}
+	for _, a := range objects(s["attributes"]) {
+		term, _ := a["taxonomy_term"].(hsds.Object)
+		for _, n := range krama.Needs {
+			if str(term["code"]) == n.Key {
+				l.Needs = l.Needs.With(n.Code)
+				in.taken[hsds.Attribute]++
+			}
+		}
+	}
+	for _, x := range objects(s["languages"]) {
+		for _, k := range krama.Languages {
+			if str(x["code"]) == k.Key {
+				l.Languages = l.Languages.With(k.Code)
+				in.taken[hsds.Language]++
+			}
+		}
+	}
+	for _, x := range objects(s["schedules"]) {
+		if h, ok := hsdsHours(x); ok && len(l.Hours) < krama.MaxHours {
+			l.Hours = append(l.Hours, h)
+			in.taken[hsds.Schedule]++
+		}
+	}
+	for _, x := range objects(s["service_areas"]) {
+		code, ok := strings.CutPrefix(str(x["extent"]), "KH-")
+		n, err := strconv.ParseUint(code, 10, 16)
+		if ok && err == nil && n > 0 && str(x["extent_type"]) == ncdd && len(l.Districts) < 32 {
+			l.Districts = append(l.Districts, uint16(n))
+			in.taken[hsds.ServiceArea]++
+		}
+	}
+	if list := objects(s["required_documents"]); len(list) > 0 {
+		l.Bring = in.words(list[0]["document"], krama.MaxName)
+		in.taken[hsds.RequiredDocument]++
+	}
+	return l
+}
+
+// ncdd is how an area of ours says what its code is.
+const ncdd = "NCDD code"
+
+// hsdsHours reads a schedule that is the same every week.
+func hsdsHours(x hsds.Object) (h krama.Hours, ok bool) {
+	at := func(name string) (uint16, bool) {
+		s := str(x[name])
+		t, err := time.Parse("15:04", s[:min(5, len(s))])
+		return uint16(t.Hour()*60 + t.Minute()), err == nil
+	}
+	for d := range strings.SplitSeq(str(x["byday"]), ",") {
+		if i := slices.Index(hsdsDays, d); i >= 0 {
+			h.Days = h.Days.With(uint8(i + 1))
+		} else {
+			return h, false // the second Monday of a month, for one
+		}
+	}
+	var ok1, ok2 bool
+	h.Open, ok1 = at("opens_at")
+	if h.Close, ok2 = at("closes_at"); h.Close == 0 {
+		h.Close = 24 * 60
+	}
+	return h, ok1 && ok2 && h.Open < h.Close && str(x["freq"]) == "WEEKLY"
+}
+
+// count works out what was left behind. A table that only links others, or only names what attributes point to, is none.
+func (in *hsdsReader) count(t *hsds.Tables) {
+	lose := func(what string, n int) {
+		if n > 0 {
+			in.Lost[what] += n
+		}
+	}
+	columns := func(x *hsds.Table, k hsds.Kind, taken ...string) {
+		for _, r := range x.Rows {
+			for c, v := range r {
+				switch {
+				case slices.Contains(taken, c) || v == nil || v == "":
+				case slices.Contains(hsds.Columns(k), c):
+					lose(x.Name+"."+c, 1)
+				default:
+					lose(x.Name+", columns of its own", 1)
+				}
+			}
+		}
+	}
+	for _, x := range t.Tables {
+		switch x.Name {
+		case hsds.TableOf(hsds.Service):
+			columns(x, hsds.Service, "id", "organization_id", "name", "description", "status", "application_process")
+		case hsds.TableOf(hsds.Organization):
+			columns(x, hsds.Organization, "id", "name")
+		case hsds.TableOf(hsds.ServiceAtLocation), hsds.TableOf(hsds.Taxonomy), hsds.TableOf(hsds.TaxonomyTerm), "meta_table_descriptions":
+		default:
+			n := len(x.Rows)
+			for k, taken := range in.taken {
+				if hsds.TableOf(k) == x.Name {
+					n -= taken
+				}
+			}
+			lose(x.Name, n)
+		}
+	}
 }
 
 func str(v any) string { s, _ := v.(string); return s }
@@ -263,9 +376,20 @@ func objects(v any) (out []hsds.Object) {
 	return out
 }
 
-// hsdsWords takes a text of unknown language as English, on one line.
-func hsdsWords(s string, max int) krama.Words {
-	return krama.Words{EN: clip(strings.Join(strings.Fields(s), " "), max)}
+// words takes a text of unknown language as English, on one line and without what would reorder or hide it.
+func (in *hsdsReader) words(v any, max int) krama.Words {
+	text := strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsControl(r), r == unicode.ReplacementChar, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+			return ' '
+		}
+		return r
+	}, str(v))
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > max {
+		in.Lost["ends of long texts"]++
+	}
+	return krama.Words{EN: clip(text, max)}
 }
 
 // clip shortens at a letter's end.

@@ -41,13 +41,31 @@ type Counts struct {
 	Disputes int `json:"disputes"`
 	Staff    int `json:"staff"`
 	LeftOut  int `json:"left_out"` // people who said no to being recorded: nothing of theirs is written
+
+	Listings  int `json:"listings"` // versions that stand
+	Guarded   int `json:"guarded"`
+	Checks    int `json:"checks"`
+	Rights    int `json:"rights"`
+	Referrals int `json:"referrals"`
+	Reports   int `json:"reports"` // messages
+	Acts      int `json:"acts"`
+	Incidents int `json:"incidents"`
+	Audits    int `json:"audits"`
+}
+
+// countsOf makes counts of the number of lines of each kind.
+func countsOf(lines map[string]int, leftOut int) Counts {
+	return Counts{lines["person"], lines["contact"], lines["consent"], lines["dispute"], lines["staff"], leftOut, lines["listing"], lines["guarded"],
+		lines["check"], lines["rights"], lines["referral"], lines["report"], lines["act"], lines["incident"], lines["audit"]}
 }
 
 // Count looks at what would be written.
 func Count(st *casework.State) (n Counts) {
+	out := map[krama.SubjectID]bool{}
 	for k := range st.Everybody() {
 		if k.NoRecord {
 			n.LeftOut++
+			out[k.Subject] = true
 			continue
 		}
 		if k.Record != (krama.RecordID{}) {
@@ -58,7 +76,32 @@ func Count(st *casework.State) (n Counts) {
 		n.Disputes += len(k.Disputes)
 	}
 	n.Staff = len(st.Labels())
+	for _, e := range st.Listings() {
+		n.Listings += 1 + len(e.Others)
+		n.Guarded += len(e.Guards)
+		n.Checks += len(e.Checks)
+	}
+	n.Rights, n.Audits = len(st.Rights()), len(st.Audits())
+	for _, r := range st.Referrals(krama.SubjectID{}) {
+		n.Referrals += not(out[r.Subject])
+	}
+	for _, t := range st.Threads() {
+		if !anyOf(out, t.Subjects) {
+			n.Reports += len(t.Messages)
+			n.Acts += len(t.Acts)
+		}
+	}
+	for _, i := range st.Incidents() {
+		n.Incidents += not(out[i.Subject])
+	}
 	return n
+}
+
+func not(b bool) int {
+	if b {
+		return 0
+	}
+	return 1
 }
 
 func (x *Export) validate() error {
@@ -119,6 +162,9 @@ type Info struct {
 	Later     int    `json:"records_of_a_later_version,omitempty"` // kept by the programme, not understood, not written
 }
 
+// lineVersion is the version of the lines. Since 2 they hold the directory, referrals, reports and what follows from them.
+const lineVersion = 2
+
 // maxLine bounds a line; the codebook is the longest by far.
 const maxLine = 1 << 20
 
@@ -154,7 +200,7 @@ func read(r io.Reader, key func(*Header) (cipher.AEAD, error), line func(kind st
 			if kind != "archive" || json.Unmarshal(b, &info) != nil {
 				return h, krama.E(op, krama.Tampered, "the first line")
 			}
-			if info.Version != 1 {
+			if info.Version < 1 || info.Version > lineVersion {
 				return h, krama.E(op, krama.NotYet, "an archive of a later version")
 			}
 		}
@@ -163,8 +209,7 @@ func read(r io.Reader, key func(*Header) (cipher.AEAD, error), line func(kind st
 			return h, err
 		}
 	}
-	n := info.Counts
-	if n != (Counts{seen["person"], seen["contact"], seen["consent"], seen["dispute"], seen["staff"], n.LeftOut}) {
+	if info.Counts != countsOf(seen, info.Counts.LeftOut) {
 		return h, krama.E(op, krama.Tampered, "the archive holds another number of lines than it says")
 	}
 	return h, nil

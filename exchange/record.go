@@ -87,10 +87,12 @@ func (x *Export) lines(w io.Writer, n Counts) error {
 	var err error
 	enc := json.NewEncoder(w)
 	put := func(v any) bool {
-		err = enc.Encode(v)
+		if err == nil {
+			err = enc.Encode(v)
+		}
 		return err == nil
 	}
-	put(Info{"archive", 1, x.Written.String(), x.Destroy.String(), x.Reason, x.Recipient, x.Version, n, x.State.Unknown()})
+	put(Info{"archive", lineVersion, x.Written.String(), x.Destroy.String(), x.Reason, x.Recipient, x.Version, n, x.State.Unknown()})
 	if book, e := x.codebook(); err != nil || e != nil || !put(book) || !put(insideWords()) {
 		return krama.Wrap("exchange.lines", cmp.Or(err, e))
 	}
@@ -98,17 +100,21 @@ func (x *Export) lines(w io.Writer, n Counts) error {
 	for _, m := range slices.SortedFunc(maps.Keys(labels), func(a, b krama.MemberID) int { return bytes.Compare(a[:], b[:]) }) {
 		put(staffLine{"staff", m.String(), labels[m]})
 	}
+	codes, out := map[krama.SubjectID]krama.Code{}, map[krama.SubjectID]bool{}
 	for _, each := range []func(*casework.Kept, func(any) bool){x.person, x.contacts, x.consents, x.disputes} {
 		for k := range x.State.Everybody() {
-			if !k.NoRecord {
-				each(k, put)
+			if k.NoRecord {
+				out[k.Subject] = true
+				continue
 			}
-			if err != nil {
+			codes[k.Subject] = k.Value.Code
+			if each(k, put); err != nil {
 				return krama.Wrap("exchange.lines", err)
 			}
 		}
 	}
-	return nil
+	x.door(codes, out, put)
+	return krama.Wrap("exchange.lines", err)
 }
 
 func (x *Export) person(k *casework.Kept, put func(any) bool) {

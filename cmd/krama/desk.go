@@ -295,6 +295,11 @@ func openDesk(e *env, data string) (*replica.Replica, *casework.State, error) {
 		return nil, nil, err
 	}
 	st := casework.New()
+	shipped, err := starter.Load()
+	if err != nil {
+		return nil, nil, err
+	}
+	st.Starter(shipped)
 	c := deskReplica(dir)
 	c.Feed, c.Reset = web.Feed(st), st.Reset
 	r, err := replica.Unlock(c, words)

@@ -24,9 +24,11 @@ import (
 var exportCommand = command{"export", "write the whole programme as one sealed page", `Usage: krama export --to FILE.html --reason TEXT --recipient TEXT [--people N] [--keep-days N] [--data DIR]
        krama export --open FILE.html --to DIR
 
-Writes every person, contact and consent that this desk holds into one page that opens in any
-browser, without Krama and without a network, by six words that are drawn for it and shown once.
-This is the most dangerous file a programme can make: decide it between two people, and say why.
+Writes every person, contact and consent that this desk holds, and the directory, referrals,
+reports and incidents, into one page that opens in any browser, without Krama and without a
+network, by six words that are drawn for it and shown once. This is the most dangerous file a
+programme can make: decide it between two people, and say why. Where the desk holds reports,
+whoever may read them sees that a copy was taken out.
 
 Unlocks the desk with four words from standard input. The first run writes nothing and says how
 many people it would write; the second repeats that number.
@@ -77,13 +79,42 @@ func export(ctx context.Context, e *env, args []string) error {
 	}
 	n := exchange.Count(st)
 	if *people != n.People {
-		fmt.Fprintf(e.err, "would write %d people, %d contacts and %d consents; nothing is written yet\n", n.People, n.Contacts, n.Consents)
+		fmt.Fprintf(e.err, "would write %s; nothing is written yet\n", sentence(n))
 		return hint{krama.E("export", krama.NotAllowed, "the number of people was not repeated"), fmt.Sprintf("if two of you have decided it, run it again with --people %d", n.People)}
 	}
 	today := krama.DayOf(time.Now())
+	if err := auditExport(r, today); err != nil { // first: no copy without its line
+		return err
+	}
 	x := &exchange.Export{State: st, Guide: g, Member: members(r), Written: today, Destroy: today + krama.Day(*keep),
 		Reason: strings.TrimSpace(*reason), Recipient: strings.TrimSpace(*recipient), Version: version}
 	return writeArchive(ctx, e, *to, x)
+}
+
+// sentence says what an archive holds.
+func sentence(n exchange.Counts) string {
+	s := fmt.Sprintf("%d people, %d contacts, %d consents, %d listings and %d referrals", n.People, n.Contacts, n.Consents, n.Listings, n.Referrals)
+	if n.Reports > 0 || n.Incidents > 0 {
+		s += fmt.Sprintf(", with what was reported: %d messages and %d incidents", n.Reports, n.Incidents)
+	}
+	return s
+}
+
+// auditExport keeps that a copy is taken out, in each circle that takes reports and that this desk holds.
+func auditExport(r *replica.Replica, today krama.Day) error {
+	for _, k := range []krama.CircleKind{krama.KindCasework, krama.KindSafeguarding} {
+		if _, holds := r.Kinds()[k]; !holds {
+			continue
+		}
+		id, err := r.NewRecord()
+		if err == nil {
+			err = r.Write(k, krama.SubjectID{}, &krama.Record{ID: id, Audit: &krama.Audit{What: krama.AuditExport, Day: today}})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // members says whose device it is, by the roster as it stands.
@@ -117,7 +148,7 @@ func writeArchive(ctx context.Context, e *env, to string, x *exchange.Export) er
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.err, "wrote %d people, %d contacts and %d consents", n.People, n.Contacts, n.Consents)
+	fmt.Fprintf(e.err, "wrote %s", sentence(n))
 	if n.LeftOut > 0 {
 		fmt.Fprintf(e.err, "; left out %d who said no to a record", n.LeftOut)
 	}
@@ -174,7 +205,8 @@ func plainError(op string, err error) error {
 
 // archiveFiles are the files that opening an archive writes, by the kind of their lines.
 var archiveFiles = map[string]string{"archive": "archive.json", "codebook": "codebook.json", "person": "people.jsonl", "contact": "contacts.jsonl",
-	"consent": "consents.jsonl", "dispute": "disputes.jsonl", "staff": "staff.jsonl"}
+	"consent": "consents.jsonl", "dispute": "disputes.jsonl", "staff": "staff.jsonl", "listing": "listings.jsonl", "guarded": "guarded.jsonl", "check": "checks.jsonl",
+	"rights": "rights.jsonl", "referral": "referrals.jsonl", "report": "reports.jsonl", "act": "acts.jsonl", "incident": "incidents.jsonl", "audit": "audits.jsonl"}
 
 // openArchive reads a page into a folder that appears when everything in it has been checked.
 func openArchive(e *env, from, to string) (err error) {

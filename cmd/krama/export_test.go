@@ -24,6 +24,7 @@ import (
 	"krama"
 	"krama/casework"
 	"krama/demo"
+	"krama/directory/starter"
 	"krama/exchange"
 	"krama/guide"
 	"krama/journal"
@@ -146,12 +147,28 @@ func TestExport(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"codebook.json", "archive.json"} {
-		var v map[string]any
+	var first exchange.Info
+	var book struct{ Records []struct{ Kind string } }
+	for name, v := range map[string]any{"codebook.json": &book, "archive.json": &first} {
 		b, err := os.ReadFile(filepath.Join(back, name))
-		if err != nil || json.Unmarshal(b, &v) != nil {
+		if err != nil || json.Unmarshal(b, v) != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	for _, r := range book.Records {
+		if archiveFiles[r.Kind] == "" && r.Kind != "words" {
+			t.Errorf("lines of kind %s have no file", r.Kind)
+		}
+	}
+	if len(book.Records) != len(archiveFiles)+1 {
+		t.Errorf("%d kinds, %d files", len(book.Records), len(archiveFiles))
+	}
+	shipped, err := starter.Load()
+	if err != nil || first.Counts.Listings < len(shipped) {
+		t.Errorf("%d listings, of which %d are shipped: %v", first.Counts.Listings, len(shipped), err)
+	}
+	if b, err := os.ReadFile(filepath.Join(back, "audits.jsonl")); err != nil || bytes.Count(b, []byte(`"what":"export"`)) != 2 {
+		t.Errorf("the audit does not say that a copy was taken out: %s %v", b, err)
 	}
 
 	whole, err := os.ReadFile(to)

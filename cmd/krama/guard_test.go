@@ -124,6 +124,11 @@ func TestCommandLine(t *testing.T) {
 		"desk, app alone":    {"", []string{"desk", "--data", desk, "--no-browser", "--app", "127.0.0.1:0"}, exitFailed, "--app needs --relay"},
 		"desk, bad key":      {"", []string{"desk", "--data", desk, "--no-browser", "--app", "127.0.0.1:0", "--relay", "https://relay.example", "--cert", "no", "--key", "no"}, exitFailed, "give both --cert and --key"},
 		"codebook":           {"", []string{"report", "--codebook"}, exitOK, "hidden"},
+		"directory":          {"", []string{"directory"}, exitUsage, "Usage: krama directory"},
+		"directory, what?":   {"", []string{"directory", "fly"}, exitUsage, "Usage: krama directory"},
+		"directory, no path": {words, []string{"directory", "export", "--data", desk}, exitUsage, "Usage: krama directory"},
+		"directory, two":     {words, []string{"directory", "import", "one", "--data", desk, "two"}, exitUsage, "Usage: krama directory"},
+		"directory, stdin":   {words, []string{"directory", "import", "-", "--data", desk}, exitFailed, "nothing was written"},
 		"serve, no folder":   {"", []string{"serve"}, exitUsage, "Usage: krama serve"},
 		"serve, bad port":    {"", []string{"serve", "--data", t.TempDir(), "--listen", "here"}, exitFailed, "HOST:PORT"},
 	} {

@@ -85,7 +85,7 @@ type env struct {
 func commands() []command {
 	with := func(c command, run func(context.Context, *env, []string) error) command { c.run = run; return c }
 	return []command{with(demoCommand, demoRun), with(serveCommand, serve), with(newCommand, newProgramme), with(joinCommand, joinProgramme), with(deskCommand, desk),
-		with(syncCommand, syncOnce), with(reportCommand, writeReport), with(exportCommand, export),
+		with(syncCommand, syncOnce), with(reportCommand, writeReport), with(exportCommand, export), with(directoryCommand, directoryRun),
 		with(recoverCommand, recoverProgramme), with(backupCommand, backup), with(restoreCommand, restore), with(checkCommand, check),
 		with(releaseCommand, release), versionCommand}
 }
@@ -105,7 +105,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		fmt.Fprintln(w, "krama: a locked notebook for outreach, a blind relay and an office desk.\n\nUsage: krama COMMAND [flags]\n\nCommands:")
 		for _, c := range commands() {
-			fmt.Fprintf(w, "  %-8s %s\n", c.name, c.short)
+			fmt.Fprintf(w, "  %-9s %s\n", c.name, c.short)
 		}
 		fmt.Fprintln(w, "\n`krama help COMMAND` says more. Exit statuses: 0 done, 1 failed, 2 wrong call, 3 relay not reached, 4 wrong words, 5 alarm.")
 		if len(args) == 0 {

@@ -6,6 +6,9 @@ addEventListener("DOMContentLoaded", () => {
   const words = JSON.parse($("words").textContent);
   const languages = [["en", "English", false], ["km", "ខ្មែរ", true], ["vi", "Tiếng Việt", true]];
   const iterations = [600000, 10000000], chunk = 1 << 20, tag = 16, shown = 50, idle = 10 * 60000;
+  const kinds = [["person", "people"], ["contact", "contacts"], ["consent", "consents"], ["dispute", "disputes"], ["staff", "staff"], ["listing", "listings"],
+    ["guarded", "guarded"], ["check", "checks"], ["rights", "rights"], ["referral", "referrals"], ["report", "reports"], ["act", "acts"], ["incident", "incidents"],
+    ["audit", "audits"]]; // and the names of their counts
   const digits = n => String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
   const day = n => new Date(n * 864e5).toISOString().slice(0, 10);
   const fill = (s, args) => s.replace(/\{(\w+)\}/g, (_, k) => args[k]);
@@ -136,8 +139,8 @@ addEventListener("DOMContentLoaded", () => {
     close();
     const one = k => a.blocks[k] ? JSON.parse(a.blocks[k][0].text) : fail("damaged");
     a.info = one("archive"); a.book = one("codebook"); a.words = one("words");
-    if (rest || a.info.version !== 1) fail(rest ? "damaged" : "newer");
-    for (const [k, count] of [["person", "people"], ["contact", "contacts"], ["consent", "consents"], ["dispute", "disputes"], ["staff", "staff"]])
+    if (rest || a.info.version !== 2) fail(rest ? "damaged" : "newer");
+    for (const [k, count] of kinds)
       if (size(a, k) !== a.info.counts[count]) fail("damaged");
     for (const b of a.blocks.staff || []) for (const s of linesOf(b)) { const m = JSON.parse(s); a.staff.set(m.member, m.label); }
     a.codes = {};
@@ -187,9 +190,13 @@ addEventListener("DOMContentLoaded", () => {
   function show(kind, name, v) {
     const list = fieldOf(kind, name).codes;
     if (v === undefined || v === null) return "";
-    if (name === "by") return opened.staff.get(v) || v.slice(0, 8);
+    if (name === "by" || name === "member" && kind !== "staff") return opened.staff.get(v) || v.slice(0, 8);
     if (kind === "dispute" && name === "of") return w(v);
+    if (name === "thread") return v.slice(0, 8);
+    if (name === "phones") return v.map(p => p.number + " (" + word("use", p.use) + ", " + word("tier", p.for) + ")").join(" / ");
+    if (name === "outcomes") return v.map(o => o.date + " " + word(list, o.outcome)).join(" / ");
     if (Array.isArray(v)) return v.map(x => word(list, x)).join(", ");
+    if (typeof v === "object" && "en" in v) return v[lang] || v.km || v.en || v.vi;
     if (typeof v === "object") return Object.entries(v).map(([k, n]) => word(list, k) + " " + digits(n)).join(", ");
     if (v === true && !list) return w("yes");
     return word(list, v);
@@ -209,11 +216,11 @@ addEventListener("DOMContentLoaded", () => {
   }
 
   function rowsView() {
-    const { kind, code, from } = view, columns = opened.words.columns[kind];
+    const { kind, from } = view, columns = opened.words.columns[kind], coded = columns[0][0] === "code", code = coded ? view.code : "";
     const { total, rows } = pick(opened, kind, code, from, shown);
     const go = n => () => { view.from = n; draw(); $("caption").scrollIntoView(); document.querySelector(".scroll").focus({ preventScroll: true }); };
     const parts = [];
-    if (kind !== "staff") {
+    if (coded) {
       const input = el("input", { id: "code", type: "search", autocomplete: "off", autocapitalize: "characters", spellcheck: "false" });
       input.value = code;
       const form = el("form", { class: "find", role: "search", autocomplete: "off" }, el("label", { for: "code" }, w("search"), input), el("button", {}, w("find")),
@@ -252,10 +259,10 @@ addEventListener("DOMContentLoaded", () => {
     const inside = $("inside");
     if (!opened) { inside.replaceChildren(); return; }
     const i = opened.info, facts = [["reason", i.reason], ["recipient", i.recipient]];
-    for (const k of ["person", "contact", "consent", "dispute", "staff"]) if (k !== "dispute" || size(opened, k)) facts.push([k, digits(size(opened, k))]);
+    for (const [k] of kinds) if (k === "person" || size(opened, k)) facts.push([k, digits(size(opened, k))]);
     if (i.counts.left_out) facts.push(["leftOut", digits(i.counts.left_out)]);
     if (i.records_of_a_later_version) facts.push(["later", digits(i.records_of_a_later_version)]);
-    const tabs = ["person", "contact", "consent", "dispute", "staff", "codebook"].filter(k => k === "codebook" || k === "person" || size(opened, k));
+    const tabs = [...kinds.map(([k]) => k).filter(k => k === "person" || size(opened, k)), "codebook"];
     inside.replaceChildren(
       el("dl", { class: "facts number" }, ...facts.flatMap(([k, v]) => [el("dt", {}, w(k)), el("dd", {}, v)])),
       el("nav", { "aria-label": w("views") }, ...tabs.map(k => el("button", { class: "quiet", id: "view-" + k, "aria-current": String(k === view.kind),

@@ -1,0 +1,78 @@
+package exchange
+
+import (
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"krama"
+	"krama/exchange/hsds"
+)
+
+// TestFromHSDS reads the specification's own example: what is taken is to verify, and what is not is named.
+func TestFromHSDS(t *testing.T) {
+	f, err := os.Open("hsds/testdata/service.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	d, err := hsds.ReadJSON(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, _, err := hsds.FromNested(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := FromHSDS(tables, "test")
+	if err != nil || len(in.Listings) != 1 || in.Refused != 0 {
+		t.Fatalf("%+v %v", in, err)
+	}
+	l := in.Listings[0]
+	if l.Public || !l.Address.Empty() || l.Name.Empty() || l.Org.Empty() || l.Source != "test" {
+		t.Errorf("%+v", l)
+	}
+	again, err := FromHSDS(tables, "later")
+	if err != nil || again.Listings[0].Key != l.Key || in.IDs[0] != again.IDs[0] {
+		t.Error("another key at the second reading")
+	}
+	for _, what := range []string{"contacts", "cost_options", "locations", "schedules", "services.alert", "services.minimum_age"} {
+		if in.Lost[what] == 0 {
+			t.Errorf("%s is lost and not said: %v", what, slices.Sorted(maps.Keys(in.Lost)))
+		}
+	}
+}
+
+// TestFromHSDSHostile: text that hides or reorders other text is cleaned, what does not fit is refused or counted.
+func TestFromHSDSHostile(t *testing.T) {
+	row := func(id, name string) hsds.Object {
+		return hsds.Object{"id": id, "name": name, "status": "active", "organization_id": "o"}
+	}
+	tables := &hsds.Tables{Tables: []*hsds.Table{
+		{Name: "services", Rows: []hsds.Object{row("1", "A\x1b[2J\u202eB\n  C"), row("2", " \t"), row("3", strings.Repeat("ក", 100)), {"id": "4", "name": "N", "status": "active", "x\x1b": "y"}}},
+		{Name: "phones", Rows: []hsds.Object{{"id": "1", "service_id": "1", "number": "call me"}, {"id": "2", "service_id": "1", "number": "(012) 34-56"}, {"id": "3", "service_id": "2", "number": "012"}}},
+		{Name: "schedules", Rows: []hsds.Object{{"id": "1", "service_id": "1", "freq": "WEEKLY", "byday": "MO,SU", "opens_at": "08:00", "closes_at": "00:00"}, {"id": "2", "service_id": "1", "freq": "MONTHLY", "byday": "2MO", "opens_at": "08:00", "closes_at": "09:00"},
+			{"id": "3", "service_id": "1", "freq": "WEEKLY", "byday": "MO", "opens_at": "8", "closes_at": "09:00"}, {"id": "4", "service_id": "1", "freq": "WEEKLY", "byday": "MO", "opens_at": "19:00", "closes_at": "03:00"}}},
+		{Name: "service_areas", Rows: []hsds.Object{{"id": "1", "service_id": "1", "extent": "KH-1001", "extent_type": "NCDD code"}, {"id": "2", "service_id": "1", "extent": "KH-99999999", "extent_type": "NCDD code"}, {"id": "3", "service_id": "1", "extent": "KH-1002"}}},
+	}}
+	in, err := FromHSDS(tables, strings.Repeat("s", 300))
+	if err != nil || len(in.Listings) != 3 || in.Refused != 1 {
+		t.Fatalf("%+v %v", in, err)
+	}
+	a, c := in.Listings[0], in.Listings[1]
+	if a.Name.EN != "A [2J B C" || len(a.Phones) != 1 || a.Phones[0] != (krama.Phone{Number: "012 34 56", Use: krama.UseCall, Tier: krama.TierPartner}) || len(a.Source) != krama.MaxSource {
+		t.Errorf("%+v", a)
+	}
+	if len(a.Hours) != 1 || a.Hours[0] != (krama.Hours{Days: krama.Set(0).With(1).With(7), Open: 480, Close: 1440}) || !slices.Equal(a.Districts, []uint16{1001}) {
+		t.Errorf("hours %v, districts %v", a.Hours, a.Districts)
+	}
+	if c.Name.EN != strings.Repeat("ក", 50) {
+		t.Errorf("cut to %q", c.Name.EN)
+	}
+	want := map[string]int{"phones": 2, "schedules": 3, "service_areas": 2, "ends of long texts": 2, "services, columns of its own": 1}
+	if !maps.Equal(in.Lost, want) {
+		t.Errorf("lost: got %v want %v", in.Lost, want)
+	}
+}

@@ -1,0 +1,289 @@
+package exchange
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"krama"
+	"krama/casework"
+	"krama/directory"
+)
+
+// The lines of what is not about a registered person: the directory, rights, reports and what was done about them, and the
+// referrals that are. An intake's secret, the keys and mailboxes of who reported, and the codes of slips have no field here:
+// each lets its holder read or write in somebody's name.
+type (
+	listingLine struct {
+		Kind      string       `json:"kind"`
+		Listing   string       `json:"listing"`
+		Type      string       `json:"type"`
+		Name      krama.Words  `json:"name"`
+		Org       krama.Words  `json:"org"`
+		About     *krama.Words `json:"about,omitempty"`
+		Operator  string       `json:"operator"`
+		Needs     []string     `json:"needs,omitempty"`
+		Districts []string     `json:"districts,omitempty"`
+		Languages []string     `json:"languages,omitempty"`
+		Welcome   []string     `json:"welcome,omitempty"`
+		Cost      string       `json:"cost"`
+		Bring     *krama.Words `json:"bring,omitempty"`
+		Asked     *krama.Words `json:"asked,omitempty"`
+		Access    []string     `json:"access,omitempty"`
+		Police    string       `json:"police"`
+		Hours     []hoursPart  `json:"hours,omitempty"`
+		Phones    []phonePart  `json:"phones,omitempty"`
+		Address   *krama.Words `json:"address,omitempty"`
+		Tier      string       `json:"address_for,omitempty"`
+		Source    string       `json:"source,omitempty"`
+		Verified  string       `json:"verified,omitempty"`
+		Public    bool         `json:"public,omitempty"`
+		Closed    bool         `json:"closed,omitempty"`
+		Starter   bool         `json:"shipped,omitempty"`
+		Invented  bool         `json:"invented,omitempty"`
+		Record    string       `json:"record,omitempty"`
+	}
+	hoursPart struct {
+		Days  []int  `json:"days"`
+		Open  string `json:"open"`
+		Close string `json:"close"`
+	}
+	phonePart struct {
+		Number string `json:"number"`
+		Use    string `json:"use"`
+		Tier   string `json:"for"`
+	}
+	guardedLine struct {
+		Kind    string       `json:"kind"`
+		Listing string       `json:"listing"`
+		Name    krama.Words  `json:"name"`
+		Phones  []phonePart  `json:"phones,omitempty"`
+		Address *krama.Words `json:"address,omitempty"`
+		Record  string       `json:"record"`
+	}
+	checkLine struct {
+		Kind    string      `json:"kind"`
+		Listing string      `json:"listing"`
+		Name    krama.Words `json:"name"`
+		Date    string      `json:"date"`
+		Says    string      `json:"says"`
+		By      string      `json:"by,omitempty"`
+		Record  string      `json:"record"`
+	}
+	rightsLine struct {
+		Kind       string `json:"kind"`
+		Topic      string `json:"topic"`
+		Language   string `json:"language"`
+		Body       string `json:"body"`
+		Source     string `json:"source,omitempty"`
+		ReviewedBy string `json:"reviewed_by,omitempty"`
+		ReviewedOn string `json:"reviewed_on,omitempty"`
+		Record     string `json:"record"`
+	}
+	referralLine struct {
+		Kind     string        `json:"kind"`
+		Person   string        `json:"person"`
+		Code     string        `json:"code,omitempty"`
+		Listing  string        `json:"listing"`
+		Name     *krama.Words  `json:"name,omitempty"`
+		Date     string        `json:"date"`
+		For      string        `json:"for,omitempty"`
+		Outcomes []outcomePart `json:"outcomes,omitempty"`
+		By       string        `json:"by,omitempty"`
+		Record   string        `json:"record"`
+	}
+	outcomePart struct {
+		Date    string `json:"date"`
+		Outcome string `json:"outcome"`
+	}
+	reportLine struct {
+		Kind     string `json:"kind"`
+		Thread   string `json:"thread"`
+		Circle   string `json:"circle"`
+		Number   int    `json:"number"`
+		Date     string `json:"date"`
+		Topic    string `json:"topic"`
+		District string `json:"district,omitempty"`
+		Text     string `json:"text"`
+	}
+	actLine struct {
+		Kind     string `json:"kind"`
+		Thread   string `json:"thread"`
+		Date     string `json:"date"`
+		What     string `json:"what"`
+		After    int    `json:"after"`
+		Member   string `json:"member,omitempty"`
+		Text     string `json:"text,omitempty"`
+		Incident string `json:"incident,omitempty"`
+		By       string `json:"by,omitempty"`
+		Record   string `json:"record"`
+	}
+	incidentLine struct {
+		Kind     string   `json:"kind"`
+		Date     string   `json:"date"`
+		District string   `json:"district,omitempty"`
+		What     []string `json:"what"`
+		DoneBy   []string `json:"done_by,omitempty"`
+		Wants    []string `json:"wants,omitempty"`
+		Thread   string   `json:"thread,omitempty"`
+		By       string   `json:"by,omitempty"`
+		Record   string   `json:"record"`
+	}
+	auditLine struct {
+		Kind   string `json:"kind"`
+		Date   string `json:"date"`
+		What   string `json:"what"`
+		Circle string `json:"circle"`
+		Thread string `json:"thread,omitempty"`
+		By     string `json:"by,omitempty"`
+	}
+)
+
+// Words of codes that the vocabulary has no keys for.
+var (
+	tiers   = []krama.Term{{Code: uint8(krama.TierPublic), Key: "anybody"}, {Code: uint8(krama.TierPartner), Key: "partners"}, {Code: uint8(krama.TierNamed), Key: "named-staff"}}
+	circles = []krama.Term{{Code: uint8(krama.KindOutreach), Key: "outreach"}, {Code: uint8(krama.KindClinical), Key: "clinical"}, {Code: uint8(krama.KindCasework), Key: "casework"},
+		{Code: uint8(krama.KindSafeguarding), Key: "safeguarding"}}
+)
+
+// door yields what is not about a registered person, as lines, kind by kind. codes are the people who may be written, with
+// their codes; out are those who may not.
+func (x *Export) door(codes map[krama.SubjectID]krama.Code, out map[krama.SubjectID]bool, put func(any) bool) {
+	st := x.State
+	entries := st.Listings()
+	names := map[krama.ListingID]krama.Words{}
+	for _, e := range entries {
+		names[e.Key] = e.Name
+		if !put(x.listing(e, &e.Listing, e.Record)) {
+			return
+		}
+		for i, l := range e.Others {
+			put(x.listing(e, l, e.Heads[i+1]))
+		}
+	}
+	for _, e := range entries {
+		for i, g := range e.Guards {
+			put(guardedLine{"guarded", key(g.Key), e.Name, phones(g.Phones), some(g.Address), e.GuardAt[i].String()})
+		}
+	}
+	for _, e := range entries {
+		for _, c := range e.Checks {
+			put(checkLine{"check", key(c.Key), e.Name, c.Day.String(), word(krama.Checks, c.Says), x.by(c.Author), c.Record.String()})
+		}
+	}
+	for _, t := range st.Rights() {
+		put(rightsLine{"rights", t.Topic, t.Lang, t.Body, t.Source, t.ReviewedBy, t.ReviewedOn.String(), t.Record.String()})
+	}
+	for _, r := range st.Referrals(krama.SubjectID{}) {
+		if out[r.Subject] {
+			continue
+		}
+		line := referralLine{Kind: "referral", Person: r.Subject.String(), Code: codes[r.Subject].String(), Listing: key(r.Listing), Date: r.Day.String(), For: r.For.String(),
+			By: x.by(r.Author), Record: r.Record.String()}
+		if n, ok := names[r.Listing]; ok {
+			line.Name = &n
+		}
+		for _, o := range r.Outcomes {
+			line.Outcomes = append(line.Outcomes, outcomePart{o.Day.String(), word(krama.Outcomes, o.What)})
+		}
+		put(line)
+	}
+	threads := slices.DeleteFunc(st.Threads(), func(t *casework.Thread) bool { return anyOf(out, t.Subjects) })
+	for _, t := range threads {
+		for i, m := range t.Messages {
+			if !put(reportLine{"report", key(t.ID), word(circles, uint8(t.Circle)), i + 1, m.Day.String(), word(krama.ReportTopics, m.Topic), said(m.Place), m.Text}) {
+				return
+			}
+		}
+	}
+	for _, t := range threads {
+		for _, a := range t.Acts {
+			line := actLine{Kind: "act", Thread: key(t.ID), Date: a.Day.String(), What: word(krama.Acts, a.What), After: a.After, Text: a.Text, By: x.by(a.Author), Record: a.Record.String()}
+			if a.Member != (krama.MemberID{}) {
+				line.Member = a.Member.String()
+			}
+			if a.Incident != (krama.RecordID{}) {
+				line.Incident = a.Incident.String()
+			}
+			put(line)
+		}
+	}
+	for _, i := range st.Incidents() {
+		if !out[i.Subject] {
+			put(incidentLine{"incident", i.Day.String(), said(i.District), words(krama.IncidentKinds, i.What), words(krama.Perpetrators, i.By), words(krama.Wants, i.Wants),
+				keyOrNot(i.Thread), x.by(i.Author), i.Record.String()})
+		}
+	}
+	audits := st.Audits()
+	slices.SortStableFunc(audits, func(a, b casework.Audit) int {
+		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Circle, b.Circle), cmp.Compare(a.What, b.What), bytes.Compare(a.Thread[:], b.Thread[:]), bytes.Compare(a.Author[:], b.Author[:]))
+	})
+	for _, a := range audits {
+		put(auditLine{"audit", a.Day.String(), word(krama.Audits, a.What), word(circles, uint8(a.Circle)), keyOrNot(a.Thread), x.by(a.Author)})
+	}
+}
+
+// listing is one version that stands; what named staff alone may know of it has lines of its own.
+func (x *Export) listing(e *directory.Entry, l *krama.Listing, at krama.RecordID) listingLine {
+	line := listingLine{Kind: "listing", Listing: key(l.Key), Type: word(krama.ListingKinds, l.Kind), Name: l.Name, Org: l.Org, About: some(l.About), Operator: word(krama.Operators, l.Operator),
+		Needs: words(krama.Needs, l.Needs), Languages: words(krama.Languages, l.Languages), Welcome: words(krama.Welcomes, l.Welcome), Cost: word(krama.Costs, l.Cost), Bring: some(l.Bring),
+		Asked: some(l.Asked), Access: words(krama.Accesses, l.Access), Police: word(krama.PoliceTies, l.Police), Phones: phones(l.Phones), Address: some(l.Address), Source: l.Source,
+		Verified: e.Verified.String(), Public: l.Public, Closed: l.Closed, Starter: e.Starter, Invented: l.Invented}
+	for _, d := range l.Districts {
+		line.Districts = append(line.Districts, district(d))
+	}
+	for _, h := range l.Hours {
+		p := hoursPart{Open: clock(h.Open), Close: clock(h.Close)}
+		for _, d := range h.Days.Codes() {
+			p.Days = append(p.Days, int(d))
+		}
+		line.Hours = append(line.Hours, p)
+	}
+	if l.Shown != 0 {
+		line.Tier = word(tiers, uint8(l.Shown))
+	}
+	if !e.Starter {
+		line.Record = at.String()
+	}
+	return line
+}
+
+func phones(list []krama.Phone) (out []phonePart) {
+	for _, p := range list {
+		out = append(out, phonePart{p.Number, word(krama.PhoneUses, p.Use), word(tiers, uint8(p.Tier))})
+	}
+	return out
+}
+
+func key[T ~[16]byte](id T) string { return hex.EncodeToString(id[:]) }
+
+func keyOrNot(id krama.ThreadID) string {
+	if id == (krama.ThreadID{}) {
+		return ""
+	}
+	return key(id)
+}
+
+// some is a text that is there, or nothing.
+func some(w krama.Words) *krama.Words {
+	if w.Empty() {
+		return nil
+	}
+	return &w
+}
+
+// said is a district that may not have been said.
+func said(code uint16) string {
+	if code == 0 {
+		return ""
+	}
+	return district(code)
+}
+
+func clock(m uint16) string { return fmt.Sprintf("%02d:%02d", m/60, m%60) }
+
+func anyOf(set map[krama.SubjectID]bool, ids []krama.SubjectID) bool {
+	return slices.ContainsFunc(ids, func(id krama.SubjectID) bool { return set[id] })
+}
