@@ -6,12 +6,13 @@ import "io"
 // as the relay does, cannot write in her name.
 type ThreadID [16]byte
 
-// Intake is the secret of one intake for about a month: whoever has it reads what was reported to it. It is written under a
-// subject of its own, so that it is erased like one when its time is over.
+// Intake is the secret of one intake for about a month: whoever has it reads what was reported to it, if she is still in the
+// circle. It is written under a subject of its own, so that it is erased like one when its time is over.
 type Intake struct {
-	Seed  [32]byte `cbor:"1,keyasint"`
-	From  Day      `cbor:"2,keyasint"`
-	Until Day      `cbor:"3,keyasint"` // last day it is offered
+	Seed   [32]byte `cbor:"1,keyasint"`
+	From   Day      `cbor:"2,keyasint"`
+	Until  Day      `cbor:"3,keyasint"` // last day it is offered
+	Stream [16]byte `cbor:"4,keyasint"` // the circle's, when it was drawn: its key fetches from the relay
 }
 
 // Report is one message of somebody who reported, or one part of a long one. Nobody knows who she is, and nothing asks.

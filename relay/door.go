@@ -25,8 +25,6 @@ const (
 	tryRate       = 50 // checks of proofs a second, over all
 	tryBurst      = 500
 	reportsKept   = 20_000 // of one intake
-	intakeRate    = 20     // readings of intakes a second, over all: anybody can make such keys
-	intakeBurst   = 200
 	replyRate     = 20
 	replyBurst    = 200
 	slipRate      = 0.5
@@ -42,7 +40,6 @@ var (
 	bucketReplies = [16]byte{3}
 	bucketSlips   = [16]byte{4}
 	bucketTries   = [16]byte{5}
-	bucketIntakes = [16]byte{6}
 )
 
 // work remembers proofs of work that were spent, and lets a few be checked at a time: each takes a mebibyte and a millisecond.
@@ -164,22 +161,20 @@ func (r *Relay) noise(box [16]byte) []byte {
 	return out
 }
 
-// intake admits a call signed with an intake's access key, which its id commits to.
-func (r *Relay) intake(req *http.Request, call *seal.Call) (at int64, ids [][32]byte, err error) {
+// intake admits a call about an intake, signed with the key of the stream that its id commits to. A successor of the stream has
+// taken that key's place.
+func (r *Relay) intake(req *http.Request, call *seal.Call) (intake [16]byte, at int64, ids [][32]byte, err error) {
+	if _, err = r.stream(req, call); err != nil {
+		return intake, 0, nil, err
+	}
 	it, err := seal.ParseItems(call.Payload, ed25519.PublicKeySize, 8, -1)
 	if err != nil || len(it[2])%32 != 0 || len(it[2]) > 32*dropMax {
-		return 0, nil, krama.E("relay", krama.Invalid, "intake")
-	}
-	if seal.IntakeID(it[0]) != call.Principal {
-		return 0, nil, errRefused
-	}
-	if !r.rates.take(bucketIntakes, r.now(), intakeRate, intakeBurst) {
-		return 0, nil, krama.E("relay", krama.TooMany, "")
+		return intake, 0, nil, krama.E("relay", krama.Invalid, "intake")
 	}
 	for b := it[2]; len(b) > 0; b = b[32:] {
 		ids = append(ids, [32]byte(b))
 	}
-	return int64(binary.BigEndian.Uint64(it[1]) >> 1), ids, r.admit(call, it[0], req.URL.Path, intakeRate, intakeBurst)
+	return seal.IntakeID(it[0], seal.StreamID(call.Principal)), int64(binary.BigEndian.Uint64(it[1]) >> 1), ids, nil
 }
 
 // dropMax is how many reports one call forgets by name.
@@ -187,11 +182,11 @@ const dropMax = 2000
 
 // reports gives an intake's reports after one: how many there are, then number, day and bytes of each that fits.
 func (r *Relay) reports(req *http.Request, call *seal.Call) ([]byte, error) {
-	after, _, err := r.intake(req, call)
+	intake, after, _, err := r.intake(req, call)
 	if err != nil {
 		return nil, err
 	}
-	list, waiting, err := r.store.Reports(req.Context(), call.Principal, after, reportsAnswer)
+	list, waiting, err := r.store.Reports(req.Context(), intake, after, reportsAnswer)
 	if err != nil {
 		return nil, err
 	}
@@ -205,11 +200,11 @@ func (r *Relay) reports(req *http.Request, call *seal.Call) ([]byte, error) {
 // reported forgets reports by the hashes of their bytes, and those up to a number: a relay that was restored counts anew, so what a
 // desk has taken in is named and not counted.
 func (r *Relay) reported(req *http.Request, call *seal.Call) ([]byte, error) {
-	upTo, ids, err := r.intake(req, call)
+	intake, upTo, ids, err := r.intake(req, call)
 	if err != nil {
 		return nil, err
 	}
-	return nil, r.store.DropReports(req.Context(), call.Principal, upTo, ids)
+	return nil, r.store.DropReports(req.Context(), intake, upTo, ids)
 }
 
 // AnswerSlip keeps what a service says of a slip: accepted, done, could not. Any code that is well made is taken, the relay does

@@ -23,6 +23,7 @@ type doorRig struct {
 	r     *relay.Relay
 	store *memory.Store
 	keys  *seal.IntakeKeys
+	key   ed25519.PrivateKey // of the stream that the intake was drawn in
 	site  [16]byte
 	now   time.Time
 }
@@ -32,11 +33,15 @@ func newDoorRig(t testing.TB) *doorRig {
 	g := &doorRig{t: t, store: memory.New(), site: [16]byte{9}, now: time.Date(2026, 11, 25, 3, 0, 0, 0, time.UTC)}
 	g.r = relay.New(g.store, "token", relay.DefaultLimits, func() time.Time { return g.now })
 	var err error
-	if g.keys, err = seal.OpenIntake([32]byte{1}); err != nil {
+	if g.keys, err = seal.OpenIntake([32]byte{1}, seal.StreamID{4}); err != nil {
 		t.Fatal(err)
 	}
 	p := relay.Programme{ID: [16]byte{1}, Control: make([]byte, 32)}
 	if err := g.store.AddProgramme(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	_, g.key, _ = ed25519.GenerateKey(nil)
+	if err := g.store.CreateStream(t.Context(), relay.Stream{ID: g.keys.Stream, Programme: p.ID, Access: g.key.Public().(ed25519.PublicKey)}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := g.store.SetDoor(t.Context(), p.ID, []byte("door"), [][16]byte{g.keys.ID()}); err != nil {
@@ -113,25 +118,36 @@ func TestReport(t *testing.T) {
 			t.Errorf("%s was taken", name)
 		}
 	}
-	list := func(key ed25519.PrivateKey, id [16]byte) (int, []byte) {
-		call, _ := seal.NewCall(rand.Reader, key, seal.PathReports, id, uint64(g.now.UnixMilli()), seal.Frame(key.Public().(ed25519.PublicKey), make([]byte, 8), nil))
+	sig := g.keys.Sig.Public().(ed25519.PublicKey)
+	list := func(key ed25519.PrivateKey, stream seal.StreamID, sig ed25519.PublicKey) (int, []byte) {
+		call, _ := seal.NewCall(rand.Reader, key, seal.PathReports, stream, uint64(g.now.UnixMilli()), seal.Frame(sig, make([]byte, 8), nil))
 		w := g.post(seal.PathReports, call)
 		return w.Code, w.Body.Bytes()
 	}
-	code, out := list(g.keys.Access, g.keys.ID())
+	code, out := list(g.key, g.keys.Stream, sig)
 	it, err := seal.ParseFrame(out, 64)
 	if code != 200 || err != nil || len(it) != 4 || !bytes.Equal(it[3], body) {
 		t.Fatalf("got %d, %d items, %v", code, len(it), err)
 	}
+	// Neither a stranger's key, nor the intake's own, nor a colleague's of another circle, nor one that a successor has replaced.
 	_, stranger, _ := ed25519.GenerateKey(nil)
-	if code, _ := list(stranger, g.keys.ID()); code == 200 {
-		t.Error("a stranger lists reports")
+	other := relay.Stream{ID: seal.StreamID{5}, Programme: [16]byte{1}, Access: stranger.Public().(ed25519.PublicKey)}
+	if err := g.store.CreateStream(t.Context(), other, nil); err != nil {
+		t.Fatal(err)
 	}
-	call, _ := seal.NewCall(rand.Reader, g.keys.Access, seal.PathReported, g.keys.ID(), uint64(g.now.UnixMilli()), seal.Frame(g.keys.Access.Public().(ed25519.PublicKey), it[1], nil))
+	for name, key := range map[string]ed25519.PrivateKey{"a stranger": stranger, "the seed alone": g.keys.Sig} {
+		if code, _ := list(key, g.keys.Stream, sig); code == 200 {
+			t.Errorf("%s lists reports", name)
+		}
+	}
+	if _, out := list(stranger, other.ID, sig); len(out) != 12 {
+		t.Error("a colleague of another circle lists reports")
+	}
+	call, _ := seal.NewCall(rand.Reader, g.key, seal.PathReported, g.keys.Stream, uint64(g.now.UnixMilli()), seal.Frame(sig, it[1], nil))
 	if w := g.post(seal.PathReported, call); w.Code != 200 {
 		t.Errorf("drop: %d", w.Code)
 	}
-	if _, out := list(g.keys.Access, g.keys.ID()); len(out) != 12 {
+	if _, out := list(g.key, g.keys.Stream, sig); len(out) != 12 {
 		t.Error("a dropped report is still there")
 	}
 }

@@ -36,10 +36,10 @@ type Incoming struct {
 	Sealed []byte
 }
 
-// FetchReports asks for what was reported to an intake after K, as much as one answer holds, and how many there are in all.
-func (r *Replica) FetchReports(ctx context.Context, keys *seal.IntakeKeys, after int64) (list []Incoming, waiting int, err error) {
+// FetchReports asks for what was reported to an intake of a circle after K, as much as one answer holds, and how many there are in all.
+func (r *Replica) FetchReports(ctx context.Context, k krama.CircleKind, keys *seal.IntakeKeys, after int64) (list []Incoming, waiting int, err error) {
 	const op = "replica.FetchReports"
-	out, err := r.intakeCall(ctx, keys, seal.PathReports, after)
+	out, err := r.intakeCall(ctx, k, keys, seal.PathReports, after)
 	if err != nil {
 		return nil, 0, krama.Wrap(op, err)
 	}
@@ -57,18 +57,39 @@ func (r *Replica) FetchReports(ctx context.Context, keys *seal.IntakeKeys, after
 }
 
 // DropReports has the relay forget reports of an intake: up to and with K, and those whose sealed bytes have one of the sums.
-func (r *Replica) DropReports(ctx context.Context, keys *seal.IntakeKeys, upTo int64, sums ...[32]byte) error {
-	_, err := r.intakeCall(ctx, keys, seal.PathReported, upTo, sums...)
+func (r *Replica) DropReports(ctx context.Context, k krama.CircleKind, keys *seal.IntakeKeys, upTo int64, sums ...[32]byte) error {
+	_, err := r.intakeCall(ctx, k, keys, seal.PathReported, upTo, sums...)
 	return krama.Wrap("replica.DropReports", err)
 }
 
-func (r *Replica) intakeCall(ctx context.Context, keys *seal.IntakeKeys, path string, k int64, sums ...[32]byte) ([]byte, error) {
-	pub := keys.Access.Public().(ed25519.PublicKey)
+// Stream names the stream of a circle's epoch that this device is in: an intake that is drawn now belongs to it.
+func (r *Replica) Stream(k krama.CircleKind) (id seal.StreamID, ok bool) {
+	c, ok := r.Kinds()[k]
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st := r.streams[c]
+	if !ok || st == nil {
+		return id, false
+	}
+	return st.epoch.StreamID(), true
+}
+
+func (r *Replica) intakeCall(ctx context.Context, kind krama.CircleKind, keys *seal.IntakeKeys, path string, k int64, sums ...[32]byte) ([]byte, error) {
+	c := r.Kinds()[kind]
+	r.mu.Lock()
+	st := r.streams[c]
+	if st == nil {
+		r.mu.Unlock()
+		return nil, errLocked
+	}
+	access := st.newest().StreamKey()
+	r.mu.Unlock()
+	sig := keys.Sig.Public().(ed25519.PublicKey)
 	var named []byte
 	for _, s := range sums {
 		named = append(named, s[:]...)
 	}
-	return r.call(ctx, keys.Access, path, keys.ID(), seal.Frame(pub, binary.BigEndian.AppendUint64(nil, uint64(k)<<1), named))
+	return r.call(ctx, access, path, keys.Stream, seal.Frame(sig, binary.BigEndian.AppendUint64(nil, uint64(k)<<1), named))
 }
 
 // Reply puts a sealed answer into a reporter's mailbox.

@@ -14,29 +14,30 @@ import (
 	"krama"
 )
 
-// IntakeKeys are what an intake's seed gives: the key that reports are sealed to, the key that answers are signed with, and the
-// key that fetches reports from the relay.
+// IntakeKeys are what an intake's seed gives: the key that reports are sealed to, and the key that answers are signed with. Its reports
+// are fetched with the key of the stream it was drawn in, which the relay hands on to the circle's newest epoch: who left the circle
+// keeps the seed and gets nothing.
 type IntakeKeys struct {
 	KEM    hpke.PrivateKey
 	Sig    ed25519.PrivateKey
-	Access ed25519.PrivateKey
+	Stream StreamID
 }
 
-// OpenIntake derives an intake's keys (protocol §12.1).
-func OpenIntake(seed [32]byte) (*IntakeKeys, error) {
+// OpenIntake derives the keys of an intake that was drawn in a stream (protocol §12.1).
+func OpenIntake(seed [32]byte, stream StreamID) (*IntakeKeys, error) {
 	kem, err := hpke.MLKEM768X25519().NewPrivateKey(Derive(seed[:], nil, 32, "intake kem"))
 	if err != nil {
 		return nil, krama.Wrap("seal.OpenIntake", err)
 	}
-	return &IntakeKeys{kem, ed25519.NewKeyFromSeed(Derive(seed[:], nil, 32, "intake sig")), ed25519.NewKeyFromSeed(Derive(seed[:], nil, 32, "intake access"))}, nil
+	return &IntakeKeys{kem, ed25519.NewKeyFromSeed(Derive(seed[:], nil, 32, "intake sig")), stream}, nil
 }
 
-// ID names the intake at the relay. It commits to the key that fetches its reports, so the relay needs no account for it.
-func (k *IntakeKeys) ID() [16]byte { return IntakeID(k.Access.Public().(ed25519.PublicKey)) }
+// ID names the intake at the relay. It commits to the stream whose key fetches its reports, so the relay needs no account for it.
+func (k *IntakeKeys) ID() [16]byte { return IntakeID(k.Sig.Public().(ed25519.PublicKey), k.Stream) }
 
-// IntakeID names an intake by its access key.
-func IntakeID(access ed25519.PublicKey) [16]byte {
-	h := Hash("intake id", access)
+// IntakeID names an intake by the key it signs with and the stream it was drawn in.
+func IntakeID(sig ed25519.PublicKey, stream StreamID) [16]byte {
+	h := Hash("intake id", sig, stream[:])
 	return [16]byte(h[:16])
 }
 

@@ -18,7 +18,7 @@ type intakeFixture struct {
 
 func newIntake(t testing.TB) intakeFixture {
 	t.Helper()
-	k, err := OpenIntake(q32(0x21))
+	k, err := OpenIntake(q32(0x21), q16(0x61))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestReportWrongKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, _ := OpenIntake(q32(0x22))
+	other, _ := OpenIntake(q32(0x22), q16(0x61))
 	if _, err := OpenReport(other, f.site, w); krama.KindOf(err) != krama.CannotDecrypt {
 		t.Errorf("another intake: got %v", err)
 	}

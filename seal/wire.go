@@ -25,7 +25,7 @@ const (
 	PathDoor     = "/v1/door"      // the control key's holder publishes what anybody may see, and which intakes are open
 	PathReport   = "/v1/report"    // anybody's, with a proof of work and no signature
 	PathReply    = "/v1/reply"     // a reporter looks for answers
-	PathReports  = "/v1/reports"   // an intake's key fetches what was reported
+	PathReports  = "/v1/reports"   // the key of an intake's stream fetches what was reported
 	PathReported = "/v1/reported"  // and has the relay forget it
 	PathSlips    = "/v1/slips"     // answers to slips
 	PathControl  = "/v1/control"   // hands the programme to another control key

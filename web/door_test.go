@@ -163,11 +163,11 @@ func (g *rig) report(to int, digits, text string) *seal.Receipt {
 func (g *rig) waiting() (n int) {
 	g.t.Helper()
 	for _, in := range g.desk.state.Intakes() {
-		keys, err := seal.OpenIntake(in.Seed)
+		keys, err := seal.OpenIntake(in.Seed, in.Stream)
 		if err != nil {
 			g.t.Fatal(err)
 		}
-		_, w, err := g.office.FetchReports(g.t.Context(), keys, 0)
+		_, w, err := g.office.FetchReports(g.t.Context(), in.Circle, keys, 0)
 		if err != nil {
 			g.t.Fatal(err)
 		}

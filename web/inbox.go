@@ -73,7 +73,7 @@ func fetchedKey(id [16]byte) string { return "reports." + hex.EncodeToString(id[
 // fetchReports takes in what was reported. A report is kept here, then sent to colleagues, and only then forgotten by the relay.
 func (s *Server) fetchReports(ctx context.Context, rep *replica.Replica, st *casework.State) error {
 	for _, in := range st.Intakes() {
-		keys, err := seal.OpenIntake(in.Seed)
+		keys, err := seal.OpenIntake(in.Seed, in.Stream)
 		if err != nil {
 			return err
 		}
@@ -90,13 +90,13 @@ func (s *Server) fetchReports(ctx context.Context, rep *replica.Replica, st *cas
 					sums = append(sums, [32]byte(b))
 				}
 			}
-			if err := rep.DropReports(ctx, keys, 0, sums...); err != nil {
+			if err := rep.DropReports(ctx, in.Circle, keys, 0, sums...); err != nil {
 				return err
 			}
 		}
 		mark, size, after := []string{"0"}, 0, int64(0)
 		for len(mark) <= fetchBatch && size < fetchBytes {
-			list, waiting, err := rep.FetchReports(ctx, keys, after)
+			list, waiting, err := rep.FetchReports(ctx, in.Circle, keys, after)
 			if err != nil {
 				return err
 			}
@@ -261,7 +261,7 @@ func (s *Server) inboxData(aside bool) (d inboxData) {
 	}
 	slices.SortStableFunc(d.Rows, func(a, b threadRow) int { return cmp.Compare(waits(a.State()), waits(b.State())) })
 	for _, in := range s.state.Intakes() {
-		if keys, err := seal.OpenIntake(in.Seed); err == nil {
+		if keys, err := seal.OpenIntake(in.Seed, in.Stream); err == nil {
 			f := strings.Fields(s.rep.Value(fetchedKey(keys.ID())))
 			if len(f) > 0 {
 				n, _ := strconv.Atoi(f[0])
@@ -382,7 +382,7 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 // answer seals an answer to the reporter's key, signed by the intake she wrote to, and puts it into her mailbox.
 func (s *Server) answer(ctx context.Context, t *casework.Thread, text string) error {
 	for _, in := range s.state.Intakes() {
-		keys, err := seal.OpenIntake(in.Seed)
+		keys, err := seal.OpenIntake(in.Seed, in.Stream)
 		if err != nil {
 			return err
 		}
@@ -474,9 +474,9 @@ func (s *Server) inboxFlood(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
 	for _, in := range s.state.Intakes() {
-		keys, err := seal.OpenIntake(in.Seed)
+		keys, err := seal.OpenIntake(in.Seed, in.Stream)
 		if err == nil {
-			err = s.rep.DropReports(ctx, keys, 1<<62)
+			err = s.rep.DropReports(ctx, in.Circle, keys, 1<<62)
 		}
 		if err == nil {
 			f := append([]string{"0"}, strings.Fields(s.rep.Value(fetchedKey(keys.ID())))...)

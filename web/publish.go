@@ -55,6 +55,7 @@ func (s *Server) tendIntakes(rep *replica.Replica, st *casework.State) (drew boo
 		if changed {
 			in.From, in.Until = today, min(today+60, max(today+intakeDays, until[k]+1)) // the later end is offered of two that begin on one day
 		}
+		in.Stream, _ = rep.Stream(k)
 		if _, err := io.ReadFull(s.Rand, in.Seed[:]); err != nil {
 			return drew, err
 		}
@@ -85,7 +86,7 @@ func (s *Server) makeDoor(rep *replica.Replica, st *casework.State) (*directory.
 	d.Demo = s.Demo
 	var ids [][16]byte
 	for _, in := range st.Intakes() {
-		keys, err := seal.OpenIntake(in.Seed)
+		keys, err := seal.OpenIntake(in.Seed, in.Stream)
 		if err != nil {
 			return nil, nil, err
 		}
