@@ -79,6 +79,7 @@ const (
 	ActAssign, ActAnswer, ActClose, ActReopen, ActIncident, ActAside uint8 = 1, 2, 3, 4, 5, 6
 	OutcomeAccepted, OutcomeDone, OutcomeCouldNot, OutcomeWithdrawn  uint8 = 1, 2, 3, 4
 	AuditRead, AuditList, AuditExport, AuditRefused                  uint8 = 1, 2, 3, 4
+	AuditPlace, AuditIncidents                                       uint8 = 5, 6
 )
 
 // The closed lists of reports, incidents and referrals.
@@ -91,7 +92,7 @@ var (
 	Perpetrators  = []Term{{1, "client"}, {2, "partner"}, {3, "employer"}, {4, "broker"}, {5, "police"}, {6, "official"}, {7, "health"}, {8, "family"}, {9, "stranger"}, {10, "unsaid"}}
 	Wants         = []Term{{1, "talk"}, {2, "care"}, {3, "safe-place"}, {4, "legal"}, {5, "complaint"}, {6, "warn"}, {7, "nothing"}}
 	Outcomes      = []Term{{OutcomeAccepted, "accepted"}, {OutcomeDone, "done"}, {OutcomeCouldNot, "could-not"}, {OutcomeWithdrawn, "withdrawn"}}
-	Audits        = []Term{{AuditRead, "read"}, {AuditList, "list"}, {AuditExport, "export"}, {AuditRefused, "refused"}}
+	Audits        = []Term{{AuditRead, "read"}, {AuditList, "list"}, {AuditExport, "export"}, {AuditRefused, "refused"}, {AuditPlace, "place"}, {AuditIncidents, "incidents"}}
 )
 
 // MaxReport bounds what one message may hold, MaxReportPart one record of it, MaxAnswer an answer, in bytes of UTF-8. Khmer

@@ -3,6 +3,7 @@ package replica
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -402,4 +403,30 @@ func TestTwoAdminsSign(t *testing.T) {
 	if ok, err := x.Join(ctx, nil); err != nil || !ok {
 		t.Fatalf("join: %v %v", ok, err)
 	}
+}
+
+// TestSyncBesideRotation: a sync and rotations run at once on one device, as when a person removes somebody while the open desk
+// meets the relay; neither fails, and nothing is taken for a lie.
+func TestSyncBesideRotation(t *testing.T) {
+	w := newWorld(t)
+	a := w.phone()
+	s := w.person(a)
+	w.sync(a, w.desk)
+	done := make(chan error)
+	go func() {
+		var err error
+		for range 12 {
+			err = errors.Join(err, w.desk.Sync(t.Context(), nil))
+		}
+		done <- err
+	}()
+	for range 6 {
+		w.contact(a, s)
+		w.sync(a)
+		w.must(w.desk.Rotate(t.Context(), w.outreach(w.desk)))
+	}
+	w.must(<-done)
+	w.sync(w.desk, a, w.desk)
+	w.have(a.all(), a, w.desk)
+	w.noAlarm(a, w.desk)
 }

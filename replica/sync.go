@@ -297,7 +297,7 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 			r.mu.Unlock()
 			return nil
 		}
-		after := st.head.N
+		after, epoch := st.head.N, st.epoch.Epoch
 		var have [][32]byte
 		for _, s := range r.sealed {
 			if s.circle == c && len(have) < seal.MaxBatch {
@@ -318,7 +318,10 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 		if err != nil {
 			return krama.E("replica.pull", krama.Tampered, "the relay's answer is cut or garbled")
 		}
-		err = r.receive(c, after, l)
+		err = r.receive(place{c, epoch}, after, l)
+		if err == errMoved {
+			continue
+		}
 		if errors.Is(err, errAhead) && !again {
 			again = true
 			r.mu.Lock()
@@ -353,16 +356,20 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 	}
 }
 
+// errMoved says that somebody else at this device, a rotation beside a sync, read on meanwhile.
+var errMoved = krama.E("replica.receive", krama.Conflict, "the stream moved")
+
 // receive verifies one page of a stream, makes it durable and applies it.
-func (r *Replica) receive(c krama.CircleID, after uint64, l seal.Listing) error {
+func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.j == nil {
 		return errLocked
 	}
+	c := p.circle
 	st := r.streams[c]
-	if st.head.N != after {
-		return krama.E("replica.receive", krama.Conflict, "the stream moved")
+	if st == nil || st.epoch.Epoch != p.epoch || st.head.N != after {
+		return errMoved
 	}
 	if l.Head.N < after {
 		return r.raise(Alarm{What: AlarmRollback, Circle: c, Epoch: st.epoch.Epoch, N: after})
@@ -422,7 +429,6 @@ func (r *Replica) receive(c krama.CircleID, after uint64, l seal.Listing) error 
 	if st.head.N == l.Head.N && st.head.H != l.Head.H {
 		return r.raise(Alarm{What: AlarmFork, Circle: c, Epoch: st.epoch.Epoch, N: st.head.N})
 	}
-	p := place{c, st.epoch.Epoch}
 	if slices.ContainsFunc(r.alarms, func(a Alarm) bool {
 		return !a.Mended && a.Circle == c && a.Epoch == p.epoch && (c == krama.OrgCircle && a.What == AlarmRollback && st.head == l.Head || a.What == AlarmWithheld && st.head.N >= a.N)
 	}) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"krama"
+	"krama/casework"
 	"krama/directory"
 	"krama/web/http"
 )
@@ -23,6 +24,7 @@ func (s *Server) directoryRoutes() {
 	o.HandleFunc("GET /person/{id}/refer", s.refer)
 	o.HandleFunc("POST /person/{id}/refer", s.refer)
 	o.HandleFunc("GET /slip/{record}", s.slip)
+	o.HandleFunc("POST /slip/{record}", s.slipOutcome)
 }
 
 // listingPages add changing it, on a desk.
@@ -101,6 +103,9 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request) *directory.Entry {
 
 func (s *Server) listing(w http.ResponseWriter, r *http.Request) {
 	if e := s.find(w, r); e != nil {
+		if e.Guarded != nil {
+			s.audit(krama.AuditPlace, krama.ThreadID{}, krama.KindSafeguarding)
+		}
 		s.page(w, r, 200, "dir.title", "directory", listingView(s, s.row(e)))
 	}
 }
@@ -414,21 +419,45 @@ func (s *Server) refer(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) slip(w http.ResponseWriter, r *http.Request) {
-	id, err := krama.ParseRecordID(r.PathValue("record"))
-	if err == nil {
-		for _, ref := range s.state.Referrals(krama.SubjectID{}) {
-			if ref.Record != id {
-				continue
-			}
-			if e := s.state.Listing(ref.Listing); e != nil {
-				if v, ok := e.For(krama.TierPartner, s.today()); ok {
-					s.page(w, r, 200, "refer.slip", "people", slipView(s, ref, v))
-					return
-				}
+	if ref, ok := s.findReferral(r); ok {
+		if e := s.state.Listing(ref.Listing); e != nil {
+			if v, ok := e.For(krama.TierPartner, s.today()); ok {
+				s.page(w, r, 200, "refer.slip", "people", slipView(s, ref, v))
+				return
 			}
 		}
 	}
 	s.notFound(w, r)
+}
+
+func (s *Server) findReferral(r *http.Request) (ref casework.Referral, ok bool) {
+	id, err := krama.ParseRecordID(r.PathValue("record"))
+	for _, ref := range s.state.Referrals(krama.SubjectID{}) {
+		if err == nil && ref.Record == id {
+			return ref, true
+		}
+	}
+	return ref, false
+}
+
+// told are the outcomes that staff hear of by themselves.
+var told = []uint8{krama.OutcomeDone, krama.OutcomeCouldNot, krama.OutcomeWithdrawn}
+
+// slipOutcome keeps what she or the service told staff.
+func (s *Server) slipOutcome(w http.ResponseWriter, r *http.Request) {
+	ref, ok := s.findReferral(r)
+	what, err := strconv.ParseUint(form(r).Get("what"), 10, 8)
+	if !ok || err != nil || !slices.Contains(told, uint8(what)) {
+		s.notFound(w, r)
+		return
+	}
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	if err := keepOutcome(s.rep, ref, uint8(what), s.today()); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	redirect(w, r, "/person/"+ref.Subject.String())
 }
 
 // listingName is what a referral was to.

@@ -131,6 +131,112 @@ func TestSlipComesBack(t *testing.T) {
 	if n := len(g.desk.state.Referrals(krama.SubjectID{})[0].Outcomes); n != 2 {
 		t.Errorf("%d outcomes, want 2", n)
 	}
+
+	// Another one, of which she tells the worker herself.
+	_, page, _ = g.ask(g.phone, "POST", who+"/refer", "need", "2")
+	rid = regexp.MustCompile(`name="rid" value="([0-9a-f]{32})"`).FindStringSubmatch(page)[1]
+	_, page, slip = g.ask(g.phone, "POST", who+"/refer", "rid", rid, "listing", key)
+	g.want(page, "what became of it")
+	if status, _, _ := g.ask(g.phone, "POST", slip, "what", "1"); status != 404 {
+		t.Errorf("staff say for a service that it accepted: %d", status)
+	}
+	for range 2 { // tapped twice
+		_, page, _ = g.ask(g.phone, "POST", slip, "what", "4")
+	}
+	g.want(page, "withdrawn")
+	_, page, _ = g.ask(g.phone, "GET", slip)
+	if strings.Contains(page, "what became of it") {
+		t.Error("a slip that is settled still asks")
+	}
+	if n := len(g.phone.state.Referrals(her)[0].Outcomes) + len(g.phone.state.Referrals(her)[1].Outcomes); n != 3 {
+		t.Errorf("%d outcomes of two slips, want 3", n)
+	}
+}
+
+// TestConversationsEnd: 60 days after staff have dealt with it a conversation is erased; one in which somebody waits is not; a
+// wrong clock erases nothing. An incident outlives its conversation until her yes is taken back. A restored relay's door is
+// published again within a day.
+func TestConversationsEnd(t *testing.T) {
+	g := newRig(t)
+	g.ask(g.desk, "POST", "/door")
+	g.report(1, "1", "closed soon")
+	g.report(0, "2", "nobody has looked at this")
+	g.tendTwice()
+	var path string
+	for _, th := range g.desk.state.Threads() {
+		if th.Messages[0].Text == "closed soon" {
+			path = "/thread/" + hexID(th.ID)
+		}
+	}
+	g.ask(g.desk, "POST", path, "do", "incident", "what", "11", "by", "3", "consent", "yes")
+	_, page, _ := g.ask(g.desk, "POST", path, "do", "close")
+	g.want(page, "erased by itself on")
+	_, page, _ = g.ask(g.desk, "GET", "/incidents")
+	g.want(page, "papers kept by others")
+	if d, _ := g.desk.Guide.District(1002); true { // what she told
+		g.want(page, d.Name("en"))
+	}
+	g.want(page, path)
+	erase := regexp.MustCompile(`action="(/incidents/[0-9a-f]+/erase)"`).FindStringSubmatch(page)[1]
+	day := func(n int) { g.ms.Add(int64(n) * 24 * time.Hour.Milliseconds()) }
+	real := g.desk.Now
+	g.desk.Now = func() time.Time { return real().Add(365 * 24 * time.Hour) }
+	g.office.Now = g.desk.Now
+	g.syncOffice()
+	g.desk.Tend(t.Context())
+	g.desk.Now, g.office.Now = real, real
+	day(59)
+	g.tendTwice()
+	if n := len(g.desk.state.Threads()); n != 2 {
+		t.Fatalf("%d conversations after 59 days, want 2", n)
+	}
+	day(1)
+	g.relay.(*relay.Relay).Door(t.Context())
+	g.tendTwice()
+	if d, _ := g.door(); d.Made != g.desk.today() {
+		t.Errorf("the door is of %s", d.Made)
+	}
+	left := g.desk.state.Threads()
+	if len(left) != 1 || left[0].Messages[0].Text != "nobody has looked at this" {
+		t.Fatalf("%d conversations are left after 60 days", len(left))
+	}
+	if status, _, _ := g.ask(g.desk, "GET", path); status != 404 {
+		t.Error("the erased one still has a page")
+	}
+	_, page, _ = g.ask(g.desk, "GET", "/incidents")
+	g.want(page, "papers kept by others")
+	if strings.Contains(page, path) {
+		t.Error("the incident leads to a conversation that is gone")
+	}
+	_, page, _ = g.ask(g.desk, "POST", erase)
+	g.want(page, `role="alert"`)
+	if len(g.desk.state.Incidents()) != 1 {
+		t.Fatal("erased without being sure")
+	}
+	_, page, _ = g.ask(g.desk, "POST", erase, "sure", "yes")
+	g.want(page, "Nothing here")
+	_, page, _ = g.ask(g.desk, "GET", "/erasures")
+	g.want(page, "erased")
+}
+
+// TestRefusalLeavesALine: who asks for reports or incidents at a computer that does not hold them leaves a line that colleagues see,
+// one a day.
+func TestRefusalLeavesALine(t *testing.T) {
+	g := newRig(t)
+	g.setUp()
+	g.phone.doorPages() // a desk that holds the outreach circle alone
+	for range 2 {
+		_, page, _ := g.ask(g.phone, "GET", "/inbox")
+		g.want(page, "holds neither")
+		_, page, _ = g.ask(g.phone, "GET", "/incidents")
+		g.want(page, "does not hold")
+	}
+	g.phone.rep.Sync(t.Context(), nil)
+	g.syncOffice()
+	_, page, _ := g.ask(g.desk, "GET", "/audit")
+	if n := strings.Count(page, "asked for what this computer does not hold"); n != 1 {
+		t.Errorf("%d lines of being refused, want 1\n%.900s", n, page)
+	}
 }
 
 // report writes to one of the door's intakes as a browser does.
@@ -285,8 +391,16 @@ func TestFloodIsClearedInOneAct(t *testing.T) {
 	_, page, _ := g.ask(g.desk, "GET", "/inbox")
 	g.want(page, "and 119 with the same words")
 	g.want(page, "Set aside 121 untouched")
-	_, page, _ = g.ask(g.desk, "POST", "/inbox/aside")
-	g.want(page, "Nothing here")
+	ids := regexp.MustCompile(`name="ids" value="([0-9a-f]+)"`).FindStringSubmatch(page)[1]
+	g.report(0, "later", "I wrote while you were reading")
+	g.tendTwice()
+	_, page, _ = g.ask(g.desk, "POST", "/inbox/aside", "ids", ids)
+	later := regexp.MustCompile(`/thread/([0-9a-f]{32})`).FindAllString(page, -1)
+	if len(later) != 1 {
+		t.Fatalf("%d conversations are left, want the one that came after the page was drawn", len(later))
+	}
+	g.ask(g.desk, "POST", later[0], "do", "close")
+	_, page, _ = g.ask(g.desk, "GET", "/inbox")
 	_, page, _ = g.ask(g.desk, "GET", "/inbox?aside=yes")
 	g.want(page, "set aside")
 	g.report(0, "real", "are you there?")

@@ -101,6 +101,35 @@ func (s *Server) expire(rep *replica.Replica, st *casework.State) error {
 			return err
 		}
 	}
+	return s.expireThreads(rep, st)
+}
+
+// threadKeep is how long a conversation is kept after the last thing that staff did with it, in days.
+const threadKeep = 60
+
+// threadEnds is the day on which a conversation is erased, or 0 while somebody waits for staff.
+func threadEnds(t *casework.Thread) (last krama.Day) {
+	if waits(t.State()) == 0 {
+		return 0
+	}
+	for _, a := range t.Acts {
+		last = max(last, a.Day)
+	}
+	return max(last, t.Last()) + threadKeep
+}
+
+// expireThreads erases the conversations whose day has come. An incident that she said yes to is kept: it has its own erasure.
+func (s *Server) expireThreads(rep *replica.Replica, st *casework.State) error {
+	for _, t := range st.Threads() {
+		if end := threadEnds(t); end == 0 || end > s.today() {
+			continue
+		}
+		for _, who := range t.Subjects {
+			if err := rep.Shred(t.Circle, who, replica.ShredExpired); err != nil && krama.KindOf(err) != krama.NotAllowed && krama.KindOf(err) != krama.NotFound {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

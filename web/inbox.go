@@ -28,6 +28,8 @@ func (s *Server) doorPages() {
 	o.HandleFunc("POST /inbox/flood", s.inboxFlood)
 	o.HandleFunc("GET /thread/{id}", s.thread)
 	o.HandleFunc("POST /thread/{id}", s.threadAct)
+	o.HandleFunc("GET /incidents", s.incidents)
+	o.HandleFunc("POST /incidents/{record}/erase", s.incidentErase)
 	o.HandleFunc("GET /audit", s.auditPage)
 	o.HandleFunc("GET /rights", s.rightsList)
 	o.HandleFunc("GET /rights/{topic}/{lang}", s.rightsEdit)
@@ -203,21 +205,24 @@ func (s *Server) fetchSlips(ctx context.Context, rep *replica.Replica, st *casew
 			if slices.ContainsFunc(open[i].Outcomes, func(o krama.Outcome) bool { return o.What == a.What }) || a.What > krama.OutcomeCouldNot {
 				continue
 			}
-			// The id follows from what it says: two desks that ask keep one.
-			h := seal.Hash("slip outcome", open[i].Record[:], []byte{a.What})
-			day := min(max(a.Day, open[i].Day), krama.DayOf(s.Now()))
-			if err := rep.Write(krama.KindOutreach, open[i].Subject, &krama.Record{ID: krama.RecordID(h[:16]), Outcome: &krama.Outcome{Referral: open[i].Record, Day: day, What: a.What}}); err != nil {
+			if err := keepOutcome(rep, open[i], a.What, min(max(a.Day, open[i].Day), krama.DayOf(s.Now()))); err != nil {
 				return err
-			}
-			if a.What == krama.OutcomeCouldNot {
-				h := seal.Hash("slip doubt", open[i].Record[:])
-				if err := rep.Write(krama.KindOutreach, krama.SubjectID{}, &krama.Record{ID: krama.RecordID(h[:16]), Check: &krama.Check{Key: open[i].Listing, Day: day, Says: krama.CheckDoubt}}); err != nil {
-					return err
-				}
 			}
 		}
 	}
 	return nil
+}
+
+// keepOutcome keeps what became of a referral. One that could not help puts its listing on the week's list. The ids follow from
+// what is said: two devices that say it keep one.
+func keepOutcome(rep *replica.Replica, ref casework.Referral, what uint8, day krama.Day) error {
+	h := seal.Hash("slip outcome", ref.Record[:], []byte{what})
+	err := rep.Write(krama.KindOutreach, ref.Subject, &krama.Record{ID: krama.RecordID(h[:16]), Outcome: &krama.Outcome{Referral: ref.Record, Day: day, What: what}})
+	if err != nil || what != krama.OutcomeCouldNot {
+		return err
+	}
+	h = seal.Hash("slip doubt", ref.Record[:])
+	return rep.Write(krama.KindOutreach, krama.SubjectID{}, &krama.Record{ID: krama.RecordID(h[:16]), Check: &krama.Check{Key: ref.Listing, Day: day, Says: krama.CheckDoubt}})
 }
 
 // inboxData is what the inbox shows.
@@ -225,7 +230,8 @@ type inboxData struct {
 	Holds   bool // this desk holds an intake's circle
 	Rows    []threadRow
 	New     int
-	Waiting int // at the relay, beyond what was fetched
+	Fresh   string // the short ids of the new ones, one after another
+	Waiting int    // at the relay, beyond what was fetched
 	Aside   bool
 }
 
@@ -244,10 +250,12 @@ func (s *Server) inboxData(aside bool) (d inboxData) {
 		}
 	}
 	alike := map[string]int{}
+	var fresh strings.Builder
 	for _, t := range s.state.Threads() {
 		state := t.State()
 		if state == casework.ThreadNew {
 			d.New++
+			fresh.WriteString(shortThread(t.ID))
 		}
 		if (state == casework.ThreadAside) != aside {
 			continue
@@ -259,6 +267,7 @@ func (s *Server) inboxData(aside bool) (d inboxData) {
 		alike[t.Messages[0].Text] = len(d.Rows)
 		d.Rows = append(d.Rows, threadRow{t, hex.EncodeToString(t.ID[:]), 0})
 	}
+	d.Fresh = fresh.String()
 	slices.SortStableFunc(d.Rows, func(a, b threadRow) int { return cmp.Compare(waits(a.State()), waits(b.State())) })
 	for _, in := range s.state.Intakes() {
 		if keys, err := seal.OpenIntake(in.Seed, in.Stream); err == nil {
@@ -284,23 +293,10 @@ func (s *Server) inbox(w http.ResponseWriter, r *http.Request) {
 	d := s.inboxData(r.URL.Query().Get("aside") == "yes")
 	if d.Holds {
 		s.audit(krama.AuditList, krama.ThreadID{}, krama.KindCasework, krama.KindSafeguarding)
+	} else {
+		s.refused()
 	}
 	s.page(w, r, 200, "inbox.title", "inbox", inboxView(s, d))
-}
-
-// audit keeps that this desk read something today, once a day for each thing.
-func (s *Server) audit(what uint8, t krama.ThreadID, circles ...krama.CircleKind) {
-	me, _ := s.rep.Device()
-	for _, a := range s.state.Audits() {
-		if a.Author == me && a.What == what && a.Thread == t && a.Day == s.today() {
-			return
-		}
-	}
-	for _, k := range circles {
-		if _, ok := s.rep.Kinds()[k]; ok {
-			s.writeNew(k, krama.SubjectID{}, &krama.Record{Audit: &krama.Audit{What: what, Day: s.today(), Thread: t}})
-		}
-	}
 }
 
 func (s *Server) findThread(r *http.Request) *casework.Thread {
@@ -400,70 +396,35 @@ func (s *Server) answer(ctx context.Context, t *casework.Thread, text string) er
 	return krama.E("web.answer", krama.CannotDecrypt, "the intake's keys are gone")
 }
 
-// incident keeps what was done to her in the safeguarding circle, if she said yes.
-func (s *Server) incident(t *casework.Thread, what, by, wants []string, consent bool) (id krama.RecordID, trouble string, err error) {
-	set := func(list []string) (out krama.Set) {
-		for _, v := range list {
-			if n, err := strconv.ParseUint(v, 10, 6); err == nil {
-				out = out.With(uint8(n))
-			}
-		}
-		return out
-	}
-	if _, ok := s.rep.Kinds()[krama.KindSafeguarding]; !ok {
-		return id, "inbox.notSafeguarding", nil
-	}
-	inc := &krama.Incident{Thread: t.ID, Day: s.today(), What: set(what), By: set(by), Wants: set(wants), Consent: consent}
-	if !consent {
-		return id, "inbox.consent", nil
-	}
-	if inc.What == 0 {
-		return id, "inbox.what", nil
-	}
-	if id, err = s.rep.NewRecord(); err != nil {
-		return id, "", err
-	}
-	who, err := s.rep.NewSubject()
-	if err != nil {
-		return id, "", err
-	}
-	return id, "", s.rep.Write(krama.KindSafeguarding, who, &krama.Record{ID: id, Incident: inc})
-}
-
-// inboxAside sets aside everything that nobody has touched: one act, whatever the flood.
+// inboxAside sets aside everything that the page showed and nobody has touched: one act, whatever the flood. What came since stays.
 func (s *Server) inboxAside(w http.ResponseWriter, r *http.Request) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
-	only := form(r).Get("like")
-	var text string
-	if only != "" {
-		b, err := hex.DecodeString(only)
-		if err != nil || len(b) != 16 {
-			s.notFound(w, r)
-			return
-		}
-		if t := s.state.Thread(krama.ThreadID(b)); t != nil {
-			text = t.Messages[0].Text
-		}
+	shown := map[string]bool{}
+	for ids := form(r).Get("ids"); len(ids) >= shortID; ids = ids[shortID:] {
+		shown[ids[:shortID]] = true
 	}
 	by := map[krama.CircleKind][]krama.ThreadID{}
 	for _, t := range s.state.Threads() {
-		if t.State() == casework.ThreadNew && (only == "" || t.Messages[0].Text == text) {
+		if t.State() == casework.ThreadNew && shown[shortThread(t.ID)] {
 			by[t.Circle] = append(by[t.Circle], t.ID)
 		}
 	}
 	for k, ids := range by {
-		for len(ids) > 0 {
-			n := min(len(ids), krama.MaxAside)
-			if err := s.writeNew(k, krama.SubjectID{}, &krama.Record{Act: &krama.Act{Threads: ids[:n], What: krama.ActAside, Day: s.today()}}); err != nil {
+		for part := range slices.Chunk(ids, krama.MaxAside) {
+			if err := s.writeNew(k, krama.SubjectID{}, &krama.Record{Act: &krama.Act{Threads: part, What: krama.ActAside, Day: s.today()}}); err != nil {
 				s.fail(w, r, err)
 				return
 			}
-			ids = ids[n:]
 		}
 	}
 	redirect(w, r, "/inbox")
 }
+
+// shortID is how many characters of a thread's id a form carries: enough among thousands.
+const shortID = 10
+
+func shortThread(id krama.ThreadID) string { return hex.EncodeToString(id[:])[:shortID] }
 
 // inboxFlood has the relay forget what waits there beyond what was fetched, unread.
 func (s *Server) inboxFlood(w http.ResponseWriter, r *http.Request) {
@@ -473,6 +434,12 @@ func (s *Server) inboxFlood(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
+	if s.rep.Status().Unsent > 0 { // what was fetched is with colleagues before the relay forgets it
+		if err := s.rep.Sync(ctx, nil); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+	}
 	for _, in := range s.state.Intakes() {
 		keys, err := seal.OpenIntake(in.Seed, in.Stream)
 		if err == nil {
@@ -488,9 +455,4 @@ func (s *Server) inboxFlood(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	redirect(w, r, "/inbox")
-}
-
-func (s *Server) auditPage(w http.ResponseWriter, r *http.Request) {
-	list := s.state.Audits()
-	s.page(w, r, 200, "audit.title", "inbox", auditView(s, list[:min(400, len(list))]))
 }

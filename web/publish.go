@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"krama"
@@ -103,7 +102,8 @@ func (s *Server) makeDoor(rep *replica.Replica, st *casework.State) (*directory.
 	return d, ids, nil
 }
 
-// publish gives the relay the door, if it changed or now is set. Only an admin's desk can.
+// publish gives the relay the door if it changed, once a day in any case, because a relay that was restored has an old one, and now
+// if that is set. Only an admin's desk can.
 func (s *Server) publish(ctx context.Context, rep *replica.Replica, st *casework.State, now bool) error {
 	if _, roles := rep.Device(); roles&krama.RoleAdmin == 0 {
 		return nil
@@ -124,14 +124,14 @@ func (s *Server) publish(ctx context.Context, rep *replica.Replica, st *casework
 		d.Intakes, ids = nil, nil // never only one to choose from
 	}
 	made := d.Made
-	d.Made = 0 // the day alone is no change
+	d.Made = 0 // when it was made is said apart
 	same, err := d.Encode()
 	if err != nil {
 		return err
 	}
 	sum := sha256.Sum256(same)
-	mark := hex.EncodeToString(sum[:8])
-	if old, _, _ := strings.Cut(rep.Value(doorKey), " "); old == mark && !now {
+	mark := hex.EncodeToString(sum[:8]) + " " + made.String()
+	if rep.Value(doorKey) == mark && !now {
 		return nil
 	}
 	d.Made = made
@@ -142,7 +142,7 @@ func (s *Server) publish(ctx context.Context, rep *replica.Replica, st *casework
 	if err := rep.Publish(ctx, b, ids); err != nil {
 		return err
 	}
-	return rep.SetValue(doorKey, mark+" "+made.String())
+	return rep.SetValue(doorKey, mark)
 }
 
 func (s *Server) doorPage(w http.ResponseWriter, r *http.Request) {

@@ -74,7 +74,11 @@ func export(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer r.Close()
+	today := krama.DayOf(time.Now())
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
+		if err := keepAudit(r, krama.AuditRefused, today, krama.KindCasework, krama.KindSafeguarding, krama.KindOutreach); err != nil {
+			return err
+		}
 		return hint{krama.E("export", krama.NotAllowed, "this is not an admin's desk"), "ask an admin of the programme"}
 	}
 	n := exchange.Count(st)
@@ -82,8 +86,7 @@ func export(ctx context.Context, e *env, args []string) error {
 		fmt.Fprintf(e.err, "would write %s; nothing is written yet\n", sentence(n))
 		return hint{krama.E("export", krama.NotAllowed, "the number of people was not repeated"), fmt.Sprintf("if two of you have decided it, run it again with --people %d", n.People)}
 	}
-	today := krama.DayOf(time.Now())
-	if err := auditExport(r, today); err != nil { // first: no copy without its line
+	if err := keepAudit(r, krama.AuditExport, today, krama.KindCasework, krama.KindSafeguarding); err != nil { // first: no copy without its line
 		return err
 	}
 	x := &exchange.Export{State: st, Guide: g, Member: members(r), Written: today, Destroy: today + krama.Day(*keep),
@@ -100,15 +103,15 @@ func sentence(n exchange.Counts) string {
 	return s
 }
 
-// auditExport keeps that a copy is taken out, in each circle that takes reports and that this desk holds.
-func auditExport(r *replica.Replica, today krama.Day) error {
-	for _, k := range []krama.CircleKind{krama.KindCasework, krama.KindSafeguarding} {
+// keepAudit keeps that a copy was taken out, or asked for, in each of the circles that this desk holds.
+func keepAudit(r *replica.Replica, what uint8, today krama.Day, circles ...krama.CircleKind) error {
+	for _, k := range circles {
 		if _, holds := r.Kinds()[k]; !holds {
 			continue
 		}
 		id, err := r.NewRecord()
 		if err == nil {
-			err = r.Write(k, krama.SubjectID{}, &krama.Record{ID: id, Audit: &krama.Audit{What: krama.AuditExport, Day: today}})
+			err = r.Write(k, krama.SubjectID{}, &krama.Record{ID: id, Audit: &krama.Audit{What: what, Day: today}})
 		}
 		if err != nil {
 			return err

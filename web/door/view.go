@@ -1,0 +1,209 @@
+package door
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"krama"
+	"krama/directory"
+	"krama/locale"
+)
+
+// text is a page about rights in one language.
+type text struct {
+	Title, Source, By string
+	Body              []string
+	On                krama.Day // 0: a draft
+}
+
+// view is everything the pages of one language show.
+type view struct {
+	*Door
+	p        *locale.Printer
+	all      *pages
+	listings []directory.View
+	texts    []text
+	intakes  []directory.Intake
+}
+
+func (d *Door) view(p *pages, lang string) *view {
+	v := &view{Door: d, p: locale.New(lang), all: p, listings: p.door.Views(p.today), intakes: p.door.Offered(p.today)}
+	for _, t := range d.Rights {
+		x := text{Title: t.Title.In(lang)}
+		for _, r := range p.door.Rights {
+			if r.Topic == t.Topic && r.Lang == lang && r.On > 0 && r.On <= p.today+1 {
+				x.Body, x.Source, x.By, x.On = strings.Split(r.Body, "\n"), r.Source, r.By, r.On
+			}
+		}
+		if x.On == 0 && d.Drafts {
+			x.Body, x.Source = strings.Split(t.Body.In(lang), "\n"), t.Source
+		}
+		if len(x.Body) > 0 {
+			v.texts = append(v.texts, x)
+		}
+	}
+	return v
+}
+
+func (v *view) places() []uint16 {
+	out := []uint16{0}
+	for _, d := range v.Guide.Province.Districts {
+		out = append(out, uint16(d.Code))
+	}
+	return out
+}
+
+func (v *view) t(k string, args ...any) string { return v.p.T(k, args...) }
+
+func (v *view) q(page string, n int, place uint16) string {
+	return key{page, n, place, v.p.Lang}.String()
+}
+
+func (v *view) place(code uint16) string {
+	if d, ok := v.Guide.District(code); ok {
+		return d.Name(v.p.Lang)
+	}
+	return v.t("door.anywhere")
+}
+
+// index is a listing's number among the pages about the police.
+func (v *view) index(l directory.View) int {
+	for i := range v.listings {
+		if v.listings[i].Key == l.Key {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+func (v *view) terms(prefix string, list []krama.Term, s krama.Set) string {
+	var out []string
+	for _, t := range list {
+		if s.Has(t.Code) {
+			out = append(out, v.t(prefix+"."+t.Key))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+func (v *view) term(prefix string, list []krama.Term, code uint8) string {
+	for _, t := range list {
+		if t.Code == code {
+			return v.t(prefix + "." + t.Key)
+		}
+	}
+	return ""
+}
+
+func date(d krama.Day) string { return d.Time().Format("02/01/2006") }
+
+func (v *view) status(l directory.View) string {
+	switch l.Status {
+	case directory.Fresh:
+		return v.t("door.verified", "date", date(l.Verified))
+	case directory.Doubted:
+		return v.t("door.doubted")
+	case directory.Stale:
+		return v.t("door.stale", "date", date(l.Verified))
+	}
+	return v.t("door.unverified", "source", l.Source)
+}
+
+func (v *view) hours(l directory.View) []string {
+	var out []string
+	for _, h := range l.Hours {
+		if h.Days == 0xfe && h.Open == 0 && h.Close == 1440 {
+			return []string{v.t("door.always")}
+		}
+		var days []string
+		for i := uint8(1); i <= 7; i++ {
+			j := i
+			for j < 7 && h.Days.Has(i) && h.Days.Has(j+1) {
+				j++
+			}
+			switch {
+			case !h.Days.Has(i):
+			case j > i+1:
+				days = append(days, v.t("door.day."+strconv.Itoa(int(i)))+"–"+v.t("door.day."+strconv.Itoa(int(j))))
+				i = j
+			default:
+				days = append(days, v.t("door.day."+strconv.Itoa(int(i))))
+			}
+		}
+		out = append(out, strings.Join(days, ", ")+" "+clock(h.Open)+"–"+clock(h.Close))
+	}
+	return out
+}
+
+func clock(m uint16) string { return fmt.Sprintf("%02d:%02d", m/60, m%60) }
+
+// tel is what a phone dials.
+func tel(number string) string {
+	return strings.NewReplacer(" ", "").Replace(number)
+}
+
+func dial(p krama.Phone) templ.SafeURL {
+	if p.Use == krama.UseMessage {
+		return templ.SafeURL("sms:" + tel(p.Number))
+	}
+	return templ.SafeURL("tel:" + tel(p.Number))
+}
+
+func (v *view) police(l directory.View) bool { return l.Operator == krama.OperatorPolice }
+
+func (v *view) believed(ls []directory.View) bool { return directory.Believed(ls) }
+
+func (v *view) answers(need krama.Term, place uint16) []directory.View {
+	return directory.Answers(v.listings, need.Code, place)
+}
+
+// differs reports whether a district has other answers than the whole province.
+func (v *view) differs(need krama.Term, place uint16) bool {
+	a, b := v.answers(need, 0), v.answers(need, place)
+	if len(a) != len(b) {
+		return true
+	}
+	for i := range a {
+		if a[i].Key != b[i].Key {
+			return true
+		}
+	}
+	return false
+}
+
+func (v *view) render(ctx context.Context, k key, body templ.Component) ([]byte, error) {
+	var b bytes.Buffer
+	err := page(v, k, body).Render(ctx, &b)
+	return b.Bytes(), err
+}
+
+func (v *view) pack(ctx context.Context) ([]byte, error) {
+	var b bytes.Buffer
+	err := packPage(v).Render(ctx, &b)
+	return b.Bytes(), err
+}
+
+func (v *view) circleName(k krama.CircleKind) string {
+	return v.t("door.intake." + cmp.Or(map[krama.CircleKind]string{krama.KindSafeguarding: "safeguarding"}[k], "casework"))
+}
+
+// style is the one style sheet, inside the page: a file of its own would cost a slow line one more wait.
+func style() templ.Component {
+	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
+		_, err := io.WriteString(w, "<style>"+css+"</style>")
+		return err
+	})
+}
+
+func b64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+func hx(b []byte) string  { return hex.EncodeToString(b) }
+func itoa(n int) string   { return strconv.Itoa(n) }
