@@ -8,6 +8,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/subtle"
+	"encoding/binary"
 	"io"
 	"net/http"
 	"slices"
@@ -125,7 +126,7 @@ func (r *Relay) calls() map[string]handler {
 		seal.PathAppend: r.append, seal.PathList: r.list,
 		seal.PathBoxPut: r.boxPut, seal.PathBoxGet: r.boxGet, seal.PathDropPut: r.dropPut, seal.PathDropGet: r.dropGet,
 		seal.PathBlobPut: r.blobPut, seal.PathBlobGet: r.blobGet, seal.PathBlobDrop: r.blobDrop,
-		seal.PathRewind: r.rewind, seal.PathControl: r.handOver, seal.PathBoxKeep: r.boxKeep,
+		seal.PathRewind: r.rewind, seal.PathTombstone: r.tombstones, seal.PathControl: r.handOver, seal.PathBoxKeep: r.boxKeep,
 		seal.PathDoor: r.publish, seal.PathReply: r.reply, seal.PathReports: r.reports, seal.PathReported: r.reported, seal.PathSlips: r.slips,
 		seal.PathPepperPut: r.pepperPut, seal.PathPepperGet: r.pepperGet, seal.PathPepperDrop: r.pepperDrop,
 	}
@@ -280,6 +281,29 @@ func (r *Relay) blobDrop(req *http.Request, call *seal.Call) ([]byte, error) {
 		ids = append(ids, [32]byte(b))
 	}
 	return nil, r.store.DropBlobs(req.Context(), call.Principal, ids)
+}
+
+// tombstones replaces envelopes of the programme: stream, place and bytes of each.
+func (r *Relay) tombstones(req *http.Request, call *seal.Call) ([]byte, error) {
+	if err := r.control(req, call); err != nil {
+		return nil, err
+	}
+	it, err := seal.ParseFrame(call.Payload, 3*seal.MaxBatch)
+	if err != nil || len(it)%3 != 0 {
+		return nil, krama.E("relay", krama.Invalid, "tombstones")
+	}
+	var puts []Tombstone
+	for ; len(it) > 0; it = it[3:] {
+		if _, ok := seal.TombstoneID(it[2]); !ok || len(it[0]) != 16 || len(it[1]) != 8 {
+			return nil, krama.E("relay", krama.Invalid, "tombstones")
+		}
+		id := seal.StreamID(it[0])
+		if s, err := r.store.Stream(req.Context(), id); err != nil || s.Programme != call.Principal {
+			return nil, errRefused
+		}
+		puts = append(puts, Tombstone{id, binary.BigEndian.Uint64(it[1]), it[2]})
+	}
+	return nil, r.store.PutTombstones(req.Context(), puts)
 }
 
 func (r *Relay) close(req *http.Request, call *seal.Call) ([]byte, error) {

@@ -53,6 +53,13 @@ type Entry struct {
 	Body []byte
 }
 
+// Tombstone is what stands in an envelope's place (seal.Tombstone).
+type Tombstone struct {
+	Stream seal.StreamID
+	N      uint64
+	Body   []byte
+}
+
 // Streams keeps ordered envelopes.
 type Streams interface {
 	// CreateStream is idempotent while the stream is empty and equal; otherwise Conflict. With before set, the stream and
@@ -69,6 +76,9 @@ type Streams interface {
 	// Rewind forgets what lies past head, if the stream's chain passes through it; otherwise Conflict. It is for a relay that
 	// was restored from an older backup and was written to since.
 	Rewind(ctx context.Context, id seal.StreamID, head seal.Head) error
+	// PutTombstones replaces envelopes by what stands for them, all or none: in the place of the envelope that it names, or as the
+	// next of a stream that is not closed, as after a restore; anything else is Conflict.
+	PutTombstones(ctx context.Context, puts []Tombstone) error
 	// CloseStream refuses appends for ever if the stream ends at head; otherwise Conflict. Repeating is safe.
 	CloseStream(ctx context.Context, id seal.StreamID, head seal.Head) error
 }

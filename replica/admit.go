@@ -15,6 +15,9 @@ var errAhead = errors.New("replica: the roster must be read first")
 // admit opens the next envelope of a stream and checks it in the order of protocol §4.3. It changes nothing.
 func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *seal.Envelope, error) {
 	e := &entry{circle: c, epoch: st.epoch.Epoch, n: st.head.N + 1, id: seal.EnvelopeID(wire)}
+	if _, ok := seal.TombstoneID(wire); ok {
+		return r.admitTombstone(c, st, wire), nil, nil
+	}
 	env, v := st.epoch.Open(wire) // 1-3
 	if v != seal.Fine {
 		e.verdict = v
@@ -57,30 +60,7 @@ func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *sea
 		e.verdict = seal.Fork
 		return e, env, nil
 	}
-	a := st.authors[env.Author] // 8
-	if a == nil {
-		a = &author{}
-	}
-	last, lastID := a.last()
-	switch {
-	case env.Seq == 0:
-		e.verdict = seal.Malformed
-	case env.Seq <= last:
-		e.verdict = seal.Equivocation
-		if a.ids[env.Seq-1] == e.id {
-			e.verdict = seal.WasTampered // the same envelope twice: only a relay does that
-		}
-	case env.Seq > last+1:
-		e.verdict = seal.Gap
-		if h := a.held[env.Seq]; h != nil {
-			e.verdict = seal.Equivocation
-			if h.id == e.id {
-				e.verdict = seal.WasTampered
-			}
-		}
-	case env.Prev != lastID:
-		e.verdict = seal.Equivocation
-	}
+	e.verdict = st.order(env.Author, env.Seq, env.Prev, e.id) // 8
 	if e.verdict == seal.Gap && env.Kind == seal.EnvRoster {
 		e.verdict = seal.Unauthorised // a statement out of its author's order is refused for good, never held
 	}
@@ -95,6 +75,35 @@ func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *sea
 		}
 	}
 	return e, env, nil
+}
+
+// order judges an envelope's place among its author's.
+func (st *stream) order(by krama.DeviceID, seq uint64, prev, id [32]byte) seal.Verdict {
+	a := st.authors[by]
+	if a == nil {
+		a = &author{}
+	}
+	last, lastID := a.last()
+	switch {
+	case seq == 0:
+		return seal.Malformed
+	case seq <= last:
+		if a.ids[seq-1] == id {
+			return seal.WasTampered // the same envelope twice: only a relay does that
+		}
+		return seal.Equivocation
+	case seq > last+1:
+		if h := a.held[seq]; h != nil {
+			if h.id == id {
+				return seal.WasTampered
+			}
+			return seal.Equivocation
+		}
+		return seal.Gap
+	case prev != lastID:
+		return seal.Equivocation
+	}
+	return seal.Fine
 }
 
 // openItems opens what can be opened: steps 9 to 11. Keys announced in the envelope serve the items after them.

@@ -41,7 +41,11 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 		}
 		parted[c] = at
 	}
-	for _, done := range []string{".trust", droppedPeppers} { // done at the relay, and undone by the backup
+	undone := []string{".trust", droppedPeppers} // done at the relay, and undone by the backup
+	for _, c := range r.circles() {
+		undone = append(undone, buriedKey(c))
+	}
+	for _, done := range undone {
 		if err := r.SetValue(done, ""); err != nil {
 			return err
 		}
@@ -88,7 +92,7 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID) (*agreed, erro
 			key = ep.StreamKey()
 		}
 		id := ep.StreamID()
-		ids, err := r.kept(place{c, ep.Epoch}, nil)
+		ids, _, err := r.kept(place{c, ep.Epoch}, 0, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -113,32 +117,7 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID) (*agreed, erro
 			}
 			theirs = common
 		}
-		var batch [][]byte
-		size := 0
-		send := func() error {
-			if len(batch) == 0 {
-				return nil
-			}
-			_, err := r.call(ctx, key, seal.PathAppend, id, seal.AppendCall{Envelopes: batch}.Marshal())
-			batch, size = nil, 0
-			return err
-		}
-		_, err = r.kept(place{c, ep.Epoch}, func(n uint64, wire []byte) error {
-			if n <= theirs.N || len(wire) == 0 {
-				return nil
-			}
-			if size+len(wire) > pushBytes || len(batch) == seal.MaxBatch {
-				if err := send(); err != nil {
-					return err
-				}
-			}
-			batch, size = append(batch, slices.Clone(wire)), size+len(wire)
-			return nil
-		})
-		if err == nil {
-			err = send()
-		}
-		if err != nil {
+		if err := r.sendKept(ctx, place{c, ep.Epoch}, ep, key, theirs.N); err != nil {
 			return nil, err
 		}
 		if end, closed := r.closedAt(c, ep.Epoch); closed && c != krama.OrgCircle {
@@ -170,7 +149,7 @@ func (r *Replica) compare(ctx context.Context, key ed25519.PrivateKey, id seal.S
 		}
 		theirs = l.Head
 		for _, wire := range l.Entries {
-			if common.N == after && after < uint64(len(ids)) && seal.EnvelopeID(wire) == ids[after] {
+			if common.N == after && after < uint64(len(ids)) && seal.WireID(wire) == ids[after] {
 				common = common.Link(ids[after])
 			}
 			after++
@@ -181,25 +160,76 @@ func (r *Replica) compare(ctx context.Context, key ed25519.PrivateKey, id seal.S
 	}
 }
 
-// kept reads from this device's own file which envelopes of an epoch it has, in order. each, when set, gets their bytes.
-func (r *Replica) kept(p place, each func(n uint64, wire []byte) error) (ids [][32]byte, err error) {
+// keptBytes bounds how much of this device's file is in memory at once while it is given back.
+const keptBytes = 32 << 20
+
+// sendKept appends what comes after a place of an epoch's stream, as this device has it.
+func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, key ed25519.PrivateKey, after uint64) error {
+	id := ep.StreamID()
+	var batch [][]byte
+	size := 0
+	send := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		_, err := r.call(ctx, key, seal.PathAppend, id, seal.AppendCall{Envelopes: batch}.Marshal())
+		batch, size = nil, 0
+		return err
+	}
+	for {
+		_, list, err := r.kept(p, after, keptBytes)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		for _, e := range list {
+			after = e.n
+			if _, stone := seal.TombstoneID(e.wire); stone || len(e.wire) == 0 { // its body was dropped: its tombstone takes the place
+				stone, err := r.tombstone(ep, e)
+				if err == nil {
+					err = send()
+				}
+				if err == nil {
+					err = r.controlCall(ctx, seal.PathTombstone, seal.Frame(id[:], u64(e.n), stone))
+				}
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			if size+len(e.wire) > pushBytes || len(batch) == seal.MaxBatch {
+				if err := send(); err != nil {
+					return err
+				}
+			}
+			batch, size = append(batch, e.wire), size+len(e.wire)
+		}
+		if err := send(); err != nil {
+			return err
+		}
+	}
+}
+
+// kept reads from this device's own file which envelopes of an epoch it has, in order, and those after a place whole, as many as
+// have max bytes.
+func (r *Replica) kept(p place, after uint64, max int) (ids [][32]byte, list []*entry, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.j == nil {
-		return nil, errLocked
+		return nil, nil, errLocked
 	}
 	_, key, err := r.readKeys(r.vk)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	size := 0
 	_, _, err = journal.Open(r.file, seal.Local{Key: key}, r.Rand, func(b []byte, _ bool) error {
 		if b[0] == tagAbandon && (place{krama.CircleID(b[5:21]), be32(b[25:])}) == p {
-			ids = nil
+			ids, list, size = nil, nil, 0
 			return nil
 		}
 		if b[0] == tagAgain && krama.CircleID(b[5:21]) == p.circle {
 			if st := r.streams[p.circle]; st != nil && st.epoch.Epoch == p.epoch {
-				ids = nil
+				ids, list, size = nil, nil, 0
 			}
 			return nil
 		}
@@ -214,11 +244,11 @@ func (r *Replica) kept(p place, each func(n uint64, wire []byte) error) (ids [][
 			return nil
 		}
 		ids = append(ids, e.id)
-		if each != nil {
-			wire := e.wire
-			return each(e.n, wire)
+		if e.n > after && size < max {
+			e.wire, e.items = slices.Clone(e.wire), nil
+			list, size = append(list, e), size+len(e.wire)
 		}
 		return nil
 	})
-	return ids, hostError("replica.kept", err)
+	return ids, list, hostError("replica.kept", err)
 }

@@ -306,7 +306,8 @@ func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 }
 
 // Maintain does what a programme needs done by an office every day: what this desk announced and whose day has come,
-// rotations that are due, the trustees' mailbox, the control key, removed devices' peppers, wraps that colleagues asked for. It
+// rotations that are due, the trustees' mailbox, the control key, removed devices' peppers, what of erased people the relay
+// keeps, wraps that colleagues asked for. It
 // is called after a sync, by an admin's device.
 func (r *Replica) Maintain(ctx context.Context) error {
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 || r.State() != Enrolled || r.stopped() || !r.CoolingOff().IsZero() {
@@ -321,7 +322,7 @@ func (r *Replica) Maintain(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(append(errs, r.dropPeppers(ctx), r.keepRecovery(ctx), r.supplyRewraps(ctx))...)
+	return errors.Join(append(errs, r.dropPeppers(ctx), r.dropBodies(ctx), r.keepRecovery(ctx), r.supplyRewraps(ctx))...)
 }
 
 // DueRotation is a circle whose next epoch should be opened, and why.

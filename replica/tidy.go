@@ -289,6 +289,9 @@ func (r *Replica) tidyEntry(b []byte, left map[place]int, put func(...[]byte) er
 				}
 			}
 		}
+		if _, done := r.buried(e.circle); done[shortID(e.id)] && len(e.wire) > 0 {
+			e.wire, changed = nil, true // a tombstone is made of what is left
+		}
 		if changed {
 			if !r.Office && !r.waits(e) {
 				e.wire = nil

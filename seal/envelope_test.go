@@ -291,6 +291,7 @@ func FuzzParsers(f *testing.F) {
 		ParseShare(s)
 		fx.e1.OpenPage(0, b)
 		fx.e1.OpenIndex(b)
+		fx.e1.OpenTombstone(b)
 		OpenVault(b[:min(len(b), 8)], s, Factors{})
 	})
 }

@@ -31,6 +31,7 @@ type Roster struct {
 type Member struct {
 	ID      krama.MemberID
 	Roles   krama.Role
+	Held    krama.Role // every role it ever had: what it signed then stands
 	Removed bool
 }
 
@@ -322,7 +323,7 @@ func (r *Roster) found(author krama.DeviceID, timeMS uint64, st *Statement, raw 
 		return krama.E(op, krama.Tampered, "genesis signature")
 	}
 	r.nonces[st.Nonce] = true
-	r.Members[g.Founder] = &Member{ID: g.Founder, Roles: krama.RoleAdmin}
+	r.Members[g.Founder] = &Member{ID: g.Founder, Roles: krama.RoleAdmin, Held: krama.RoleAdmin}
 	r.Devices[author] = &RosterDevice{ID: author, Member: g.Founder, Request: g.Device, Verified: ByScan, KemPub: g.Device.KemPub, KemAt: 1, KemMS: timeMS, Since: 1}
 	r.Circles[krama.OrgCircle] = &RosterCircle{CircleCreate: CircleCreate{Recoverable: true, History: true, Readers: ^krama.Role(0), Writers: krama.RoleAdmin}, Origin: r.Org}
 	return nil

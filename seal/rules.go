@@ -104,7 +104,7 @@ func (r *Roster) check(st *Statement, by signers) (do func(), err error) {
 		if r.Members[m.Member] != nil {
 			return refuse(krama.Invalid, "member exists")
 		}
-		return func() { r.Members[m.Member] = &Member{ID: m.Member, Roles: m.Roles} }, nil
+		return func() { r.Members[m.Member] = &Member{ID: m.Member, Roles: m.Roles, Held: m.Roles} }, nil
 
 	case st.MemberRole != nil:
 		m := r.Members[st.MemberRole.Member]
@@ -226,7 +226,7 @@ func (r *Roster) check(st *Statement, by signers) (do func(), err error) {
 
 // setRoles gives a member other roles. More count at once; fewer, from the next epoch.
 func (r *Roster) setRoles(m *Member, roles krama.Role) {
-	m.Roles = roles
+	m.Roles, m.Held = roles, m.Held|roles
 	for c, ring := range r.Circles {
 		if e := r.Latest(c); e != nil {
 			for d := range e.Keyed {
@@ -240,7 +240,7 @@ func (r *Roster) setRoles(m *Member, roles krama.Role) {
 
 // recover brings in a new admin's device, keyed for every circle that trustees can open.
 func (r *Roster) recover(u *RecoveryUse, by signers) {
-	r.Members[u.Member] = &Member{ID: u.Member, Roles: krama.RoleAdmin}
+	r.Members[u.Member] = &Member{ID: u.Member, Roles: krama.RoleAdmin, Held: krama.RoleAdmin}
 	id := u.Device.ID()
 	r.Devices[id] = &RosterDevice{ID: id, Member: u.Member, Request: u.Device, Verified: ByVoice, KemPub: u.Device.KemPub, KemAt: by.at, KemMS: by.timeMS,
 		Since: by.at, Recovered: true, CoolOff: u.CoolOff}

@@ -33,6 +33,8 @@ const (
 	PathBlobDrop = "/v1/blob/drop" // old keyring pages
 	PathRewind   = "/v1/rewind"    // a restored relay goes back to the place where its history is the signed one
 
+	PathTombstone = "/v1/tombstone" // an admin's desk replaces envelopes that nobody can open any more
+
 	PathPepperPut  = "/v1/pepper/put"  // the relay's part of a device's vault key
 	PathPepperGet  = "/v1/pepper/get"  // by whoever gives the words
 	PathPepperDrop = "/v1/pepper/drop" // of removed devices, for ever

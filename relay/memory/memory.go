@@ -221,6 +221,41 @@ func (s *Store) Rewind(_ context.Context, id seal.StreamID, head seal.Head) erro
 	return nil
 }
 
+// PutTombstones implements relay.Streams.
+func (s *Store) PutTombstones(_ context.Context, puts []relay.Tombstone) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := map[seal.StreamID]uint64{}
+	for _, p := range puts { // all or none
+		st, err := s.find(p.Stream)
+		if err != nil {
+			return err
+		}
+		n := max(next[p.Stream], uint64(len(st.entries)))
+		id := seal.WireID(p.Body)
+		switch {
+		case p.N > 0 && p.N <= uint64(len(st.entries)) && st.entries[p.N-1].ID == id:
+		case p.N == n+1 && !st.Closed && !st.at[id]:
+			next[p.Stream] = p.N
+		default:
+			return krama.E("memory", krama.Conflict, "tombstone")
+		}
+	}
+	for _, p := range puts {
+		st := s.streams[p.Stream]
+		e := relay.Entry{N: p.N, ID: seal.WireID(p.Body), Body: bytes.Clone(p.Body)}
+		if p.N <= uint64(len(st.entries)) {
+			s.used[st.Programme] += int64(len(e.Body) - len(st.entries[p.N-1].Body))
+			st.entries[p.N-1] = e
+			continue
+		}
+		st.at[e.ID] = true
+		st.entries, st.Head = append(st.entries, e), st.Head.Link(e.ID)
+		s.used[st.Programme] += int64(len(e.Body))
+	}
+	return nil
+}
+
 // CloseStream implements relay.Streams.
 func (s *Store) CloseStream(_ context.Context, id seal.StreamID, head seal.Head) error {
 	s.mu.Lock()

@@ -313,8 +313,10 @@ func (c *checker) envelopes(bool) error {
 			c.wrong("Stream %d, envelope %d: its id has not the length it must have.", k, n)
 		case len(body) == 0:
 			c.Dropped++
-		case seal.EnvelopeID(body) != [32]byte(id):
+		case seal.WireID(body) != [32]byte(id):
 			c.wrong("Stream %d, envelope %d was changed: its bytes do not fit its id.", k, n)
+		case len(body) == seal.TombstoneSize:
+			c.Dropped++
 		}
 		if s.ordered = s.ordered && len(id) == 32 && n == int64(s.head.N)+1; s.ordered {
 			s.head = s.head.Link([32]byte(id))

@@ -77,7 +77,7 @@ var _ relay.Store = (*Store)(nil)
 // Open opens or makes the store in the file at path. maxBytes, when not 0, bounds the file; more is Full.
 func Open(path string, maxBytes int64) (*Store, error) {
 	dsn := func(extra string) string {
-		return "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=wal_autocheckpoint(0)&_pragma=journal_size_limit(67108864)&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)" + extra
+		return "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=wal_autocheckpoint(0)&_pragma=journal_size_limit(67108864)&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)&_pragma=secure_delete(1)" + extra
 	}
 	w, err := sql.Open("sqlite", dsn("&_txlock=immediate"))
 	if err != nil {
@@ -399,6 +399,46 @@ func (s *Store) Append(ctx context.Context, id seal.StreamID, ifHead *uint64, en
 		return err
 	})
 	return head, err
+}
+
+// PutTombstones implements relay.Streams. The connection overwrites what it deletes.
+func (s *Store) PutTombstones(ctx context.Context, puts []relay.Tombstone) error {
+	return s.do(ctx, func(tx *sql.Tx) error {
+		for _, p := range puts {
+			k, st, err := find(ctx, tx, p.Stream)
+			if err != nil {
+				return err
+			}
+			id := seal.WireID(p.Body)
+			var size int64
+			err = tx.QueryRow("SELECT length(body) FROM envelope WHERE stream=? AND n=? AND id=?", k, int64(min(p.N, 1<<62)), id[:]).Scan(&size)
+			switch {
+			case err == nil:
+				_, err = tx.Exec("UPDATE envelope SET body=? WHERE stream=? AND n=?", p.Body, k, int64(p.N))
+			case err == sql.ErrNoRows && p.N == st.Head.N+1 && !st.Closed:
+				var there bool
+				if err = tx.QueryRow("SELECT EXISTS (SELECT 1 FROM envelope WHERE stream=? AND id=?)", k, id[:]).Scan(&there); err != nil {
+					return err
+				}
+				if there {
+					return krama.E("sqlite", krama.Conflict, "tombstone")
+				}
+				head := st.Head.Link(id)
+				if _, err = tx.Exec("INSERT INTO envelope (stream, n, id, body) VALUES (?, ?, ?, ?)", k, int64(p.N), id[:], p.Body); err == nil {
+					_, err = tx.Exec("UPDATE stream SET n=?, h=? WHERE k=?", int64(head.N), head.H[:], k)
+				}
+			case err == sql.ErrNoRows:
+				return krama.E("sqlite", krama.Conflict, "tombstone")
+			}
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Exec("UPDATE programme SET used=used+? WHERE id=?", int64(len(p.Body))-size, st.Programme[:]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // List implements relay.Streams.

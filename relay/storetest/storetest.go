@@ -22,7 +22,7 @@ const plenty = 1 << 40
 func Run(t *testing.T, open func(*testing.T) relay.Store) {
 	for name, f := range map[string]func(*testing.T, relay.Store){
 		"programmes": programmes, "order": order, "idempotent": idempotent, "conditional": conditional, "atomic": atomic,
-		"closed": closed, "quota": quota, "pages": pages, "boxes": boxes, "blobs": blobs, "concurrent": concurrent, "line": line, "control": control, "rewind": rewind, "kept boxes": keptBoxes, "dropped blobs": droppedBlobs, "bytes are owned": owned, "doors": doors, "reports": reports,
+		"closed": closed, "quota": quota, "pages": pages, "boxes": boxes, "blobs": blobs, "concurrent": concurrent, "line": line, "control": control, "rewind": rewind, "tombstones": tombstones, "kept boxes": keptBoxes, "dropped blobs": droppedBlobs, "bytes are owned": owned, "doors": doors, "reports": reports,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -415,6 +415,55 @@ func rewind(t *testing.T, s relay.Store) {
 	}
 	ok(t, s.CloseStream(ctx, st.ID, heads[5]))
 	want(t, s.Rewind(ctx, st.ID, heads[1]), krama.Conflict)
+}
+
+func tombstones(t *testing.T, s relay.Store) {
+	ctx := context.Background()
+	st := NewStream(t, s)
+	a, b := Envelope(2048), Envelope(1024)
+	stone := func(of []byte) []byte {
+		id := seal.EnvelopeID(of)
+		return append(append([]byte{2}, id[:]...), make([]byte, seal.TombstoneSize-33)...)
+	}
+	head, err := s.Append(ctx, st.ID, nil, [][]byte{a, b}, 3*1024)
+	ok(t, err)
+	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: st.ID, N: 2, Body: stone(a)}}), krama.Conflict)
+	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: st.ID, N: 1, Body: stone(a)}, {Stream: st.ID, N: 4, Body: stone(b)}}), krama.Conflict)
+	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: st.ID, N: 3, Body: stone(a)}}), krama.Conflict)
+	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: st.ID, N: 0, Body: stone(a)}}), krama.Conflict)
+	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: seal.StreamID{9}, N: 1, Body: stone(a)}}), krama.NotFound)
+	list, err := s.List(ctx, st.ID, 0, plenty)
+	ok(t, err)
+	if len(list) != 2 || !bytes.Equal(list[0].Body, a) {
+		t.Fatal("a refused call changed something")
+	}
+	for range 2 { // repeating is safe
+		ok(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: st.ID, N: 1, Body: stone(a)}}))
+	}
+	got, err := s.Stream(ctx, st.ID)
+	ok(t, err)
+	list, err = s.List(ctx, st.ID, 0, plenty)
+	ok(t, err)
+	if got.Head != head || !bytes.Equal(list[0].Body, stone(a)) || list[0].ID != seal.EnvelopeID(a) || !bytes.Equal(list[1].Body, b) {
+		t.Errorf("after a tombstone: head %d, %d bytes in the first place", got.Head.N, len(list[0].Body))
+	}
+	h, err := s.Append(ctx, st.ID, nil, [][]byte{a}, 3*1024) // the envelope itself does not come back
+	ok(t, err)
+	if h != head {
+		t.Error("an envelope was added beside its tombstone")
+	}
+	c, d := Envelope(1024), Envelope(700)
+	_, err = s.Append(ctx, st.ID, nil, [][]byte{d}, 1024+int64(seal.TombstoneSize)+700) // its room is free
+	ok(t, err)
+	ok(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: st.ID, N: 4, Body: stone(c)}})) // a restored relay gets it in its place
+	got, err = s.Stream(ctx, st.ID)
+	ok(t, err)
+	if want := head.Link(seal.EnvelopeID(d)).Link(seal.EnvelopeID(c)); got.Head != want {
+		t.Errorf("head %d, want %d", got.Head.N, want.N)
+	}
+	ok(t, s.CloseStream(ctx, st.ID, got.Head))
+	ok(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: st.ID, N: 2, Body: stone(b)}}))
+	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: st.ID, N: 5, Body: stone(Envelope(10))}}), krama.Conflict)
 }
 
 func doors(t *testing.T, s relay.Store) {

@@ -1,0 +1,269 @@
+package replica
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"krama"
+	"krama/seal"
+)
+
+// days lets time pass; the office meets the relay and does its daily work on each.
+func (w *world) days(n int, ds ...*device) {
+	w.t.Helper()
+	for range n {
+		w.now = w.now.Add(24 * time.Hour)
+		w.sync(ds...)
+		w.must(w.desk.Maintain(w.t.Context()))
+	}
+	w.sync(ds...)
+}
+
+// bodies lists the bytes that the relay keeps in a stream.
+func (w *world) bodies(id seal.StreamID) (out [][]byte) {
+	w.t.Helper()
+	list, err := w.store.List(w.t.Context(), id, 0, 1<<30)
+	w.must(err)
+	for _, e := range list {
+		out = append(out, e.Body)
+	}
+	return out
+}
+
+func stones(bodies [][]byte) (n int) {
+	for _, b := range bodies {
+		if _, ok := seal.TombstoneID(b); ok {
+			n++
+		}
+	}
+	return n
+}
+
+// TestBodiesDropped: a month after an erasure the relay has tombstones where an envelope spoke of erased people alone, and as many
+// signs of life with them; nobody's order or record suffers, who comes late, who was away, and who restores the relay.
+func TestBodiesDropped(t *testing.T) {
+	w := newWorld(t)
+	a, away := w.phone(), w.phone()
+	kept := w.person(a)
+	w.sync(a, away, w.desk)
+	gone, other := w.person(a), w.person(a)
+	w.sync(a, w.desk)
+	w.contact(a, gone)
+	w.sync(a, w.desk)
+	w.contact(a, other)
+	w.sync(a, w.desk)
+	w.contact(a, gone)
+	w.contact(a, kept) // in one envelope
+	w.sync(a, w.desk)
+	id := w.stream(w.desk, krama.KindOutreach)
+	c := w.outreach(w.desk)
+	before := w.bodies(id)
+	backup := w.store.Clone()
+	w.must(a.Shred(krama.KindOutreach, gone, ShredAsked))
+	w.days(2, a, w.desk)
+	if w.desk.streams[c].epoch.Epoch != 1 {
+		t.Fatal("the erasure did not end the epoch")
+	}
+	if n := stones(w.bodies(id)); n != 0 {
+		t.Fatalf("%d envelopes of one person were dropped together", n)
+	}
+	w.must(a.Shred(krama.KindOutreach, other, ShredAsked))
+	w.days(2, a, w.desk)
+	erased := map[krama.SubjectID]bool{gone: true, other: true}
+	check := func(when string) {
+		t.Helper()
+		now := w.bodies(id)
+		dropped := 0
+		for i, b := range before {
+			env, v := w.desk.streams[c].known[0].Open(b)
+			if v != seal.Fine {
+				t.Fatal("the test reads nothing")
+			}
+			alone := true
+			for j := range env.Len() {
+				s, k := env.Peek(j)
+				alone = alone && erased[s] && k != seal.KindShred
+			}
+			_, stone := seal.TombstoneID(now[i])
+			if alone != stone {
+				t.Errorf("%s: envelope %d speaks of erased people alone: %v, dropped: %v", when, i+1, alone, stone)
+			}
+			if stone {
+				dropped++
+			}
+		}
+		if dropped < 3 {
+			t.Errorf("%s: %d were dropped, want 3", when, dropped)
+		}
+	}
+	check("at once")
+
+	// Nothing more within the month; what is erased then waits for it.
+	third, fourth := w.person(a), w.person(a)
+	w.sync(a, w.desk)
+	w.must(a.Shred(krama.KindOutreach, third, ShredAsked))
+	w.must(a.Shred(krama.KindOutreach, fourth, ShredAsked))
+	w.days(22, a, w.desk)
+	second := func() (n int) {
+		for e := uint32(1); e < w.desk.streams[c].epoch.Epoch; e++ {
+			n += stones(w.bodies(w.desk.streams[c].known[e].StreamID()))
+		}
+		return n
+	}
+	if n := second(); n != 0 {
+		t.Errorf("%d tombstones within the month", n)
+	}
+	w.days(10, a, w.desk)
+	if n := second(); n == 0 {
+		t.Error("none after a month")
+	}
+
+	late := w.phone()
+	w.sync(late, away, a, w.desk)
+	w.noAlarm(late, away, a, w.desk)
+	same := func(when string, ds ...*device) {
+		t.Helper()
+		for i, d := range ds {
+			if got, want := len(d.all()), len(away.all()); got != want || want < 3 {
+				t.Errorf("%s: device %d has %d records, want %d", when, i, got, want)
+			}
+		}
+	}
+	w.contact(away, kept)
+	w.sync(away, a, late, w.desk)
+	same("after", late, a, w.desk)
+	for _, d := range []*device{a, away, late, w.desk} {
+		w.again(d)
+		w.sync(d)
+	}
+	same("started again", late, a, w.desk)
+
+	// The office's own file has not kept what it had the relay drop.
+	_, list, err := w.desk.kept(place{c, 0}, 0, 1<<30)
+	w.must(err)
+	for i, b := range w.bodies(id) {
+		if _, stone := seal.TombstoneID(b); stone && len(list[i].wire) > seal.TombstoneSize {
+			t.Errorf("the office still has the body of envelope %d", i+1)
+		}
+	}
+
+	// A relay restored from before the erasure gets what it lost, tombstones too, and drops again what the backup brought back.
+	all := []*device{a, away, late, w.desk}
+	w.restore(backup, all...)
+	w.desk.Sync(context.Background(), nil)
+	w.must(w.desk.Repair(t.Context(), nil))
+	for range 2 {
+		for _, d := range all {
+			d.Sync(context.Background(), nil)
+		}
+	}
+	same("restored", all...)
+	newest := w.phone()
+	w.sync(newest)
+	same("newest", newest)
+	w.noAlarm(newest)
+	w.days(31, a, w.desk)
+	check("after a restore and a month")
+}
+
+// TestAttackTombstone: a relay, with a colleague's help or alone, puts a tombstone where none belongs.
+func TestAttackTombstone(t *testing.T) {
+	for name, tc := range map[string]struct {
+		make func(w *world, a *device, e *seal.Epoch, env *seal.Envelope) []byte
+		open bool
+		want AlarmKind
+	}{
+		"alone": {func(w *world, a *device, e *seal.Epoch, env *seal.Envelope) []byte {
+			return append(append([]byte{2}, env.ID[:]...), make([]byte, seal.TombstoneSize-33)...)
+		}, false, AlarmTampered},
+		"with a colleague": {func(w *world, a *device, e *seal.Epoch, env *seal.Envelope) []byte {
+			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq, Prev: env.Prev}, a.dev.ID(), a.dev.Sig)
+			w.must(err)
+			return b
+		}, false, AlarmUnauthorised},
+		"with a colleague who signs as the office": {func(w *world, a *device, e *seal.Epoch, env *seal.Envelope) []byte {
+			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq, Prev: env.Prev}, w.desk.dev.ID(), a.dev.Sig)
+			w.must(err)
+			return b
+		}, false, AlarmForged},
+		"an admin's, in an epoch that is open": {func(w *world, a *device, e *seal.Epoch, env *seal.Envelope) []byte {
+			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq, Prev: env.Prev}, w.desk.dev.ID(), w.desk.dev.Sig)
+			w.must(err)
+			return b
+		}, true, AlarmUnauthorised},
+		"an admin's, of another envelope": {func(w *world, a *device, e *seal.Epoch, env *seal.Envelope) []byte {
+			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: [32]byte{1}, Author: env.Author, Seq: env.Seq, Prev: env.Prev}, w.desk.dev.ID(), w.desk.dev.Sig)
+			w.must(err)
+			return b
+		}, false, AlarmFork},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			a := w.phone()
+			w.person(a)
+			w.sync(a, w.desk)
+			e := w.desk.streams[w.outreach(w.desk)].epoch
+			if !tc.open {
+				w.must(w.desk.Rotate(t.Context(), w.outreach(w.desk)))
+				w.sync(a, w.desk)
+			}
+			late := w.device("phone")
+			changed := false
+			late.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
+				c, perr := seal.ParseCall(call)
+				if path != seal.PathList || err != nil || perr != nil || seal.StreamID(c.Principal) != e.StreamID() {
+					return answer, err
+				}
+				l, perr := seal.ParseListing(answer)
+				if perr != nil {
+					return answer, err
+				}
+				for i, b := range l.Entries {
+					if env, v := e.Open(b); v == seal.Fine && !changed && env.Kind == seal.EnvContent {
+						l.Entries[i], changed = tc.make(w, a, e, env), true
+						break
+					}
+				}
+				return l.Marshal(), nil
+			}
+			w.enrol(late, krama.RoleOutreach)
+			late.Sync(t.Context(), nil)
+			if !changed {
+				t.Fatal("nothing was tried")
+			}
+			if !late.has(tc.want) {
+				t.Errorf("alarms %v, want %s", late.Status().Alarms, tc.want)
+			}
+		})
+	}
+}
+
+// TestRepairGivesBackMany: an office that has more than one call carries gives all of it back.
+func TestRepairGivesBackMany(t *testing.T) {
+	w := newWorld(t)
+	a := w.phone()
+	s := w.person(a)
+	w.sync(a, w.desk)
+	backup := w.store.Clone()
+	for range 3*seal.MaxBatch + 5 {
+		w.contact(a, s)
+		w.sync(a)
+		w.now = w.now.Add(time.Second)
+	}
+	w.sync(w.desk)
+	want := a.all()
+	w.restore(backup, a, w.desk)
+	w.desk.Sync(t.Context(), nil)
+	done := make(chan error, 1)
+	go func() { done <- w.desk.Repair(t.Context(), nil) }()
+	select {
+	case err := <-done:
+		w.must(err)
+	case <-time.After(time.Minute):
+		t.Fatal("the repair hangs")
+	}
+	late := w.phone()
+	w.sync(late)
+	w.have(want, late, w.desk)
+}
