@@ -23,6 +23,7 @@ func TestShots(t *testing.T) {
 	desk := startBrowser(t, t.TempDir())
 	desk.open(d.desk)
 	desk.waitFor("nav.main")
+	keepIncident(desk, base)
 	looks := []struct { // one of each light and dark, large and small
 
 		lang string
@@ -36,8 +37,14 @@ func TestShots(t *testing.T) {
 		desk.open(base + "/devices")
 		desk.waitFor("nav.main")
 		device := desk.js(`[...document.querySelectorAll('table a[href^="/device/"]')].at(-1).getAttribute('href')`)
-		for _, p := range []string{"", "people", "contacts", "overview", "report", "devices", "enrol", "settings", "trustees", "erasures", "roster", "mail", "repair", "directory", "listing/new", "listing/de300a00000000000000000000000000", "inbox", "audit", "door", "rights", "rights/arrest/km", device[1:], device[1:] + "/after"} {
-			desk.open(base + "/" + p)
+		for _, p := range []string{"", "people", "contacts", "overview", "report", "devices", "enrol", "settings", "trustees", "erasures", "roster", "mail", "repair", "directory", "listing/new", "listing/de300a00000000000000000000000000", "inbox", "thread", "incidents", "audit", "door", "rights", "rights/arrest/km", device[1:], device[1:] + "/after"} {
+			if p == "thread" {
+				desk.open(base + "/inbox")
+				desk.click(`.rows a[href^="/thread/"]`)
+				desk.wait("a conversation", `!!document.querySelector('textarea[name=text]')`)
+			} else {
+				desk.open(base + "/" + p)
+			}
 			desk.waitFor("nav.main")
 			desk.shot(filepath.Join(dir, fmt.Sprintf("desk-%s-%s-%d-%v.png", "p"+strings.ReplaceAll(strings.ReplaceAll(p, device[1:], "device"), "/", "-"), l.lang, l.w, l.dark)))
 		}
@@ -76,6 +83,12 @@ func TestShots(t *testing.T) {
 		phone.click(`nav a[href="/people"]`)
 		phone.waitFor(`input[name="q"]`)
 		phone.shot(name("people"))
+		phone.click(`nav a[href="/directory"]`)
+		phone.waitFor(`a[href^="/listing/"]`)
+		phone.shot(name("directory"))
+		phone.click(`a[href^="/listing/"]`)
+		phone.waitFor(`form[action$="/check"]`)
+		phone.shot(name("listing"))
 		phone.click(`nav a[href="/settings"]`)
 		phone.waitFor(`a[href="/limits"]`)
 		phone.shot(name("settings"))
@@ -87,6 +100,20 @@ func TestShots(t *testing.T) {
 			phone.shot(name(p))
 		}
 	}
+}
+
+// keepIncident keeps an incident of the first report and closes it, so that the pages can be seen full.
+func keepIncident(desk *browser, base string) {
+	desk.open(base + "/inbox")
+	desk.click(`.rows a[href^="/thread/"]`)
+	desk.wait("a conversation", `!!document.querySelector('textarea[name=text]')`)
+	for _, sel := range []string{"input[name=what][value='2']", "input[name=by][value='5']", "input[name=consent]"} {
+		desk.js(fmt.Sprintf("document.querySelector(%q).checked = true", sel))
+	}
+	desk.click(`button[value=incident]`)
+	desk.wait("the incident", `document.body.innerText.includes(document.querySelector('details summary').textContent) && !document.querySelector('[role=alert]') && !!document.querySelector('button[value=close]')`)
+	desk.click(`button[value=close]`)
+	desk.waitFor(`button[value=reopen]`)
 }
 
 // doorShots draws the public pages.

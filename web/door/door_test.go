@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -282,6 +283,37 @@ func TestHostileRequests(t *testing.T) {
 		if w.Code != want {
 			t.Errorf("%s: got %d want %d", path, w.Code, want)
 		}
+	}
+}
+
+// TestNothingIsKeptInMemory: twenty thousand visitors leave no object behind.
+func TestNothingIsKeptInMemory(t *testing.T) {
+	d := open(t, config(t, nil))
+	visit := func(n int) {
+		for i := range n {
+			r := httptest.NewRequest("POST", "/", strings.NewReader(url.Values{"q": {fmt.Sprintf("an%02d%04dkm", 1+i%8, 1001+i%6)}}.Encode()))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("User-Agent", fmt.Sprint("visitor ", i))
+			r.RemoteAddr = fmt.Sprintf("203.0.%d.%d:1", i>>8&255, i&255)
+			w := httptest.NewRecorder()
+			d.ServeHTTP(w, r)
+			if w.Code != 200 {
+				t.Fatal(w.Code)
+			}
+		}
+	}
+	count := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapObjects
+	}
+	visit(100)
+	before := count()
+	visit(20_000)
+	if after := count(); after > before+50 {
+		t.Errorf("%d objects more after 20,000 visitors", after-before)
 	}
 }
 
