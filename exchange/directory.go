@@ -210,10 +210,18 @@ type Import struct {
 // ServiceID is the id that a listing's service has in what HSDS writes.
 func ServiceID(k krama.ListingID) string { return uuid("service", fmt.Sprintf("%x", k)) }
 
+// MaxImport bounds the services of one import: every phone of the programme will hold them.
+const MaxImport = 1000
+
 // FromHSDS reads services of an HSDS package as listings for staff to verify: nothing of it is public, and nothing of it is taken
 // for verified. A service gives the same key at every reading. Numbers come for partners only until somebody decides. Addresses
 // are not taken at all: HSDS has no word for a shelter, and every phone would hold where it is.
+//
+// More than MaxImport services are TooLarge.
 func FromHSDS(t *hsds.Tables, source string) (*Import, error) {
+	if x := t.Table(hsds.Service); x != nil && len(x.Rows) > MaxImport {
+		return nil, krama.E("exchange.FromHSDS", krama.TooLarge, fmt.Sprintf("more than %d services", MaxImport))
+	}
 	services, err := t.Full(hsds.Service)
 	if err != nil {
 		return nil, krama.Wrap("exchange.FromHSDS", err)
@@ -378,15 +386,16 @@ func objects(v any) (out []hsds.Object) {
 
 // words takes a text of unknown language as English, on one line and without what would reorder or hide it.
 func (in *hsdsReader) words(v any, max int) krama.Words {
+	raw := str(v)
 	text := strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsControl(r), r == unicode.ReplacementChar, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
 			return ' '
 		}
 		return r
-	}, str(v))
+	}, clip(raw, 16*max))
 	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > max {
+	if len(text) > max || len(raw) > 16*max {
 		in.Lost["ends of long texts"]++
 	}
 	return krama.Words{EN: clip(text, max)}

@@ -1,11 +1,14 @@
 package exchange
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
+	"time"
 
 	"krama"
 	"krama/exchange/hsds"
@@ -74,5 +77,36 @@ func TestFromHSDSHostile(t *testing.T) {
 	want := map[string]int{"phones": 2, "schedules": 3, "service_areas": 2, "ends of long texts": 2, "services, columns of its own": 1}
 	if !maps.Equal(in.Lost, want) {
 		t.Errorf("lost: got %v want %v", in.Lost, want)
+	}
+}
+
+// TestImportIsBounded: a package that says little a great many times is refused before it is unfolded, and long texts are cut first.
+func TestImportIsBounded(t *testing.T) {
+	org := "id,name,description\no," + strings.Repeat("x", 1<<20) + ",d\n"
+	services := func(n int) string {
+		var b strings.Builder
+		b.WriteString("id,organization_id,name,description,status\n")
+		for i := range n {
+			fmt.Fprintf(&b, "s%d,o,n,d,active\n", i)
+		}
+		return b.String()
+	}
+	read := func(n int) (*Import, error) {
+		x, err := hsds.ReadTables(fstest.MapFS{"services.csv": {Data: []byte(services(n))}, "organizations.csv": {Data: []byte(org)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		in, err := FromHSDS(x, "x")
+		if d := time.Since(began); d > 5*time.Second {
+			t.Errorf("%d services took %v", n, d)
+		}
+		return in, err
+	}
+	if _, err := read(60_000); krama.KindOf(err) != krama.TooLarge {
+		t.Errorf("60,000 services: %v", err)
+	}
+	if in, err := read(MaxImport); err != nil || len(in.Listings) != MaxImport || in.Lost["ends of long texts"] != MaxImport {
+		t.Errorf("%d services: %v", MaxImport, err)
 	}
 }

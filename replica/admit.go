@@ -16,7 +16,8 @@ var errAhead = errors.New("replica: the roster must be read first")
 func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *seal.Envelope, error) {
 	e := &entry{circle: c, epoch: st.epoch.Epoch, n: st.head.N + 1, id: seal.EnvelopeID(wire)}
 	if _, ok := seal.TombstoneID(wire); ok {
-		return r.admitTombstone(c, st, wire), nil, nil
+		e, err := r.admitTombstone(c, st, wire)
+		return e, nil, err
 	}
 	env, v := st.epoch.Open(wire) // 1-3
 	if v != seal.Fine {

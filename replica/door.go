@@ -74,6 +74,20 @@ func (r *Replica) Stream(k krama.CircleKind) (id seal.StreamID, ok bool) {
 	return st.epoch.StreamID(), true
 }
 
+// Streams are the ids of a circle's streams as far as this device knows them: an intake that names another is not the circle's.
+func (r *Replica) Streams(k krama.CircleKind) map[seal.StreamID]bool {
+	c := r.Kinds()[k]
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := map[seal.StreamID]bool{}
+	if st := r.streams[c]; st != nil {
+		for _, e := range st.known {
+			out[e.StreamID()] = true
+		}
+	}
+	return out
+}
+
 func (r *Replica) intakeCall(ctx context.Context, kind krama.CircleKind, keys *seal.IntakeKeys, path string, k int64, sums ...[32]byte) ([]byte, error) {
 	c := r.Kinds()[kind]
 	r.mu.Lock()

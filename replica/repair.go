@@ -42,11 +42,13 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 		parted[c] = at
 	}
 	undone := []string{".trust", droppedPeppers} // done at the relay, and undone by the backup
-	for _, c := range r.circles() {
-		undone = append(undone, buriedKey(c))
-	}
 	for _, done := range undone {
 		if err := r.SetValue(done, ""); err != nil {
+			return err
+		}
+	}
+	for _, c := range r.circles() {
+		if err := r.SetValue(unburiedKey(c), "1"); err != nil {
 			return err
 		}
 	}
@@ -176,6 +178,9 @@ func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, key ed2
 		batch, size = nil, 0
 		return err
 	}
+	r.mu.Lock()
+	_, done := r.buried(p.circle)
+	r.mu.Unlock()
 	for {
 		_, list, err := r.kept(p, after, keptBytes)
 		if err != nil || len(list) == 0 {
@@ -184,12 +189,19 @@ func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, key ed2
 		for _, e := range list {
 			after = e.n
 			if _, stone := seal.TombstoneID(e.wire); stone || len(e.wire) == 0 { // its body was dropped: its tombstone takes the place
-				stone, err := r.tombstone(ep, e)
+				wire := e.wire
+				var err error
+				switch {
+				case e.verdict != seal.Fine || !stone && !done[shortID(e.id)]:
+					err = krama.E("replica.sendKept", krama.CannotDecrypt, "this desk does not have an envelope that the relay lost: repair from another")
+				case !stone:
+					wire, err = r.tombstone(ep, e)
+				}
 				if err == nil {
 					err = send()
 				}
 				if err == nil {
-					err = r.controlCall(ctx, seal.PathTombstone, seal.Frame(id[:], u64(e.n), stone))
+					err = r.controlCall(ctx, seal.PathTombstone, seal.Frame(id[:], u64(e.n), wire))
 				}
 				if err != nil {
 					return err

@@ -81,6 +81,7 @@ type Replica struct {
 	waiting   []*seal.Epoch                  // keys whose circle the roster does not show yet
 	opening   map[krama.CircleID]*seal.Epoch // secrets of epochs this device is opening
 	drawnAt   map[krama.CircleID]int         // how many erasures were known when they were drawn
+	tried     map[krama.CircleID][2]int      // erasures and epoch at the last look for bodies to drop
 	outbox    []*pending
 	sealed    []*sealedEnvelope
 	alarms    []Alarm

@@ -163,7 +163,11 @@ func (r *Replica) tidy() (err error) {
 	}
 	if err == nil {
 		left := map[place]int{}
-		_, _, err = journal.Open(r.file, seal.Local{Key: oldKey}, r.Rand, func(b []byte, _ bool) error { return r.tidyEntry(b, left, put) })
+		done := map[krama.CircleID]map[string]bool{}
+		for c := range r.streams {
+			_, done[c] = r.buried(c)
+		}
+		_, _, err = journal.Open(r.file, seal.Local{Key: oldKey}, r.Rand, func(b []byte, _ bool) error { return r.tidyEntry(b, left, done, put) })
 	}
 	if err == nil {
 		err = put(r.tidyTail()...)
@@ -255,7 +259,7 @@ func (r *Replica) tidyHead() (out [][]byte, err error) {
 }
 
 // tidyEntry copies one entry of the old journal if it is one that is copied.
-func (r *Replica) tidyEntry(b []byte, left map[place]int, put func(...[]byte) error) error {
+func (r *Replica) tidyEntry(b []byte, left map[place]int, done map[krama.CircleID]map[string]bool, put func(...[]byte) error) error {
 	if len(b) == 0 {
 		return errEntry
 	}
@@ -289,7 +293,7 @@ func (r *Replica) tidyEntry(b []byte, left map[place]int, put func(...[]byte) er
 				}
 			}
 		}
-		if _, done := r.buried(e.circle); done[shortID(e.id)] && len(e.wire) > 0 {
+		if _, stone := seal.TombstoneID(e.wire); done[e.circle][shortID(e.id)] && len(e.wire) > 0 && !stone {
 			e.wire, changed = nil, true // a tombstone is made of what is left
 		}
 		if changed {

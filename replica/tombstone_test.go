@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"context"
 	"testing"
 	"time"
@@ -191,7 +192,7 @@ func TestAttackTombstone(t *testing.T) {
 			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq, Prev: env.Prev}, w.desk.dev.ID(), w.desk.dev.Sig)
 			w.must(err)
 			return b
-		}, true, AlarmUnauthorised},
+		}, true, AlarmWithheld},
 		"an admin's, of another envelope": {func(w *world, a *device, e *seal.Epoch, env *seal.Envelope) []byte {
 			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: [32]byte{1}, Author: env.Author, Seq: env.Seq, Prev: env.Prev}, w.desk.dev.ID(), w.desk.dev.Sig)
 			w.must(err)
@@ -220,7 +221,7 @@ func TestAttackTombstone(t *testing.T) {
 					return answer, err
 				}
 				for i, b := range l.Entries {
-					if env, v := e.Open(b); v == seal.Fine && !changed && env.Kind == seal.EnvContent {
+					if env, v := e.Open(b); v == seal.Fine && (tc.open || !changed) && env.Kind == seal.EnvContent {
 						l.Entries[i], changed = tc.make(w, a, e, env), true
 						break
 					}
@@ -236,6 +237,263 @@ func TestAttackTombstone(t *testing.T) {
 				t.Errorf("alarms %v, want %s", late.Status().Alarms, tc.want)
 			}
 		})
+	}
+}
+
+// listTwist changes what a device is shown of a stream.
+func listTwist(id seal.StreamID, f func(l *seal.Listing)) func(path string, call, answer []byte, err error) ([]byte, error) {
+	return func(path string, call, answer []byte, err error) ([]byte, error) {
+		c, perr := seal.ParseCall(call)
+		if path != seal.PathList || err != nil || perr != nil || seal.StreamID(c.Principal) != id {
+			return answer, err
+		}
+		l, perr := seal.ParseListing(answer)
+		if perr != nil {
+			return answer, err
+		}
+		f(&l)
+		return l.Marshal(), nil
+	}
+}
+
+// TestOneLieHeals: a relay that lies once and is honest afterwards, with a flipped bit or a tombstone of its own making, blinds nobody.
+func TestOneLieHeals(t *testing.T) {
+	for _, stone := range []bool{false, true} {
+		w := newWorld(t)
+		a, b := w.phone(), w.phone()
+		s := w.person(a)
+		w.sync(a, w.desk, b)
+		e := w.desk.streams[w.outreach(w.desk)].epoch
+		w.contact(a, s)
+		w.sync(a)
+		lied := false
+		b.wire.twist = listTwist(e.StreamID(), func(l *seal.Listing) {
+			for i, x := range l.Entries {
+				if len(x) > 100 && !lied {
+					id := seal.EnvelopeID(x)
+					if l.Entries[i] = append(append([]byte{2}, id[:]...), make([]byte, seal.TombstoneSize-33)...); !stone {
+						l.Entries[i] = bytes.Clone(x)
+						l.Entries[i][500] ^= 1
+					}
+					lied = true
+				}
+			}
+		})
+		b.Sync(t.Context(), nil)
+		b.wire.twist = nil
+		if !lied {
+			t.Fatal("no lie")
+		}
+		for range 5 {
+			w.contact(a, s)
+			w.sync(a, w.desk)
+			b.Sync(context.Background(), nil)
+		}
+		w.must(w.desk.Rotate(t.Context(), w.outreach(w.desk)))
+		for range 3 {
+			w.contact(a, s)
+			w.sync(a, w.desk)
+			b.Sync(context.Background(), nil)
+		}
+		if len(b.all()) != len(a.all()) {
+			t.Errorf("tombstone %v: %d of %d records", stone, len(b.all()), len(a.all()))
+		}
+	}
+}
+
+// TestRottenTombstone: who joins while tombstones are damaged sees all once they are whole again.
+func TestRottenTombstone(t *testing.T) {
+	w := newWorld(t)
+	a := w.phone()
+	x := w.person(a)
+	w.sync(a, w.desk)
+	y := w.person(a)
+	w.sync(a, w.desk)
+	k := w.person(a)
+	w.sync(a, w.desk)
+	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
+	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))
+	w.days(2, a, w.desk)
+	e0 := w.desk.streams[w.outreach(w.desk)].known[0]
+	if stones(w.bodies(e0.StreamID())) == 0 {
+		t.Fatal("no tombstones")
+	}
+	b := w.device("phone")
+	bad := true
+	b.wire.twist = listTwist(e0.StreamID(), func(l *seal.Listing) {
+		for i, s := range l.Entries {
+			if _, ok := seal.TombstoneID(s); ok && bad {
+				l.Entries[i] = bytes.Clone(s)
+				l.Entries[i][200] ^= 1
+			}
+		}
+	})
+	w.enrol(b, krama.RoleOutreach)
+	b.Sync(context.Background(), nil)
+	bad = false
+	for range 3 {
+		w.contact(a, k)
+		w.sync(a, w.desk)
+		b.Sync(context.Background(), nil)
+		w.days(1, a, w.desk)
+	}
+	b.Sync(context.Background(), nil)
+	if len(b.all()) != len(a.all()) {
+		t.Errorf("%d of %d records", len(b.all()), len(a.all()))
+	}
+}
+
+// TestBatchesSpeakOfSeveral: whatever is erased when, and however many desks there are, what is dropped in one call speaks of at least
+// two people of whom nothing was dropped before; a clock that was a year ahead puts nothing off for a year.
+func TestBatchesSpeakOfSeveral(t *testing.T) {
+	w := newWorld(t)
+	a := w.phone()
+	desk2 := w.device("desk")
+	desk2.Office, desk2.cfg.Office = true, true
+	w.enrol(desk2, krama.RoleAdmin|krama.RoleOutreach)
+	w.sync(w.desk, desk2, a)
+	c := w.outreach(w.desk)
+	var people []krama.SubjectID
+	for range 7 {
+		people = append(people, w.person(a))
+		w.sync(a)
+	}
+	w.contact(a, people[0])
+	w.contact(a, people[2]) // in one envelope
+	w.sync(a)
+	for _, s := range people {
+		for range 2 {
+			w.contact(a, s)
+			w.sync(a)
+		}
+	}
+	w.sync(w.desk, desk2)
+	first := w.desk.streams[c].epoch
+	before := w.bodies(first.StreamID())
+	dropped := map[krama.SubjectID]bool{}
+	batches := 0
+	look := func() {
+		t.Helper()
+		fresh := map[krama.SubjectID]bool{}
+		now := w.bodies(first.StreamID())
+		for i, b := range before {
+			if _, stone := seal.TombstoneID(now[i]); !stone {
+				continue
+			}
+			env, _ := first.Open(b)
+			for j := range env.Len() {
+				if s, _ := env.Peek(j); !dropped[s] {
+					fresh[s] = true
+				}
+			}
+		}
+		if len(fresh) == 1 {
+			t.Error("the relay was told the envelopes of one person")
+		}
+		if len(fresh) > 0 {
+			batches++
+		}
+		for s := range fresh {
+			dropped[s] = true
+		}
+	}
+	erase := func(i int) { w.must(a.Shred(krama.KindOutreach, people[i], ShredAsked)); w.sync(a) }
+	pass := func(n int) {
+		for range n {
+			w.now = w.now.Add(24 * time.Hour)
+			for _, d := range []*device{w.desk, desk2} {
+				w.sync(a, d)
+				w.must(d.Maintain(t.Context()))
+				look()
+			}
+		}
+	}
+	erase(0)
+	erase(1)
+	pass(3)
+	if batches != 1 {
+		t.Fatalf("%d batches, want 1", batches)
+	}
+	erase(2) // shares an envelope with one who was dropped
+	pass(40)
+	if batches != 1 {
+		t.Errorf("%d batches, want 1: one person alone waits", batches)
+	}
+	erase(3)
+	pass(3)
+	if batches != 2 || len(dropped) != 4 {
+		t.Errorf("%d batches, want 2, and %d people, want 4", batches, len(dropped))
+	}
+	ahead := true
+	for _, d := range []*device{w.desk, desk2} {
+		d.Now = func() time.Time {
+			if ahead {
+				return w.now.AddDate(1, 0, 0)
+			}
+			return w.now
+		}
+	}
+	erase(4)
+	erase(5)
+	pass(35)
+	ahead = false
+	pass(3)
+	if batches != 3 {
+		t.Errorf("%d batches, want 3: a clock was a year ahead", batches)
+	}
+}
+
+// TestRepairSignsNoLie: a desk that was shown a colleague's tombstone, and refused it, does not put one of its own there when it repairs
+// a restored relay.
+func TestRepairSignsNoLie(t *testing.T) {
+	w := newWorld(t)
+	a, evil := w.phone(), w.phone()
+	s := w.person(a)
+	w.sync(a, evil, w.desk)
+	backup := w.store.Clone()
+	w.contact(a, s)
+	w.sync(a, evil, w.desk)
+	c := w.outreach(w.desk)
+	e := w.desk.streams[c].epoch
+	w.must(w.desk.Rotate(t.Context(), c))
+	w.sync(a, evil, w.desk)
+	desk2 := w.device("desk")
+	desk2.Office, desk2.cfg.Office = true, true
+	done := false
+	desk2.wire.twist = listTwist(e.StreamID(), func(l *seal.Listing) {
+		for i, b := range l.Entries {
+			if env, v := e.Open(b); v == seal.Fine && env.Author == a.dev.ID() && env.Seq == 2 && !done {
+				x, err := e.SealTombstone(evil.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq, Prev: env.Prev}, evil.dev.ID(), evil.dev.Sig)
+				w.must(err)
+				l.Entries[i], done = x, true
+			}
+		}
+	})
+	w.enrol(desk2, krama.RoleAdmin|krama.RoleOutreach)
+	desk2.Sync(t.Context(), nil)
+	desk2.wire.twist = nil
+	if !done || !desk2.has(AlarmUnauthorised) {
+		t.Fatal("nothing tried", done, desk2.Status().Alarms)
+	}
+	w.sync(w.desk, a, evil)
+	desk2.Sync(context.Background(), nil)
+	all := []*device{a, evil, w.desk, desk2}
+	w.restore(backup, all...)
+	desk2.Sync(context.Background(), nil)
+	desk2.Repair(t.Context(), nil)
+	for range 2 {
+		for _, d := range all {
+			d.Sync(context.Background(), nil)
+		}
+	}
+	if n := stones(w.bodies(e.StreamID())); n > 0 {
+		t.Errorf("%d tombstones with an admin's signature", n)
+	}
+	w.desk.Repair(t.Context(), nil)
+	late := w.phone()
+	w.sync(late)
+	if len(late.all()) != len(w.desk.all()) {
+		t.Errorf("who joins late has %d of %d records", len(late.all()), len(w.desk.all()))
 	}
 }
 

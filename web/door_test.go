@@ -453,3 +453,86 @@ func TestIntakesRollOver(t *testing.T) {
 		}
 	}
 }
+
+// keepIntake writes an intake into the casework circle, as any colleague there can.
+func (g *rig) keepIntake(from, until krama.Day, stream seal.StreamID) *krama.Intake {
+	g.t.Helper()
+	in := &krama.Intake{From: from, Until: until, Stream: stream}
+	rand.Read(in.Seed[:])
+	who, err := g.office.NewSubject()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	id, err := g.office.NewRecord()
+	if err == nil {
+		err = g.office.Write(krama.KindCasework, who, &krama.Record{ID: id, Intake: in})
+	}
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.syncOffice()
+	return in
+}
+
+// TestForeignIntake: an intake that a colleague wrote, of a stream that is nobody's or another circle's, is not offered, stops no
+// report, and gives nobody outside the circle anything.
+func TestForeignIntake(t *testing.T) {
+	g := newRig(t)
+	g.setUp()
+	g.ask(g.desk, "POST", "/door")
+	g.report(0, "1", "first")
+	g.report(1, "2", "second")
+	g.keepIntake(g.desk.today()-40, g.desk.today()+10, seal.StreamID{})
+	outreach, _ := g.office.Stream(krama.KindOutreach)
+	bad := g.keepIntake(g.desk.today(), g.desk.today()+60, outreach)
+	g.tendTwice()
+	if n := len(g.desk.state.Threads()); n != 2 {
+		t.Errorf("%d conversations, want 2", n)
+	}
+	g.ask(g.desk, "POST", "/door")
+	keys, err := seal.OpenIntake(bad.Seed, bad.Stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := g.door()
+	for _, in := range d.Intakes {
+		if in.ID == keys.ID() {
+			t.Error("it is offered")
+		}
+	}
+	g.report(0, "3", "about a colleague")
+	g.phone.rep.Sync(t.Context(), nil)
+	if list, n, err := g.phone.rep.FetchReports(t.Context(), krama.KindOutreach, keys, 0); n > 0 || len(list) > 0 {
+		t.Errorf("somebody outside the circle fetches %d reports: %v", n, err)
+	}
+}
+
+// TestConversationOfASlowClock: what a computer dealt with whose clock was a year slow is not erased by one whose clock is right.
+func TestConversationOfASlowClock(t *testing.T) {
+	g := newRig(t)
+	g.ask(g.desk, "POST", "/door")
+	g.report(0, "1", "help me")
+	real := g.desk.Now
+	slow := func() time.Time { return real().Add(-365 * 24 * time.Hour) }
+	g.desk.Now, g.office.Now = slow, slow
+	g.office.Sync(t.Context(), nil)
+	g.desk.Tend(t.Context())
+	th := g.desk.state.Threads()
+	if len(th) != 1 {
+		t.Fatalf("%d conversations", len(th))
+	}
+	g.ask(g.desk, "POST", "/thread/"+hexID(th[0].ID), "do", "close")
+	for syncing(g.desk) {
+		runtimeYield()
+	}
+	g.desk.Now, g.office.Now = real, real
+	g.office.Sync(t.Context(), nil)
+	g.tendTwice()
+	th = g.desk.state.Threads()
+	if len(th) != 1 {
+		t.Fatal("erased on the day it was dealt with")
+	}
+	if end := threadEnds(th[0]); end != g.desk.today()+threadKeep {
+		t.Errorf("it ends on %s", end)
+	}
+}

@@ -74,52 +74,64 @@ func fetchedKey(id [16]byte) string { return "reports." + hex.EncodeToString(id[
 
 // fetchReports takes in what was reported. A report is kept here, then sent to colleagues, and only then forgotten by the relay.
 func (s *Server) fetchReports(ctx context.Context, rep *replica.Replica, st *casework.State) error {
-	for _, in := range st.Intakes() {
-		keys, err := seal.OpenIntake(in.Seed, in.Stream)
+	var errs []error
+	for _, in := range s.intakes(rep, st) {
+		errs = append(errs, s.fetchIntake(ctx, rep, st, in)) // one that fails does not stop the others
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Server) fetchIntake(ctx context.Context, rep *replica.Replica, st *casework.State, in casework.Intake) error {
+	keys, err := seal.OpenIntake(in.Seed, in.Stream)
+	if err != nil {
+		return err
+	}
+	// The value: what waits at the relay beyond this, then the sums of what is kept here and not yet forgotten there.
+	key := fetchedKey(keys.ID())
+	had := strings.Fields(rep.Value(key))
+	if len(had) > 1 {
+		if rep.Status().Unsent > 0 {
+			return nil // not with colleagues yet
+		}
+		var sums [][32]byte
+		for _, h := range had[1:] {
+			if b, err := hex.DecodeString(h); err == nil && len(b) == 32 {
+				sums = append(sums, [32]byte(b))
+			}
+		}
+		if err := rep.DropReports(ctx, in.Circle, keys, 0, sums...); err != nil {
+			return err
+		}
+	}
+	mark, size, after := []string{"0"}, 0, int64(0)
+	for len(mark) <= fetchBatch && size < fetchBytes {
+		list, waiting, err := rep.FetchReports(ctx, in.Circle, keys, after)
 		if err != nil {
 			return err
 		}
-		// The value: what waits at the relay beyond this, then the sums of what is kept here and not yet forgotten there.
-		key := fetchedKey(keys.ID())
-		had := strings.Fields(rep.Value(key))
-		if len(had) > 1 {
-			if rep.Status().Unsent > 0 {
-				continue // not with colleagues yet
-			}
-			var sums [][32]byte
-			for _, h := range had[1:] {
-				if b, err := hex.DecodeString(h); err == nil && len(b) == 32 {
-					sums = append(sums, [32]byte(b))
-				}
-			}
-			if err := rep.DropReports(ctx, in.Circle, keys, 0, sums...); err != nil {
+		for _, x := range list[:min(len(list), fetchBatch+1-len(mark))] {
+			if err := s.takeReport(rep, st, in, keys, x); err != nil {
 				return err
 			}
+			sum := sha256.Sum256(x.Sealed)
+			mark = append(mark, hex.EncodeToString(sum[:]))
+			after, size, waiting = x.K, size+len(x.Sealed), waiting-1
 		}
-		mark, size, after := []string{"0"}, 0, int64(0)
-		for len(mark) <= fetchBatch && size < fetchBytes {
-			list, waiting, err := rep.FetchReports(ctx, in.Circle, keys, after)
-			if err != nil {
-				return err
-			}
-			for _, x := range list[:min(len(list), fetchBatch+1-len(mark))] {
-				if err := s.takeReport(rep, st, in, keys, x); err != nil {
-					return err
-				}
-				sum := sha256.Sum256(x.Sealed)
-				mark = append(mark, hex.EncodeToString(sum[:]))
-				after, size, waiting = x.K, size+len(x.Sealed), waiting-1
-			}
-			mark[0] = strconv.Itoa(max(0, waiting))
-			if err := rep.SetValue(key, strings.Join(mark, " ")); err != nil {
-				return err
-			}
-			if len(list) == 0 || waiting <= 0 {
-				break
-			}
+		mark[0] = strconv.Itoa(max(0, waiting))
+		if err := rep.SetValue(key, strings.Join(mark, " ")); err != nil {
+			return err
+		}
+		if len(list) == 0 || waiting <= 0 {
+			break
 		}
 	}
 	return nil
+}
+
+// relayDay is today by the relay's clock, as far as it is known: a computer whose own is a year slow dates nothing back, and what
+// ends a number of days later does not end at once.
+func (s *Server) relayDay(rep *replica.Replica) krama.Day {
+	return krama.DayOf(s.Now().Add(rep.ClockError()))
 }
 
 // takeReport opens one report and keeps it. What does not open is noise that somebody sent, and is left out.
@@ -147,7 +159,7 @@ func (s *Server) takeReport(rep *replica.Replica, st *casework.State, in casewor
 		if st.Took(krama.RecordID(h[:16])) {
 			continue
 		}
-		rec := &krama.Report{Thread: id, Mailbox: m.Mailbox, Auth: m.Auth, Intake: keys.ID(), Day: min(max(x.Day, in.From-1), krama.DayOf(s.Now())+1), Topic: topic, Part: uint8(i), Text: part, Place: m.Place}
+		rec := &krama.Report{Thread: id, Mailbox: m.Mailbox, Auth: m.Auth, Intake: keys.ID(), Day: min(max(x.Day, in.From-1), s.relayDay(rep)+1), Topic: topic, Part: uint8(i), Text: part, Place: m.Place}
 		if i == 0 {
 			rec.KEM = m.KEM
 		}
@@ -205,7 +217,7 @@ func (s *Server) fetchSlips(ctx context.Context, rep *replica.Replica, st *casew
 			if slices.ContainsFunc(open[i].Outcomes, func(o krama.Outcome) bool { return o.What == a.What }) || a.What > krama.OutcomeCouldNot {
 				continue
 			}
-			if err := keepOutcome(rep, open[i], a.What, min(max(a.Day, open[i].Day), krama.DayOf(s.Now()))); err != nil {
+			if err := keepOutcome(rep, open[i], a.What, min(max(a.Day, open[i].Day), max(s.relayDay(rep), open[i].Day))); err != nil {
 				return err
 			}
 		}
@@ -269,7 +281,7 @@ func (s *Server) inboxData(aside bool) (d inboxData) {
 	}
 	d.Fresh = fresh.String()
 	slices.SortStableFunc(d.Rows, func(a, b threadRow) int { return cmp.Compare(waits(a.State()), waits(b.State())) })
-	for _, in := range s.state.Intakes() {
+	for _, in := range s.intakes(s.rep, s.state) {
 		if keys, err := seal.OpenIntake(in.Seed, in.Stream); err == nil {
 			f := strings.Fields(s.rep.Value(fetchedKey(keys.ID())))
 			if len(f) > 0 {
@@ -327,7 +339,7 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	f := form(r)
-	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: s.today(), Messages: uint16(len(t.Messages))}
+	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: max(s.relayDay(s.rep), t.Last()), Messages: uint16(len(t.Messages))}
 	trouble := ""
 	var err error
 	switch f.Get("do") {
@@ -377,7 +389,7 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 
 // answer seals an answer to the reporter's key, signed by the intake she wrote to, and puts it into her mailbox.
 func (s *Server) answer(ctx context.Context, t *casework.Thread, text string) error {
-	for _, in := range s.state.Intakes() {
+	for _, in := range s.intakes(s.rep, s.state) {
 		keys, err := seal.OpenIntake(in.Seed, in.Stream)
 		if err != nil {
 			return err
@@ -412,7 +424,7 @@ func (s *Server) inboxAside(w http.ResponseWriter, r *http.Request) {
 	}
 	for k, ids := range by {
 		for part := range slices.Chunk(ids, krama.MaxAside) {
-			if err := s.writeNew(k, krama.SubjectID{}, &krama.Record{Act: &krama.Act{Threads: part, What: krama.ActAside, Day: s.today()}}); err != nil {
+			if err := s.writeNew(k, krama.SubjectID{}, &krama.Record{Act: &krama.Act{Threads: part, What: krama.ActAside, Day: s.relayDay(s.rep)}}); err != nil {
 				s.fail(w, r, err)
 				return
 			}
@@ -440,7 +452,8 @@ func (s *Server) inboxFlood(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	for _, in := range s.state.Intakes() {
+	var failed error
+	for _, in := range s.intakes(s.rep, s.state) {
 		keys, err := seal.OpenIntake(in.Seed, in.Stream)
 		if err == nil {
 			err = s.rep.DropReports(ctx, in.Circle, keys, 1<<62)
@@ -449,10 +462,11 @@ func (s *Server) inboxFlood(w http.ResponseWriter, r *http.Request) {
 			f := append([]string{"0"}, strings.Fields(s.rep.Value(fetchedKey(keys.ID())))...)
 			err = s.rep.SetValue(fetchedKey(keys.ID()), strings.Join(append(f[:1], f[min(2, len(f)):]...), " "))
 		}
-		if err != nil {
-			s.fail(w, r, err)
-			return
-		}
+		failed = cmp.Or(failed, err)
+	}
+	if failed != nil {
+		s.fail(w, r, failed)
+		return
 	}
 	redirect(w, r, "/inbox")
 }

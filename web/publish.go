@@ -1,11 +1,13 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,6 +19,21 @@ import (
 	"krama/web/http"
 )
 
+// intakes are the programme's intakes that are what they say: bound to a stream of the circle that they lie in. A colleague could write
+// another, whose reports somebody outside the circle would fetch.
+func (s *Server) intakes(rep *replica.Replica, st *casework.State) (out []casework.Intake) {
+	for _, k := range intakeCircles {
+		streams := rep.Streams(k)
+		for _, in := range st.Intakes() {
+			if in.Circle == k && streams[in.Stream] {
+				out = append(out, in)
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b casework.Intake) int { return cmp.Compare(a.From, b.From) })
+	return out
+}
+
 // tendIntakes draws the next month's keys where they are due and destroys those whose time is over. Only where this desk's clock
 // is near the relay's: a clock a year ahead would destroy keys that reports wait for. New keys are also drawn when the circle's were
 // changed: somebody who left must not read what is reported next.
@@ -26,8 +43,10 @@ func (s *Server) tendIntakes(rep *replica.Replica, st *casework.State) (drew boo
 	}
 	today := krama.DayOf(s.Now())
 	until := map[krama.CircleKind]krama.Day{}
-	for _, in := range st.Intakes() {
+	for _, in := range s.intakes(rep, st) {
 		until[in.Circle] = max(until[in.Circle], in.Until)
+	}
+	for _, in := range st.Intakes() {
 		if in.Until+intakeKeep < today {
 			if err := rep.Shred(in.Circle, in.Subject, replica.ShredExpired); err != nil && krama.KindOf(err) != krama.NotAllowed {
 				return drew, err
@@ -54,7 +73,11 @@ func (s *Server) tendIntakes(rep *replica.Replica, st *casework.State) (drew boo
 		if changed {
 			in.From, in.Until = today, min(today+60, max(today+intakeDays, until[k]+1)) // the later end is offered of two that begin on one day
 		}
-		in.Stream, _ = rep.Stream(k)
+		stream, ok := rep.Stream(k)
+		if !ok {
+			continue
+		}
+		in.Stream = stream
 		if _, err := io.ReadFull(s.Rand, in.Seed[:]); err != nil {
 			return drew, err
 		}
@@ -84,7 +107,7 @@ func (s *Server) makeDoor(rep *replica.Replica, st *casework.State) (*directory.
 	d := directory.NewDoor(st.Listings(), today, rep.Site())
 	d.Demo = s.Demo
 	var ids [][16]byte
-	for _, in := range st.Intakes() {
+	for _, in := range s.intakes(rep, st) {
 		keys, err := seal.OpenIntake(in.Seed, in.Stream)
 		if err != nil {
 			return nil, nil, err

@@ -41,9 +41,6 @@ Unlocks the desk with four words from standard input.
   --data DIR   the desk's folder (default: krama/desk in your configuration folder)
 `, nil}
 
-// maxImport bounds the listings of one import: every phone of the programme will hold them.
-const maxImport = 1000
-
 func directoryRun(_ context.Context, e *env, args []string) error {
 	if len(args) > 0 {
 		switch args[0] {
@@ -264,9 +261,6 @@ func readHSDS(path, source string) (*exchange.Import, error) {
 		return nil, plainError(op, err)
 	}
 	in, err := exchange.FromHSDS(t, source)
-	if err == nil && len(in.Listings) > maxImport {
-		return nil, krama.E(op, krama.TooLarge, fmt.Sprintf("more than %d services", maxImport))
-	}
 	if len(twice) > 0 && err == nil {
 		in.Lost["second answers to one question"] = len(twice)
 	}

@@ -15,6 +15,7 @@ import (
 	"krama/casework"
 	"krama/directory"
 	"krama/directory/starter"
+	"krama/exchange"
 	"krama/exchange/hsds"
 	"krama/relay"
 	"krama/relay/memory"
@@ -290,7 +291,7 @@ func TestDirectoryImportRefuses(t *testing.T) {
 		}
 		return path
 	}
-	many := make([]string, maxImport+1)
+	many := make([]string, exchange.MaxImport+1)
 	for i := range many {
 		many[i] = fmt.Sprintf(`{"id":"%d","name":"N","status":"active","description":"d","organization_id":"o"}`, i)
 	}

@@ -76,8 +76,13 @@ func export(ctx context.Context, e *env, args []string) error {
 	defer r.Close()
 	today := krama.DayOf(time.Now())
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
-		if err := keepAudit(r, krama.AuditRefused, today, krama.KindCasework, krama.KindSafeguarding, krama.KindOutreach); err != nil {
-			return err
+		for _, k := range []krama.CircleKind{krama.KindSafeguarding, krama.KindCasework, krama.KindOutreach} { // the best that it holds
+			if _, holds := r.Kinds()[k]; holds {
+				if err := keepAudit(r, krama.AuditRefused, today, k); err != nil {
+					return err
+				}
+				break
+			}
 		}
 		return hint{krama.E("export", krama.NotAllowed, "this is not an admin's desk"), "ask an admin of the programme"}
 	}
