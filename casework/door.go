@@ -104,7 +104,7 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 	case rec.RightsText != nil:
 		d.rights[rec.ID] = rec.RightsText
 	case rec.Intake != nil:
-		if intake {
+		if intake && subject != (krama.SubjectID{}) {
 			d.intakes[rec.ID] = Intake{*rec.Intake, k, subject, rec.ID}
 		}
 	case rec.Report != nil:
@@ -135,9 +135,11 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 		}
 		d.outcomes[of][rec.ID] = *rec.Outcome
 	case rec.Incident != nil:
-		d.incidents[rec.ID] = Incident{*rec.Incident, rec.ID, subject, author}
+		if k == krama.KindSafeguarding {
+			d.incidents[rec.ID] = Incident{*rec.Incident, rec.ID, subject, author}
+		}
 	case rec.Audit != nil:
-		if !d.seen[rec.ID] {
+		if (intake || rec.Audit.What == krama.AuditRefused) && !d.seen[rec.ID] {
 			d.seen[rec.ID] = true
 			d.audits = append(d.audits, Audit{*rec.Audit, author, k})
 		}
@@ -205,6 +207,31 @@ func (d *door) forget(id krama.SubjectID) {
 			delete(d.threads, k)
 		}
 	}
+}
+
+// Alone reports whether nothing but an intake is kept under a subject.
+func (s *State) Alone(id krama.SubjectID) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.people[id] != nil {
+		return false
+	}
+	for _, t := range s.threads {
+		if slices.Contains(t.Subjects, id) {
+			return false
+		}
+	}
+	for _, i := range s.incidents {
+		if i.Subject == id {
+			return false
+		}
+	}
+	for _, r := range s.referrals {
+		if r.Subject == id {
+			return false
+		}
+	}
+	return true
 }
 
 // Starter sets the listings that the directory begins with; records of the same keys replace them.

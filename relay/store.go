@@ -76,8 +76,8 @@ type Streams interface {
 	// Rewind forgets what lies past head, if the stream's chain passes through it; otherwise Conflict. It is for a relay that
 	// was restored from an older backup and was written to since.
 	Rewind(ctx context.Context, id seal.StreamID, head seal.Head) error
-	// PutTombstones replaces envelopes by what stands for them, all or none: in the place of the envelope that it names, or as the
-	// next of a stream that is not closed, as after a restore; anything else is Conflict.
+	// PutTombstones replaces envelopes by what stands for them, all or none: in a closed stream, in the place of the envelope that it
+	// names; or as the next of an open one that has a successor in its line, as after a restore. Anything else is Conflict.
 	PutTombstones(ctx context.Context, puts []Tombstone) error
 	// CloseStream refuses appends for ever if the stream ends at head; otherwise Conflict. Repeating is safe.
 	CloseStream(ctx context.Context, id seal.StreamID, head seal.Head) error

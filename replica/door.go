@@ -64,24 +64,22 @@ func (r *Replica) DropReports(ctx context.Context, k krama.CircleKind, keys *sea
 
 // Stream names the stream of a circle's epoch that this device is in: an intake that is drawn now belongs to it.
 func (r *Replica) Stream(k krama.CircleKind) (id seal.StreamID, ok bool) {
-	c, ok := r.Kinds()[k]
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	st := r.streams[c]
-	if !ok || st == nil {
+	c, ok := r.circle(k)
+	if !ok {
 		return id, false
 	}
-	return st.epoch.StreamID(), true
+	return r.streams[c].epoch.StreamID(), true
 }
 
 // Streams are the ids of a circle's streams as far as this device knows them: an intake that names another is not the circle's.
 func (r *Replica) Streams(k krama.CircleKind) map[seal.StreamID]bool {
-	c := r.Kinds()[k]
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := map[seal.StreamID]bool{}
-	if st := r.streams[c]; st != nil {
-		for _, e := range st.known {
+	if c, ok := r.circle(k); ok {
+		for _, e := range r.streams[c].known {
 			out[e.StreamID()] = true
 		}
 	}
@@ -89,14 +87,13 @@ func (r *Replica) Streams(k krama.CircleKind) map[seal.StreamID]bool {
 }
 
 func (r *Replica) intakeCall(ctx context.Context, kind krama.CircleKind, keys *seal.IntakeKeys, path string, k int64, sums ...[32]byte) ([]byte, error) {
-	c := r.Kinds()[kind]
 	r.mu.Lock()
-	st := r.streams[c]
-	if st == nil {
+	c, ok := r.circle(kind)
+	if !ok {
 		r.mu.Unlock()
 		return nil, errLocked
 	}
-	access := st.newest().StreamKey()
+	access := r.streams[c].newest().StreamKey()
 	r.mu.Unlock()
 	sig := keys.Sig.Public().(ed25519.PublicKey)
 	var named []byte

@@ -41,8 +41,7 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 		}
 		parted[c] = at
 	}
-	undone := []string{".trust", droppedPeppers} // done at the relay, and undone by the backup
-	for _, done := range undone {
+	for _, done := range []string{".trust", droppedPeppers} { // done at the relay, and undone by the backup
 		if err := r.SetValue(done, ""); err != nil {
 			return err
 		}
@@ -181,18 +180,27 @@ func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, key ed2
 	r.mu.Lock()
 	_, done := r.buried(p.circle)
 	r.mu.Unlock()
+	var stones [][]byte
+	bury := func() error {
+		if len(stones) == 0 {
+			return nil
+		}
+		call := stones
+		stones = nil
+		return r.controlCall(ctx, seal.PathTombstone, seal.Frame(call...))
+	}
 	for {
-		_, list, err := r.kept(p, after, keptBytes)
-		if err != nil || len(list) == 0 {
+		ids, list, err := r.kept(p, after, keptBytes)
+		if err != nil {
 			return err
 		}
 		for _, e := range list {
 			after = e.n
-			if _, stone := seal.TombstoneID(e.wire); stone || len(e.wire) == 0 { // its body was dropped: its tombstone takes the place
+			_, stone := seal.TombstoneID(e.wire)
+			if stone || len(e.wire) == 0 { // its body was dropped: its tombstone takes the place
 				wire := e.wire
-				var err error
 				switch {
-				case e.verdict != seal.Fine || !stone && !done[shortID(e.id)]:
+				case e.verdict != seal.Fine && e.verdict != seal.Gap || !stone && !done[shortID(e.id)]:
 					err = krama.E("replica.sendKept", krama.CannotDecrypt, "this desk does not have an envelope that the relay lost: repair from another")
 				case !stone:
 					wire, err = r.tombstone(ep, e)
@@ -200,22 +208,23 @@ func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, key ed2
 				if err == nil {
 					err = send()
 				}
-				if err == nil {
-					err = r.controlCall(ctx, seal.PathTombstone, seal.Frame(id[:], u64(e.n), wire))
+				if stones = append(stones, id[:], u64(e.n), wire); err == nil && len(stones) == 3*seal.MaxBatch {
+					err = bury()
 				}
-				if err != nil {
-					return err
+			} else {
+				if err = bury(); err == nil && (size+len(e.wire) > pushBytes || len(batch) == seal.MaxBatch) {
+					err = send()
 				}
-				continue
+				batch, size = append(batch, e.wire), size+len(e.wire)
 			}
-			if size+len(e.wire) > pushBytes || len(batch) == seal.MaxBatch {
-				if err := send(); err != nil {
-					return err
-				}
+			if err != nil {
+				return err
 			}
-			batch, size = append(batch, e.wire), size+len(e.wire)
 		}
 		if err := send(); err != nil {
+			return err
+		}
+		if err := bury(); err != nil || after >= uint64(len(ids)) {
 			return err
 		}
 	}

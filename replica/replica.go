@@ -204,7 +204,7 @@ func (r *Replica) clear() {
 	r.waiting, r.opening, r.outbox, r.sealed, r.alarms, r.letters, r.shreds = nil, map[krama.CircleID]*seal.Epoch{}, nil, nil, nil, nil, nil
 	r.values, r.orphans, r.shredded = map[string]string{}, map[[32]byte]orphan{}, map[subject]bool{}
 	r.controls = nil
-	r.drawnAt = map[krama.CircleID]int{}
+	r.drawnAt, r.tried = map[krama.CircleID]int{}, map[krama.CircleID][2]int{}
 	r.done, r.shut = map[[32]byte]bool{}, map[krama.CircleID]uint32{}
 	r.passed = map[place]int{}
 	r.rewraps, r.seen = map[rewrap]bool{}, map[krama.DeviceID]uint64{}

@@ -412,7 +412,7 @@ func TestSyncBesideRotation(t *testing.T) {
 	a := w.phone()
 	s := w.person(a)
 	w.sync(a, w.desk)
-	done := make(chan error)
+	done := make(chan error, 1)
 	go func() {
 		var err error
 		for range 12 {

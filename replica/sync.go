@@ -322,7 +322,7 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 		if err == errMoved {
 			continue
 		}
-		if errors.Is(err, errAhead) && !again {
+		if errors.Is(err, errAhead) && !again && c != krama.OrgCircle {
 			again = true
 			r.mu.Lock()
 			st.reread = true

@@ -14,8 +14,8 @@ import (
 	"krama/seal"
 )
 
-// dropEvery is how long an admin's office collects what the relay need not keep, before it has it dropped: asked for one by one, it
-// would tell the relay which envelopes speak of one person.
+// dropEvery is how long an admin's office waits after it had bodies dropped: asked for one by one, they would tell the relay which
+// envelopes speak of one person.
 const dropEvery = 30 * 24 * time.Hour
 
 // dropPeople is how many erased people a batch speaks of, at least.
@@ -25,6 +25,7 @@ const dropPeople = 2
 type grave struct {
 	e     *entry
 	epoch *seal.Epoch
+	who   []krama.SubjectID
 }
 
 // dropBodies has the relay replace the envelopes in which everybody was erased by tombstones (protocol §10.2), at most once a month
@@ -35,14 +36,7 @@ func (r *Replica) dropBodies(ctx context.Context) error {
 		return nil
 	}
 	for _, c := range r.circles() {
-		graves, again, err := r.graves(c)
-		if err == nil && len(graves) > 0 {
-			err = r.bury(ctx, c, graves)
-		}
-		if err == nil && again {
-			err = r.SetValue(unburiedKey(c), "")
-		}
-		if err != nil {
+		if err := r.dropBodiesOf(ctx, c); err != nil {
 			return err
 		}
 	}
@@ -51,12 +45,91 @@ func (r *Replica) dropBodies(ctx context.Context) error {
 
 const day = 24 * time.Hour
 
-// undertaker reports whether it is this desk's part to have bodies dropped: that of the admins' desks that were seen within two weeks
-// whose id is the least. Two that did it side by side would tell the relay, by what one adds to the other's batch, which
-// envelopes are one person's. Called with the lock held.
-func (r *Replica) undertaker() bool {
-	me := r.dev.ID()
+func (r *Replica) dropBodiesOf(ctx context.Context, c krama.CircleID) error {
+	r.mu.Lock()
+	if r.j == nil || r.streams[c] == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
+	last, done := r.buried(c)
+	again := r.values[unburiedKey(c)] != ""
+	tried := [2]int{len(r.shreds), int(r.streams[c].epoch.Epoch)}
+	wait := !r.undertaker(c) || !again && (r.Now().Sub(last) < dropEvery && !last.After(r.Now()) || r.tried[c] == tried)
+	r.mu.Unlock()
+	if wait {
+		return nil
+	}
+	old, fresh, err := r.graves(c, done)
+	if err != nil {
+		return err
+	}
+	if again { // said before and perhaps not done: a call was cut, or the relay was restored
+		if err := r.bury(ctx, old); err != nil {
+			return err
+		}
+		return r.SetValue(unburiedKey(c), "")
+	}
+	// What another desk had dropped is a tombstone at the relay already, and is not part of a new batch.
+	stones, err := r.stonesAt(ctx, c, fresh)
+	if err != nil {
+		return err
+	}
+	before, who := map[krama.SubjectID]bool{}, map[krama.SubjectID]bool{}
+	for _, g := range old {
+		for _, s := range g.who {
+			before[s] = true
+		}
+	}
+	batch := fresh[:0:0]
+	for _, g := range fresh {
+		if !stones[g.e.id] {
+			batch = append(batch, g)
+			continue
+		}
+		done[shortID(g.e.id)] = true
+		for _, s := range g.who {
+			before[s] = true
+		}
+	}
+	for _, g := range batch {
+		for _, s := range g.who {
+			who[s] = !before[s]
+		}
+	}
+	maps.DeleteFunc(who, func(_ krama.SubjectID, new bool) bool { return !new })
+	if len(who) < dropPeople || len(stones) > 0 { // another desk was here, who knows when: its month is ours
+		batch = nil
+	}
+	if len(old)+len(stones)+len(batch) == 0 {
+		r.mu.Lock()
+		r.tried[c] = tried
+		r.mu.Unlock()
+		return nil
+	}
+	for _, g := range batch {
+		done[shortID(g.e.id)] = true
+	}
+	list := append([]string{r.Now().UTC().Format(time.DateOnly)}, slices.Sorted(maps.Keys(done))...)
+	if err := r.SetValue(unburiedKey(c), "1"); err != nil { // from here on it is this batch, whatever is cut
+		return err
+	}
+	if err := r.SetValue(buriedKey(c), strings.Join(list, " ")); err != nil {
+		return err
+	}
+	if err := r.bury(ctx, append(old, batch...)); err != nil { // the old ones again: another desk may have repaired the relay
+		return err
+	}
+	return r.SetValue(unburiedKey(c), "")
+}
+
+// undertaker reports whether it is this desk's part to have a circle's bodies dropped: that of the admins' desks in it that were seen
+// within two weeks whose id is the least. Called with the lock held.
+func (r *Replica) undertaker(c krama.CircleID) bool {
+	me, in := r.dev.ID(), r.roster.Latest(c)
 	for _, d := range r.adminDevices() {
+		if in == nil || !in.Keyed[d] {
+			continue
+		}
 		seen := time.UnixMilli(int64(r.seen[d]))
 		if bytes.Compare(d[:], me[:]) < 0 && r.roster.Devices[d].Request.Platform == r.dev.Platform && r.Now().Sub(seen) < 14*day {
 			return false
@@ -65,27 +138,18 @@ func (r *Replica) undertaker() bool {
 	return true
 }
 
-// graves finds what can be dropped of a circle now; nothing unless a month has passed and enough people were erased of whom nothing
-// was dropped before. After a relay was restored it is all that was dropped before, once more.
-func (r *Replica) graves(c krama.CircleID) (out []grave, again bool, err error) {
+// graves finds in this device's own file what was dropped of a circle, and what could be.
+func (r *Replica) graves(c krama.CircleID, done map[string]bool) (old, fresh []grave, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	st := r.streams[c]
 	if r.j == nil || st == nil {
-		return nil, false, errLocked
-	}
-	last, done := r.buried(c)
-	again = r.values[unburiedKey(c)] != ""
-	tried := [2]int{len(r.shreds), int(st.epoch.Epoch)}
-	if !r.undertaker() || !again && (r.Now().Sub(last) < dropEvery && !last.After(r.Now()) || r.tried[c] == tried) {
-		return nil, false, nil
+		return nil, nil, errLocked
 	}
 	_, key, err := r.readKeys(r.vk)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
-	who, before := map[krama.SubjectID]bool{}, map[krama.SubjectID]bool{}
-	var fresh []grave
 	_, _, err = journal.Open(r.file, seal.Local{Key: key}, r.Rand, func(b []byte, _ bool) error {
 		if b[0] != tagEnvelope && b[0] != tagLater {
 			return nil
@@ -97,38 +161,50 @@ func (r *Replica) graves(c krama.CircleID) (out []grave, again bool, err error) 
 		if cut, ok := r.cuts[place{c, e.epoch}]; ok && e.n > cut.n {
 			return nil
 		}
-		_, stone := seal.TombstoneID(e.wire)
-		g := grave{&entry{circle: c, epoch: e.epoch, n: e.n, id: e.id, author: e.author, seq: e.seq, prev: e.prev, timeMS: e.timeMS}, st.known[e.epoch]}
-		switch {
-		case stone || done[shortID(e.id)]:
-			for _, it := range e.items {
-				before[it.Subject] = true
-			}
-			if again {
-				out = append(out, g)
-			}
-		case r.dead(e):
-			for _, it := range e.items {
-				who[it.Subject] = true
-			}
+		g := grave{&entry{circle: c, epoch: e.epoch, n: e.n, id: e.id, author: e.author, seq: e.seq, prev: e.prev, timeMS: e.timeMS}, st.known[e.epoch], nil}
+		for _, it := range e.items {
+			g.who = append(g.who, it.Subject)
+		}
+		if _, stone := seal.TombstoneID(e.wire); stone || done[shortID(e.id)] {
+			old = append(old, g)
+		} else if r.dead(e) {
 			fresh = append(fresh, g)
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, false, hostError("replica.graves", err)
+	return old, fresh, hostError("replica.graves", err)
+}
+
+// stonesAt asks the relay which of the envelopes are tombstones there already.
+func (r *Replica) stonesAt(ctx context.Context, c krama.CircleID, list []grave) (map[[32]byte]bool, error) {
+	out := map[[32]byte]bool{}
+	r.mu.Lock()
+	st := r.streams[c]
+	if st == nil {
+		r.mu.Unlock()
+		return nil, errLocked
 	}
-	if r.tried == nil {
-		r.tried = map[krama.CircleID][2]int{}
+	key := st.newest().StreamKey()
+	r.mu.Unlock()
+	for len(list) > 0 {
+		at := list[0]
+		answer, err := r.call(ctx, key, seal.PathList, at.epoch.StreamID(), seal.ListCall{After: at.e.n - 1, Max: 16 << 10}.Marshal())
+		if err != nil {
+			return nil, err
+		}
+		l, err := seal.ParseListing(answer)
+		if err != nil || len(l.Entries) == 0 {
+			return nil, krama.E("replica.stonesAt", krama.Tampered, "the relay's answer is cut or garbled")
+		}
+		end := at.e.n + uint64(len(l.Entries))
+		for len(list) > 0 && list[0].e.epoch == at.e.epoch && list[0].e.n < end {
+			if id, ok := seal.TombstoneID(l.Entries[list[0].e.n-at.e.n]); ok && id == list[0].e.id {
+				out[id] = true
+			}
+			list = list[1:]
+		}
 	}
-	r.tried[c] = tried
-	for s := range before {
-		delete(who, s)
-	}
-	if again || len(who) < dropPeople {
-		return out, again, nil
-	}
-	return fresh, false, nil
+	return out, nil
 }
 
 // dead reports whether an envelope speaks of erased people alone.
@@ -141,8 +217,8 @@ func (r *Replica) dead(e *entry) bool {
 	return len(e.items) > 0
 }
 
-// bury puts tombstones at the relay and remembers them; the next rewriting of this device's own file leaves the bodies out.
-func (r *Replica) bury(ctx context.Context, c krama.CircleID, graves []grave) error {
+// bury puts tombstones at the relay; the next rewriting of this device's own file leaves the bodies out.
+func (r *Replica) bury(ctx context.Context, graves []grave) error {
 	for part := range slices.Chunk(graves, seal.MaxBatch) {
 		var call [][]byte
 		for _, g := range part {
@@ -158,22 +234,8 @@ func (r *Replica) bury(ctx context.Context, c krama.CircleID, graves []grave) er
 		}
 	}
 	r.mu.Lock()
-	last, done := r.buried(c)
-	again := r.values[unburiedKey(c)] != ""
-	for _, g := range graves {
-		done[shortID(g.e.id)] = true
-	}
-	r.mu.Unlock()
-	if !again {
-		last = r.Now()
-	}
-	list := append([]string{last.UTC().Format(time.DateOnly)}, slices.Sorted(maps.Keys(done))...)
-	if err := r.SetValue(buriedKey(c), strings.Join(list, " ")); err != nil {
-		return err
-	}
-	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.untidy = true
+	r.untidy = r.untidy || len(graves) > 0
 	return nil
 }
 
@@ -183,7 +245,7 @@ func (r *Replica) tombstone(ep *seal.Epoch, e *entry) ([]byte, error) {
 }
 
 // buriedKey names the value that says when bodies of a circle were last dropped, and which; unburiedKey the one that says that the
-// relay was restored and may have them again.
+// relay may have them still, or again.
 func buriedKey(c krama.CircleID) string   { return ".buried." + c.String() }
 func unburiedKey(c krama.CircleID) string { return ".unburied." + c.String() }
 
@@ -200,12 +262,16 @@ func (r *Replica) buried(c krama.CircleID) (last time.Time, ids map[string]bool)
 	return last, ids
 }
 
-func shortID(id [32]byte) string { return hex.EncodeToString(id[:8]) }
+func shortID(id [32]byte) string { return hex.EncodeToString(id[:16]) }
 
-// admitTombstone takes a tombstone in its envelope's place: in a closed epoch, with the signature of an admin of that time, in its
-// author's order. One that is not so does not get the envelope's id: the stream parts from the signed one, and is read again.
+// admitTombstone takes a tombstone in its envelope's place: in a closed epoch, with the signature of a device whose member is or was
+// an admin, and which was not removed before that close. One that does not open, or is not so signed, does not get the
+// envelope's id: the stream parts from what admins signed, and is read again.
 func (r *Replica) admitTombstone(c krama.CircleID, st *stream, wire []byte) (*entry, error) {
 	e := &entry{circle: c, epoch: st.epoch.Epoch, n: st.head.N + 1, id: seal.EnvelopeID(wire), kind: seal.EnvContent}
+	if c == krama.OrgCircle { // nothing of the roster is ever dropped
+		return nil, krama.E("replica.admitTombstone", krama.Tampered, "the relay's answer is cut or garbled")
+	}
 	t, err := st.epoch.OpenTombstone(wire)
 	if err != nil {
 		e.verdict = seal.WasTampered

@@ -8,7 +8,7 @@ import (
 	"krama"
 )
 
-// Tombstone stands at the relay in the place of an envelope whose contents nobody can open any more, or that nobody needs. It keeps
+// Tombstone stands at the relay in the place of an envelope whose contents nobody can open any more. It keeps
 // what the order of the stream and of its author rest on, and an admin's word that nothing else was taken.
 type Tombstone struct {
 	ID     [32]byte // of the envelope

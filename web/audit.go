@@ -5,33 +5,44 @@ import (
 	"slices"
 
 	"krama"
+	"krama/casework"
+	"krama/replica"
 	"krama/web/http"
 )
 
-// audit keeps that this desk read something today, once a day for each thing.
-func (s *Server) audit(what uint8, t krama.ThreadID, circles ...krama.CircleKind) {
+// audited keeps that this desk read something today, or was refused it, once a day for each thing and circle. What cannot be kept is
+// not shown: it answers with the trouble, and reports false.
+func (s *Server) audited(w http.ResponseWriter, r *http.Request, what uint8, t krama.ThreadID, circles ...krama.CircleKind) bool {
+	s.saving.Lock()
+	defer s.saving.Unlock()
 	me, _ := s.rep.Device()
-	for _, a := range s.state.Audits() {
-		if a.Author == me && a.What == what && a.Thread == t && a.Day == s.today() {
-			return
-		}
-	}
+	today := s.relayDay(s.rep)
 	for _, k := range circles {
-		if _, ok := s.rep.Kinds()[k]; ok {
-			s.writeNew(k, krama.SubjectID{}, &krama.Record{Audit: &krama.Audit{What: what, Day: s.today(), Thread: t}})
+		if _, holds := s.rep.Kinds()[k]; !holds || slices.ContainsFunc(s.state.Audits(), func(a casework.Audit) bool {
+			return a.Author == me && a.What == what && a.Thread == t && a.Circle == k && a.Day == today
+		}) {
+			continue
+		}
+		if err := s.writeNew(k, krama.SubjectID{}, &krama.Record{Audit: &krama.Audit{What: what, Day: today, Thread: t}}); err != nil {
+			s.fail(w, r, err)
+			return false
 		}
 	}
+	return true
 }
 
-// refused keeps that somebody at this desk asked for what its circles do not hold. It is written where it can be: into the
-// outreach circle, if there is no better one. It says that somebody asked, and nothing of whom or what about.
-func (s *Server) refused() {
+// bestCircle is where a refusal is written: the line says that somebody at this desk asked for what its circles do not hold, and
+// nothing of whom or what about, so that the outreach circle may have it if there is no better one.
+func (s *Server) bestCircle() []krama.CircleKind { return BestCircle(s.rep) }
+
+// BestCircle is the one of a device's circles that audits of a refusal belong in, or none.
+func BestCircle(rep *replica.Replica) []krama.CircleKind {
 	for _, k := range []krama.CircleKind{krama.KindSafeguarding, krama.KindCasework, krama.KindOutreach} {
-		if _, ok := s.rep.Kinds()[k]; ok {
-			s.audit(krama.AuditRefused, krama.ThreadID{}, k)
-			return
+		if _, ok := rep.Kinds()[k]; ok {
+			return []krama.CircleKind{k}
 		}
 	}
+	return nil
 }
 
 // auditLine is something that somebody read, changed or was refused.

@@ -101,10 +101,15 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request) *directory.Entry {
 	return nil
 }
 
+// mayShow keeps that a protected place is looked at, where this desk can see it.
+func (s *Server) mayShow(w http.ResponseWriter, r *http.Request, e *directory.Entry) bool {
+	return e.Guarded == nil || s.tier() != krama.TierNamed || s.audited(w, r, krama.AuditPlace, krama.ThreadID{}, krama.KindSafeguarding)
+}
+
 func (s *Server) listing(w http.ResponseWriter, r *http.Request) {
 	if e := s.find(w, r); e != nil {
-		if e.Guarded != nil {
-			s.audit(krama.AuditPlace, krama.ThreadID{}, krama.KindSafeguarding)
+		if !s.mayShow(w, r, e) {
+			return
 		}
 		s.page(w, r, 200, "dir.title", "directory", listingView(s, s.row(e)))
 	}
@@ -147,7 +152,7 @@ func (s *Server) listingEdit(w http.ResponseWriter, r *http.Request) {
 	f := url.Values{"kind": {"1"}, "operator": {"1"}, "police": {"0"}, "cost": {"0"}}
 	if r.PathValue("key") != "" {
 		e := s.find(w, r)
-		if e == nil {
+		if e == nil || !s.mayShow(w, r, e) {
 			return
 		}
 		f = listingForm(e)

@@ -104,7 +104,7 @@ func (s *Server) expire(rep *replica.Replica, st *casework.State) error {
 	return s.expireThreads(rep, st)
 }
 
-// threadKeep is how long a conversation is kept after the last thing that staff did with it, in days.
+// threadKeep is how long a conversation is kept after the last thing that was said or done in it, in days.
 const threadKeep = 60
 
 // threadEnds is the day on which a conversation is erased, or 0 while somebody waits for staff.

@@ -144,6 +144,10 @@ func (s *Server) takeReport(rep *replica.Replica, st *casework.State, in casewor
 	if !krama.Known(krama.ReportTopics, topic) {
 		topic = krama.ReportTopics[0].Code
 	}
+	place := m.Place
+	if _, ok := s.Guide.District(place); !ok { // a stranger's number
+		place = 0
+	}
 	h := seal.Hash("thread", []byte{byte(in.Circle)}, m.KEM, m.Auth[:], m.Mailbox[:])
 	id := krama.ThreadID(h[:16])
 	var who krama.SubjectID
@@ -159,7 +163,7 @@ func (s *Server) takeReport(rep *replica.Replica, st *casework.State, in casewor
 		if st.Took(krama.RecordID(h[:16])) {
 			continue
 		}
-		rec := &krama.Report{Thread: id, Mailbox: m.Mailbox, Auth: m.Auth, Intake: keys.ID(), Day: min(max(x.Day, in.From-1), s.relayDay(rep)+1), Topic: topic, Part: uint8(i), Text: part, Place: m.Place}
+		rec := &krama.Report{Thread: id, Mailbox: m.Mailbox, Auth: m.Auth, Intake: keys.ID(), Day: min(max(x.Day, in.From-1), s.relayDay(rep)+1), Topic: topic, Part: uint8(i), Text: part, Place: place}
 		if i == 0 {
 			rec.KEM = m.KEM
 		}
@@ -266,8 +270,10 @@ func (s *Server) inboxData(aside bool) (d inboxData) {
 	for _, t := range s.state.Threads() {
 		state := t.State()
 		if state == casework.ThreadNew {
-			d.New++
-			fresh.WriteString(shortThread(t.ID))
+			if d.New < maxFresh {
+				d.New++
+				fresh.WriteString(shortThread(t.ID))
+			}
 		}
 		if (state == casework.ThreadAside) != aside {
 			continue
@@ -303,10 +309,12 @@ func waits(state uint8) int {
 
 func (s *Server) inbox(w http.ResponseWriter, r *http.Request) {
 	d := s.inboxData(r.URL.Query().Get("aside") == "yes")
-	if d.Holds {
-		s.audit(krama.AuditList, krama.ThreadID{}, krama.KindCasework, krama.KindSafeguarding)
-	} else {
-		s.refused()
+	what, circles := krama.AuditList, intakeCircles
+	if !d.Holds {
+		what, circles = krama.AuditRefused, s.bestCircle()
+	}
+	if !s.audited(w, r, what, krama.ThreadID{}, circles...) {
+		return
 	}
 	s.page(w, r, 200, "inbox.title", "inbox", inboxView(s, d))
 }
@@ -325,7 +333,9 @@ func (s *Server) thread(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
-	s.audit(krama.AuditRead, t.ID, t.Circle)
+	if !s.audited(w, r, krama.AuditRead, t.ID, t.Circle) {
+		return
+	}
 	s.page(w, r, 200, "inbox.title", "inbox", threadView(s, t, ""))
 }
 
@@ -336,10 +346,13 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
+	if !s.audited(w, r, krama.AuditRead, t.ID, t.Circle) { // what is refused shows the conversation
+		return
+	}
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	f := form(r)
-	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: max(s.relayDay(s.rep), t.Last()), Messages: uint16(len(t.Messages))}
+	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: max(s.today(), s.relayDay(s.rep), t.Last()), Messages: uint16(len(t.Messages))}
 	trouble := ""
 	var err error
 	switch f.Get("do") {
@@ -367,6 +380,14 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 	case "aside":
 		act.What = krama.ActAside
 	case "incident":
+		if _, ok := s.rep.Kinds()[krama.KindSafeguarding]; !ok {
+			s.saving.Unlock()
+			kept := s.audited(w, r, krama.AuditRefused, krama.ThreadID{}, s.bestCircle()...)
+			s.saving.Lock()
+			if !kept {
+				return
+			}
+		}
 		act.What = krama.ActIncident
 		act.Incident, trouble, err = s.incident(t, f["what"], f["by"], f["wants"], f.Get("consent") == "yes")
 	default:
@@ -424,7 +445,7 @@ func (s *Server) inboxAside(w http.ResponseWriter, r *http.Request) {
 	}
 	for k, ids := range by {
 		for part := range slices.Chunk(ids, krama.MaxAside) {
-			if err := s.writeNew(k, krama.SubjectID{}, &krama.Record{Act: &krama.Act{Threads: part, What: krama.ActAside, Day: s.relayDay(s.rep)}}); err != nil {
+			if err := s.writeNew(k, krama.SubjectID{}, &krama.Record{Act: &krama.Act{Threads: part, What: krama.ActAside, Day: max(s.today(), s.relayDay(s.rep))}}); err != nil {
 				s.fail(w, r, err)
 				return
 			}
@@ -432,6 +453,9 @@ func (s *Server) inboxAside(w http.ResponseWriter, r *http.Request) {
 	}
 	redirect(w, r, "/inbox")
 }
+
+// maxFresh bounds how many conversations are set aside in one act: what a form carries.
+const maxFresh = 6000
 
 // shortID is how many characters of a thread's id a form carries: enough among thousands.
 const shortID = 10
@@ -447,7 +471,11 @@ func (s *Server) inboxFlood(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
 	if s.rep.Status().Unsent > 0 { // what was fetched is with colleagues before the relay forgets it
-		if err := s.rep.Sync(ctx, nil); err != nil {
+		err := s.rep.Sync(ctx, nil)
+		if err == nil && s.rep.Status().Unsent > 0 {
+			err = krama.E("web.inboxFlood", krama.Conflict, "something is not sent yet")
+		}
+		if err != nil {
 			s.fail(w, r, err)
 			return
 		}

@@ -21,10 +21,9 @@ func (s *Server) incident(t *casework.Thread, what, by, wants []string, consent 
 		return out
 	}
 	if _, ok := s.rep.Kinds()[krama.KindSafeguarding]; !ok {
-		s.refused()
 		return id, "inbox.notSafeguarding", nil
 	}
-	inc := &krama.Incident{Thread: t.ID, Day: s.today(), What: set(what), By: set(by), Wants: set(wants), Consent: consent}
+	inc := &krama.Incident{Thread: t.ID, Day: s.relayDay(s.rep), What: set(what), By: set(by), Wants: set(wants), Consent: consent}
 	for _, m := range t.Messages {
 		inc.District = cmp.Or(m.Place, inc.District)
 	}
@@ -47,16 +46,21 @@ func (s *Server) incident(t *casework.Thread, what, by, wants []string, consent 
 // incidents lists what is kept of what was done to people, for who looks after safety.
 func (s *Server) incidents(w http.ResponseWriter, r *http.Request) {
 	_, holds := s.rep.Kinds()[krama.KindSafeguarding]
-	if holds {
-		s.audit(krama.AuditIncidents, krama.ThreadID{}, krama.KindSafeguarding)
-	} else {
-		s.refused()
+	what, circles := krama.AuditIncidents, []krama.CircleKind{krama.KindSafeguarding}
+	if !holds {
+		what, circles = krama.AuditRefused, s.bestCircle()
+	}
+	if !s.audited(w, r, what, krama.ThreadID{}, circles...) {
+		return
 	}
 	s.page(w, r, 200, "incidents.title", "inbox", incidentsView(s, holds, s.state.Incidents(), ""))
 }
 
 // incidentErase erases an incident whose person has withdrawn her yes, or that is no longer needed.
 func (s *Server) incidentErase(w http.ResponseWriter, r *http.Request) {
+	if !s.audited(w, r, krama.AuditIncidents, krama.ThreadID{}, krama.KindSafeguarding) { // what is refused shows the list
+		return
+	}
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	id, err := krama.ParseRecordID(r.PathValue("record"))

@@ -47,8 +47,8 @@ func (s *Server) tendIntakes(rep *replica.Replica, st *casework.State) (drew boo
 		until[in.Circle] = max(until[in.Circle], in.Until)
 	}
 	for _, in := range st.Intakes() {
-		if in.Until+intakeKeep < today {
-			if err := rep.Shred(in.Circle, in.Subject, replica.ShredExpired); err != nil && krama.KindOf(err) != krama.NotAllowed {
+		if in.Until+intakeKeep < today && st.Alone(in.Subject) { // a colleague may have written it under somebody
+			if err := rep.Shred(in.Circle, in.Subject, replica.ShredExpired); err != nil && krama.KindOf(err) != krama.NotAllowed && krama.KindOf(err) != krama.NotFound {
 				return drew, err
 			}
 		}
@@ -107,10 +107,24 @@ func (s *Server) makeDoor(rep *replica.Replica, st *casework.State) (*directory.
 	d := directory.NewDoor(st.Listings(), today, rep.Site())
 	d.Demo = s.Demo
 	var ids [][16]byte
+	newest := map[krama.CircleKind]bool{} // has one that was drawn since its circle's keys changed
+	for _, in := range s.intakes(rep, st) {
+		if now, ok := rep.Stream(in.Circle); ok && in.Stream == now {
+			newest[in.Circle] = true
+		}
+	}
 	for _, in := range s.intakes(rep, st) {
 		keys, err := seal.OpenIntake(in.Seed, in.Stream)
 		if err != nil {
 			return nil, nil, err
+		}
+		// One that was drawn before the circle's keys changed is kept for its answers: who left may have its seed.
+		if now, _ := rep.Stream(in.Circle); newest[in.Circle] && in.Stream != now {
+			if in.From > today {
+				continue
+			}
+			in.Until = min(in.Until, today-1)
+			in.From = min(in.From, in.Until)
 		}
 		d.Intakes = append(d.Intakes, directory.Intake{Circle: in.Circle, ID: keys.ID(), Kem: keys.KEM.PublicKey().Bytes(), Sig: keys.Sig.Public().(ed25519.PublicKey), From: in.From, Until: in.Until})
 		ids = append(ids, keys.ID())

@@ -306,7 +306,7 @@ func (s *Server) startSync(w http.ResponseWriter, r *http.Request) {
 }
 
 // BeginSync starts a sync. While one is running it has another follow: what it was asked for may lie behind the place where the
-// running one is already.
+// running one is already. None follows one that fails.
 func (s *Server) BeginSync() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

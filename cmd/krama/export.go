@@ -28,7 +28,7 @@ Writes every person, contact and consent that this desk holds, and the directory
 reports and incidents, into one page that opens in any browser, without Krama and without a
 network, by six words that are drawn for it and shown once. This is the most dangerous file a
 programme can make: decide it between two people, and say why. Where the desk holds reports,
-whoever may read them sees that a copy was taken out.
+whoever may read them sees, after the next sync, that a copy was taken out.
 
 Unlocks the desk with four words from standard input. The first run writes nothing and says how
 many people it would write; the second repeats that number.
@@ -76,13 +76,8 @@ func export(ctx context.Context, e *env, args []string) error {
 	defer r.Close()
 	today := krama.DayOf(time.Now())
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
-		for _, k := range []krama.CircleKind{krama.KindSafeguarding, krama.KindCasework, krama.KindOutreach} { // the best that it holds
-			if _, holds := r.Kinds()[k]; holds {
-				if err := keepAudit(r, krama.AuditRefused, today, k); err != nil {
-					return err
-				}
-				break
-			}
+		if err := keepAudit(r, krama.AuditRefused, today, web.BestCircle(r)...); err != nil {
+			return err
 		}
 		return hint{krama.E("export", krama.NotAllowed, "this is not an admin's desk"), "ask an admin of the programme"}
 	}
@@ -183,7 +178,7 @@ func (u untilStopped) Write(p []byte) (int, error) {
 // replace writes a file that is either whole or not there.
 func replace(to string, write func(io.Writer) error) error {
 	part := to + ".part"
-	os.Remove(part) // of a run that was killed; nobody knows its passphrase
+	os.Remove(part) // of a run that was killed
 	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return plainError("export", err)

@@ -28,11 +28,13 @@ type Store struct {
 	intakes    map[[16]byte][16]byte
 	reports    map[[16]byte][]relay.Report
 	lastReport int64
+	made       int
 }
 
 type stream struct {
 	relay.Stream
 	line    seal.StreamID // the first of its line
+	made    int           // in what order streams were made
 	start   seal.Head
 	entries []relay.Entry
 	at      map[[32]byte]bool
@@ -100,7 +102,8 @@ func (s *Store) CreateStream(_ context.Context, st relay.Stream, before *seal.St
 		}
 		return nil
 	}
-	s.streams[st.ID] = &stream{Stream: st, line: line, start: st.Head, at: map[[32]byte]bool{}}
+	s.made++
+	s.streams[st.ID] = &stream{Stream: st, line: line, made: s.made, start: st.Head, at: map[[32]byte]bool{}}
 	for _, o := range s.streams {
 		if before != nil && o.line == line {
 			o.Access = st.Access
@@ -225,7 +228,7 @@ func (s *Store) Rewind(_ context.Context, id seal.StreamID, head seal.Head) erro
 func (s *Store) PutTombstones(_ context.Context, puts []relay.Tombstone) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := map[seal.StreamID]uint64{}
+	next, added := map[seal.StreamID]uint64{}, map[[32]byte]bool{}
 	for _, p := range puts { // all or none
 		st, err := s.find(p.Stream)
 		if err != nil {
@@ -234,9 +237,9 @@ func (s *Store) PutTombstones(_ context.Context, puts []relay.Tombstone) error {
 		n := max(next[p.Stream], uint64(len(st.entries)))
 		id := seal.WireID(p.Body)
 		switch {
-		case p.N > 0 && p.N <= uint64(len(st.entries)) && st.entries[p.N-1].ID == id:
-		case p.N == n+1 && !st.Closed && !st.at[id]:
-			next[p.Stream] = p.N
+		case st.Closed && p.N > 0 && p.N <= uint64(len(st.entries)) && st.entries[p.N-1].ID == id:
+		case p.N == n+1 && !st.Closed && !st.at[id] && !added[id] && s.succeeded(st):
+			next[p.Stream], added[id] = p.N, true
 		default:
 			return krama.E("memory", krama.Conflict, "tombstone")
 		}
@@ -246,6 +249,7 @@ func (s *Store) PutTombstones(_ context.Context, puts []relay.Tombstone) error {
 		e := relay.Entry{N: p.N, ID: seal.WireID(p.Body), Body: bytes.Clone(p.Body)}
 		if p.N <= uint64(len(st.entries)) {
 			s.used[st.Programme] += int64(len(e.Body) - len(st.entries[p.N-1].Body))
+			st.entries = slices.Clone(st.entries) // a copy of the store may share them
 			st.entries[p.N-1] = e
 			continue
 		}
@@ -254,6 +258,16 @@ func (s *Store) PutTombstones(_ context.Context, puts []relay.Tombstone) error {
 		s.used[st.Programme] += int64(len(e.Body))
 	}
 	return nil
+}
+
+// succeeded reports whether a stream of the same line was made later.
+func (s *Store) succeeded(st *stream) bool {
+	for _, o := range s.streams {
+		if o.line == st.line && o.made > st.made {
+			return true
+		}
+	}
+	return false
 }
 
 // CloseStream implements relay.Streams.
@@ -387,6 +401,7 @@ func (s *Store) Clone() *Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := New()
+	c.made = s.made
 	for k, v := range s.programmes {
 		c.programmes[k] = v
 	}
@@ -394,7 +409,7 @@ func (s *Store) Clone() *Store {
 		c.used[k] = v
 	}
 	for k, v := range s.streams {
-		st := &stream{Stream: v.Stream, line: v.line, start: v.start, entries: v.entries[:len(v.entries):len(v.entries)], at: map[[32]byte]bool{}}
+		st := &stream{Stream: v.Stream, line: v.line, made: v.made, start: v.start, entries: v.entries[:len(v.entries):len(v.entries)], at: map[[32]byte]bool{}}
 		for id := range v.at {
 			st.at[id] = true
 		}

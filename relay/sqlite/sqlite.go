@@ -413,21 +413,21 @@ func (s *Store) PutTombstones(ctx context.Context, puts []relay.Tombstone) error
 			var size int64
 			err = tx.QueryRow("SELECT length(body) FROM envelope WHERE stream=? AND n=? AND id=?", k, int64(min(p.N, 1<<62)), id[:]).Scan(&size)
 			switch {
-			case err == nil:
+			case err == nil && st.Closed:
 				_, err = tx.Exec("UPDATE envelope SET body=? WHERE stream=? AND n=?", p.Body, k, int64(p.N))
 			case err == sql.ErrNoRows && p.N == st.Head.N+1 && !st.Closed:
-				var there bool
-				if err = tx.QueryRow("SELECT EXISTS (SELECT 1 FROM envelope WHERE stream=? AND id=?)", k, id[:]).Scan(&there); err != nil {
+				var there, succeeded bool
+				if err = tx.QueryRow("SELECT EXISTS (SELECT 1 FROM envelope WHERE stream=? AND id=?), EXISTS (SELECT 1 FROM stream WHERE line=(SELECT line FROM stream WHERE k=?) AND k>?)", k, id[:], k, k).Scan(&there, &succeeded); err != nil {
 					return err
 				}
-				if there {
+				if there || !succeeded {
 					return krama.E("sqlite", krama.Conflict, "tombstone")
 				}
 				head := st.Head.Link(id)
 				if _, err = tx.Exec("INSERT INTO envelope (stream, n, id, body) VALUES (?, ?, ?, ?)", k, int64(p.N), id[:], p.Body); err == nil {
 					_, err = tx.Exec("UPDATE stream SET n=?, h=? WHERE k=?", int64(head.N), head.H[:], k)
 				}
-			case err == sql.ErrNoRows:
+			case err == nil, err == sql.ErrNoRows:
 				return krama.E("sqlite", krama.Conflict, "tombstone")
 			}
 			if err != nil {

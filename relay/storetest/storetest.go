@@ -425,12 +425,17 @@ func tombstones(t *testing.T, s relay.Store) {
 		id := seal.EnvelopeID(of)
 		return append(append([]byte{2}, id[:]...), make([]byte, seal.TombstoneSize-33)...)
 	}
+	put := func(n uint64, of []byte) relay.Tombstone {
+		return relay.Tombstone{Stream: st.ID, N: n, Body: stone(of)}
+	}
 	head, err := s.Append(ctx, st.ID, nil, [][]byte{a, b}, 3*1024)
 	ok(t, err)
-	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: st.ID, N: 2, Body: stone(a)}}), krama.Conflict)
-	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: st.ID, N: 1, Body: stone(a)}, {Stream: st.ID, N: 4, Body: stone(b)}}), krama.Conflict)
-	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: st.ID, N: 3, Body: stone(a)}}), krama.Conflict)
-	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: st.ID, N: 0, Body: stone(a)}}), krama.Conflict)
+	want(t, s.PutTombstones(ctx, []relay.Tombstone{put(1, a)}), krama.Conflict) // not in an open stream
+	want(t, s.PutTombstones(ctx, []relay.Tombstone{put(3, Envelope(9))}), krama.Conflict)
+	ok(t, s.CloseStream(ctx, st.ID, head))
+	want(t, s.PutTombstones(ctx, []relay.Tombstone{put(2, a)}), krama.Conflict)
+	want(t, s.PutTombstones(ctx, []relay.Tombstone{put(1, a), put(3, Envelope(9))}), krama.Conflict)
+	want(t, s.PutTombstones(ctx, []relay.Tombstone{put(0, a)}), krama.Conflict)
 	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: seal.StreamID{9}, N: 1, Body: stone(a)}}), krama.NotFound)
 	list, err := s.List(ctx, st.ID, 0, plenty)
 	ok(t, err)
@@ -438,7 +443,7 @@ func tombstones(t *testing.T, s relay.Store) {
 		t.Fatal("a refused call changed something")
 	}
 	for range 2 { // repeating is safe
-		ok(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: st.ID, N: 1, Body: stone(a)}}))
+		ok(t, s.PutTombstones(ctx, []relay.Tombstone{put(1, a)}))
 	}
 	got, err := s.Stream(ctx, st.ID)
 	ok(t, err)
@@ -452,18 +457,29 @@ func tombstones(t *testing.T, s relay.Store) {
 	if h != head {
 		t.Error("an envelope was added beside its tombstone")
 	}
+
+	// A restored relay gets tombstones in their places, in a stream that has a successor.
+	old := relay.Stream{ID: seal.StreamID{21}, Programme: st.Programme, Access: st.Access, Head: st.Head}
+	ok(t, s.CreateStream(ctx, old, nil))
 	c, d := Envelope(1024), Envelope(700)
-	_, err = s.Append(ctx, st.ID, nil, [][]byte{d}, 1024+int64(seal.TombstoneSize)+700) // its room is free
+	_, err = s.Append(ctx, old.ID, nil, [][]byte{d}, plenty)
 	ok(t, err)
-	ok(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: st.ID, N: 4, Body: stone(c)}})) // a restored relay gets it in its place
-	got, err = s.Stream(ctx, st.ID)
+	next := relay.Tombstone{Stream: old.ID, N: 2, Body: stone(c)}
+	want(t, s.PutTombstones(ctx, []relay.Tombstone{next}), krama.Conflict)
+	ok(t, s.CreateStream(ctx, relay.Stream{ID: seal.StreamID{22}, Programme: st.Programme, Access: st.Access, Head: st.Head}, &old.ID))
+	twice := next
+	twice.N = 3
+	want(t, s.PutTombstones(ctx, []relay.Tombstone{next, twice}), krama.Conflict)
+	ok(t, s.PutTombstones(ctx, []relay.Tombstone{next}))
+	got, err = s.Stream(ctx, old.ID)
 	ok(t, err)
-	if want := head.Link(seal.EnvelopeID(d)).Link(seal.EnvelopeID(c)); got.Head != want {
+	if want := st.Head.Link(seal.EnvelopeID(d)).Link(seal.EnvelopeID(c)); got.Head != want {
 		t.Errorf("head %d, want %d", got.Head.N, want.N)
 	}
-	ok(t, s.CloseStream(ctx, st.ID, got.Head))
-	ok(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: st.ID, N: 2, Body: stone(b)}}))
-	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: st.ID, N: 5, Body: stone(Envelope(10))}}), krama.Conflict)
+	ok(t, s.CloseStream(ctx, old.ID, got.Head))
+	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: old.ID, N: 3, Body: stone(Envelope(10))}}), krama.Conflict)
+	_, err = s.Append(ctx, seal.StreamID{22}, nil, [][]byte{Envelope(1024)}, 2*int64(seal.TombstoneSize)+700+1024+1024) // what was dropped is room again
+	ok(t, err)
 }
 
 func doors(t *testing.T, s relay.Store) {

@@ -302,18 +302,18 @@ func TestNothingIsKeptInMemory(t *testing.T) {
 			}
 		}
 	}
-	count := func() uint64 {
+	count := func() (objects, bytes uint64) {
 		var m runtime.MemStats
 		runtime.GC()
 		runtime.GC()
 		runtime.ReadMemStats(&m)
-		return m.HeapObjects
+		return m.HeapObjects, m.HeapAlloc
 	}
 	visit(100)
-	before := count()
+	objects, bytes := count()
 	visit(20_000)
-	if after := count(); after > before+50 {
-		t.Errorf("%d objects more after 20,000 visitors", after-before)
+	if o, b := count(); o > objects+50 || b > bytes+128<<10 {
+		t.Errorf("%d objects and %d bytes more after 20,000 visitors", int64(o-objects), int64(b-bytes))
 	}
 }
 

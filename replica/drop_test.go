@@ -1,0 +1,258 @@
+package replica
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"krama"
+	"krama/seal"
+)
+
+func (w *world) desk2(least bool) *device {
+	w.t.Helper()
+	for {
+		d := w.device("desk")
+		id, me := d.dev.ID(), w.desk.dev.ID()
+		if (string(id[:]) < string(me[:])) != least {
+			continue
+		}
+		d.Office, d.cfg.Office = true, true
+		w.enrol(d, krama.RoleAdmin|krama.RoleOutreach)
+		return d
+	}
+}
+
+// handover has the desk that drops bodies go away after its first batch, and the other one take over.
+func handover(t *testing.T, remove bool) {
+	w := newSmallWorld(t)
+	a := w.phone()
+	desk2 := w.desk2(true)
+	w.sync(w.desk, desk2, a)
+	c := w.outreach(w.desk)
+	var people []krama.SubjectID
+	for range 4 {
+		people = append(people, w.person(a))
+		w.sync(a)
+	}
+	w.person(desk2) // it has written something: it is seen
+	w.sync(desk2, w.desk, a)
+	first := w.desk.streams[c].epoch
+	before := w.bodies(first.StreamID())
+	dropped := map[krama.SubjectID]bool{}
+	day := 0
+	look := func() {
+		fresh := map[krama.SubjectID]bool{}
+		n := 0
+		for i, b := range w.bodies(first.StreamID())[:len(before)] {
+			if _, stone := seal.TombstoneID(b); !stone {
+				continue
+			}
+			env, _ := first.Open(before[i])
+			for j := range env.Len() {
+				if s, _ := env.Peek(j); !dropped[s] {
+					fresh[s] = true
+					n++
+				}
+			}
+		}
+		if len(fresh) == 1 {
+			t.Errorf("day %d: the relay was told the envelopes of one person", day)
+		}
+		for s := range fresh {
+			dropped[s] = true
+		}
+	}
+	erase := func(i int) { w.must(a.Shred(krama.KindOutreach, people[i], ShredAsked)); w.sync(a) }
+	pass := func(n int, ds ...*device) {
+		for range n {
+			w.now = w.now.Add(24 * time.Hour)
+			day++
+			for _, d := range ds {
+				w.sync(a, d)
+				w.must(d.Maintain(t.Context()))
+				look()
+			}
+		}
+	}
+	erase(0)
+	erase(1)
+	pass(3, w.desk, desk2)
+	erase(2)
+	if remove {
+		w.must(w.desk.RemoveDevice(t.Context(), desk2.dev.ID(), 1, nil))
+		pass(3, w.desk)
+	} else {
+		pass(40, w.desk, desk2) // both meet the relay on every day
+	}
+}
+
+// TestDropHandover: the desk that had bodies dropped is removed, or seems away; the one that takes over does not tell the relay the
+// envelopes of one person.
+func TestDropHandover(t *testing.T) {
+	handover(t, false)
+	handover(t, true)
+}
+
+// TestDropAfterAnothersRepair: a desk that does not drop bodies repairs a restored relay; the one that does drops them again.
+func TestDropAfterAnothersRepair(t *testing.T) {
+	w := newSmallWorld(t)
+	a := w.phone()
+	desk2 := w.desk2(true) // undertaker
+	w.sync(w.desk, desk2, a)
+	c := w.outreach(w.desk)
+	x := w.person(a)
+	w.sync(a)
+	y := w.person(a)
+	w.sync(a)
+	w.person(desk2)
+	w.sync(desk2, w.desk, a)
+	e := w.desk.streams[c].epoch
+	backup := w.store.Clone()
+	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
+	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))
+	pass := func(n int) {
+		for range n {
+			w.now = w.now.Add(24 * time.Hour)
+			w.sync(a)
+			for _, d := range []*device{desk2, w.desk} { // desk2 beats: it is seen
+				w.sync(d)
+				w.must(d.Maintain(t.Context()))
+			}
+		}
+	}
+	pass(4)
+	if n := stones(w.bodies(e.StreamID())); n != 2 {
+		t.Fatalf("%d stones", n)
+	}
+	all := []*device{a, desk2, w.desk}
+	w.restore(backup, all...)
+	w.desk.Sync(context.Background(), nil)
+	w.must(w.desk.Repair(t.Context(), nil))
+	for range 2 {
+		for _, d := range all {
+			d.Sync(context.Background(), nil)
+		}
+	}
+	pass(70)
+	if n := stones(w.bodies(e.StreamID())); n != 2 {
+		t.Errorf("70 days after the repair %d of 2 erased bodies are dropped; flag %q", n, w.desk.values[unburiedKey(c)])
+	}
+}
+
+// TestDropCallFails: the call that has bodies dropped fails once.
+func TestDropCallFails(t *testing.T) {
+	w := newSmallWorld(t)
+	a := w.phone()
+	x := w.person(a)
+	w.sync(a)
+	y := w.person(a)
+	w.sync(a, w.desk)
+	c := w.outreach(w.desk)
+	e := w.desk.streams[c].epoch
+	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
+	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))
+	failed := 0
+	w.desk.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
+		if path == seal.PathTombstone && failed == 0 {
+			failed++
+			return nil, krama.E("test", krama.Offline, "")
+		}
+		return answer, err
+	}
+	for range 25 {
+		w.now = w.now.Add(24 * time.Hour)
+		w.sync(a, w.desk)
+		w.desk.Maintain(t.Context())
+	}
+	if n := stones(w.bodies(e.StreamID())); failed != 1 || n != 2 || w.desk.values[unburiedKey(c)] != "" {
+		t.Errorf("%d of 2 were dropped in 25 days", n)
+	}
+}
+
+// TestDropOfACircleOfFew: the desk with the least id, let in by voice, does not hold safeguarding; another drops its bodies.
+func TestDropOfACircleOfFew(t *testing.T) {
+	w := newWorld(t)
+	var d *device
+	for d == nil {
+		x := w.device("desk")
+		id, me := x.dev.ID(), w.desk.dev.ID()
+		if string(id[:]) < string(me[:]) {
+			d = x
+		}
+	}
+	d.Office, d.cfg.Office = true, true
+	ctx := t.Context()
+	w.must(d.Introduce(ctx, "relay"))
+	inv, err := w.desk.Invite(ctx, d.Scan1().String())
+	w.must(err)
+	inv.ByVoice = true
+	w.must(d.Accept(ctx, inv.Code.String()))
+	_, err = w.desk.Enrol(ctx, inv, krama.MemberID{77}, krama.RoleAdmin)
+	if err == ErrDay {
+		w.tomorrow()
+		err = nil
+	}
+	w.must(err)
+	_, err = d.Join(ctx, nil)
+	w.must(err)
+	for range 3 {
+		w.now = w.now.Add(24 * time.Hour)
+		w.sync(w.desk, d)
+		w.must(w.desk.Maintain(ctx))
+		d.Maintain(ctx)
+	}
+	if _, holds := d.Kinds()[krama.KindSafeguarding]; holds {
+		t.Fatal("let in by voice, and it holds safeguarding: the test proves nothing")
+	}
+	c := w.desk.Kinds()[krama.KindSafeguarding]
+	e := w.desk.streams[c].epoch
+	var who []krama.SubjectID
+	for range 3 {
+		s, _ := w.desk.NewSubject()
+		id, _ := w.desk.NewRecord()
+		w.must(w.desk.Write(krama.KindSafeguarding, s, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), District: 1002, Place: 1, Given: krama.Supplies{10}, Test: krama.TestOffered}}))
+		w.sync(w.desk)
+		who = append(who, s)
+	}
+	for _, s := range who {
+		w.must(w.desk.Shred(krama.KindSafeguarding, s, ShredAsked))
+	}
+	for range 70 {
+		w.now = w.now.Add(24 * time.Hour)
+		w.sync(d, w.desk)
+		d.Maintain(ctx)
+		w.must(w.desk.Maintain(ctx))
+	}
+	if n := stones(w.bodies(e.StreamID())); n == 0 {
+		t.Errorf("70 days later none of 3 people's bodies is dropped; epoch now %d", w.desk.streams[c].epoch.Epoch)
+	}
+}
+
+// TestAttackTombstoneInTheRoster: a relay with a worker's keys shows a tombstone in circle 0. It ends the sync, and is kept by nobody.
+func TestAttackTombstoneInTheRoster(t *testing.T) {
+	w := newSmallWorld(t)
+	a := w.phone()
+	w.sync(a, w.desk)
+	e := w.desk.streams[krama.OrgCircle].epoch
+	h := w.desk.streams[krama.OrgCircle].head
+	x, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: [32]byte{9}, Author: a.dev.ID(), Seq: 1}, krama.DeviceID{7}, a.dev.Sig)
+	w.must(err)
+	lie := seal.Listing{Head: h.Link([32]byte{9}), Entries: [][]byte{x}}
+	calls := 0
+	a.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
+		if c, perr := seal.ParseCall(call); perr == nil && path == seal.PathList && seal.StreamID(c.Principal) == e.StreamID() {
+			if calls++; calls > 200000 {
+				return nil, krama.E("test", krama.Offline, "enough")
+			}
+			return lie.Marshal(), nil
+		}
+		return answer, err
+	}
+	if err := a.Sync(t.Context(), nil); krama.KindOf(err) != krama.Tampered || calls > 10 {
+		t.Errorf("%d calls in one sync: %v", calls, err)
+	}
+	a.wire.twist = nil
+	w.sync(a)
+	w.noAlarm(a)
+}
