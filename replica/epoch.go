@@ -144,6 +144,7 @@ func (r *Replica) advance(st *stream, c krama.CircleID) {
 	for _, a := range st.authors {
 		a.base = len(a.ids)
 	}
+	r.outbox = slices.DeleteFunc(r.outbox, func(p *pending) bool { return p.circle == c && r.said(p) })
 	old := *st.epoch
 	old.KG = [32]byte{}
 	st.known[old.Epoch] = &old

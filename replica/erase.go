@@ -84,6 +84,12 @@ func (r *Replica) shred(e *entry, it *entryItem) {
 	})
 }
 
+// said reports whether a pending erasure was carried out already, because a colleague was first. It cannot be sealed any more, and
+// stays until hers is within a signed close: what is past one is said again.
+func (r *Replica) said(p *pending) bool {
+	return p.item.Kind == seal.KindShred && r.gone(p.circle, p.item.Subject)
+}
+
 // forget takes a subject out of what is neither record nor key: drafts of forms, letters, a colleague's lost work.
 func (r *Replica) forget(c krama.CircleID, s krama.SubjectID) {
 	for k := range r.values {

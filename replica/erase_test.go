@@ -447,6 +447,27 @@ func TestTidyCrash(t *testing.T) {
 	}
 }
 
+// TestErasedByTwo: two colleagues erase one person, neither knowing of the other; nothing of it waits for ever on the second's phone.
+func TestErasedByTwo(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.phone(), w.phone()
+	s := w.person(a)
+	w.sync(a, b, w.desk)
+	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
+	w.must(b.Shred(krama.KindOutreach, s, ShredDanger)) // another reason
+	w.sync(a)
+	w.must(w.desk.Rotate(t.Context(), w.outreach(w.desk)))
+	w.sync(b, a, w.desk)
+	w.again(b)
+	w.sync(b)
+	for i, d := range []*device{a, b, w.desk} {
+		if n := d.Status().Unsent; n != 0 {
+			t.Errorf("device %d has %d unsent", i, n)
+		}
+	}
+	w.noAlarm(a, b, w.desk)
+}
+
 func TestUnsentPersonErased(t *testing.T) {
 	w := newWorld(t)
 	a := w.phone()
