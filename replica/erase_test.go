@@ -457,13 +457,14 @@ func TestErasedByTwo(t *testing.T) {
 	w.must(b.Shred(krama.KindOutreach, s, ShredDanger)) // another reason
 	w.sync(a)
 	w.must(w.desk.Rotate(t.Context(), w.outreach(w.desk)))
-	w.sync(b, a, w.desk)
-	w.again(b)
-	w.sync(b)
-	for i, d := range []*device{a, b, w.desk} {
-		if n := d.Status().Unsent; n != 0 {
-			t.Errorf("device %d has %d unsent", i, n)
+	for range 2 {
+		w.sync(b, a, w.desk)
+		for i, d := range []*device{a, b, w.desk} {
+			if n := d.Status().Unsent; n != 0 {
+				t.Errorf("device %d has %d unsent", i, n)
+			}
 		}
+		w.again(b)
 	}
 	w.noAlarm(a, b, w.desk)
 }
