@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"time"
 
 	"krama"
 	"krama/relay/sqlite"
@@ -22,6 +23,9 @@ The copy is as unreadable as the store. It holds everything that devices sent, b
 DIR/token: restoring needs no token, and a relay without one makes a new one.
 Prints what the copy holds and its SHA-256; keep that line apart from the file.
 `, nil}
+
+// backupDays is how long a backup is kept: newer ones hold what it holds, but for who was erased since.
+const backupDays = 7
 
 func backup(ctx context.Context, e *env, args []string) error {
 	f := e.flags(backupCommand)
@@ -44,7 +48,7 @@ func backup(ctx context.Context, e *env, args []string) error {
 		})
 	}
 	printCopy(e.out, c)
-	fmt.Fprintln(e.err, "hint: take", *to, "to another place")
+	fmt.Fprintf(e.err, "hint: take %s to another place, and destroy it after %s: an old backup is what an erasure waits for\n", *to, krama.DayOf(time.Now())+backupDays)
 	return nil
 }
 

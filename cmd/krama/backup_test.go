@@ -14,7 +14,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"krama"
 	"krama/relay"
 	"krama/relay/sqlite"
 	"krama/relay/storetest"
@@ -67,7 +69,7 @@ func TestBackupCommands(t *testing.T) {
 	if bytes.Contains(raw, []byte("SECRETTOKEN")) {
 		t.Error("the token is in the backup")
 	}
-	if !strings.Contains(stderr, "copying: 100 %\n") || !strings.Contains(stderr, "hint:") {
+	if !strings.Contains(stderr, "copying: 100 %\n") || !strings.Contains(stderr, "hint:") || !strings.Contains(stderr, "destroy it after "+(krama.DayOf(time.Now())+7).String()) {
 		t.Errorf("no progress: %q", stderr)
 	}
 	if err := os.MkdirAll(back, 0o700); err != nil {
