@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"io"
@@ -32,6 +33,7 @@ const (
 	slipAnswers   = 8 // to one slip
 	slipKeep      = 120 * 24 * time.Hour
 	replyTick     = 40 * time.Millisecond
+	replySpread   = 16 * time.Millisecond
 	reportsAnswer = 2 << 20
 )
 
@@ -121,8 +123,10 @@ func (r *Relay) report(req *http.Request, body []byte) ([]byte, error) {
 // such a mailbox or not: where an answer is missing there is noise, the same noise every time.
 func (r *Relay) reply(req *http.Request, call *seal.Call) ([]byte, error) {
 	began := time.Now()
-	defer func() { // the next beat after the work, so that how long it took does not show
-		time.Sleep(replyTick - time.Since(began)%replyTick)
+	defer func() { // the next beat after the work, and a random while, so that how long it took does not show
+		var b [2]byte
+		rand.Read(b[:])
+		time.Sleep(replyTick - time.Since(began)%replyTick + time.Duration(binary.BigEndian.Uint16(b[:]))*replySpread>>16)
 	}()
 	it, err := seal.ParseItems(call.Payload, ed25519.PublicKeySize)
 	if err != nil {
