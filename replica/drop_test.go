@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"krama"
+	"krama/relay/memory"
 	"krama/seal"
 )
 
@@ -255,4 +256,162 @@ func TestAttackTombstoneInTheRoster(t *testing.T) {
 	a.wire.twist = nil
 	w.sync(a)
 	w.noAlarm(a)
+}
+
+// strange has a desk and a colleague not hear of a new phone while it already writes: what it wrote is judged twice. early is the
+// relay before any of it, first the stream.
+func strange(t *testing.T, strangerFirst bool) (w *world, a, office *device, first seal.StreamID, early *memory.Store) {
+	w = newSmallWorld(t)
+	a = w.phone()
+	office = w.desk2(true)
+	w.sync(w.desk, office, a)
+	w.person(office)
+	w.sync(office, w.desk, a)
+	org := w.stream(office, krama.KindOrg)
+	n, head := office.roster.Head.N, office.roster.Head
+	lie := liar{org, func(after uint64, l *seal.Listing) {
+		if after >= n {
+			l.Head, l.Entries = head, nil
+		}
+	}}.answer
+	p := w.phone()
+	a.wire.twist, office.wire.twist = lie, lie
+	early = w.store.Clone()
+	var x, y krama.SubjectID
+	theirs := func() { x = w.person(p); w.sync(p) }
+	ours := func() { y = w.person(a); a.Sync(context.Background(), nil) }
+	if strangerFirst {
+		theirs()
+		ours()
+	} else {
+		ours()
+		theirs()
+	}
+	office.Sync(context.Background(), nil)
+	a.wire.twist, office.wire.twist = nil, nil
+	for range 2 {
+		w.sync(a, office, w.desk)
+	}
+	first = w.desk.streams[w.outreach(w.desk)].epoch.StreamID()
+	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
+	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))
+	w.sync(a)
+	for range 4 {
+		w.now = w.now.Add(24 * time.Hour)
+		w.sync(a)
+		for _, d := range []*device{office, w.desk} {
+			w.sync(d)
+			w.must(d.Maintain(t.Context()))
+		}
+	}
+	return
+}
+
+// TestDropOfWhatWasReadAgain: an envelope that was judged twice is dropped once, and given back once.
+func TestDropOfWhatWasReadAgain(t *testing.T) {
+	for _, strangerFirst := range []bool{true, false} {
+		w, a, office, first, early := strange(t, strangerFirst)
+		if n := stones(w.bodies(first)); n != 2 {
+			t.Errorf("%d of 2 were dropped", n)
+		}
+		w.restore(early, a, office, w.desk)
+		office.Sync(context.Background(), nil)
+		w.must(office.Repair(t.Context(), nil))
+		if n := stones(w.bodies(first)); n != 2 {
+			t.Errorf("%d of 2 were given back as tombstones", n)
+		}
+	}
+}
+
+// TestDropWhileLocked: the desk is locked between two calls; it ends with an error and goes on the next day.
+func TestDropWhileLocked(t *testing.T) {
+	w := newSmallWorld(t)
+	a := w.phone()
+	x, y := w.person(a), w.person(a)
+	w.sync(a)
+	for range seal.MaxBatch + 5 {
+		w.contact(a, x)
+		w.contact(a, y)
+		w.sync(a)
+		w.now = w.now.Add(time.Second)
+	}
+	w.sync(w.desk)
+	first := w.stream(w.desk, krama.KindOutreach)
+	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
+	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))
+	w.sync(a)
+	calls := 0
+	w.desk.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
+		if path == seal.PathTombstone {
+			if calls++; calls == 1 {
+				w.desk.Close()
+			}
+		}
+		return answer, err
+	}
+	for range 3 {
+		w.now = w.now.Add(24 * time.Hour)
+		if w.desk.State() != Enrolled {
+			w.again(w.desk)
+		}
+		w.desk.Sync(context.Background(), nil)
+		w.desk.Maintain(t.Context())
+	}
+	if n := stones(w.bodies(first)); n < seal.MaxBatch+5 || calls < 2 {
+		t.Errorf("%d were dropped in %d calls", n, calls)
+	}
+}
+
+// TestDropWaitsForTheClose: an erasure in an epoch that is not closed yet drops nothing: the relay may lose it, and the people live on.
+func TestDropWaitsForTheClose(t *testing.T) {
+	w := newSmallWorld(t)
+	a := w.phone()
+	office := w.desk2(true)
+	w.sync(w.desk, office, a)
+	w.person(a)
+	w.sync(a)
+	x := w.person(a)
+	w.sync(a)
+	y := w.person(a)
+	w.sync(a, w.desk, office)
+	w.person(office)
+	w.sync(office, w.desk, a)
+	c := w.outreach(w.desk)
+	w.must(w.desk.Rotate(t.Context(), c))
+	for range 2 {
+		w.sync(w.desk, a, office)
+	}
+	first := w.desk.streams[c].known[0].StreamID()
+	backup := w.store.Clone()
+	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
+	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))
+	w.sync(a)
+	office.wire.gate = func(path string) error { // the rotation cannot be done
+		if path == seal.PathClose {
+			return krama.E("test", krama.Offline, "")
+		}
+		return nil
+	}
+	w.sync(office)
+	office.Maintain(t.Context())
+	office.wire.gate = nil
+	if n := stones(w.bodies(first)); n != 0 {
+		t.Errorf("%d were dropped before the close", n)
+	}
+	w.restore(backup, w.desk, office) // the phone is lost, and the erasures with it
+	w.desk.Sync(context.Background(), nil)
+	w.desk.Rotate(t.Context(), c)
+	for range 50 {
+		w.now = w.now.Add(24 * time.Hour)
+		for _, d := range []*device{w.desk, office} {
+			d.Sync(context.Background(), nil)
+			d.Maintain(t.Context())
+		}
+	}
+	w.desk.Repair(t.Context(), nil)
+	late := w.phone()
+	late.Sync(context.Background(), nil)
+	if n := len(late.all()); n != len(w.desk.all()) || n < 4 || stones(w.bodies(first)) != 0 {
+		t.Errorf("who joins late has %d records, the desk %d; %d dropped", n, len(w.desk.all()), stones(w.bodies(first)))
+	}
 }

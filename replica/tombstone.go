@@ -150,7 +150,26 @@ func (r *Replica) graves(c krama.CircleID, done map[string]bool) (old, fresh []g
 	if err != nil {
 		return nil, nil, err
 	}
+	final := map[krama.SubjectID]bool{} // an erasure in the open epoch may yet fall outside its close
+	for _, s := range r.shreds {
+		if s.Circle == c && s.Epoch < st.epoch.Epoch {
+			final[s.Subject] = true
+		}
+	}
+	closed := map[uint32]bool{}
+	void := func(of func(epoch uint32) bool) {
+		f := func(g grave) bool { return of(g.e.epoch) }
+		old, fresh = slices.DeleteFunc(old, f), slices.DeleteFunc(fresh, f)
+	}
 	_, _, err = journal.Open(r.file, seal.Local{Key: key}, r.Rand, func(b []byte, _ bool) error {
+		switch { // what is read again is judged again
+		case b[0] == tagClose && krama.CircleID(b[5:21]) == c:
+			closed[be32(b[25:])] = true
+		case b[0] == tagAgain && krama.CircleID(b[5:21]) == c:
+			void(func(e uint32) bool { return !closed[e] })
+		case b[0] == tagAbandon && krama.CircleID(b[5:21]) == c:
+			void(func(e uint32) bool { return e == be32(b[25:]) })
+		}
 		if b[0] != tagEnvelope && b[0] != tagLater {
 			return nil
 		}
@@ -165,9 +184,9 @@ func (r *Replica) graves(c krama.CircleID, done map[string]bool) (old, fresh []g
 		for _, it := range e.items {
 			g.who = append(g.who, it.Subject)
 		}
-		if _, stone := seal.TombstoneID(e.wire); stone || done[shortID(e.id)] {
+		if _, stone := seal.TombstoneID(e.wire); stone || done[shortID(e.id)] && r.dead(e, final) {
 			old = append(old, g)
-		} else if r.dead(e) {
+		} else if r.dead(e, final) {
 			fresh = append(fresh, g)
 		}
 		return nil
@@ -208,9 +227,9 @@ func (r *Replica) stonesAt(ctx context.Context, c krama.CircleID, list []grave) 
 }
 
 // dead reports whether an envelope speaks of erased people alone.
-func (r *Replica) dead(e *entry) bool {
+func (r *Replica) dead(e *entry, final map[krama.SubjectID]bool) bool {
 	for _, it := range e.items {
-		if it.Kind != seal.KindRecord && it.Kind != seal.KindSubjectKey || !r.gone(e.circle, it.Subject) {
+		if !final[it.Subject] || it.Kind != seal.KindRecord && it.Kind != seal.KindSubjectKey || !r.gone(e.circle, it.Subject) {
 			return false
 		}
 	}
@@ -241,6 +260,11 @@ func (r *Replica) bury(ctx context.Context, graves []grave) error {
 
 // tombstone makes what stands for an envelope.
 func (r *Replica) tombstone(ep *seal.Epoch, e *entry) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil {
+		return nil, errLocked
+	}
 	return ep.SealTombstone(r.Rand, seal.Tombstone{ID: e.id, Author: e.author, Seq: e.seq, Prev: e.prev, TimeMS: e.timeMS}, r.dev.ID(), r.dev.Sig)
 }
 
