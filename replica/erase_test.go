@@ -469,6 +469,35 @@ func TestErasedByTwo(t *testing.T) {
 	w.noAlarm(a, b, w.desk)
 }
 
+// TestErasedByTwoAndThrownOut: the colleague who was first with an erasure is gone with her phone, and a close throws hers out; the
+// second's, whose file was rewritten twice meanwhile, is said.
+func TestErasedByTwoAndThrownOut(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.phone(), w.phone()
+	s := w.person(a)
+	w.sync(a, b, w.desk)
+	c := w.outreach(w.desk)
+	backup := w.store.Clone()
+	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
+	w.must(b.Shred(krama.KindOutreach, s, ShredDanger))
+	w.sync(a, b)
+	for range 2 {
+		b.mu.Lock()
+		w.must(b.tidy())
+		b.mu.Unlock()
+		w.again(b)
+	}
+	w.restore(backup, b, w.desk) // the relay has lost hers, and she is gone
+	w.must(w.desk.Rotate(t.Context(), c))
+	for range 4 {
+		b.Sync(context.Background(), nil)
+		w.desk.Sync(context.Background(), nil)
+	}
+	if len(w.desk.Erasures()) != 1 {
+		t.Error("the erasure was said by nobody")
+	}
+}
+
 func TestUnsentPersonErased(t *testing.T) {
 	w := newWorld(t)
 	a := w.phone()

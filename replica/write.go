@@ -75,8 +75,8 @@ func (r *Replica) circle(k krama.CircleKind) (krama.CircleID, bool) {
 
 // queue puts a typed item in the outbox and shows it at once.
 func (r *Replica) queue(c krama.CircleID, it seal.Item) error {
-	if r.shredded[subject{c, it.Subject}] {
-		return nil
+	if r.shredded[subject{c, it.Subject}] && (r.loaded || it.Kind != seal.KindShred || r.shredWaits(c, it.Subject)) {
+		return nil // while loading, an erasure that a colleague was first with stays until hers is within a close
 	}
 	r.outbox = append(r.outbox, &pending{c, it})
 	switch {
