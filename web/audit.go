@@ -31,11 +31,8 @@ func (s *Server) audited(w http.ResponseWriter, r *http.Request, what uint8, t k
 	return true
 }
 
-// bestCircle is where a refusal is written: the line says that somebody at this desk asked for what its circles do not hold, and
-// nothing of whom or what about, so that the outreach circle may have it if there is no better one.
-func (s *Server) bestCircle() []krama.CircleKind { return BestCircle(s.rep) }
-
-// BestCircle is the one of a device's circles that audits of a refusal belong in, or none.
+// BestCircle is the one of a device's circles that a refusal is written into, or none: the line says that somebody there asked for what
+// its circles do not hold, and nothing of whom or what about, so that the outreach circle may have it if there is no better one.
 func BestCircle(rep *replica.Replica) []krama.CircleKind {
 	for _, k := range []krama.CircleKind{krama.KindSafeguarding, krama.KindCasework, krama.KindOutreach} {
 		if _, ok := rep.Kinds()[k]; ok {

@@ -311,7 +311,7 @@ func (s *Server) inbox(w http.ResponseWriter, r *http.Request) {
 	d := s.inboxData(r.URL.Query().Get("aside") == "yes")
 	what, circles := krama.AuditList, intakeCircles
 	if !d.Holds {
-		what, circles = krama.AuditRefused, s.bestCircle()
+		what, circles = krama.AuditRefused, BestCircle(s.rep)
 	}
 	if !s.audited(w, r, what, krama.ThreadID{}, circles...) {
 		return
@@ -382,7 +382,7 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 	case "incident":
 		if _, ok := s.rep.Kinds()[krama.KindSafeguarding]; !ok {
 			s.saving.Unlock()
-			kept := s.audited(w, r, krama.AuditRefused, krama.ThreadID{}, s.bestCircle()...)
+			kept := s.audited(w, r, krama.AuditRefused, krama.ThreadID{}, BestCircle(s.rep)...)
 			s.saving.Lock()
 			if !kept {
 				return

@@ -48,7 +48,7 @@ func (s *Server) incidents(w http.ResponseWriter, r *http.Request) {
 	_, holds := s.rep.Kinds()[krama.KindSafeguarding]
 	what, circles := krama.AuditIncidents, []krama.CircleKind{krama.KindSafeguarding}
 	if !holds {
-		what, circles = krama.AuditRefused, s.bestCircle()
+		what, circles = krama.AuditRefused, BestCircle(s.rep)
 	}
 	if !s.audited(w, r, what, krama.ThreadID{}, circles...) {
 		return
