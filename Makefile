@@ -1,6 +1,6 @@
 # make demo   build everything and start the demo
 # make test   install what the tests need and run them
-# make bench  measure; make torture kills things for longer
+# make bench  measure; make torture kills things for longer and takes every rule out of the program in turn
 # make release    build what is released from the last commit; make reproduce builds it twice and compares
 SHELL := /bin/bash
 GO ?= go
@@ -58,7 +58,9 @@ bench: tools build
 	scripts/bench
 
 torture: tools build
+	KRAMA_DAYS=1826 $(GO) test ./web -run '^TestYears$$' -count=1 -timeout 1h
 	KRAMA_KILLS=3000 $(GO) test ./cmd/krama -run 'TestKill' -count=1 -timeout 4h -v
+	$(GO) run ./scripts/ablate
 
 release:
 	@scripts/release

@@ -29,6 +29,7 @@ type Record struct {
 	Outcome    *Outcome    `cbor:"17,keyasint,omitempty"`
 	Incident   *Incident   `cbor:"18,keyasint,omitempty"`
 	Audit      *Audit      `cbor:"19,keyasint,omitempty"`
+	Taken      *Taken      `cbor:"20,keyasint,omitempty"`
 }
 
 // Person is the registration of a person. There is no name, phone number, address, earnings or client in it, and no free
@@ -165,7 +166,7 @@ func (r *Record) Validate() error {
 	parts := 0
 	for _, set := range []bool{r.Person != nil, r.Contact != nil, r.Consent != nil, r.Amend != nil, r.Circle != nil, r.Staff != nil, r.Trust != nil,
 		r.Listing != nil, r.Guarded != nil, r.Check != nil, r.RightsText != nil, r.Intake != nil, r.Report != nil, r.Act != nil, r.Referral != nil,
-		r.Outcome != nil, r.Incident != nil, r.Audit != nil} {
+		r.Outcome != nil, r.Incident != nil, r.Audit != nil, r.Taken != nil} {
 		if set {
 			parts++
 		}
@@ -217,6 +218,8 @@ func (r *Record) Validate() error {
 		return r.Incident.validate()
 	case r.Audit != nil:
 		return r.Audit.validate()
+	case r.Taken != nil:
+		return r.Taken.validate()
 	case r.Staff != nil:
 		if len(r.Staff.Label) == 0 || len(r.Staff.Label) > MaxStaffLabel {
 			return E("krama.Staff", Invalid, "a label has 1 to 40 bytes")

@@ -13,7 +13,13 @@ type Intake struct {
 	From   Day      `cbor:"2,keyasint"`
 	Until  Day      `cbor:"3,keyasint"` // last day it is offered
 	Stream [16]byte `cbor:"4,keyasint"` // the circle's, when it was drawn: its key fetches from the relay
+
+	// Version is IntakeBound for one whose id commits to the key that reports are sealed to; 0 was the first version.
+	Version uint8 `cbor:"5,keyasint,omitempty"`
 }
+
+// IntakeBound is the version of intakes that are drawn now.
+const IntakeBound uint8 = 1
 
 // Report is one message of somebody who reported, or one part of a long one. Nobody knows who she is, and nothing asks.
 type Report struct {
@@ -74,12 +80,21 @@ type Audit struct {
 	Thread ThreadID `cbor:"3,keyasint,omitempty"`
 }
 
+// Taken says of reports of one intake what became of them, where no conversation says it: a relay that gives their bytes again brings
+// nothing back, on no desk. It is written under the intake's own subject, and ends with its seed: after that nothing opens them.
+type Taken struct {
+	What    uint8      `cbor:"1,keyasint"` // Takens
+	Day     Day        `cbor:"2,keyasint"`
+	Reports []RecordID `cbor:"3,keyasint"` // each by the id of its first record, a hash of its sealed bytes
+}
+
 // Codes that rules name.
 const (
 	ActAssign, ActAnswer, ActClose, ActReopen, ActIncident, ActAside uint8 = 1, 2, 3, 4, 5, 6
 	OutcomeAccepted, OutcomeDone, OutcomeCouldNot, OutcomeWithdrawn  uint8 = 1, 2, 3, 4
 	AuditRead, AuditList, AuditExport, AuditRefused                  uint8 = 1, 2, 3, 4
 	AuditPlace, AuditIncidents                                       uint8 = 5, 6
+	TakenErased, TakenUnopened, TakenSeen                            uint8 = 1, 2, 3
 )
 
 // The closed lists of reports, incidents and referrals.
@@ -93,6 +108,8 @@ var (
 	Wants         = []Term{{1, "talk"}, {2, "care"}, {3, "safe-place"}, {4, "legal"}, {5, "complaint"}, {6, "warn"}, {7, "nothing"}}
 	Outcomes      = []Term{{OutcomeAccepted, "accepted"}, {OutcomeDone, "done"}, {OutcomeCouldNot, "could-not"}, {OutcomeWithdrawn, "withdrawn"}}
 	Audits        = []Term{{AuditRead, "read"}, {AuditList, "list"}, {AuditExport, "export"}, {AuditRefused, "refused"}, {AuditPlace, "place"}, {AuditIncidents, "incidents"}}
+	// Takens: erased with its conversation; did not open; did not open, and staff have seen that.
+	Takens = []Term{{TakenErased, "erased"}, {TakenUnopened, "unopened"}, {TakenSeen, "seen"}}
 )
 
 // MaxReport bounds what one message may hold, MaxReportPart one record of it, MaxAnswer an answer, in bytes of UTF-8. Khmer
@@ -102,6 +119,7 @@ const (
 	MaxReportPart = 2_000
 	MaxAnswer     = 2_400
 	MaxAside      = 200 // threads in one act
+	MaxTaken      = 200 // reports in one record of what became of them
 )
 
 // SlipCode is what a slip carries: eleven random Crockford characters and one check character, 55 bits that mean nothing to
@@ -201,6 +219,13 @@ func (o *Outcome) validate() error {
 func (a *Audit) validate() error {
 	if !Known(Audits, a.What) || !plausible(a.Day) {
 		return E("krama.Audit", Invalid, "")
+	}
+	return nil
+}
+
+func (t *Taken) validate() error {
+	if !Known(Takens, t.What) || !plausible(t.Day) || len(t.Reports) == 0 || len(t.Reports) > MaxTaken {
+		return E("krama.Taken", Invalid, "")
 	}
 	return nil
 }

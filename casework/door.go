@@ -19,6 +19,7 @@ type door struct {
 	outcomes  map[krama.RecordID]map[krama.RecordID]krama.Outcome
 	incidents map[krama.RecordID]Incident
 	audits    []Audit
+	taken     map[krama.SubjectID]map[krama.RecordID]fate // by the intake's subject and the report
 	seen      map[krama.RecordID]bool
 }
 
@@ -57,6 +58,13 @@ type Thread struct {
 	Subjects []krama.SubjectID // whose records it is made of; the first is written under
 	Messages []Message
 	Acts     []Act
+	Reports  []ReportRef // what it is made of
+}
+
+// ReportRef is a report of a conversation: its first record, and the intake it came by.
+type ReportRef struct {
+	Record krama.RecordID
+	Intake [16]byte
 }
 
 // Referral is a slip that was given to somebody.
@@ -86,7 +94,7 @@ type Audit struct {
 func (d *door) reset() {
 	*d = door{starter: d.starter, listings: directory.NewFold(d.starter), rights: map[krama.RecordID]*krama.RightsText{}, intakes: map[krama.RecordID]Intake{},
 		threads: map[krama.ThreadID]*Thread{}, referrals: map[krama.RecordID]*Referral{}, outcomes: map[krama.RecordID]map[krama.RecordID]krama.Outcome{},
-		incidents: map[krama.RecordID]Incident{}, seen: map[krama.RecordID]bool{}}
+		incidents: map[krama.RecordID]Incident{}, taken: map[krama.SubjectID]map[krama.RecordID]fate{}, seen: map[krama.RecordID]bool{}}
 }
 
 // take folds a record in and reports whether it was one of the door's.
@@ -143,6 +151,10 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 			d.seen[rec.ID] = true
 			d.audits = append(d.audits, Audit{*rec.Audit, author, k})
 		}
+	case rec.Taken != nil:
+		if intake && subject != (krama.SubjectID{}) {
+			d.takeFate(subject, rec.Taken)
+		}
 	default:
 		return false
 	}
@@ -171,6 +183,9 @@ func (d *door) report(k krama.CircleKind, subject krama.SubjectID, id krama.Reco
 		return
 	}
 	d.seen[id] = true
+	if r.Part == 0 {
+		t.Reports = append(t.Reports, ReportRef{id, r.Intake})
+	}
 	if len(r.KEM) > 0 {
 		if t.KEM == nil {
 			t.KEM, t.Auth, t.Mailbox = r.KEM, r.Auth, r.Mailbox
@@ -197,6 +212,7 @@ func (d *door) forget(id krama.SubjectID) {
 			delete(d.intakes, k)
 		}
 	}
+	delete(d.taken, id)
 	for k, i := range d.incidents {
 		if i.Subject == id {
 			delete(d.incidents, k)
@@ -209,7 +225,7 @@ func (d *door) forget(id krama.SubjectID) {
 	}
 }
 
-// Alone reports whether nothing but an intake is kept under a subject.
+// Alone reports whether nothing but an intake, and what became of its reports, is kept under a subject.
 func (s *State) Alone(id krama.SubjectID) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -355,7 +371,7 @@ func (s *State) Threads() (out []*Thread) {
 	for _, t := range s.threads {
 		if len(t.Messages) > 0 {
 			c := *t
-			c.Messages, c.Acts = slices.Clone(t.Messages), slices.Clone(t.Acts)
+			c.Messages, c.Acts, c.Reports = slices.Clone(t.Messages), slices.Clone(t.Acts), slices.Clone(t.Reports)
 			out = append(out, &c)
 		}
 	}
@@ -363,13 +379,6 @@ func (s *State) Threads() (out []*Thread) {
 		return cmp.Or(-cmp.Compare(a.Last(), b.Last()), slices.Compare(a.ID[:], b.ID[:]))
 	})
 	return out
-}
-
-// Took reports whether a report's record is here already.
-func (s *State) Took(id krama.RecordID) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.seen[id]
 }
 
 // Thread returns one conversation, or nil.

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -266,4 +267,24 @@ func FuzzDoor(f *testing.F) {
 			d.Offered(today)
 		}
 	})
+}
+
+// TestA5IntakeKeyThatAnybodySignsFor refuses a door whose answers anybody could sign.
+func TestA5IntakeKeyThatAnybodySignsFor(t *testing.T) {
+	sig, _, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		key  []byte
+		want bool
+	}{{sig, true}, {append([]byte{1}, make([]byte, 31)...), false}, {make([]byte, 32), false}, {bytes.Repeat([]byte{0xff}, 32), false}, {sig[:31], false}} {
+		b, err := (&Door{Version: 1, Intakes: []Intake{{Kem: make([]byte, 1216), Sig: c.key}}}).Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := DecodeDoor(b); (err == nil) != c.want {
+			t.Errorf("%x: got %v want taken %v", c.key, err, c.want)
+		}
+	}
 }

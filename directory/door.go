@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"krama"
+	"krama/seal"
 )
 
 // Door is what a programme shows the world: the public part of its directory, its reviewed pages about rights, and the intakes
@@ -34,6 +35,7 @@ type Intake struct {
 	Sig    []byte           `cbor:"4,keyasint"`
 	From   krama.Day        `cbor:"5,keyasint"`
 	Until  krama.Day        `cbor:"6,keyasint"`
+	Place  []byte           `cbor:"7,keyasint,omitempty"` // seal.IntakePlace of its stream; without it the id commits to no key, and it is not offered
 }
 
 // Reviewed is a page about rights that somebody has reviewed.
@@ -48,6 +50,17 @@ type Reviewed struct {
 
 // MaxDoor bounds an encoded door, in bytes.
 const MaxDoor = 1 << 20
+
+// PartError says which part of a door is too large for a page, so that whoever publishes can mend it. With none of need, listing and
+// topic it is the whole.
+type PartError struct {
+	Need    uint8           // the answers to a need
+	Listing krama.ListingID // one listing's own page
+	Topic   string          // a text about rights
+	Lang    string
+}
+
+func (e *PartError) Error() string { return "a part of the door is too large for a page" }
 
 // NewDoor makes the door of a day: of each entry what the public may see. Hidden entries are left out.
 func NewDoor(entries []*Entry, today krama.Day, site [16]byte) *Door {
@@ -65,7 +78,7 @@ func NewDoor(entries []*Entry, today krama.Day, site [16]byte) *Door {
 func (d *Door) Encode() ([]byte, error) {
 	b, err := krama.EncodeValue(d)
 	if err == nil && len(b) > MaxDoor {
-		err = krama.E("directory.Door", krama.TooLarge, "")
+		err = &krama.Error{Op: "directory.Door", Kind: krama.TooLarge, Err: &PartError{}}
 	}
 	return b, krama.Wrap("directory.Door", err)
 }
@@ -93,8 +106,11 @@ func DecodeDoor(b []byte) (*Door, error) {
 	}
 	d.Listings = kept
 	for _, in := range d.Intakes {
-		if len(in.Kem) != 1216 || len(in.Sig) != 32 || in.From > in.Until {
+		if _, err := seal.SigKey(in.Sig); err != nil || len(in.Kem) != 1216 || in.From > in.Until {
 			return nil, krama.E(op, krama.Invalid, "an intake")
+		}
+		if len(in.Place) > 0 && !seal.IntakeFits(in.ID, in.Sig, in.Place, in.Kem) {
+			return nil, krama.E(op, krama.Invalid, "an intake's id is not of its keys")
 		}
 	}
 	return d, nil
@@ -113,10 +129,11 @@ func (d *Door) Views(today krama.Day) (out []View) {
 	return out
 }
 
-// Offered are the intakes that take reports on a day, one a circle, the newest where two overlap.
+// Offered are the intakes that take reports on a day, one a circle, the newest where two overlap. None whose id commits to no key: whoever
+// serves the pages could put another key under it.
 func (d *Door) Offered(today krama.Day) (out []Intake) {
 	for _, in := range d.Intakes {
-		if in.From > today+1 || in.Until < today {
+		if in.From > today+1 || in.Until < today || len(in.Place) == 0 {
 			continue
 		}
 		if i := slices.IndexFunc(out, func(o Intake) bool { return o.Circle == in.Circle }); i < 0 {

@@ -22,11 +22,12 @@ var leftOut = map[string]string{
 	"Circle": "says which circle a key is of",
 	"Trust":  "recovery belongs to the programme's devices",
 	"Intake": "its secret opens what is reported",
+	"Taken":  "hashes of reports that are erased or never opened: nothing of them may be told again",
 }
 
 // secrets are drawn into the records of withDoor and must be nowhere in an archive.
 var secrets = map[string][]byte{"an intake's seed": secret(1, 32), "the key that fetches answers": secret(2, 32), "the key answers are sealed to": secret(3, 1216),
-	"a mailbox": secret(4, 16), "an intake's id": secret(5, 16)}
+	"a mailbox": secret(4, 16), "an erased report's hash": secret(7, 16), "an intake's id": secret(5, 16)}
 
 func secret(n byte, size int) []byte {
 	b := make([]byte, size)
@@ -79,6 +80,7 @@ func withDoor(t testing.TB) *Export {
 	old := in(out, nobody, krama.Record{RightsText: &krama.RightsText{Topic: "arrest", Lang: "km", Body: "Body one", Source: "law"}})
 	in(out, nobody, krama.Record{RightsText: &krama.RightsText{Topic: "arrest", Lang: "km", Body: "Body two", Source: "law", Replaces: []krama.RecordID{old}, ReviewedBy: "a lawyer", ReviewedOn: day}})
 	in(krama.KindCasework, id[krama.SubjectID](900), krama.Record{Intake: &krama.Intake{Seed: [32]byte(secrets["an intake's seed"]), From: day, Until: day + 31}})
+	in(krama.KindCasework, id[krama.SubjectID](900), krama.Record{Taken: &krama.Taken{What: krama.TakenErased, Day: day, Reports: []krama.RecordID{krama.RecordID(secrets["an erased report's hash"])}}})
 	talk := krama.ThreadID{9}
 	report := func(r krama.Report) {
 		r.Thread, r.Auth, r.Intake, r.Mailbox = talk, [32]byte(secrets["the key that fetches answers"]), [16]byte(secrets["an intake's id"]), [16]byte(secrets["a mailbox"])

@@ -6,8 +6,10 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"testing"
 )
@@ -153,6 +155,58 @@ func TestCommitsCannotBeMovedOrRepeated(t *testing.T) {
 		if err != nil || len(got) > len(want) || !slices.IsSorted(index(want, got)) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
+	}
+}
+
+// TestCommitsAreOfTheirPlace: whoever can write to the disk, and not seal, puts a true commit at another number or into another file of
+// the same key. Nothing of it is taken.
+func TestCommitsAreOfTheirPlace(t *testing.T) {
+	d, _ := fill(t, 2)
+	b := d.File("j").Data
+	size := (len(b) - headSize) / 2
+	moved := bytes.Clone(b[headSize+size:]) // the second, called the third
+	binary.BigEndian.PutUint64(moved[4:], 2)
+	binary.BigEndian.PutUint32(moved[16:], crc32.ChecksumIEEE(moved[:16]))
+	other, _ := fill(t, 3)
+	o := other.File("j").Data
+	foreign := o[headSize+2*((len(o)-headSize)/3):]
+	for name, more := range map[string][]byte{"at another number": moved, "of another file": foreign} {
+		d.File("j").Data = slices.Concat(b, more)
+		if _, got, _, err := load(t, d); len(got) != 4 {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+// half writes half of what it is given and then fails, as a disk does that has no room.
+type half struct{ *MemFile }
+
+func (h half) WriteAt(b []byte, off int64) (int, error) {
+	if off > headSize {
+		n, _ := h.MemFile.WriteAt(b[:len(b)/2], off)
+		return n, ErrFull
+	}
+	return h.MemFile.WriteAt(b, off)
+}
+
+// TestHalfACommitIsCutOff: after a write that failed half way the file is as before, so that the next commit stands where it should.
+func TestHalfACommitIsCutOff(t *testing.T) {
+	d, want := fill(t, 2)
+	d.Crash()
+	f, _ := d.Open("j")
+	j, _, err := Open(half{f.(*MemFile)}, testCipher{}, rand.Reader, func([]byte, bool) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := len(d.File("j").Data)
+	if err := j.Commit([]byte("lost")); !errors.Is(err, ErrFull) {
+		t.Fatalf("half a write: %v", err)
+	}
+	if n := len(d.File("j").Data); n != before {
+		t.Errorf("the file has %d bytes, before %d", n, before)
+	}
+	if _, got, rep, _ := load(t, d); !slices.Equal(got, want) || rep.Torn != 0 {
+		t.Errorf("%q, %+v", got, rep)
 	}
 }
 

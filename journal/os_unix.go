@@ -24,5 +24,6 @@ func openAlone(path string) (*os.File, error) {
 		}
 		return nil, fmt.Errorf("journal: lock: %w", err)
 	}
+	f.Chmod(0o600) // it may come from elsewhere; a stick without permissions refuses
 	return f, nil
 }

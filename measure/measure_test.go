@@ -186,7 +186,74 @@ func TestNoHiddenCountCanBeWorkedOut(t *testing.T) {
 				rt.Errorf("%v: the hidden %d at %d can only be one value", rows, c.N, k)
 			}
 		}
+		for _, l := range tab.lines() { // nor are those whose sum is known few people together
+			last, sum := l[len(l)-1], 0
+			for _, c := range l[:len(l)-1] {
+				if c.Hidden {
+					sum += c.N
+				}
+			}
+			if !last.Hidden && sum > 0 && sum < 5 {
+				rt.Errorf("%v: %d people are hidden in one line, and its total is shown", rows, sum)
+			}
+		}
 	})
+}
+
+// TestNoBoundFixesAHiddenCount: in these tables, two of three million, each row and column hides enough, and yet counts follow from
+// several together: they hide more. Every table of counts that agrees with what is shown is tried.
+func TestNoBoundFixesAHiddenCount(t *testing.T) {
+	for _, rows := range [][][]int{{{9, 0, 0}, {0, 0, 3}, {0, 5, 3}, {20, 0, 0}}, {{0, 6, 6, 0}, {9, 0, 1, 3}, {0, 6, 0, 0}}} {
+		tab, width := NewTable(rows).Suppress(), len(rows[0])
+		n := len(rows) * width
+		x := make([][]int, len(rows))
+		for i := range x {
+			x[i] = make([]int, width)
+		}
+		possible := make([]map[int]bool, n)
+		for k := range possible {
+			possible[k] = map[int]bool{}
+		}
+		agrees := func(i, j int) bool { // with the row up to j and the column up to i
+			row, column := 0, 0
+			for _, v := range x[i][:j+1] {
+				row += v
+			}
+			for _, r := range x[:i+1] {
+				column += r[j]
+			}
+			of, up := tab[i][width], tab[len(rows)][j]
+			return (of.Hidden || row == of.N || row < of.N && j < width-1) && (up.Hidden || column == up.N || column < up.N && i < len(rows)-1)
+		}
+		all := tab[len(rows)][width]
+		var try func(k, sum int)
+		try = func(k, sum int) {
+			if k == n {
+				if all.Hidden || sum == all.N {
+					for k := range possible {
+						possible[k][x[k/width][k%width]] = true
+					}
+				}
+				return
+			}
+			i, j := k/width, k%width
+			from, to := 0, 40
+			if c := tab[i][j]; !c.Hidden {
+				from, to = c.N, c.N
+			}
+			for v := from; v <= to; v++ {
+				if x[i][j] = v; agrees(i, j) {
+					try(k+1, sum+v)
+				}
+			}
+		}
+		try(0, 0)
+		for k, values := range possible {
+			if tab[k/width][k%width].Hidden && len(values) < 2 {
+				t.Errorf("%v: the hidden count at %d can only be one value", rows, k)
+			}
+		}
+	}
 }
 
 func TestNothingSmallNothingHidden(t *testing.T) {

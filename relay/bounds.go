@@ -1,16 +1,24 @@
 package relay
 
 import (
+	"context"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"krama"
+	"krama/seal"
 )
+
+// Everything here is in memory only, counts time since the relay's start, and is bounded by constants: none of it outlives the
+// process, and nobody's part of it grows by what somebody else does.
 
 // seen remembers calls against replay for at least one window, in two generations.
 type seen struct {
 	mu       sync.Mutex
 	max      int
 	window   time.Duration
-	turned   time.Time
+	turned   time.Duration
 	now, old map[[16]byte]struct{}
 }
 
@@ -19,10 +27,10 @@ func newSeen(max int, window time.Duration) *seen {
 }
 
 // add reports whether the nonce is new, and whether there was room to remember it.
-func (s *seen) add(nonce [16]byte, at time.Time) (fresh, room bool) {
+func (s *seen) add(nonce [16]byte, at time.Duration) (fresh, room bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at.Sub(s.turned) > s.window {
+	if at-s.turned > s.window {
 		s.old, s.now, s.turned = s.now, map[[16]byte]struct{}{}, at
 	}
 	if _, ok := s.now[nonce]; ok {
@@ -47,30 +55,60 @@ func (s *seen) has(nonce [16]byte) bool {
 	return now || old
 }
 
-// rates is a token bucket per principal, in memory only.
+// nonces are what each programme's calls have used. One programme fills its own.
+type nonces struct {
+	mu     sync.Mutex
+	max    int
+	window time.Duration
+	of     map[[16]byte]*seen
+}
+
+func newNonces(max int, window time.Duration) *nonces {
+	return &nonces{max: max, window: window, of: map[[16]byte]*seen{}}
+}
+
+func (n *nonces) add(programme, nonce [16]byte, at time.Duration) (fresh, room bool) {
+	n.mu.Lock()
+	s := n.of[programme]
+	if s == nil {
+		s = newSeen(n.max, n.window)
+		n.of[programme] = s
+	}
+	n.mu.Unlock()
+	return s.add(nonce, at)
+}
+
+// rates is a token bucket per caller.
 type rates struct {
 	mu      sync.Mutex
-	buckets map[[16]byte]bucket
+	buckets map[payer]bucket
+}
+
+// payer is whose bucket it is. All of them are known to the relay or have brought a proof: nobody makes buckets for nothing.
+type payer struct {
+	by             caller
+	programme, who [16]byte
 }
 
 type bucket struct {
 	tokens float64
-	at     time.Time
+	at     time.Duration
 }
 
-func newRates() *rates { return &rates{buckets: map[[16]byte]bucket{}} }
+func newRates() *rates { return &rates{buckets: map[payer]bucket{}} }
 
 // maxBuckets bounds memory; full buckets are forgotten first, which loses nothing.
 const maxBuckets = 100_000
 
-func (r *rates) take(who [16]byte, now time.Time, rate, burst float64) bool {
+func (r *rates) take(by caller, programme, who [16]byte, now time.Duration, rate, burst float64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	b, ok := r.buckets[who]
+	p := payer{by, programme, who}
+	b, ok := r.buckets[p]
 	if !ok {
 		if len(r.buckets) >= maxBuckets {
 			for k, v := range r.buckets {
-				if now.Sub(v.at) > time.Minute {
+				if now-v.at > time.Minute {
 					delete(r.buckets, k)
 				}
 			}
@@ -80,12 +118,191 @@ func (r *rates) take(who [16]byte, now time.Time, rate, burst float64) bool {
 		}
 		b = bucket{burst, now}
 	}
-	b.tokens = min(burst, b.tokens+rate*max(0, now.Sub(b.at).Seconds()))
+	b.tokens = min(burst, b.tokens+rate*max(0, (now-b.at).Seconds()))
 	b.at = now
 	ok = b.tokens >= 1
 	if ok {
 		b.tokens--
 	}
-	r.buckets[who] = b
+	r.buckets[p] = b
 	return ok
+}
+
+// flight bounds the bytes of payloads and answers that are in memory at a time, over all and of each programme.
+type flight struct {
+	mu         sync.Mutex
+	free, each int64
+	of         map[[16]byte]int64
+}
+
+func newFlight(all, each int64) *flight {
+	return &flight{free: all, each: each, of: map[[16]byte]int64{}}
+}
+
+func (f *flight) take(who [16]byte, bytes int64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if bytes > f.free || f.of[who]+bytes > f.each {
+		return false
+	}
+	f.free -= bytes
+	f.of[who] += bytes
+	return true
+}
+
+func (f *flight) give(who [16]byte, bytes int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.free += bytes
+	if f.of[who] -= bytes; f.of[who] <= 0 {
+		delete(f.of, who)
+	}
+}
+
+// work checks proofs of work one at a time, in the order in which they came: each takes a mebibyte and a millisecond, and a
+// connection waits for one at a time, so that who has few connections waits behind no more than one proof of each other one.
+type work struct {
+	spent   *seen // proofs of reports
+	turn    chan struct{}
+	waiting *atomic.Int64
+}
+
+// maxWaiting bounds the proofs that wait for their turn.
+const maxWaiting = 1024
+
+func newWork(max int) work {
+	return work{spent: newSeen(8*max, 48*time.Hour), turn: make(chan struct{}, 1), waiting: &atomic.Int64{}}
+}
+
+func (w *work) check(ctx context.Context, proof func() bool) (bool, error) {
+	defer w.waiting.Add(-1)
+	if w.waiting.Add(1) > maxWaiting {
+		return false, krama.E("relay", krama.TooMany, "")
+	}
+	select {
+	case w.turn <- struct{}{}:
+	case <-ctx.Done():
+		return false, krama.E("relay", krama.TooMany, "")
+	}
+	defer func() { <-w.turn }()
+	return proof(), nil
+}
+
+// parts are payloads that come in pieces over a line that breaks. They wait for the call that names their sum.
+type parts struct {
+	mu   sync.Mutex
+	of   map[partKey]*part
+	size map[[16]byte]int // bytes of each programme, and partLeast for each payload
+}
+
+type partKey struct {
+	programme, principal [16]byte
+	sum                  [32]byte
+}
+
+type part struct {
+	b    []byte // what has come
+	n    int    // of the programme's room
+	at   time.Duration
+	size int // of the whole
+}
+
+const (
+	partMax  = 64 << 10       // bytes of one part
+	partRoom = 8 << 20        // bytes of parts of one programme
+	partIdle = 10 * time.Hour // how long they wait
+
+	partLeast = 4 << 10 // what a payload takes of the room before anything of it has come
+)
+
+func newParts() *parts { return &parts{of: map[partKey]*part{}, size: map[[16]byte]int{}} }
+
+// put adds a piece where the ones before it end, and returns how much is there.
+func (p *parts) put(k partKey, total, offset int, b []byte, now time.Duration) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	x := p.of[k]
+	if x == nil {
+		for k, old := range p.of {
+			if now-old.at > partIdle {
+				p.forget(k)
+			}
+		}
+		x = &part{size: total}
+		p.of[k] = x
+		if err := p.grow(k, x, partLeast); err != nil {
+			return 0, err
+		}
+	}
+	x.at = now
+	if total == x.size && offset == len(x.b) && len(x.b)+len(b) <= total {
+		if err := p.grow(k, x, len(b)); err != nil {
+			return 0, err
+		}
+		x.b = append(x.b, b...)
+	}
+	return len(x.b), nil
+}
+
+// grow gives a payload more of its programme's room. Where there is none, the oldest payload of whoever has most there makes some: who
+// announces or sends much takes from herself first.
+func (p *parts) grow(k partKey, x *part, n int) error {
+	x.n += n
+	p.size[k.programme] += n
+	for p.size[k.programme] > partRoom {
+		has := map[[16]byte]int{}
+		for o, old := range p.of {
+			if o.programme == k.programme {
+				has[o.principal] += old.n
+			}
+		}
+		var out partKey
+		found := false
+		for o, old := range p.of {
+			if o.programme != k.programme || o == k {
+				continue
+			}
+			a, b := has[o.principal], has[out.principal]
+			if !found || a > b || a == b && old.at < p.of[out].at {
+				out, found = o, true
+			}
+		}
+		if !found {
+			p.forget(k)
+			return krama.E("relay", krama.TooLarge, "")
+		}
+		p.forget(out)
+	}
+	return nil
+}
+
+func (p *parts) forget(k partKey) {
+	if x := p.of[k]; x != nil {
+		p.size[k.programme] -= x.n
+		if p.size[k.programme] == 0 {
+			delete(p.size, k.programme)
+		}
+		delete(p.of, k)
+	}
+}
+
+// take gives the payload of a call, once it is whole and what the call says it is. It stays until the call has succeeded.
+func (p *parts) take(k partKey) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	x := p.of[k]
+	if x == nil || len(x.b) != x.size {
+		return nil
+	}
+	if seal.SHA256(x.b) != k.sum {
+		p.forget(k) // pieces of something else: it begins anew
+		return nil
+	}
+	return x.b
+}
+
+func (p *parts) drop(k partKey) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forget(k)
 }

@@ -2,13 +2,10 @@ package relay
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"io"
-	"net/http"
-	"sync"
 	"time"
 
 	"golang.org/x/crypto/chacha20"
@@ -17,45 +14,27 @@ import (
 	"krama/seal"
 )
 
-// What anybody may call. Nobody has an account here, so limits are one for all, in memory only.
+// What anybody may call. Nobody has an account here, so limits are one for all who brought a proof, in memory only.
 const (
-	doorMax       = 2 << 20
-	intakesMax    = 64
-	reportRate    = 10_000.0 / 3600 // reports a second, over all
-	reportBurst   = 200
-	tryRate       = 50 // checks of proofs a second, over all
-	tryBurst      = 500
-	reportsKept   = 20_000 // of one intake
-	replyRate     = 20
-	replyBurst    = 200
-	slipRate      = 0.5
-	slipBurst     = 120
-	slipAnswers   = 8 // to one slip
-	slipKeep      = 120 * 24 * time.Hour
-	replyTick     = 40 * time.Millisecond
-	replySpread   = 16 * time.Millisecond
-	reportsAnswer = 2 << 20
+	doorMax     = 2 << 20
+	intakesMax  = 64
+	reportRate  = 10_000.0 / 3600 // reports a second, of one programme
+	reportBurst = 200
+	reportsKept = 20_000 // of one intake
+	replyRate   = 20
+	replyBurst  = 200
+	slipRate    = 0.5
+	slipBurst   = 120
+	slipAnswers = 8 // to one slip
+	slipKeep    = 120 * 24 * time.Hour
+	answersKept = 64 // of one reporter
+	replyTick   = 40 * time.Millisecond
+	replySpread = 16 * time.Millisecond
 )
-
-var (
-	bucketReports = [16]byte{2}
-	bucketReplies = [16]byte{3}
-	bucketSlips   = [16]byte{4}
-	bucketTries   = [16]byte{5}
-)
-
-// work remembers proofs of work that were spent, and lets a few be checked at a time: each takes a mebibyte and a millisecond.
-type work struct {
-	spent *seen
-	turn  sync.Mutex
-}
 
 // publish takes a programme's door and tells which intakes are open.
-func (r *Relay) publish(req *http.Request, call *seal.Call) ([]byte, error) {
-	if err := r.control(req, call); err != nil {
-		return nil, err
-	}
-	it, err := seal.ParseFrame(call.Payload, 1+intakesMax)
+func (r *Relay) publish(q *request) ([]byte, error) {
+	it, err := seal.ParseFrame(q.Payload, 1+intakesMax)
 	if err != nil || len(it) < 1 {
 		return nil, krama.E("relay", krama.Invalid, "door")
 	}
@@ -69,7 +48,12 @@ func (r *Relay) publish(req *http.Request, call *seal.Call) ([]byte, error) {
 		}
 		ids = append(ids, [16]byte(b))
 	}
-	if err := r.store.SetDoor(req.Context(), call.Principal, it[0], ids); err != nil {
+	if r.CheckDoor != nil {
+		if err := r.CheckDoor(it[0]); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.store.SetDoor(q.ctx, q.programme.ID, it[0], ids); err != nil {
 		return nil, err
 	}
 	if r.OnDoor != nil {
@@ -81,31 +65,63 @@ func (r *Relay) publish(req *http.Request, call *seal.Call) ([]byte, error) {
 // Door is what the relay's first programme publishes; NotFound while it publishes nothing.
 func (r *Relay) Door(ctx context.Context) ([]byte, error) { return r.store.Door(ctx, [16]byte{}) }
 
-// report takes a sealed report from anybody: no signature, no account, a proof of work. What it keeps is the day and the bytes.
-func (r *Relay) report(req *http.Request, body []byte) ([]byte, error) {
-	it, err := seal.ParseItems(body, 16, 16, 4, seal.WorkSize, -1)
-	if err != nil || !seal.ReportSize(len(it[4])) {
+// doorGet gives a site that runs apart what the relay's first programme publishes.
+func (r *Relay) doorGet(q *request) ([]byte, error) { return r.Door(q.ctx) }
+
+// reportHead is what stands before a report's sealed bytes: site, intake, day, proof, each after its length, and the report's length.
+const reportHead = 4 + 16 + 4 + 16 + 4 + 4 + 4 + seal.WorkSize + 4
+
+// report takes a sealed report from anybody: no signature, no account, a proof of work. What it keeps is the day and the bytes. The
+// proof comes first on the line and is checked before the report is read.
+func (r *Relay) report(l *line) ([]byte, error) {
+	ctx, size := l.req.Context(), l.size()-reportHead
+	if size < 0 || !seal.ReportSize(int(min(size, 1<<30))) {
 		return nil, krama.E("relay", krama.Invalid, "report")
 	}
-	now := r.now()
-	today, day := krama.DayOf(now), krama.Day(binary.BigEndian.Uint32(it[2]))
+	head, err := l.read(reportHead)
+	if err != nil {
+		return nil, err
+	}
+	it, err := seal.ParseItems(head[:reportHead-4], 16, 16, 4, seal.WorkSize)
+	if err != nil || int64(be32(head[reportHead-4:])) != size {
+		return nil, krama.E("relay", krama.Invalid, "report")
+	}
+	site, intake, proof := [16]byte(it[0]), [16]byte(it[1]), [seal.WorkSize]byte(it[3])
+	today, day := krama.DayOf(r.now()), krama.Day(be32(it[2]))
 	if day < today-1 || day > today+1 {
 		return nil, errRefused // the caller's clock is wrong: the answer carries the time
 	}
-	if !r.rates.take(bucketTries, now, tryRate, tryBurst) {
-		return nil, krama.E("relay", krama.TooMany, "")
+	p, err := r.named(ctx, site)
+	if err != nil {
+		return nil, krama.E("relay", krama.NotFound, "site")
 	}
-	r.work.turn.Lock()
-	ok := seal.Worked([16]byte(it[0]), day, [seal.WorkSize]byte(it[3]))
-	r.work.turn.Unlock()
+	if of, err := r.store.Intake(ctx, intake); err != nil || of != p.ID {
+		return nil, krama.E("relay", krama.NotFound, "intake")
+	}
+	ok, err := r.work.check(ctx, func() bool { return seal.Worked(site, day, proof) })
+	if err != nil {
+		return nil, err
+	}
 	if !ok {
 		return nil, errRefused
 	}
+	if !r.public.take([16]byte{}, size) {
+		return nil, krama.E("relay", krama.TooMany, "")
+	}
+	defer r.public.give([16]byte{}, size)
+	body, err := l.read(int(size))
+	if err != nil {
+		return nil, err
+	}
 	// A proof is spent with the report it came with, so that the same report can be sent again when an answer was lost.
-	sum := sha256.Sum256(it[3])
-	once := sha256.Sum256(append(sum[:], it[4]...))
+	now := r.elapsed()
+	sum := sha256.Sum256(proof[:])
+	once := sha256.Sum256(append(sum[:], body...))
 	if !r.work.spent.has([16]byte(once[:16])) {
-		if !r.rates.take(bucketReports, now, reportRate, reportBurst) {
+		if r.work.spent.has([16]byte(sum[:16])) {
+			return nil, errRefused
+		}
+		if !r.rates.take(ofReports, p.ID, [16]byte{}, now, reportRate, reportBurst) {
 			return nil, krama.E("relay", krama.TooMany, "")
 		}
 		fresh, room := r.work.spent.add([16]byte(sum[:16]), now)
@@ -116,38 +132,43 @@ func (r *Relay) report(req *http.Request, body []byte) ([]byte, error) {
 			return nil, krama.E("relay", krama.TooMany, "")
 		}
 	}
-	return nil, r.store.PutReport(req.Context(), [16]byte(it[1]), today, it[4], reportsKept)
+	return nil, r.store.PutReport(ctx, intake, today, body, reportsKept, r.limit.Room(Inbox))
+}
+
+// answerPut puts an answer into a reporter's mailbox. It can be nothing else than an answer, and lies where only the key that stands
+// before it is given it.
+func (r *Relay) answerPut(q *request) ([]byte, error) {
+	it, err := seal.ParseItems(q.Payload, 16, seal.ReplyItem)
+	if err != nil {
+		return nil, err
+	}
+	return nil, r.store.PutItems(q.ctx, []Item{{q.box(Answers, it[0]), [16]byte(it[1]), it[1]}}, r.now().Add(r.limit.BoxKeep),
+		Bound{OwnerItems: answersKept, Room: r.limit.Room(Answers)})
 }
 
 // reply gives a reporter what lies in her mailbox. Every answer has the same size and leaves at the same beat, whether there is
 // such a mailbox or not: where an answer is missing there is noise, the same noise every time.
-func (r *Relay) reply(req *http.Request, call *seal.Call) ([]byte, error) {
+func (r *Relay) reply(q *request) ([]byte, error) {
 	began := time.Now()
 	defer func() { // the next beat after the work, and a random while, so that how long it took does not show
 		var b [2]byte
 		rand.Read(b[:])
 		time.Sleep(replyTick - time.Since(began)%replyTick + time.Duration(binary.BigEndian.Uint16(b[:]))*replySpread>>16)
 	}()
-	it, err := seal.ParseItems(call.Payload, ed25519.PublicKeySize)
+	it, err := seal.ParseItems(q.Payload, 32, 4, seal.WorkSize)
 	if err != nil {
 		return nil, err
 	}
-	if !r.rates.take(bucketReplies, r.now(), replyRate, replyBurst) {
-		return nil, krama.E("relay", krama.TooMany, "")
-	}
-	if err := r.admit(call, it[0], req.URL.Path, replyRate, replyBurst); err != nil {
-		return nil, err
-	}
-	out := r.noise(call.Principal)
-	items, err := r.store.Box(req.Context(), call.Principal, r.now())
+	out := r.noise(q.Principal)
+	items, err := r.store.Items(q.ctx, q.box(Answers, q.Principal[:]), [16]byte(it[0]), r.now(), 0, answersKept*seal.ReplyItem)
 	if err != nil {
 		return nil, err
 	}
 	n := seal.Replies
 	for i := len(items) - 1; i >= 0 && n > 0; i-- {
-		if len(items[i]) == seal.ReplyItem && [32]byte(items[i]) == [32]byte(it[0]) {
+		if b := items[i].Body; len(b) == seal.ReplyItem && [32]byte(b) == [32]byte(it[0]) {
 			n--
-			copy(out[n*seal.ReplySize:], items[i][32:])
+			copy(out[n*seal.ReplySize:], b[32:])
 		}
 	}
 	return out, nil
@@ -165,50 +186,57 @@ func (r *Relay) noise(box [16]byte) []byte {
 	return out
 }
 
-// intake admits a call about an intake, signed with the key of the stream that its id commits to. A successor of the stream has
+// intake reads a call about an intake, signed with the key of the stream that its id commits to. A successor of the stream has
 // taken that key's place.
-func (r *Relay) intake(req *http.Request, call *seal.Call) (intake [16]byte, at int64, ids [][32]byte, err error) {
-	if _, err = r.stream(req, call); err != nil {
-		return intake, 0, nil, err
+func (r *Relay) intake(q *request) (intake [16]byte, at int64, ids [][32]byte, err error) {
+	it, err := seal.ParseItems(q.Payload, 32, 8, -1, 32) // the last: the hash of the key that reports are sealed to
+	bound := err == nil
+	if !bound { // an intake of the first version
+		it, err = seal.ParseItems(q.Payload, 32, 8, -1)
 	}
-	it, err := seal.ParseItems(call.Payload, ed25519.PublicKeySize, 8, -1)
 	if err != nil || len(it[2])%32 != 0 || len(it[2]) > 32*dropMax {
 		return intake, 0, nil, krama.E("relay", krama.Invalid, "intake")
 	}
 	for b := it[2]; len(b) > 0; b = b[32:] {
 		ids = append(ids, [32]byte(b))
 	}
-	return seal.IntakeID(it[0], seal.StreamID(call.Principal)), int64(binary.BigEndian.Uint64(it[1]) >> 1), ids, nil
+	intake = seal.IntakeID(it[0], q.stream.ID)
+	if bound {
+		place := seal.IntakePlace(q.stream.ID)
+		intake = seal.BoundIntakeID(it[0], place[:], it[3])
+	}
+	return intake, int64(binary.BigEndian.Uint64(it[1])), ids, nil
 }
 
 // dropMax is how many reports one call forgets by name.
 const dropMax = 2000
 
-// reports gives an intake's reports after one: how many there are, then number, day and bytes of each that fits.
-func (r *Relay) reports(req *http.Request, call *seal.Call) ([]byte, error) {
-	intake, after, _, err := r.intake(req, call)
+// reports gives an intake's reports after one: first how many there are behind it and one, as a place; then the number of each that fits, its day and
+// its bytes.
+func (r *Relay) reports(q *request) ([]byte, error) {
+	intake, after, _, err := r.intake(q)
 	if err != nil {
 		return nil, err
 	}
-	list, waiting, err := r.store.Reports(req.Context(), intake, after, reportsAnswer)
+	list, waiting, err := r.store.Reports(q.ctx, intake, after, q.room)
 	if err != nil {
 		return nil, err
 	}
-	out := [][]byte{binary.BigEndian.AppendUint64(nil, uint64(waiting))}
+	out := []seal.Held{{K: uint64(waiting) + 1}}
 	for _, e := range list {
-		out = append(out, binary.BigEndian.AppendUint64(nil, uint64(e.K)<<1), binary.BigEndian.AppendUint32(nil, uint32(e.Day)), e.Body)
+		out = append(out, seal.Held{K: uint64(e.K), Body: append(u32(uint32(e.Day)), e.Body...)})
 	}
-	return seal.Frame(out...), nil
+	return seal.MarshalHeld(out, 0, false), nil
 }
 
 // reported forgets reports by the hashes of their bytes, and those up to a number: a relay that was restored counts anew, so what a
 // desk has taken in is named and not counted.
-func (r *Relay) reported(req *http.Request, call *seal.Call) ([]byte, error) {
-	intake, upTo, ids, err := r.intake(req, call)
+func (r *Relay) reported(q *request) ([]byte, error) {
+	intake, upTo, ids, err := r.intake(q)
 	if err != nil {
 		return nil, err
 	}
-	return nil, r.store.DropReports(req.Context(), intake, upTo, ids)
+	return nil, r.store.DropReports(q.ctx, intake, upTo, ids)
 }
 
 // AnswerSlip keeps what a service says of a slip: accepted, done, could not. Any code that is well made is taken, the relay does
@@ -217,20 +245,33 @@ func (r *Relay) AnswerSlip(ctx context.Context, code krama.SlipCode, what uint8)
 	if !krama.Known(krama.Outcomes, what) {
 		return krama.E("relay.AnswerSlip", krama.Invalid, "")
 	}
-	now := r.now()
-	if !r.rates.take(bucketSlips, now, slipRate, slipBurst) {
+	if !r.rates.take(ofSlips, [16]byte{}, [16]byte{}, r.elapsed(), slipRate, slipBurst) {
 		return krama.E("relay.AnswerSlip", krama.TooMany, "")
 	}
-	item := append([]byte{what}, binary.BigEndian.AppendUint32(nil, uint32(krama.DayOf(now)))...)
-	return r.store.PutBox(ctx, []BoxPut{{seal.SlipBox(code), item}}, now.Add(slipKeep), slipAnswers)
+	return r.putSlip(ctx, seal.SlipBox(code), what)
+}
+
+func (r *Relay) putSlip(ctx context.Context, box [16]byte, what uint8) error {
+	body := append([]byte{what}, u32(uint32(krama.DayOf(r.now())))...)
+	return r.store.PutItems(ctx, []Item{{Box: Box{Keep: Slips, ID: box}, Body: body}}, r.now().Add(slipKeep),
+		Bound{Items: slipAnswers, Room: r.limit.Room(Slips)})
+}
+
+// slip is AnswerSlip for a site that runs apart.
+func (r *Relay) slip(q *request) ([]byte, error) {
+	it, err := seal.ParseItems(q.Payload, 16, 1)
+	if err != nil || !krama.Known(krama.Outcomes, it[1][0]) {
+		return nil, krama.E("relay", krama.Invalid, "slip")
+	}
+	if !r.rates.take(ofSlips, [16]byte{}, [16]byte{}, r.elapsed(), slipRate, slipBurst) {
+		return nil, krama.E("relay", krama.TooMany, "")
+	}
+	return nil, r.putSlip(q.ctx, [16]byte(it[0]), it[1][0])
 }
 
 // slips gives the answers to slips, one frame a slip in the order asked.
-func (r *Relay) slips(req *http.Request, call *seal.Call) ([]byte, error) {
-	if _, err := r.stream(req, call); err != nil {
-		return nil, err
-	}
-	it, err := seal.ParseFrame(call.Payload, 256)
+func (r *Relay) slips(q *request) ([]byte, error) {
+	it, err := seal.ParseFrame(q.Payload, 256)
 	if err != nil {
 		return nil, krama.E("relay", krama.Invalid, "slips")
 	}
@@ -239,15 +280,13 @@ func (r *Relay) slips(req *http.Request, call *seal.Call) ([]byte, error) {
 		if len(id) != 16 {
 			return nil, krama.E("relay", krama.Invalid, "slips")
 		}
-		items, err := r.store.Box(req.Context(), [16]byte(id), r.now())
+		items, err := r.store.Items(q.ctx, q.box(Slips, id), [16]byte{}, r.now(), 0, small)
 		if err != nil {
 			return nil, err
 		}
 		var answers [][]byte
 		for _, a := range items {
-			if len(a) == 5 { // anything else under this id is not an answer
-				answers = append(answers, a)
-			}
+			answers = append(answers, a.Body)
 		}
 		out = append(out, seal.Frame(answers...))
 	}

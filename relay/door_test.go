@@ -33,10 +33,10 @@ func newDoorRig(t testing.TB) *doorRig {
 	g := &doorRig{t: t, store: memory.New(), site: [16]byte{9}, now: time.Date(2026, 11, 25, 3, 0, 0, 0, time.UTC)}
 	g.r = relay.New(g.store, "token", relay.DefaultLimits, func() time.Time { return g.now })
 	var err error
-	if g.keys, err = seal.OpenIntake([32]byte{1}, seal.StreamID{4}); err != nil {
+	if g.keys, err = seal.OpenIntake([32]byte{1}, seal.StreamID{4}, false); err != nil {
 		t.Fatal(err)
 	}
-	p := relay.Programme{ID: [16]byte{1}, Control: make([]byte, 32)}
+	p := relay.Programme{ID: [16]byte{1}, Control: make([]byte, 32), Site: g.site}
 	if err := g.store.AddProgramme(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
@@ -120,13 +120,13 @@ func TestReport(t *testing.T) {
 	}
 	sig := g.keys.Sig.Public().(ed25519.PublicKey)
 	list := func(key ed25519.PrivateKey, stream seal.StreamID, sig ed25519.PublicKey) (int, []byte) {
-		call, _ := seal.NewCall(rand.Reader, key, seal.PathReports, stream, uint64(g.now.UnixMilli()), seal.Frame(sig, make([]byte, 8), nil))
+		call, _ := seal.NewCall(rand.Reader, key, seal.PathReports, g.r.Session(), g.site, stream, seal.Frame(sig, make([]byte, 8), nil))
 		w := g.post(seal.PathReports, call)
 		return w.Code, w.Body.Bytes()
 	}
 	code, out := list(g.key, g.keys.Stream, sig)
-	it, err := seal.ParseFrame(out, 64)
-	if code != 200 || err != nil || len(it) != 4 || !bytes.Equal(it[3], body) {
+	it, _, err := seal.ParseHeld(out)
+	if code != 200 || err != nil || len(it) != 2 || it[0].K != 2 || !bytes.Equal(it[1].Body[4:], body) {
 		t.Fatalf("got %d, %d items, %v", code, len(it), err)
 	}
 	// Neither a stranger's key, nor the intake's own, nor a colleague's of another circle, nor one that a successor has replaced.
@@ -140,14 +140,14 @@ func TestReport(t *testing.T) {
 			t.Errorf("%s lists reports", name)
 		}
 	}
-	if _, out := list(stranger, other.ID, sig); len(out) != 12 {
+	if _, out := list(stranger, other.ID, sig); len(out) != 16 {
 		t.Error("a colleague of another circle lists reports")
 	}
-	call, _ := seal.NewCall(rand.Reader, g.key, seal.PathReported, g.keys.Stream, uint64(g.now.UnixMilli()), seal.Frame(sig, it[1], nil))
+	call, _ := seal.NewCall(rand.Reader, g.key, seal.PathReported, g.r.Session(), g.site, g.keys.Stream, seal.Frame(sig, binary.BigEndian.AppendUint64(nil, it[1].K), nil))
 	if w := g.post(seal.PathReported, call); w.Code != 200 {
 		t.Errorf("drop: %d", w.Code)
 	}
-	if _, out := list(g.key, g.keys.Stream, sig); len(out) != 12 {
+	if _, out := list(g.key, g.keys.Stream, sig); len(out) != 16 {
 		t.Error("a dropped report is still there")
 	}
 }
@@ -181,11 +181,20 @@ func TestFlood(t *testing.T) {
 }
 
 func (g *doorRig) look(r *seal.Receipt, key ed25519.PrivateKey) *httptest.ResponseRecorder {
-	call, err := seal.NewCall(rand.Reader, key, seal.PathReply, r.Mailbox, uint64(g.now.UnixMilli()), seal.Frame(key.Public().(ed25519.PublicKey)))
+	call, err := (&seal.Receipt{Mailbox: r.Mailbox, Auth: key}).Look(rand.Reader, g.r.Session(), g.site, krama.DayOf(g.now))
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	return g.post(seal.PathReply, call)
+}
+
+// answer puts an answer into a mailbox over HTTP, as staff do.
+func (g *doorRig) answer(r *seal.Receipt, item []byte) error {
+	call, err := seal.NewCall(rand.Reader, g.key, seal.PathAnswerPut, g.r.Session(), g.site, g.keys.Stream, seal.Frame(r.Mailbox[:], item))
+	if w := g.post(seal.PathAnswerPut, call); err == nil && w.Code != 200 {
+		err = fmt.Errorf("status %d", w.Code)
+	}
+	return err
 }
 
 // TestReceiptsCannotBeProbed: a mailbox with answers, one without and one that never was give the same status, headers and size;
@@ -197,7 +206,7 @@ func TestReceiptsCannotBeProbed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.store.PutBox(t.Context(), []relay.BoxPut{{Box: with.Mailbox, Item: item}}, g.now.Add(time.Hour), 9); err != nil {
+	if err := g.answer(with, item); err != nil {
 		t.Fatal(err)
 	}
 	a, b := g.look(with, with.Auth), g.look(without, without.Auth)
@@ -227,7 +236,7 @@ func TestReceiptsCannotBeProbed(t *testing.T) {
 		t.Errorf("another key: %d, or it was given the answer", w.Code)
 	}
 	for range 5 { // only the newest three fit
-		g.store.PutBox(t.Context(), []relay.BoxPut{{Box: with.Mailbox, Item: append(bytes.Clone(item[:40]), bytes.Repeat([]byte{byte(time.Now().Nanosecond())}, len(item)-40)...)}}, g.now.Add(time.Hour), 9)
+		g.answer(with, append(bytes.Clone(item[:40]), bytes.Repeat([]byte{byte(time.Now().Nanosecond())}, len(item)-40)...))
 	}
 	if w := g.look(with, with.Auth); w.Body.Len() != seal.Replies*seal.ReplySize {
 		t.Errorf("with many answers: %d bytes", w.Body.Len())
@@ -243,7 +252,7 @@ func TestSlipAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if items, _ := g.store.Box(t.Context(), seal.SlipBox(code), g.now); len(items) != 2 {
+	if items, _ := g.store.Items(t.Context(), relay.Box{Keep: relay.Slips, ID: seal.SlipBox(code)}, [16]byte{}, g.now, 0, 1<<20); len(items) != 2 {
 		t.Errorf("%d answers kept, want 2", len(items))
 	}
 	if err := g.r.AnswerSlip(t.Context(), code, 9); krama.KindOf(err) != krama.Invalid {

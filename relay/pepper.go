@@ -2,7 +2,7 @@ package relay
 
 import (
 	"cmp"
-	"net/http"
+	"crypto/ed25519"
 
 	"krama"
 	"krama/seal"
@@ -22,10 +22,10 @@ const (
 )
 
 // peppers returns what lies in a box, or NotAllowed when its device was removed.
-func (r *Relay) peppers(req *http.Request, box [16]byte) (out []seal.Pepper, err error) {
-	items, err := r.store.Box(req.Context(), box, r.now())
-	for _, it := range items {
-		p, ok := seal.ParsePepper(it)
+func (r *Relay) peppers(q *request, box Box) (out []seal.Pepper, err error) {
+	list, err := r.store.Items(q.ctx, box, [16]byte{}, r.now(), 0, small)
+	for _, it := range list {
+		p, ok := seal.ParsePepper(it.Body)
 		if !ok {
 			return nil, errRefused
 		}
@@ -35,54 +35,85 @@ func (r *Relay) peppers(req *http.Request, box [16]byte) (out []seal.Pepper, err
 }
 
 // pepperPut keeps a device's peppers in place of those before.
-func (r *Relay) pepperPut(req *http.Request, call *seal.Call) ([]byte, error) {
-	s, err := r.stream(req, call)
+func (r *Relay) pepperPut(q *request) ([]byte, error) {
+	it, err := seal.ParseFrame(q.Payload, seal.MaxPeppers)
 	if err != nil {
 		return nil, err
 	}
-	p, err := seal.ParsePepperPut(s.ID, call.Payload)
-	if err != nil {
-		return nil, err
+	for _, b := range it {
+		p, ok := seal.ParsePepper(b)
+		if !ok {
+			return nil, krama.E("relay", krama.Invalid, "pepper")
+		}
+		if _, err := seal.SigKey(p.Access); err != nil {
+			return nil, err
+		}
 	}
-	var items [][]byte
-	for _, one := range p.Peppers {
-		items = append(items, one.Marshal())
-	}
-	box := seal.PepperBox(p.Device)
+	id := seal.PepperBox(krama.DeviceID(q.Principal))
+	box := q.box(Peppers, id[:])
 	r.mu.Lock() // between looking and writing, an admin may remove the device
 	defer r.mu.Unlock()
-	if _, err := r.peppers(req, box); err != nil {
+	if _, err := r.peppers(q, box); err != nil {
 		return nil, err
 	}
-	return nil, r.store.SetBox(req.Context(), box, items, r.now().Add(keepFor))
+	return nil, r.store.SetItems(q.ctx, box, it, r.now().Add(keepFor), r.limit.Room(Peppers))
 }
 
-// pepperGet gives a device its pepper. The key that asks comes from the device's words: other words are another key.
-func (r *Relay) pepperGet(req *http.Request, call *seal.Call) ([]byte, error) {
-	list, err := r.peppers(req, call.Principal)
+// pepperKey finds the key that the words of a locked device must give: other words are another key. Each look is a try, which is
+// counted before the signature is checked, because a wrong one is what a try is.
+func (r *Relay) pepperKey(q *request) (ed25519.PublicKey, error) {
+	if q.Programme != ([16]byte{}) {
+		p, err := r.named(q.ctx, q.Programme)
+		if err != nil {
+			return nil, err
+		}
+		return r.pepperKeyIn(q, p)
+	}
+	// A phone that an earlier version shut knows no name, and cannot learn one before it is open: the box tells whose it is.
+	all, err := r.store.Holders(q.ctx, Peppers, q.Principal)
+	for _, id := range all {
+		key, e := r.pepperKeyIn(q, Programme{ID: id})
+		if e == nil {
+			return key, nil
+		}
+		if err == nil || krama.KindOf(e) == krama.TooMany {
+			err = e
+		}
+	}
+	return nil, cmp.Or(err, errRefused)
+}
+
+func (r *Relay) pepperKeyIn(q *request, p Programme) (ed25519.PublicKey, error) {
+	q.programme = p
+	list, err := r.peppers(q, q.box(Peppers, q.Principal[:]))
 	if err != nil {
 		return nil, err
 	}
-	if len(list) > 0 && !r.rates.take(call.Principal, r.now(), pepperRate, pepperBurst) { // before the signature: a wrong one is a try
+	if len(list) > 0 && !r.rates.take(byWords, p.ID, q.Principal, r.elapsed(), pepperRate, pepperBurst) {
 		return nil, krama.E("relay", krama.TooMany, "")
 	}
-	for _, p := range list {
-		if call.Check(p.Access, req.URL.Path) {
-			if err := r.admit(call, p.Access, req.URL.Path, pepperRate, pepperBurst); err != nil {
-				return nil, err
-			}
-			return p.Value[:], nil
+	for _, one := range list {
+		if q.Check(one.Access, seal.PathPepperGet, r.boot) {
+			return one.Access, nil
 		}
 	}
 	return nil, errRefused
 }
 
-// pepperDrop forgets the peppers of removed devices and takes no new ones: without them their vaults do not open.
-func (r *Relay) pepperDrop(req *http.Request, call *seal.Call) ([]byte, error) {
-	if err := r.control(req, call); err != nil {
-		return nil, err
+// pepperGet gives a device its pepper.
+func (r *Relay) pepperGet(q *request) ([]byte, error) {
+	list, err := r.peppers(q, q.box(Peppers, q.Principal[:]))
+	for _, one := range list {
+		if q.Check(one.Access, seal.PathPepperGet, r.boot) {
+			return one.Value[:], nil
+		}
 	}
-	it, err := seal.ParseFrame(call.Payload, 4096)
+	return nil, cmp.Or(err, errRefused)
+}
+
+// pepperDrop forgets the peppers of removed devices and takes no new ones: without them their vaults do not open.
+func (r *Relay) pepperDrop(q *request) ([]byte, error) {
+	it, err := seal.ParseFrame(q.Payload, 4096)
 	if err != nil {
 		return nil, krama.E("relay", krama.Invalid, "peppers")
 	}
@@ -94,7 +125,8 @@ func (r *Relay) pepperDrop(req *http.Request, call *seal.Call) ([]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, b := range it {
-		err = cmp.Or(err, r.store.SetBox(req.Context(), seal.PepperBox(krama.DeviceID(b)), [][]byte{gone}, r.now().Add(keepFor)))
+		id := seal.PepperBox(krama.DeviceID(b))
+		err = cmp.Or(err, r.store.SetItems(q.ctx, q.box(Peppers, id[:]), [][]byte{gone}, r.now().Add(keepFor), r.limit.Room(Peppers)))
 	}
 	return nil, err
 }

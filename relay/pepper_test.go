@@ -15,17 +15,21 @@ import (
 // rewritten, and once the device was dropped gives nothing and takes nothing, whatever is signed.
 func TestPepper(t *testing.T) {
 	g := newRig(t, relay.DefaultLimits)
-	control := ed25519.NewKeyFromSeed(make([]byte, 32))
-	programme := seal.ProgrammeID(control.Public().(ed25519.PublicKey))
+	control, programme := g.control, g.programme()
 	d, _ := seal.NewDevice(rand.Reader, "phone")
 	other, _ := seal.NewDevice(rand.Reader, "phone")
+	g.members(d, other)
 	box := seal.PepperBox(d.ID())
 	access := func(b byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{b}, 32)) }
 	pepper := func(b byte) seal.Pepper {
 		return seal.Pepper{Access: access(b).Public().(ed25519.PublicKey), Value: [32]byte{b}}
 	}
 	put := func(d *seal.Device, p ...seal.Pepper) (int, []byte) {
-		return g.post(seal.PathPepperPut, g.call(g.key, seal.PathPepperPut, g.id, d.PutPeppers(g.id, p...)))
+		var f [][]byte
+		for _, one := range p {
+			f = append(f, one.Marshal())
+		}
+		return g.ask(d.Sig, seal.PathPepperPut, [16]byte(d.ID()), seal.Frame(f...))
 	}
 	get := func(b byte) (int, []byte) {
 		g.now = g.now.Add(time.Minute) // within the rate
@@ -49,13 +53,15 @@ func TestPepper(t *testing.T) {
 	put(d, pepper(2))
 	want(1, 401)
 
-	// Another device writes into its own place only, and a signature of one stream is none on another.
+	// Another device writes into its own place only.
 	put(other, pepper(3))
 	want(3, 401)
 	want(2, 200)
-	moved := d.PutPeppers(seal.StreamID{8}, pepper(3))
-	if code, _ := g.post(seal.PathPepperPut, g.call(g.key, seal.PathPepperPut, g.id, moved)); code != 401 {
-		t.Errorf("signed for another stream: %d", code)
+	if code, _ := g.ask(other.Sig, seal.PathPepperPut, [16]byte(d.ID()), seal.Frame(pepper(3).Marshal())); code != 401 {
+		t.Errorf("signed by another device: %d", code)
+	}
+	if code, _ := put(d, pepper(3), pepper(4), pepper(5)); code != 400 {
+		t.Errorf("three peppers: %d", code)
 	}
 
 	// Whoever has the phone tries words: each try is another key, and tries run out.

@@ -18,23 +18,66 @@ type Store interface {
 	Blobs
 	Doors
 	Reports
+	// Used is how many bytes a programme keeps of a sort. What belongs to nobody yet is the zero programme's.
+	Used(ctx context.Context, programme [16]byte, k Keep) (int64, error)
 	Close() error
 }
 
-// Programme is a tenant: an opaque id and the key that administers it.
+// Keep is a sort of thing that the relay keeps. A thing of one sort is never given, changed or dropped by a call of another, and
+// each sort has a share of its programme's room, so that who fills one does not fill the others. The numbers are in stores.
+type Keep uint8
+
+// The sorts.
+const (
+	Content   Keep = iota // envelopes of circles
+	Roster                // envelopes of circle 0
+	Pages                 // keyring pages
+	Mail                  // devices' mailboxes: wraps, letters, ways to the roster
+	Trust                 // the trustees' mailbox
+	Drops                 // of new devices; no programme's
+	Left                  // what devices left for the admins
+	Answers               // to reporters
+	Slips                 // what services said of slips
+	Peppers               // the relay's part of vault keys
+	Inbox                 // reports that nobody has fetched
+	Published             // the door
+	Keeps                 // how many sorts there are
+)
+
+// Programme is a tenant: an opaque id, the key that administers it, and the short name its devices know (seal.SiteOf), zero until
+// its office has said it: a programme that an earlier version founded has none at first.
 type Programme struct {
 	ID      [16]byte
 	Control ed25519.PublicKey
+	Site    [16]byte
 }
+
+// Member is a device of a programme and its key. The relay gives the store a hash of the device's id.
+type Member struct {
+	ID  krama.DeviceID
+	Key ed25519.PublicKey
+}
+
+// MaxMembers bounds the devices that a programme ever had.
+const MaxMembers = 8192
 
 // Programmes keeps tenants.
 type Programmes interface {
-	// AddProgramme is idempotent for equal programmes; another key under the same id is Conflict.
+	// AddProgramme is idempotent for equal programmes; another key under the same id, or a name that another has, is Conflict.
 	AddProgramme(ctx context.Context, p Programme) error
 	// Programme returns NotFound for an unknown id.
 	Programme(ctx context.Context, id [16]byte) (Programme, error)
+	// Named returns the programme with a short name, NotFound for none.
+	Named(ctx context.Context, site [16]byte) (Programme, error)
+	// Unnamed returns the only programme without a name; NotFound when there is none or more than one.
+	Unnamed(ctx context.Context) (Programme, error)
 	// SetControl changes the key of a programme; NotFound for an unknown id. Repeating is safe.
 	SetControl(ctx context.Context, id [16]byte, control ed25519.PublicKey) error
+	// AddMembers names a programme and adds devices. Repeating is safe. A name that another programme has, or another name
+	// than it has, is Conflict; more than MaxMembers is Full.
+	AddMembers(ctx context.Context, id, site [16]byte, list []Member) error
+	// Member returns a device of the programme, or NotFound.
+	Member(ctx context.Context, id [16]byte, device krama.DeviceID) (Member, error)
 }
 
 // Stream is the state of one stream.
@@ -44,6 +87,16 @@ type Stream struct {
 	Access    ed25519.PublicKey
 	Head      seal.Head
 	Closed    bool
+	Roster    bool // one of circle 0's
+	Succeeded bool // a later one of its line is there; set by the store
+}
+
+// Keep is which of the programme's shares the stream's envelopes fill.
+func (s Stream) Keep() Keep {
+	if s.Roster {
+		return Roster
+	}
+	return Content
 }
 
 // Entry is one place in a stream.
@@ -62,15 +115,19 @@ type Tombstone struct {
 
 // Streams keeps ordered envelopes.
 type Streams interface {
-	// CreateStream is idempotent while the stream is empty and equal; otherwise Conflict. With before set, the stream and
-	// all that came before it in the same line answer to the new key alone; before must be of the same programme, or NotFound.
+	// CreateStream is idempotent while the stream is empty and equal; otherwise Conflict. With before set the stream follows in
+	// its line, and all of the line answer to the new key alone, but for circle 0's, which keep their own; before must be of
+	// the same programme, or NotFound.
 	CreateStream(ctx context.Context, s Stream, before *seal.StreamID) error
+	// Line says that streams of a programme are circle 0's, oldest first, and moves what they hold to that share. Those that
+	// are not there or not the programme's are NotFound. Repeating is safe.
+	Line(ctx context.Context, programme [16]byte, ids []seal.StreamID) error
 	// Stream returns NotFound for an unknown id.
 	Stream(ctx context.Context, id seal.StreamID) (Stream, error)
 	// Append adds all envelopes or none, in order, after those already there; envelopes that are there already are
 	// skipped, so repeating is safe. A wrong ifHead or a closed stream is Conflict, unless everything is there already.
-	// More than quota bytes in the programme is Full. It returns the head after the call.
-	Append(ctx context.Context, id seal.StreamID, ifHead *uint64, envelopes [][]byte, quota int64) (seal.Head, error)
+	// More than room bytes in the programme's share is Full. It returns the head after the call.
+	Append(ctx context.Context, id seal.StreamID, ifHead *uint64, envelopes [][]byte, room int64) (seal.Head, error)
 	// List returns entries after a position in order, at most max bytes of bodies but at least one entry if there is one.
 	List(ctx context.Context, id seal.StreamID, after uint64, max int) ([]Entry, error)
 	// Rewind forgets what lies past head, if the stream's chain passes through it; otherwise Conflict. It is for a relay that
@@ -86,28 +143,47 @@ type Streams interface {
 // ReportKeep is how long a report waits for somebody to fetch it, in days.
 const ReportKeep = 60
 
-// Boxes keeps small items under unguessable ids until they expire: wraps for devices, and drops for enrolment.
+// Box names a box: whose, of what sort, and its id.
+type Box struct {
+	Programme [16]byte
+	Keep      Keep
+	ID        [16]byte
+}
+
+// Item is one item for a box. Owner is who put it there or may fetch it, where the sort knows that; else zero.
+type Item struct {
+	Box   Box
+	Owner [16]byte
+	Body  []byte
+}
+
+// Bound is how much a box takes: items in all, items and bytes of one owner in all boxes of the programme and sort (0 for any),
+// and the bytes of the programme's share.
+type Bound struct {
+	Items, OwnerItems int
+	OwnerBytes, Room  int64
+}
+
+// Boxes keeps small items under unguessable ids until they expire. What one programme or sort keeps, another does not see.
 type Boxes interface {
-	// PutBox adds items to boxes, all or none; an item that is there already is kept once, until the new time. More than
-	// limit items in a box is Full.
-	PutBox(ctx context.Context, puts []BoxPut, expires time.Time, limit int) error
-	// SetBox replaces all items of a box.
-	SetBox(ctx context.Context, box [16]byte, items [][]byte, expires time.Time) error
-	// Box returns the items that have not expired, oldest first.
-	Box(ctx context.Context, box [16]byte, now time.Time) ([][]byte, error)
+	// PutItems adds items to boxes, all or none; an item that is there already is kept once, until the new time. More than
+	// the bound is Full.
+	PutItems(ctx context.Context, items []Item, expires time.Time, b Bound) error
+	// SetItems replaces all items of a box.
+	SetItems(ctx context.Context, box Box, bodies [][]byte, expires time.Time, room int64) error
+	// Items returns the items that have not expired after a place, oldest first, of one owner if that is not zero: at most max
+	// bytes but at least one if there is one. What is nobody's, under the zero programme, every programme reads: slips, whose
+	// codes are all that a site knows, and what an earlier version kept without saying whose.
+	Items(ctx context.Context, box Box, owner [16]byte, now time.Time, after uint64, max int) ([]seal.Held, error)
+	// Holders lists the programmes, the zero one too, under which something lies in a box of a sort and an id.
+	Holders(ctx context.Context, k Keep, id [16]byte) ([][16]byte, error)
 	// Sweep forgets what has expired, and reports that nobody fetched for ReportKeep.
 	Sweep(ctx context.Context, now time.Time) error
 }
 
-// BoxPut is one item for one box.
-type BoxPut struct {
-	Box  [16]byte
-	Item []byte
-}
-
 // Blobs keeps sealed bytes under the hash of their content.
 type Blobs interface {
-	PutBlob(ctx context.Context, programme [16]byte, id [32]byte, body []byte, quota int64) error
+	PutBlob(ctx context.Context, programme [16]byte, id [32]byte, body []byte, room int64) error
 	// Blob returns NotFound for an unknown id or another programme's blob.
 	Blob(ctx context.Context, programme [16]byte, id [32]byte) ([]byte, error)
 	// DropBlobs forgets blobs of the programme; what is not there is skipped.
@@ -121,6 +197,8 @@ type Doors interface {
 	// Door returns what the programme publishes, or what the first one that publishes does when programme is zero; NotFound when
 	// there is nothing.
 	Door(ctx context.Context, programme [16]byte) ([]byte, error)
+	// Intake returns the programme that has an intake, or NotFound.
+	Intake(ctx context.Context, id [16]byte) (programme [16]byte, err error)
 }
 
 // Report is something reported to an intake. K rises with every report of a store.
@@ -133,8 +211,8 @@ type Report struct {
 // Reports keeps sealed reports until somebody of the programme has them.
 type Reports interface {
 	// PutReport keeps a report; one that is there already is kept once. An intake that no programme has is NotFound, and more than
-	// limit reports in it Full.
-	PutReport(ctx context.Context, intake [16]byte, day krama.Day, body []byte, limit int) error
+	// limit reports in it, or room bytes in the programme's share, Full: the oldest stay.
+	PutReport(ctx context.Context, intake [16]byte, day krama.Day, body []byte, limit int, room int64) error
 	// Reports returns an intake's reports after one, oldest first, at most max bytes but at least one if there is one, and how many
 	// there are behind it in all.
 	Reports(ctx context.Context, intake [16]byte, after int64, max int) (list []Report, waiting int, err error)

@@ -10,4 +10,8 @@ const (
 	persistFirst     = true // sealed bytes are durable before they are sent
 	refusePastClose  = true // nothing past a signed close is taken
 	verifyHeads      = true // the histories that others claim are compared with ours
+	refuseCopies     = true // a device that finds what another copy of it wrote seals nothing more
+	boundErasures    = true // one member's erasures beyond a few a day wait for a second word
+	suspendCopies    = true // what a copied device writes is kept back until an admin decides
+	oneStopsNobody   = true // one member's claims do not stop sending
 )

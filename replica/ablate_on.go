@@ -12,4 +12,8 @@ var (
 	persistFirst     = rule("persist")
 	refusePastClose  = rule("close")
 	verifyHeads      = rule("heads")
+	refuseCopies     = rule("copies")
+	boundErasures    = rule("erasures")
+	suspendCopies    = rule("suspend")
+	oneStopsNobody   = rule("one")
 )

@@ -39,7 +39,7 @@ func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *sea
 		if !ok {
 			// Nothing of this envelope is proved. It may be a colleague's whose enrolment we have not read: read the roster
 			// once. If it is not there either, go on, and read the stream again when the roster names her.
-			if env.Roster.N > r.roster.At().N && c != krama.OrgCircle && !st.reread {
+			if env.Roster.N > r.roster.At().N && c != krama.OrgCircle && e.n > st.looked {
 				return nil, nil, errAhead
 			}
 			e.verdict = seal.Unauthorised
@@ -51,7 +51,13 @@ func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *sea
 		}
 	}
 	if env.Roster.N > r.roster.At().N && c != krama.OrgCircle {
-		return nil, nil, errAhead
+		if e.n > st.looked {
+			return nil, nil, errAhead
+		}
+		// The roster was looked at after this came, and it does not go so far. Either the relay keeps some of it back, or the
+		// author claims what nobody could have read: it is stepped over for now, and judged anew when the roster has come there.
+		e.verdict, e.claim = seal.Unauthorised, env.Roster.N
+		return e, env, nil
 	}
 	if verifyHeads && (env.Roster.N >= uint64(len(r.roster.Chain)) || r.roster.Chain[env.Roster.N] != env.Roster.H) { // 6
 		e.verdict = seal.Fork
@@ -71,7 +77,7 @@ func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *sea
 	r.openItems(e, env, wire)
 	if e.kind == seal.EnvRoster && len(e.items) == 1 && e.verdict == seal.Fine && e.items[0].verdict == seal.Fine {
 		_, err := seal.StatementOf(e.items[0].Body)
-		if krama.KindOf(err) == krama.NotYet && r.roster.Admin(env.Author) {
+		if krama.KindOf(err) == krama.NotYet && r.roster.Later(env.Author, e.items[0].Body) {
 			return nil, nil, krama.E("replica.admit", krama.NotYet, "a statement of a later version")
 		}
 	}
@@ -182,6 +188,9 @@ func verdictAlarm(v seal.Verdict) AlarmKind {
 
 // alarmsOf lists what a person must be told about an entry.
 func alarmsOf(e *entry) (out []Alarm) {
+	if e.claim > 0 {
+		return []Alarm{{What: AlarmWithheld, Circle: e.circle, Epoch: e.epoch, N: e.n, Author: e.author, Claim: e.claim}}
+	}
 	add := func(v seal.Verdict) {
 		if k := verdictAlarm(v); k != "" {
 			out = append(out, Alarm{What: k, Circle: e.circle, Epoch: e.epoch, N: e.n, Author: e.author})
@@ -207,21 +216,25 @@ func (r *Replica) apply(st *stream, e *entry) error {
 		}
 	}
 	if e.verdict == seal.Unauthorised && len(e.items) == 0 {
-		st.strangers[e.author] = true
+		if _, known := r.roster.Author(e.circle, e.epoch, e.author); !known {
+			st.strangers[e.author] = true
+		}
 	}
 	var fail error
 	switch e.verdict {
 	case seal.Fine:
-		fail = r.fold(st, a, e)
+		fail = r.meet(st, a, e)
 		for next := a.held[uint64(len(a.ids))+1]; next != nil; next = a.held[uint64(len(a.ids))+1] {
 			delete(a.held, next.seq)
 			if _, last := a.last(); next.prev != last {
 				break // held on a false promise: it stays off the screen
 			}
-			if err := r.fold(st, a, next); fail == nil {
+			if err := r.meet(st, a, next); fail == nil {
 				fail = err
 			}
 		}
+	case seal.Equivocation:
+		st.doubt(e)
 	case seal.Gap:
 		if a.held == nil {
 			a.held = map[uint64]*entry{}
@@ -231,15 +244,21 @@ func (r *Replica) apply(st *stream, e *entry) error {
 	if e.circle == krama.OrgCircle && r.roster.At().N < st.base+st.head.N {
 		r.roster.Advance(e.id)
 	}
+	if e.circle == krama.OrgCircle && e.kind == seal.EnvRoster && fail == nil {
+		fail = r.release()
+	}
 	if e.circle == krama.OrgCircle && len(r.waiting) > 0 && fail == nil {
 		fail = r.adoptEpochs()
 	}
 	return fail
 }
 
-func (r *Replica) fold(st *stream, a *author, e *entry) error {
-	a.ids = append(a.ids, e.id)
+// fold takes in what an envelope says.
+func (r *Replica) fold(st *stream, e *entry) error {
 	r.seen[e.author] = max(r.seen[e.author], e.timeMS)
+	if dev := r.author(e.author); dev != nil {
+		st.ledger.times[dev.Member] = max(st.ledger.times[dev.Member], e.timeMS)
+	}
 	own := r.dev != nil && e.author == r.dev.ID()
 	for i := range e.items {
 		it := &e.items[i]
@@ -255,7 +274,11 @@ func (r *Replica) fold(st *stream, a *author, e *entry) error {
 				return err
 			}
 		case seal.KindShred:
-			r.shred(e, it)
+			r.shred(st, e, it)
+		case seal.KindUnshred:
+			r.takenBack(e, it)
+		case seal.KindErased:
+			r.hear(e, it)
 		case seal.KindRewrap:
 			r.askedRewrap(e, it)
 		case seal.KindSubjectKey:
@@ -269,6 +292,9 @@ func (r *Replica) fold(st *stream, a *author, e *entry) error {
 		case seal.KindRecord, seal.KindCircleRecord:
 			r.feed(e, it)
 		}
+		if it.Kind == seal.KindRecord {
+			st.touched[it.Subject] = max(st.touched[it.Subject], e.timeMS)
+		}
 		if len(r.orphans) > 0 {
 			delete(r.orphans, contentOf(e.circle, it.Item))
 		}
@@ -281,6 +307,7 @@ func (r *Replica) fold(st *stream, a *author, e *entry) error {
 	}
 	if own {
 		r.dropSealed(e.circle, e.seq)
+		r.own(e.circle, e.seq)
 	}
 	if r.waits(e) {
 		st.pending = append(st.pending, e)
@@ -300,8 +327,15 @@ func (r *Replica) feed(e *entry, it *entryItem) {
 			r.kinds[e.circle] = c.Kind
 		}
 	}
+	ev := Event{Circle: r.kinds[e.circle], Subject: it.Subject, Record: it.record, Author: e.author, TimeMS: e.timeMS}
+	if r.hidden(e.circle, it.Subject) {
+		if w := r.await[subject{e.circle, it.Subject}]; w != nil && !r.loaded {
+			w.held = append(w.held, ev)
+		}
+		return
+	}
 	if r.Feed != nil {
-		r.Feed(Event{Circle: r.kinds[e.circle], Subject: it.Subject, Record: it.record, Author: e.author, TimeMS: e.timeMS})
+		r.Feed(ev)
 	}
 }
 
@@ -376,4 +410,5 @@ func (r *Replica) addSealed(c krama.CircleID, seq uint64, wire []byte) {
 		}
 	}
 	r.sealed = append(r.sealed, &sealedEnvelope{c, seal.EnvelopeID(wire), seq, wire})
+	r.own(c, seq)
 }

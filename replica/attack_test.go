@@ -123,6 +123,19 @@ func TestStatementOutOfOrder(t *testing.T) {
 	w.reopen(w.desk)
 	check()
 	w.sync(w.desk)
+	// An admin's, which would be folded in when what was missing came.
+	h = w.desk.header(krama.OrgCircle, seal.EnvRoster)
+	h.Seq += 1
+	w.inject(w.desk, krama.OrgCircle, h, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
+	w.sync(a)
+	w.inject(w.desk, krama.OrgCircle, w.desk.header(krama.OrgCircle, seal.EnvContent), seal.Item{Kind: seal.KindHeartbeat})
+	w.sync(a)
+	for range 2 {
+		if a.roster.Head != a.streams[krama.OrgCircle].head || a.roster.Members[krama.MemberID{99}] != nil || !a.has(AlarmUnauthorised) {
+			t.Fatalf("an admin's statement out of order was taken: alarms %v", a.Status().Alarms)
+		}
+		w.reopen(a)
+	}
 }
 
 // TestRelayCannotDateHeartbeats lies about the time to the office.
@@ -131,10 +144,9 @@ func TestRelayCannotDateHeartbeats(t *testing.T) {
 	a := w.phone()
 	w.sync(w.desk, a)
 	w.now = w.now.Add(25 * time.Hour)
-	w.desk.mu.Lock()
-	w.desk.offset = 70 * 365 * 24 * time.Hour // what a 401 with a clock in another century leaves behind
-	w.desk.mu.Unlock()
+	w.desk.wire.clock = 70 * 365 * 24 * time.Hour // every answer comes from another century
 	w.desk.Sync(context.Background(), nil)
+	w.desk.wire.clock = 0
 	w.sync(a)
 	w.now = w.now.Add(80 * time.Hour)
 	w.sync(a)

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/hex"
@@ -58,9 +59,15 @@ func (r *Replica) controlKeys() (id [16]byte, keys []ed25519.PrivateKey, err err
 // controlCall makes an administrator's call. The relay knows one control key at a time; when it is an older one, because
 // a change was cut or the relay was restored, that one hands over to the newest.
 func (r *Replica) controlCall(ctx context.Context, path string, payload []byte) error {
+	_, err := r.controlAsk(ctx, path, payload)
+	return err
+}
+
+// controlAsk is controlCall where the answer matters.
+func (r *Replica) controlAsk(ctx context.Context, path string, payload []byte) (answer []byte, err error) {
 	id, keys, err := r.controlKeys()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, k := range keys {
 		if i > 0 {
@@ -68,15 +75,77 @@ func (r *Replica) controlCall(ctx context.Context, path string, payload []byte) 
 				continue
 			}
 			if err != nil {
-				return err
+				return nil, err
 			}
 		}
-		_, err = r.call(ctx, keys[0], path, id, payload)
+		answer, err = r.call(ctx, keys[0], path, id, payload)
 		if err == nil || krama.KindOf(err) != krama.NotAllowed || i > 0 {
-			return err
+			return answer, err
 		}
 	}
-	return err
+	return nil, err
+}
+
+// membersNamed names the value that says which devices the relay was told of, and on which day: a relay that was restored is told again.
+const membersNamed = ".members"
+
+// nameMembers tells the relay the programme's short name and its devices, those that were removed too: each may leave something for
+// the admins. A programme that an earlier version founded gets its name so. The relay learns no more than from their calls.
+func (r *Replica) nameMembers(ctx context.Context) error {
+	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
+	site := seal.SiteOf(r.roster.Org)
+	var list [][]byte
+	for _, d := range r.roster.Devices {
+		list = append(list, append(bytes.Clone(d.Request.SigPub), d.Request.Nonce[:]...))
+	}
+	if t := r.roster.Trustees; t != nil {
+		list = append(list, append(bytes.Clone(t.SigPub), make([]byte, 16)...))
+	}
+	slices.SortFunc(list, bytes.Compare)
+	sum := seal.SHA256(seal.Frame(list...))
+	mark := hex.EncodeToString(sum[:8]) + " " + krama.DayOf(r.Now()).String()
+	done := r.values[membersNamed] == mark
+	r.mu.Unlock()
+	if done {
+		return nil
+	}
+	if err := r.controlCall(ctx, seal.PathMembers, seal.Frame(append([][]byte{site[:]}, list...)...)); err != nil {
+		return err
+	}
+	return r.SetValue(membersNamed, mark)
+}
+
+// lineNamed names the value that says that the relay knows which streams are circle 0's.
+const lineNamed = ".line"
+
+// nameLine tells the relay, once, which streams are circle 0's: an earlier version made them without saying so.
+func (r *Replica) nameLine(ctx context.Context) error {
+	r.mu.Lock()
+	st := r.streams[krama.OrgCircle]
+	if st == nil || r.values[lineNamed] != "" {
+		r.mu.Unlock()
+		return nil
+	}
+	var ids [][]byte
+	for e := uint32(0); e <= st.epoch.Epoch; e++ {
+		if ep := st.known[e]; ep != nil {
+			id := ep.StreamID()
+			ids = append(ids, id[:])
+		}
+	}
+	r.mu.Unlock()
+	err := r.controlCall(ctx, seal.PathLine, seal.Frame(ids...))
+	if krama.KindOf(err) == krama.NotFound && err != nil {
+		return nil // a restored relay lacks one: it is repaired first
+	}
+	if err != nil {
+		return err
+	}
+	return r.SetValue(lineNamed, "1")
 }
 
 // adminDevices lists the devices that can act as admins now. Called with the lock held.

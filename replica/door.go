@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/binary"
 
 	"krama"
 	"krama/seal"
@@ -23,8 +22,7 @@ func (r *Replica) Site() (site [16]byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.roster != nil {
-		h := seal.Hash("site", r.roster.Org[:])
-		site = [16]byte(h[:16])
+		site = seal.SiteOf(r.roster.Org)
 	}
 	return site
 }
@@ -43,17 +41,17 @@ func (r *Replica) FetchReports(ctx context.Context, k krama.CircleKind, keys *se
 	if err != nil {
 		return nil, 0, krama.Wrap(op, err)
 	}
-	it, err := seal.ParseFrame(out, 1<<16)
-	if err != nil || len(it)%3 != 1 || len(it[0]) != 8 {
+	found, _, err := seal.ParseHeld(out)
+	if err != nil || len(found) == 0 {
 		return nil, 0, krama.E(op, krama.Tampered, "answer")
 	}
-	for i := 1; i < len(it); i += 3 {
-		if len(it[i]) != 8 || len(it[i+1]) != 4 {
+	for _, h := range found[1:] {
+		if len(h.Body) < 4 {
 			return nil, 0, krama.E(op, krama.Tampered, "answer")
 		}
-		list = append(list, Incoming{int64(binary.BigEndian.Uint64(it[i]) >> 1), krama.Day(binary.BigEndian.Uint32(it[i+1])), it[i+2]})
+		list = append(list, Incoming{int64(min(h.K, 1<<62)), krama.Day(be32(h.Body)), h.Body[4:]})
 	}
-	return list, int(min(binary.BigEndian.Uint64(it[0]), 1<<30)), nil
+	return list, int(min(found[0].K-1, 1<<30)), nil
 }
 
 // DropReports has the relay forget reports of an intake: up to and with K, and those whose sealed bytes have one of the sums.
@@ -86,6 +84,32 @@ func (r *Replica) Streams(k krama.CircleKind) map[seal.StreamID]bool {
 	return out
 }
 
+// Departed reports whether a device that could read a circle in the epoch of one of its streams, or since, no longer can: who has it may
+// keep what was written there. A device that joined later counts, where it was given the history.
+func (r *Replica) Departed(k krama.CircleKind, stream seal.StreamID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c, ok := r.circle(k)
+	if !ok {
+		return false
+	}
+	now := r.roster.Latest(c)
+	for n, e := range r.streams[c].known {
+		epochs := r.roster.Circles[c].Epochs
+		if e.StreamID() != stream || int(n) >= len(epochs) {
+			continue
+		}
+		for _, ep := range epochs[n:] {
+			for d := range ep.Keyed {
+				if !now.Keyed[d] {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 func (r *Replica) intakeCall(ctx context.Context, kind krama.CircleKind, keys *seal.IntakeKeys, path string, k int64, sums ...[32]byte) ([]byte, error) {
 	r.mu.Lock()
 	c, ok := r.circle(kind)
@@ -100,12 +124,18 @@ func (r *Replica) intakeCall(ctx context.Context, kind krama.CircleKind, keys *s
 	for _, s := range sums {
 		named = append(named, s[:]...)
 	}
-	return r.call(ctx, access, path, keys.Stream, seal.Frame(sig, binary.BigEndian.AppendUint64(nil, uint64(k)<<1), named))
+	payload := [][]byte{sig, u64(uint64(k)), named}
+	if keys.Bound {
+		h := keys.KemHash()
+		payload = append(payload, h[:])
+	}
+	return r.call(ctx, access, path, keys.Stream, seal.Frame(payload...))
 }
 
 // Reply puts a sealed answer into a reporter's mailbox.
 func (r *Replica) Reply(ctx context.Context, mailbox [16]byte, item []byte) error {
-	return krama.Wrap("replica.Reply", r.putBoxes(ctx, [][]byte{mailbox[:], item}))
+	_, err := r.streamCall(ctx, krama.OrgCircle, seal.PathAnswerPut, seal.Frame(mailbox[:], item))
+	return krama.Wrap("replica.Reply", err)
 }
 
 // SlipAnswer is what a service said of a slip.
@@ -140,7 +170,7 @@ func (r *Replica) SlipAnswers(ctx context.Context, codes []krama.SlipCode) (out 
 			var list []SlipAnswer
 			for _, a := range answers {
 				if len(a) == 5 && krama.Known(krama.Outcomes, a[0]) {
-					list = append(list, SlipAnswer{a[0], krama.Day(binary.BigEndian.Uint32(a[1:]))})
+					list = append(list, SlipAnswer{a[0], krama.Day(be32(a[1:]))})
 				}
 			}
 			out = append(out, list)

@@ -6,7 +6,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"io"
-	"strings"
+	"time"
 
 	"krama"
 	"krama/seal"
@@ -28,19 +28,36 @@ func (r *Replica) dropKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(r
 // address only from QR-2, or from the origin it was installed from; either way nothing depends on it being true.
 func (r *Replica) Introduce(ctx context.Context, relay string) error {
 	r.mu.Lock()
-	r.remote = r.Dial(relay)
+	r.dial(relay)
 	b := r.dev.Request().Marshal()
-	r.mu.Unlock()
-	return r.dropPut(ctx, b)
-}
-
-func (r *Replica) dropPut(ctx context.Context, item []byte) error {
-	r.mu.Lock()
+	err := r.showCode()
 	key := r.dropKey()
 	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return r.dropPut(ctx, key, b)
+}
+
+// dropPut lays something for the office into a drop. Anybody may make drops, so each costs a proof of work, which is of a day by the
+// relay's clock.
+func (r *Replica) dropPut(ctx context.Context, key ed25519.PrivateKey, item []byte) error {
+	r.mu.Lock()
+	line := r.line
+	r.mu.Unlock()
 	pub := key.Public().(ed25519.PublicKey)
-	_, err := r.call(ctx, key, seal.PathDropPut, seal.DropID(pub), seal.Frame(pub, item))
-	return err
+	id := seal.DropID(pub)
+	for try := 0; ; try++ {
+		day := krama.DayOf(line.wall(r.Now()))
+		proof, err := seal.CallWork(r.Rand, id, day)
+		if err != nil {
+			return err
+		}
+		_, err = r.call(ctx, key, seal.PathDropPut, id, seal.Frame(pub, u32(uint32(day)), proof[:], item))
+		if krama.KindOf(err) != krama.NotAllowed || err == nil || try > 0 || krama.DayOf(line.wall(r.Now())) == day {
+			return err
+		}
+	}
 }
 
 // Accept takes QR-2: the organisation and its head, now known for certain. It posts the proof that this device holds its
@@ -58,11 +75,17 @@ func (r *Replica) Accept(ctx context.Context, text string) error {
 	}
 	r.mu.Unlock()
 	r.mu.Lock()
-	r.remote = r.Dial(s.Relay)
-	pop := r.dev.Proof(s.Org, s.Secret)
+	r.dial(s.Relay)
+	proof := append(s.Secret[:], r.dev.Proof(s.Org, s.Secret)...)
+	key, before := r.dropKey(), r.dropBefore
 	r.mu.Unlock()
-	if err := r.dropPut(ctx, append(s.Secret[:], pop...)); err != nil {
+	if err := r.dropPut(ctx, key, proof); err != nil {
 		return err
+	}
+	if before != nil { // the office may have scanned the code before this one
+		if err := r.dropPut(ctx, ed25519.NewKeyFromSeed(before), proof); err != nil {
+			return err
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -73,209 +96,15 @@ func (r *Replica) Accept(ctx context.Context, text string) error {
 	return nil
 }
 
-// Safety returns this device's digits, to be read aloud when two screens cannot be scanned. They name the organisation
-// too, so there are none before its code is known.
-func (r *Replica) Safety() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.dev == nil {
-		return ""
-	}
-	org := krama.OrgID{}
-	switch {
-	case r.roster != nil:
-		org = r.roster.Org
-	case r.scan != nil:
-		org = r.scan.Org
-	default:
-		return ""
-	}
-	return seal.SafetyDigits(org, r.dev.SigPub(), seal.KemHash(r.kems()[0].PublicKey().Bytes()))
-}
-
-// Expect tells a new device the last groups of the office's digits, as a voice read them. Join then refuses an office with
-// others.
-func (r *Replica) Expect(groups string) error { return r.SetValue(expectKey, digitsOf(groups)) }
-
-const expectKey = ".expect"
-
-// digitsOf keeps the digits of what was typed.
-func digitsOf(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c >= '0' && c <= '9' {
-			return c
-		}
-		return -1
-	}, s)
-}
-
-// spoken is how many digits the other side must type: the last two groups of five.
-const spoken = 10
-
-// Spoken checks the last groups of a new device's digits, as a voice read them, and makes the invitation one by voice.
-// Other digits are Tampered: the code was changed on the way.
-func (inv *Invitation) Spoken(groups string) error {
-	all := digitsOf(seal.SafetyDigits(inv.Code.Org, inv.Request.SigPub, seal.KemHash(inv.Request.KemPub)))
-	if got := digitsOf(groups); len(got) != spoken || got != all[len(all)-spoken:] {
-		return krama.E("replica.Spoken", krama.Tampered, "the digits are not those of the device whose code was given")
-	}
-	inv.ByVoice = true
-	return nil
-}
-
-// Join looks whether the office has enrolled this device, and if so reads the roster from genesis, checks it against what
-// was scanned, and opens the keys. It returns false while there is nothing yet. A roster that does not lead to the scanned
-// head, or does not list this device, is Tampered: nothing of it is kept.
-func (r *Replica) Join(ctx context.Context, progress func(Progress)) (bool, error) {
-	const op = "replica.Join"
-	if progress == nil {
-		progress = func(Progress) {}
-	}
-	r.mu.Lock()
-	if r.scan == nil {
-		r.mu.Unlock()
-		return false, krama.E(op, krama.NotAllowed, "scan the office's code first")
-	}
-	if r.state() == Enrolled {
-		r.mu.Unlock()
-		return true, nil
-	}
-	s, dev := *r.scan, r.dev
-	r.remote = r.Dial(s.Relay)
-	r.mu.Unlock()
-	items, err := r.mailbox(ctx)
-	if err != nil {
-		return false, err
-	}
-	var epochs []*seal.Epoch
-	var roster *seal.Roster
-	for _, it := range items {
-		boot, e := seal.OpenBootstrap(s.Org, dev, it)
-		if e != nil {
-			continue
-		}
-		for _, wrap := range seal.FindWraps(items, dev.ID(), boot.EC) {
-			ep, e := seal.OpenWrap(seal.Context{Org: s.Org, Epoch: boot.Epoch}, dev.ID(), dev.KEM, wrap, boot.EC, boot.GC)
-			if e != nil {
-				err = e
-				continue
-			}
-			list := orgEpochs(boot, ep)
-			if ro, e := r.tryRoster(ctx, s.Org, list); e != nil {
-				err = e
-			} else {
-				epochs, roster = list, ro
-			}
-		}
-	}
-	if roster == nil {
-		return false, err
-	}
-	if s.Roster.N >= uint64(len(roster.Chain)) || roster.Chain[s.Roster.N] != s.Roster.H {
-		return false, krama.E(op, krama.Tampered, "the relay shows another programme than the one scanned")
-	}
-	admin := false
-	expect := r.Value(expectKey)
-	for _, d := range roster.Devices {
-		if seal.SHA256(d.Request.SigPub) != s.AdminKey || roster.Members[d.Member].Roles&krama.RoleAdmin == 0 {
-			continue
-		}
-		admin = true
-		if all := digitsOf(seal.SafetyDigits(s.Org, d.Request.SigPub, seal.KemHash(d.KemPub))); expect != "" && expect != all[len(all)-spoken:] {
-			return false, krama.E(op, krama.Tampered, "the office's digits are not those that were read aloud")
-		}
-	}
-	if !admin || !roster.Latest(krama.OrgCircle).Keyed[dev.ID()] {
-		return false, krama.E(op, krama.Tampered, "the programme does not list this device")
-	}
-	if err := r.takeOrg(s.Org, s.Relay, epochs); err != nil {
-		return false, err
-	}
-	return true, r.Sync(ctx, progress)
-}
-
-// orgEpochs lists circle 0's secrets, oldest first.
-func orgEpochs(b seal.Bootstrap, newest *seal.Epoch) (out []*seal.Epoch) {
-	for i, es := range b.History {
-		at := newest.Context
-		at.Epoch = uint32(i)
-		out = append(out, &seal.Epoch{Context: at, ES: es})
-	}
-	return append(out, newest)
-}
-
-// takeOrg makes the organisation this device's own.
-func (r *Replica) takeOrg(org krama.OrgID, relay string, epochs []*seal.Epoch) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.setOrg(org, relay)
-	entries := [][]byte{tagged(tagOrg, org[:], []byte(relay))}
-	for _, e := range epochs {
-		entries = append(entries, epochEntry(e))
-	}
-	if err := r.commit(entries...); err != nil {
-		return err
-	}
-	for _, e := range epochs {
-		if err := r.addEpoch(e); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// tryRoster reads the whole roster into a scratch one and checks it before anything of it is believed or kept.
-func (r *Replica) tryRoster(ctx context.Context, org krama.OrgID, epochs []*seal.Epoch) (*seal.Roster, error) {
-	const op = "replica.Join"
-	roster := seal.NewRoster(org)
-	for i, ep := range epochs {
-		for after := uint64(0); ; {
-			answer, err := r.call(ctx, ep.StreamKey(), seal.PathList, ep.StreamID(), seal.ListCall{After: after, Max: pageBytes}.Marshal())
-			if err != nil {
-				return nil, err
-			}
-			l, err := seal.ParseListing(answer)
-			if err != nil {
-				return nil, krama.E(op, krama.Tampered, "the relay's answer is cut or garbled")
-			}
-			for _, wire := range l.Entries {
-				after++
-				if turned(roster, i) {
-					continue // past the statement that opened the next epoch
-				}
-				env, v := ep.Open(wire)
-				if v != seal.Fine || env.Kind != seal.EnvRoster {
-					roster.Advance(seal.EnvelopeID(wire))
-				} else if err := roster.Apply(env); krama.KindOf(err) == krama.NotYet || (err != nil && roster.At().N == 1) {
-					return nil, err
-				}
-			}
-			if len(l.Entries) == 0 || after >= l.Head.N {
-				break
-			}
-		}
-		ring := roster.Circles[krama.OrgCircle]
-		last := i == len(epochs)-1
-		if ring == nil || len(ring.Epochs) <= i || turned(roster, i) == last || ring.Epochs[i].EC != ep.EC() || (last && ep.KG != [32]byte{} && ring.Epochs[i].GC != ep.GC()) {
-			return nil, krama.E(op, krama.Tampered, "the roster does not lead to these keys")
-		}
-	}
-	return roster, nil
-}
-
-// turned reports whether the roster has gone past an epoch of circle 0.
-func turned(roster *seal.Roster, epoch int) bool {
-	ring := roster.Circles[krama.OrgCircle]
-	return ring != nil && len(ring.Epochs) > epoch+1
-}
-
 // Invitation is the office's half of an enrolment in progress. It lives in memory only.
 type Invitation struct {
 	Request *seal.Request
 	Drop    [16]byte
 	Code    seal.Scan2
-	drafted bool // a second admin has been asked to sign
-	ByVoice bool // digits were compared by voice: weaker than two scans, and written so in the roster
+	made    time.Time
+	proof   []byte // the new device's, seen in time; nil until then
+	drafted bool   // a second admin has been asked to sign
+	ByVoice bool   // digits were compared by voice: weaker than two scans, and written so in the roster
 }
 
 // Invite reads a new device's QR-1 and fetches its request. A relay that swapped the request is Tampered.
@@ -306,7 +135,7 @@ func (r *Replica) Invite(ctx context.Context, text string) (*Invitation, error) 
 		if err != nil {
 			return nil, err
 		}
-		inv := &Invitation{Request: req, Drop: s.Drop}
+		inv := &Invitation{Request: req, Drop: s.Drop, made: r.Now()}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		inv.Code = seal.Scan2{Org: r.roster.Org, Roster: r.roster.At(), AdminKey: seal.SHA256(r.dev.SigPub()), Relay: r.relay}
@@ -318,14 +147,17 @@ func (r *Replica) Invite(ctx context.Context, text string) (*Invitation, error) 
 	return nil, krama.E(op, krama.Tampered, "what lies at the relay is not what was scanned")
 }
 
-func (r *Replica) dropGet(ctx context.Context, drop [16]byte) ([][]byte, error) {
-	answer, err := r.streamCall(ctx, krama.OrgCircle, seal.PathDropGet, seal.Frame(drop[:]))
+func (r *Replica) dropGet(ctx context.Context, drop [16]byte) (items [][]byte, err error) {
+	answer, err := r.controlAsk(ctx, seal.PathDropGet, seal.Frame(drop[:]))
 	if err != nil {
 		return nil, err
 	}
-	items, err := seal.ParseFrame(answer, 1024)
+	list, _, err := seal.ParseHeld(answer)
 	if err != nil {
 		return nil, krama.E("replica.dropGet", krama.Tampered, "the relay's answer is cut or garbled")
+	}
+	for _, h := range list {
+		items = append(items, h.Body)
 	}
 	return items, nil
 }
@@ -341,22 +173,19 @@ var ErrDay = krama.E("replica.Enrol", krama.NotAllowed, "announced: it goes on a
 // false while the proof is not there. Repeating after a failure goes on where it stopped.
 func (r *Replica) Enrol(ctx context.Context, inv *Invitation, member krama.MemberID, roles krama.Role) (bool, error) {
 	const op = "replica.Enrol"
-	items, err := r.dropGet(ctx, inv.Drop)
-	if err != nil {
-		return false, err
-	}
-	var pop []byte
-	for _, it := range items {
-		if len(it) == 32+ed25519.SignatureSize && [32]byte(it[:32]) == inv.Code.Secret &&
-			seal.CheckProof(inv.Code.Org, inv.Request, inv.Code.Secret, it[32:]) {
-			pop = it[32:]
+	var items [][]byte
+	if inv.proof == nil { // the drop may be gone while a second admin thinks about it
+		var err error
+		if items, err = r.dropGet(ctx, inv.Drop); err != nil {
+			return false, err
 		}
 	}
-	if pop == nil {
-		return false, nil
+	if ok, err := inv.answered(items, r.Now()); !ok || err != nil {
+		return false, err
 	}
-	id := inv.Request.ID()
-	if err := r.readRoster(ctx, nothing); err != nil {
+	pop, id := inv.proof, inv.Request.ID()
+	err := r.readRoster(ctx, nothing)
+	if err != nil {
 		return false, err
 	}
 	for range 8 { // another admin may be first at any of these: read again, do what is still missing
@@ -383,7 +212,7 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 	r.mu.Unlock()
 	ahead := false // the member waits for her day, and the device with her
 	if newMember {
-		way, err := r.bring(ctx, func(s *seal.Statement) { s.MemberAdd = &seal.MemberAdd{Member: member, Roles: roles} }, r.statement)
+		way, err := r.bring(ctx, func(s *seal.Statement) { s.MemberAdd = &seal.MemberAdd{Member: member, Roles: roles} }, r.decide)
 		if err != nil {
 			return err
 		}
@@ -407,7 +236,7 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 		if ahead {
 			err = r.announce(ctx, add)
 		} else {
-			way, err = r.bring(ctx, add, r.statement)
+			way, err = r.bring(ctx, add, r.decide)
 		}
 		switch {
 		case err != nil:
@@ -432,6 +261,9 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 	}
 	r.mu.Unlock()
 	if err := r.grant(ctx, id); err != nil {
+		return err
+	}
+	if err := r.tendControl(ctx); err != nil { // an admin's desk has nothing to do without it
 		return err
 	}
 	return r.putBootstrap(ctx, id) // last: the new device begins when it finds this
@@ -464,7 +296,7 @@ func (r *Replica) grant(ctx context.Context, id krama.DeviceID) error {
 		if refused != nil {
 			continue
 		}
-		if _, err := r.bring(ctx, func(s *seal.Statement) { s.EpochGrant = g }, r.statement); err != nil {
+		if _, err := r.bring(ctx, func(s *seal.Statement) { s.EpochGrant = g }, r.decide); err != nil {
 			return err
 		}
 	}

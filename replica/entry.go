@@ -31,7 +31,7 @@ const (
 	tagLetter   = 'L' // sealed letter's id, kind, from, day, body
 	tagLetterDo = 'Y' // letter's id: dealt with
 	tagOrphan   = 'W' // circle, author, subject, kind, body: lost by the relay, not yet sent again by its author
-	tagClear    = 'Z' // circle, epoch: its rollback is mended
+	tagClear    = 'Z' // circle, epoch: its alarms that stop are answered; with name, n and author, that one alarm
 	tagControl  = 'U' // seed of a control key
 	tagAbandon  = 'B' // circle, epoch: what was read of it is not the history that was signed; it is read again
 	tagTidy     = 'M' // everything before was rewritten and holds nothing that had to go
@@ -40,7 +40,11 @@ const (
 func tagged(tag byte, items ...[]byte) []byte { return append([]byte{tag}, seal.Frame(items...)...) }
 
 func alarmEntry(a Alarm) []byte {
-	return tagged(tagAlarm, []byte(a.What), a.Circle[:], u64(a.N), a.Author[:], u64(uint64(a.Day)), u32(a.Epoch))
+	f := [][]byte{[]byte(a.What), a.Circle[:], u64(a.N), a.Author[:], u64(uint64(a.Day)), u32(a.Epoch)}
+	if a.Claim > 0 {
+		f = append(f, u64(a.Claim))
+	}
+	return tagged(tagAlarm, f...)
 }
 
 func u32(v uint32) []byte { return binary.BigEndian.AppendUint32(nil, v) }
@@ -62,6 +66,7 @@ type entry struct {
 	items   []entryItem
 	wire    []byte // kept while an item's key is missing; on disk always at an office, which can give it back to a relay
 	applied bool   // its statement is in the roster already
+	claim   uint64 // the roster's place that its author claims, when a look at the roster has not found it; not on disk
 }
 
 type entryItem struct {
@@ -219,15 +224,20 @@ func (r *Replica) restore(tag byte, b []byte) error {
 		return r.queue(krama.CircleID(it[0]), seal.Item{Subject: krama.SubjectID(it[1]), Kind: seal.ItemKind(it[2][0]), Body: own(it[3])})
 	case tag == tagSealed && sized(16, 8, -1):
 		r.addSealed(krama.CircleID(it[0]), binary.BigEndian.Uint64(it[1]), own(it[2]))
-	case tag == tagAlarm && (sized(-1, 16, 8, 16, 8) || sized(-1, 16, 8, 16, 8, 4)):
+	case tag == tagAlarm && (sized(-1, 16, 8, 16, 8) || sized(-1, 16, 8, 16, 8, 4) || sized(-1, 16, 8, 16, 8, 4, 8)):
 		a := Alarm{What: AlarmKind(it[0]), Circle: krama.CircleID(it[1]), N: binary.BigEndian.Uint64(it[2]),
 			Author: krama.DeviceID(it[3]), Day: krama.Day(binary.BigEndian.Uint64(it[4]))}
-		if len(it) == 6 {
+		if len(it) > 5 {
 			a.Epoch = binary.BigEndian.Uint32(it[5])
+		}
+		if len(it) > 6 {
+			a.Claim = binary.BigEndian.Uint64(it[6])
 		}
 		r.alarms = append(r.alarms, a)
 	case tag == tagValue && sized(-1, -1):
-		r.values[string(it[0])] = string(it[1])
+		if r.values[string(it[0])] = string(it[1]); len(it[1]) == 0 {
+			delete(r.values, string(it[0]))
+		}
 	case tag == tagAgain && sized(16):
 		r.again(krama.CircleID(it[0]))
 	case tag == tagSynced && sized(8):
@@ -262,6 +272,8 @@ func (r *Replica) restore(tag byte, b []byte) error {
 			item: seal.Item{Subject: krama.SubjectID(it[2]), Kind: seal.ItemKind(it[3][0]), Body: own(it[4])}})
 	case tag == tagClear && sized(16, 4):
 		r.mended(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
+	case tag == tagClear && sized(16, 4, -1, 8, 16):
+		r.mendedOne(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])}, AlarmKind(it[2]), binary.BigEndian.Uint64(it[3]), krama.DeviceID(it[4]))
 	case tag == tagControl && sized(32):
 		r.addControl([32]byte(it[0]))
 	case tag == tagAbandon && sized(16, 4):
@@ -278,7 +290,7 @@ func epochEntry(e *seal.Epoch) []byte {
 
 func (r *Replica) setOrg(org krama.OrgID, relay string) {
 	r.relay = relay
-	r.remote = r.Dial(relay)
+	r.dial(relay)
 	if r.roster == nil || r.roster.Org != org { // a try that was cut goes on with what it had
 		r.roster = seal.NewRoster(org)
 	}

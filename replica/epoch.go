@@ -11,12 +11,14 @@ import (
 
 func newStream(e *seal.Epoch, start seal.Head) *stream {
 	return &stream{epoch: e, known: map[uint32]*seal.Epoch{e.Epoch: e}, rings: map[uint32]keyring{}, head: start, chain: [][32]byte{start.H},
-		authors: map[krama.DeviceID]*author{}, strangers: map[krama.DeviceID]bool{}}
+		authors: map[krama.DeviceID]*author{}, strangers: map[krama.DeviceID]bool{}, ledger: newLedger(), begun: newLedger(),
+		touched: map[krama.SubjectID]uint64{}, proofs: map[krama.DeviceID][]proof{}, kept: map[krama.DeviceID][]*entry{}}
 }
 
 // restart puts the stream at the beginning of an epoch.
 func (st *stream) restart(e *seal.Epoch, start seal.Head) {
-	st.epoch, st.head, st.chain, st.closed, st.reread = e, start, [][32]byte{start.H}, false, false
+	st.epoch, st.head, st.chain, st.closed, st.looked = e, start, [][32]byte{start.H}, false, 0
+	st.cut, st.cutSize = nil, 0
 	st.strangers, st.pending = map[krama.DeviceID]bool{}, nil
 	for _, a := range st.authors {
 		a.held = nil
@@ -39,6 +41,8 @@ func (r *Replica) again(c krama.CircleID) {
 		for _, a := range st.authors {
 			a.ids = a.ids[:a.base]
 		}
+		st.ledger = st.begun.clone()
+		st.unread(st.epoch.Epoch)
 		st.restart(st.epoch, start)
 	}
 }
@@ -144,6 +148,7 @@ func (r *Replica) advance(st *stream, c krama.CircleID) {
 	for _, a := range st.authors {
 		a.base = len(a.ids)
 	}
+	st.begun = st.ledger.clone()
 	r.outbox = slices.DeleteFunc(r.outbox, func(p *pending) bool { return p.circle == c && r.said(p) })
 	old := *st.epoch
 	old.KG = [32]byte{}
@@ -153,6 +158,10 @@ func (r *Replica) advance(st *stream, c krama.CircleID) {
 		for s := range r.keys[c] {
 			if _, in := ring[s]; !in && !r.unsent(c, s) {
 				delete(r.keys[c], s)
+				if w := r.await[subject{c, s}]; w != nil { // an office has waited long enough
+					w.Epoch = old.Epoch
+					r.carryOut(w.Shred)
+				}
 			}
 		}
 		delete(st.rings, next.Epoch)
@@ -419,8 +428,11 @@ func (r *Replica) takeEpoch(ep *seal.Epoch) error {
 			break // history was cut on purpose
 		}
 		prev, err := e.OpenBack(ring.Epochs[e.Epoch].Back, ring.Epochs[e.Epoch-1].EC)
-		if err != nil {
-			return r.raise(Alarm{What: AlarmTampered, Circle: ep.Circle, Epoch: e.Epoch})
+		if err != nil { // the open epoch's secrets are right all the same: without its history, work goes on
+			if err := r.raise(Alarm{What: AlarmTampered, Circle: ep.Circle, Epoch: e.Epoch}); err != nil || ep.Circle == krama.OrgCircle {
+				return err
+			}
+			break
 		}
 		list = append(list, prev)
 		e = prev
@@ -439,85 +451,4 @@ func (r *Replica) takeEpoch(ep *seal.Epoch) error {
 		}
 	}
 	return nil
-}
-
-// fetchRing reads the keyring that came with the newest epoch of a circle, once.
-func (r *Replica) fetchRing(ctx context.Context, c krama.CircleID) error {
-	r.mu.Lock()
-	st := r.streams[c]
-	if st == nil {
-		r.mu.Unlock()
-		return errLocked
-	}
-	ep := st.newest()
-	open := r.roster.Circles[c].Epochs[ep.Epoch]
-	key := string(ringKey(c))
-	done := r.values[key] == open.Mark() || len(open.Pages) == 0 || ep.KG == [32]byte{}
-	r.mu.Unlock()
-	if done {
-		return nil
-	}
-	pages, err := r.readRing(ctx, ep, open)
-	if krama.KindOf(err) == krama.NotFound && err != nil && r.superseded(c, ep.Epoch) {
-		return nil // forgotten, because a newer one is there whose keys have not come yet
-	}
-	if err != nil {
-		return err
-	}
-	ring := keyring{}
-	for _, p := range pages {
-		maps.Copy(ring, p.Keys)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil {
-		return errLocked
-	}
-	if err := r.commit(keyringEntry(c, ep.Epoch, ring), tagged(tagValue, []byte(key), []byte(open.Mark()))); err != nil {
-		return err
-	}
-	r.values[key] = open.Mark()
-	r.takeRing(place{c, ep.Epoch}, ring)
-	return nil
-}
-
-// readRing reads and opens an epoch's keyring from the relay.
-func (r *Replica) readRing(ctx context.Context, ep *seal.Epoch, open *seal.RosterEpoch) ([]seal.Page, error) {
-	var parts [][]byte
-	var hashes [][32]byte
-	for _, id := range open.Pages {
-		wire, err := r.streamCall(ctx, ep.Circle, seal.PathBlobGet, seal.Frame(id[:]))
-		if err != nil {
-			return nil, err
-		}
-		if seal.Hash("blob", wire) != id {
-			return nil, krama.E("replica.readRing", krama.Tampered, "a page is not what was signed")
-		}
-		parts, hashes = append(parts, wire), append(hashes, seal.PageHash(wire))
-	}
-	if ep.KeyringRoot(hashes) != open.KeyringRoot {
-		return nil, krama.E("replica.readRing", krama.Tampered, "the pages are not those that were signed")
-	}
-	pages, err := ep.OpenKeyring(parts)
-	if err != nil {
-		return nil, krama.E("replica.readRing", krama.Tampered, "a page is not what was signed")
-	}
-	return pages, nil
-}
-
-// ringKey names the value that says which keyring of a circle is here.
-func ringKey(c krama.CircleID) []byte { return []byte(".ring." + c.String()) }
-
-func (r *Replica) superseded(c krama.CircleID, epoch uint32) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return int(epoch)+1 < len(r.roster.Circles[c].Epochs)
-}
-
-func keyringEntry(c krama.CircleID, epoch uint32, ring keyring) []byte {
-	b := make([]byte, 0, 48*len(ring))
-	for s, k := range ring {
-		b = append(append(b, s[:]...), k[:]...)
-	}
-	return tagged(tagKeyring, c[:], u32(epoch), b)
 }

@@ -48,6 +48,9 @@ func (r *Replica) Shred(k krama.CircleKind, s krama.SubjectID, why ShredReason) 
 	if _, known := r.keys[c][s]; !known || r.shredded[subject{c, s}] {
 		return krama.E(op, krama.NotFound, "")
 	}
+	if w := r.await[subject{c, s}]; w != nil && r.roster.Devices[w.Author].Member == r.roster.Devices[r.dev.ID()].Member {
+		return krama.E(op, krama.NotAllowed, "this erasure waits for somebody else's word")
+	}
 	it := seal.Item{Subject: s, Kind: seal.KindShred, Body: []byte{byte(why)}}
 	if err := r.commit(pendingEntry(c, it)); err != nil {
 		return err
@@ -57,31 +60,16 @@ func (r *Replica) Shred(k krama.CircleKind, s krama.SubjectID, why ShredReason) 
 
 // hide takes a subject off the screen and out of what waits to be sent, but for the erasure itself.
 func (r *Replica) hide(c krama.CircleID, s krama.SubjectID) {
+	r.unqueue(c, s)
+	r.offScreen(subject{c, s})
+}
+
+// unqueue takes a subject out of what waits to be sent, but for the erasure itself.
+func (r *Replica) unqueue(c krama.CircleID, s krama.SubjectID) {
 	r.outbox = slices.DeleteFunc(r.outbox, func(p *pending) bool {
 		return p.circle == c && p.item.Subject == s && p.item.Kind != seal.KindShred && p.item.Kind != seal.KindSubjectKey
 	})
-	if r.Feed != nil {
-		r.Feed(Event{Circle: r.kinds[c], Subject: s})
-	}
 	r.untidy = true
-}
-
-// shred carries out an erasure that is in the stream.
-func (r *Replica) shred(e *entry, it *entryItem) {
-	why := ShredAsked
-	if len(it.Body) == 1 {
-		why = ShredReason(it.Body[0])
-	}
-	if !slices.ContainsFunc(r.shreds, func(s Shred) bool { return s.Subject == it.Subject && s.Circle == e.circle }) {
-		r.shreds = append(r.shreds, Shred{e.circle, it.Subject, e.epoch, e.author, e.timeMS, why})
-	}
-	r.shredded[subject{e.circle, it.Subject}] = true
-	delete(r.keys[e.circle], it.Subject)
-	r.hide(e.circle, it.Subject)
-	r.forget(e.circle, it.Subject)
-	r.outbox = slices.DeleteFunc(r.outbox, func(p *pending) bool {
-		return p.circle == e.circle && p.item.Subject == it.Subject && p.item.Kind == seal.KindSubjectKey
-	})
 }
 
 // said reports whether a pending erasure was carried out already, because a colleague was first. It cannot be sealed any more, and
@@ -113,10 +101,6 @@ func (r *Replica) forget(c krama.CircleID, s krama.SubjectID) {
 			m.body = seal.Frame(left...)
 		}
 	}
-}
-
-func (r *Replica) shredSince(c krama.CircleID, epoch uint32) bool {
-	return slices.ContainsFunc(r.shreds, func(s Shred) bool { return s.Circle == c && s.Epoch == epoch })
 }
 
 // Erasure is how far an erasure has come: it is complete when every device that could open an old backup has destroyed

@@ -79,8 +79,7 @@ func (r *Replica) Relock(ctx context.Context, words string, want Locks) error {
 			return err
 		}
 		me, _ := r.Device()
-		box := seal.PepperBox(me)
-		if err := writeFile(r.Dir, fieldFile, append([]byte{1}, box[:]...)); err != nil {
+		if err := writeField(r.Dir, r.Site(), me); err != nil {
 			return err
 		}
 	}
@@ -119,7 +118,7 @@ func (r *Replica) tendField(ctx context.Context) error {
 		return nil
 	}
 	if !d.Field {
-		if b, err := readFile(r.Dir, fieldFile, 17); b == nil || err != nil {
+		if b, err := readFile(r.Dir, fieldFile, fieldSize); b == nil || err != nil {
 			return err
 		}
 		if err := r.putPeppers(ctx); err != nil {
@@ -130,6 +129,10 @@ func (r *Replica) tendField(ctx context.Context) error {
 	now := r.Now()
 	b, from, _, err := leaseTimes(r.Dir)
 	if err != nil || b != nil && !now.Before(from) && now.Before(from.Add(renewLease)) {
+		return err
+	}
+	me, _ := r.Device()
+	if err := writeField(r.Dir, r.Site(), me); err != nil { // an earlier version's lacks the programme's name
 		return err
 	}
 	err = r.putPeppers(ctx, d.pepper())
@@ -156,15 +159,11 @@ func notOurs(err error) error {
 }
 
 func (r *Replica) putPeppers(ctx context.Context, p ...seal.Pepper) error {
-	r.mu.Lock()
-	st := r.streams[krama.OrgCircle]
-	if r.dev == nil || st == nil {
-		r.mu.Unlock()
-		return errLocked
+	var items [][]byte
+	for _, one := range p {
+		items = append(items, one.Marshal())
 	}
-	payload := r.dev.PutPeppers(st.epoch.StreamID(), p...)
-	r.mu.Unlock()
-	_, err := r.streamCall(ctx, krama.OrgCircle, seal.PathPepperPut, payload)
+	_, err := r.deviceCall(ctx, seal.PathPepperPut, seal.Frame(items...))
 	return err
 }
 

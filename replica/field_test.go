@@ -10,6 +10,7 @@ import (
 
 	"krama"
 	"krama/journal"
+	"krama/relay"
 	"krama/seal"
 )
 
@@ -266,10 +267,10 @@ func TestFieldRemoved(t *testing.T) {
 
 	// A relay that comes back from a backup has the peppers again until it is repaired.
 	box := seal.PepperBox(aID)
-	w.must(w.store.SetBox(t.Context(), box, nil, w.now))
+	w.setBox(relay.Peppers, box)
 	w.must(w.desk.Repair(t.Context(), nil))
 	w.must(w.desk.Maintain(t.Context()))
-	if items, _ := w.store.Box(t.Context(), box, w.now); len(items) != 1 || len(items[0]) != 1 {
+	if items := w.box(relay.Peppers, box); len(items) != 1 || len(items[0]) != 1 {
 		t.Errorf("after the repair: %q", items)
 	}
 
@@ -294,11 +295,11 @@ func TestFieldHeals(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.field(w.phone())
 	id, _ := a.Device()
-	for _, lies := range [][][]byte{nil, {seal.Pepper{Access: make([]byte, 32)}.Marshal(), a.door.pepper().Marshal()}} {
-		w.must(w.store.SetBox(t.Context(), seal.PepperBox(id), lies, w.now.Add(1000*time.Hour)))
+	for _, lies := range [][][]byte{nil, {seal.Pepper{Access: a.dev.SigPub()}.Marshal(), a.door.pepper().Marshal()}} {
+		w.setBox(relay.Peppers, seal.PepperBox(id), lies...)
 		w.now = w.now.Add(renewLease)
 		w.sync(a)
-		items, _ := w.store.Box(t.Context(), seal.PepperBox(id), w.now)
+		items := w.box(relay.Peppers, seal.PepperBox(id))
 		if len(items) != 1 || !bytes.Equal(items[0], a.door.pepper().Marshal()) {
 			t.Fatalf("the relay keeps %x", items)
 		}
@@ -309,7 +310,7 @@ func TestFieldHeals(t *testing.T) {
 	w.opens("turned off", a, nil)
 	a.offline(false)
 	w.sync(a)
-	if items, _ := w.store.Box(t.Context(), seal.PepperBox(id), w.now); len(items) != 0 || a.dir.File(fieldFile) != nil {
+	if items := w.box(relay.Peppers, seal.PepperBox(id)); len(items) != 0 || a.dir.File(fieldFile) != nil {
 		t.Errorf("turned off, and the relay keeps %x", items)
 	}
 	// A relay of an earlier version stops nobody.
@@ -466,6 +467,8 @@ func TestTornVault(t *testing.T) {
 	}
 	w.must(writeFile(a.dir, nextFile, make([]byte, seal.VaultSize+31))) // half written itself
 	w.opens("the vault of before", a, nil)
+	w.must(writeFile(a.dir, nextFile, append(bytes.Clone(next[:seal.VaultSize/2]), make([]byte, seal.VaultSize/2+32)...))) // of its whole length
+	w.opens("the vault of before, beside one that is half zeros", a, nil)
 	w.must(writeFile(a.dir, nextFile, append(bytes.Clone(next), h[:]...)))
 	w.must(a.dir.Remove(vaultFile)) // destroyed, and cut
 	w.shut("destroyed", a, words, nil, krama.NotFound)

@@ -44,8 +44,8 @@ func (r *Replica) Found(ctx context.Context, relay, token string) error {
 		return err
 	}
 	control := ep.ControlKey()
-	pub := control.Public().(ed25519.PublicKey)
-	if _, err := r.call(ctx, control, seal.PathFound, seal.ProgrammeID(pub), seal.Frame([]byte(token), pub)); err != nil {
+	pub, site := control.Public().(ed25519.PublicKey), seal.SiteOf(org)
+	if _, err := r.call(ctx, control, seal.PathFound, seal.ProgrammeID(pub), seal.Frame([]byte(token), pub, site[:])); err != nil {
 		return err
 	}
 	if err := r.createStream(ctx, ep); err != nil {
@@ -71,6 +71,12 @@ func (r *Replica) Found(ctx context.Context, relay, token string) error {
 	if err := r.tendControl(ctx); err != nil {
 		return err
 	}
+	if err := r.nameMembers(ctx); err != nil {
+		return err
+	}
+	if err := r.SetValue(lineNamed, "1"); err != nil { // its streams were made as what they are
+		return err
+	}
 	return r.Sync(ctx, nil)
 }
 
@@ -94,6 +100,19 @@ func (r *Replica) statement(ctx context.Context, fill func(*seal.Statement)) err
 	return r.say(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
 }
 
+// decide is statement, unless the roster would refuse it by now.
+func (r *Replica) decide(ctx context.Context, fill func(*seal.Statement)) error {
+	r.mu.Lock()
+	st, err := seal.NewStatement(r.Rand, r.roster.At().N+1)
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	fill(st)
+	it := seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())}
+	return r.sayUnless(ctx, seal.EnvRoster, it, func() bool { return r.roster.Late(st) || r.roster.Refuses(st, r.dev.ID()) != nil })
+}
+
 func (r *Replica) openEpoch(ctx context.Context, ep *seal.Epoch) error {
 	me, _ := r.Device()
 	return r.statement(ctx, func(s *seal.Statement) {
@@ -106,7 +125,7 @@ func (r *Replica) createStream(ctx context.Context, ep *seal.Epoch) error {
 	h := r.streams[ep.Circle].head
 	r.mu.Unlock()
 	id := ep.StreamID()
-	return r.controlCall(ctx, seal.PathCreate, seal.Frame(id[:], ep.StreamKey().Public().(ed25519.PublicKey), h.H[:], nil))
+	return r.controlCall(ctx, seal.PathCreate, seal.Frame(id[:], ep.StreamKey().Public().(ed25519.PublicKey), h.H[:], nil, streamKind(ep.Circle)))
 }
 
 // retentionDays is how long a circle's records are kept, from the threat model's defaults; issue of dates is the office's.

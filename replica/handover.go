@@ -25,21 +25,27 @@ func (r *Replica) handOver(ctx context.Context, letters [][]byte) error {
 	}
 	box := st.epoch.HandoverBox()
 	r.mu.Unlock()
-	var pairs [][]byte
-	for _, l := range letters {
-		pairs = append(pairs, box[:], l)
+	for rest := letters; len(rest) > 0; {
+		n, size := 0, 0
+		for n < len(rest) && n < boxBatch && (n == 0 || size+len(rest[n]) <= boxBytes) {
+			size += len(rest[n])
+			n++
+		}
+		if _, err := r.deviceCall(ctx, seal.PathLeavePut, seal.Frame(append([][]byte{box[:]}, rest[:n]...)...)); err != nil {
+			return err
+		}
+		rest = rest[n:]
 	}
-	if err := r.putBoxes(ctx, pairs); err != nil {
-		return err
-	}
-	items, err := r.dropGet(ctx, box)
+	items, err := held(func(after uint64, skip int) ([]byte, error) {
+		return r.deviceCall(ctx, seal.PathLeaveMine, seal.Frame(box[:], u64(after), u32(uint32(skip))))
+	})
 	if err != nil {
 		return err
 	}
 	for _, l := range letters {
 		there := false
 		for _, it := range items {
-			there = there || bytes.Equal(it, l)
+			there = there || bytes.Equal(it.Body, l)
 		}
 		if !there {
 			return krama.E("replica.handOver", krama.Tampered, "the relay does not show what it took")
@@ -118,7 +124,10 @@ func (r *Replica) fetchHandovers(ctx context.Context) error {
 	}
 	r.mu.Unlock()
 	for _, ep := range epochs {
-		items, err := r.dropGet(ctx, ep.HandoverBox())
+		box := ep.HandoverBox()
+		items, err := held(func(after uint64, skip int) ([]byte, error) {
+			return r.controlAsk(ctx, seal.PathLeaveGet, seal.Frame(box[:], u64(after), u32(uint32(skip))))
+		})
 		if err != nil {
 			return err
 		}
@@ -132,7 +141,7 @@ func (r *Replica) fetchHandovers(ctx context.Context) error {
 	return nil
 }
 
-func (r *Replica) takeHandovers(org *seal.Epoch, items [][]byte) error {
+func (r *Replica) takeHandovers(org *seal.Epoch, items []seal.Held) error {
 	if r.j == nil {
 		return errLocked
 	}
@@ -148,7 +157,8 @@ func (r *Replica) takeHandovers(org *seal.Epoch, items [][]byte) error {
 		}
 		return nil
 	}
-	for _, it := range items {
+	for _, h := range items {
+		it := h.Body
 		id := seal.SHA256(it)
 		if r.done[id] || r.letter(id) != nil {
 			continue

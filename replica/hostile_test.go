@@ -167,18 +167,16 @@ func TestHostileRecoverRetry(t *testing.T) {
 	ctx := context.Background()
 	cards := w.trustees(2, 3)
 	d := w.device("desk")
-	n := 0
 	d.wire.gate = func(path string) error {
-		if path == seal.PathAppend {
-			if n++; n == 1 {
-				return krama.E("t", krama.Offline, "")
-			}
+		if path == seal.PathAppend || path == seal.PathPart {
+			return krama.E("t", krama.Offline, "")
 		}
 		return nil
 	}
 	if err := d.Recover(ctx, cards[:2], "relay", true, nil); krama.KindOf(err) != krama.Offline {
 		t.Errorf("the first try was not cut: %v", err)
 	}
+	d.wire.gate = nil
 	if err := d.Recover(ctx, cards[:2], "relay", true, nil); err != nil {
 		t.Error("a second try:", err, d.State())
 	}
@@ -343,6 +341,7 @@ func TestHostileGarbageWrap(t *testing.T) {
 	w.sync(a, n, w.desk)
 	c := w.outreach(a)
 	box := n.dev.Mailbox()
+	w.steals(a) // without it the relay takes nothing from her
 	w.must(a.putBoxes(ctx, [][]byte{box[:], seal.BoxItem(n.dev.ID(), a.roster.Latest(c).EC, make([]byte, seal.WrapSize))}))
 	w.must(w.desk.SetRoles(ctx, krama.MemberID{w.n}, krama.RoleOutreach, nil))
 	for range 3 {
@@ -395,6 +394,7 @@ func TestHostileRecoveryBlocked(t *testing.T) {
 	box := seal.Mailbox(ts.ID(), seal.KemHash(ts.KemPub))
 	boot, err := seal.SealBootstrap(a.roster.Org, ts.ID(), ts.KemPub, seal.Bootstrap{})
 	w.must(err)
+	w.steals(a)
 	w.must(a.putBoxes(ctx, [][]byte{box[:], boot}))
 	d := w.device("desk")
 	if err := d.Recover(ctx, cards[:2], "relay", true, nil); err != nil {
@@ -408,6 +408,7 @@ func TestHostileDraftFromAnybody(t *testing.T) {
 	a := w.phone()
 	w.sync(a, w.desk)
 	m := a.roster.Devices[a.dev.ID()].Member
+	w.steals(a)
 	w.must(a.Draft(ctx, func(s *seal.Statement) { s.MemberRole = &seal.MemberRole{Member: m, Roles: krama.RoleAdmin} }))
 	w.sync(w.desk)
 	if len(w.desk.Mail()) == 0 {

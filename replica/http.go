@@ -30,12 +30,16 @@ func (h HTTP) Call(ctx context.Context, path string, body []byte) ([]byte, time.
 		return nil, time.Time{}, krama.E(op, krama.Invalid, "the relay's address")
 	}
 	req.Header.Set("Content-Type", "text/plain")
-	res, err := h.Client.Do(req)
+	req.Header.Set("User-Agent", "") // the relay has no use for it
+	res, err := Direct(h.Client).Do(req)
 	if err != nil {
 		return nil, time.Time{}, krama.E(op, krama.Offline, "") // the cause names addresses: it stays here
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil && res.StatusCode == http.StatusOK {
+		return answer, time.Time{}, krama.E(op, krama.Offline, "")
+	}
 	if err != nil {
 		return nil, time.Time{}, krama.E(op, krama.Offline, "")
 	}

@@ -20,6 +20,7 @@ func TestHostileBigMailbox(t *testing.T) {
 	defer srv.Close()
 	a := w.phone()
 	w.sync(a, w.desk)
+	w.steals(a)
 	box := w.desk.dev.Mailbox()
 	for i := range 3 {
 		var pairs [][]byte

@@ -66,6 +66,7 @@ func (r *Replica) SetRoles(ctx context.Context, m krama.MemberID, roles krama.Ro
 
 // act says a statement unless the roster shows already what it would do.
 func (r *Replica) act(ctx context.Context, what func() (needed bool, fill func(*seal.Statement))) error {
+	moot := 0
 	for range 16 {
 		if err := r.readRoster(ctx, nothing); err != nil {
 			return err
@@ -85,13 +86,17 @@ func (r *Replica) act(ctx context.Context, what func() (needed bool, fill func(*
 		if !needed {
 			return nil
 		}
-		if err := r.statement(ctx, fill); err != nil && krama.KindOf(err) != krama.Conflict {
+		err := r.decide(ctx, fill)
+		if errors.Is(err, errMoot) {
+			moot++
+		}
+		if err != nil && krama.KindOf(err) != krama.Conflict {
 			return err
 		}
 		r.mu.Lock()
 		refused := len(r.roster.Log) > 0 && r.roster.Log[len(r.roster.Log)-1].Refused && r.roster.Log[len(r.roster.Log)-1].Author == r.dev.ID()
 		r.mu.Unlock()
-		if refused {
+		if refused || moot > 1 { // the first may have been overtaken
 			return krama.E("replica.act", krama.NotAllowed, "the roster refused it: a second admin must sign, or it would leave nobody")
 		}
 	}
@@ -260,7 +265,7 @@ func (r *Replica) rekey(ctx context.Context) error {
 	if err != nil {
 		return krama.Wrap("replica.rekey", err)
 	}
-	if err := r.statement(ctx, func(s *seal.Statement) {
+	if err := r.decide(ctx, func(s *seal.Statement) {
 		s.DeviceRekey = &seal.DeviceRekey{Device: r.dev.ID(), KemPub: k.PublicKey().Bytes()}
 	}); err != nil {
 		return err
@@ -287,6 +292,8 @@ func (r *Replica) askRewrap(c krama.CircleID, epoch uint32) error {
 
 // sendRewraps asks the colleagues for wraps that did not come, once for each epoch.
 func (r *Replica) sendRewraps(ctx context.Context) error {
+	r.speaking.Lock()
+	defer r.speaking.Unlock()
 	r.mu.Lock()
 	var items []seal.Item
 	for w := range r.rewraps {

@@ -16,7 +16,7 @@ import (
 // Files of a vault that needs more than the words. They name what is needed and hold none of it readable.
 const (
 	passkeyFile = "passkey" // 01 ‖ question(32) ‖ the passkey's id
-	fieldFile   = "field"   // 01 ‖ the name of the box at the relay(16)
+	fieldFile   = "field"   // 02 ‖ the name of the box at the relay(16) ‖ the programme's short name(16); 01 without that
 	leaseFile   = "lease"   // 01 ‖ u64 from ms ‖ u64 until ms ‖ salt(32) ‖ the pepper, sealed(48)
 )
 
@@ -99,14 +99,19 @@ func (d *Door) Open(now time.Time, prf []byte) (vk [32]byte, err error) {
 // given to it is Tampered.
 func (d *Door) Ask(ctx context.Context, c Config, relay string, prf []byte) (vk [32]byte, err error) {
 	const op = "replica.Ask"
-	b, err := readFile(d.dir, fieldFile, 17)
+	b, err := readFile(d.dir, fieldFile, fieldSize)
 	if err != nil {
 		return vk, err
 	}
-	if len(b) != 17 || b[0] != 1 {
+	phone := &caller{link: &link{}, remote: c.Dial(relay), rand: c.Rand, now: c.Now}
+	switch {
+	case len(b) == 17 && b[0] == 1: // the programme is the one that has no name yet
+	case len(b) == fieldSize && b[0] == 2:
+		phone.programme = [16]byte(b[17:])
+	default:
 		return vk, krama.E(op, krama.Tampered, "the box's name is gone")
 	}
-	pepper, _, err := call(ctx, c.Dial(relay), c.Rand, c.Now(), d.vault.PepperKey(prf), seal.PathPepperGet, [16]byte(b[1:]), nil)
+	pepper, err := phone.call(ctx, d.vault.PepperKey(prf), seal.PathPepperGet, [16]byte(b[1:]), nil)
 	switch {
 	case err == nil:
 	case krama.KindOf(err) == krama.NotAllowed:
@@ -126,6 +131,13 @@ func (d *Door) Ask(ctx context.Context, c Config, relay string, prf []byte) (vk 
 		err = d.lease(c.Rand, c.Now())
 	}
 	return vk, err
+}
+
+const fieldSize = 1 + 16 + 16
+
+func writeField(dir journal.Dir, site [16]byte, me krama.DeviceID) error {
+	box := seal.PepperBox(me)
+	return writeFile(dir, fieldFile, slices.Concat([]byte{2}, box[:], site[:]))
 }
 
 func (d *Door) open(f seal.Factors) (vk [32]byte, err error) {

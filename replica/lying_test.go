@@ -269,7 +269,7 @@ func TestClonedDevice(t *testing.T) {
 	w.contact(clone, s)
 	w.must(clone.Sync(context.Background(), nil))
 	key := a.streams[mustCircle(a)].epoch.StreamKey()
-	body, _ := seal.NewCall(a.Rand, key, seal.PathAppend, a.streams[mustCircle(a)].epoch.StreamID(), uint64(w.now.UnixMilli()),
+	body, _ := seal.NewCall(a.Rand, key, seal.PathAppend, w.relay.Session(), a.Site(), a.streams[mustCircle(a)].epoch.StreamID(),
 		seal.AppendCall{Envelopes: [][]byte{mine}}.Marshal())
 	if _, _, err := (&wire{h: w.relay}).Call(context.Background(), seal.PathAppend, body); err != nil {
 		t.Fatal(err)
@@ -352,7 +352,7 @@ func TestEnrolmentAgainstALiar(t *testing.T) {
 		w.must(phone.Introduce(ctx, "relay"))
 		w.desk.wire.twist = func(path string, _, answer []byte, err error) ([]byte, error) {
 			if path == seal.PathDropGet {
-				return seal.Frame(thief.dev.Request().Marshal()), nil
+				return heldOf(thief.dev.Request().Marshal()), nil
 			}
 			return answer, err
 		}

@@ -24,7 +24,8 @@ import (
 // meet the relay, lose the connection at any call, end at any write to their disk, are rotated and removed, in any order.
 // In the end everybody shows the same records in the same order, each once, with nothing missing that an honest device
 // typed, nothing injected, and no false alarm. The hostile relay also loses what it took, keeps it back, hides what is
-// new, takes envelopes into closed streams and lets a removed device write on.
+// new, takes envelopes into closed streams and lets a removed device write on. With either relay one member's device may lie
+// in her own name: claim a roster or a history that is not, or write with an old key. It must stop nobody.
 
 // evil is a relay without rules. All devices share its streams; it shows each what it wants.
 type evil struct {
@@ -100,6 +101,9 @@ func (l *evilLine) Call(_ context.Context, path string, body []byte) ([]byte, ti
 }
 
 func (l *evilLine) serve(path string, body []byte) ([]byte, error) {
+	if path == seal.PathHello {
+		return seal.Session{MS: uint64(l.now().UnixMilli())}.Marshal(), nil
+	}
 	c, err := seal.ParseCall(body)
 	if err != nil {
 		return nil, err
@@ -108,10 +112,10 @@ func (l *evilLine) serve(path string, body []byte) ([]byte, error) {
 	s := l.streams[id]
 	refused := krama.E("model", krama.NotAllowed, "")
 	switch path {
-	case seal.PathFound, seal.PathControl, seal.PathClose, seal.PathBlobDrop, seal.PathRewind:
+	case seal.PathFound, seal.PathMembers, seal.PathControl, seal.PathLine, seal.PathClose, seal.PathBlobDrop, seal.PathRewind:
 		return nil, nil
 	case seal.PathCreate:
-		it, _ := seal.ParseItems(c.Payload, 16, 32, 32, -1)
+		it, _ := seal.ParseItems(c.Payload, 16, 32, 32, -1, 1)
 		if l.streams[seal.StreamID(it[0])] == nil {
 			l.streams[seal.StreamID(it[0])] = &evilStream{start: seal.Head{H: [32]byte(it[2])}}
 		}
@@ -159,24 +163,39 @@ func (l *evilLine) serve(path string, body []byte) ([]byte, error) {
 		l.boxes[[16]byte(it[0])] = it[1:]
 		return nil, nil
 	case seal.PathBoxGet:
-		it, _ := seal.ParseItems(c.Payload, 32, 16, 32)
-		return seal.Frame(l.boxes[seal.Mailbox(krama.DeviceID(c.Principal), [32]byte(it[2]))]...), nil
+		it, _ := seal.ParseItems(c.Payload, 32, 16, 32, 8, 4)
+		return l.held(seal.Mailbox(krama.DeviceID(c.Principal), [32]byte(it[2]))), nil
 	case seal.PathDropPut:
-		it, _ := seal.ParseItems(c.Payload, 32, -1)
-		l.boxes[c.Principal] = append(l.boxes[c.Principal], it[1])
+		it, _ := seal.ParseItems(c.Payload, 32, 4, seal.WorkSize, -1)
+		l.boxes[c.Principal] = append(l.boxes[c.Principal], it[3])
 		return nil, nil
-	case seal.PathDropGet:
-		it, _ := seal.ParseItems(c.Payload, 16)
-		return seal.Frame(l.boxes[[16]byte(it[0])]...), nil
+	case seal.PathLeavePut:
+		it, _ := seal.ParseFrame(c.Payload, 1024)
+		l.boxes[[16]byte(it[0])] = append(l.boxes[[16]byte(it[0])], it[1:]...)
+		return nil, nil
+	case seal.PathDropGet, seal.PathLeaveMine, seal.PathLeaveGet:
+		it, _ := seal.ParseFrame(c.Payload, 3)
+		return l.held([16]byte(it[0])), nil
+	case seal.PathPart: // the line is down for it too
+		return nil, krama.E("model", krama.Offline, "")
 	case seal.PathBlobPut:
 		it, _ := seal.ParseItems(c.Payload, -1)
 		l.blobs[seal.Hash("blob", it[0])] = it[0]
 		return nil, nil
 	case seal.PathBlobGet:
-		it, _ := seal.ParseItems(c.Payload, 32)
+		it, _ := seal.ParseItems(c.Payload, 32, 4)
 		return l.blobs[[32]byte(it[0])], nil
 	}
 	return nil, krama.E("model", krama.NotFound, "")
+}
+
+// held is everything in a box, in one answer.
+func (l *evilLine) held(box [16]byte) []byte {
+	var list []seal.Held
+	for i, b := range l.boxes[box] {
+		list = append(list, seal.Held{K: uint64(i) + 1, Body: b})
+	}
+	return seal.MarshalHeld(list, 0, true)
 }
 
 // honestLine is a connection to the real relay that can be cut.
@@ -273,6 +292,7 @@ type player struct {
 	evil   *evilLine
 	honest *honestLine
 	gone   bool // removed by the office
+	rogue  bool // lies in its own name
 	typed  []krama.RecordID
 	dead   bool // emptied itself
 }
@@ -318,6 +338,36 @@ func (p *player) order(but map[krama.RecordID]bool) (out []krama.RecordID) {
 	return out
 }
 
+// lie writes one envelope that is truly signed and not true.
+func (p *player) lie(t *rapid.T, c krama.CircleID) {
+	how := rapid.IntRange(0, 4).Draw(t, "lie")
+	if how == 4 {
+		c = krama.OrgCircle
+	}
+	st := p.streams[c]
+	if st == nil || p.state() != Enrolled {
+		return
+	}
+	h, ep, it := p.header(c, seal.EnvContent), st.epoch, seal.Item{Kind: seal.KindHeartbeat}
+	switch how {
+	case 0:
+		h.Roster.N += uint64(rapid.SampledFrom([]int{1, 2, 1000}).Draw(t, "ahead"))
+	case 1, 4:
+		h.Roster.H[0] ^= 1
+	case 2:
+		h.Head.H[0] ^= 1
+	case 3:
+		if ep = st.known[st.epoch.Epoch-1]; ep == nil {
+			return
+		}
+	}
+	wire, err := ep.Seal(rand.Reader, p.dev, h, []seal.Item{it}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.streamCall(context.Background(), c, seal.PathAppend, seal.AppendCall{Envelopes: [][]byte{wire}}.Marshal())
+}
+
 func model(t *testing.T, hostile bool) {
 	tp := modelTemplate(t, hostile)
 	rapid.Check(t, func(t *rapid.T) {
@@ -347,13 +397,14 @@ func model(t *testing.T, hostile bool) {
 		must := map[krama.RecordID]bool{}   // typed by a device that was never removed
 		mustnt := map[krama.RecordID]bool{} // typed by a removed device after the removal was done
 		removed, done := 0, map[int]bool{}
+		rogue := 0 // whose device lies; the office's does not
 		var passing []krama.SubjectID
 		erased := map[krama.RecordID]bool{} // of people who were or will be erased: who shows them depends on when each device met the relay
 		steps := rapid.IntRange(4, 28).Draw(t, "steps")
 		for range steps {
 			i := rapid.IntRange(0, modelPhones).Draw(t, "who")
 			p := ps[i]
-			act := rapid.IntRange(0, 15).Draw(t, "act")
+			act := rapid.IntRange(0, 16).Draw(t, "act")
 			if p.dead {
 				continue
 			}
@@ -407,6 +458,9 @@ func model(t *testing.T, hostile bool) {
 				if desk.RemoveDevice(context.Background(), tp.ids[i], seal.ReasonTaken, nil) == nil {
 					done[i] = true
 				}
+			case act == 16 && i > 0 && !p.gone && (rogue == 0 || rogue == i):
+				rogue, p.rogue = i, true
+				p.lie(t, c)
 			case !hostile && act == 14: // somebody who will be erased
 				s, _ := p.NewSubject()
 				id, _ := p.NewRecord()
@@ -470,7 +524,7 @@ func model(t *testing.T, hostile bool) {
 		}
 		for range 4 {
 			for _, p := range ps {
-				if !p.gone {
+				if !p.gone && !p.rogue {
 					if err := p.Replica.Sync(context.Background(), nil); err != nil {
 						t.Fatalf("a last sync: %v", err)
 					}
@@ -478,7 +532,7 @@ func model(t *testing.T, hostile bool) {
 			}
 		}
 		for i, p := range ps {
-			if !p.gone {
+			if !p.gone && !p.rogue {
 				for _, id := range p.typed {
 					must[id] = true
 				}
@@ -487,7 +541,7 @@ func model(t *testing.T, hostile bool) {
 		}
 		want := desk.order(erased)
 		for i, p := range ps {
-			if p.gone {
+			if p.gone || p.rogue {
 				continue
 			}
 			got := p.order(erased)
@@ -498,7 +552,7 @@ func model(t *testing.T, hostile bool) {
 				t.Fatalf("device %d has %d unsent", i, n)
 			}
 			for _, a := range p.Status().Alarms {
-				if !a.Mended {
+				if hers := rogue > 0 && (a.Author == tp.ids[rogue] || a.What == AlarmTampered); !a.Mended && !hers {
 					t.Fatalf("device %d raises a false alarm: %s", i, a.What)
 				}
 			}
@@ -518,7 +572,7 @@ func model(t *testing.T, hostile bool) {
 			}
 		}
 		for i, p := range ps { // and a restart shows the same
-			if p.gone {
+			if p.gone || p.rogue {
 				continue
 			}
 			p.restart(t)

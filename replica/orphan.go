@@ -30,6 +30,9 @@ func (r *Replica) addOrphan(o orphan) {
 // lost it: otherwise nothing tells it from an injected one.
 func (r *Replica) lost(e *entry, c cut) {
 	own := r.dev != nil && e.author == r.dev.ID()
+	if own {
+		r.own(e.circle, e.seq)
+	}
 	for i := range e.items {
 		it := &e.items[i]
 		switch {

@@ -64,6 +64,9 @@ func (r *Replica) openKeyrings(ctx context.Context) error {
 	return nil
 }
 
+// ErrForgedCard is a card of the present set by its face that is not the one that was made.
+var ErrForgedCard = krama.E("replica.CheckCard", krama.Tampered, "not the card that was made")
+
 // CheckCard reports whether a card is one of the present trustees', and which. One of trustees who are announced is NotYet.
 func (r *Replica) CheckCard(text string) (x int, err error) {
 	const op = "replica.CheckCard"
@@ -83,8 +86,10 @@ func (r *Replica) CheckCard(text string) (x int, err error) {
 	switch {
 	case r.roster == nil || r.roster.Trustees == nil || c.Org != r.roster.Org:
 		return 0, krama.E(op, krama.NotFound, "a card of another programme")
-	case !r.roster.Trustees.Holds(c.Share):
+	case r.roster.Trustees.Set != c.Share.Set:
 		return 0, krama.E(op, krama.Tampered, "not a share of the present trustees")
+	case !r.roster.Trustees.Holds(c.Share):
+		return 0, ErrForgedCard
 	}
 	return int(c.Share.X), nil
 }
@@ -144,6 +149,9 @@ func (r *Replica) keepRecovery(ctx context.Context) error {
 	if err != nil || done {
 		return err
 	}
+	if err := r.nameMembers(ctx); err != nil { // the trustees' key among them
+		return err
+	}
 	if err := r.controlCall(ctx, seal.PathBoxKeep, seal.Frame(items...)); err != nil {
 		return err
 	}
@@ -161,66 +169,21 @@ func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, 
 	if progress == nil {
 		progress = nothing
 	}
-	var shares []seal.Share
-	for _, c := range cards {
-		if c.Org != cards[0].Org {
-			return krama.E(op, krama.Invalid, "cards of different programmes")
-		}
-		shares = append(shares, c.Share)
-	}
-	seed, err := seal.Combine(shares)
-	if err != nil {
-		return err
-	}
-	key, err := seal.RecoveryKey(seed)
-	if err != nil {
-		return err
+	if len(cards) == 0 {
+		return krama.E(op, krama.Invalid, "too few cards")
 	}
 	if relay == "" {
 		relay = cards[0].Relay
 	}
-	r.mu.Lock()
-	r.remote = r.Dial(relay)
-	r.mu.Unlock()
-	kem := seal.KemHash(key.KEM.PublicKey().Bytes())
-	answer, err := r.call(ctx, key.Sig, seal.PathBoxGet, [16]byte(key.ID()), seal.Frame(key.SigPub(), key.Nonce[:], kem[:]))
-	if err != nil {
-		return err
-	}
-	items, err := seal.ParseFrame(answer, 1024)
-	if err != nil {
-		return krama.E(op, krama.Tampered, "the relay's answer is cut or garbled")
-	}
 	org := cards[0].Org
-	var epochs []*seal.Epoch
-	var roster *seal.Roster
-	err = krama.E(op, krama.NotFound, "these cards open nothing at this relay: a wrong card, or too old a backup")
-	for _, it := range items { // anybody can seal one to the trustees' key: the one that leads to a roster is it
-		boot, e := seal.OpenBootstrap(org, key, it)
-		if e != nil {
-			continue
-		}
-		for _, wrap := range seal.FindWraps(items, key.ID(), boot.EC) {
-			ep, e := seal.OpenWrapRecovery(seal.Context{Org: org, Epoch: boot.Epoch}, key, wrap, boot.EC, boot.GC)
-			if e != nil {
-				continue
-			}
-			list := orgEpochs(boot, ep)
-			if ro, e := r.tryRoster(ctx, org, list); e == nil {
-				epochs, roster, err = list, ro, nil
-			} else if roster == nil {
-				err = e
-			}
-		}
-	}
+	r.mu.Lock()
+	r.dial(relay)
+	r.mu.Unlock()
+	got, err := r.openCards(ctx, cards)
 	if err != nil {
 		return err
 	}
-	for _, s := range shares {
-		if roster.Trustees == nil || !roster.Trustees.Holds(s) {
-			return krama.E(op, krama.Tampered, "a card is not of the programme's present trustees")
-		}
-	}
+	key, items, epochs, roster := got.key, got.items, got.epochs, got.roster
 	if err := r.takeOrg(org, relay, epochs); err != nil {
 		return err
 	}
@@ -271,6 +234,9 @@ func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, 
 	}
 	if r.State() != Enrolled {
 		return krama.E(op, krama.NotAllowed, "the roster refused the trustees' signature")
+	}
+	if err := r.nameMembers(ctx); err != nil { // itself: it reads its mailbox next
+		return err
 	}
 	r.mu.Lock()
 	for c, ring := range r.roster.Circles {

@@ -41,7 +41,7 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 		}
 		parted[c] = at
 	}
-	for _, done := range []string{".trust", droppedPeppers} { // done at the relay, and undone by the backup
+	for _, done := range []string{".trust", droppedPeppers, membersNamed, lineNamed} { // done at the relay, and undone by the backup
 		if err := r.SetValue(done, ""); err != nil {
 			return err
 		}
@@ -118,7 +118,7 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID) (*agreed, erro
 			}
 			theirs = common
 		}
-		if err := r.sendKept(ctx, place{c, ep.Epoch}, ep, key, theirs.N); err != nil {
+		if err := r.sendKept(ctx, place{c, ep.Epoch}, ep, theirs.N); err != nil {
 			return nil, err
 		}
 		if end, closed := r.closedAt(c, ep.Epoch); closed && c != krama.OrgCircle {
@@ -165,7 +165,7 @@ func (r *Replica) compare(ctx context.Context, key ed25519.PrivateKey, id seal.S
 const keptBytes = 32 << 20
 
 // sendKept appends what comes after a place of an epoch's stream, as this device has it.
-func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, key ed25519.PrivateKey, after uint64) error {
+func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, after uint64) error {
 	id := ep.StreamID()
 	var batch [][]byte
 	size := 0
@@ -173,7 +173,7 @@ func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, key ed2
 		if len(batch) == 0 {
 			return nil
 		}
-		_, err := r.call(ctx, key, seal.PathAppend, id, seal.AppendCall{Envelopes: batch}.Marshal())
+		err := r.controlCall(ctx, seal.PathRestore, seal.Frame(id[:], seal.AppendCall{Envelopes: batch}.Marshal()))
 		batch, size = nil, 0
 		return err
 	}

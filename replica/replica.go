@@ -54,6 +54,9 @@ type Replica struct {
 	Config
 	mu      sync.Mutex // everything below
 	syncing sync.Mutex // one sync at a time
+	// speaking is held while this device writes into circle 0, from the choice of a place to the reading back: a sync and what a person
+	// does meanwhile would take the same place, and each be a copy's work to the other. Taken after syncing and before mu.
+	speaking sync.Mutex
 
 	j      *journal.Journal
 	file   journal.File
@@ -65,10 +68,13 @@ type Replica struct {
 	dev    *seal.Device
 	rekeys []hpke.PrivateKey // KEM keys made since; the roster says which holds
 	drop   []byte            // seed of the enrolment drop's key
-	scan   *seal.Scan2
-	relay  string
-	remote Remote
-	offset time.Duration // relay's clock minus ours
+	// A new device's code: when it was shown, and the drop of the code before it. Guarded by mu.
+	shown      time.Time
+	dropBefore []byte
+	scan       *seal.Scan2
+	relay      string
+	remote     Remote
+	line       *link // what was heard of that relay
 
 	roster  *seal.Roster
 	streams map[krama.CircleID]*stream
@@ -92,12 +98,20 @@ type Replica struct {
 	orphans   map[[32]byte]orphan
 	shreds    []Shred
 	shredded  map[subject]bool
+	await     map[subject]*awaited // erasures that wait for a second word
+	notices   []notice             // words in circle 0 that somebody was erased
+	noticed   map[subject]bool     // whom they hide until their circle is read
+	told      map[subject]bool     // whose erasure this process has told in circle 0
+	also      [][]byte             // entries to commit with the page that is being taken
+	reshow    bool                 // somebody is to be on the screen again: the journal is read anew when the sync ends
 	rewraps   map[rewrap]bool
 	shut      map[krama.CircleID]uint32 // epoch whose opening is awaited, by circles that the relay has closed already
 	seen      map[krama.DeviceID]uint64 // newest time an author gave, in milliseconds
+	wrote     map[krama.CircleID]uint64 // highest sequence that this copy of the device is known to have written
 	lastSync  time.Time
 	heartbeat time.Time // newest seen
 	newer     bool      // the roster speaks a later version
+	unshown   bool      // in this sync the relay took what it does not show
 	untidy    bool      // the journal holds what must be destroyed
 	wiped     bool      // the vault is destroyed
 	door      *Door     // what the vault was opened with; nil while that is not known
@@ -131,9 +145,17 @@ type stream struct {
 	head      seal.Head
 	chain     [][32]byte // chain[n] is H_n
 	authors   map[krama.DeviceID]*author
-	reread    bool                    // the roster was read again for the envelope that is next
-	strangers map[krama.DeviceID]bool // authors of refused envelopes that the roster did not know
-	pending   []*entry                // envelopes with an item whose subject key is not here yet
+	looked    uint64                      // envelopes up to here were listed before the last look at the roster
+	cut       []byte                      // of the next envelope, as far as it came before the line broke
+	cutAt     uint64                      // the place before it
+	cutSize   int                         // how long that envelope is
+	strangers map[krama.DeviceID]bool     // authors of refused envelopes that the roster did not know
+	pending   []*entry                    // envelopes with an item whose subject key is not here yet
+	ledger    ledger                      // who erased how many
+	begun     ledger                      // as it was when the epoch began
+	proofs    map[krama.DeviceID][]proof  // of authors that were copied
+	kept      map[krama.DeviceID][]*entry // what they wrote after that, until an admin decides
+	touched   map[krama.SubjectID]uint64  // when somebody last wrote about a subject, in milliseconds
 }
 
 type keyring = map[krama.SubjectID]seal.SubjectKey
@@ -191,23 +213,25 @@ func hostError(op string, err error) error {
 }
 
 func newReplica(c Config) *Replica {
-	r := &Replica{Config: c, cuts: map[place]cut{}, left: map[place]int{}, door: &Door{dir: c.Dir}}
+	r := &Replica{Config: c, cuts: map[place]cut{}, left: map[place]int{}, door: &Door{dir: c.Dir}, line: &link{}}
 	r.clear()
 	return r
 }
 
 // clear forgets everything that the journal tells.
 func (r *Replica) clear() {
-	r.dev, r.rekeys, r.drop, r.scan, r.roster = nil, nil, nil, nil, nil
+	r.dev, r.rekeys, r.drop, r.dropBefore, r.scan, r.roster = nil, nil, nil, nil, nil, nil
 	r.streams, r.keys = map[krama.CircleID]*stream{}, map[krama.CircleID]map[krama.SubjectID]seal.SubjectKey{}
 	r.kinds = map[krama.CircleID]krama.CircleKind{krama.OrgCircle: krama.KindOrg}
 	r.waiting, r.opening, r.outbox, r.sealed, r.alarms, r.letters, r.shreds = nil, map[krama.CircleID]*seal.Epoch{}, nil, nil, nil, nil, nil
 	r.values, r.orphans, r.shredded = map[string]string{}, map[[32]byte]orphan{}, map[subject]bool{}
+	r.notices, r.noticed, r.told = nil, map[subject]bool{}, map[subject]bool{}
+	r.await, r.also, r.reshow = map[subject]*awaited{}, nil, false
 	r.controls = nil
 	r.drawnAt, r.tried = map[krama.CircleID]int{}, map[krama.CircleID][2]int{}
 	r.done, r.shut = map[[32]byte]bool{}, map[krama.CircleID]uint32{}
 	r.passed = map[place]int{}
-	r.rewraps, r.seen = map[rewrap]bool{}, map[krama.DeviceID]uint64{}
+	r.rewraps, r.seen, r.wrote = map[rewrap]bool{}, map[krama.DeviceID]uint64{}, map[krama.CircleID]uint64{}
 	r.lastSync, r.heartbeat, r.newer, r.untidy, r.loaded = time.Time{}, time.Time{}, false, false, false
 }
 
@@ -338,7 +362,9 @@ func (r *Replica) read(f journal.File, key [32]byte) error {
 		r.j, r.file, r.report = j, f, rep
 		break
 	}
+	r.settleWaiting()
 	r.loaded = true
+	r.heed()
 	if r.report.Commits > 0 && r.dev == nil {
 		r.j = nil
 		return krama.E("replica.open", krama.Tampered, "the device's keys are gone")
@@ -357,13 +383,13 @@ func (r *Replica) reload() error {
 	if err != nil {
 		return err
 	}
-	relay, remote, offset := r.relay, r.remote, r.offset
+	relay, remote, line := r.relay, r.remote, r.line
 	r.clear()
 	if r.Reset != nil {
 		r.Reset()
 	}
 	err = r.read(r.file, key)
-	r.relay, r.remote, r.offset = relay, remote, offset
+	r.relay, r.remote, r.line = relay, remote, line
 	return err
 }
 

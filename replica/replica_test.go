@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 // wire is a Remote straight into a relay's handler. twist, when set, may change what comes back: the lying relay.
 type wire struct {
 	h     http.Handler
+	clock time.Duration           // how far ahead the relay says its clock is
 	gate  func(path string) error // before the call
 	twist func(path string, call []byte, answer []byte, err error) ([]byte, error)
 }
@@ -36,6 +38,9 @@ func (w *wire) Call(_ context.Context, path string, body []byte) ([]byte, time.T
 	answer, now, err := Answer(rec.Code, rec.Header().Get(seal.TimeHeader), rec.Body.Bytes())
 	if w.twist != nil {
 		answer, err = w.twist(path, body, answer, err)
+	}
+	if w.clock != 0 && !now.IsZero() {
+		now = now.Add(w.clock)
 	}
 	return answer, now, err
 }
@@ -129,6 +134,42 @@ func (w *world) device(platform string) *device {
 	d.Replica = r
 	return d
 }
+
+// box is what the relay keeps for the desk's programme in a box of a sort.
+func (w *world) box(k relay.Keep, id [16]byte) (out [][]byte) {
+	w.t.Helper()
+	list, err := w.store.Items(w.t.Context(), w.place(k, id), [16]byte{}, w.now, 0, 1<<30)
+	w.must(err)
+	for _, h := range list {
+		out = append(out, h.Body)
+	}
+	return out
+}
+
+// setBox replaces what lies there.
+func (w *world) setBox(k relay.Keep, id [16]byte, items ...[]byte) {
+	w.t.Helper()
+	w.must(w.store.SetItems(w.t.Context(), w.place(k, id), items, w.now.Add(1000*time.Hour), 1<<30))
+}
+
+func (w *world) place(k relay.Keep, id [16]byte) relay.Box {
+	w.t.Helper()
+	p, err := w.store.Named(w.t.Context(), w.desk.Site())
+	w.must(err)
+	return relay.Box{Programme: p.ID, Keep: k, ID: id}
+}
+
+// heldOf is how a relay answers with items of a box.
+func heldOf(items ...[]byte) []byte {
+	var list []seal.Held
+	for i, b := range items {
+		list = append(list, seal.Held{K: uint64(i) + 1, Body: b})
+	}
+	return seal.MarshalHeld(list, 0, true)
+}
+
+// steals gives a device the programme's control keys: what nobody but an admin should have.
+func (w *world) steals(d *device) { d.controls = slices.Clone(w.desk.controls) }
 
 // enrol takes a new phone through both scans.
 func (w *world) enrol(d *device, roles krama.Role) *device {
@@ -388,7 +429,7 @@ func TestLostAnswers(t *testing.T) {
 			return answer, err
 		}
 		err := a.Sync(context.Background(), nil)
-		if n >= drop && err == nil {
+		if n >= drop && err == nil && a.Status().Unsent > 0 { // a large call is made once more, in pieces
 			t.Errorf("call %d unanswered, sync says all is well", drop)
 		}
 		w.reopen(a)

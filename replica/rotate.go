@@ -72,7 +72,7 @@ func (r *Replica) rotate(ctx context.Context, c krama.CircleID, at *agreed) erro
 				return krama.Wrap(op, err)
 			}
 		}
-		err = r.statement(ctx, func(s *seal.Statement) { s.EpochOpen = plan.open })
+		err = r.decide(ctx, func(s *seal.Statement) { s.EpochOpen = plan.open })
 		if err != nil && krama.KindOf(err) != krama.Conflict {
 			return krama.Wrap(op, err)
 		}
@@ -208,7 +208,7 @@ func (r *Replica) plan(c krama.CircleID, standing []seal.Page) (*plan, error) {
 // upload sends what a new epoch needs before it is announced: harmless if it never is.
 func (r *Replica) upload(ctx context.Context, p *plan) error {
 	for _, wire := range p.pages {
-		if _, err := r.streamCall(ctx, p.open.Circle, seal.PathBlobPut, seal.Frame(wire)); err != nil {
+		if _, err := r.controlAsk(ctx, seal.PathBlobPut, seal.Frame(wire)); err != nil {
 			return err
 		}
 	}
@@ -236,20 +236,33 @@ func (r *Replica) putWraps(ctx context.Context, pairs [][]byte) error {
 	return nil
 }
 
+// putBoxes puts items into devices' mailboxes. It is an admin's act.
 func (r *Replica) putBoxes(ctx context.Context, pairs [][]byte) error {
+	if len(pairs) > 0 { // the relay gives a mailbox to devices that it knows
+		if err := r.nameMembers(ctx); err != nil {
+			return err
+		}
+	}
 	for len(pairs) > 0 {
 		n, size := 0, 0
 		for n < len(pairs) && n < 2*boxBatch && (n == 0 || size+len(pairs[n+1]) <= boxBytes) {
 			size += len(pairs[n+1]) + 32
 			n += 2
 		}
-		_, err := r.streamCall(ctx, krama.OrgCircle, seal.PathBoxPut, seal.Frame(pairs[:n]...))
-		if err != nil {
+		if err := r.controlCall(ctx, seal.PathBoxPut, seal.Frame(pairs[:n]...)); err != nil {
 			return err
 		}
 		pairs = pairs[n:]
 	}
 	return nil
+}
+
+// streamKind is what the relay knows of a circle: whether it is circle 0, whose old streams keep their own keys.
+func streamKind(c krama.CircleID) []byte {
+	if c == krama.OrgCircle {
+		return []byte{1}
+	}
+	return []byte{0}
 }
 
 // remake makes the streams of a circle that the roster shows and the relay does not have: after a rotation that was cut,
@@ -266,8 +279,7 @@ func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 		r.mu.Unlock()
 		return false, refused
 	}
-	type one struct{ payload, closing []byte }
-	var list []one
+	var list [][]byte
 	var before []byte
 	for e := uint32(0); e <= st.epoch.Epoch; e++ {
 		ep := st.known[e]
@@ -277,18 +289,13 @@ func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 			continue
 		}
 		id := ep.StreamID()
-		list = append(list, one{payload: seal.Frame(id[:], ep.StreamKey().Public().(ed25519.PublicKey), start.H[:], before)})
-		if c != krama.OrgCircle {
-			before = id[:]
-		}
+		list = append(list, seal.Frame(id[:], ep.StreamKey().Public().(ed25519.PublicKey), start.H[:], before, streamKind(c)))
+		before = id[:]
 	}
 	r.mu.Unlock()
 	// From the newest back to one whose predecessor is there, then forward again.
 	for i := len(list) - 1; i >= 0; i-- {
-		if c == krama.OrgCircle {
-			i = 0 // its streams know no predecessors
-		}
-		err := r.controlCall(ctx, seal.PathCreate, list[i].payload)
+		err := r.controlCall(ctx, seal.PathCreate, list[i])
 		if krama.KindOf(err) == krama.NotFound && err != nil {
 			continue
 		}
@@ -296,7 +303,7 @@ func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 			return false, err
 		}
 		for _, o := range list[i+1:] {
-			if err := r.controlCall(ctx, seal.PathCreate, o.payload); err != nil && krama.KindOf(err) != krama.Conflict {
+			if err := r.controlCall(ctx, seal.PathCreate, o); err != nil && krama.KindOf(err) != krama.Conflict {
 				return false, err
 			}
 		}
@@ -317,12 +324,13 @@ func (r *Replica) Maintain(ctx context.Context) error {
 	if err := r.tendControl(ctx); err != nil {
 		return errors.Join(append(errs, err)...)
 	}
+	errs = append(errs, r.nameMembers(ctx), r.nameLine(ctx))
 	for _, c := range r.Due() {
 		if err := r.Rotate(ctx, c.Circle); err != nil {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(append(errs, r.dropPeppers(ctx), r.dropBodies(ctx), r.keepRecovery(ctx), r.supplyRewraps(ctx))...)
+	return errors.Join(append(errs, r.dropPeppers(ctx), r.dropBodies(ctx), r.keepRecovery(ctx), r.keepWays(ctx), r.supplyRewraps(ctx))...)
 }
 
 // DueRotation is a circle whose next epoch should be opened, and why.
@@ -330,7 +338,24 @@ type DueRotation struct {
 	Circle krama.CircleID
 	Kind   krama.CircleKind
 	Forced bool // somebody who should not can read it, or the trustees cannot
-	Shred  bool // an erasure waits for it
+	Shred  bool // an erasure does not wait for the next month's
+}
+
+// askedEvery is how often what people asked for opens a new epoch of a circle at most.
+const askedEvery = 24 * time.Hour
+
+// shredDue reports whether an erasure of a circle's open epoch forces the next one: at once where the record endangers her, once a day
+// where she asked for it. What was kept long enough goes with the next rotation in any case: one epoch a day for conversations that
+// end would be an epoch a day for ever.
+func (r *Replica) shredDue(c krama.CircleID, e *seal.RosterEpoch) bool {
+	since := r.Now().Sub(time.UnixMilli(int64(e.TimeMS)))
+	in := func(epoch uint32, why ...ShredReason) bool {
+		return slices.ContainsFunc(r.shreds, func(s Shred) bool {
+			return s.Circle == c && s.Epoch == epoch && slices.Contains(why, s.Reason)
+		})
+	}
+	lately := since >= 0 && since < askedEvery && e.Epoch > 0 && in(e.Epoch-1, ShredAsked)
+	return in(e.Epoch, ShredDanger) || !lately && in(e.Epoch, ShredAsked)
 }
 
 // Due lists the circles to rotate that this device is in.
@@ -349,7 +374,7 @@ func (r *Replica) Due() (out []DueRotation) {
 		if e == nil || r.streams[c] == nil {
 			return
 		}
-		d := DueRotation{Circle: c, Kind: r.kinds[c], Forced: forced[c], Shred: r.shredSince(c, e.Epoch)}
+		d := DueRotation{Circle: c, Kind: r.kinds[c], Forced: forced[c], Shred: r.shredDue(c, e)}
 		// A rotation that was cut leaves a stream that takes nothing, and outboxes that wait: any admin finishes it.
 		cut := r.opening[c] != nil || r.shut[c] == e.Epoch+1
 		if d.Forced || d.Shred || cut || r.Now().Sub(time.UnixMilli(int64(e.TimeMS))) >= rotateEvery {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"krama"
+	"krama/relay"
 	"krama/seal"
 )
 
@@ -311,7 +312,7 @@ func TestMissingWrap(t *testing.T) {
 	w.sync(a, w.desk)
 	w.must(w.desk.Rotate(ctx, w.outreach(w.desk)))
 	box := a.dev.Mailbox()
-	w.must(w.store.SetBox(ctx, box, nil, w.now.Add(time.Hour)))
+	w.setBox(relay.Mail, box)
 	w.contact(a, s)
 	a.Sync(ctx, nil)
 	if a.Status().Unsent != 1 || !a.Status().Waiting {

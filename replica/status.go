@@ -27,7 +27,8 @@ type Alarm struct {
 	N      uint64 // position in the stream
 	Author krama.DeviceID
 	Day    krama.Day
-	Mended bool // the relay shows again what it had hidden, or a signed close has answered it
+	Claim  uint64 // the roster's place that the author says she has read; for AlarmWithheld
+	Mended bool   // the relay shows again what it had hidden, a signed close has answered it, or its author was removed
 }
 
 // AlarmKind names an alarm; the catalogue has its sentence.
@@ -47,6 +48,8 @@ const (
 	AlarmFrozen       AlarmKind = "frozen"   // no heartbeat for 72 hours
 	AlarmDamaged      AlarmKind = "damaged"  // part of this device's file could not be read
 	AlarmRoster       AlarmKind = "roster"   // a roster statement broke a rule
+	AlarmDropped      AlarmKind = "dropped"  // for a day the relay has not shown what it says it took
+	AlarmCopied       AlarmKind = "copied"   // another copy of this device has written; this one writes nothing more
 )
 
 // stops reports whether the alarm stops uploads: what we would seal might go to a false stream.
@@ -81,6 +84,7 @@ type Status struct {
 	Unsent   int // records that are only on this device
 	LastSync time.Time
 	Alarms   []Alarm
+	Stopped  bool // alarms forbid sending
 	Newer    bool // a later version of the program is needed
 	Relay    string
 	Bytes    int64 // of the journal
@@ -108,7 +112,11 @@ func (r *Replica) Status() Status {
 			s.Unsent++
 		}
 	}
+	s.Stopped = r.halted()
 	s.Alarms = slices.Clone(r.alarms)
+	for i := range s.Alarms {
+		s.Alarms[i].Mended = r.answered(&s.Alarms[i])
+	}
 	for _, m := range r.letters {
 		if m.wanted() {
 			s.Mail++
@@ -141,18 +149,6 @@ func (r *Replica) Status() Status {
 
 // freeze is how long an online device waits for the office's heartbeat before it says so.
 const freeze = 72 * time.Hour
-
-// raise records an alarm once.
-func (r *Replica) raise(a Alarm) error {
-	for _, old := range r.alarms {
-		if old.What == a.What && old.Circle == a.Circle && old.Epoch == a.Epoch && old.N == a.N {
-			return nil
-		}
-	}
-	a.Day = krama.DayOf(r.Now())
-	r.alarms = append(r.alarms, a)
-	return r.commit(alarmEntry(a))
-}
 
 // values of a device whose name begins with a dot are the replica's own.
 

@@ -1,15 +1,8 @@
 package replica
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"crypto/ed25519"
-	"crypto/hpke"
 	"errors"
-	"io"
-	"slices"
-	"time"
 
 	"krama"
 	"krama/seal"
@@ -49,25 +42,53 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 	if !r.joined() {
 		return krama.E("replica.Sync", krama.NotAllowed, "not enrolled")
 	}
+	r.mu.Lock()
+	r.unshown = false
+	r.mu.Unlock()
 	if err := r.readRoster(ctx, progress); err != nil {
 		return err
 	}
 	if r.State() == Removed {
 		return r.leave(ctx)
 	}
+	r.mu.Lock()
+	heard := uint64(0)
+	if r.j != nil {
+		r.heed()
+		heard = r.roster.At().N
+	}
+	r.mu.Unlock()
 	if err := r.fetchKeys(ctx, progress); err != nil {
 		return err
 	}
 	if err := r.reconsider(); err != nil {
 		return err
 	}
-	for _, c := range r.circles() {
-		if err := r.follow(ctx, c, progress); err != nil {
+	if !r.stopped() && !r.Copied() {
+		if err := r.sayNotices(ctx); err != nil {
 			return err
 		}
 	}
-	if r.stopped() {
-		return r.finish(progress)
+	// A circle that cannot be read, because its admin or the relay gave what does not fit, does not stop the others.
+	var bad []error
+	whole := []krama.CircleID{krama.OrgCircle}
+	for _, c := range r.circles() {
+		err := r.follow(ctx, c, progress)
+		if err == nil {
+			r.mu.Lock()
+			err = r.settleNotices(c, heard)
+			r.mu.Unlock()
+			whole = append(whole, c)
+		}
+		if k := krama.KindOf(err); err != nil && k != krama.Tampered && k != krama.NotFound && k != krama.CannotDecrypt {
+			return err
+		}
+		if err != nil {
+			bad = append(bad, err)
+		}
+	}
+	if r.stopped() || r.Copied() {
+		return errors.Join(append(bad, r.finish(progress))...)
 	}
 	r.mu.Lock()
 	err := errLocked
@@ -78,8 +99,12 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range append([]krama.CircleID{krama.OrgCircle}, r.circles()...) {
-		if err := r.push(ctx, c, progress); err != nil {
+	for _, c := range whole {
+		push := r.push
+		if c == krama.OrgCircle {
+			push = r.pushRoster
+		}
+		if err := push(ctx, c, progress); err != nil {
 			return err
 		}
 	}
@@ -103,6 +128,9 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 	}
 	if err := r.tendField(ctx); err != nil {
 		return err
+	}
+	if len(bad) > 0 { // not a whole sync
+		return errors.Join(bad...)
 	}
 	return r.finish(progress)
 }
@@ -161,6 +189,15 @@ func (r *Replica) finish(progress func(Progress)) error {
 	r.mu.Lock()
 	r.lastSync = r.Now()
 	err := r.commit(tagged(tagSynced, u64(uint64(r.lastSync.UnixMilli()))))
+	if err == nil {
+		err = r.tendUnshown()
+	}
+	if err == nil {
+		err = r.tendWaiting()
+	}
+	if err == nil && r.reshow {
+		err = r.reload()
+	}
 	if err == nil && (r.untidy || r.rekeyed()) {
 		progress(Progress{Stage: StageTidy})
 		err = r.tidy()
@@ -169,31 +206,6 @@ func (r *Replica) finish(progress func(Progress)) error {
 	progress(Progress{Stage: StageDone}) // without the lock: whoever listens may ask us something
 	return err
 }
-
-// reconsider begins anew with streams in which an author was refused whom the roster has named since.
-func (r *Replica) reconsider() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil {
-		return errLocked
-	}
-	for c, st := range r.streams {
-		for d := range st.strangers {
-			if _, known := r.roster.Author(c, st.epoch.Epoch, d); known && c != krama.OrgCircle {
-				if err := r.commit(tagged(tagAgain, c[:])); err != nil {
-					return err
-				}
-				r.again(c)
-				break
-			}
-		}
-	}
-	return nil
-}
-
-// ClockError is how much the relay's clock was ahead of this device's at the last refused call; 0 while they agree within
-// what the relay allows.
-func (r *Replica) ClockError() time.Duration { r.mu.Lock(); defer r.mu.Unlock(); return r.offset }
 
 // joined reports whether the device holds circle 0's keys.
 func (r *Replica) joined() bool {
@@ -217,75 +229,9 @@ func (r *Replica) circles() (out []krama.CircleID) {
 	return out
 }
 
-// stopped reports whether an alarm forbids sending.
-func (r *Replica) stopped() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.ContainsFunc(r.alarms, func(a Alarm) bool { return a.What.stops() && !a.Mended })
-}
-
-// mended marks the alarms of an epoch that a later look has answered: what had been hidden is shown again, or an admin has
-// signed where the epoch ends and our history agrees with it.
-func (r *Replica) mended(p place) {
-	for i, a := range r.alarms {
-		if a.What.stops() && a.Circle == p.circle && a.Epoch == p.epoch {
-			r.alarms[i].Mended = true
-		}
-	}
-}
-
-// call signs and sends one call, by the relay's clock once it has told that ours is wrong.
-func (r *Replica) call(ctx context.Context, key ed25519.PrivateKey, path string, principal [16]byte, payload []byte) ([]byte, error) {
-	r.mu.Lock()
-	remote, at := r.remote, r.Now().Add(r.offset)
-	r.mu.Unlock()
-	answer, skew, err := call(ctx, remote, r.Rand, at, key, path, principal, payload)
-	r.mu.Lock()
-	r.offset += skew
-	r.mu.Unlock()
-	return answer, err
-}
-
-// call signs and sends one call. A refusal by a relay whose clock differs from ours is tried once more with its time; skew is
-// by how much, or 0.
-func call(ctx context.Context, remote Remote, rand io.Reader, at time.Time, key ed25519.PrivateKey, path string, principal [16]byte, payload []byte) (answer []byte, skew time.Duration, err error) {
-	for try := 0; ; try++ {
-		body, err := seal.NewCall(rand, key, path, principal, uint64(at.Add(skew).UnixMilli()), payload)
-		if err != nil {
-			return nil, skew, err
-		}
-		answer, now, err := remote.Call(ctx, path, body)
-		off := now.Sub(at)
-		if err == nil || try > 0 || krama.KindOf(err) != krama.NotAllowed || now.IsZero() || (off > -time.Second && off < time.Second) {
-			return answer, skew, err
-		}
-		skew = off + time.Millisecond
-	}
-}
-
-// streamCall makes a call on the stream that a circle is being read from. Once an epoch is closed, the relay gives its
-// stream to holders of the newest key only; circle 0's streams keep their own, so that a device that was away finds its way.
-func (r *Replica) streamCall(ctx context.Context, c krama.CircleID, path string, payload []byte) ([]byte, error) {
-	r.mu.Lock()
-	st := r.streams[c]
-	if st == nil {
-		r.mu.Unlock()
-		return nil, krama.E("replica", krama.NotAllowed, "locked")
-	}
-	own, newest, id := st.epoch, st.newest(), st.epoch.StreamID()
-	r.mu.Unlock()
-	if c != krama.OrgCircle && newest != own {
-		answer, err := r.call(ctx, newest.StreamKey(), path, id, payload)
-		if krama.KindOf(err) != krama.NotAllowed || err == nil {
-			return answer, err
-		}
-	}
-	return r.call(ctx, own.StreamKey(), path, id, payload)
-}
-
 // pull reads a circle to the relay's head.
 func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progress func(Progress)) error {
-	again, made := false, false
+	made := false
 	for {
 		r.mu.Lock()
 		st := r.streams[c]
@@ -297,39 +243,46 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 			r.mu.Unlock()
 			return nil
 		}
-		after, epoch := st.head.N, st.epoch.Epoch
+		after, epoch, skip := st.head.N, st.epoch.Epoch, len(st.beginning())
 		var have [][32]byte
 		for _, s := range r.sealed {
-			if s.circle == c && len(have) < seal.MaxBatch {
+			if s.circle == c && len(have) < seal.MaxBatch && skip == 0 { // the rest of an envelope is no id
 				have = append(have, s.id)
 			}
 		}
 		r.mu.Unlock()
-		answer, err := r.streamCall(ctx, c, seal.PathList, seal.ListCall{After: after, Max: pageBytes, Have: have}.Marshal())
+		answer, err := r.streamCall(ctx, c, seal.PathList, seal.ListCall{After: after, Skip: uint32(skip), Max: pageBytes, Have: have}.Marshal())
 		if krama.KindOf(err) == krama.NotAllowed && err != nil && !made {
 			if made, err = r.remake(ctx, c); made {
 				continue
 			}
 		}
-		if err != nil {
+		cut := krama.KindOf(err) == krama.Offline && err != nil && len(answer) > 0
+		if err != nil && !cut {
 			return err
 		}
-		l, err := seal.ParseListing(answer)
-		if err != nil {
-			return krama.E("replica.pull", krama.Tampered, "the relay's answer is cut or garbled")
+		l, more, perr := r.listing(place{c, epoch}, after, answer, cut)
+		if perr != nil {
+			return perr
+		}
+		if cut && !more {
+			return err // the line gives nothing any more
 		}
 		err = r.receive(place{c, epoch}, after, l)
 		if err == errMoved {
 			continue
 		}
-		if errors.Is(err, errAhead) && !again && c != krama.OrgCircle {
-			again = true
-			r.mu.Lock()
-			st.reread = true
-			r.mu.Unlock()
+		listed := after + uint64(len(l.Entries))
+		r.mu.Lock()
+		looked := st.looked
+		r.mu.Unlock()
+		if errors.Is(err, errAhead) && looked < listed && c != krama.OrgCircle {
 			if err := r.readRoster(ctx, progress); err != nil {
 				return err
 			}
+			r.mu.Lock()
+			st.looked = listed // nothing up to here can have seen more of the roster than we were shown just now
+			r.mu.Unlock()
 			continue
 		}
 		if errors.Is(err, errAhead) {
@@ -343,14 +296,8 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 		r.mu.Lock()
 		n := st.head.N
 		r.mu.Unlock()
-		if n > after {
-			again = false
-			r.mu.Lock()
-			st.reread = false
-			r.mu.Unlock()
-		}
 		progress(Progress{stage, n, l.Head.N})
-		if len(l.Entries) == 0 || n >= l.Head.N {
+		if !cut && (len(l.Entries) == 0 || n >= l.Head.N) {
 			return nil
 		}
 	}
@@ -401,13 +348,18 @@ func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 			}
 			e.applied = true
 		}
+		if env != nil && r.foreign(c, e) {
+			if err := r.raise(Alarm{What: AlarmCopied, Circle: c, Epoch: e.epoch, N: e.n, Author: e.author}); err != nil {
+				return err
+			}
+		}
 		if r.Office {
 			e.wire = wire
 		}
 		entries = append(entries, e.marshal())
 		for _, a := range alarmsOf(e) {
-			if dev := r.roster.Devices[a.Author]; a.What == AlarmUnauthorised && dev != nil && dev.Removed != 0 {
-				continue // she did not know yet
+			if dev := r.roster.Devices[a.Author]; dev != nil && dev.Removed != 0 && (a.What == AlarmUnauthorised || a.ByAuthor()) {
+				continue // she did not know yet, or her word counts no more
 			}
 			if err := r.raise(a); err != nil {
 				return err
@@ -417,6 +369,7 @@ func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 			return err
 		}
 	}
+	entries, r.also = append(entries, r.also...), nil
 	if len(entries) > 0 {
 		if err := r.commit(entries...); err != nil {
 			return err // what is in memory is more than on disk: asked for again after the next start
@@ -429,15 +382,7 @@ func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 	if st.head.N == l.Head.N && st.head.H != l.Head.H {
 		return r.raise(Alarm{What: AlarmFork, Circle: c, Epoch: st.epoch.Epoch, N: st.head.N})
 	}
-	if slices.ContainsFunc(r.alarms, func(a Alarm) bool {
-		return !a.Mended && a.Circle == c && a.Epoch == p.epoch && (c == krama.OrgCircle && a.What == AlarmRollback && st.head == l.Head || a.What == AlarmWithheld && st.head.N >= a.N)
-	}) {
-		if err := r.commit(tagged(tagClear, c[:], u32(p.epoch))); err != nil {
-			return err
-		}
-		r.mended(p)
-	}
-	return nil
+	return r.answeredByRelay(p, st, l.Head)
 }
 
 // complete reports whether a stream was read to its signed end.
@@ -498,102 +443,10 @@ func (r *Replica) push(ctx context.Context, c krama.CircleID, progress func(Prog
 			return err
 		}
 		r.mu.Lock()
-		still := 0
-		for _, s := range r.sealed {
-			if s.circle == c {
-				still++
-			}
-		}
+		shown := r.took(c, left)
 		r.mu.Unlock()
-		if still > left { // the relay took them and does not show them: they stay ours to send
+		if !shown { // the relay took them and does not show them: they stay ours to send
 			return nil
 		}
 	}
-}
-
-// kems returns the device's KEM keys, the one the roster shows first.
-func (r *Replica) kems() []hpke.PrivateKey {
-	out := append([]hpke.PrivateKey{r.dev.KEM}, r.rekeys...)
-	if d := r.roster; d != nil && d.Devices[r.dev.ID()] != nil {
-		pub := d.Devices[r.dev.ID()].KemPub
-		slices.SortStableFunc(out, func(a, b hpke.PrivateKey) int {
-			return cmp.Compare(bool2int(!bytes.Equal(a.PublicKey().Bytes(), pub)), bool2int(!bytes.Equal(b.PublicKey().Bytes(), pub)))
-		})
-	}
-	return out
-}
-
-func bool2int(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// mailbox reads what lies for this device at the relay.
-func (r *Replica) mailbox(ctx context.Context) (items [][]byte, err error) {
-	r.mu.Lock()
-	d := r.dev
-	if d == nil {
-		r.mu.Unlock()
-		return nil, errLocked
-	}
-	kems := r.kems()
-	r.mu.Unlock()
-	for _, k := range kems {
-		kem := seal.KemHash(k.PublicKey().Bytes())
-		answer, err := r.call(ctx, d.Sig, seal.PathBoxGet, [16]byte(d.ID()), seal.Frame(d.SigPub(), d.Nonce[:], kem[:]))
-		if err != nil {
-			return nil, err
-		}
-		some, err := seal.ParseFrame(answer, 1024)
-		if err != nil {
-			return nil, krama.E("replica.mailbox", krama.Tampered, "the relay's answer is cut or garbled")
-		}
-		items = append(items, some...)
-	}
-	return items, nil
-}
-
-// beatEvery is how often an office device shows everybody that the relay holds nothing back.
-const beatEvery = 24 * time.Hour
-
-func (r *Replica) beat(ctx context.Context) error {
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
-	}
-	var err error
-	waiting := slices.ContainsFunc(r.sealed, func(s *sealedEnvelope) bool { return s.circle == krama.OrgCircle })
-	due := r.Office && !waiting && r.Now().Sub(r.heartbeat) >= beatEvery
-	if due {
-		err = r.sealOne(krama.OrgCircle, []seal.Item{{Kind: seal.KindHeartbeat}})
-	}
-	r.mu.Unlock()
-	if err != nil || !due {
-		return err
-	}
-	return r.push(ctx, krama.OrgCircle, func(Progress) {})
-}
-
-// say appends one envelope to circle 0, only if nobody else was first, and reads it back. Conflict means: read again and
-// decide again.
-func (r *Replica) say(ctx context.Context, kind seal.EnvelopeKind, it seal.Item) error {
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
-	}
-	h := r.header(krama.OrgCircle, kind)
-	wire, err := r.streams[krama.OrgCircle].epoch.Seal(r.Rand, r.dev, h, []seal.Item{it}, nil)
-	r.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	n := h.Head.N
-	if _, err = r.streamCall(ctx, krama.OrgCircle, seal.PathAppend, seal.AppendCall{IfHead: &n, Envelopes: [][]byte{wire}}.Marshal()); err != nil {
-		return err
-	}
-	return r.pull(ctx, krama.OrgCircle, StageRoster, func(Progress) {})
 }

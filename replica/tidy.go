@@ -287,7 +287,7 @@ func (r *Replica) tidyEntry(b []byte, left map[place]int, done map[krama.CircleI
 				it.Body, it.verdict, changed = nil, seal.Shredded, true
 			}
 			// What a close may yet throw out stays ours to send.
-			if open && it.verdict == seal.Fine && (it.Kind == seal.KindRecord || it.Kind == seal.KindCircleRecord || it.Kind == seal.KindSubjectKey || it.Kind == seal.KindShred) {
+			if open && it.verdict == seal.Fine && (it.Kind == seal.KindRecord || it.Kind == seal.KindCircleRecord || it.Kind == seal.KindSubjectKey || it.Kind == seal.KindShred || it.Kind == seal.KindUnshred) {
 				if err := put(pendingEntry(e.circle, it.Item)); err != nil {
 					return err
 				}
@@ -347,14 +347,10 @@ func (r *Replica) tidyTail() (out [][]byte) {
 	for _, s := range r.sealed {
 		out = append(out, tagged(tagSealed, s.circle[:], u64(s.seq), s.wire))
 	}
-	for _, a := range r.alarms { // answered ones first: the entry that answers them is for all alarms of their epoch before it
-		if a.Mended {
-			out = append(out, alarmEntry(a), tagged(tagClear, a.Circle[:], u32(a.Epoch)))
-		}
-	}
 	for _, a := range r.alarms {
-		if !a.Mended {
-			out = append(out, alarmEntry(a))
+		out = append(out, alarmEntry(a))
+		if a.Mended {
+			out = append(out, clearEntry(a))
 		}
 	}
 	for k, v := range r.values {

@@ -23,7 +23,7 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 	if r.state() == Removed || !r.roster.MayWrite(circle, r.streams[circle].epoch.Epoch, r.dev.ID(), seal.KindRecord) {
 		return krama.E(op, krama.NotAllowed, "this member may not write here")
 	}
-	if r.shredded[subject{circle, s}] {
+	if r.shredded[subject{circle, s}] || r.hidden(circle, s) {
 		return krama.E(op, krama.NotFound, "erased")
 	}
 	var items []seal.Item
@@ -82,7 +82,10 @@ func (r *Replica) queue(c krama.CircleID, it seal.Item) error {
 	switch {
 	case it.Kind == seal.KindShred:
 		r.shredded[subject{c, it.Subject}] = true // her key stays until the erasure itself is sealed with it and read back
-		r.hide(c, it.Subject)
+		r.unqueue(c, it.Subject)
+		if r.loaded { // while loading, it may be read back and wait: then what was fed before it is still needed
+			r.offScreen(subject{c, it.Subject})
+		}
 	case it.Kind == seal.KindSubjectKey:
 		if _, ok := r.keys[c][it.Subject]; !ok && r.keys[c] != nil {
 			r.keys[c][it.Subject] = seal.SubjectKey(it.Body)
@@ -101,7 +104,7 @@ func (r *Replica) show(c krama.CircleID, it seal.Item) error {
 		if err != nil {
 			return err
 		}
-		if r.Feed != nil {
+		if r.Feed != nil && !r.hidden(c, it.Subject) {
 			r.Feed(Event{Circle: r.kinds[c], Subject: it.Subject, Record: rec, Author: r.dev.ID(), Local: true})
 		}
 	}
@@ -141,6 +144,7 @@ func (r *Replica) sealOutbox() error {
 	}
 	for _, c := range order {
 		items := byCircle[c]
+		erasuresFirst(items)
 		for len(items) > 0 {
 			n, room := 0, seal.ItemRoom
 			for n < len(items) && n < seal.MaxItems && room >= seal.ItemSize(len(items[n].Body)) {
@@ -162,7 +166,7 @@ func (r *Replica) ready(p *pending) bool {
 	if st == nil || latest == nil || st.closed || st.epoch.Epoch != latest.Epoch {
 		return false
 	}
-	if p.item.Kind == seal.KindRecord || p.item.Kind == seal.KindShred {
+	if p.item.Kind == seal.KindRecord || p.item.Kind == seal.KindShred || p.item.Kind == seal.KindUnshred {
 		_, ok := r.keys[p.circle][p.item.Subject]
 		return ok
 	}
@@ -214,6 +218,9 @@ func (r *Replica) sealOne(c krama.CircleID, items []seal.Item) error {
 	st := r.streams[c]
 	if st == nil {
 		return krama.E("replica.seal", krama.CannotDecrypt, "no keys for the circle")
+	}
+	if r.copied() {
+		return errCopied
 	}
 	h := r.header(c, seal.EnvContent)
 	keys := func(id krama.SubjectID) (seal.SubjectKey, bool) { k, ok := r.keys[c][id]; return k, ok }

@@ -72,6 +72,16 @@ type ReleasePin struct {
 	Keys     [][32]byte
 }
 
+// MaxProofs is how many proofs one statement answers.
+const MaxProofs = 1024
+
+// DeviceTrust says that envelopes which prove a device copied are no reason to doubt it: an admin has looked into it. Others like
+// them, which come later, are.
+type DeviceTrust struct {
+	Device krama.DeviceID
+	Proofs [][32]byte // ids of envelopes
+}
+
 // change returns the type and fields of the statements that change what others set up.
 func (s *Statement) change() (string, [][]byte) {
 	switch {
@@ -91,8 +101,12 @@ func (s *Statement) change() (string, [][]byte) {
 	case s.RecoveryUse != nil:
 		u := s.RecoveryUse
 		return "recovery.use", [][]byte{u.Member[:], u.Device.Marshal(), u64(u.CoolOff)}
+	case s.DeviceTrust != nil:
+		return "device.trust", [][]byte{s.DeviceTrust.Device[:], joined(s.DeviceTrust.Proofs)}
 	case s.ReleasePin != nil:
 		return "release.pin", [][]byte{s.ReleasePin.Manifest[:], s.ReleasePin.Phone[:], joined(s.ReleasePin.Keys)}
+	case s.Export != nil:
+		return "export", nil
 	}
 	return s.delayed()
 }
@@ -125,13 +139,18 @@ func (s *Statement) parseChange(typ string, f [][]byte, sized func(...int) bool)
 			return bad
 		}
 		s.DeviceRemove = &DeviceRemove{krama.DeviceID(f[0]), Reason(f[1][0])}
+	case "device.trust":
+		if !sized(16, -1) || len(f[1]) == 0 || len(f[1])%32 != 0 || len(f[1]) > 32*MaxProofs {
+			return bad
+		}
+		s.DeviceTrust = &DeviceTrust{krama.DeviceID(f[0]), parted(f[1])}
 	case "circle.policy":
 		if !sized(16, 1, 4, 2, 2) || f[1][0] > 7 {
 			return bad
 		}
 		s.CirclePolicy = (*CirclePolicy)(parseCircle(f))
 	case "trustees.set":
-		if !sized(4, 1, 1, kemPubSize, ed25519.PublicKeySize, -1) || badKem(f[3]) {
+		if !sized(4, 1, 1, kemPubSize, ed25519.PublicKeySize, -1) || badKem(f[3]) || badSigKey(f[4]) {
 			return bad
 		}
 		t := &TrusteesSet{Set: [4]byte(f[0]), K: f[1][0], N: f[2][0], KemPub: f[3], SigPub: f[4], Commits: parted(f[5])}
@@ -149,10 +168,15 @@ func (s *Statement) parseChange(typ string, f [][]byte, sized func(...int) bool)
 		}
 		s.RecoveryUse = &RecoveryUse{krama.MemberID(f[0]), r, binary.BigEndian.Uint64(f[2])}
 	case "release.pin":
-		if !sized(32, 32, -1) || len(f[2])%32 != 0 || len(f[2]) > 32*8 {
+		if !sized(32, 32, -1) || len(f[2])%32 != 0 || len(f[2]) > 32*8 || badSigKeys(parted(f[2])) {
 			return bad
 		}
 		s.ReleasePin = &ReleasePin{[32]byte(f[0]), [32]byte(f[1]), parted(f[2])}
+	case "export":
+		if !sized() {
+			return bad
+		}
+		s.Export = &Export{}
 	default:
 		return s.parseDelayed(typ, f, sized)
 	}

@@ -39,7 +39,7 @@ type Announced struct {
 // deed names what a statement does, however often and in whichever epoch it is said. It is zero for what cannot be announced.
 func (s *Statement) deed() [32]byte {
 	if s.MemberAdd == nil && s.MemberRole == nil && s.MemberRemove == nil && s.DeviceAdd == nil && s.CircleCreate == nil &&
-		s.CirclePolicy == nil && s.EpochGrant == nil && s.TrusteesSet == nil && s.ReleasePin == nil {
+		s.CirclePolicy == nil && s.EpochGrant == nil && s.TrusteesSet == nil && s.ReleasePin == nil && s.Export == nil {
 		return [32]byte{}
 	}
 	bare := *s
@@ -206,6 +206,9 @@ func (r *Roster) Refuses(st *Statement, author krama.DeviceID) error {
 	_, err := r.check(st, signers{author: author, devices: []krama.DeviceID{author}, admins: 1, at: r.At().N + 1})
 	return err
 }
+
+// Late reports whether a statement was said already, or may not be said any more.
+func (r *Roster) Late(st *Statement) bool { return r.nonces[st.Nonce] || r.At().N+1 > st.NotAfter }
 
 // plain is what a statement would do, in plain parts; a withdrawal names what it takes back.
 func (r *Roster) plain(st *Statement) Logged {

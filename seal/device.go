@@ -112,7 +112,7 @@ func (r *Request) ID() krama.DeviceID { return DeviceID(r.SigPub, r.Nonce) }
 // ParseRequest reads an enrolment request.
 func ParseRequest(b []byte) (*Request, error) {
 	it, err := parseLabel(b, "enrol request", ed25519.PublicKeySize, kemPubSize, 16, -1)
-	if err != nil || len(it[3]) > 64 {
+	if err != nil || len(it[3]) > 64 || badSigKey(it[0]) {
 		return nil, malformed("enrolment request")
 	}
 	if _, err := hpke.MLKEM768X25519().NewPublicKey(it[1]); err != nil {
@@ -211,7 +211,7 @@ func (d *Device) Proof(org krama.OrgID, secret [32]byte) []byte {
 
 // CheckProof verifies a Proof against a request.
 func CheckProof(org krama.OrgID, r *Request, secret [32]byte, pop []byte) bool {
-	return len(pop) == ed25519.SignatureSize && ed25519.Verify(r.SigPub, proofMessage(org, r.Marshal(), secret), pop)
+	return verify(r.SigPub, proofMessage(org, r.Marshal(), secret), pop)
 }
 
 func proofMessage(org krama.OrgID, request []byte, secret [32]byte) []byte {

@@ -41,10 +41,14 @@ const (
 	KindHeartbeat    ItemKind = 5
 	KindRewrap       ItemKind = 6
 	KindAnswer       ItemKind = 7
+	KindUnshred      ItemKind = 8 // takes an erasure back that waits
+	KindErased       ItemKind = 9 // in circle 0: a token of somebody who is being erased
 )
 
 // subjectful reports whether items of the kind name a subject; for the others the subject is zero.
-func (k ItemKind) subjectful() bool { return k == KindRecord || k == KindSubjectKey || k == KindShred }
+func (k ItemKind) subjectful() bool {
+	return k == KindRecord || k == KindSubjectKey || k == KindShred || k == KindUnshred
+}
 
 // Header is the signed, sealed head of an envelope: 145 bytes.
 type Header struct {
@@ -168,7 +172,7 @@ func (e *Epoch) itemSecret(k ItemKind, s krama.SubjectID, announced map[krama.Su
 	switch k {
 	case KindSubjectKey:
 		return e.KG, nil
-	case KindRecord, KindShred:
+	case KindRecord, KindShred, KindUnshred:
 		if x, ok := announced[s]; ok {
 			return x, nil
 		}
@@ -178,7 +182,7 @@ func (e *Epoch) itemSecret(k ItemKind, s krama.SubjectID, announced map[krama.Su
 			}
 		}
 		return [32]byte{}, krama.E("seal.item", krama.CannotDecrypt, "key pending")
-	case KindStatement, KindCircleRecord, KindHeartbeat, KindRewrap, KindAnswer:
+	case KindStatement, KindCircleRecord, KindHeartbeat, KindRewrap, KindAnswer, KindErased:
 		return [32]byte{}, nil
 	}
 	return [32]byte{}, malformed("item kind")
@@ -264,7 +268,7 @@ func (env *Envelope) message() [32]byte { return Hash("env sig", env.hk[:], env.
 // Verify checks the author's signature: step 5.
 func (env *Envelope) Verify(pub ed25519.PublicKey) Verdict {
 	msg := env.message()
-	if len(pub) != ed25519.PublicKeySize || !ed25519.Verify(pub, msg[:], env.sig) {
+	if !verify(pub, msg[:], env.sig) {
 		return Forged
 	}
 	return Fine

@@ -76,7 +76,7 @@ func OpenHandover(org *Epoch, wire []byte, known func(krama.CircleID, uint32) *E
 		return l, err
 	}
 	l = Letter{LetterKind(it[0][0]), krama.DeviceID(it[1]), it[2]}
-	if pub := sig(l.From); pub == nil || !ed25519.Verify(pub, handoverMessage(l, in.Context), it[3]) {
+	if pub := sig(l.From); pub == nil || !verify(pub, handoverMessage(l, in.Context), it[3]) {
 		return Letter{}, krama.E("seal.OpenHandover", krama.Tampered, "signature")
 	}
 	return l, nil

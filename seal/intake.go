@@ -21,24 +21,54 @@ type IntakeKeys struct {
 	KEM    hpke.PrivateKey
 	Sig    ed25519.PrivateKey
 	Stream StreamID
+	Bound  bool // its id commits to KEM; those of the first version do not
 }
 
-// OpenIntake derives the keys of an intake that was drawn in a stream (protocol §12.1).
-func OpenIntake(seed [32]byte, stream StreamID) (*IntakeKeys, error) {
+// OpenIntake derives the keys of an intake that was drawn in a stream (protocol §12.1). Bound are all but those of the first version.
+func OpenIntake(seed [32]byte, stream StreamID, bound bool) (*IntakeKeys, error) {
 	kem, err := hpke.MLKEM768X25519().NewPrivateKey(Derive(seed[:], nil, 32, "intake kem"))
 	if err != nil {
 		return nil, krama.Wrap("seal.OpenIntake", err)
 	}
-	return &IntakeKeys{kem, ed25519.NewKeyFromSeed(Derive(seed[:], nil, 32, "intake sig")), stream}, nil
+	return &IntakeKeys{kem, ed25519.NewKeyFromSeed(Derive(seed[:], nil, 32, "intake sig")), stream, bound}, nil
 }
 
-// ID names the intake at the relay. It commits to the stream whose key fetches its reports, so the relay needs no account for it.
-func (k *IntakeKeys) ID() [16]byte { return IntakeID(k.Sig.Public().(ed25519.PublicKey), k.Stream) }
+// ID names the intake at the relay. It commits to the stream whose key fetches its reports, so the relay needs no account for it, and
+// to the key that reports are sealed to, so that nobody passes off another key under it.
+func (k *IntakeKeys) ID() [16]byte {
+	sig := k.Sig.Public().(ed25519.PublicKey)
+	if !k.Bound {
+		return IntakeID(sig, k.Stream)
+	}
+	place, kem := IntakePlace(k.Stream), k.KemHash()
+	return BoundIntakeID(sig, place[:], kem[:])
+}
 
-// IntakeID names an intake by the key it signs with and the stream it was drawn in.
+// KemHash is the hash of the key that reports are sealed to.
+func (k *IntakeKeys) KemHash() [32]byte { return KemHash(k.KEM.PublicKey().Bytes()) }
+
+// IntakeID names an intake of the first version by the key it signs with and the stream it was drawn in.
 func IntakeID(sig ed25519.PublicKey, stream StreamID) [16]byte {
 	h := Hash("intake id", sig, stream[:])
 	return [16]byte(h[:16])
+}
+
+// IntakePlace is what the world is told of the stream that an intake was drawn in: nothing that names it at the relay.
+func IntakePlace(stream StreamID) [16]byte {
+	h := Hash("intake place", stream[:])
+	return [16]byte(h[:16])
+}
+
+// BoundIntakeID names an intake by the key it signs with, its place (16 bytes) and the hash of the key that reports are sealed to (32).
+func BoundIntakeID(sig ed25519.PublicKey, place, kemHash []byte) [16]byte {
+	h := Hash("intake id 2", sig, place, kemHash)
+	return [16]byte(h[:16])
+}
+
+// IntakeFits reports whether an id is that of an intake with these keys, as a site shows them. Whoever seals a report asks first.
+func IntakeFits(id [16]byte, sig ed25519.PublicKey, place, kem []byte) bool {
+	h := KemHash(kem)
+	return len(sig) == ed25519.PublicKeySize && len(place) == 16 && id == BoundIntakeID(sig, place, h[:])
 }
 
 // IntakeDigits are 4 groups of 5 digits over what a site says of an intake, to be printed on cards and compared.
@@ -152,6 +182,9 @@ func parseReport(pt []byte) (*Reported, error) {
 	if err != nil {
 		return nil, err
 	}
+	if badSigKey(it[2]) {
+		return nil, malformed("reporter's key")
+	}
 	if len(it[5]) > krama.MaxReport {
 		return nil, krama.E("seal.OpenReport", krama.TooLarge, "")
 	}
@@ -219,7 +252,7 @@ func parseReply(pt []byte, mailbox, site [16]byte, sigs []ed25519.PublicKey) (*R
 		return nil, err
 	}
 	for _, s := range sigs {
-		if len(s) == ed25519.PublicKeySize && ed25519.Verify(s, replyMessage(site, mailbox, outer[0]), outer[1]) {
+		if verify(s, replyMessage(site, mailbox, outer[0]), outer[1]) {
 			return &Reply{krama.Day(binary.BigEndian.Uint32(it[0])), string(it[1])}, nil
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/hpke"
 	"crypto/rand"
+	"encoding/hex"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ type intakeFixture struct {
 
 func newIntake(t testing.TB) intakeFixture {
 	t.Helper()
-	k, err := OpenIntake(q32(0x21), q16(0x61))
+	k, err := OpenIntake(q32(0x21), q16(0x61), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func TestReportWrongKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, _ := OpenIntake(q32(0x22), q16(0x61))
+	other, _ := OpenIntake(q32(0x22), q16(0x61), true)
 	if _, err := OpenReport(other, f.site, w); krama.KindOf(err) != krama.CannotDecrypt {
 		t.Errorf("another intake: got %v", err)
 	}
@@ -94,6 +95,45 @@ func TestReportWrongKeys(t *testing.T) {
 		t.Errorf("cut: got %v", err)
 	}
 }
+
+// TestA22IntakeID: an id fits its own keys alone; those of the first version keep the id they had.
+func TestA22IntakeID(t *testing.T) {
+	k := newIntake(t).keys
+	sig, kem, place := k.Sig.Public().(ed25519.PublicKey), k.KEM.PublicKey().Bytes(), IntakePlace(k.Stream)
+	if !IntakeFits(k.ID(), sig, place[:], kem) {
+		t.Error("its own keys do not fit")
+	}
+	other, err := OpenIntake(q32(0x22), k.Stream, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := IntakePlace(q16(0x62))
+	for what, fits := range map[string]bool{
+		"another key to seal to":  IntakeFits(k.ID(), sig, place[:], other.KEM.PublicKey().Bytes()),
+		"another signing key":     IntakeFits(k.ID(), other.Sig.Public().(ed25519.PublicKey), place[:], kem),
+		"another stream":          IntakeFits(k.ID(), sig, elsewhere[:], kem),
+		"no place":                IntakeFits(k.ID(), sig, nil, kem),
+		"an id of the old kind":   IntakeFits(IntakeID(sig, k.Stream), sig, place[:], kem),
+		"one without signing key": IntakeFits(k.ID(), nil, place[:], kem),
+	} {
+		if fits {
+			t.Errorf("%s fits", what)
+		}
+	}
+	// Vectors.
+	if got, want := hex.EncodeToString(idOf(k.ID())), "fa632920eb44e3f444db00c8caa23fd4"; got != want {
+		t.Errorf("id: got %s want %s", got, want)
+	}
+	old, err := OpenIntake(q32(0x21), q16(0x61), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := hex.EncodeToString(idOf(old.ID())), "7b1325e02a1b70eec6cf7ccf3fb05293"; got != want {
+		t.Errorf("id of the first version: got %s want %s", got, want)
+	}
+}
+
+func idOf(id [16]byte) []byte { return id[:] }
 
 // TestReceiptDigits: every single wrong digit and every exchange of neighbours is found.
 func TestReceiptDigits(t *testing.T) {

@@ -14,6 +14,15 @@ import (
 // SubjectKey is the random key of one person in one circle. Destroying it destroys her records.
 type SubjectKey [32]byte
 
+// EraseToken says to holders of a person's key, and to nobody else, that she is being erased. It is bound to the device that says
+// so: who only read it cannot say it again.
+type EraseToken [16]byte
+
+// EraseToken makes the token by which a device says that the key's person is being erased.
+func (k SubjectKey) EraseToken(by krama.DeviceID) EraseToken {
+	return EraseToken(Derive(k[:], nil, 16, "erased", by[:]))
+}
+
 const (
 	pageEntries = 1024
 	pageEntry   = 16 + 32

@@ -76,5 +76,5 @@ func OpenLetter(org krama.OrgID, d *Device, sealed []byte) (l Letter, sig []byte
 
 // Check verifies a letter's signature.
 func (l Letter) Check(org krama.OrgID, to krama.DeviceID, pub ed25519.PublicKey, sig []byte) bool {
-	return ed25519.Verify(pub, letterMessage(org, to, l.Kind, l.Body), sig)
+	return verify(pub, letterMessage(org, to, l.Kind, l.Body), sig)
 }

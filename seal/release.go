@@ -165,7 +165,7 @@ func ParseSignedRelease(b []byte) (SignedRelease, Release, error) {
 	}
 	s := SignedRelease{Manifest: items[0]}
 	for i := 1; i < len(items); i += 2 {
-		if len(items[i]) != 32 || len(items[i+1]) != 64 || (i > 1 && bytes.Compare(items[i-2], items[i]) >= 0) {
+		if badSigKey(items[i]) || len(items[i+1]) != ed25519.SignatureSize || (i > 1 && bytes.Compare(items[i-2], items[i]) >= 0) {
 			return SignedRelease{}, Release{}, bad
 		}
 		s.Sigs = append(s.Sigs, ReleaseSig{[32]byte(items[i]), [64]byte(items[i+1])})
@@ -186,7 +186,7 @@ func VerifyRelease(file []byte, pinned [][32]byte, need int) (Release, error) {
 	}
 	n, msg := 0, releaseMessage(s.Manifest)
 	for _, g := range s.Sigs {
-		if !ed25519.Verify(g.Key[:], msg, g.Sig[:]) {
+		if !verify(g.Key[:], msg, g.Sig[:]) {
 			return Release{}, krama.E("seal.VerifyRelease", krama.Tampered, "a signature does not fit the manifest")
 		}
 		if slices.Contains(pinned, g.Key) {

@@ -16,12 +16,14 @@ type Roster struct {
 	Members   map[krama.MemberID]*Member
 	Devices   map[krama.DeviceID]*RosterDevice
 	Circles   map[krama.CircleID]*RosterCircle
-	Trustees  *TrusteesSet // nil before any were set
-	TrustAt   uint64       // roster position from which earlier trustees must not read on; 0 while there were none
-	Release   *ReleasePin  // nil before any was pinned
-	Delay     bool         // a lone admin's guarded statements count a day after they were announced
-	Log       []Logged     // every statement, for people to read
-	announced []*Announced // oldest first
+	Trustees  *TrusteesSet      // nil before any were set
+	TrustAt   uint64            // roster position from which earlier trustees must not read on; 0 while there were none
+	Release   *ReleasePin       // nil before any was pinned
+	Exports   *Exports          // the last leave to take everything out; nil before any
+	Trusted   map[[32]byte]bool // envelopes that prove a device copied, and that an admin has looked into
+	Delay     bool              // a lone admin's guarded statements count a day after they were announced
+	Log       []Logged          // every statement, for people to read
+	announced []*Announced      // oldest first
 	nonces    map[[16]byte]bool
 	commits   map[[32]byte]bool
 	turned    bool // the statement being folded opens the next epoch of circle 0
@@ -92,7 +94,7 @@ func NewRoster(org krama.OrgID) *Roster {
 	start := Start(Context{Org: org}, org)
 	return &Roster{Org: org, Head: start, Chain: [][32]byte{start.H}, Members: map[krama.MemberID]*Member{},
 		Devices: map[krama.DeviceID]*RosterDevice{}, Circles: map[krama.CircleID]*RosterCircle{},
-		nonces: map[[16]byte]bool{}, commits: map[[32]byte]bool{}}
+		nonces: map[[16]byte]bool{}, commits: map[[32]byte]bool{}, Trusted: map[[32]byte]bool{}}
 }
 
 // Author returns a device's signing key if it is keyed for the epoch. Before circle 0's first epoch is open, only the
@@ -121,6 +123,23 @@ func (r *Roster) Admin(d krama.DeviceID) bool {
 	return keyed && r.Members[r.Devices[d].Member].Roles&krama.RoleAdmin != 0
 }
 
+// Later reports whether a statement that this version does not know is one to wait for: as many admins stand behind it as must
+// sign what two must sign. So one admin of two stops nobody, and what a later version adds to the roster, two must sign.
+func (r *Roster) Later(author krama.DeviceID, body []byte) bool {
+	raw, co, err := parseStatementBody(body)
+	if err != nil || !r.Admin(author) {
+		return false
+	}
+	m := Hash("roster cosign", r.Org[:], raw)
+	admins := map[krama.MemberID]bool{r.Devices[author].Member: true}
+	for _, c := range co {
+		if pub, _ := r.Author(krama.OrgCircle, r.orgEpoch(), c.Device); r.Admin(c.Device) && verify(pub, m[:], c.Sig) {
+			admins[r.Devices[c.Device].Member] = true
+		}
+	}
+	return len(admins) >= r.need()
+}
+
 // Newcomer returns the signing key of a device that brings itself in with the trustees' key; Apply checks that key.
 func (r *Roster) Newcomer(env *Envelope) (ed25519.PublicKey, bool) {
 	if env.Kind != EnvRoster || env.Len() != 1 || r.Devices[env.Author] != nil {
@@ -144,8 +163,10 @@ func (r *Roster) MayWrite(c krama.CircleID, epoch uint32, d krama.DeviceID, k It
 		return false
 	}
 	switch k {
-	case KindRecord, KindCircleRecord, KindSubjectKey, KindShred:
+	case KindRecord, KindCircleRecord, KindSubjectKey, KindShred, KindUnshred:
 		return c != krama.OrgCircle && ring.Epochs[epoch].writers[d]
+	case KindErased:
+		return c == krama.OrgCircle
 	case KindHeartbeat, KindRewrap, KindAnswer:
 		return true
 	}
@@ -217,7 +238,7 @@ func (r *Roster) Apply(env *Envelope) error {
 		r.Advance(env.ID)
 		return krama.E(op, krama.Tampered, "not a roster statement")
 	}
-	return r.apply(env.Author, env.ID, env.TimeMS, body, false, ed25519.Verify, func(pub ed25519.PublicKey) bool { return env.Verify(pub) == Fine })
+	return r.apply(env.Author, env.ID, env.TimeMS, body, false, verify, func(pub ed25519.PublicKey) bool { return env.Verify(pub) == Fine })
 }
 
 // Replay folds in a statement that Apply accepted before, from the device's own sealed journal, without checking
@@ -234,8 +255,8 @@ func (r *Roster) apply(author krama.DeviceID, id [32]byte, timeMS uint64, body [
 		return err
 	}
 	st, err := ParseStatement(raw)
-	if krama.KindOf(err) == krama.NotYet && !(r.Admin(author) && signed(r.Devices[author].Request.SigPub)) {
-		return krama.E(op, krama.NotAllowed, "only an admin may change the roster")
+	if krama.KindOf(err) == krama.NotYet && !(r.Later(author, body) && signed(r.Devices[author].Request.SigPub)) {
+		return krama.E(op, krama.NotAllowed, "only admins, and two where there are two, may change the roster")
 	}
 	if err != nil {
 		return err
@@ -258,7 +279,7 @@ func (r *Roster) apply(author krama.DeviceID, id [32]byte, timeMS uint64, body [
 	if !signed(pub) {
 		return krama.E(op, krama.Tampered, "signature")
 	}
-	if r.nonces[st.Nonce] || r.At().N+1 > st.NotAfter {
+	if r.Late(st) {
 		return krama.E(op, krama.Invalid, "a repeated or late statement")
 	}
 	m := Hash("roster cosign", r.Org[:], raw)

@@ -54,7 +54,7 @@ func (r *Roster) guarded(st *Statement, author krama.DeviceID) bool {
 			return !before.Keyed[d] && !r.recovered(d, author)
 		})
 	}
-	return st.CircleCreate != nil || st.CirclePolicy != nil || st.TrusteesSet != nil || st.ReleasePin != nil
+	return st.CircleCreate != nil || st.CirclePolicy != nil || st.TrusteesSet != nil || st.ReleasePin != nil || st.Export != nil
 }
 
 // safeguards reports whether a circle is one of safeguarding.
@@ -165,6 +165,20 @@ func (r *Roster) check(st *Statement, by signers) (do func(), err error) {
 		}
 		return func() { dev.Removed, dev.Reason = by.at, st.DeviceRemove.Reason }, nil
 
+	case st.DeviceTrust != nil:
+		dev := r.Devices[st.DeviceTrust.Device]
+		switch {
+		case dev == nil || dev.Removed != 0:
+			return refuse(krama.Invalid, "no such device")
+		case dev.ID == own && !(r.lastAdmin(dev.Member) && !r.hasOther(dev)):
+			return refuse(krama.NotAllowed, "another admin's device must answer for a copied one")
+		}
+		return func() {
+			for _, id := range st.DeviceTrust.Proofs {
+				r.Trusted[id] = true
+			}
+		}, nil
+
 	case st.CircleCreate != nil:
 		c := st.CircleCreate
 		if r.Circles[c.Circle] != nil {
@@ -220,6 +234,9 @@ func (r *Roster) check(st *Statement, by signers) (do func(), err error) {
 
 	case st.ReleasePin != nil:
 		return func() { r.Release = st.ReleasePin }, nil
+
+	case st.Export != nil:
+		return func() { r.Exports = &Exports{Devices: by.devices, TimeMS: by.timeMS} }, nil
 	}
 	return r.checkDelayed(st, by)
 }
@@ -382,6 +399,8 @@ func (s *Statement) logged() (l Logged) {
 		l.Type, l.Device = "device.rekey", s.DeviceRekey.Device
 	case s.DeviceRemove != nil:
 		l.Type, l.Device, l.Reason = "device.remove", s.DeviceRemove.Device, s.DeviceRemove.Reason
+	case s.DeviceTrust != nil:
+		l.Type, l.Device, l.Count = "device.trust", s.DeviceTrust.Device, len(s.DeviceTrust.Proofs)
 	case s.CircleCreate != nil:
 		l.Type, l.Circle = "circle.create", s.CircleCreate.Circle
 	case s.CirclePolicy != nil:
@@ -396,6 +415,8 @@ func (s *Statement) logged() (l Logged) {
 		l.Type, l.Member, l.Device = "recovery.use", s.RecoveryUse.Member, s.RecoveryUse.Device.ID()
 	case s.ReleasePin != nil:
 		l.Type = "release.pin"
+	case s.Export != nil:
+		l.Type = "export"
 	case s.DelaySet != nil:
 		l.Type = "delay.set"
 	case s.Announce != nil:

@@ -28,9 +28,11 @@ type Statement struct {
 	TrusteesSet  *TrusteesSet
 	RecoveryUse  *RecoveryUse
 	ReleasePin   *ReleasePin
+	Export       *Export
 	DelaySet     *DelaySet
 	Announce     *Announce
 	Withdraw     *Withdraw
+	DeviceTrust  *DeviceTrust
 }
 
 // Genesis founds a programme. Its hash is the organisation's id.

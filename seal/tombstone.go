@@ -79,5 +79,5 @@ func (e *Epoch) OpenTombstone(wire []byte) (*Tombstone, error) {
 
 // Verify reports whether the tombstone is its signer's.
 func (t *Tombstone) Verify(pub ed25519.PublicKey) bool {
-	return ed25519.Verify(pub, t.message(), t.sig)
+	return verify(pub, t.message(), t.sig)
 }

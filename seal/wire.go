@@ -8,77 +8,168 @@ import (
 	"krama"
 )
 
-// Paths of the relay. Every request is a POST of a signed call; nothing else is answered.
+// Paths of the relay. Every request is a POST; but for PathHello and PathReport it is a signed call. What the first version's
+// paths began with, OldPaths, is answered with "not yet": a device of that version says that it must be updated.
 const (
-	PathFound   = "/v1/found"
-	PathCreate  = "/v1/create"
-	PathClose   = "/v1/close"
-	PathAppend  = "/v1/append"
-	PathList    = "/v1/list"
-	PathBoxPut  = "/v1/box/put"
-	PathBoxGet  = "/v1/box/get"
-	PathDropPut = "/v1/drop/put"
-	PathDropGet = "/v1/drop/get"
-	PathBlobPut = "/v1/blob/put"
-	PathBlobGet = "/v1/blob/get"
+	OldPaths = "/v1/"
 
-	PathDoor     = "/v1/door"      // the control key's holder publishes what anybody may see, and which intakes are open
-	PathReport   = "/v1/report"    // anybody's, with a proof of work and no signature
-	PathReply    = "/v1/reply"     // a reporter looks for answers
-	PathReports  = "/v1/reports"   // the key of an intake's stream fetches what was reported
-	PathReported = "/v1/reported"  // and has the relay forget it
-	PathSlips    = "/v1/slips"     // answers to slips
-	PathControl  = "/v1/control"   // hands the programme to another control key
-	PathBoxKeep  = "/v1/box/keep"  // a mailbox that does not expire: the trustees'
-	PathBlobDrop = "/v1/blob/drop" // old keyring pages
-	PathRewind   = "/v1/rewind"    // a restored relay goes back to the place where its history is the signed one
+	PathHello   = "/v2/hello"   // anybody: the relay's session, to which calls are bound
+	PathFound   = "/v2/found"   // a new programme, by whoever has the relay's token
+	PathMembers = "/v2/members" // the programme's short name and its devices
+	PathControl = "/v2/control" // hands the programme to another control key
 
-	PathTombstone = "/v1/tombstone" // an admin's desk replaces envelopes that nobody can open any more
+	PathCreate    = "/v2/create"
+	PathLine      = "/v2/line" // says which streams are circle 0's, in their order
+	PathClose     = "/v2/close"
+	PathRewind    = "/v2/rewind"    // a restored relay goes back to the place where its history is the signed one
+	PathTombstone = "/v2/tombstone" // an admin's desk replaces envelopes that nobody can open any more
+	PathAppend    = "/v2/append"
+	PathRestore   = "/v2/restore" // an admin's desk gives back what a restored relay lost
+	PathList      = "/v2/list"
 
-	PathPepperPut  = "/v1/pepper/put"  // the relay's part of a device's vault key
-	PathPepperGet  = "/v1/pepper/get"  // by whoever gives the words
-	PathPepperDrop = "/v1/pepper/drop" // of removed devices, for ever
+	PathBoxPut  = "/v2/box/put" // into devices' mailboxes
+	PathBoxGet  = "/v2/box/get"
+	PathBoxKeep = "/v2/box/keep" // a mailbox that does not expire: the trustees'
+	PathDropPut = "/v2/drop/put" // by a new device, that no programme knows yet
+	PathDropGet = "/v2/drop/get"
+
+	PathLeavePut  = "/v2/leave/put"  // what a device leaves for the admins, removed or not
+	PathLeaveMine = "/v2/leave/mine" // what it has left, read back
+	PathLeaveGet  = "/v2/leave/get"  // by the admins
+
+	PathBlobPut  = "/v2/blob/put"
+	PathBlobGet  = "/v2/blob/get"
+	PathBlobDrop = "/v2/blob/drop" // old keyring pages
+
+	PathDoor      = "/v2/door"       // what anybody may see, and which intakes are open
+	PathDoorGet   = "/v2/door/get"   // by a site that runs apart from its relay
+	PathReport    = "/v2/report"     // anybody's, with a proof of work and no signature
+	PathAnswerPut = "/v2/answer/put" // into a reporter's mailbox
+	PathReply     = "/v2/reply"      // a reporter looks for answers, with a proof of work
+	PathReports   = "/v2/reports"    // the key of an intake's stream fetches what was reported
+	PathReported  = "/v2/reported"   // and has the relay forget it
+	PathSlip      = "/v2/slip"       // what a service says of a slip, by a site that runs apart from its relay
+	PathSlips     = "/v2/slips"      // answers to slips
+
+	PathPepperPut  = "/v2/pepper/put"  // the relay's part of a device's vault key
+	PathPepperGet  = "/v2/pepper/get"  // by whoever gives the words
+	PathPepperDrop = "/v2/pepper/drop" // of removed devices, for ever
+
+	PathPart = "/v2/part" // a piece of the payload of a call that is made next
 )
 
 // TimeHeader carries the relay's time in milliseconds in every answer, for callers whose clocks are wrong.
 const TimeHeader = "Krama-Time"
 
-// Call is one request to the relay: who acts, when, once, and with what.
+// Session is one run of a relay. Calls are bound to it and dated by it: a call from before the relay's start is void, and its wall
+// clock, which somebody may set right at any moment, is nothing that a call depends on.
+type Session struct {
+	Boot [16]byte // drawn when the relay starts
+	MS   uint64   // milliseconds since
+}
+
+// SessionSize is the length of a session's bytes, which a refusal carries too.
+const SessionSize = 24
+
+// Marshal returns the session's 24 bytes.
+func (s Session) Marshal() []byte { return append(append([]byte(nil), s.Boot[:]...), u64(s.MS)...) }
+
+// ParseSession reads what Marshal wrote.
+func ParseSession(b []byte) (s Session, err error) {
+	if len(b) != SessionSize {
+		return s, malformed("session")
+	}
+	return Session{[16]byte(b), binary.BigEndian.Uint64(b[16:])}, nil
+}
+
+// Call is one request to the relay: in which programme, who acts, when, once, and with what. The signature is over the sum of the
+// payload and not the payload, so that the relay knows who calls before it reads more than CallHead bytes.
 type Call struct {
-	Principal [16]byte
-	MS        uint64
+	Programme [16]byte // the programme's short name; zero where the caller cannot know one yet
+	Principal [16]byte // the stream, device, mailbox, drop or programme that acts
+	MS        uint64   // by the relay's session
 	Nonce     [16]byte
+	Sum       [32]byte // SHA-256 of the payload
 	Sig       []byte
 	Payload   []byte
 }
 
-const authSize = 16 + 8 + 16 + ed25519.SignatureSize
+const (
+	signedSize = 16 + 16 + 8 + 16 + 32
+	authSize   = signedSize + ed25519.SignatureSize
+
+	// CallHead is how much of a call's bytes comes before its payload.
+	CallHead = 4 + authSize + 4
+)
 
 // NewCall signs a call and returns its bytes. The signature travels in the body, not in a header, so that a browser
 // sends a simple request without asking the relay first.
-func NewCall(rand io.Reader, key ed25519.PrivateKey, path string, principal [16]byte, ms uint64, payload []byte) ([]byte, error) {
+func NewCall(rand io.Reader, key ed25519.PrivateKey, path string, at Session, programme, principal [16]byte, payload []byte) ([]byte, error) {
+	head, err := NewCallHead(rand, key, path, at, programme, principal, SHA256(payload), len(payload))
+	return append(head, payload...), err
+}
+
+// NewCallHead signs a call whose payload has the sum and comes after the head, or, with size 0, went ahead of it in parts.
+func NewCallHead(rand io.Reader, key ed25519.PrivateKey, path string, at Session, programme, principal [16]byte, sum [32]byte, size int) ([]byte, error) {
+	auth := append(append(make([]byte, 0, authSize), programme[:]...), principal[:]...)
+	auth = append(auth, u64(at.MS)...)
 	var nonce [16]byte
 	if _, err := io.ReadFull(rand, nonce[:]); err != nil {
 		return nil, krama.Wrap("seal.NewCall", err)
 	}
-	auth := append(append(append(make([]byte, 0, authSize), principal[:]...), u64(ms)...), nonce[:]...)
-	auth = append(auth, SignRequest(key, "POST", path, principal, payload, ms, nonce)...)
-	return Frame(auth, payload), nil
+	auth = append(append(auth, nonce[:]...), sum[:]...)
+	m := callMessage(path, at.Boot, auth)
+	auth = append(auth, ed25519.Sign(key, m[:])...)
+	return append(Frame(auth), u32(uint32(size))...), nil
 }
 
-// ParseCall reads a call's bytes. Check verifies it.
+// callMessage is what a caller signs: her path, the relay's run, and all that the head says.
+func callMessage(path string, boot [16]byte, signed []byte) [32]byte {
+	return Hash("call", []byte(path), boot[:], signed)
+}
+
+// ParseCallHead reads the first CallHead bytes of a call, and how long its payload is.
+func ParseCallHead(b []byte) (c *Call, payload int, err error) {
+	if len(b) != CallHead || binary.BigEndian.Uint32(b) != authSize {
+		return nil, 0, malformed("call")
+	}
+	a := b[4:]
+	n := binary.BigEndian.Uint32(b[4+authSize:])
+	if n > 1<<30 {
+		return nil, 0, malformed("call")
+	}
+	return &Call{[16]byte(a), [16]byte(a[16:]), binary.BigEndian.Uint64(a[32:]), [16]byte(a[40:]), [32]byte(a[56:]), a[signedSize:authSize:authSize], nil},
+		int(n), nil
+}
+
+// ParseCall reads a whole call. Check verifies who made it, and the payload's sum was compared here.
 func ParseCall(b []byte) (*Call, error) {
-	it, err := parseExact(b, "call", authSize, -1)
+	if len(b) < CallHead {
+		return nil, malformed("call")
+	}
+	c, n, err := ParseCallHead(b[:CallHead])
 	if err != nil {
 		return nil, err
 	}
-	a := it[0]
-	return &Call{[16]byte(a[:16]), binary.BigEndian.Uint64(a[16:]), [16]byte(a[24:40]), a[40:], it[1]}, nil
+	if c.Payload = b[CallHead:]; len(c.Payload) != n || SHA256(c.Payload) != c.Sum {
+		return nil, malformed("call")
+	}
+	return c, nil
 }
 
-// Check verifies the call's signature.
-func (c *Call) Check(pub ed25519.PublicKey, path string) bool {
-	return CheckRequest(pub, "POST", path, c.Principal, c.Payload, c.MS, c.Nonce, c.Sig)
+// Check verifies the call's signature for a path at one run of a relay.
+func (c *Call) Check(pub ed25519.PublicKey, path string, boot [16]byte) bool {
+	signed := append(append(make([]byte, 0, signedSize), c.Programme[:]...), c.Principal[:]...)
+	signed = append(append(append(signed, u64(c.MS)...), c.Nonce[:]...), c.Sum[:]...)
+	m := callMessage(path, boot, signed)
+	return verify(pub, m[:], c.Sig)
+}
+
+// SiteOf is a programme's short name: what its devices, its trustees' cards and its reporters' pages know before they know anything
+// else of it. It says nothing of the organisation.
+func SiteOf(org krama.OrgID) [16]byte {
+	h := Hash("site", org[:])
+	return [16]byte(h[:16])
 }
 
 // AppendCall is the payload of PathAppend: envelopes in order and, when IfHead is set, only if the stream ends there.
@@ -119,9 +210,11 @@ func ParseAppend(b []byte) (a AppendCall, err error) {
 }
 
 // ListCall is the payload of PathList. Envelopes whose id is in Have come back as the id alone: a device that reads its own
-// work back needs its place in the order, not its bytes.
+// work back needs its place in the order, not its bytes. Skip leaves out the beginning of the first envelope, which came before
+// the line broke.
 type ListCall struct {
 	After uint64
+	Skip  uint32
 	Max   uint32 // bytes of envelopes, at least one comes
 	Have  [][32]byte
 }
@@ -132,18 +225,18 @@ func (l ListCall) Marshal() []byte {
 	for _, id := range l.Have {
 		have = append(have, id[:]...)
 	}
-	return Frame(u64(l.After), u32(l.Max), have)
+	return Frame(u64(l.After), u32(l.Skip), u32(l.Max), have)
 }
 
 // ParseList reads the payload.
 func ParseList(b []byte) (l ListCall, err error) {
-	it, err := parseExact(b, "list", 8, 4, -1)
-	if err != nil || len(it[2])%32 != 0 || len(it[2]) > 32*MaxBatch {
+	it, err := parseExact(b, "list", 8, 4, 4, -1)
+	if err != nil || len(it[3])%32 != 0 || len(it[3]) > 32*MaxBatch {
 		return l, malformed("list")
 	}
-	l.After, l.Max = binary.BigEndian.Uint64(it[0]), binary.BigEndian.Uint32(it[1])
-	for i := 0; i < len(it[2]); i += 32 {
-		l.Have = append(l.Have, [32]byte(it[2][i:]))
+	l.After, l.Skip, l.Max = binary.BigEndian.Uint64(it[0]), binary.BigEndian.Uint32(it[1]), binary.BigEndian.Uint32(it[2])
+	for i := 0; i < len(it[3]); i += 32 {
+		l.Have = append(l.Have, [32]byte(it[3][i:]))
 	}
 	return l, nil
 }
@@ -175,6 +268,29 @@ func ParseListing(b []byte) (l Listing, err error) {
 	return l, nil
 }
 
+// CutListing reads as much of an answer as came before the line broke: the head, whole entries, and the beginning of the next one
+// with how long it is.
+func CutListing(b []byte) (l Listing, begun []byte, size int, err error) {
+	var items [][]byte
+	for len(b) >= 4 && len(items) <= MaxListed {
+		n := int(binary.BigEndian.Uint32(b))
+		if n > MaxEnvelope {
+			return l, nil, 0, malformed("listing")
+		}
+		if len(b)-4 < n {
+			begun, size = b[4:], n
+			break
+		}
+		items, b = append(items, b[4:4+n]), b[4+n:]
+	}
+	if len(items) == 0 {
+		return l, nil, 0, malformed("listing")
+	}
+	l.Entries = items[1:]
+	l.Head, err = ParseHead(items[0])
+	return l, begun, size, err
+}
+
 // Marshal returns a head's 40 bytes.
 func (h Head) Marshal() []byte { return append(u64(h.N), h.H[:]...) }
 
@@ -188,3 +304,64 @@ func ParseHead(b []byte) (h Head, err error) {
 
 // ParseItems splits a payload into items of given sizes; -1 allows any.
 func ParseItems(b []byte, sizes ...int) ([][]byte, error) { return parseExact(b, "payload", sizes...) }
+
+// Held is one item of a box with its place, which rises: who reads on asks for what comes after it. Place 0 and no bytes end the last
+// answer.
+type Held struct {
+	K    uint64
+	Body []byte
+}
+
+// HeldMax bounds the items of one answer.
+const HeldMax = 4096
+
+// MarshalHeld returns the answer's bytes: the place and the bytes of each item, the first without its beginning, which the caller
+// has. last adds the end.
+func MarshalHeld(list []Held, skip int, last bool) []byte {
+	var f [][]byte
+	for i, h := range list {
+		if i == 0 && skip < len(h.Body) {
+			h.Body = h.Body[skip:]
+		}
+		f = append(f, u64(h.K), h.Body)
+	}
+	if last {
+		f = append(f, u64(0), nil)
+	}
+	return Frame(f...)
+}
+
+// CutHeld reads as much of an answer as came: whole items, and the beginning of the next one with how long it is.
+func CutHeld(b []byte) (list []Held, begun Held, size int, err error) {
+	for len(b) >= 12+4 && len(list) <= HeldMax {
+		n := int64(binary.BigEndian.Uint32(b[12:]))
+		if binary.BigEndian.Uint32(b) != 8 || n > 1<<24 {
+			return nil, begun, 0, malformed("box")
+		}
+		k := binary.BigEndian.Uint64(b[4:])
+		if int64(len(b)-16) < n {
+			return list, Held{k, b[16:]}, int(n), nil
+		}
+		list, b = append(list, Held{k, b[16 : 16+n : 16+n]}), b[16+n:]
+	}
+	if len(b) > 0 && len(b) >= 16 {
+		return nil, begun, 0, malformed("box")
+	}
+	return list, begun, 0, nil
+}
+
+// ParseHeld reads a whole answer.
+func ParseHeld(b []byte) (list []Held, last bool, err error) {
+	list, begun, size, err := CutHeld(b)
+	used := 0
+	for _, h := range list {
+		used += 16 + len(h.Body)
+	}
+	if err != nil || begun.Body != nil || size > 0 || used != len(b) {
+		return nil, false, malformed("box")
+	}
+	if n := len(list); n > 0 && list[n-1].K == 0 {
+		return list[:n-1], true, nil
+	}
+	return list, false, nil
+}

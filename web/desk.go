@@ -181,8 +181,9 @@ type enrolState struct {
 	Code    string // QR-2, once QR-1 was scanned
 	Trouble string
 	Done    bool
-	Voice   bool // digits are being compared by voice
-	Spoken  bool // and are the same
+	Voice   bool          // digits are being compared by voice
+	Spoken  bool          // and are the same
+	Left    time.Duration // of the code
 }
 
 func (s *Server) enrolPage(w http.ResponseWriter, r *http.Request) {
@@ -194,8 +195,11 @@ func (s *Server) enrolPage(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) enrol(w http.ResponseWriter, r *http.Request, st enrolState) {
 	s.mu.Lock()
+	if s.invite != nil && s.invite.Left(s.Now()) == 0 { // nothing comes of it any more
+		s.invite, st.Trouble = nil, "enrol.late"
+	}
 	if s.invite != nil {
-		st.Code = s.invite.Code.String()
+		st.Code, st.Left = s.invite.Code.String(), s.invite.Left(s.Now())
 	}
 	s.mu.Unlock()
 	s.page(w, r, 200, "enrol.title", "devices", enrolView(s, st, form(r)))
@@ -237,6 +241,8 @@ func EnrolTrouble(err error) string {
 		return "enrol.second"
 	case errors.Is(err, replica.ErrDay):
 		return "enrol.day"
+	case errors.Is(err, replica.ErrLate):
+		return "enrol.late"
 	case errors.Is(err, replica.ErrClock):
 		return "staff.clock"
 	}

@@ -217,6 +217,10 @@ func TestRefusalLeavesALine(t *testing.T) {
 	g := newRig(t)
 	g.setUp()
 	g.phone.doorPages() // a desk that holds the outreach circle alone
+	g.ask(g.phone, "GET", "/inbox")
+	if n := len(g.phone.state.Audits()); n != 1 {
+		t.Errorf("asking for reports left %d lines, want 1", n)
+	}
 	for range 2 {
 		_, page, _ := g.ask(g.phone, "GET", "/inbox")
 		g.want(page, "holds neither")

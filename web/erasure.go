@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -124,10 +125,34 @@ func (s *Server) expireThreads(rep *replica.Replica, st *casework.State) error {
 		if end := threadEnds(t); end == 0 || end > s.today() {
 			continue
 		}
-		for _, who := range t.Subjects {
-			if err := rep.Shred(t.Circle, who, replica.ShredExpired); err != nil && krama.KindOf(err) != krama.NotAllowed && krama.KindOf(err) != krama.NotFound {
-				return err
+		if err := s.eraseThread(rep, st, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eraseThread erases a conversation. First it is kept, under the intakes it came by, which reports it was made of: the relay may give
+// their bytes again, and as long as an intake's seed is there they would open.
+func (s *Server) eraseThread(rep *replica.Replica, st *casework.State, t *casework.Thread) error {
+	for _, in := range s.intakes(rep, st) {
+		keys, err := openIntake(in)
+		if err != nil {
+			return err
+		}
+		var ids []krama.RecordID
+		for _, r := range t.Reports {
+			if r.Intake == keys.ID() {
+				ids = append(ids, r.Record)
 			}
+		}
+		if err := keepTaken(rep, in, krama.TakenErased, s.relayDay(rep), ids); err != nil && krama.KindOf(err) != krama.NotAllowed {
+			return err
+		}
+	}
+	for _, who := range t.Subjects {
+		if err := rep.Shred(t.Circle, who, replica.ShredExpired); err != nil && krama.KindOf(err) != krama.NotAllowed && krama.KindOf(err) != krama.NotFound {
+			return err
 		}
 	}
 	return nil
@@ -155,5 +180,51 @@ func (s *Server) erasuresPage(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	s.page(w, r, 200, "erase.list", "devices", erasuresView(s, rows, s.expiries(s.rep, s.state)))
+	s.page(w, r, 200, "erase.list", "devices", erasuresView(s, rows, s.awaitedRows(), s.expiries(s.rep, s.state)))
+}
+
+// awaitedRow is an erasure that waits for a second person's word.
+type awaitedRow struct {
+	replica.Awaited
+	Who  string
+	Path string
+}
+
+func (s *Server) awaitedRows() (out []awaitedRow) {
+	list := s.rep.Awaiting()
+	s.rep.Roster(func(ro *seal.Roster) {
+		for _, a := range list {
+			path := "/erasures/" + strconv.Itoa(int(a.Kind)) + "/" + a.Subject.String()
+			out = append(out, awaitedRow{a, s.deviceName(ro, a.Author), path})
+		}
+	})
+	return out
+}
+
+// erasureDecide confirms an erasure that waits, or takes it back.
+func (s *Server) erasureDecide(w http.ResponseWriter, r *http.Request) {
+	kind, err := strconv.Atoi(r.PathValue("circle"))
+	who, err2 := krama.ParseSubjectID(r.PathValue("id"))
+	if err != nil || err2 != nil {
+		s.notFound(w, r)
+		return
+	}
+	list := s.rep.Awaiting()
+	at := slices.IndexFunc(list, func(a replica.Awaited) bool { return int(a.Kind) == kind && a.Subject == who })
+	switch do := form(r).Get("do"); {
+	case at < 0: // answered meanwhile
+	case do == "confirm" && list[at].Confirm:
+		err = s.rep.Shred(list[at].Kind, who, list[at].Reason)
+	case do == "back" && list[at].Back:
+		err = s.rep.TakeBack(list[at].Kind, who)
+	default:
+		s.notFound(w, r)
+		return
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.BeginSync()
+	redirect(w, r, "/erasures")
 }

@@ -40,6 +40,7 @@ func (s *Server) gateRoutes(m *http.ServeMux) {
 	m.HandleFunc("POST /join/scan", s.joinScan)
 	m.HandleFunc("POST /join/check", s.joinCheck)
 	m.HandleFunc("POST /join/voice", s.joinVoice)
+	m.HandleFunc("POST /join/new", s.joinNew)
 	m.HandleFunc("POST /leave", s.leaving)
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { redirect(w, r, "/") })
 }
@@ -373,10 +374,24 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request, rep *replica.Repli
 		}
 	}
 	if rep.State() == replica.Scanned { // both codes stay at hand: the office may have to begin again
-		s.page(w, r, 200, "gate.waiting", "", waitingView(rep.Scan1().String(), trouble, rep.Safety()))
+		s.page(w, r, 200, "gate.waiting", "", waitingView(rep.Scan1().String(), trouble, rep.Safety(), replica.CodeLeft(rep)))
 		return
 	}
-	s.page(w, r, 200, "gate.scan1", "", scanView(rep.Scan1().String(), trouble))
+	s.page(w, r, 200, "gate.scan1", "", scanView(rep.Scan1().String(), trouble, replica.CodeLeft(rep)))
+}
+
+// minutesLeft is a while in whole minutes, a begun one counted.
+func minutesLeft(d time.Duration) int { return max(0, int((d+time.Minute-1)/time.Minute)) }
+
+// joinNew shows another code in place of one that somebody may have seen, or whose time is over.
+func (s *Server) joinNew(w http.ResponseWriter, r *http.Request) {
+	if rep := s.Replica(); rep != nil && rep.State() != replica.Enrolled {
+		if err := replica.RenewCode(rep); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+	}
+	redirect(w, r, "/join")
 }
 
 func (s *Server) joinScan(w http.ResponseWriter, r *http.Request) {

@@ -3,11 +3,9 @@ package web
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -26,6 +24,8 @@ func (s *Server) doorPages() {
 	o.HandleFunc("GET /inbox", s.inbox)
 	o.HandleFunc("POST /inbox/aside", s.inboxAside)
 	o.HandleFunc("POST /inbox/flood", s.inboxFlood)
+	o.HandleFunc("POST /inbox/unopened", s.inboxUnopened)
+	o.HandleFunc("POST /door/site", s.doorSite)
 	o.HandleFunc("GET /thread/{id}", s.thread)
 	o.HandleFunc("POST /thread/{id}", s.threadAct)
 	o.HandleFunc("GET /incidents", s.incidents)
@@ -36,16 +36,6 @@ func (s *Server) doorPages() {
 	o.HandleFunc("POST /rights/{topic}/{lang}", s.rightsSave)
 }
 
-// intakeCircles take reports: the support team, and the few who look after safety, who also read what is about staff.
-var intakeCircles = []krama.CircleKind{krama.KindCasework, krama.KindSafeguarding}
-
-// An intake's keys are offered for a month, drawn a week before the old ones end, and destroyed 60 days after that.
-const (
-	intakeDays   = 31
-	intakeBefore = 7
-	intakeKeep   = 60
-)
-
 // doorKey names the value that says that the door was opened, and what was last published.
 const doorKey = "door"
 
@@ -54,6 +44,7 @@ const doorKey = "door"
 func (s *Server) tendDoor(ctx context.Context, rep *replica.Replica, st *casework.State) error {
 	var errs []error
 	if rep.Value(doorKey) != "" {
+		errs = append(errs, s.lookAtSite(ctx, rep, st)) // before anything new is published
 		drew, err := s.tendIntakes(rep, st)
 		errs = append(errs, err)
 		if !drew && err == nil { // keys drawn now are published after colleagues have them: at the next meeting
@@ -61,143 +52,6 @@ func (s *Server) tendDoor(ctx context.Context, rep *replica.Replica, st *casewor
 		}
 	}
 	return errors.Join(append(errs, s.fetchReports(ctx, rep, st), s.fetchSlips(ctx, rep, st))...)
-}
-
-// fetchBatch bounds what one sync fetches of one intake: a flood costs the office a few megabytes and no more.
-const (
-	fetchBatch = 300
-	fetchBytes = 4 << 20
-)
-
-// fetchedKey names the value that says which of an intake's reports the relay may forget, and how many wait there.
-func fetchedKey(id [16]byte) string { return "reports." + hex.EncodeToString(id[:4]) }
-
-// fetchReports takes in what was reported. A report is kept here, then sent to colleagues, and only then forgotten by the relay.
-func (s *Server) fetchReports(ctx context.Context, rep *replica.Replica, st *casework.State) error {
-	var errs []error
-	for _, in := range s.intakes(rep, st) {
-		errs = append(errs, s.fetchIntake(ctx, rep, st, in)) // one that fails does not stop the others
-	}
-	return errors.Join(errs...)
-}
-
-func (s *Server) fetchIntake(ctx context.Context, rep *replica.Replica, st *casework.State, in casework.Intake) error {
-	keys, err := seal.OpenIntake(in.Seed, in.Stream)
-	if err != nil {
-		return err
-	}
-	// The value: what waits at the relay beyond this, then the sums of what is kept here and not yet forgotten there.
-	key := fetchedKey(keys.ID())
-	had := strings.Fields(rep.Value(key))
-	if len(had) > 1 {
-		if rep.Status().Unsent > 0 {
-			return nil // not with colleagues yet
-		}
-		var sums [][32]byte
-		for _, h := range had[1:] {
-			if b, err := hex.DecodeString(h); err == nil && len(b) == 32 {
-				sums = append(sums, [32]byte(b))
-			}
-		}
-		if err := rep.DropReports(ctx, in.Circle, keys, 0, sums...); err != nil {
-			return err
-		}
-	}
-	mark, size, after := []string{"0"}, 0, int64(0)
-	for len(mark) <= fetchBatch && size < fetchBytes {
-		list, waiting, err := rep.FetchReports(ctx, in.Circle, keys, after)
-		if err != nil {
-			return err
-		}
-		for _, x := range list[:min(len(list), fetchBatch+1-len(mark))] {
-			if err := s.takeReport(rep, st, in, keys, x); err != nil {
-				return err
-			}
-			sum := sha256.Sum256(x.Sealed)
-			mark = append(mark, hex.EncodeToString(sum[:]))
-			after, size, waiting = x.K, size+len(x.Sealed), waiting-1
-		}
-		mark[0] = strconv.Itoa(max(0, waiting))
-		if err := rep.SetValue(key, strings.Join(mark, " ")); err != nil {
-			return err
-		}
-		if len(list) == 0 || waiting <= 0 {
-			break
-		}
-	}
-	return nil
-}
-
-// relayDay is today by the relay's clock, as far as it is known: a computer whose own is a year slow dates nothing back, and what
-// ends a number of days later does not end at once.
-func (s *Server) relayDay(rep *replica.Replica) krama.Day {
-	return krama.DayOf(s.Now().Add(rep.ClockError()))
-}
-
-// takeReport opens one report and keeps it. What does not open is noise that somebody sent, and is left out.
-func (s *Server) takeReport(rep *replica.Replica, st *casework.State, in casework.Intake, keys *seal.IntakeKeys, x replica.Incoming) error {
-	m, err := seal.OpenReport(keys, rep.Site(), x.Sealed)
-	if err != nil || m.Mailbox == ([16]byte{}) || strings.TrimSpace(m.Text) == "" {
-		return nil
-	}
-	topic := m.Topic
-	if !krama.Known(krama.ReportTopics, topic) {
-		topic = krama.ReportTopics[0].Code
-	}
-	place := m.Place
-	if _, ok := s.Guide.District(place); !ok { // a stranger's number
-		place = 0
-	}
-	h := seal.Hash("thread", []byte{byte(in.Circle)}, m.KEM, m.Auth[:], m.Mailbox[:])
-	id := krama.ThreadID(h[:16])
-	var who krama.SubjectID
-	if t := st.Thread(id); t != nil && t.Circle == in.Circle {
-		who = t.Subjects[0]
-	} else if who, err = rep.NewSubject(); err != nil {
-		return err
-	}
-	var recs []*krama.Record
-	for i, part := range parts(printable(m.Text), krama.MaxReportPart) {
-		// The record's id is the report's own: two desks that fetch it keep one.
-		h := seal.Hash("report record", x.Sealed, []byte{byte(i)})
-		if st.Took(krama.RecordID(h[:16])) {
-			continue
-		}
-		rec := &krama.Report{Thread: id, Mailbox: m.Mailbox, Auth: m.Auth, Intake: keys.ID(), Day: min(max(x.Day, in.From-1), s.relayDay(rep)+1), Topic: topic, Part: uint8(i), Text: part, Place: place}
-		if i == 0 {
-			rec.KEM = m.KEM
-		}
-		recs = append(recs, &krama.Record{ID: krama.RecordID(h[:16]), Report: rec})
-	}
-	if len(recs) == 0 {
-		return nil
-	}
-	return rep.Write(in.Circle, who, recs...)
-}
-
-// printable leaves out what is not text: a stranger wrote it.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n':
-			return r
-		case r < ' ', r == 0x7f, r == 0xfffd, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069: // nothing that reorders what is read
-			return ' '
-		}
-		return r
-	}, s)
-}
-
-// parts cuts a text into pieces of at most max bytes, at letters' ends.
-func parts(s string, max int) (out []string) {
-	for len(s) > max {
-		cut := max
-		for cut > 0 && s[cut]&0xc0 == 0x80 {
-			cut--
-		}
-		out, s = append(out, s[:cut]), s[cut:]
-	}
-	return append(out, s)
 }
 
 // fetchSlips asks what services said of open slips, and keeps it. One that could not help puts its listing on the week's list.
@@ -246,9 +100,16 @@ type inboxData struct {
 	Holds   bool // this desk holds an intake's circle
 	Rows    []threadRow
 	New     int
-	Fresh   string // the short ids of the new ones, one after another
-	Waiting int    // at the relay, beyond what was fetched
+	Fresh   string    // the short ids of the new ones, one after another
+	Waiting []waiting // at the relay, beyond what a day takes in
 	Aside   bool
+	Shut    []unopened // what did not open
+}
+
+// waiting is how many reports to a circle wait at the relay.
+type waiting struct {
+	Circle krama.CircleKind
+	N      int
 }
 
 // threadRow is one conversation, or several whose first words are the same to the letter: what a flood looks like.
@@ -287,15 +148,18 @@ func (s *Server) inboxData(aside bool) (d inboxData) {
 	}
 	d.Fresh = fresh.String()
 	slices.SortStableFunc(d.Rows, func(a, b threadRow) int { return cmp.Compare(waits(a.State()), waits(b.State())) })
-	for _, in := range s.intakes(s.rep, s.state) {
-		if keys, err := seal.OpenIntake(in.Seed, in.Stream); err == nil {
-			f := strings.Fields(s.rep.Value(fetchedKey(keys.ID())))
-			if len(f) > 0 {
-				n, _ := strconv.Atoi(f[0])
-				d.Waiting += n
+	for _, k := range intakeCircles {
+		n := 0
+		for _, in := range s.intakes(s.rep, s.state) {
+			if keys, err := openIntake(in); err == nil && in.Circle == k {
+				n += readFetched(s.rep.Value(fetchedKey(keys.ID()))).Waiting
 			}
 		}
+		if n > 0 {
+			d.Waiting = append(d.Waiting, waiting{k, n})
+		}
 	}
+	d.Shut = s.unopened()
 	return d
 }
 
@@ -408,14 +272,31 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/thread/"+r.PathValue("id"))
 }
 
-// answer seals an answer to the reporter's key, signed by the intake she wrote to, and puts it into her mailbox.
+// answer seals an answer to the reporter's key and puts it into her mailbox. It is signed by the intake she wrote to while the door
+// lists it, and else by the one that her circle has open: her browser takes only what a listed key has signed.
 func (s *Server) answer(ctx context.Context, t *casework.Thread, text string) error {
+	d, _, err := s.makeDoor(s.rep, s.state)
+	if err != nil {
+		return err
+	}
+	listed := map[[16]byte]bool{}
+	open := t.Intake
+	for _, in := range d.Intakes {
+		listed[in.ID] = true
+	}
+	if !listed[open] {
+		for _, in := range d.Offered(d.Made) {
+			if in.Circle == t.Circle {
+				open = in.ID
+			}
+		}
+	}
 	for _, in := range s.intakes(s.rep, s.state) {
-		keys, err := seal.OpenIntake(in.Seed, in.Stream)
+		keys, err := openIntake(in)
 		if err != nil {
 			return err
 		}
-		if keys.ID() != t.Intake {
+		if keys.ID() != open || !listed[open] {
 			continue
 		}
 		item, err := seal.SealReply(t.KEM, t.Auth, s.rep.Site(), t.Mailbox, keys.Sig, s.today(), text)
@@ -482,13 +363,14 @@ func (s *Server) inboxFlood(w http.ResponseWriter, r *http.Request) {
 	}
 	var failed error
 	for _, in := range s.intakes(s.rep, s.state) {
-		keys, err := seal.OpenIntake(in.Seed, in.Stream)
+		keys, err := openIntake(in)
 		if err == nil {
 			err = s.rep.DropReports(ctx, in.Circle, keys, 1<<62)
 		}
 		if err == nil {
-			f := append([]string{"0"}, strings.Fields(s.rep.Value(fetchedKey(keys.ID())))...)
-			err = s.rep.SetValue(fetchedKey(keys.ID()), strings.Join(append(f[:1], f[min(2, len(f)):]...), " "))
+			f := readFetched(s.rep.Value(fetchedKey(keys.ID())))
+			f.Waiting = 0
+			err = s.rep.SetValue(fetchedKey(keys.ID()), f.String())
 		}
 		failed = cmp.Or(failed, err)
 	}

@@ -1,105 +1,18 @@
 package web
 
 import (
-	"cmp"
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
-	"io"
-	"slices"
-	"strconv"
+	"errors"
 	"time"
 
 	"krama"
 	"krama/casework"
 	"krama/directory"
 	"krama/replica"
-	"krama/seal"
 	"krama/web/http"
 )
-
-// intakes are the programme's intakes that are what they say: bound to a stream of the circle that they lie in. A colleague could write
-// another, whose reports somebody outside the circle would fetch.
-func (s *Server) intakes(rep *replica.Replica, st *casework.State) (out []casework.Intake) {
-	for _, k := range intakeCircles {
-		streams := rep.Streams(k)
-		for _, in := range st.Intakes() {
-			if in.Circle == k && streams[in.Stream] {
-				out = append(out, in)
-			}
-		}
-	}
-	slices.SortStableFunc(out, func(a, b casework.Intake) int { return cmp.Compare(a.From, b.From) })
-	return out
-}
-
-// tendIntakes draws the next month's keys where they are due and destroys those whose time is over. Only where this desk's clock
-// is near the relay's: a clock a year ahead would destroy keys that reports wait for. New keys are also drawn when the circle's were
-// changed: somebody who left must not read what is reported next.
-func (s *Server) tendIntakes(rep *replica.Replica, st *casework.State) (drew bool, err error) {
-	if d := rep.ClockError(); d > clockTrust || d < -clockTrust {
-		return false, nil
-	}
-	today := krama.DayOf(s.Now())
-	until := map[krama.CircleKind]krama.Day{}
-	for _, in := range s.intakes(rep, st) {
-		until[in.Circle] = max(until[in.Circle], in.Until)
-	}
-	for _, in := range st.Intakes() {
-		if in.Until+intakeKeep < today && st.Alone(in.Subject) { // a colleague may have written it under somebody
-			if err := rep.Shred(in.Circle, in.Subject, replica.ShredExpired); err != nil && krama.KindOf(err) != krama.NotAllowed && krama.KindOf(err) != krama.NotFound {
-				return drew, err
-			}
-		}
-	}
-	for _, k := range intakeCircles {
-		c, holds := rep.Kinds()[k]
-		if !holds {
-			continue
-		}
-		var epoch string
-		rep.Roster(func(ro *seal.Roster) {
-			if e := ro.Latest(c); e != nil {
-				epoch = strconv.FormatUint(uint64(e.Epoch), 10)
-			}
-		})
-		key := "intake.epoch." + itoa(int(k))
-		changed := rep.Value(key) != "" && rep.Value(key) != epoch
-		if !changed && until[k] > today+intakeBefore {
-			continue
-		}
-		in := &krama.Intake{From: max(today, until[k]+1), Until: max(today, until[k]) + intakeDays}
-		if changed {
-			in.From, in.Until = today, min(today+60, max(today+intakeDays, until[k]+1)) // the later end is offered of two that begin on one day
-		}
-		stream, ok := rep.Stream(k)
-		if !ok {
-			continue
-		}
-		in.Stream = stream
-		if _, err := io.ReadFull(s.Rand, in.Seed[:]); err != nil {
-			return drew, err
-		}
-		who, err := rep.NewSubject()
-		if err != nil {
-			return drew, err
-		}
-		id, err := rep.NewRecord()
-		if err != nil {
-			return drew, err
-		}
-		if err := rep.Write(k, who, &krama.Record{ID: id, Intake: in}); err == nil {
-			drew = true
-		} else if krama.KindOf(err) != krama.NotAllowed {
-			return drew, err
-		}
-		if err := rep.SetValue(key, epoch); err != nil {
-			return drew, err
-		}
-	}
-	return drew, nil
-}
 
 // makeDoor is what would be published now. A desk that does not hold an intake's circle keeps what was published of it.
 func (s *Server) makeDoor(rep *replica.Replica, st *casework.State) (*directory.Door, [][16]byte, error) {
@@ -107,27 +20,12 @@ func (s *Server) makeDoor(rep *replica.Replica, st *casework.State) (*directory.
 	d := directory.NewDoor(st.Listings(), today, rep.Site())
 	d.Demo = s.Demo
 	var ids [][16]byte
-	newest := map[krama.CircleKind]bool{} // has one that was drawn since its circle's keys changed
-	for _, in := range s.intakes(rep, st) {
-		if now, ok := rep.Stream(in.Circle); ok && in.Stream == now {
-			newest[in.Circle] = true
-		}
+	list, err := s.listedIntakes(rep, st, today)
+	if err != nil {
+		return nil, nil, err
 	}
-	for _, in := range s.intakes(rep, st) {
-		keys, err := seal.OpenIntake(in.Seed, in.Stream)
-		if err != nil {
-			return nil, nil, err
-		}
-		// One that was drawn before the circle's keys changed is kept for its answers: who left may have its seed.
-		if now, _ := rep.Stream(in.Circle); newest[in.Circle] && in.Stream != now {
-			if in.From > today {
-				continue
-			}
-			in.Until = min(in.Until, today-1)
-			in.From = min(in.From, in.Until)
-		}
-		d.Intakes = append(d.Intakes, directory.Intake{Circle: in.Circle, ID: keys.ID(), Kem: keys.KEM.PublicKey().Bytes(), Sig: keys.Sig.Public().(ed25519.PublicKey), From: in.From, Until: in.Until})
-		ids = append(ids, keys.ID())
+	for _, in := range list {
+		d.Intakes, ids = append(d.Intakes, in), append(ids, in.ID)
 	}
 	for _, topic := range s.Rights {
 		for _, lang := range []string{"km", "vi", "en"} {
@@ -164,7 +62,7 @@ func (s *Server) publish(ctx context.Context, rep *replica.Replica, st *casework
 	d.Made = 0 // when it was made is said apart
 	same, err := d.Encode()
 	if err != nil {
-		return err
+		return errors.Join(err, rep.SetValue(doorTroubleKey, troubleOf(err)))
 	}
 	sum := sha256.Sum256(same)
 	mark := hex.EncodeToString(sum[:8]) + " " + made.String()
@@ -173,10 +71,16 @@ func (s *Server) publish(ctx context.Context, rep *replica.Replica, st *casework
 	}
 	d.Made = made
 	b, err := d.Encode()
-	if err != nil {
-		return err
+	if err == nil && s.CheckDoor != nil {
+		err = s.CheckDoor(b)
 	}
-	if err := rep.Publish(ctx, b, ids); err != nil {
+	if err == nil {
+		err = rep.Publish(ctx, b, ids)
+	}
+	if trouble := troubleOf(err); err == nil || trouble != "" {
+		err = errors.Join(err, rep.SetValue(doorTroubleKey, trouble))
+	}
+	if err != nil {
 		return err
 	}
 	return rep.SetValue(doorKey, mark)
@@ -201,7 +105,11 @@ func (s *Server) doorOpen(w http.ResponseWriter, r *http.Request) {
 			s.fail(w, r, e)
 			return
 		}
-		s.page(w, r, 200, "doorDesk.title", "directory", doorView(s, d, jobError(err)))
+		trouble := jobError(err)
+		if troubleOf(err) != "" { // it stands above the page
+			trouble = ""
+		}
+		s.page(w, r, 200, "doorDesk.title", "directory", doorView(s, d, trouble))
 		return
 	}
 	redirect(w, r, "/door")

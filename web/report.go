@@ -11,6 +11,7 @@ import (
 	"krama/guide"
 	"krama/locale"
 	"krama/measure"
+	"krama/replica"
 	"krama/web/http"
 )
 
@@ -25,10 +26,9 @@ type Report struct {
 	Left   []measure.Cell // reached but not counted, suppressed: no offer, only offer, recent, no category
 }
 
-// Compile counts a period.
-func Compile(g *guide.Guide, st *casework.State, p krama.Period) *Report {
-	r := &Report{Period: p}
-	r.KP = measure.Count(&g.KPPrev, p, func(yield func(*measure.Reached)) {
+// count counts a period.
+func count(g *guide.Guide, st *casework.State, p krama.Period) (*measure.KPPrev, measure.Counts) {
+	kp := measure.Count(&g.KPPrev, p, func(yield func(*measure.Reached)) {
 		var one measure.Reached
 		st.EachPerson(func(who *krama.Person, counted bool, contacts []krama.Contact) {
 			if counted {
@@ -37,17 +37,29 @@ func Compile(g *guide.Guide, st *casework.State, p krama.Period) *Report {
 			}
 		})
 	})
+	return kp, measure.Counts{Cross: kp.Cross, Left: [4]int{kp.NoOffer, kp.OnlyOffer, kp.Recent, kp.NoCategory},
+		Given: measure.Distribution(p, func(yield func(krama.SubjectID, *krama.Contact)) {
+			st.EachContact(func(c *casework.Contact) { yield(c.Subject, &c.Contact) })
+		})}
+}
+
+// Compile counts a period as it may leave when nothing of it has left before.
+func Compile(g *guide.Guide, st *casework.State, p krama.Period) *Report {
+	kp, c := count(g, st, p)
+	return cover(g, p, kp, c)
+}
+
+// cover hides what must be hidden.
+func cover(g *guide.Guide, p krama.Period, kp *measure.KPPrev, n measure.Counts) *Report {
+	r := &Report{Period: p, KP: kp}
 	var rows [][]int
 	for _, c := range g.KPPrev.Categories {
-		x := r.KP.Cross[c]
+		x := n.Cross[c]
 		r.Groups, rows = append(r.Groups, c), append(rows, x[:])
 	}
 	r.Table = measure.NewTable(rows).Suppress()
-	left := measure.NewTable([][]int{{r.KP.NoOffer, r.KP.OnlyOffer, r.KP.Recent, r.KP.NoCategory}}).Suppress()
-	r.Left = left[0]
-	r.Given = measure.Distribution(p, func(yield func(*krama.Contact)) {
-		st.EachContact(func(c *casework.Contact) { yield(&c.Contact) })
-	})
+	r.Left = measure.NewTable([][]int{n.Left[:]}).Suppress()[0]
+	r.Given = n.Given.Cover()
 	for d := range r.Given.ByPlace {
 		r.Places = append(r.Places, d)
 	}
@@ -55,23 +67,65 @@ func Compile(g *guide.Guide, st *casework.State, p krama.Period) *Report {
 	return r
 }
 
+// releasedKey holds what this desk released of a period.
+func releasedKey(p krama.Period) string { return ".released/" + p.From.String() }
+
+// Released compiles a period that is over as it may follow what this desk released of it before, and remembers it when it leaves
+// now. Another period is Invalid.
+func Released(g *guide.Guide, st *casework.State, rep *replica.Replica, p krama.Period, today krama.Day, leaves bool) (*Report, error) {
+	const op = "web.Released"
+	if !measure.Offered(&g.KPPrev, p, today) {
+		return nil, krama.E(op, krama.Invalid, "the period")
+	}
+	kp, c := count(g, st, p)
+	if v := rep.Value(releasedKey(p)); v != "" {
+		var old measure.Counts
+		if err := krama.DecodeValue([]byte(v), &old); err != nil {
+			return nil, krama.Wrap(op, err)
+		}
+		c = c.Hold(old)
+	}
+	if leaves {
+		b, err := krama.EncodeValue(c)
+		if err != nil {
+			return nil, krama.Wrap(op, err)
+		}
+		if err := rep.SetValue(releasedKey(p), string(b)); err != nil {
+			return nil, err
+		}
+	}
+	return cover(g, p, kp, c), nil
+}
+
+// shownPeriods is how many periods the page offers.
+const shownPeriods = 8
+
+// period is the one that was asked for, the latest that is over when none was.
 func (s *Server) period(r *http.Request) (krama.Period, bool) {
 	f := form(r)
 	if !f.Has("from") {
-		w := measure.Window(&s.Guide.KPPrev, s.today())
-		return w, true
+		return measure.Closed(&s.Guide.KPPrev, s.today(), 1)[0], true
 	}
-	from, err1 := krama.ParseDay(f.Get("from"))
-	to, err2 := krama.ParseDay(f.Get("to"))
-	return krama.Period{From: from, To: to}, err1 == nil && err2 == nil && from <= to && to-from < 3660
+	from, err := krama.ParseDay(f.Get("from"))
+	p := measure.Window(&s.Guide.KPPrev, from)
+	to, err2 := p.To, error(nil)
+	if f.Has("to") {
+		to, err2 = krama.ParseDay(f.Get("to"))
+	}
+	return p, err == nil && err2 == nil && p == krama.Period{From: from, To: to} && measure.Offered(&s.Guide.KPPrev, p, s.today())
 }
 
 func (s *Server) report(w http.ResponseWriter, r *http.Request) {
 	p, ok := s.period(r)
 	if !ok {
-		p = measure.Window(&s.Guide.KPPrev, s.today())
+		p = measure.Closed(&s.Guide.KPPrev, s.today(), 1)[0]
 	}
-	s.page(w, r, 200, "report.title", "report", reportView(s, Compile(s.Guide, s.state, p), !ok))
+	rep, err := Released(s.Guide, s.state, s.rep, p, s.today(), false)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.page(w, r, 200, "report.title", "report", reportView(s, rep, !ok))
 }
 
 func (s *Server) reportCSV(w http.ResponseWriter, r *http.Request) {
@@ -80,7 +134,12 @@ func (s *Server) reportCSV(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, krama.E("web.reportCSV", krama.Invalid, "period"))
 		return
 	}
-	b, err := CSV(s.Guide, Compile(s.Guide, s.state, p), s.Demo)
+	rep, err := Released(s.Guide, s.state, s.rep, p, s.today(), true)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	b, err := CSV(s.Guide, rep, s.Demo)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -99,6 +158,22 @@ func shown(c measure.Cell, also string) string {
 		return "<5"
 	}
 	return also
+}
+
+// pieces is a number of pieces, or a mark for one that is hidden.
+func pieces(n int64, hidden bool, mark string) string {
+	if hidden {
+		return mark
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// given is pieces for a page.
+func given(n int64, hidden bool) string {
+	if hidden {
+		return "∗"
+	}
+	return num(n)
 }
 
 // testingKeys name the columns of the table in exports.
@@ -129,11 +204,11 @@ func CSV(g *guide.Guide, r *Report, demo bool) ([]byte, error) {
 		}
 	}
 	for _, t := range krama.Commodities {
-		row("DISTRIBUTED", "1", from, to, "KH-10", "total", t.Key, strconv.FormatInt(r.Given.Pieces[t.Code], 10), data)
+		row("DISTRIBUTED", "1", from, to, "KH-10", "total", t.Key, pieces(r.Given.Pieces[t.Code], r.Given.Hidden[t.Code], "*"), data)
 	}
 	for _, d := range r.Places {
 		for _, t := range krama.Commodities {
-			row("DISTRIBUTED", "1", from, to, strconv.Itoa(int(d)), "total", t.Key, strconv.FormatInt(r.Given.ByPlace[d][t.Code], 10), data)
+			row("DISTRIBUTED", "1", from, to, strconv.Itoa(int(d)), "total", t.Key, pieces(r.Given.ByPlace[d][t.Code], r.Given.HiddenAt[d][t.Code], "*"), data)
 		}
 	}
 	w.Flush()
@@ -172,7 +247,7 @@ func Codebook(g *guide.Guide, p *locale.Printer) ([]byte, error) {
 		{"place", "KH-10", "Kratie province", "ISO 3166-2"},
 		{"value", "<5", "A count of 1 to 4, hidden", "disclosure control"},
 		{"value", "", "Not known: outreach records hold no HIV status", ""},
-		{"value", "*", "Hidden because it would give a hidden count away", "disclosure control"},
+		{"value", "*", "Hidden because it would give a hidden count away, or stands for fewer than five people", "disclosure control"},
 		{"data", "DEMO", "Invented data", ""},
 	}
 	for _, d := range g.Province.Districts {

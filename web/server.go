@@ -48,6 +48,10 @@ type Config struct {
 	Storage  func() Storage           // what the browser says of its storage; nil on the desk
 	Rights   []RightsDraft            // shipped texts about rights; a desk's
 	Starter  []krama.Listing          // what a desk's directory begins with
+
+	// Visit asks the public site for a page as a visitor's browser does; nil where nobody looks.
+	Visit     func(ctx context.Context, site string, form url.Values, lang string) ([]byte, error)
+	CheckDoor func([]byte) error // tries whether pages can be made of a door, with a directory.PartError if not; nil takes any
 }
 
 // RightsDraft is a shipped text about rights: a beginning for the programme's own.
@@ -147,6 +151,12 @@ func (s *Server) Lock() {
 		s.OnLocked()
 	}
 }
+
+// Lang returns the language that was chosen on this server's pages, or "".
+func Lang(s *Server) string { s.mu.Lock(); defer s.mu.Unlock(); return s.lang }
+
+// Speak makes pages begin in a language that Lang returned.
+func Speak(s *Server, lang string) { s.mu.Lock(); s.lang = lang; s.mu.Unlock() }
 
 // Replica returns the unlocked replica, or nil.
 func (s *Server) Replica() *replica.Replica { s.mu.Lock(); defer s.mu.Unlock(); return s.rep }
@@ -262,7 +272,7 @@ func (s *Server) setLang(w http.ResponseWriter, r *http.Request) {
 		rep.SetValue("lang", lang)
 	}
 	to := f.Get("to")
-	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") {
+	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\t\r\n") { // browsers read /\ as //
 		to = "/"
 	}
 	redirect(w, r, to)

@@ -22,6 +22,7 @@ func (s *Server) staffPages() {
 	o.HandleFunc("GET /device/{id}", s.device)
 	o.HandleFunc("POST /device/{id}/remove", s.deviceRemove)
 	o.HandleFunc("GET /device/{id}/after", s.deviceAfter)
+	o.HandleFunc("POST /device/{id}/trust", s.deviceTrust)
 	o.HandleFunc("POST /device/{id}/roles", s.deviceRoles)
 	o.HandleFunc("POST /device/{id}/leave", s.memberRemove)
 	o.HandleFunc("POST /rotate", s.rotateNow)
@@ -33,6 +34,7 @@ func (s *Server) staffPages() {
 	o.HandleFunc("POST /trustees/drill", s.trusteesDrill)
 	o.HandleFunc("POST /trustees/accept", s.trusteesAccept)
 	o.HandleFunc("GET /erasures", s.erasuresPage)
+	o.HandleFunc("POST /erasures/{circle}/{id}", s.erasureDecide)
 	o.HandleFunc("GET /repair", s.repairPage)
 	o.HandleFunc("POST /repair", s.repairNow)
 }
@@ -101,6 +103,7 @@ type deviceData struct {
 	Member   krama.MemberID
 	Others   int // other devices of the member
 	Alone    bool
+	Copied   bool // what it writes is kept back until an admin decides
 }
 
 // exposure computes from the roster and this desk's own records what a device holds: it needs neither the device nor the
@@ -108,6 +111,7 @@ type deviceData struct {
 func (s *Server) exposure(id krama.DeviceID) deviceData {
 	rows, _ := s.deviceRows()
 	var d deviceData
+	_, d.Copied = s.rep.Suspended()[id]
 	for _, r := range rows {
 		if r.ID == id {
 			d.deviceRow = r
@@ -204,6 +208,16 @@ func (s *Server) deviceRoles(w http.ResponseWriter, r *http.Request) {
 }
 
 var allRoles = []krama.Role{krama.RoleOutreach, krama.RoleNurse, krama.RoleCaseWorker, krama.RoleSafeguarding, krama.RoleCoordinator, krama.RoleSteward, krama.RoleAdmin}
+
+// deviceTrust says that a copied device is to be believed again.
+func (s *Server) deviceTrust(w http.ResponseWriter, r *http.Request) {
+	id, ok := s.deviceID(w, r)
+	if !ok {
+		return
+	}
+	rep := s.rep
+	s.begin(w, r, "staff.copied", "/device/"+id.String(), func(ctx context.Context, _ func(int, int)) error { return rep.TrustDevice(ctx, id) })
+}
 
 func (s *Server) deviceAfter(w http.ResponseWriter, r *http.Request) {
 	id, ok := s.deviceID(w, r)
@@ -363,7 +377,7 @@ func (s *Server) repairPage(w http.ResponseWriter, r *http.Request) {
 // rolledBack reports whether the relay shows less than it did.
 func (s *Server) rolledBack() bool {
 	return slices.ContainsFunc(s.rep.Status().Alarms, func(a replica.Alarm) bool {
-		return !a.Mended && (a.What == replica.AlarmRollback || a.What == replica.AlarmFork)
+		return !a.Mended && !a.ByAuthor() && (a.What == replica.AlarmRollback || a.What == replica.AlarmFork)
 	})
 }
 

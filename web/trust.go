@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"krama"
+	"krama/replica"
 	"krama/seal"
 	"krama/web/http"
 )
@@ -96,6 +98,8 @@ func (s *Server) trusteesDrill(w http.ResponseWriter, r *http.Request) {
 	x, err := s.rep.CheckCard(form(r).Get("card"))
 	d := s.recovery()
 	switch {
+	case errors.Is(err, replica.ErrForgedCard):
+		d.Trouble = "trust.forgedCard"
 	case krama.KindOf(err) == krama.Tampered:
 		d.Trouble = "trust.oldCard"
 	case krama.KindOf(err) == krama.NotFound:

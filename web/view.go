@@ -30,10 +30,11 @@ type frame struct {
 	Demo       bool
 	Open       bool
 	Unsent     int
-	Alarms     []replica.Alarm
+	Alarms     []string  // sentences
 	Recovering time.Time // when a device that trustees brought in may act
 	Announced  []announcedRow
-	Admin      bool // may take them back
+	Admin      bool     // may take them back
+	Notices    []string // of the public pages, in words
 	Asset      func(string) string
 }
 
@@ -49,10 +50,13 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, title,
 	f := &frame{Printer: s.printer(r), Title: title, Nav: nav, Path: r.URL.Path, Host: s.Host, Demo: s.Demo, Asset: s.Assets}
 	if rep := s.Replica(); rep != nil && rep.State() == replica.Enrolled && title != "pin.locked" {
 		st := rep.Status()
-		f.Open, f.Unsent, f.Alarms, f.Recovering = true, st.Unsent, st.Alarms, st.Recovering
+		f.Open, f.Unsent, f.Alarms, f.Recovering = true, st.Unsent, s.alarmLines(f.Printer, st), st.Recovering
 		f.Announced = s.announcedRows(rep, st.Announced)
 		_, roles := rep.Device()
 		f.Admin = roles&krama.RoleAdmin != 0
+		if s.Host == Desk {
+			f.Notices = s.doorNotices(rep, f.Printer)
+		}
 	}
 	ctx := context.WithValue(r.Context(), frameKey{}, f)
 	var b bytes.Buffer
@@ -68,19 +72,6 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, title,
 	}
 	w.WriteHeader(status)
 	w.Write(b.Bytes())
-}
-
-// kinds lists which sentences the frame shows for alarms, each once.
-func (f *frame) alarmKinds() (out []string) {
-	for _, a := range f.Alarms {
-		if a.Mended {
-			continue
-		}
-		if k := "alarm." + string(a.What); !slices.Contains(out, k) {
-			out = append(out, k)
-		}
-	}
-	return out
 }
 
 // QR draws text as an SVG image with a quiet zone.
@@ -327,14 +318,4 @@ func orElse(v, other string) string {
 		return other
 	}
 	return v
-}
-
-// answered lists the alarms that a later look or an admin's signature has answered.
-func answered(all []replica.Alarm) (out []replica.Alarm) {
-	for _, a := range all {
-		if a.Mended {
-			out = append(out, a)
-		}
-	}
-	return out
 }

@@ -28,10 +28,12 @@ type rig struct {
 	t      *testing.T
 	ms     atomic.Int64 // the clock
 	relay  http.Handler
+	store  *memory.Store
 	cut    atomic.Bool // no network
 	calls  atomic.Int32
 	cutAt  atomic.Int32 // the network ends at this call, when not 0
 	dir    *journal.MemDir
+	safe   *journal.MemDir // the office's
 	phone  *Server
 	office *replica.Replica
 	desk   *Server
@@ -51,26 +53,40 @@ func (d direct) Call(_ context.Context, path string, body []byte) ([]byte, time.
 
 func newBareRig(t *testing.T) *rig {
 	t.Helper()
-	g := &rig{t: t, dir: &journal.MemDir{}}
+	g := &rig{t: t, store: memory.New()}
 	g.ms.Store(time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC).UnixMilli())
-	clock := func() time.Time { return time.UnixMilli(g.ms.Load()) }
-	g.relay = relay.New(memory.New(), "token", relay.DefaultLimits, clock)
+	g.relay = relay.New(g.store, "token", relay.DefaultLimits, g.clock)
+	g.found(func(string) replica.Remote { return direct{g} })
+	return g
+}
+
+func (g *rig) clock() time.Time { return time.UnixMilli(g.ms.Load()) }
+
+// config is that of a host's server and its device.
+func (g *rig) config(h Host, d journal.Dir, dial func(string) replica.Remote) Config {
+	g.t.Helper()
 	kb, err := guide.Load()
 	if err != nil {
-		t.Fatal(err)
+		g.t.Fatal(err)
 	}
-	config := func(h Host, d journal.Dir) Config {
-		return Config{Host: h, Relay: "relay", Guide: kb, Rand: rand.Reader, Now: clock, Assets: func(s string) string { return "/static/" + s },
-			Replica: replica.Config{Dir: d, Rand: rand.Reader, Now: clock, Platform: string(h), Cost: seal.CostFloor, Office: h == Desk,
-				Dial: func(string) replica.Remote { return direct{g} }}}
-	}
-	c := config(Phone, g.dir)
+	return Config{Host: h, Relay: "relay", Guide: kb, Rand: rand.Reader, Now: g.clock, Assets: func(s string) string { return "/static/" + s },
+		Replica: replica.Config{Dir: d, Rand: rand.Reader, Now: g.clock, Platform: string(h), Cost: seal.CostFloor, Office: h == Desk, Dial: dial}}
+}
+
+// found makes the phone's pages, and the office, which founds a programme at the relay.
+func (g *rig) found(dial func(string) replica.Remote) {
+	t := g.t
+	t.Helper()
+	g.dir = &journal.MemDir{}
+	c := g.config(Phone, g.dir, dial)
 	c.OnLocked = func() { g.locked++ }
 	g.phone = New(c)
-	c = config(Desk, &journal.MemDir{})
+	g.safe = &journal.MemDir{}
+	c = g.config(Desk, g.safe, dial)
 	st := casework.New()
 	rc := c.Replica
 	rc.Feed, rc.Reset = Feed(st), st.Reset
+	var err error
 	if g.office, err = replica.Create(rc, "a b c d"); err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +96,6 @@ func newBareRig(t *testing.T) *rig {
 	g.desk = New(c)
 	g.desk.DeskPages()
 	g.desk.Use(g.office, st)
-	return g
 }
 
 // newRig is a rig whose admin has accepted permanent loss, so that people can be recorded.
@@ -141,13 +156,15 @@ func (g *rig) words() (words []string) {
 }
 
 // setUp takes a new phone to four words and through both scans.
-func (g *rig) setUp() (words []string) {
+func (g *rig) setUp() (words []string) { g.t.Helper(); return g.setUpAs(krama.RoleOutreach) }
+
+func (g *rig) setUpAs(role krama.Role) (words []string) {
 	g.t.Helper()
 	words = g.words()
 	page := g.tap(words)
 	g.want(page, "data-qr=")
 	qr1 := regexp.MustCompile(`data-qr="([^"]+)"`).FindStringSubmatch(page)[1]
-	_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", qr1, "label", "Outreach 1", "role", "4")
+	_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", qr1, "label", "Outreach 1", "role", itoa(int(role)))
 	qr2 := regexp.MustCompile(`data-qr="([^"]+)"`).FindStringSubmatch(page)[1]
 	_, page, _ = g.ask(g.desk, "POST", "/enrol/finish")
 	g.want(page, "has not answered yet")
@@ -226,7 +243,10 @@ func TestPhonePages(t *testing.T) {
 	if err := g.office.Sync(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	_, page, _ = g.ask(g.desk, "POST", "/report", "from", "2025-10-01", "to", "2026-03-31")
+	_, page, _ = g.ask(g.desk, "POST", "/report", "from", "2025-10-01")
+	g.want(page, "not one that is over")
+	g.ms.Add((31 * 24 * time.Hour).Milliseconds())
+	_, page, _ = g.ask(g.desk, "POST", "/report", "from", "2025-10-01")
 	g.want(page, "&lt;5") // one person is a small number
 	rep := Compile(g.desk.Guide, g.desk.state, krama.Period{From: krama.Date(2025, 10, 1), To: krama.Date(2026, 3, 31)})
 	if rep.KP.Total != 1 || rep.Given.Pieces[krama.Condom] != 60 {
@@ -234,6 +254,7 @@ func TestPhonePages(t *testing.T) {
 	}
 	_, page, _ = g.ask(g.desk, "POST", "/report.csv", "from", "2025-10-01", "to", "2026-03-31")
 	g.want(page, "KP_PREV,2.6.1,2025-10-01,2026-03-31,KH-10,fsw,newly_tested_or_referred,<5,programme")
+	g.want(page, "DISTRIBUTED,1,2025-10-01,2026-03-31,KH-10,total,condom,*,programme") // what one person got is hers to know
 	for _, p := range []string{"/", "/people", "/contacts", "/overview", "/report", "/devices", "/enrol", "/settings", "/limits", "/codebook.csv"} {
 		if code, _, _ := g.ask(g.desk, "GET", p); code != 200 {
 			t.Errorf("desk %s: %d", p, code)
@@ -314,8 +335,16 @@ func TestQuickNumber(t *testing.T) {
 	}
 	g.dir.Crash()
 	g.tap(words)
+	g.ask(g.phone, "POST", "/pin", "pin", "123456")
 	g.ask(g.phone, "POST", "/cover")
-	if g.locked != 3 {
+	g.ms.Add((8*time.Hour + time.Minute).Milliseconds()) // behind the cover
+	if _, page, _ = g.ask(g.phone, "POST", "/pin/enter", "pin", "123456"); g.locked != 3 || strings.Contains(page, "Who is due") {
+		t.Error("after eight hours behind the cover the number still opens")
+	}
+	g.dir.Crash()
+	g.tap(words)
+	g.ask(g.phone, "POST", "/cover")
+	if g.locked != 4 {
 		t.Error("without a number the cover must lock")
 	}
 }

@@ -145,6 +145,7 @@ func startServe(t testing.TB, dir string, port int) *serveProcess {
 func (s *serveProcess) start(t testing.TB) {
 	t.Helper()
 	s.cmd = exec.Command(program(t), "serve", "--data", s.dir, "--listen", fmt.Sprintf("127.0.0.1:%d", s.port))
+	s.cmd.Env = append(os.Environ(), dumpEnv+"=1") // some tests look into its memory
 	pipe, err := s.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -305,7 +305,7 @@ func (b *browser) enrolPhone(d *demoProcess) []string {
 	b.js("document.getElementById('scan1').click()")
 	b.wait("QR-2", "!!document.getElementById('qr2').dataset.qr")
 	b.js("document.getElementById('scan2').click()")
-	b.wait("the phone to wait", "!!"+in+".querySelector('[data-auto]')")
+	b.wait("the phone to wait", "!!"+in+".querySelector('form[action=\"/join/check\"]')")
 	b.js("document.getElementById('finish').click()")
 	b.wait("the office to finish", `!document.querySelector('[data-step="4"]').hidden`)
 	b.wait("the phone's keys", "!!"+in+".getElementById('pin')")

@@ -75,11 +75,12 @@ func demoRun(ctx context.Context, e *env, args []string) error {
 	limits := relay.DefaultLimits
 	limits.Rate, limits.Burst = 1000, 5000 // twelve devices' two years arrive at once
 	r := relay.New(store, token, limits, time.Now)
-	public, err := publicDoor(r, g, defaultExit)
+	public, err := publicDoor(r.Door, r.AnswerSlip, g, defaultExit)
 	if err != nil {
 		return err
 	}
-	public.Drafts, public.Demo, public.Audio = true, true, filepath.Join(dir, "audio")
+	public.Drafts, public.Demo, public.Audio, public.Last = true, true, filepath.Join(dir, "audio"), filepath.Join(dir, "door.last")
+	public.Tell = tellPages(e)
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	failed := make(chan error, 1)

@@ -28,6 +28,7 @@ import (
 	"krama/journal"
 	"krama/replica"
 	"krama/web"
+	"krama/web/door"
 	"krama/web/site"
 )
 
@@ -75,11 +76,26 @@ func deskServer(g *guide.Guide, c replica.Config, demo bool) *web.Server {
 			s.Rights = append(s.Rights, web.RightsDraft{Topic: t.Topic, Title: t.Title, Body: t.Body, Source: t.Source})
 		}
 	}
+	s.CheckDoor, s.Visit = doorCheck(g, demo), visitSite
 	if s.Starter, _ = starter.Load(); demo {
 		s.Starter = nil // everything in a demo is invented
 	}
 	s.DeskPages()
 	return s
+}
+
+// doorCheck has a desk try what it is about to publish, as the site will: it can say in words which page is too large. What a site is
+// configured with otherwise, such as a longer address of its relay, changes a page by a few bytes; the relay looks again.
+func doorCheck(g *guide.Guide, demo bool) func([]byte) error {
+	return func(b []byte) error {
+		c, err := publicDoor(nil, nil, g, defaultExit)
+		if err != nil {
+			return err
+		}
+		c.Relay, c.Drafts, c.Demo = "https://relay.example.org", true, demo
+		c.Asset = func(name string) string { return "/app/a/0123456789abcdef-" + name }
+		return door.Checker(*c).Check(b)
+	}
 }
 
 func desk(ctx context.Context, e *env, args []string) error {
@@ -89,6 +105,8 @@ func desk(ctx context.Context, e *env, args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
+	limitMemory(deskMemory)
+	noCore()
 	dir, err := deskDir(*data)
 	if err != nil {
 		return err
@@ -108,44 +126,65 @@ func desk(ctx context.Context, e *env, args []string) error {
 	if host, _, err := net.SplitHostPort(*listen); err != nil || net.ParseIP(host) == nil || !net.ParseIP(host).IsLoopback() {
 		return hint{krama.E("desk", krama.Invalid, "--listen"), "the desk is for this computer alone: use an address such as 127.0.0.1:0"}
 	}
-	l, err := net.Listen("tcp", *listen)
+	ls, before, err := inherited() // of the desk that was locked and whose place this one takes
 	if err != nil {
 		return err
+	}
+	if before == nil {
+		if ls, err = listenAll(*listen, *app); err != nil {
+			return err
+		}
 	}
 	s := deskServer(g, deskReplica(dir), false)
 	defer s.Lock()
-	guard, open, err := protect(s, l.Addr().String())
+	guard, err := newGuard(s, ls[0].Addr().String(), before)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(e.err, "desk:", open)
-	fmt.Fprintln(e.err, "stop with Ctrl-C")
-	if !*noBrowser {
-		openBrowser(open)
-	}
-	go keepSyncing(ctx, s)
-	all := []listener{{l, guard}}
-	if *app != "" {
-		phones, err := appListener(*app, *relayURL, *cert, *key)
+	all := []listener{{ls[0], http.NewCrossOriginProtection().Handler(guard)}}
+	if *app != "" && len(ls) > 1 {
+		phones, err := appListener(ls[1], *relayURL, *cert, *key)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(e.err, "phones:", phones.Addr())
 		all = append(all, phones)
 	}
-	return serveAll(ctx, all...)
+	if before != nil {
+		web.Speak(s, before.lang)
+	} else {
+		fmt.Fprintln(e.err, "desk:", guard.address())
+		if len(all) > 1 {
+			fmt.Fprintln(e.err, "phones:", ls[1].Addr())
+		}
+		fmt.Fprintln(e.err, "stop with Ctrl-C")
+		if !*noBrowser {
+			openBrowser(guard.address())
+		}
+	}
+	ctx, ended := relocking(ctx, e, s, guard, ls)
+	go keepSyncing(ctx, s)
+	return ended(serveAll(ctx, all...))
+}
+
+// listenAll opens the desk's address and, when there is one, that of the phones.
+func listenAll(desk, app string) ([]net.Listener, error) {
+	l, err := net.Listen("tcp", desk)
+	if err != nil || app == "" {
+		return []net.Listener{l}, err
+	}
+	a, err := net.Listen("tcp", app)
+	if err != nil {
+		l.Close()
+	}
+	return []net.Listener{l, a}, err
 }
 
 // appListener serves the phone's program from the office, so that it comes from a machine the programme holds in its hands.
-func appListener(addr, relay, cert, key string) (listener, error) {
+func appListener(l net.Listener, relay, cert, key string) (listener, error) {
 	if relay == "" {
 		return listener{}, hint{krama.E("desk", krama.Invalid, "--app needs --relay"), "for example --relay https://relay.help.example"}
 	}
 	s, err := site.New(site.Config{Relay: relay, Version: version})
-	if err != nil {
-		return listener{}, err
-	}
-	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return listener{}, err
 	}
@@ -159,15 +198,20 @@ func appListener(addr, relay, cert, key string) (listener, error) {
 	return listener{l, s}, nil
 }
 
-// lonelyHost is a loopback address nobody can guess, where the system has more than one. Cookies belong to a host, not to
-// its port: at 127.0.0.1 a server of another user of this computer could be sent ours.
+// lonelyHost is a loopback address nobody can guess, where the system has more than one: Linux and Windows answer at every
+// 127.x.y.z, macOS at 127.0.0.1 alone. Cookies belong to a host, not to its port: at 127.0.0.1 a server of another user of this
+// computer could be sent ours, by a page of its own that is open in this browser.
 func lonelyHost() (string, error) {
-	if runtime.GOOS != "linux" {
+	var b [3]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", err
+	}
+	host := fmt.Sprintf("127.%d.%d.%d:0", b[0], b[1], 1+b[2]%254)
+	l, err := net.Listen("tcp", host)
+	if err != nil {
 		return "127.0.0.1:0", nil
 	}
-	var b [3]byte
-	_, err := rand.Read(b[:])
-	return fmt.Sprintf("127.%d.%d.%d:0", b[0], b[1], 1+b[2]%254), err
+	return host, l.Close()
 }
 
 // deskSync is how often an open desk meets the relay by itself.
@@ -200,13 +244,35 @@ type guard struct {
 }
 
 func protect(next http.Handler, host string) (http.Handler, string, error) {
-	var raw [48]byte
-	if _, err := rand.Read(raw[:]); err != nil {
+	g, err := newGuard(next, host, nil)
+	if err != nil {
 		return nil, "", err
 	}
+	return http.NewCrossOriginProtection().Handler(g), g.address(), nil
+}
+
+// newGuard makes a guard with new secrets, or with those of the desk before.
+func newGuard(next http.Handler, host string, before *session) (*guard, error) {
 	_, port, _ := net.SplitHostPort(host)
-	g := &guard{next: next, host: host, ticket: hex.EncodeToString(raw[:24]), cookie: hex.EncodeToString(raw[24:]), name: "krama-" + port}
-	return http.NewCrossOriginProtection().Handler(g), "http://" + host + "/open?t=" + g.ticket, nil
+	g := &guard{next: next, host: host, name: "krama-" + port}
+	if before != nil {
+		g.ticket, g.cookie = before.ticket, before.cookie
+		return g, nil
+	}
+	var raw [48]byte
+	_, err := rand.Read(raw[:])
+	g.ticket, g.cookie = hex.EncodeToString(raw[:24]), hex.EncodeToString(raw[24:])
+	return g, err
+}
+
+// address is what lets a browser in, once.
+func (g *guard) address() string { return "http://" + g.host + "/open?t=" + g.ticket }
+
+// session is what the guard of the next process needs.
+func (g *guard) session(lang string) session {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return session{g.cookie, g.ticket, lang}
 }
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -27,7 +27,8 @@ var exportCommand = command{"export", "write the whole programme as one sealed p
 Writes every person, contact and consent that this desk holds, and the directory, referrals,
 reports and incidents, into one page that opens in any browser, without Krama and without a
 network, by six words that are drawn for it and shown once. This is the most dangerous file a
-programme can make: decide it between two people, and say why. Where the desk holds reports,
+programme can make. A second admin must agree, on her own desk; where there is none, every device
+shows the announcement for a day first. Leave lasts seven days. Say why. Where the desk holds reports,
 whoever may read them sees, after the next sync, that a copy was taken out.
 
 Unlocks the desk with four words from standard input. The first run writes nothing and says how
@@ -85,6 +86,17 @@ func export(ctx context.Context, e *env, args []string) error {
 	if *people != n.People {
 		fmt.Fprintf(e.err, "would write %s; nothing is written yet\n", sentence(n))
 		return hint{krama.E("export", krama.NotAllowed, "the number of people was not repeated"), fmt.Sprintf("if two of you have decided it, run it again with --people %d", n.People)}
+	}
+	may, way, err := replica.AskExport(ctx, r)
+	switch {
+	case krama.KindOf(err) == krama.Offline && err != nil:
+		return hint{err, "an export is agreed in the programme first, and its relay cannot be reached"}
+	case err != nil:
+		return err
+	case !may && way == seal.BySecond:
+		return hint{krama.E("export", krama.NotAllowed, "a second admin must agree; nothing is written yet"), "she signs it on her desk, under Devices; then run this again within seven days"}
+	case !may:
+		return hint{krama.E("export", krama.NotAllowed, "it is announced on every device; nothing is written yet"), "run this again in a day, unless somebody has withdrawn it"}
 	}
 	if err := keepAudit(r, krama.AuditExport, today, krama.KindCasework, krama.KindSafeguarding); err != nil { // first: no copy without its line
 		return err

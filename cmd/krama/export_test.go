@@ -30,6 +30,8 @@ import (
 	"krama/journal"
 	"krama/relay"
 	"krama/relay/memory"
+	"krama/replica"
+	"krama/seal"
 )
 
 // office makes a small invented programme through the real path and closes it; it returns the desk's folder, its words and
@@ -40,14 +42,25 @@ func office(t *testing.T, size demo.Size) (dir, words string, n exchange.Counts)
 	if err != nil {
 		t.Fatal(err)
 	}
+	var ahead atomic.Int64 // of the desk's and the relay's clocks, for a day to go by
+	clock := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	limits := relay.DefaultLimits
 	limits.Rate, limits.Burst = 1000, 5000
-	srv := httptest.NewServer(relay.New(memory.New(), "token", limits, time.Now))
+	srv := httptest.NewServer(relay.New(memory.New(), "token", limits, clock))
 	t.Cleanup(srv.Close)
 	dir = filepath.Join(t.TempDir(), "desk")
 	p, err := demo.Make(t.Context(), g, journal.OSDir(dir), dial, srv.URL, "token", size, 1, time.Now(), func(string) {})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if may, way, err := replica.AskExport(t.Context(), p.Desk); may || way != seal.AfterDay || err != nil { // the only admin
+		t.Fatal("leave to export:", may, way, err)
+	}
+	p.Desk.Now = clock
+	ahead.Store(int64(25 * time.Hour))
+	defer ahead.Store(0)
+	if may, _, err := replica.AskExport(t.Context(), p.Desk); !may || err != nil {
+		t.Fatal("leave to export after a day:", may, err)
 	}
 	n = exchange.Count(p.State)
 	if err := p.Desk.Close(); err != nil {

@@ -68,7 +68,7 @@ func joinProgramme(ctx context.Context, e *env, args []string) error {
 		return hint{err, "is the relay running and reachable at " + *relay + "?"}
 	}
 	fmt.Fprintln(e.out, r.Scan1().String())
-	fmt.Fprintln(e.err, "Paste this code on the first desk: Devices, Enrol a phone. Then paste its code here:")
+	fmt.Fprintln(e.err, "Paste this code on the first desk: Devices, Enrol a phone. Then paste its code here. Each code works for ten minutes:")
 	in := bufio.NewScanner(e.in)
 	for {
 		if !in.Scan() {
@@ -83,7 +83,7 @@ func joinProgramme(ctx context.Context, e *env, args []string) error {
 		}
 		fmt.Fprintln(e.err, "this is not the office's code; try again:")
 	}
-	accepted = true // from here on the first desk may finish at any time, tomorrow too
+	accepted = true // from here on the first desk may finish: within ten minutes, or tomorrow where it announces it first
 	fmt.Fprintln(e.out, strings.Join(words, " "))
 	fmt.Fprintln(e.err, "These four words open this desk. Learn them; they are not kept anywhere.")
 	return awaitEnrolment(ctx, e, r, dir)

@@ -27,9 +27,10 @@ const (
 )
 
 func main() {
+	ownFiles()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(status(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr), os.Stderr))
+	os.Exit(status(runIn(ctx, os.Args[1:], &env{os.Stdin, os.Stdout, os.Stderr, replaceProcess}), os.Stderr))
 }
 
 // errUsage is a wrong call; what is wrong has been printed.
@@ -80,6 +81,7 @@ type command struct {
 type env struct {
 	in       io.Reader
 	out, err io.Writer
+	replace  replacer // how the desk's process is replaced when it locks; nil where that cannot be
 }
 
 func commands() []command {
@@ -91,7 +93,11 @@ func commands() []command {
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	e := &env{stdin, stdout, stderr}
+	return runIn(ctx, args, &env{in: stdin, out: stdout, err: stderr})
+}
+
+func runIn(ctx context.Context, args []string, e *env) error {
+	stdout, stderr := e.out, e.err
 	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
 		w, name := stdout, ""
 		if len(args) > 1 {

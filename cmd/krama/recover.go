@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,6 +52,10 @@ func recoverProgramme(ctx context.Context, e *env, args []string) error {
 			return hint{krama.E("recover", krama.Invalid, fmt.Sprintf("line %d is not the text of a card", len(cards)+1)), "a card's text is three parts with two points between them; spaces do not matter"}
 		}
 		cards = append(cards, c)
+		var wrong *replica.WrongCards
+		if errors.As(replica.CompareCards(cards), &wrong) && wrong.Fault[len(cards)-1] != 0 { // the others may be the wrong ones yet
+			fmt.Fprintln(e.err, cardFaults[wrong.Fault[len(cards)-1]])
+		}
 		fmt.Fprintf(e.err, "card %d of %d; %d are needed\n", c.Share.X, c.Share.N, c.Share.K)
 	}
 	if len(cards) == 0 || len(cards) < int(cards[0].Share.K) {
@@ -78,6 +83,10 @@ func recoverProgramme(ctx context.Context, e *env, args []string) error {
 			r.Close()
 			replica.Wipe(c.Dir)
 		}
+		var wrong *replica.WrongCards
+		if errors.As(err, &wrong) {
+			return hint{err, nameCards(e, cards, wrong)}
+		}
 		switch krama.KindOf(err) {
 		case krama.Offline:
 			return hint{err, "is the relay running and reachable? if it has another address now, give it with --relay"}
@@ -90,4 +99,34 @@ func recoverProgramme(ctx context.Context, e *env, args []string) error {
 	fmt.Fprintln(e.err, "These four words open this desk. Learn them; they are not kept anywhere.")
 	fmt.Fprintln(e.err, "hint: krama desk --data "+dir+"; then remove the lost devices, choose trustees anew, and enrol phones")
 	return nil
+}
+
+// cardFaults are the sentences for what is wrong with one card.
+var cardFaults = map[replica.CardFault]string{
+	replica.CardRepeated:  "is the same as one before it",
+	replica.CardElsewhere: "belongs to another programme than the others",
+	replica.CardOtherSet:  "belongs to another set of trustees: an earlier one, whose cards should have been destroyed",
+	replica.CardForged:    "is not the card that was made: it says that it is of the present set, and its commitment in the roster is another",
+	replica.CardDoubted:   "may be the wrong one",
+}
+
+// nameCards says what is wrong with each wrong card, and returns the next step. Lines count from the first that was given.
+func nameCards(e *env, cards []seal.Card, wrong *replica.WrongCards) string {
+	doubted := 0
+	for _, i := range wrong.Places() {
+		f := wrong.Fault[i]
+		if f == replica.CardDoubted {
+			doubted++
+		}
+		fmt.Fprintf(e.err, "line %d, card %d of %d: %s\n", i+1, cards[i].Share.X, cards[i].Share.N, cardFaults[f])
+	}
+	switch {
+	case doubted > 0 && krama.KindOf(wrong) == krama.Invalid:
+		return "they are of different programmes or sets, and as many say one as the other: ask for one more card"
+	case doubted > 0 && len(cards) == int(cards[0].Share.K):
+		return "one of them is wrong, or the relay's backup is older than the cards: give one card more, and the wrong one is named"
+	case doubted > 0:
+		return "no group of them opens anything: they are of earlier trustees, or the relay's backup is older than the cards"
+	}
+	return "leave these out, give others in their place, and begin again; nothing was used"
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/andybalholm/brotli"
 
 	"krama"
+	"krama/replica"
 	"krama/seal"
 	"krama/web/site"
 )
@@ -138,7 +139,7 @@ func releaseSign(_ context.Context, e *env, args []string) error {
 		return err
 	}
 	s.Sign(ed25519.NewKeyFromSeed(seed))
-	if err := os.WriteFile(manifest+".new", s.Marshal(), 0o644); err != nil {
+	if err := os.WriteFile(manifest+".new", s.Marshal(), 0o600); err != nil {
 		return err
 	}
 	if err := os.Rename(manifest+".new", manifest); err != nil {
@@ -165,8 +166,9 @@ func readKeys(name string) ([][32]byte, error) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
-		k, err := hex.DecodeString(line)
-		if err != nil || len(k) != 32 {
+		b, err := hex.DecodeString(line)
+		k, weak := seal.SigKey(b)
+		if err != nil || weak != nil {
 			return nil, hint{krama.E("release", krama.Invalid, "a line of the keys is not a public key"), "each is 64 hexadecimal digits, as krama release key prints it"}
 		}
 		keys = append(keys, [32]byte(k))
@@ -380,8 +382,10 @@ func fetch(ctx context.Context, base *url.URL, path string) ([]byte, http.Header
 		return nil, nil, err
 	}
 	req.Header.Set("Accept-Encoding", "br")
-	c := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	res, err := c.Do(req)
+	res, err := replica.Direct(&http.Client{}).Do(req)
+	if res != nil && err != nil { // a redirect, which no site of ours gives
+		return nil, nil, krama.E("release", krama.Tampered, "the site answers otherwise")
+	}
 	if err != nil {
 		return nil, nil, hint{&krama.Error{Op: "release", Kind: krama.Offline, Err: err}, "is the site running and reachable at " + base.String() + "?"}
 	}

@@ -2,17 +2,21 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"krama"
 	"krama/guide"
 	"krama/locale"
+	"krama/measure"
 	"krama/web"
 )
 
 var reportCommand = command{"report", "write a report as CSV", `Usage: krama report --from YYYY-MM-DD --to YYYY-MM-DD [--data DIR] [--codebook]
 
 Unlocks the desk with four words from standard input and writes KP_PREV and commodities of the
-period, both days included, as CSV on standard output. Counts of 1 to 4 are hidden.
+period, both days included, as CSV on standard output. The period is a reporting half-year that is
+over: October to March or April to September. Counts of 1 to 4 are hidden; what came in late since
+an earlier report of the same period counts once it is five people or more.
 
   --codebook   write what the columns and codes mean instead; needs no words
 `, nil}
@@ -44,7 +48,12 @@ func writeReport(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer r.Close()
-	out, err := web.CSV(g, web.Compile(g, st, krama.Period{From: a, To: b}), false)
+	rep, err := web.Released(g, st, r, krama.Period{From: a, To: b}, krama.DayOf(time.Now()), true)
+	if err != nil {
+		last := measure.Closed(&g.KPPrev, krama.DayOf(time.Now()), 1)[0]
+		return hint{err, "only whole reporting half-years that are over leave, for example --from " + last.From.String() + " --to " + last.To.String()}
+	}
+	out, err := web.CSV(g, rep, false)
 	if err == nil {
 		_, err = e.out.Write(out)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/base32"
 	"errors"
 	"fmt"
@@ -38,6 +39,9 @@ Runs the blind relay and, on another origin, the site that phones install from.
   --relay URL     the relay's address as phones reach it, if a proxy stands before it
   --exit URL      where "Leave now" leads (default: an encyclopedia)
   --drafts        show texts about rights that nobody has reviewed, under a banner
+  --only PART     run the relay or the site alone: "relay", or "site", which takes the
+                  relay's address from --relay and DIR/site-key from the relay's folder;
+                  then a flood of the site does not reach the relay's memory
 
 The site's first page is for everybody: finding help, rights, reporting. What it shows is published
 from the desk; recordings in DIR/audio (1.mp3 to 8.mp3, one a need) are offered beside the words.
@@ -45,16 +49,26 @@ from the desk; recordings in DIR/audio (1.mp3 to 8.mp3, one a need) are offered 
 At first start it prints a founding token; "krama new" needs it. It stays in DIR/token.
 `, nil}
 
-func serve(ctx context.Context, e *env, args []string) error {
+func serve(ctx context.Context, e *env, args []string) (err error) {
 	f := e.flags(serveCommand)
 	data, listen, domain, public := f.String("data", "", ""), f.String("listen", "127.0.0.1:8701", ""), f.String("domain", "", ""), f.String("relay", "", "")
-	exit, drafts := f.String("exit", defaultExit, ""), f.Bool("drafts", false, "")
+	exit, drafts, only := f.String("exit", defaultExit, ""), f.Bool("drafts", false, ""), f.String("only", "", "")
 	if err := parse(f, args); err != nil {
 		return err
 	}
+	limitMemory(serveMemory)
+	noCore()
 	if *data == "" {
 		f.Usage()
 		return errUsage
+	}
+	switch {
+	case *only != "" && *only != partRelay && *only != partSite:
+		return hint{krama.E("serve", krama.Invalid, "--only is relay or site"), "for example --only relay"}
+	case *only != "" && *domain != "":
+		return hint{krama.E("serve", krama.Invalid, "--only and --domain"), "with --only, let a proxy keep the certificates, and use --listen"}
+	case *only == partSite:
+		return serveSite(ctx, e, siteFlags{*data, *listen, *public, *exit, *drafts})
 	}
 	token, fresh, err := foundingToken(*data)
 	if err != nil {
@@ -65,22 +79,40 @@ func serve(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer store.Close()
+	ctx, fail := context.WithCancelCause(ctx)
+	defer func() {
+		if context.Cause(ctx) == errDisk { // it ended for that, whatever else was said
+			err = hint{errDisk, "check the disk and its cable, run krama check --data " + *data + ", and start again; restore a backup if that finds damage"}
+		}
+		fail(nil)
+	}()
+	go func() {
+		select {
+		case <-store.Lost():
+			fail(errDisk)
+		case <-ctx.Done():
+		}
+	}()
 	r := relay.New(store, token, relay.DefaultLimits, time.Now)
 	go sweep(ctx, store)
 	g, err := guide.Load()
 	if err != nil {
 		return err
 	}
-	pages, err := publicDoor(r, g, *exit)
+	pages, err := publicDoor(r.Door, r.AnswerSlip, g, *exit)
 	if err != nil {
 		return err
 	}
-	pages.Drafts, pages.Audio = *drafts, filepath.Join(*data, "audio")
+	pages.Drafts, pages.Audio, pages.Last = *drafts, filepath.Join(*data, "audio"), filepath.Join(*data, "door.last")
+	pages.Tell = tellPages(e)
 	if fresh {
 		fmt.Fprintln(e.err, "founding token:", token)
 	}
 	if *domain != "" {
 		return serveDomain(ctx, e, r, pages, *data, *domain)
+	}
+	if *only == partRelay {
+		return serveRelay(ctx, e, r, pages, *data, *listen)
 	}
 	host, port, err := net.SplitHostPort(*listen)
 	n, err2 := strconv.Atoi(port)
@@ -110,14 +142,17 @@ func serve(ctx context.Context, e *env, args []string) error {
 	fmt.Fprintln(e.err, "relay:", address)
 	fmt.Fprintln(e.err, "site: ", "http://"+sl.Addr().String()+"/")
 	fmt.Fprintln(e.err, "stop with Ctrl-C")
-	return serveAll(ctx, listener{rl, r}, listener{sl, s})
+	return serveAll(ctx, listener{newCrowd(rl, relayCrowd), r}, listener{newCrowd(sl, siteCrowd), s})
 }
+
+// errDisk ends a relay whose disk did not keep what it was given: what follows would be acknowledged and lost.
+var errDisk = krama.E("serve", krama.Internal, "the disk failed to keep what it was given; nothing more is taken")
 
 // defaultExit is a page that many people have open.
 const defaultExit = "https://km.wikipedia.org/"
 
 // publicDoor is what the public pages of a relay's programme are made of.
-func publicDoor(r *relay.Relay, g *guide.Guide, exit string) (*door.Config, error) {
+func publicDoor(load loadDoor, answer answerSlip, g *guide.Guide, exit string) (*door.Config, error) {
 	if u, err := url.Parse(exit); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return nil, hint{krama.E("serve", krama.Invalid, "--exit"), "for example --exit https://www.example.org/"}
 	}
@@ -129,10 +164,15 @@ func publicDoor(r *relay.Relay, g *guide.Guide, exit string) (*door.Config, erro
 	if err != nil {
 		return nil, err
 	}
-	return &door.Config{Guide: g, Starter: s, Rights: texts, Load: r.Door, Answer: r.AnswerSlip, Exit: exit, Now: time.Now}, nil
+	return &door.Config{Guide: g, Starter: s, Rights: texts, Load: load, Answer: answer, Exit: exit, Now: time.Now}, nil
 }
 
-// keepDoor makes the public pages anew when the programme publishes and when the day changes.
+// tellPages says why pages of a door could not be made.
+func tellPages(e *env) func(error) {
+	return func(err error) { fmt.Fprintln(e.err, "public pages:", err) }
+}
+
+// keepDoor makes the public pages anew when the programme publishes and when the day changes. The relay refuses a door that gives none.
 func keepDoor(ctx context.Context, e *env, r *relay.Relay, s *site.Site) {
 	told := make(chan struct{}, 1)
 	r.OnDoor = func() {
@@ -141,7 +181,8 @@ func keepDoor(ctx context.Context, e *env, r *relay.Relay, s *site.Site) {
 		default:
 		}
 	}
-	go s.Door().Keep(ctx, told, func(err error) { fmt.Fprintln(e.err, "public pages:", err) })
+	r.CheckDoor = s.Door().Check
+	go s.Door().Keep(ctx, told, tellPages(e))
 }
 
 // foundingToken reads or makes the relay's founding token.
@@ -152,6 +193,7 @@ func foundingToken(dir string) (token string, fresh bool, err error) {
 	path := filepath.Join(dir, "token")
 	b, err := os.ReadFile(path)
 	if err == nil {
+		os.Chmod(path, 0o600) // it may have been copied here; a disk without rights refuses
 		return strings.TrimSpace(string(b)), false, nil
 	}
 	if !errors.Is(err, os.ErrNotExist) {
@@ -184,7 +226,8 @@ type listener struct {
 // server bounds every connection; it logs nothing, because what a server logs about a caller is her address.
 func server(h http.Handler) *http.Server {
 	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 5 * time.Minute,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: quiet}
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10, ErrorLog: quiet, ConnContext: seated,
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 16, MaxReceiveBufferPerConnection: 256 << 10, MaxReceiveBufferPerStream: 64 << 10}}
 }
 
 func serveAll(ctx context.Context, ls ...listener) error {
@@ -200,7 +243,11 @@ func serveAll(ctx context.Context, ls ...listener) error {
 	case <-ctx.Done():
 	case err = <-errs:
 	}
-	stop, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	wait := 5 * time.Second
+	if context.Cause(ctx) == errLocked { // keys are waiting to be destroyed; a connection that a browser opened in advance is not
+		wait = time.Second
+	}
+	stop, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	for _, s := range servers {
 		s.Shutdown(stop)
@@ -235,8 +282,12 @@ func serveDomain(ctx context.Context, e *env, r *relay.Relay, public *door.Confi
 	if err != nil {
 		return err
 	}
-	secure := m.Listener()
+	inner, err := net.Listen("tcp", ":443")
+	if err != nil {
+		return err
+	}
+	secure := tls.NewListener(newCrowd(inner, relayCrowd+siteCrowd), m.TLSConfig())
 	fmt.Fprintln(e.err, "site:  https://"+domain+"/")
 	fmt.Fprintln(e.err, "relay: https://"+relayHost)
-	return serveAll(ctx, listener{plain, m.HTTPHandler(nil)}, listener{secure, both})
+	return serveAll(ctx, listener{newCrowd(plain, siteCrowd), m.HTTPHandler(nil)}, listener{secure, both})
 }

@@ -41,7 +41,9 @@ func (s *sealer) start(a []js.Value) any {
 	s.day = krama.Day(a[1].Int())
 	sigs := bytesOf(a[2])
 	for ; len(sigs) >= ed25519.PublicKeySize; sigs = sigs[ed25519.PublicKeySize:] {
-		s.sigs = append(s.sigs, ed25519.PublicKey(sigs[:ed25519.PublicKeySize]))
+		if key, err := seal.SigKey(sigs[:ed25519.PublicKeySize]); err == nil {
+			s.sigs = append(s.sigs, key)
+		}
 	}
 	return nil
 }
@@ -78,11 +80,15 @@ func array(b []byte) any {
 	return out
 }
 
-// seal returns the bytes to post, or the name of what is wrong.
+// seal returns the bytes to post, or the name of what is wrong. Where the intake's id is not that of the keys that the page gives,
+// somebody has put another key there: nothing is sealed.
 func (s *sealer) seal(a []js.Value) any {
 	id, kem := bytesOf(a[0]), bytesOf(a[1])
 	if len(id) != 16 || s.receipt == nil {
 		return "offline"
+	}
+	if !seal.IntakeFits([16]byte(id), bytesOf(a[5]), bytesOf(a[6]), kem) {
+		return "swapped"
 	}
 	m := seal.Message{Topic: uint8(a[2].Int()), Place: uint16(a[3].Int()), Text: a[4].String()}
 	w, err := seal.SealReport(kem, s.site, [16]byte(id), s.receipt, m)
@@ -105,9 +111,13 @@ func (s *sealer) open(a []js.Value) any {
 	return err == nil
 }
 
+// look makes the call for answers, bound to the relay's session, on a day by its clock.
 func (s *sealer) look(a []js.Value) any {
-	pub := s.receipt.Auth.Public().(ed25519.PublicKey)
-	b, err := seal.NewCall(rand.Reader, s.receipt.Auth, seal.PathReply, s.receipt.Mailbox, uint64(a[0].Float()), seal.Frame(pub))
+	at, err := seal.ParseSession(bytesOf(a[0]))
+	if err != nil {
+		return nil
+	}
+	b, err := s.receipt.Look(rand.Reader, at, s.site, krama.Day(a[1].Int()))
 	if err != nil {
 		return nil
 	}

@@ -254,7 +254,7 @@ func (t *Tables) WriteDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return krama.Wrap(op, err)
 	}
 	if there, err := os.ReadDir(dir); err != nil {
@@ -263,7 +263,7 @@ func (t *Tables) WriteDir(dir string) error {
 		return krama.E(op, krama.Conflict, "the folder is not empty")
 	}
 	for _, f := range all {
-		if err := os.WriteFile(filepath.Join(dir, f.name), f.data, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, f.name), f.data, 0o600); err != nil {
 			return krama.Wrap(op, err)
 		}
 	}

@@ -200,7 +200,7 @@ func (c *checker) version(bool) error {
 	if err := c.tx.QueryRowContext(c.ctx, "PRAGMA user_version").Scan(&c.Version); err != nil {
 		return err
 	}
-	if err := c.tx.QueryRowContext(c.ctx, "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name IN ('programme', 'stream', 'envelope', 'box', 'blob')").Scan(&tables); err != nil {
+	if err := c.tx.QueryRowContext(c.ctx, "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name IN ('programme', 'stream', 'envelope', 'box', 'item', 'blob')").Scan(&tables); err != nil {
 		return err
 	}
 	switch {
@@ -397,10 +397,34 @@ func (c *checker) blobs(bool) error {
 }
 
 func (c *checker) charges(bool) error {
+	if c.Version >= 5 {
+		return c.shares()
+	}
 	for _, p := range c.progs {
 		if p.used != p.holds {
 			c.wrong("Programme %d is charged %d bytes, but holds %d.", p.row, p.used, p.holds)
 		}
 	}
 	return nil
+}
+
+// shares compares what each programme is charged for each sort of thing with what it holds of it.
+func (c *checker) shares() error {
+	return c.each(`WITH held (programme, keep, bytes) AS (
+			SELECT s.programme, s.roster, sum(length(e.body)) FROM envelope e JOIN stream s ON s.k=e.stream GROUP BY 1, 2
+			UNION ALL SELECT programme, 2, sum(length(body)) FROM blob GROUP BY 1
+			UNION ALL SELECT programme, keep, sum(length(body)) FROM item GROUP BY 1, 2
+			UNION ALL SELECT programme, 10, sum(length(body)) FROM report GROUP BY 1
+			UNION ALL SELECT programme, 11, length(body) FROM door),
+		sorts AS (SELECT programme, keep FROM held UNION SELECT programme, keep FROM used)
+		SELECT coalesce(p.rowid, 0), keep, coalesce(used.bytes, 0), coalesce(held.bytes, 0) FROM sorts
+			LEFT JOIN used USING (programme, keep) LEFT JOIN held USING (programme, keep) LEFT JOIN programme p ON p.id=sorts.programme
+		WHERE coalesce(used.bytes, 0)<>coalesce(held.bytes, 0)`, nil, func(scan func(...any) error) error {
+		var row, keep, used, held int64
+		if err := scan(&row, &keep, &used, &held); err != nil {
+			return err
+		}
+		c.wrong("Programme %d is charged %d bytes of sort %d, but holds %d.", row, used, keep, held)
+		return nil
+	})
 }

@@ -40,7 +40,7 @@ type sample struct {
 	streams []seal.StreamID
 }
 
-var sampleBox = [16]byte{5}
+var sampleBox = relay.Box{Keep: relay.Mail, ID: [16]byte{5}}
 
 func newSample(t *testing.T, envelopes int) sample {
 	t.Helper()
@@ -73,7 +73,7 @@ func newSample(t *testing.T, envelopes int) sample {
 			t.Fatal(err)
 		}
 	}
-	if err := s.PutBox(ctx, []relay.BoxPut{{Box: sampleBox, Item: []byte("a wrapped key")}}, time.Unix(4_000_000_000, 0), 9); err != nil {
+	if err := s.PutItems(ctx, []relay.Item{{Box: sampleBox, Body: []byte("a wrapped key")}}, time.Unix(4_000_000_000, 0), relay.Bound{Room: 99}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -108,11 +108,14 @@ func contents(t *testing.T, path string, streams []seal.StreamID) (out [][]byte)
 			}
 		}
 	}
-	box, err := s.Box(ctx, sampleBox, time.Unix(0, 0))
+	box, err := s.Items(ctx, sampleBox, [16]byte{}, time.Unix(0, 0), 0, 99)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(out, box...)
+	for _, h := range box {
+		out = append(out, h.Body)
+	}
+	return out
 }
 
 func check(t *testing.T, path string) sqlite.Report {
@@ -150,7 +153,7 @@ func edit(t *testing.T, path string, f func([]byte) []byte) {
 func TestCheckFindsNothingInAWholeStore(t *testing.T) {
 	d := newSample(t, 20)
 	r := check(t, d.path)
-	want := sqlite.Report{Version: 4, Programmes: 1, Streams: 3, Envelopes: 60, Blobs: 3}
+	want := sqlite.Report{Version: 5, Programmes: 1, Streams: 3, Envelopes: 60, Blobs: 3}
 	if !reflect.DeepEqual(r, want) {
 		t.Errorf("got %+v want %+v", r, want)
 	}
@@ -160,7 +163,7 @@ func TestCheckFindsNothingInAWholeStore(t *testing.T) {
 	}
 	old := version1(t)
 	open(t, old, 0).Close()
-	if r = check(t, old); r.Startless != 1 || r.Version != 4 || len(r.Wrong) != 0 {
+	if r = check(t, old); r.Startless != 1 || r.Version != 5 || len(r.Wrong) != 0 {
 		t.Errorf("a migrated store: %+v", r) // the start of its empty stream is known
 	}
 }
@@ -168,7 +171,7 @@ func TestCheckFindsNothingInAWholeStore(t *testing.T) {
 // TestCheckAllowsDroppedBodies: a later version keeps an envelope's id and drops its bytes.
 func TestCheckAllowsDroppedBodies(t *testing.T) {
 	d := newSample(t, 20)
-	change(t, d.path, "UPDATE programme SET used=used-(SELECT length(body) FROM envelope WHERE k=4); UPDATE envelope SET body=x'' WHERE k=4")
+	change(t, d.path, "UPDATE used SET bytes=bytes-(SELECT length(body) FROM envelope WHERE k=4) WHERE keep=0 AND programme=(SELECT programme FROM stream WHERE k=(SELECT stream FROM envelope WHERE k=4)); UPDATE envelope SET body=x'' WHERE k=4")
 	if r := check(t, d.path); r.Dropped != 1 || len(r.Wrong) != 0 {
 		t.Errorf("%+v", r)
 	}
@@ -202,7 +205,7 @@ func TestCheckNamesEveryDamage(t *testing.T) {
 		"a lost stream":       {run("DELETE FROM stream WHERE k=2"), "There is an envelope of stream 2, which is not there."},
 		"a lost programme":    {run("DELETE FROM programme"), "Stream 1 belongs to a programme that is not there."},
 		"a short key":         {run("UPDATE programme SET control=x'00'"), "Programme 1: its id or key has not the length it must have."},
-		"a wrong charge":      {run("UPDATE programme SET used=5"), "Programme 1 is charged 5 bytes, but holds 117720."},
+		"a wrong charge":      {run("UPDATE used SET bytes=5 WHERE keep=0"), "Programme 1 is charged 5 bytes of sort 0, but holds 90720."},
 		"a document changed":  {run("UPDATE blob " + flip + " WHERE rowid=2"), "Document 2 was changed: its bytes do not fit its id."},
 		"a document of none":  {run("UPDATE blob SET programme=zeroblob(16) WHERE rowid=2"), "Document 2 belongs to a programme that is not there."},
 		"an index that lies": {func(t *testing.T, path string) {
@@ -223,7 +226,7 @@ func TestCheckNamesEveryDamage(t *testing.T) {
 		}, "The database file is damaged"},
 		"no database":      {func(t *testing.T, path string) { edit(t, path, func([]byte) []byte { return []byte(secret + secret) }) }, "This is not a database, or its first page is damaged."},
 		"nothing":          {func(t *testing.T, path string) { edit(t, path, func([]byte) []byte { return nil }) }, "This is not the store of a relay."},
-		"another database": {run("DROP TABLE box"), "This is not the store of a relay."},
+		"another database": {run("DROP TABLE item"), "This is not the store of a relay."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newSample(t, 20)

@@ -20,6 +20,7 @@ func (s *Store) tidy() {
 	for range s.untidy {
 		for before := math.MaxInt; ; {
 			left, err := checkpoint(s.read)
+			s.flush.saw(err)
 			if err != nil || left >= before { // somebody reads, or the disk is full: another time
 				break
 			}
@@ -35,7 +36,8 @@ func (s *Store) tidy() {
 // committed is called by the writer between two commits.
 func (s *Store) committed() {
 	if s.nearly.CompareAndSwap(true, false) {
-		checkpoint(s.write) // what fails is tried again
+		_, err := checkpoint(s.write) // for want of room it is tried again
+		s.flush.saw(err)
 	}
 	if s.commits++; s.commits%tidyEvery == 0 {
 		select {

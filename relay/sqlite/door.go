@@ -15,6 +15,13 @@ func (s *Store) SetDoor(ctx context.Context, programme [16]byte, door []byte, in
 		door = []byte{}
 	}
 	return s.do(ctx, func(tx *sql.Tx) error {
+		var size int64
+		if err := tx.QueryRow("SELECT coalesce(sum(length(body)), 0) FROM door WHERE programme=?", programme[:]).Scan(&size); err != nil {
+			return err
+		}
+		if err := charge(tx, programme[:], relay.Published, int64(len(door))-size, 1<<62); err != nil {
+			return err
+		}
 		if _, err := tx.Exec("INSERT INTO door (programme, body) VALUES (?, ?) ON CONFLICT (programme) DO UPDATE SET body=excluded.body", programme[:], door); err != nil {
 			return err
 		}
@@ -44,23 +51,37 @@ func (s *Store) Door(ctx context.Context, programme [16]byte) ([]byte, error) {
 	return b, missing(err)
 }
 
+// Intake implements relay.Doors.
+func (s *Store) Intake(ctx context.Context, id [16]byte) (programme [16]byte, err error) {
+	var p []byte
+	err = s.read.QueryRowContext(ctx, "SELECT programme FROM intake WHERE id=?", id[:]).Scan(&p)
+	copy(programme[:], p)
+	return programme, missing(err)
+}
+
 // PutReport implements relay.Reports.
-func (s *Store) PutReport(ctx context.Context, intake [16]byte, day krama.Day, body []byte, limit int) error {
+func (s *Store) PutReport(ctx context.Context, intake [16]byte, day krama.Day, body []byte, limit int, room int64) error {
 	id := sha256.Sum256(body)
 	return s.do(ctx, func(tx *sql.Tx) error {
-		var known bool
+		var programme []byte
 		var n int
-		if err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM intake WHERE id=?1), (SELECT count(*) FROM report WHERE intake=?1 AND id<>?2)", intake[:], id[:]).Scan(&known, &n); err != nil {
-			return err
-		}
-		if !known {
-			return krama.E("sqlite", krama.NotFound, "intake")
+		err := tx.QueryRow("SELECT programme, (SELECT count(*) FROM report WHERE intake=?1 AND id<>?2) FROM intake WHERE id=?1", intake[:], id[:]).
+			Scan(&programme, &n)
+		if err != nil {
+			return missing(err)
 		}
 		if n >= limit {
 			return krama.E("sqlite", krama.Full, "intake")
 		}
-		_, err := tx.Exec("INSERT OR IGNORE INTO report (intake, day, id, body) VALUES (?, ?, ?, ?)", intake[:], int64(day), id[:], body)
-		return err
+		res, err := tx.Exec("INSERT OR IGNORE INTO report (programme, intake, day, id, body) VALUES (?, ?, ?, ?, ?)",
+			programme, intake[:], int64(day), id[:], body)
+		if err != nil {
+			return err
+		}
+		if n, _ := res.RowsAffected(); n == 0 {
+			return nil
+		}
+		return charge(tx, programme, relay.Inbox, int64(len(body)), room)
 	})
 }
 
@@ -92,11 +113,10 @@ func (s *Store) Reports(ctx context.Context, intake [16]byte, after int64, max i
 func (s *Store) DropReports(ctx context.Context, intake [16]byte, upTo int64, sums [][32]byte) error {
 	return s.do(ctx, func(tx *sql.Tx) error {
 		for _, sum := range sums {
-			if _, err := tx.Exec("DELETE FROM report WHERE intake=? AND id=?", intake[:], sum[:]); err != nil {
+			if err := forget(tx, "report", sortOfReports, "intake=? AND id=?", intake[:], sum[:]); err != nil {
 				return err
 			}
 		}
-		_, err := tx.Exec("DELETE FROM report WHERE intake=? AND k<=?", intake[:], upTo)
-		return err
+		return forget(tx, "report", sortOfReports, "intake=? AND k<=?", intake[:], upTo)
 	})
 }

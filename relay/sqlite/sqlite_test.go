@@ -3,6 +3,8 @@ package sqlite_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -128,9 +130,59 @@ func TestOldStoreOpensAndGoesOn(t *testing.T) {
 		if got, err := s.Blob(ctx, [16]byte{1}, seal.Hash("blob", blob)); err != nil || !bytes.Equal(got, blob) {
 			t.Errorf("round %d: the blob is another, %v", round, err)
 		}
-		if got, err := s.Box(ctx, [16]byte{3}, time.Unix(0, 0)); err != nil || len(got) != 1 || string(got[0]) != "wrap" {
-			t.Errorf("round %d: box %q, %v", round, got, err)
+		box := relay.Box{Programme: [16]byte{1}, Keep: relay.Trust, ID: [16]byte{3}} // it was kept until the year 2096
+		if got, err := s.Items(ctx, box, [16]byte{}, time.Unix(0, 0), 0, 1<<20); err != nil || len(got) != 1 || string(got[0].Body) != "wrap" {
+			t.Errorf("round %d: box %q, %v", round, fmt.Sprint(got), err)
 		}
 		s.Close()
+	}
+}
+
+// TestBoxesOfBeforeAreSorted: what an earlier version kept in boxes without a sort or a programme is told apart, charged, and read by
+// who may. With two programmes it is nobody's, and both programmes' owners still read it.
+func TestBoxesOfBeforeAreSorted(t *testing.T) {
+	for programmes := 1; programmes <= 2; programmes++ {
+		path, ctx := version1(t), context.Background()
+		db, err := sql.Open("sqlite", "file:"+path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		soon, never := time.Now().Add(time.Hour).Unix(), time.Now().Add(100*365*24*time.Hour).Unix()
+		rows := []struct {
+			size    int
+			expires int64
+			sort    relay.Keep
+		}{{64, never, relay.Peppers}, {1, never, relay.Peppers}, {1216, never, relay.Trust}, {5, soon, relay.Slips},
+			{seal.ReplyItem, soon, relay.Answers}, {1216, soon, relay.Mail}, {3000, soon, relay.Mail}}
+		for i, r := range rows {
+			if _, err := db.Exec("INSERT INTO box (box, item, expires) VALUES (?, ?, ?)", bytes.Repeat([]byte{byte(50 + i)}, 16),
+				bytes.Repeat([]byte{byte(i + 1)}, r.size), r.expires); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if programmes == 2 {
+			if _, err := db.Exec("INSERT INTO programme (id, control) VALUES (?, ?)", make([]byte, 16), make([]byte, 32)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		db.Close()
+		s := open(t, path, 0)
+		for i, r := range rows {
+			for k := relay.Mail; k <= relay.Peppers; k++ {
+				box := relay.Box{Programme: [16]byte{1}, Keep: k, ID: [16]byte(bytes.Repeat([]byte{byte(50 + i)}, 16))}
+				got, err := s.Items(ctx, box, [16]byte{}, time.Now(), 0, 1<<20)
+				want := 0
+				if k == r.sort || k == relay.Left && r.sort == relay.Mail {
+					want = 1
+				}
+				if err != nil || len(got) != want || want == 1 && len(got[0].Body) != r.size {
+					t.Errorf("%d programmes, row %d: %d items of sort %d, want %d, %v", programmes, i, len(got), k, want, err)
+				}
+			}
+		}
+		s.Close()
+		if r := check(t, path); len(r.Wrong) > 0 {
+			t.Errorf("%d programmes: %q", programmes, r.Wrong)
+		}
 	}
 }

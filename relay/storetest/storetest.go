@@ -22,7 +22,7 @@ const plenty = 1 << 40
 func Run(t *testing.T, open func(*testing.T) relay.Store) {
 	for name, f := range map[string]func(*testing.T, relay.Store){
 		"programmes": programmes, "order": order, "idempotent": idempotent, "conditional": conditional, "atomic": atomic,
-		"closed": closed, "quota": quota, "pages": pages, "boxes": boxes, "blobs": blobs, "concurrent": concurrent, "line": line, "control": control, "rewind": rewind, "tombstones": tombstones, "kept boxes": keptBoxes, "dropped blobs": droppedBlobs, "bytes are owned": owned, "doors": doors, "reports": reports,
+		"closed": closed, "quota": quota, "shares": shares, "members": members, "circle 0": circle0, "owners": owners, "programmes apart": apart, "pages": pages, "boxes": boxes, "blobs": blobs, "concurrent": concurrent, "line": line, "control": control, "rewind": rewind, "tombstones": tombstones, "kept boxes": keptBoxes, "dropped blobs": droppedBlobs, "bytes are owned": owned, "doors": doors, "reports": reports,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -163,20 +163,6 @@ func atomic(t *testing.T, s relay.Store) {
 	ok(t, err)
 }
 
-func closed(t *testing.T, s relay.Store) {
-	ctx, st := context.Background(), NewStream(t, s)
-	a := Envelope(1024)
-	head, err := s.Append(ctx, st.ID, nil, [][]byte{a}, plenty)
-	ok(t, err)
-	want(t, s.CloseStream(ctx, st.ID, st.Head), krama.Conflict)
-	ok(t, s.CloseStream(ctx, st.ID, head))
-	ok(t, s.CloseStream(ctx, st.ID, head))
-	_, err = s.Append(ctx, st.ID, nil, [][]byte{Envelope(1024)}, plenty)
-	want(t, err, krama.Conflict)
-	_, err = s.Append(ctx, st.ID, nil, [][]byte{a}, plenty)
-	ok(t, err)
-}
-
 func quota(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
 	for range 4 {
@@ -185,7 +171,11 @@ func quota(t *testing.T, s relay.Store) {
 	}
 	_, err := s.Append(ctx, st.ID, nil, [][]byte{Envelope(1024)}, 4096)
 	want(t, err, krama.Full)
-	want(t, s.PutBlob(ctx, st.Programme, [32]byte{1}, make([]byte, 10), 4096), krama.Full)
+	if used, err := s.Used(ctx, st.Programme, relay.Content); err != nil || used != 4096 {
+		t.Errorf("%d bytes are charged, %v", used, err)
+	}
+	ok(t, s.PutBlob(ctx, st.Programme, [32]byte{1}, make([]byte, 10), 10)) // a share of its own
+	want(t, s.PutBlob(ctx, st.Programme, [32]byte{2}, make([]byte, 10), 10), krama.Full)
 }
 
 func pages(t *testing.T, s relay.Store) {
@@ -214,31 +204,56 @@ func pages(t *testing.T, s relay.Store) {
 	}
 }
 
-func boxes(t *testing.T, s relay.Store) {
-	ctx, now := context.Background(), time.Unix(1_800_000_000, 0)
-	box := [16]byte{3}
-	ok(t, s.PutBox(ctx, []relay.BoxPut{{Box: box, Item: []byte("one")}}, now.Add(time.Hour), 2))
-	ok(t, s.PutBox(ctx, []relay.BoxPut{{Box: box, Item: []byte("one")}}, now.Add(time.Hour), 2))
-	ok(t, s.PutBox(ctx, []relay.BoxPut{{Box: box, Item: []byte("two")}}, now.Add(time.Minute), 2))
-	want(t, s.PutBox(ctx, []relay.BoxPut{{Box: box, Item: []byte("three")}}, now.Add(time.Hour), 2), krama.Full)
-	got, err := s.Box(ctx, box, now)
-	ok(t, err)
-	if len(got) != 2 || string(got[0]) != "one" || string(got[1]) != "two" {
-		t.Errorf("got %q", got)
+// shares: each sort of thing has its own room, and all of them give it back.
+func shares(t *testing.T, s relay.Store) {
+	ctx := context.Background()
+	p := NewStream(t, s).Programme
+	ok(t, s.SetDoor(ctx, p, []byte("door"), [][16]byte{{1}}))
+	ok(t, s.PutReport(ctx, [16]byte{1}, 1, []byte("report"), 9, 6))
+	want(t, s.PutReport(ctx, [16]byte{1}, 1, []byte("more"), 9, 6), krama.Full)
+	for k, want := range map[relay.Keep]int64{relay.Published: 4, relay.Inbox: 6, relay.Content: 0, relay.Pages: 0} {
+		if got, err := s.Used(ctx, p, k); err != nil || got != want {
+			t.Errorf("sort %d: %d bytes, want %d, %v", k, got, want, err)
+		}
 	}
-	later := now.Add(2 * time.Minute)
-	if got, _ := s.Box(ctx, box, later); len(got) != 1 {
-		t.Errorf("an expired item is shown: %q", got)
+	ok(t, s.DropReports(ctx, [16]byte{1}, 1<<40, nil))
+	if got, _ := s.Used(ctx, p, relay.Inbox); got != 0 {
+		t.Errorf("%d bytes are charged for reports that were dropped", got)
 	}
-	ok(t, s.Sweep(ctx, later))
-	ok(t, s.PutBox(ctx, []relay.BoxPut{{Box: box, Item: []byte("three")}}, later.Add(time.Hour), 2))
-	ok(t, s.PutBox(ctx, []relay.BoxPut{{Box: box, Item: []byte("one")}}, later.Add(9*time.Hour), 2))
-	if got, _ := s.Box(ctx, box, later.Add(8*time.Hour)); len(got) != 1 || string(got[0]) != "one" {
-		t.Errorf("an item put again expires as before: %q", got)
+	ok(t, s.PutReport(ctx, [16]byte{1}, 1, []byte("again"), 9, 6))
+}
+
+func members(t *testing.T, s relay.Store) {
+	ctx := context.Background()
+	p, other := relay.Programme{ID: [16]byte{1}, Control: make([]byte, 32)}, relay.Programme{ID: [16]byte{2}, Control: make([]byte, 32), Site: [16]byte{22}}
+	ok(t, s.AddProgramme(ctx, p))
+	ok(t, s.AddProgramme(ctx, other))
+	if got, err := s.Unnamed(ctx); err != nil || got.ID != p.ID {
+		t.Errorf("without a name: %v, %v", got.ID, err)
 	}
-	if got, _ := s.Box(ctx, [16]byte{4}, now); len(got) != 0 {
-		t.Errorf("another box: %q", got)
+	a, b := relay.Member{ID: krama.DeviceID{1}, Key: bytes.Repeat([]byte{1}, 32)}, relay.Member{ID: krama.DeviceID{2}, Key: bytes.Repeat([]byte{2}, 32)}
+	want(t, s.AddMembers(ctx, p.ID, other.Site, []relay.Member{a}), krama.Conflict)
+	want(t, s.AddMembers(ctx, [16]byte{9}, [16]byte{9}, nil), krama.NotFound)
+	_, err := s.Member(ctx, p.ID, a.ID)
+	want(t, err, krama.NotFound)
+	for range 2 { // repeating is safe
+		ok(t, s.AddMembers(ctx, p.ID, [16]byte{11}, []relay.Member{a}))
+		ok(t, s.AddMembers(ctx, p.ID, [16]byte{11}, []relay.Member{b}))
 	}
+	want(t, s.AddMembers(ctx, p.ID, [16]byte{12}, nil), krama.Conflict)
+	if m, err := s.Member(ctx, p.ID, a.ID); err != nil || !m.Key.Equal(a.Key) {
+		t.Errorf("got %v, %v", m, err)
+	}
+	_, err = s.Member(ctx, other.ID, a.ID)
+	want(t, err, krama.NotFound)
+	if got, err := s.Named(ctx, [16]byte{11}); err != nil || got.ID != p.ID || got.Site != [16]byte{11} {
+		t.Errorf("by its name: %v, %v", got, err)
+	}
+	_, err = s.Unnamed(ctx)
+	want(t, err, krama.NotFound)
+	_, err = s.Named(ctx, [16]byte{})
+	want(t, err, krama.NotFound)
+	want(t, s.AddProgramme(ctx, relay.Programme{ID: [16]byte{3}, Control: make([]byte, 32), Site: [16]byte{11}}), krama.Conflict)
 }
 
 func blobs(t *testing.T, s relay.Store) {
@@ -312,33 +327,6 @@ func owned(t *testing.T, s relay.Store) {
 	}
 }
 
-func line(t *testing.T, s relay.Store) {
-	ctx, first := context.Background(), NewStream(t, s)
-	other := relay.Stream{ID: seal.StreamID{1}, Programme: first.Programme, Access: bytes.Repeat([]byte{9}, 32)}
-	ok(t, s.CreateStream(ctx, other, nil))
-	before := first.ID
-	for i := range byte(3) {
-		next := relay.Stream{ID: seal.StreamID{2, i}, Programme: first.Programme, Access: bytes.Repeat([]byte{i}, 32)}
-		ok(t, s.CreateStream(ctx, next, &before))
-		ok(t, s.CreateStream(ctx, next, &before))
-		got, err := s.Stream(ctx, first.ID)
-		ok(t, err)
-		if !got.Access.Equal(next.Access) {
-			t.Errorf("after successor %d the first stream answers to another key", i)
-		}
-		before = next.ID
-	}
-	got, err := s.Stream(ctx, other.ID)
-	ok(t, err)
-	if !got.Access.Equal(other.Access) {
-		t.Error("a stream of another line changed its key")
-	}
-	missing := seal.StreamID{77}
-	want(t, s.CreateStream(ctx, relay.Stream{ID: seal.StreamID{3}, Programme: first.Programme, Access: other.Access}, &missing), krama.NotFound)
-	stranger := NewStream(t, s)
-	want(t, s.CreateStream(ctx, relay.Stream{ID: seal.StreamID{3}, Programme: stranger.Programme, Access: other.Access}, &before), krama.NotFound)
-}
-
 func control(t *testing.T, s relay.Store) {
 	ctx := context.Background()
 	p := relay.Programme{ID: [16]byte{4}, Control: bytes.Repeat([]byte{1}, 32)}
@@ -352,26 +340,6 @@ func control(t *testing.T, s relay.Store) {
 		t.Error("the control key is the old one")
 	}
 	want(t, s.SetControl(ctx, [16]byte{5}, key), krama.NotFound)
-}
-
-func keptBoxes(t *testing.T, s relay.Store) {
-	ctx, now := context.Background(), time.Unix(1e9, 0)
-	box := [16]byte{6}
-	ok(t, s.PutBox(ctx, []relay.BoxPut{{Box: box, Item: []byte("old")}}, now.Add(time.Hour), 4))
-	ok(t, s.SetBox(ctx, box, [][]byte{[]byte("a"), []byte("b")}, now.Add(1000*time.Hour)))
-	items, err := s.Box(ctx, box, now.Add(500*time.Hour))
-	ok(t, err)
-	if len(items) != 2 || string(items[0]) != "a" || string(items[1]) != "b" {
-		t.Errorf("got %q", items)
-	}
-	for _, set := range [][][]byte{{{0}}, nil, {[]byte("a")}, nil} { // emptied, and taken again
-		ok(t, s.SetBox(ctx, box, set, now.Add(1000*time.Hour)))
-		items, err := s.Box(ctx, box, now)
-		ok(t, err)
-		if len(items) != len(set) || len(set) > 0 && !bytes.Equal(items[0], set[0]) {
-			t.Errorf("got %q want %q", items, set)
-		}
-	}
 }
 
 func droppedBlobs(t *testing.T, s relay.Store) {
@@ -390,98 +358,6 @@ func droppedBlobs(t *testing.T, s relay.Store) {
 	ok(t, s.PutBlob(ctx, st.Programme, seal.Hash("blob", more), more, 6000))
 }
 
-func rewind(t *testing.T, s relay.Store) {
-	ctx, st := context.Background(), NewStream(t, s)
-	heads := []seal.Head{st.Head}
-	var all [][]byte
-	for range 5 {
-		e := Envelope(1024)
-		all = append(all, e)
-		h, err := s.Append(ctx, st.ID, nil, [][]byte{e}, 5*1024)
-		ok(t, err)
-		heads = append(heads, h)
-	}
-	wrong := heads[3]
-	wrong.H[0] ^= 1
-	want(t, s.Rewind(ctx, st.ID, wrong), krama.Conflict)
-	want(t, s.Rewind(ctx, st.ID, seal.Head{N: 9}), krama.Conflict)
-	want(t, s.Rewind(ctx, seal.StreamID{9}, heads[1]), krama.NotFound)
-	ok(t, s.Rewind(ctx, st.ID, heads[2]))
-	ok(t, s.Rewind(ctx, st.ID, heads[2]))
-	h, err := s.Append(ctx, st.ID, nil, all[2:], 5*1024) // its room is free again, and the same may come again
-	ok(t, err)
-	if h != heads[5] {
-		t.Errorf("head %d after the same envelopes again", h.N)
-	}
-	ok(t, s.CloseStream(ctx, st.ID, heads[5]))
-	want(t, s.Rewind(ctx, st.ID, heads[1]), krama.Conflict)
-}
-
-func tombstones(t *testing.T, s relay.Store) {
-	ctx := context.Background()
-	st := NewStream(t, s)
-	a, b := Envelope(2048), Envelope(1024)
-	stone := func(of []byte) []byte {
-		id := seal.EnvelopeID(of)
-		return append(append([]byte{2}, id[:]...), make([]byte, seal.TombstoneSize-33)...)
-	}
-	put := func(n uint64, of []byte) relay.Tombstone {
-		return relay.Tombstone{Stream: st.ID, N: n, Body: stone(of)}
-	}
-	head, err := s.Append(ctx, st.ID, nil, [][]byte{a, b}, 3*1024)
-	ok(t, err)
-	want(t, s.PutTombstones(ctx, []relay.Tombstone{put(1, a)}), krama.Conflict) // not in an open stream
-	want(t, s.PutTombstones(ctx, []relay.Tombstone{put(3, Envelope(9))}), krama.Conflict)
-	ok(t, s.CloseStream(ctx, st.ID, head))
-	want(t, s.PutTombstones(ctx, []relay.Tombstone{put(2, a)}), krama.Conflict)
-	want(t, s.PutTombstones(ctx, []relay.Tombstone{put(1, a), put(3, Envelope(9))}), krama.Conflict)
-	want(t, s.PutTombstones(ctx, []relay.Tombstone{put(0, a)}), krama.Conflict)
-	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: seal.StreamID{9}, N: 1, Body: stone(a)}}), krama.NotFound)
-	list, err := s.List(ctx, st.ID, 0, plenty)
-	ok(t, err)
-	if len(list) != 2 || !bytes.Equal(list[0].Body, a) {
-		t.Fatal("a refused call changed something")
-	}
-	for range 2 { // repeating is safe
-		ok(t, s.PutTombstones(ctx, []relay.Tombstone{put(1, a)}))
-	}
-	got, err := s.Stream(ctx, st.ID)
-	ok(t, err)
-	list, err = s.List(ctx, st.ID, 0, plenty)
-	ok(t, err)
-	if got.Head != head || !bytes.Equal(list[0].Body, stone(a)) || list[0].ID != seal.EnvelopeID(a) || !bytes.Equal(list[1].Body, b) {
-		t.Errorf("after a tombstone: head %d, %d bytes in the first place", got.Head.N, len(list[0].Body))
-	}
-	h, err := s.Append(ctx, st.ID, nil, [][]byte{a}, 3*1024) // the envelope itself does not come back
-	ok(t, err)
-	if h != head {
-		t.Error("an envelope was added beside its tombstone")
-	}
-
-	// A restored relay gets tombstones in their places, in a stream that has a successor.
-	old := relay.Stream{ID: seal.StreamID{21}, Programme: st.Programme, Access: st.Access, Head: st.Head}
-	ok(t, s.CreateStream(ctx, old, nil))
-	c, d := Envelope(1024), Envelope(700)
-	_, err = s.Append(ctx, old.ID, nil, [][]byte{d}, plenty)
-	ok(t, err)
-	next := relay.Tombstone{Stream: old.ID, N: 2, Body: stone(c)}
-	want(t, s.PutTombstones(ctx, []relay.Tombstone{next}), krama.Conflict)
-	ok(t, s.CreateStream(ctx, relay.Stream{ID: seal.StreamID{22}, Programme: st.Programme, Access: st.Access, Head: st.Head}, &old.ID))
-	twice := next
-	twice.N = 3
-	want(t, s.PutTombstones(ctx, []relay.Tombstone{next, twice}), krama.Conflict)
-	ok(t, s.PutTombstones(ctx, []relay.Tombstone{next}))
-	got, err = s.Stream(ctx, old.ID)
-	ok(t, err)
-	if want := st.Head.Link(seal.EnvelopeID(d)).Link(seal.EnvelopeID(c)); got.Head != want {
-		t.Errorf("head %d, want %d", got.Head.N, want.N)
-	}
-	ok(t, s.CloseStream(ctx, old.ID, got.Head))
-	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: old.ID, N: 3, Body: stone(Envelope(10))}}), krama.Conflict)
-	_, err = s.Append(ctx, seal.StreamID{22}, nil, [][]byte{Envelope(1024)}, 2*int64(seal.TombstoneSize)+700+1024+1024) // what was dropped is room again
-	ok(t, err)
-}
-
 func doors(t *testing.T, s relay.Store) {
 	ctx := context.Background()
 	a, b := NewStream(t, s).Programme, NewStream(t, s).Programme
@@ -497,7 +373,7 @@ func doors(t *testing.T, s relay.Store) {
 	want(t, s.SetDoor(ctx, b, []byte("b"), [][16]byte{{3}, {2}}), krama.Conflict)
 	_, err = s.Door(ctx, b)
 	want(t, err, krama.NotFound) // nothing of a refused door stays
-	want(t, s.PutReport(ctx, [16]byte{3}, 1, []byte("x"), 9), krama.NotFound)
+	want(t, s.PutReport(ctx, [16]byte{3}, 1, []byte("x"), 9, plenty), krama.NotFound)
 	if err := s.SetDoor(ctx, b, []byte("b"), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -513,7 +389,7 @@ func doors(t *testing.T, s relay.Store) {
 	if d, err := s.Door(ctx, a); err != nil || string(d) != "a2" {
 		t.Errorf("got %q, %v", d, err)
 	}
-	want(t, s.PutReport(ctx, [16]byte{1}, 1, []byte("x"), 9), krama.NotFound) // no longer open
+	want(t, s.PutReport(ctx, [16]byte{1}, 1, []byte("x"), 9, plenty), krama.NotFound) // no longer open
 }
 
 func reports(t *testing.T, s relay.Store) {
@@ -525,15 +401,15 @@ func reports(t *testing.T, s relay.Store) {
 	}
 	today := krama.DayOf(time.Now())
 	for _, body := range []string{"one", "two", "one", "three"} {
-		if err := s.PutReport(ctx, in, today, []byte(body), 3); err != nil {
+		if err := s.PutReport(ctx, in, today, []byte(body), 3, plenty); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want(t, s.PutReport(ctx, in, today, []byte("four"), 3), krama.Full)
-	if err := s.PutReport(ctx, in, today, []byte("two"), 3); err != nil {
+	want(t, s.PutReport(ctx, in, today, []byte("four"), 3, plenty), krama.Full)
+	if err := s.PutReport(ctx, in, today, []byte("two"), 3, plenty); err != nil {
 		t.Errorf("one that is there already: %v", err)
 	}
-	if err := s.PutReport(ctx, other, today-relay.ReportKeep-1, []byte("old"), 3); err != nil {
+	if err := s.PutReport(ctx, other, today-relay.ReportKeep-1, []byte("old"), 3, plenty); err != nil {
 		t.Fatal(err)
 	}
 	list, waiting, err := s.Reports(ctx, in, 0, 1)

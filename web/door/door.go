@@ -21,8 +21,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/a-h/templ"
-
 	"krama"
 	"krama/directory"
 	"krama/guide"
@@ -41,6 +39,8 @@ type Config struct {
 	Asset   func(name string) string                           // address of the sealing module and its scripts
 	Exit    string                                             // where leaving at once leads
 	Audio   string                                             // folder of recordings by the number of a need: 1.mp3; or ""
+	Last    string                                             // file that keeps the last door whose pages could be made; or ""
+	Tell    func(error)                                        // hears, without content, of a door that was stepped over; or nil
 	Drafts  bool                                               // show what nobody has reviewed, under a banner
 	Demo    bool
 	Now     func() time.Time
@@ -87,6 +87,7 @@ type pages struct {
 	packs map[string][]byte // by language
 	hsds  *hsdsData
 	door  *directory.Door
+	raw   []byte // as it was published; nil where nothing was
 	today krama.Day
 	most  int // bytes of the largest page before padding
 }
@@ -100,7 +101,8 @@ type Door struct {
 	mux     *http.ServeMux
 }
 
-// New makes the pages of today.
+// New makes the pages of today: of the door that is published, or, where that cannot be read or no pages come of it, of the last one that
+// was good, or of the starter's listings. A bad door never keeps the relay from starting.
 func New(ctx context.Context, c Config) (*Door, error) {
 	d := &Door{Config: c, scripts: map[string][]byte{}, mux: http.NewServeMux()}
 	sum := sha256.Sum256([]byte(css))
@@ -116,111 +118,20 @@ func New(ctx context.Context, c Config) (*Door, error) {
 	d.mux.HandleFunc("GET /pack/{lang}", d.pack)
 	d.mux.HandleFunc("GET /audio/{name}", d.audio)
 	d.hsdsRoutes()
-	return d, d.Refresh(ctx)
+	err := d.Refresh(ctx)
+	if d.now.Load() == nil {
+		return nil, err
+	}
+	if err != nil && d.Tell != nil {
+		d.Tell(err)
+	}
+	return d, nil
 }
 
 func hashed(b []byte) string { s := sha256.Sum256(b); return hex.EncodeToString(s[:8]) }
 
 func (d *Door) scriptPath() string { return "/door/" + hashed(script) + ".js" }
 func (d *Door) workerPath() string { return "/door/" + hashed(worker) + "-w.js" }
-
-// Refresh makes the pages anew: after the programme has published, and when the day has changed.
-func (d *Door) Refresh(ctx context.Context) error {
-	pub, err := d.read(ctx)
-	if err != nil {
-		return err
-	}
-	today := krama.DayOf(d.Now())
-	p := &pages{all: map[key]blob{}, packs: map[string][]byte{}, door: pub, today: today}
-	raw := map[key][]byte{}
-	for _, l := range locale.Languages {
-		v := d.view(p, l.Code)
-		add := func(page string, n int, place uint16, body templ.Component) error {
-			b, err := v.render(ctx, key{page, n, place, l.Code}, body)
-			raw[key{page, n, place, l.Code}] = b
-			return err
-		}
-		errs := []error{add("hm", 0, 0, homePage(v)), add("ri", 0, 0, rightsIndex(v)), add("wr", 0, 0, writePage(v)), add("cb", 0, 0, backPage(v)), add("ab", 0, 0, aboutPage(v)),
-			add("sl", 0, 0, slipPage(v, "", "")), add("sl", 1, 0, slipPage(v, "door.slipThanks", "")), add("sl", 2, 0, slipPage(v, "", "door.slipBad")), add("sl", 3, 0, slipPage(v, "", "door.slipBusy"))}
-		for i := range v.texts {
-			errs = append(errs, add("rt", i+1, 0, rightsPage(v, i)))
-		}
-		for _, need := range krama.Needs {
-			for _, place := range v.places() {
-				errs = append(errs, add("an", int(need.Code), place, answersPage(v, need, place)))
-			}
-		}
-		for i := range v.listings[:min(99, len(v.listings))] {
-			errs = append(errs, add("pn", i+1, 0, policePage(v, v.listings[i])))
-		}
-		for _, err := range errs {
-			if err != nil {
-				return krama.Wrap("door.Refresh", err)
-			}
-		}
-		pack, err := v.pack(ctx)
-		if err != nil {
-			return krama.Wrap("door.Refresh", err)
-		}
-		p.packs[l.Code] = pack
-	}
-	if p.hsds, err = d.makeHSDS(p); err != nil {
-		return err
-	}
-	if err := p.even(raw); err != nil {
-		return err
-	}
-	d.now.Store(p)
-	return nil
-}
-
-// read gives the published door, or one of the starter's public listings.
-func (d *Door) read(ctx context.Context) (*directory.Door, error) {
-	b, err := d.Load(ctx)
-	if krama.KindOf(err) == krama.NotFound && err != nil {
-		return d.unpublished(), nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	pub, err := directory.DecodeDoor(b)
-	if err != nil && d.now.Load() == nil { // what cannot be read must not keep the relay from starting
-		return d.unpublished(), nil
-	}
-	return pub, err
-}
-
-// unpublished is the door of a programme that has published nothing: the starter's public listings.
-func (d *Door) unpublished() *directory.Door {
-	return directory.NewDoor(directory.NewFold(d.Starter).Entries(), krama.DayOf(d.Now()), [16]byte{})
-}
-
-// even gives all pages one size, plain and zipped: the least kibibyte that holds the largest.
-func (p *pages) even(raw map[key][]byte) error {
-	zipped := map[key][]byte{}
-	plain := 0
-	for k, b := range raw {
-		z, err := zip(b, 0)
-		if err != nil {
-			return err
-		}
-		zipped[k] = z
-		p.most, plain = max(p.most, len(z)), max(plain, len(b))
-	}
-	if p.most+2 > Largest {
-		return krama.E("door.even", krama.TooLarge, "a page has more than "+strconv.Itoa(Largest)+" bytes")
-	}
-	size := min(Largest, (p.most+2+1023)/1024*1024)
-	plain = (plain + 1023) / 1024 * 1024
-	for k, b := range raw {
-		z, err := zip(b, size-len(zipped[k])-2)
-		if err != nil {
-			return err
-		}
-		p.all[k] = blob{append(bytes.Clone(b), bytes.Repeat([]byte{'\n'}, plain-len(b))...), z}
-	}
-	return nil
-}
 
 // zip compresses a page and, with extra above 0, adds two bytes and that many in gzip's own field for what readers skip.
 func zip(b []byte, extra int) ([]byte, error) {
@@ -337,7 +248,11 @@ func (d *Door) asset(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
-	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	if r.URL.Path == d.workerPath() { // only who reports loads it: it must not stay
+		w.Header().Set("Cache-Control", "no-store")
+	} else {
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
 	w.Write(b)
 }
 

@@ -17,6 +17,12 @@
   })
   addEventListener('pageshow', e => { if (e.persisted) location.reload() })
 
+  const get = async (to, fields) => {
+    const r = await fetch(to, { method: 'POST', body: fields, redirect: 'error', cache: 'no-store', referrerPolicy: 'no-referrer' })
+    const page = new DOMParser().parseFromString(await r.text(), 'text/html')
+    if (!page.querySelector('main')) throw new Error()
+    return page
+  }
   let asked = 0
   addEventListener('submit', async e => {
     const form = e.target
@@ -24,14 +30,17 @@
     if (form.method !== 'post') return
     e.preventDefault()
     const fields = new URLSearchParams(new FormData(form))
+    if (form.id === 'slip') { // only a well made code leaves this page, and as the code alone
+      const code = slip(form.elements.c.value)
+      document.getElementById('mistyped').hidden = !!code
+      if (!code) { form.elements.c.focus(); return }
+      fields.set('c', code)
+    }
     if (e.submitter && e.submitter.name) fields.set(e.submitter.name, e.submitter.value)
     const mine = ++asked
     try {
-      const r = await fetch(form.action, { method: 'POST', body: fields, cache: 'no-store', referrerPolicy: 'no-referrer' })
-      const text = await r.text()
+      const page = await get(form.action, fields)
       if (mine !== asked) return
-      const page = new DOMParser().parseFromString(text, 'text/html')
-      if (!page.querySelector('main')) throw new Error()
       stop()
       document.documentElement.lang = page.documentElement.lang
       document.body.replaceWith(document.adoptNode(page.body))
@@ -51,6 +60,21 @@
     }
   })
 
+  // A slip's code as krama.ParseSlipCode reads it: twelve Crockford characters, the last the sum over GF(32) of the others, each times its
+  // place and one. Anything else is null.
+  const slip = typed => {
+    const d = []
+    for (const c of typed.toUpperCase().replace(/[-\s‐–]/g, '').replace(/O/g, '0').replace(/[IL]/g, '1')) d.push('0123456789ABCDEFGHJKMNPQRSTVWXYZ'.indexOf(c))
+    if (d.length !== 12 || d.includes(-1)) return null
+    const times = (a, b) => {
+      let p = 0
+      for (; b; b >>= 1) { if (b & 1) p ^= a; a <<= 1; if (a & 32) a ^= 37 }
+      return p
+    }
+    if (d.slice(0, 11).reduce((sum, v, i) => sum ^ times(v, i + 2), 0) !== d[11]) return null
+    return d.map(v => '0123456789ABCDEFGHJKMNPQRSTVWXYZ'[v]).join('')
+  }
+
   // Reporting. The module is fetched after the form is visible; it makes the receipt and the proof of work while she types.
   let worker, calls = [], form
   const stop = () => { if (worker) worker.terminate(); worker = null; calls = [] }
@@ -58,9 +82,12 @@
   const ask = m => new Promise((ok, bad) => { calls.push([ok, bad]); worker.postMessage(m) })
   let ready
   const begin = () => {
+    const code = document.getElementById('slip')
+    if (code) code.noValidate = true // this script says in the page's language what is wrong
     form = document.getElementById('sealing')
     if (!form) return
     form.hidden = false
+    form.dataset.at = Date.now()
     if (!window.WebAssembly || !window.Worker || !window.crypto) { say('old'); return }
     say('loading')
     const d = form.dataset
@@ -71,6 +98,35 @@
     ready = ask({ do: 'start', exec: d.exec, core: d.core, relay: d.relay, site: d.site, day: +d.day, sigs: d.sigs, fresh: d.do === 'write' })
     ready.then(() => { if (worker === mine) say(d.do === 'write' ? 'ready' : '') }, e => { if (worker === mine) say(e.message) })
   }
+  // renew fetches this page anew and puts who takes reports now in the place of who did. What was typed stays. It tells whether anything
+  // changed, and whether anybody takes reports.
+  const renew = async () => {
+    const f = form
+    const page = await get('/', new URLSearchParams({ q: f.dataset.q }))
+    if (f !== form) return {}
+    const own = f.querySelector('fieldset'), now = page.querySelector('#sealing fieldset')
+    const names = x => x ? [...x.querySelectorAll('input[name=to]')].map(i => i.value + i.dataset.kem).join() : ''
+    const changed = names(own) !== names(now)
+    f.dataset.at = Date.now()
+    if (changed) {
+      const to = own.querySelector('input[name=to]:checked')
+      if (now) own.replaceWith(document.adoptNode(now))
+      else own.querySelectorAll('input').forEach(i => { i.checked = false; i.disabled = true })
+      const same = to && f.querySelector('input[name=to][data-circle="' + to.dataset.circle + '"]:enabled')
+      if (same) same.checked = true
+    }
+    return { changed, open: !!names(now) }
+  }
+  // Before somebody writes on a page that has lain open for a while, it looks whether its keys still hold.
+  const stale = 5 * 60e3
+  addEventListener('focusin', async e => {
+    if (!form || !form.contains(e.target) || Date.now() - form.dataset.at < stale) return
+    form.dataset.at = Date.now()
+    try {
+      const { changed, open } = await renew()
+      if (changed) say(open ? 'renewed' : 'nobody')
+    } catch { if (form) form.dataset.at = 0 } // without a network: at the next touch, and when it is sent
+  })
   const group = s => s.replace(/(.{5})(?=.)/g, '$1 ')
   let busy = false
   const sealing = async f => {
@@ -100,7 +156,7 @@
       if (!to) { say('pick'); return }
       if (!text) return
       say('busy')
-      const digits = await ask({ do: 'send', intake: to.value, kem: to.dataset.kem, topic: el.topic ? +el.topic.value : 1, place: el.place ? +el.place.value : 0, text })
+      const digits = await ask({ do: 'send', intake: to.value, kem: to.dataset.kem, sig: to.dataset.sig || '', bind: to.dataset.bind || '', topic: el.topic ? +el.topic.value : 1, place: el.place ? +el.place.value : 0, text })
       el.text.value = ''
       if (f.dataset.do === 'back') { say('sent'); return }
       f.hidden = true
@@ -109,6 +165,14 @@
       document.getElementById('receipt').hidden = false
       document.getElementById('receipt').scrollIntoView()
     } catch (e) {
+      if (e.message === 'gone' && f === form) {
+        let now = {}
+        try { now = await renew() } catch { /* said as it is */ }
+        say(now.open && now.changed ? 'gone' : 'nobody')
+        const pick = f.querySelector('fieldset')
+        if (pick && f === form) pick.scrollIntoView()
+        return
+      }
       say(document.getElementById('say').dataset[e.message] ? e.message : 'offline')
     } finally { busy = false }
   }

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -22,6 +25,7 @@ import (
 	"krama/guide"
 	"krama/guide/rights"
 	"krama/locale"
+	"krama/seal"
 )
 
 var now = time.Date(2026, 11, 25, 9, 0, 0, 0, krama.Indochina)
@@ -80,7 +84,10 @@ func full() *directory.Door {
 		d.Listings = append(d.Listings, directory.Shown{Listing: l, Verified: today - krama.Day(i*9)})
 	}
 	for i, k := range []krama.CircleKind{krama.KindCasework, krama.KindSafeguarding} {
-		d.Intakes = append(d.Intakes, directory.Intake{Circle: k, ID: [16]byte{byte(i + 1)}, Kem: bytes.Repeat([]byte{byte(i)}, 1216), Sig: make([]byte, 32), From: today - 3, Until: today + 30})
+		in := directory.Intake{Circle: k, Kem: bytes.Repeat([]byte{byte(i)}, 1216), Sig: bytes.Repeat([]byte{9}, 32), From: today - 3, Until: today + 30, Place: make([]byte, 16)}
+		h := seal.KemHash(in.Kem)
+		in.ID = seal.BoundIntakeID(in.Sig, in.Place, h[:])
+		d.Intakes = append(d.Intakes, in)
 	}
 	return d
 }
@@ -335,5 +342,68 @@ func TestBrokenDoorKeepsPages(t *testing.T) {
 	}
 	if !strings.Contains(plain(d, "an010000en"), "Invented service") {
 		t.Error("the pages are gone")
+	}
+}
+
+// large is a door with a text about rights that is too large for a page, as no desk's form takes it.
+func large() *directory.Door {
+	b := make([]byte, 20_000)
+	rand.NewChaCha8([32]byte{}).Read(b)
+	d := full()
+	d.Rights = append(d.Rights, directory.Reviewed{Topic: "arrest", Lang: "en", Body: base64.StdEncoding.EncodeToString(b), Source: "test", By: "nobody", On: krama.DayOf(now)})
+	return d
+}
+
+// TestA17BadDoor: what no pages can be made of is refused with the part that is too large; where the relay has such a door already, the
+// pages are those of the last good one, before and after a start, and of the day; without one they are the starter's.
+func TestA17BadDoor(t *testing.T) {
+	good, err := full().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tooLarge, err := large().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := config(t, nil)
+	c.Last = filepath.Join(t.TempDir(), "door.last")
+	stored, day := good, now
+	c.Load = func(context.Context) ([]byte, error) { return stored, nil }
+	c.Now = func() time.Time { return day }
+	told := 0
+	c.Tell = func(error) { told++ }
+	d := open(t, c)
+	var part *directory.PartError
+	if err := d.Check(tooLarge); krama.KindOf(err) != krama.TooLarge || !errors.As(err, &part) || part.Topic != "arrest" {
+		t.Errorf("a page too large: got %v, part %+v", err, part)
+	}
+	if err := Checker(c).Check([]byte("no door")); krama.KindOf(err) != krama.Invalid {
+		t.Errorf("no door at all: got %v", err)
+	}
+	if err := d.Check(good); err != nil {
+		t.Errorf("a good one: %v", err)
+	}
+	later, _ := (&directory.Door{Version: 9}).Encode()
+	for name, bad := range map[string][]byte{"too large": tooLarge, "not a door": []byte("no door"), "of a later version": later} {
+		stored, day = bad, day.Add(24*time.Hour)
+		if err := d.Refresh(t.Context()); err == nil {
+			t.Errorf("%s: nobody is told", name)
+		}
+		if p := plain(d, "an010000en"); !strings.Contains(p, "Invented service") || !strings.Contains(plain(d, "ab000000en"), day.Format("02/01/2006")) {
+			t.Errorf("%s: the last good pages are gone, or of yesterday", name)
+		}
+		told = 0
+		if again := open(t, c); told != 1 || !strings.Contains(plain(again, "an010000en"), "Invented service") {
+			t.Errorf("%s: after a start the last good pages are gone", name)
+		}
+		none := c
+		none.Last = ""
+		if again := open(t, none); len(again.Keys()) == 0 || strings.Contains(plain(again, "an010000en"), "Invented service") {
+			t.Errorf("%s: without a last good one there are no pages", name)
+		}
+	}
+	c.Load = func(context.Context) ([]byte, error) { return nil, krama.E("test", krama.Internal, "the disk") }
+	if again := open(t, c); !strings.Contains(plain(again, "an010000en"), "Invented service") {
+		t.Error("a store that cannot be read keeps the relay from starting with its pages")
 	}
 }

@@ -20,9 +20,9 @@ import (
 
 // text is a page about rights in one language.
 type text struct {
-	Title, Source, By string
-	Body              []string
-	On                krama.Day // 0: a draft
+	Topic, Title, Source, By string
+	Body                     []string
+	On                       krama.Day // 0: a draft
 }
 
 // view is everything the pages of one language show.
@@ -38,7 +38,7 @@ type view struct {
 func (d *Door) view(p *pages, lang string) *view {
 	v := &view{Door: d, p: locale.New(lang), all: p, listings: p.door.Views(p.today), intakes: p.door.Offered(p.today)}
 	for _, t := range d.Rights {
-		x := text{Title: t.Title.In(lang)}
+		x := text{Topic: t.Topic, Title: t.Title.In(lang)}
 		for _, r := range p.door.Rights {
 			if r.Topic == t.Topic && r.Lang == lang && r.On > 0 && r.On <= p.today+1 {
 				x.Body, x.Source, x.By, x.On = strings.Split(r.Body, "\n"), r.Source, r.By, r.On
@@ -203,6 +203,10 @@ func style() templ.Component {
 		return err
 	})
 }
+
+// slipPattern has a browser without script hold back what cannot be a slip's code: words, names, numbers of another length. Whether the
+// check character fits is found by the page's script, and else here.
+const slipPattern = `[\-\s]*([0-9A-TV-Za-tv-z][\-\s]*){12}`
 
 func b64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 func hx(b []byte) string  { return hex.EncodeToString(b) }

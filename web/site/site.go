@@ -42,9 +42,15 @@ type Office interface {
 	Finish() error
 }
 
+// asset is one file as it is served: packed where that helps, and plain for who takes nothing packed.
 type asset struct {
-	body, br []byte
-	typ      string
+	plain func() ([]byte, error)
+	br    []byte
+	typ   string
+}
+
+func plainly(body, br []byte, typ string) asset {
+	return asset{func() ([]byte, error) { return body, nil }, br, typ}
 }
 
 // Site serves the public origin.
@@ -79,13 +85,28 @@ func New(c Config) (*Site, error) {
 	}
 	if c.Door != nil {
 		public := *c.Door
-		public.Relay, public.Asset = c.Relay, func(name string) string { return s.names[name] }
+		lock := s.lockAssets()
+		public.Relay, public.Asset = c.Relay, func(name string) string { return lock[name] }
 		if s.door, err = door.New(context.Background(), public); err != nil {
 			return nil, err
 		}
 	}
 	s.routes()
 	return s, nil
+}
+
+// lockPath is before what only the page for reporting loads. Nothing under it stays in a browser: who looks into its cache afterwards must
+// not see that the form was opened. The phone's program has the same files elsewhere, and keeps them.
+const lockPath = "/lock/"
+
+// lockAssets serves the assets of the page for reporting, and returns their addresses there by their plain names.
+func (s *Site) lockAssets() map[string]string {
+	out := map[string]string{}
+	for _, name := range []string{"wasm_exec.js", "report.wasm"} {
+		out[name] = lockPath + path.Base(s.names[name])
+		s.files[out[name]] = s.files[s.names[name]]
+	}
+	return out
 }
 
 // Door is the site's public pages, or nil.
@@ -106,7 +127,11 @@ func (s *Site) add(f file) {
 	case ".woff2":
 		typ = "font/woff2"
 	}
-	s.files[f.path()] = asset{f.body, br, typ}
+	a := plainly(f.body, br, typ)
+	if f.body == nil { // the core is kept packed alone
+		a.plain = unpacked(br)
+	}
+	s.files[f.path()] = a
 	s.names[f.name] = f.path()
 }
 
@@ -131,8 +156,8 @@ func (s *Site) shell(p *program) error {
 	s.index = []byte(strings.NewReplacer("RELAY", s.cfg.Relay, `content="DEMO"`, `content="`+demo+`"`, "VERSION", s.cfg.Version,
 		`content="RELEASE"`, `content="`+hex.EncodeToString(s.release[:])+`"`, "ICON", s.names["icon.svg"],
 		`"CSS"`, `"`+s.names["app.css"]+`"`, "ASSETS", string(names), `"SCAN"`, `"`+s.names["scan.js"]+`"`, `"APP"`, `"`+s.names["app.js"]+`"`).Replace(string(p.index)))
-	s.files["/app/"] = asset{s.index, compress(s.index), "text/html; charset=utf-8"}
-	s.files["/app/manifest.webmanifest"] = asset{p.manifest, compress(p.manifest), "application/manifest+json"}
+	s.files["/app/"] = plainly(s.index, compress(s.index), "text/html; charset=utf-8")
+	s.files["/app/manifest.webmanifest"] = plainly(p.manifest, compress(p.manifest), "application/manifest+json")
 	var list []string
 	for _, f := range phoneFiles {
 		list = append(list, s.names[f])
@@ -142,13 +167,14 @@ func (s *Site) shell(p *program) error {
 	files, _ := json.Marshal(list)
 	sum := sha256.Sum256(append(files, s.index...))
 	sw := []byte(strings.NewReplacer("VERSION", hex.EncodeToString(sum[:8]), "ASSETS", string(files)).Replace(string(p.worker)))
-	s.files["/app/sw.js"] = asset{sw, compress(sw), "text/javascript; charset=utf-8"}
+	s.files["/app/sw.js"] = plainly(sw, compress(sw), "text/javascript; charset=utf-8")
 	return nil
 }
 
 func (s *Site) routes() {
 	if s.door != nil {
 		s.mux.Handle("/", s.door)
+		s.mux.HandleFunc("GET "+lockPath, s.file)
 	} else {
 		s.mux.HandleFunc("GET /{$}", s.start)
 	}
@@ -196,9 +222,12 @@ func (s *Site) file(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", f.typ)
-	if strings.HasPrefix(r.URL.Path, "/app/a/") {
+	switch {
+	case strings.HasPrefix(r.URL.Path, lockPath):
+		h.Set("Cache-Control", "no-store")
+	case strings.HasPrefix(r.URL.Path, "/app/a/"):
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	} else {
+	default:
 		h.Set("Cache-Control", "no-cache")
 	}
 	h.Set("Vary", "Accept-Encoding")
@@ -207,16 +236,12 @@ func (s *Site) file(w http.ResponseWriter, r *http.Request) {
 		w.Write(f.br)
 		return
 	}
-	if f.body == nil { // only the core is kept compressed alone
-		body, err := expand(f.br)
-		if err != nil {
-			http.Error(w, "asset", http.StatusInternalServerError)
-			return
-		}
-		w.Write(body)
+	body, err := f.plain()
+	if err != nil {
+		http.Error(w, "asset", http.StatusInternalServerError)
 		return
 	}
-	w.Write(f.body)
+	w.Write(body)
 }
 
 // FirstVisit is how many bytes a phone fetches to work offline, compressed as they travel, and the core's share of them.
@@ -225,7 +250,8 @@ func (s *Site) FirstVisit() (total, core int) {
 		if f := s.files[p]; f.br != nil {
 			return len(f.br)
 		}
-		return len(s.files[p].body)
+		b, _ := s.files[p].plain() // the core is packed
+		return len(b)
 	}
 	for _, f := range phoneFiles {
 		total += size(s.names[f])

@@ -7,7 +7,7 @@
   const step = n => { for (const s of office.querySelectorAll("[data-step]")) s.hidden = +s.dataset.step !== n; };
 
   async function post(path, text) {
-    const r = await fetch(path, { method: "POST", body: text, headers: { "Content-Type": "text/plain" } });
+    const r = await fetch(path, { method: "POST", redirect: "error", body: text, headers: { "Content-Type": "text/plain" } });
     if (!r.ok) throw new Error((await r.text()).trim());
     return r.text();
   }

@@ -58,6 +58,15 @@
     stop();
   }
 
+  // A code that is shown counts down in the sentences that came with it, one a minute.
+  setInterval(() => {
+    for (const p of document.querySelectorAll("[data-left]")) {
+      const now = performance.now(), end = +(p.dataset.end ||= now + p.dataset.left * 1000);
+      const left = Math.max(0, Math.ceil((end - now) / 60000));
+      for (const s of p.children) s.hidden = +s.dataset.min !== left;
+    }
+  }, 1000);
+
   document.addEventListener("click", e => {
     const b = e.target.closest("[data-scan]");
     if (b) scan(b);

@@ -11,7 +11,7 @@ onmessage = async e => {
       self.kramaConfig = m;
       importScripts(policy.createScriptURL(m.exec));
       const go = new Go();
-      const { instance } = await WebAssembly.instantiateStreaming(fetch(m.wasm), go.importObject);
+      const { instance } = await WebAssembly.instantiateStreaming(fetch(m.wasm, { redirect: "error" }), go.importObject);
       go.run(instance).then(() => postMessage({ failed: "ended" }));
     } catch (err) {
       postMessage({ failed: String(err && err.name) });

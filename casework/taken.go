@@ -1,0 +1,70 @@
+package casework
+
+import (
+	"bytes"
+	"slices"
+
+	"krama"
+)
+
+// fate is what became of a report that no conversation holds.
+type fate struct {
+	what uint8 // krama.Takens; what is seen stays seen
+	day  krama.Day
+}
+
+// takeFate folds in what became of an intake's reports. The order of arrival does not matter.
+func (d *door) takeFate(intake krama.SubjectID, t *krama.Taken) {
+	of := d.taken[intake]
+	if of == nil {
+		of = map[krama.RecordID]fate{}
+		d.taken[intake] = of
+	}
+	for _, id := range t.Reports {
+		old, had := of[id]
+		f := fate{t.What, t.Day}
+		if had {
+			f.what, f.day = max(f.what, old.what), min(f.day, old.day)
+		}
+		of[id] = f
+	}
+}
+
+// Took reports whether a report's record is here, or the report has ended.
+func (s *State) Took(id krama.RecordID) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.seen[id] || s.ended(id)
+}
+
+// Ended reports whether a report was erased with its conversation, or never opened.
+func (s *State) Ended(id krama.RecordID) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.ended(id)
+}
+
+func (d *door) ended(id krama.RecordID) bool {
+	for _, of := range d.taken {
+		if _, ok := of[id]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Unopened are an intake's reports that did not open and that nobody of the staff has seen, by the day they came.
+func (s *State) Unopened(intake krama.SubjectID) map[krama.Day][]krama.RecordID {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := map[krama.Day][]krama.RecordID{}
+	for id, f := range s.taken[intake] {
+		if f.what == krama.TakenUnopened {
+			out[f.day] = append(out[f.day], id)
+		}
+	}
+	for _, ids := range out {
+		slices.SortFunc(ids, func(a, b krama.RecordID) int { return bytes.Compare(a[:], b[:]) })
+	}
+	return out
+}

@@ -1,0 +1,447 @@
+package relay
+
+import (
+	"cmp"
+	"context"
+	"crypto/ed25519"
+	"encoding/binary"
+	"time"
+
+	"krama"
+	"krama/seal"
+)
+
+// caller is whose key a call needs.
+type caller uint8
+
+const (
+	byControl caller = iota // the programme's control key
+	byFounder               // a key that the payload brings, and the relay's token
+	byNewest                // a stream's key; of circle 0's streams only the newest's
+	byReader                // a stream's key of any age
+	byDevice                // a device that the programme's office has named
+	byDrop                  // a drop's own key, with a proof of work
+	byReceipt               // a reporter's key, with a proof of work
+	byWords                 // the key that comes from a device's words
+	bySite                  // a public site that runs apart
+	byAny                   // whoever's call the parts are for
+	byShown                 // a device that shows its key, where no office has named devices yet
+
+	// Whose budgets are of many callers. No principal that a caller names is one of them.
+	ofLooks   // all reporters who look for answers
+	ofReports // all who report
+	ofSlips   // all services
+	ofProof   // one proof of work that was used before
+)
+
+// rule is one row of the table: who may call, how large the payload and the answer may be, and what is done.
+type rule struct {
+	by     caller
+	most   int // bytes of the payload
+	answer int // bytes that an answer may take; a list takes less where there is less room
+	do     func(*request) ([]byte, error)
+}
+
+// request is a call that was admitted.
+type request struct {
+	*seal.Call
+	ctx       context.Context
+	programme Programme
+	stream    Stream // of byNewest and byReader
+	member    Member // of byDevice
+	room      int    // bytes that the answer may take
+	most      int    // bytes that the payload may have
+	proof     []byte // of byDrop and byReceipt
+}
+
+const (
+	small = 8 << 10 // a payload of a few ids and keys
+	page  = 1 << 20 // an answer of many items
+)
+
+// rules is the table of calls: doc/format.md has the same one.
+func (r *Relay) rules() map[string]rule {
+	l := r.limit
+	body := int(l.Body)
+	return map[string]rule{
+		seal.PathFound:      {byFounder, small, small, r.found},
+		seal.PathMembers:    {byControl, 48*MaxMembers + small, small, r.members},
+		seal.PathControl:    {byControl, small, small, r.handOver},
+		seal.PathCreate:     {byControl, small, small, r.create},
+		seal.PathLine:       {byControl, 1 << 18, small, r.line},
+		seal.PathClose:      {byControl, small, small, r.close},
+		seal.PathRewind:     {byControl, small, small, r.rewind},
+		seal.PathTombstone:  {byControl, 1 << 16, small, r.tombstones},
+		seal.PathAppend:     {byNewest, body, small, r.append},
+		seal.PathRestore:    {byControl, body, small, r.restore},
+		seal.PathList:       {byReader, small, l.ListBytes, r.list},
+		seal.PathBoxPut:     {byControl, body, small, r.boxPut},
+		seal.PathBoxKeep:    {byControl, body, small, r.boxKeep},
+		seal.PathBoxGet:     {byDevice, small, page, r.boxGet},
+		seal.PathDropPut:    {byDrop, l.DropItem + small, small, r.dropPut},
+		seal.PathDropGet:    {byControl, small, small + l.DropItems*l.DropItem, r.dropGet},
+		seal.PathLeavePut:   {byDevice, body, small, r.leavePut},
+		seal.PathLeaveMine:  {byDevice, small, page, r.leaveMine},
+		seal.PathLeaveGet:   {byControl, small, page, r.leaveGet},
+		seal.PathBlobPut:    {byControl, l.Blob + small, small, r.blobPut},
+		seal.PathBlobGet:    {byNewest, small, l.Blob, r.blobGet},
+		seal.PathBlobDrop:   {byControl, 36*4096 + small, small, r.blobDrop},
+		seal.PathDoor:       {byControl, doorMax + small, small, r.publish},
+		seal.PathDoorGet:    {bySite, small, doorMax, r.doorGet},
+		seal.PathAnswerPut:  {byNewest, small, small, r.answerPut},
+		seal.PathReply:      {byReceipt, small, seal.Replies * seal.ReplySize, r.reply},
+		seal.PathReports:    {byNewest, small, page, r.reports},
+		seal.PathReported:   {byNewest, 32*dropMax + small, small, r.reported},
+		seal.PathSlip:       {bySite, small, small, r.slip},
+		seal.PathSlips:      {byNewest, small, 64 << 10, r.slips},
+		seal.PathPepperPut:  {byDevice, small, small, r.pepperPut},
+		seal.PathPepperGet:  {byWords, 0, small, r.pepperGet},
+		seal.PathPepperDrop: {byControl, 20*4096 + small, small, r.pepperDrop},
+		seal.PathPart:       {byAny, partMax + small, small, r.part},
+	}
+}
+
+// admit is the one way in for calls. In this order: length; whose key it is, the signature and, of what anybody may call, the proof of
+// work; freshness; the budget of that caller; room in memory. Only then are more than CallHead bytes read, but for the small payloads
+// that bring their own key, and only then is anything done. done gives the room back once the answer is written.
+func (r *Relay) admit(l *line, path string, rule rule) (out []byte, done func(), err error) {
+	done = func() {}
+	size := l.size() - seal.CallHead
+	if size < 0 {
+		return nil, done, errRefused
+	}
+	if size > int64(rule.most) {
+		return nil, done, krama.E("relay", krama.TooLarge, "")
+	}
+	head, err := l.read(seal.CallHead)
+	if err != nil {
+		return nil, done, err
+	}
+	call, n, err := seal.ParseCallHead(head)
+	if err != nil || int64(n) != size {
+		return nil, done, errRefused
+	}
+	q := &request{Call: call, ctx: l.req.Context(), room: rule.answer, most: rule.most}
+	give := func(f *flight, who [16]byte, bytes int64) {
+		before := done
+		done = func() { before(); f.give(who, bytes) }
+	}
+	var key ed25519.PublicKey
+	switch rule.by {
+	case byDrop, byReceipt, byFounder: // the key comes with the payload, which is small
+		if !r.public.take([16]byte{}, int64(n)) {
+			return nil, done, krama.E("relay", krama.TooMany, "")
+		}
+		give(r.public, [16]byte{}, int64(n))
+		if err := r.payload(l, q, n); err != nil {
+			return nil, done, err
+		}
+		key, err = r.own(q, rule.by)
+	default:
+		key, err = r.whose(q, rule.by)
+		if path == seal.PathBoxGet && krama.KindOf(err) == krama.NotYet && r.payload(l, q, n) == nil {
+			key, err = r.own(q, byShown)
+		}
+	}
+	if err != nil {
+		return nil, done, err
+	}
+	if !call.Check(key, path, r.boot) {
+		return nil, done, errRefused
+	}
+	now := r.elapsed()
+	at := time.Duration(min(call.MS, 1<<43)) * time.Millisecond
+	if at < now-r.limit.Skew || at > now+r.limit.Skew {
+		return nil, done, errRefused
+	}
+	if rule.by == byDrop || rule.by == byReceipt {
+		if err := r.proved(q); err != nil {
+			return nil, done, err
+		}
+	}
+	if err := r.charge(q, rule.by, now); err != nil {
+		return nil, done, err
+	}
+	who, f := q.payer(), r.flight
+	if rule.by == byDrop || rule.by == byReceipt {
+		who, f = [16]byte{}, r.public
+	}
+	for !f.take(who, int64(n+q.room)) { // a page may be smaller
+		if q.room <= 16<<10 {
+			return nil, done, krama.E("relay", krama.TooMany, "")
+		}
+		q.room /= 2
+	}
+	give(f, who, int64(n+q.room))
+	if call.Payload == nil {
+		if err := r.payload(l, q, n); err != nil {
+			return nil, done, err
+		}
+	}
+	if out, err = rule.do(q); err == nil {
+		r.parts.drop(q.part())
+	}
+	return out, done, err
+}
+
+// payer is whose memory a call takes: its programme's, or, with the key of a stream of circle 0 that has a successor, what all such keys
+// have of it together. Who was removed has those keys for ever.
+func (q *request) payer() [16]byte {
+	if q.stream.Roster && q.stream.Succeeded {
+		h := seal.Hash("old keys", q.programme.ID[:])
+		return [16]byte(h[:16])
+	}
+	return q.programme.ID
+}
+
+// part names the parts that a call's payload may have come in.
+func (q *request) part() partKey { return partKey{q.programme.ID, q.Principal, q.Sum} }
+
+type proofKey struct{}
+
+// WithProof lets the host of a connection hear that a call over it was signed by somebody whom the relay knows.
+func WithProof(ctx context.Context, proved func()) context.Context {
+	return context.WithValue(ctx, proofKey{}, proved)
+}
+
+func prove(ctx context.Context) {
+	if f, ok := ctx.Value(proofKey{}).(func()); ok {
+		f()
+	}
+}
+
+// payload reads what the head has announced, or takes it from the parts that went ahead of it.
+func (r *Relay) payload(l *line, q *request, n int) (err error) {
+	if n == 0 && q.Sum != seal.SHA256(nil) {
+		if q.Payload = r.parts.take(q.part()); q.Payload == nil {
+			return krama.E("relay", krama.NotFound, "parts are missing")
+		}
+		if len(q.Payload) > q.most {
+			r.parts.drop(q.part())
+			return krama.E("relay", krama.TooLarge, "")
+		}
+		return nil
+	}
+	if q.Payload, err = l.read(n); err != nil {
+		return err
+	}
+	if seal.SHA256(q.Payload) != q.Sum {
+		return errRefused
+	}
+	return nil
+}
+
+// refuse makes what is not there what is not allowed: a stranger does not learn which ids exist.
+func refuse(err error) error {
+	if krama.KindOf(err) == krama.NotFound {
+		return errRefused
+	}
+	return err
+}
+
+// named finds the programme that a call names. A programme that an earlier version founded has no name yet; while it is the only
+// one without, it is meant by every name that nobody has.
+func (r *Relay) named(ctx context.Context, site [16]byte) (Programme, error) {
+	r.mu.RLock()
+	p, ok := r.programmes[site]
+	r.mu.RUnlock()
+	if ok {
+		return p, nil
+	}
+	p, err := r.store.Named(ctx, site)
+	if krama.KindOf(err) == krama.NotFound && err != nil {
+		p, err = r.store.Unnamed(ctx)
+		return p, refuse(err)
+	}
+	if err == nil {
+		r.mu.Lock()
+		if len(r.programmes) >= maxOpen {
+			clear(r.programmes)
+		}
+		r.programmes[site] = p
+		r.mu.Unlock()
+	}
+	return p, err
+}
+
+// whose finds the key that a call must be signed with, in the programme that it names and nowhere else.
+func (r *Relay) whose(q *request, by caller) (ed25519.PublicKey, error) {
+	if by == bySite {
+		return r.SiteKey, nil
+	}
+	if by == byWords {
+		return r.pepperKey(q)
+	}
+	p, err := r.named(q.ctx, q.Programme)
+	old := err != nil // its programme may be one of several without a name: then the stream or the control key tells which
+	if krama.KindOf(err) != krama.NotAllowed && err != nil {
+		return nil, err
+	}
+	if by == byControl || by == byAny && (q.Principal == p.ID || old) {
+		c, err := r.store.Programme(q.ctx, q.Principal)
+		if err == nil && (c.ID == p.ID || old && c.Site == [16]byte{}) {
+			q.programme = c
+			return c.Control, nil
+		}
+		if by == byControl || krama.KindOf(err) != krama.NotFound {
+			return nil, cmp.Or(refuse(err), errRefused)
+		}
+	}
+	if by != byDevice {
+		s, err := r.stream(q.ctx, seal.StreamID(q.Principal))
+		if err == nil && s.Programme != p.ID && old {
+			if p, err = r.store.Programme(q.ctx, s.Programme); err == nil && p.Site != [16]byte{} {
+				err = errRefused
+			}
+		}
+		switch {
+		case err == nil && s.Programme == p.ID:
+			if q.programme, q.stream = p, s; by == byNewest && s.Roster && s.Succeeded {
+				return nil, krama.E("relay", krama.Conflict, "a newer stream is there")
+			}
+			return s.Access, nil
+		case by != byAny || krama.KindOf(err) != krama.NotAllowed:
+			return nil, cmp.Or(err, errRefused)
+		}
+	}
+	if old {
+		return nil, errRefused
+	}
+	return r.memberKey(q, p)
+}
+
+// memberKey is the key of a device that the programme's office has named. Of a programme without a name the office must come first:
+// but a mailbox is read by who shows the key that its id commits to, or trustees could not bring such a programme back.
+func (r *Relay) memberKey(q *request, p Programme) (ed25519.PublicKey, error) {
+	m, err := r.store.Member(q.ctx, p.ID, known(krama.DeviceID(q.Principal)))
+	if krama.KindOf(err) == krama.NotFound && err != nil && p.Site == ([16]byte{}) {
+		return nil, krama.E("relay", krama.NotYet, "the programme's office has not named its devices")
+	}
+	q.programme, q.member = p, m
+	return m.Key, refuse(err)
+}
+
+// own finds the key that a call brings with it, which its principal commits to.
+func (r *Relay) own(q *request, by caller) (key ed25519.PublicKey, err error) {
+	it, err := seal.ParseFrame(q.Payload, 8)
+	if err != nil || len(it) < 1 {
+		return nil, errRefused
+	}
+	if by == byFounder {
+		if len(it) != 3 {
+			return nil, errRefused
+		}
+		it = it[1:]
+	}
+	if key, err = seal.SigKey(it[0]); err != nil {
+		return nil, errRefused
+	}
+	switch by {
+	case byDrop:
+		if seal.DropID(key) != q.Principal {
+			return nil, errRefused
+		}
+	case byFounder:
+		if seal.ProgrammeID(key) != q.Principal || !r.mayFound(q.Payload) {
+			return nil, errRefused
+		}
+	case byShown:
+		if len(it) < 2 || len(it[1]) != 16 || [16]byte(seal.DeviceID(key, [16]byte(it[1]))) != q.Principal {
+			return nil, errRefused
+		}
+		q.programme, err = r.named(q.ctx, q.Programme)
+	case byReceipt:
+		q.programme, err = r.named(q.ctx, q.Programme)
+	}
+	return key, err
+}
+
+// proved checks the proof of work of a call that anybody may make: key, day, proof stand first in its payload.
+func (r *Relay) proved(q *request) error {
+	it, err := seal.ParseFrame(q.Payload, 8)
+	if err != nil || len(it) < 3 || len(it[1]) != 4 || len(it[2]) != seal.WorkSize {
+		return errRefused
+	}
+	day := krama.Day(binary.BigEndian.Uint32(it[1]))
+	q.proof = it[2]
+	if today := krama.DayOf(r.now()); day < today-1 || day > today+1 {
+		return errRefused
+	}
+	ok, err := r.work.check(q.ctx, func() bool { return seal.CallWorked(q.Principal, day, [seal.WorkSize]byte(it[2])) })
+	if err == nil && !ok {
+		err = errRefused
+	}
+	return err
+}
+
+// charge takes one call from its caller's budget, and makes it single. What anybody may call has budgets of its own, which only who
+// brought a proof takes from: nobody else's depend on them.
+func (r *Relay) charge(q *request, by caller, now time.Duration) error {
+	p := q.programme.ID
+	ok, single := true, true
+	switch by {
+	case byDrop:
+		ok, single = r.once(q, now, func() bool { return r.rates.take(by, p, [16]byte{}, now, r.limit.DropRate, 10*r.limit.DropRate) })
+	case byReceipt:
+		ok, single = r.once(q, now, func() bool {
+			return r.rates.take(ofLooks, p, [16]byte{}, now, replyRate, replyBurst) && r.rates.take(by, p, q.Principal, now, 1, 8)
+		})
+	case byDevice:
+		ok = r.rates.take(by, p, q.Principal, now, 5, 50)
+	case byWords: // counted before its signature was checked
+	default:
+		ok = r.rates.take(by, p, q.Principal, now, r.limit.Rate, r.limit.Burst)
+	}
+	if !ok {
+		return krama.E("relay", krama.TooMany, "")
+	}
+	if !single { // a repetition of what has its own proof changes nothing
+		return nil
+	}
+	fresh, room := r.seen.add(q.payer(), q.Nonce, now)
+	if !room {
+		return krama.E("relay", krama.TooMany, "")
+	}
+	if !fresh {
+		return errRefused
+	}
+	return nil
+}
+
+// once takes one use of a proof from the budget of everybody who brought one. Who uses a proof again, because an answer was lost, takes
+// from nobody else's: a few times, and then one a minute.
+func (r *Relay) once(q *request, now time.Duration, budget func() bool) (ok, single bool) {
+	h := seal.Hash("spent", q.Principal[:], q.proof)
+	id := [16]byte(h[:16])
+	if r.work.spent.has(id) {
+		return r.rates.take(ofProof, q.programme.ID, id, now, 1.0/60, 4), false
+	}
+	if !budget() {
+		return false, false
+	}
+	_, room := r.work.spent.add(id, now)
+	return room, false
+}
+
+// stream finds a stream; one that is not there is refused like one whose key is another.
+func (r *Relay) stream(ctx context.Context, id seal.StreamID) (Stream, error) {
+	r.mu.RLock()
+	s, ok := r.open[id]
+	r.mu.RUnlock()
+	if ok {
+		return s, nil
+	}
+	r.mu.Lock() // against a successor that changes the key meanwhile
+	defer r.mu.Unlock()
+	s, err := r.store.Stream(ctx, id)
+	if err == nil {
+		if len(r.open) >= maxOpen {
+			clear(r.open)
+		}
+		r.open[id] = s
+	}
+	return s, refuse(err)
+}
+
+// maxOpen bounds the memory of keys.
+const maxOpen = 100_000

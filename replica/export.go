@@ -1,0 +1,40 @@
+package replica
+
+import (
+	"context"
+
+	"krama"
+	"krama/seal"
+)
+
+// AskExport asks for leave to take the whole programme out, and reports whether there is one. Where it must be waited for, for a
+// second admin or a day, way says for which; what is announced already stays as it is. It needs the relay unless there is leave.
+func AskExport(ctx context.Context, r *Replica) (may bool, way seal.Way, err error) {
+	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
+		return false, 0, krama.E("replica.AskExport", krama.NotAllowed, "an admin's device must")
+	}
+	leave := func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.roster != nil && r.roster.MayExport(r.dev.ID(), r.Now())
+	}
+	if leave() {
+		return true, seal.AtOnce, nil
+	}
+	if err := r.Sync(ctx, nil); err != nil {
+		return false, 0, err
+	}
+	if err := r.Maintain(ctx); err != nil { // says what was announced and whose day has come
+		return false, 0, err
+	}
+	if leave() {
+		return true, seal.AtOnce, nil
+	}
+	way, err = r.ask(ctx, func() (bool, func(*seal.Statement)) {
+		return !r.roster.MayExport(r.dev.ID(), r.Now()), func(s *seal.Statement) { s.Export = &seal.Export{} }
+	})
+	if err != nil {
+		return false, way, krama.Wrap("replica.AskExport", err)
+	}
+	return leave(), way, nil
+}

@@ -1,0 +1,175 @@
+package replica
+
+import (
+	"context"
+
+	"krama"
+	"krama/seal"
+)
+
+// Join looks whether the office has enrolled this device, and if so reads the roster from genesis, checks it against what
+// was scanned, and opens the keys. It returns false while there is nothing yet. A roster that does not lead to the scanned
+// head, or does not list this device, is Tampered: nothing of it is kept.
+func (r *Replica) Join(ctx context.Context, progress func(Progress)) (bool, error) {
+	const op = "replica.Join"
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	r.mu.Lock()
+	if r.scan == nil {
+		r.mu.Unlock()
+		return false, krama.E(op, krama.NotAllowed, "scan the office's code first")
+	}
+	if r.state() == Enrolled {
+		r.mu.Unlock()
+		return true, nil
+	}
+	s, dev := *r.scan, r.dev
+	r.dial(s.Relay)
+	r.mu.Unlock()
+	items, err := r.mailbox(ctx)
+	if krama.KindOf(err) == krama.NotAllowed && err != nil {
+		return false, nil // the relay does not know this device yet
+	}
+	if err != nil {
+		return false, err
+	}
+	follow := func(o seal.EpochOpen) *seal.Epoch {
+		for _, wrap := range seal.FindWraps(items, dev.ID(), o.EC) {
+			if ep, err := seal.OpenWrap(seal.Context{Org: s.Org, Epoch: o.Epoch}, dev.ID(), dev.KEM, wrap, o.EC, o.GC); err == nil {
+				return ep
+			}
+		}
+		return nil
+	}
+	var epochs []*seal.Epoch
+	var roster *seal.Roster
+	for _, it := range items {
+		boot, e := seal.OpenBootstrap(s.Org, dev, it)
+		if e != nil {
+			continue
+		}
+		for _, wrap := range seal.FindWraps(items, dev.ID(), boot.EC) {
+			ep, e := seal.OpenWrap(seal.Context{Org: s.Org, Epoch: boot.Epoch}, dev.ID(), dev.KEM, wrap, boot.EC, boot.GC)
+			if e != nil {
+				err = e
+				continue
+			}
+			if list, ro, e := r.tryRoster(ctx, s.Org, orgEpochs(boot, ep), follow); e != nil {
+				err = e
+			} else {
+				epochs, roster = list, ro
+			}
+		}
+	}
+	if roster == nil {
+		return false, err
+	}
+	if s.Roster.N >= uint64(len(roster.Chain)) || roster.Chain[s.Roster.N] != s.Roster.H {
+		return false, krama.E(op, krama.Tampered, "the relay shows another programme than the one scanned")
+	}
+	admin := false
+	expect := r.Value(expectKey)
+	for _, d := range roster.Devices {
+		if seal.SHA256(d.Request.SigPub) != s.AdminKey || roster.Members[d.Member].Roles&krama.RoleAdmin == 0 {
+			continue
+		}
+		admin = true
+		if all := digitsOf(seal.SafetyDigits(s.Org, d.Request.SigPub, seal.KemHash(d.KemPub))); expect != "" && expect != all[len(all)-spoken:] {
+			return false, krama.E(op, krama.Tampered, "the office's digits are not those that were read aloud")
+		}
+	}
+	if !admin || !roster.Latest(krama.OrgCircle).Keyed[dev.ID()] {
+		return false, krama.E(op, krama.Tampered, "the programme does not list this device")
+	}
+	if err := r.takeOrg(s.Org, s.Relay, epochs); err != nil {
+		return false, err
+	}
+	return true, r.Sync(ctx, progress)
+}
+
+// orgEpochs lists circle 0's secrets, oldest first.
+func orgEpochs(b seal.Bootstrap, newest *seal.Epoch) (out []*seal.Epoch) {
+	for i, es := range b.History {
+		at := newest.Context
+		at.Epoch = uint32(i)
+		out = append(out, &seal.Epoch{Context: at, ES: es})
+	}
+	return append(out, newest)
+}
+
+// takeOrg makes the organisation this device's own.
+func (r *Replica) takeOrg(org krama.OrgID, relay string, epochs []*seal.Epoch) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.setOrg(org, relay)
+	entries := [][]byte{tagged(tagOrg, org[:], []byte(relay))}
+	for _, e := range epochs {
+		entries = append(entries, epochEntry(e))
+	}
+	if err := r.commit(entries...); err != nil {
+		return err
+	}
+	for _, e := range epochs {
+		if err := r.addEpoch(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tryRoster reads the whole roster into a scratch one and checks it before anything of it is believed or kept. Where circle 0 was
+// given new keys since the epochs were, follow finds the next: an office may rotate before a phone that it has enrolled comes. It
+// returns all epochs with the roster.
+func (r *Replica) tryRoster(ctx context.Context, org krama.OrgID, epochs []*seal.Epoch, follow func(seal.EpochOpen) *seal.Epoch) ([]*seal.Epoch, *seal.Roster, error) {
+	const op = "replica.Join"
+	roster := seal.NewRoster(org)
+	r.mu.Lock()
+	c := r.caller(org)
+	r.mu.Unlock()
+	for i := 0; i < len(epochs); i++ {
+		ep := epochs[i]
+		for after := uint64(0); ; {
+			answer, err := c.call(ctx, ep.StreamKey(), seal.PathList, ep.StreamID(), seal.ListCall{After: after, Max: pageBytes}.Marshal())
+			if err != nil {
+				return nil, nil, err
+			}
+			l, err := seal.ParseListing(answer)
+			if err != nil {
+				return nil, nil, krama.E(op, krama.Tampered, "the relay's answer is cut or garbled")
+			}
+			for _, wire := range l.Entries {
+				after++
+				if turned(roster, i) {
+					continue // past the statement that opened the next epoch
+				}
+				env, v := ep.Open(wire)
+				if v != seal.Fine || env.Kind != seal.EnvRoster {
+					roster.Advance(seal.EnvelopeID(wire))
+				} else if err := roster.Apply(env); krama.KindOf(err) == krama.NotYet || (err != nil && roster.At().N == 1) {
+					return nil, nil, err
+				}
+			}
+			if len(l.Entries) == 0 || after >= l.Head.N {
+				break
+			}
+		}
+		ring := roster.Circles[krama.OrgCircle]
+		last := i == len(epochs)-1
+		if last && turned(roster, i) {
+			if next := follow(ring.Epochs[i+1].EpochOpen); next != nil {
+				epochs, last = append(epochs, next), false
+			}
+		}
+		if ring == nil || len(ring.Epochs) <= i || turned(roster, i) == last || ring.Epochs[i].EC != ep.EC() || (last && ep.KG != [32]byte{} && ring.Epochs[i].GC != ep.GC()) {
+			return nil, nil, krama.E(op, krama.Tampered, "the roster does not lead to these keys")
+		}
+	}
+	return epochs, roster, nil
+}
+
+// turned reports whether the roster has gone past an epoch of circle 0.
+func turned(roster *seal.Roster, epoch int) bool {
+	ring := roster.Circles[krama.OrgCircle]
+	return ring != nil && len(ring.Epochs) > epoch+1
+}

@@ -1,0 +1,55 @@
+package replica
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/hpke"
+	"slices"
+
+	"krama/seal"
+)
+
+// kems returns the device's KEM keys, the one the roster shows first.
+func (r *Replica) kems() []hpke.PrivateKey {
+	out := append([]hpke.PrivateKey{r.dev.KEM}, r.rekeys...)
+	if d := r.roster; d != nil && d.Devices[r.dev.ID()] != nil {
+		pub := d.Devices[r.dev.ID()].KemPub
+		slices.SortStableFunc(out, func(a, b hpke.PrivateKey) int {
+			return cmp.Compare(bool2int(!bytes.Equal(a.PublicKey().Bytes(), pub)), bool2int(!bytes.Equal(b.PublicKey().Bytes(), pub)))
+		})
+	}
+	return out
+}
+
+func bool2int(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// mailbox reads what lies for this device at the relay.
+func (r *Replica) mailbox(ctx context.Context) (items [][]byte, err error) {
+	r.mu.Lock()
+	d := r.dev
+	if d == nil {
+		r.mu.Unlock()
+		return nil, errLocked
+	}
+	kems := r.kems()
+	r.mu.Unlock()
+	for _, k := range kems {
+		kem := seal.KemHash(k.PublicKey().Bytes())
+		list, err := held(func(after uint64, skip int) ([]byte, error) {
+			return r.call(ctx, d.Sig, seal.PathBoxGet, [16]byte(d.ID()), seal.Frame(d.SigPub(), d.Nonce[:], kem[:], u64(after), u32(uint32(skip))))
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range list {
+			items = append(items, h.Body)
+		}
+	}
+	return items, nil
+}

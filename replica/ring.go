@@ -1,0 +1,101 @@
+package replica
+
+import (
+	"context"
+	"maps"
+
+	"krama"
+	"krama/seal"
+)
+
+// fetchRing reads the keyring that came with the newest epoch of a circle, once.
+func (r *Replica) fetchRing(ctx context.Context, c krama.CircleID) error {
+	r.mu.Lock()
+	st := r.streams[c]
+	if st == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
+	ep := st.newest()
+	open := r.roster.Circles[c].Epochs[ep.Epoch]
+	key := string(ringKey(c))
+	done := r.values[key] == open.Mark() || len(open.Pages) == 0 || ep.KG == [32]byte{}
+	r.mu.Unlock()
+	if done {
+		return nil
+	}
+	pages, err := r.readRing(ctx, ep, open)
+	if krama.KindOf(err) == krama.NotFound && err != nil && r.superseded(c, ep.Epoch) {
+		return nil // forgotten, because a newer one is there whose keys have not come yet
+	}
+	if err != nil {
+		return err
+	}
+	ring := keyring{}
+	for _, p := range pages {
+		maps.Copy(ring, p.Keys)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil {
+		return errLocked
+	}
+	if err := r.commit(keyringEntry(c, ep.Epoch, ring), tagged(tagValue, []byte(key), []byte(open.Mark()))); err != nil {
+		return err
+	}
+	r.values[key] = open.Mark()
+	r.takeRing(place{c, ep.Epoch}, ring)
+	return nil
+}
+
+// readRing reads and opens an epoch's keyring from the relay.
+func (r *Replica) readRing(ctx context.Context, ep *seal.Epoch, open *seal.RosterEpoch) ([]seal.Page, error) {
+	var parts [][]byte
+	var hashes [][32]byte
+	for _, id := range open.Pages {
+		wire, err := r.blob(ctx, ep.Circle, id)
+		if err != nil {
+			return nil, err
+		}
+		if seal.Hash("blob", wire) != id {
+			return nil, krama.E("replica.readRing", krama.Tampered, "a page is not what was signed")
+		}
+		parts, hashes = append(parts, wire), append(hashes, seal.PageHash(wire))
+	}
+	if ep.KeyringRoot(hashes) != open.KeyringRoot {
+		return nil, krama.E("replica.readRing", krama.Tampered, "the pages are not those that were signed")
+	}
+	pages, err := ep.OpenKeyring(parts)
+	if err != nil {
+		return nil, krama.E("replica.readRing", krama.Tampered, "a page is not what was signed")
+	}
+	return pages, nil
+}
+
+// blob reads a page from the relay. Over a line that breaks it goes on where it was.
+func (r *Replica) blob(ctx context.Context, c krama.CircleID, id [32]byte) (wire []byte, err error) {
+	for {
+		more, err := r.streamCall(ctx, c, seal.PathBlobGet, seal.Frame(id[:], u32(uint32(len(wire)))))
+		wire = append(wire, more...)
+		if krama.KindOf(err) != krama.Offline || err == nil || len(more) == 0 {
+			return wire, err
+		}
+	}
+}
+
+// ringKey names the value that says which keyring of a circle is here.
+func ringKey(c krama.CircleID) []byte { return []byte(".ring." + c.String()) }
+
+func (r *Replica) superseded(c krama.CircleID, epoch uint32) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return int(epoch)+1 < len(r.roster.Circles[c].Epochs)
+}
+
+func keyringEntry(c krama.CircleID, epoch uint32, ring keyring) []byte {
+	b := make([]byte, 0, 48*len(ring))
+	for s, k := range ring {
+		b = append(append(b, s[:]...), k[:]...)
+	}
+	return tagged(tagKeyring, c[:], u32(epoch), b)
+}

@@ -1,0 +1,86 @@
+package replica
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"krama"
+	"krama/seal"
+)
+
+// pushRoster is push for circle 0, where this device also writes beside its syncs.
+func (r *Replica) pushRoster(ctx context.Context, c krama.CircleID, progress func(Progress)) error {
+	r.speaking.Lock()
+	defer r.speaking.Unlock()
+	return r.push(ctx, c, progress)
+}
+
+// beatEvery is how often an office device shows everybody that the relay holds nothing back.
+const beatEvery = 24 * time.Hour
+
+func (r *Replica) beat(ctx context.Context) error {
+	r.speaking.Lock()
+	defer r.speaking.Unlock()
+	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
+	var err error
+	waiting := slices.ContainsFunc(r.sealed, func(s *sealedEnvelope) bool { return s.circle == krama.OrgCircle })
+	due := r.Office && !waiting && r.Now().Sub(r.heartbeat) >= beatEvery
+	if due {
+		err = r.sealOne(krama.OrgCircle, []seal.Item{{Kind: seal.KindHeartbeat}})
+	}
+	r.mu.Unlock()
+	if err != nil || !due {
+		return err
+	}
+	return r.push(ctx, krama.OrgCircle, func(Progress) {})
+}
+
+// say appends one envelope to circle 0, only if nobody else was first, and reads it back. Conflict means: read again and
+// decide again.
+func (r *Replica) say(ctx context.Context, kind seal.EnvelopeKind, it seal.Item) error {
+	return r.sayUnless(ctx, kind, it, func() bool { return false })
+}
+
+// errMoot is a statement that was not said, because the roster as it is read by now would refuse it: it would be an alarm on every
+// device. It is a Conflict: what was decided is to be decided anew.
+var errMoot = krama.E("replica.say", krama.Conflict, "the list of devices has moved on")
+
+// sayUnless is say, but for what is moot by the roster at the place where it would stand. moot is called with the lock held.
+func (r *Replica) sayUnless(ctx context.Context, kind seal.EnvelopeKind, it seal.Item, moot func() bool) error {
+	r.speaking.Lock()
+	defer r.speaking.Unlock()
+	if err := r.push(ctx, krama.OrgCircle, nothing); err != nil { // an author's envelopes go in her order
+		return err
+	}
+	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
+	if moot() {
+		r.mu.Unlock()
+		return errMoot
+	}
+	h := r.header(krama.OrgCircle, kind)
+	wire, err := r.streams[krama.OrgCircle].epoch.Seal(r.Rand, r.dev, h, []seal.Item{it}, nil)
+	if err == nil && r.copied() {
+		err = errCopied
+	}
+	if err == nil {
+		err = r.noteSaid(h.Seq, wire)
+	}
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	n := h.Head.N
+	if _, err = r.streamCall(ctx, krama.OrgCircle, seal.PathAppend, seal.AppendCall{IfHead: &n, Envelopes: [][]byte{wire}}.Marshal()); err != nil {
+		return err
+	}
+	return r.pull(ctx, krama.OrgCircle, StageRoster, func(Progress) {})
+}

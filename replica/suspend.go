@@ -1,0 +1,118 @@
+package replica
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"krama"
+	"krama/seal"
+)
+
+// Two different envelopes with one place among their author's prove that two copies of her device write. From the place in the
+// stream where the second stands, what the device writes in that circle is kept and not shown, until an admin removes the device
+// or says in the roster that these proofs are no reason to doubt it (device.trust). Every reader of the stream finds the same
+// place, and the roster names the proofs, so all come to show the same. Circle 0 goes on: its statements have rules of their own,
+// and a programme's only admin must not lock herself out.
+
+// proof is an envelope that stands where its author has another one.
+type proof struct {
+	id    [32]byte
+	epoch uint32
+}
+
+// suspended reports whether an author's envelopes in a stream are kept back now.
+func (r *Replica) suspended(st *stream, d krama.DeviceID) bool {
+	return slices.ContainsFunc(st.proofs[d], func(p proof) bool { return !r.roster.Trusted[p.id] })
+}
+
+// meet folds an envelope in, or keeps it back.
+func (r *Replica) meet(st *stream, a *author, e *entry) error {
+	a.ids = append(a.ids, e.id)
+	if !suspendCopies || e.circle == krama.OrgCircle || !r.suspended(st, e.author) {
+		return r.fold(st, e)
+	}
+	if r.dev != nil && e.author == r.dev.ID() {
+		r.dropSealed(e.circle, e.seq)
+		r.own(e.circle, e.seq)
+	}
+	st.kept[e.author] = append(st.kept[e.author], e)
+	return nil
+}
+
+// doubt takes note of a proof.
+func (st *stream) doubt(e *entry) {
+	if e.circle != krama.OrgCircle {
+		st.proofs[e.author] = append(st.proofs[e.author], proof{e.id, e.epoch})
+	}
+}
+
+// unread forgets what of an epoch's doubts was read, because it is read again.
+func (st *stream) unread(epoch uint32) {
+	for d := range st.proofs {
+		st.proofs[d] = slices.DeleteFunc(st.proofs[d], func(p proof) bool { return p.epoch == epoch })
+		st.kept[d] = slices.DeleteFunc(st.kept[d], func(e *entry) bool { return e.epoch == epoch })
+	}
+}
+
+// release folds in what was kept back of devices that an admin trusts again. Called after each statement of the roster.
+func (r *Replica) release() (fail error) {
+	for c, st := range r.streams {
+		for _, d := range slices.Collect(maps.Keys(st.kept)) {
+			if r.suspended(st, d) {
+				continue
+			}
+			list := st.kept[d]
+			delete(st.kept, d)
+			for _, e := range list {
+				if err := r.fold(st, e); fail == nil {
+					fail = err
+				}
+			}
+		}
+		for i := range r.alarms {
+			a := &r.alarms[i]
+			if a.What == AlarmEquivocation && a.Circle == c && !a.Mended && len(st.proofs[a.Author]) > 0 && !r.suspended(st, a.Author) && r.loaded {
+				r.also = append(r.also, r.mend(i))
+			}
+		}
+	}
+	return fail
+}
+
+// Suspended lists the devices that this one keeps back until an admin decides, with what proves that each was copied.
+func (r *Replica) Suspended() map[krama.DeviceID][][32]byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.doubted()
+}
+
+func (r *Replica) doubted() map[krama.DeviceID][][32]byte {
+	out := map[krama.DeviceID][][32]byte{}
+	for _, st := range r.streams {
+		for d, list := range st.proofs {
+			if dev := r.author(d); dev == nil || dev.Removed != 0 {
+				continue
+			}
+			for _, p := range list {
+				if !r.roster.Trusted[p.id] {
+					out[d] = append(out[d], p.id)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// TrustDevice says that what proves a device to be copied is no reason to doubt it: an admin has looked at it. What was kept back
+// is shown then, on every device.
+func (r *Replica) TrustDevice(ctx context.Context, d krama.DeviceID) error {
+	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
+		return krama.E("replica.TrustDevice", krama.NotAllowed, "only an admin answers for a copied device")
+	}
+	return r.act(ctx, func() (bool, func(*seal.Statement)) {
+		list := r.doubted()[d]
+		list = list[:min(len(list), seal.MaxProofs)]
+		return len(list) > 0, func(s *seal.Statement) { s.DeviceTrust = &seal.DeviceTrust{Device: d, Proofs: list} }
+	})
+}

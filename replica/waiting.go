@@ -1,0 +1,314 @@
+package replica
+
+import (
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"krama"
+	"krama/seal"
+)
+
+// One member erases few people a day: a stolen phone, or somebody in anger, could otherwise erase everybody. What goes beyond
+// that waits. The person is off every screen at once, but nothing of hers is destroyed until a second member says it too, or
+// a week has passed; until then its author or an admin takes it back.
+
+// erasuresADay is how many erasures of one member take effect in 24 hours without a second one's word, in one circle.
+const erasuresADay = 5
+
+// waitAtMost is how long an erasure beyond that waits on a device.
+const waitAtMost = 7 * 24 * time.Hour
+
+// awaited is an erasure that waits.
+type awaited struct {
+	Shred
+	held []Event // hers, met while the journal was read: they are fed if it turns out to have been taken back
+}
+
+// ledger is what of a stream the bound on erasures rests on. Every reader makes it from the stream alone, but for times ahead of
+// its own clock.
+type ledger struct {
+	times map[krama.MemberID]uint64   // newest time that a member gave, in milliseconds
+	alone map[krama.MemberID][]uint64 // when the erasures were that took effect on one member's word
+}
+
+func (l ledger) clone() ledger {
+	out := ledger{maps.Clone(l.times), map[krama.MemberID][]uint64{}}
+	for m, at := range l.alone {
+		out.alone[m] = slices.Clone(at)
+	}
+	return out
+}
+
+func newLedger() ledger {
+	return ledger{map[krama.MemberID]uint64{}, map[krama.MemberID][]uint64{}}
+}
+
+// at is a member's time as the others' bear it out: not before the newest of theirs, and not a day after it. Her own clock buys
+// nothing. Where nobody else has written there is nobody's work to protect, and hers counts.
+func (l ledger) at(m krama.MemberID, ms uint64) uint64 {
+	others := uint64(0)
+	for o, t := range l.times {
+		if o != m {
+			others = max(others, t)
+		}
+	}
+	if others == 0 {
+		return max(ms, l.times[m])
+	}
+	return min(max(ms, others), others+uint64(day.Milliseconds()))
+}
+
+// alone takes note of an erasure on one member's word, unless she has had hers for the day.
+func (l ledger) takes(m krama.MemberID, at uint64) bool {
+	n := 0
+	for _, t := range l.alone[m] {
+		if t+uint64(day.Milliseconds()) > at {
+			n++
+		}
+	}
+	if n >= erasuresADay && boundErasures {
+		return false
+	}
+	l.alone[m] = append(l.alone[m], at)
+	slices.Sort(l.alone[m]) // the newest decide, and the others never will again
+	l.alone[m] = l.alone[m][max(0, len(l.alone[m])-erasuresADay):]
+	return true
+}
+
+// expired reports whether a subject's records are past the circle's retention, as far as this reader knows. That needs no second
+// word: the programme has decided it, and a clock alone cannot make it so.
+func (r *Replica) expired(st *stream, e *entry, s krama.SubjectID, at uint64) bool {
+	keep := uint64(r.roster.Circles[e.circle].RetentionDays) * uint64(day.Milliseconds())
+	last := st.touched[s]
+	return keep > 0 && last > 0 && at >= last+keep
+}
+
+// shred meets an erasure in the stream: it is carried out, or waits.
+func (r *Replica) shred(st *stream, e *entry, it *entryItem) {
+	why := ShredAsked
+	if len(it.Body) == 1 && ShredReason(it.Body[0]) <= ShredDanger && it.Body[0] != 0 {
+		why = ShredReason(it.Body[0])
+	}
+	s := Shred{e.circle, it.Subject, e.epoch, e.author, e.timeMS, why}
+	dev := r.author(e.author)
+	if dev == nil || r.carriedOut(s) {
+		r.carryOut(s)
+		return
+	}
+	id := subject{e.circle, it.Subject}
+	before := r.await[id]
+	second := false
+	if before != nil {
+		other := r.author(before.Author)
+		second = other != nil && other.Member != dev.Member
+	}
+	at := st.ledger.at(dev.Member, e.timeMS)
+	if second || why == ShredExpired && r.expired(st, e, it.Subject, at) || st.ledger.takes(dev.Member, at) {
+		r.carryOut(s)
+		return
+	}
+	if before != nil {
+		return
+	}
+	r.await[id] = &awaited{Shred: s}
+	if !r.shredWaits(e.circle, it.Subject) || e.author == r.dev.ID() {
+		delete(r.shredded, id)
+	}
+	if r.loaded {
+		key, v := waitKey(id), strconv.FormatInt(r.Now().UnixMilli(), 10)
+		if r.values[key] == "" {
+			r.values[key] = v
+			r.also = append(r.also, tagged(tagValue, []byte(key), []byte(v)))
+		}
+		r.offScreen(id)
+	}
+}
+
+// carriedOut reports whether somebody said it before and it was carried out.
+func (r *Replica) carriedOut(s Shred) bool {
+	return slices.ContainsFunc(r.shreds, func(o Shred) bool { return o.Subject == s.Subject && o.Circle == s.Circle })
+}
+
+// carryOut destroys what this device holds of a subject.
+func (r *Replica) carryOut(s Shred) {
+	if !r.carriedOut(s) {
+		r.shreds = append(r.shreds, s)
+	}
+	r.shredded[subject{s.Circle, s.Subject}] = true
+	delete(r.await, subject{s.Circle, s.Subject})
+	delete(r.noticed, subject{s.Circle, s.Subject})
+	delete(r.keys[s.Circle], s.Subject)
+	r.hide(s.Circle, s.Subject)
+	r.forget(s.Circle, s.Subject)
+	r.outbox = slices.DeleteFunc(r.outbox, func(p *pending) bool {
+		return p.circle == s.Circle && p.item.Subject == s.Subject && p.item.Kind == seal.KindSubjectKey
+	})
+}
+
+// offScreen takes a subject off the screen and destroys nothing.
+func (r *Replica) offScreen(id subject) {
+	if r.Feed != nil {
+		r.Feed(Event{Circle: r.kinds[id.circle], Subject: id.id})
+	}
+}
+
+// hidden reports whether a subject is off the screen although her key is here.
+func (r *Replica) hidden(c krama.CircleID, s krama.SubjectID) bool {
+	return r.await[subject{c, s}] != nil || r.noticed[subject{c, s}]
+}
+
+// takenBack meets a word that an erasure is not to be. It counts from who said the erasure and from admins.
+func (r *Replica) takenBack(e *entry, it *entryItem) {
+	id := subject{e.circle, it.Subject}
+	w := r.await[id]
+	if w == nil || !r.mayTakeBack(e.author, w) {
+		return
+	}
+	delete(r.await, id)
+	delete(r.values, waitKey(id))
+	if r.loaded {
+		r.also = append(r.also, tagged(tagValue, []byte(waitKey(id)), nil))
+		r.reshow = true
+		return
+	}
+	for _, ev := range w.held {
+		if r.Feed != nil {
+			r.Feed(ev)
+		}
+	}
+}
+
+func (r *Replica) mayTakeBack(d krama.DeviceID, w *awaited) bool {
+	dev, by := r.author(d), r.author(w.Author)
+	return dev != nil && by != nil && (dev.Member == by.Member || r.roster.Members[dev.Member].Held&krama.RoleAdmin != 0)
+}
+
+// waitKey names the value that says since when this device knows of an erasure that waits; goneKey the one that says in which
+// epoch it was carried out without a second word. The second does not name her: it outlives her.
+func waitKey(id subject) string { return ".wait." + id.circle.String() + "." + id.id.String() }
+func goneKey(id subject) string {
+	sum := seal.SHA256(append(id.circle[:], id.id[:]...))
+	return ".gone." + hex.EncodeToString(sum[:8])
+}
+
+// since is when this device first knew of an erasure that waits.
+func (r *Replica) since(id subject, w *awaited) time.Time {
+	if ms, err := strconv.ParseInt(r.values[waitKey(id)], 10, 64); err == nil {
+		return time.UnixMilli(ms)
+	}
+	return time.UnixMilli(int64(w.TimeMS))
+}
+
+// tendWaiting carries out what has waited its time. Called with the lock held.
+func (r *Replica) tendWaiting() error {
+	for id, w := range r.await {
+		st := r.streams[id.circle]
+		if st == nil || r.Now().Sub(r.since(id, w)) < waitAtMost {
+			continue
+		}
+		w.Epoch = st.epoch.Epoch
+		v := strconv.FormatUint(uint64(w.Epoch), 10)
+		if err := r.commit(tagged(tagValue, []byte(goneKey(id)), []byte(v))); err != nil {
+			return err
+		}
+		r.values[goneKey(id)] = v
+		r.carryOut(w.Shred)
+	}
+	return nil
+}
+
+// settleWaiting ends the reading of a journal: what it carried out stays so, and what waits is off the screen.
+func (r *Replica) settleWaiting() {
+	for id, w := range r.await {
+		w.held = nil
+		epoch, err := strconv.ParseUint(r.values[goneKey(id)], 10, 32)
+		if err == nil {
+			w.Epoch = uint32(epoch)
+		}
+		if _, there := r.keys[id.circle][id.id]; err == nil || !there {
+			r.carryOut(w.Shred)
+			continue
+		}
+		r.offScreen(id)
+	}
+	for _, p := range r.outbox {
+		if p.item.Kind == seal.KindShred {
+			r.offScreen(subject{p.circle, p.item.Subject})
+		}
+	}
+}
+
+// Awaited is an erasure that waits for a second member's word.
+type Awaited struct {
+	Shred
+	Kind    krama.CircleKind
+	Until   time.Time // when this device carries it out by itself
+	Confirm bool      // this device's member may be the second
+	Back    bool      // and may take it back
+	Said    bool      // this device has done one of them, and it is not read back yet
+}
+
+// Awaiting lists the erasures that wait, oldest first.
+func (r *Replica) Awaiting() (out []Awaited) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil || r.roster == nil {
+		return nil
+	}
+	me := r.dev.ID()
+	for id, w := range r.await {
+		dev, by, st := r.author(me), r.author(w.Author), r.streams[id.circle]
+		if dev == nil || by == nil || st == nil {
+			continue
+		}
+		may := r.roster.MayWrite(id.circle, st.epoch.Epoch, me, seal.KindShred)
+		out = append(out, Awaited{Shred: w.Shred, Kind: r.kinds[id.circle], Until: r.since(id, w).Add(waitAtMost),
+			Confirm: may && dev.Member != by.Member, Back: may && r.mayTakeBack(me, w), Said: r.answers(id)})
+	}
+	slices.SortFunc(out, func(a, b Awaited) int {
+		if a.TimeMS != b.TimeMS {
+			return int(int64(a.TimeMS) - int64(b.TimeMS))
+		}
+		return slices.Compare(a.Subject[:], b.Subject[:])
+	})
+	return out
+}
+
+// answers reports whether a second word or a taking back waits in the outbox.
+func (r *Replica) answers(id subject) bool {
+	return slices.ContainsFunc(r.outbox, func(p *pending) bool {
+		return p.circle == id.circle && p.item.Subject == id.id && (p.item.Kind == seal.KindShred || p.item.Kind == seal.KindUnshred)
+	})
+}
+
+// TakeBack says that an erasure that waits is not to be. She is on the screens again when it was read back.
+func (r *Replica) TakeBack(k krama.CircleKind, s krama.SubjectID) error {
+	const op = "replica.TakeBack"
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil {
+		return errLocked
+	}
+	c, ok := r.circle(k)
+	if !ok {
+		return krama.E(op, krama.NotAllowed, "this device does not hold the circle")
+	}
+	id := subject{c, s}
+	w := r.await[id]
+	switch {
+	case w == nil:
+		return krama.E(op, krama.NotFound, "")
+	case !r.mayTakeBack(r.dev.ID(), w) || !r.roster.MayWrite(c, r.streams[c].epoch.Epoch, r.dev.ID(), seal.KindUnshred):
+		return krama.E(op, krama.NotAllowed, "only who said it or an admin takes an erasure back")
+	case r.answers(id):
+		return nil
+	}
+	it := seal.Item{Subject: s, Kind: seal.KindUnshred, Body: nil}
+	if err := r.commit(pendingEntry(c, it)); err != nil {
+		return err
+	}
+	return r.queue(c, it)
+}

@@ -1,0 +1,249 @@
+package web
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"krama"
+	"krama/casework"
+	"krama/replica"
+	"krama/seal"
+)
+
+// takeDaily bounds how many reports of one intake a desk takes in on a day, takeCircle how many of all intakes of a circle, and fetchBytes
+// what one meeting fetches of one: what is taken in goes to every colleague's computer and stays there. The rest waits at the relay,
+// sealed, the oldest first.
+const (
+	takeDaily  = 200
+	takeCircle = 2 * takeDaily
+	fetchBytes = 4 << 20
+)
+
+// fetchedKey names the value with an intake's fetched.
+func fetchedKey(id [16]byte) string { return "reports." + hex.EncodeToString(id[:4]) }
+
+// fetched is what this desk knows of an intake's reports at the relay.
+type fetched struct {
+	Waiting int       // there beyond what was taken in, when it was last looked
+	Day     krama.Day // on which Taken were taken in
+	Taken   int
+	Sums    []string // of what is kept here and not yet forgotten there, in hexadecimal
+}
+
+func readFetched(value string) (f fetched) {
+	for i, x := range strings.Fields(value) {
+		switch day, err := krama.ParseDay(x); {
+		case len(x) == 64:
+			f.Sums = append(f.Sums, x)
+		case i == 0:
+			f.Waiting, _ = strconv.Atoi(x)
+		case err == nil:
+			f.Day = day
+		default:
+			f.Taken, _ = strconv.Atoi(x)
+		}
+	}
+	return f
+}
+
+func (f fetched) String() string {
+	return strings.Join(append([]string{strconv.Itoa(f.Waiting), f.Day.String(), strconv.Itoa(f.Taken)}, f.Sums...), " ")
+}
+
+// fetchReports takes in what was reported, of the newest intakes first: a flood of one that is not offered any more must not keep others
+// waiting. A report is kept here, then sent to colleagues, and only then forgotten by the relay.
+func (s *Server) fetchReports(ctx context.Context, rep *replica.Replica, st *casework.State) error {
+	var errs []error
+	list := s.intakes(rep, st)
+	slices.Reverse(list)
+	all := map[krama.CircleKind][]string{} // the names of what is known of each circle's
+	for _, in := range list {
+		if keys, err := openIntake(in); err == nil {
+			all[in.Circle] = append(all[in.Circle], fetchedKey(keys.ID()))
+		}
+	}
+	for _, in := range list {
+		errs = append(errs, s.fetchIntake(ctx, rep, st, in, all[in.Circle])) // one that fails does not stop the others
+	}
+	return errors.Join(errs...)
+}
+
+// takenToday is how many reports of all intakes of a circle this desk has taken in on a day, by the names of what it knows of them.
+func takenToday(rep *replica.Replica, all []string, today krama.Day) (n int) {
+	for _, key := range all {
+		if f := readFetched(rep.Value(key)); f.Day == today {
+			n += f.Taken
+		}
+	}
+	return n
+}
+
+func (s *Server) fetchIntake(ctx context.Context, rep *replica.Replica, st *casework.State, in casework.Intake, all []string) error {
+	keys, err := openIntake(in)
+	if err != nil {
+		return err
+	}
+	key := fetchedKey(keys.ID())
+	f := readFetched(rep.Value(key))
+	if len(f.Sums) > 0 {
+		if rep.Status().Unsent > 0 {
+			return nil // not with colleagues yet
+		}
+		var sums [][32]byte
+		for _, h := range f.Sums {
+			if b, err := hex.DecodeString(h); err == nil && len(b) == 32 {
+				sums = append(sums, [32]byte(b))
+			}
+		}
+		if err := rep.DropReports(ctx, in.Circle, keys, 0, sums...); err != nil {
+			return err
+		}
+	}
+	today := krama.DayOf(s.Now())
+	if f.Day != today {
+		f.Day, f.Taken = today, 0
+	}
+	f.Sums = nil
+	most := min(takeDaily, f.Taken+max(0, takeCircle-takenToday(rep, all, today)))
+	for size, after := 0, int64(0); f.Taken < most && size < fetchBytes; {
+		list, waiting, err := rep.FetchReports(ctx, in.Circle, keys, after)
+		if err != nil {
+			return err
+		}
+		var shut []krama.RecordID // of this answer: they are kept before the relay may forget them
+		for _, x := range list[:min(len(list), most-f.Taken)] {
+			opened, err := s.takeReport(rep, st, in, keys, x)
+			if err != nil {
+				return err
+			}
+			if id := reportRecord(x.Sealed, 0); !opened && !st.Took(id) {
+				shut = append(shut, id)
+			}
+			sum := sha256.Sum256(x.Sealed)
+			f.Sums, f.Taken = append(f.Sums, hex.EncodeToString(sum[:])), f.Taken+1
+			after, size, waiting = x.K, size+len(x.Sealed), waiting-1
+		}
+		if err := keepTaken(rep, in, krama.TakenUnopened, s.relayDay(rep), shut); err != nil {
+			return err
+		}
+		f.Waiting = max(0, waiting)
+		if err := rep.SetValue(key, f.String()); err != nil {
+			return err
+		}
+		if len(list) == 0 || waiting <= 0 {
+			return nil
+		}
+	}
+	return rep.SetValue(key, f.String())
+}
+
+// relayDay is today by the relay's clock, as far as it is known: a computer whose own is a year slow dates nothing back, and what
+// ends a number of days later does not end at once.
+func (s *Server) relayDay(rep *replica.Replica) krama.Day {
+	return krama.DayOf(s.Now().Add(rep.ClockError()))
+}
+
+// reportRecord is the id of the record of a part of a report: the report's own, so that two desks that fetch it keep one.
+func reportRecord(sealed []byte, part int) krama.RecordID {
+	h := seal.Hash("report record", sealed, []byte{byte(part)})
+	return krama.RecordID(h[:16])
+}
+
+// keepTaken keeps what became of an intake's reports. Its ids follow from what it says: two desks that say it keep one. Where the intake's
+// seed is destroyed there is nothing left to keep.
+func keepTaken(rep *replica.Replica, in casework.Intake, what uint8, day krama.Day, reports []krama.RecordID) error {
+	for ids := range slices.Chunk(reports, krama.MaxTaken) {
+		b := []byte{what}
+		for _, id := range ids {
+			b = append(b, id[:]...)
+		}
+		h := seal.Hash("report taken", b)
+		err := rep.Write(in.Circle, in.Subject, &krama.Record{ID: krama.RecordID(h[:16]), Taken: &krama.Taken{What: what, Day: day, Reports: ids}})
+		if err != nil && krama.KindOf(err) != krama.NotFound {
+			return err
+		}
+	}
+	return nil
+}
+
+// threadOf names the conversation that a report belongs to: one of its circle with who has these keys.
+func threadOf(k krama.CircleKind, m *seal.Reported) krama.ThreadID {
+	h := seal.Hash("thread", []byte{byte(k)}, m.KEM, m.Auth[:], m.Mailbox[:])
+	return krama.ThreadID(h[:16])
+}
+
+// takeReport opens one report and keeps it. One that says nothing is left out; one that was taken in before, and may be erased since, is
+// not taken in again. It reports whether it opened.
+func (s *Server) takeReport(rep *replica.Replica, st *casework.State, in casework.Intake, keys *seal.IntakeKeys, x replica.Incoming) (opened bool, err error) {
+	m, err := seal.OpenReport(keys, rep.Site(), x.Sealed)
+	if err != nil {
+		return false, nil
+	}
+	if m.Mailbox == ([16]byte{}) || strings.TrimSpace(m.Text) == "" {
+		return true, nil
+	}
+	if st.Ended(reportRecord(x.Sealed, 0)) {
+		return true, nil // its conversation is erased
+	}
+	topic := m.Topic
+	if !krama.Known(krama.ReportTopics, topic) {
+		topic = krama.ReportTopics[0].Code
+	}
+	place := m.Place
+	if _, ok := s.Guide.District(place); !ok { // a stranger's number
+		place = 0
+	}
+	id := threadOf(in.Circle, m)
+	var who krama.SubjectID
+	if t := st.Thread(id); t != nil && t.Circle == in.Circle {
+		who = t.Subjects[0]
+	} else if who, err = rep.NewSubject(); err != nil {
+		return true, err
+	}
+	var recs []*krama.Record
+	for i, part := range parts(printable(m.Text), krama.MaxReportPart) {
+		rid := reportRecord(x.Sealed, i)
+		if st.Took(rid) {
+			continue
+		}
+		rec := &krama.Report{Thread: id, Mailbox: m.Mailbox, Auth: m.Auth, Intake: keys.ID(), Day: min(max(x.Day, in.From-1), s.relayDay(rep)+1), Topic: topic, Part: uint8(i), Text: part, Place: place}
+		if i == 0 {
+			rec.KEM = m.KEM
+		}
+		recs = append(recs, &krama.Record{ID: rid, Report: rec})
+	}
+	if len(recs) == 0 {
+		return true, nil
+	}
+	return true, rep.Write(in.Circle, who, recs...)
+}
+
+// printable leaves out what is not text: a stranger wrote it.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n':
+			return r
+		case r < ' ', r == 0x7f, r == 0xfffd, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069: // nothing that reorders what is read
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// parts cuts a text into pieces of at most max bytes, at letters' ends.
+func parts(s string, max int) (out []string) {
+	for len(s) > max {
+		cut := max
+		for cut > 0 && s[cut]&0xc0 == 0x80 {
+			cut--
+		}
+		out, s = append(out, s[:cut]), s[cut:]
+	}
+	return append(out, s)
+}

@@ -1,0 +1,194 @@
+package web
+
+import (
+	"cmp"
+	"crypto/ed25519"
+	"io"
+	"slices"
+
+	"krama"
+	"krama/casework"
+	"krama/directory"
+	"krama/replica"
+	"krama/seal"
+)
+
+// intakeCircles take reports: the support team, and the few who look after safety, who also read what is about staff.
+var intakeCircles = []krama.CircleKind{krama.KindCasework, krama.KindSafeguarding}
+
+// An intake's keys are offered for a month, drawn a week before the old ones end, and destroyed 60 days after that. They are drawn by
+// time: earlier only when somebody left who may have them, never because an epoch was opened.
+const (
+	intakeDays   = 31
+	intakeBefore = 7
+	intakeKeep   = 60
+	// intakesListed bounds how many intakes of one circle the door lists: those offered now and the newest of the others, which answers
+	// are signed with. The relay takes 64 in all.
+	intakesListed = 16
+)
+
+// openIntake derives an intake's keys, by the version it was drawn in.
+func openIntake(in casework.Intake) (*seal.IntakeKeys, error) {
+	return seal.OpenIntake(in.Seed, in.Stream, in.Version == krama.IntakeBound)
+}
+
+// intakes are the programme's intakes that are what they say: bound to a stream of the circle that they lie in. A colleague could write
+// another, whose reports somebody outside the circle would fetch.
+func (s *Server) intakes(rep *replica.Replica, st *casework.State) (out []casework.Intake) {
+	for _, k := range intakeCircles {
+		streams := rep.Streams(k)
+		for _, in := range st.Intakes() {
+			if in.Circle == k && streams[in.Stream] && in.Version <= krama.IntakeBound {
+				out = append(out, in)
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b casework.Intake) int { return cmp.Compare(a.From, b.From) })
+	return out
+}
+
+// sound are the intakes of a circle that may be offered: their id commits to their key, and nobody has left the circle who may have the
+// seed.
+func (s *Server) sound(rep *replica.Replica, list []casework.Intake, k krama.CircleKind) (out []casework.Intake) {
+	left := map[[16]byte]bool{} // by stream
+	for _, in := range list {
+		if in.Circle != k || in.Version != krama.IntakeBound {
+			continue
+		}
+		gone, asked := left[in.Stream]
+		if !asked {
+			gone = rep.Departed(k, in.Stream)
+			left[in.Stream] = gone
+		}
+		if !gone {
+			out = append(out, in)
+		}
+	}
+	return out
+}
+
+// covered is the last day up to which, from today on, one of the intakes is offered on every day; yesterday when none is today. The
+// intakes are sorted by their first day.
+func covered(list []casework.Intake, today krama.Day) krama.Day {
+	end := today - 1
+	for _, in := range list {
+		if in.From <= end+1 {
+			end = max(end, in.Until)
+		}
+	}
+	return end
+}
+
+// tendIntakes draws the next month's keys where they are due and destroys those whose time is over. Only where this desk's clock
+// is near the relay's: a clock a year ahead would destroy keys that reports wait for.
+func (s *Server) tendIntakes(rep *replica.Replica, st *casework.State) (drew bool, err error) {
+	if d := rep.ClockError(); d > clockTrust || d < -clockTrust {
+		return false, nil
+	}
+	today := krama.DayOf(s.Now())
+	if err := s.dropIntakes(rep, st, today); err != nil {
+		return false, err
+	}
+	list := s.intakes(rep, st)
+	for _, k := range intakeCircles {
+		stream, ok := rep.Stream(k)
+		if !ok {
+			continue
+		}
+		end := covered(s.sound(rep, list, k), today)
+		if end > today+intakeBefore {
+			continue
+		}
+		in := &krama.Intake{From: end + 1, Until: end + intakeDays, Stream: stream, Version: krama.IntakeBound}
+		if _, err := io.ReadFull(s.Rand, in.Seed[:]); err != nil {
+			return drew, err
+		}
+		who, err := rep.NewSubject()
+		if err != nil {
+			return drew, err
+		}
+		id, err := rep.NewRecord()
+		if err != nil {
+			return drew, err
+		}
+		if err := rep.Write(k, who, &krama.Record{ID: id, Intake: in}); err == nil {
+			drew = true
+		} else if krama.KindOf(err) != krama.NotAllowed {
+			return drew, err
+		}
+	}
+	return drew, nil
+}
+
+// dropIntakes destroys the keys of intakes whose time is over.
+func (s *Server) dropIntakes(rep *replica.Replica, st *casework.State, today krama.Day) error {
+	for _, in := range st.Intakes() {
+		if in.Until+intakeKeep >= today || !st.Alone(in.Subject) { // a colleague may have written it under somebody
+			continue
+		}
+		if keys, err := openIntake(in); err == nil {
+			if err := rep.SetValue(fetchedKey(keys.ID()), ""); err != nil {
+				return err
+			}
+		}
+		err := rep.Shred(in.Circle, in.Subject, replica.ShredExpired)
+		if err != nil && krama.KindOf(err) != krama.NotAllowed && krama.KindOf(err) != krama.NotFound {
+			return err
+		}
+	}
+	return nil
+}
+
+// listedIntakes are the intakes that the door lists on a day, at most intakesListed of a circle. One that somebody who left may read is
+// listed as ended once there is another, for its answers.
+func (s *Server) listedIntakes(rep *replica.Replica, st *casework.State, today krama.Day) (out []directory.Intake, err error) {
+	list := s.intakes(rep, st)
+	for _, k := range intakeCircles {
+		sound := map[krama.RecordID]bool{}
+		for _, in := range s.sound(rep, list, k) {
+			sound[in.Record] = true
+		}
+		var of []directory.Intake
+		for _, in := range list {
+			if in.Circle != k {
+				continue
+			}
+			keys, err := openIntake(in)
+			if err != nil {
+				return nil, err
+			}
+			if len(sound) > 0 && !sound[in.Record] {
+				if in.From > today {
+					continue
+				}
+				in.Until = min(in.Until, today-1)
+				in.From = min(in.From, in.Until)
+			}
+			shown := directory.Intake{Circle: k, ID: keys.ID(), Kem: keys.KEM.PublicKey().Bytes(), Sig: keys.Sig.Public().(ed25519.PublicKey), From: in.From, Until: in.Until}
+			if place := seal.IntakePlace(keys.Stream); keys.Bound {
+				shown.Place = place[:]
+			}
+			of = append(of, shown)
+		}
+		out = append(out, newestIntakes(of, today)...)
+	}
+	return out, nil
+}
+
+// newestIntakes keeps intakesListed of one circle's intakes: what is offered now first, then those that end last.
+func newestIntakes(list []directory.Intake, today krama.Day) []directory.Intake {
+	if len(list) <= intakesListed {
+		return list
+	}
+	now := (&directory.Door{Intakes: list}).Offered(today)
+	offered := func(in directory.Intake) int {
+		if slices.ContainsFunc(now, func(o directory.Intake) bool { return o.ID == in.ID }) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(list, func(a, b directory.Intake) int {
+		return cmp.Or(cmp.Compare(offered(a), offered(b)), -cmp.Compare(a.Until, b.Until), -cmp.Compare(a.From, b.From))
+	})
+	return list[:intakesListed]
+}
