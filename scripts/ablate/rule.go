@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A rule is one thing that a promise rests on, and how to take it out. Either file, old and new say it, or, for the rules that
+// the model knows by name, model does (replica/ablate.go).
+type rule struct {
+	name    string // short and unique: -run picks by it
+	promise string // what nobody can do while it stands, in one clause
+	file    string // from the module's root
+	old     string // stands in the file exactly once
+	new     string // the same without the rule; it must compile
+	model   string // the value of KRAMA_ABLATE
+	pkg     string // whose tests catch it, as ./seal
+	tests   string // what -run is given: names of tests, with | between; one of them must fail
+}
+
+// mostSeconds is how long the tests of one rule may take. A test that hangs without the rule does not count as failing.
+const mostSeconds = 600
+
+// bench builds programs without a rule and runs their tests.
+type bench struct {
+	dir   string // for overlays and programs; the caller removes it
+	which bool   // all tests of the package, not those of the table
+	skip  string // with which: tests to leave out
+	mu    sync.Mutex
+	n     int // owned by mu: how many programs were built
+}
+
+// changed returns the rule's file without the rule. The snippet must stand in it exactly once: otherwise the rule has moved, and
+// the table must follow it.
+func (r rule) changed() ([]byte, error) {
+	b, err := os.ReadFile(r.file)
+	if err != nil {
+		return nil, err
+	}
+	if n := bytes.Count(b, []byte(r.old)); n != 1 {
+		return nil, fmt.Errorf("the table is out of date: %s has its snippet %d times", r.file, n)
+	}
+	if r.old == r.new {
+		return nil, errors.New("the table takes nothing out")
+	}
+	return bytes.Replace(b, []byte(r.old), []byte(r.new), 1), nil
+}
+
+// program builds the tests of a package without the rule, and returns where they are.
+func (b *bench) program(ctx context.Context, r rule) (string, error) {
+	b.mu.Lock()
+	b.n++
+	base := filepath.Join(b.dir, fmt.Sprint(b.n))
+	b.mu.Unlock()
+	args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", base + ".test"}
+	switch {
+	case r.model != "":
+		args = append(args, "-tags", "ablate")
+	case r.file != "":
+		text, err := r.changed()
+		if err != nil {
+			return "", err
+		}
+		copied := base + filepath.Ext(r.file)
+		if err := os.WriteFile(copied, text, 0o600); err != nil {
+			return "", err
+		}
+		at, err := filepath.Abs(r.file)
+		if err != nil {
+			return "", err
+		}
+		overlay, err := json.Marshal(map[string]map[string]string{"Replace": {at: copied}})
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(base+".json", overlay, 0o600); err != nil {
+			return "", err
+		}
+		args = append(args, "-overlay", base+".json")
+	}
+	if out, err := exec.CommandContext(ctx, "go", append(args, r.pkg)...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("the table is wrong: without the rule it does not compile: %s", firstLines(out, 4))
+	}
+	return base + ".test", nil
+}
+
+var (
+	failed = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+	why    = regexp.MustCompile(`(?m)failed after [0-9]+ tests: .*|[a-z_]+_test\.go:[0-9]+: .*|^panic: .*`)
+)
+
+// try takes the rule out and runs its tests. It returns what failed, or an error when nothing did, or not as a test fails.
+func (b *bench) try(ctx context.Context, r rule) (string, error) {
+	program, err := b.program(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(program)
+	args := []string{"-test.run", "^(" + r.tests + ")$"}
+	if b.which {
+		args = []string{"-test.run", ".", "-test.skip", b.skip}
+	}
+	if r.model != "" {
+		args = append(args, "-rapid.checks=6000", "-rapid.nofailfile", "-rapid.shrinktime=1s")
+	}
+	out, err := b.tests(ctx, r, program, args...)
+	names := failed.FindAllSubmatch(out, -1)
+	switch {
+	case bytes.Contains(out, []byte("panic: test timed out")):
+		return "", fmt.Errorf("%s hangs, which is no failure", r.tests)
+	case err == nil && bytes.Contains(out, []byte("no tests to run")):
+		return "", fmt.Errorf("the table is wrong: %s has no test %s", r.pkg, r.tests)
+	case err == nil:
+		return "", fmt.Errorf("%s passes without it", r.tests)
+	case len(names) == 0:
+		return "", fmt.Errorf("no test failed: %s", firstLines(out, 4))
+	}
+	var which []string
+	for _, m := range names {
+		if name := string(m[1]); !slices.Contains(which, name) && (b.which || len(which) == 0) {
+			which = append(which, name)
+		}
+	}
+	line := bytes.TrimSpace(why.Find(out))
+	return strings.Join(which, " ") + ": " + cut(string(line), 120), nil
+}
+
+// tests runs built tests where their package lies, which is where they look for their files.
+func (b *bench) tests(ctx context.Context, r rule, program string, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, (mostSeconds+10)*time.Second)
+	defer cancel()
+	c := exec.CommandContext(ctx, program, append(args, fmt.Sprintf("-test.timeout=%ds", mostSeconds))...)
+	c.Dir = r.pkg
+	c.Env = append(os.Environ(), "KRAMA_ABLATE="+r.model)
+	return c.CombinedOutput()
+}
+
+// whole runs the rules' tests with every rule in its place: one that fails anyway would hold nothing.
+func (b *bench) whole(ctx context.Context, rules []rule) error {
+	tests := map[string][]string{}
+	for _, r := range rules {
+		if r.model == "" {
+			tests[r.pkg] = append(tests[r.pkg], strings.Split(r.tests, "|")...)
+		}
+	}
+	for pkg, names := range tests {
+		slices.Sort(names)
+		r := rule{pkg: pkg, tests: strings.Join(slices.Compact(names), "|")}
+		program, err := b.program(ctx, r)
+		if err != nil {
+			return err
+		}
+		out, err := b.tests(ctx, r, program, "-test.run", "^("+r.tests+")$")
+		os.Remove(program)
+		if err != nil {
+			return fmt.Errorf("%s fails with every rule in its place: %s", pkg, firstLines(out, 12))
+		}
+	}
+	return nil
+}
+
+func firstLines(b []byte, n int) string {
+	lines := strings.SplitN(string(bytes.TrimSpace(b)), "\n", n+1)
+	return strings.Join(lines[:min(n, len(lines))], " / ")
+}
+
+func cut(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n]) + "…"
+	}
+	return s
+}
