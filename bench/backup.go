@@ -38,6 +38,9 @@ func backupBench() error {
 	defer p.stop()
 	l := &load{streams: streams, stop: make(chan struct{}), worst: map[string]time.Duration{}, served: map[string]int{}}
 	l.remote = replica.HTTP{Client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * len(streams)}}, URL: p.url}
+	if l.clock, err = hear(context.Background(), l.remote); err != nil {
+		return err
+	}
 	l.enter("before")
 	for i := range streams {
 		l.wg.Go(func() { l.client(i) })
@@ -86,7 +89,7 @@ func fillStore(path string, size int64) ([]benchStream, error) {
 		return nil, err
 	}
 	defer store.Close()
-	p := relay.Programme{ID: [16]byte{1}, Control: make([]byte, 32)}
+	p := relay.Programme{ID: [16]byte{1}, Control: make([]byte, 32), Site: [16]byte{1}}
 	if err := store.AddProgramme(ctx, p); err != nil {
 		return nil, err
 	}
@@ -136,6 +139,7 @@ func envelopes(n int) [][]byte {
 // load is 800 envelopes a second from one client a stream.
 type load struct {
 	remote  replica.HTTP
+	clock   session
 	streams []benchStream
 	stop    chan struct{}
 	wg      sync.WaitGroup
@@ -183,7 +187,7 @@ func (l *load) client(i int) {
 }
 
 func (l *load) call(s benchStream, path string, due time.Time, payload []byte) ([]byte, error) {
-	b, err := seal.NewCall(rand.Reader, s.key, path, s.id, uint64(time.Now().UnixMilli()), payload)
+	b, err := seal.NewCall(rand.Reader, s.key, path, l.clock.now(), [16]byte{1}, s.id, payload)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"krama"
 	"krama/relay"
 	"krama/relay/sqlite"
 	"krama/seal"
@@ -126,10 +127,16 @@ func receiptTiming(dir string) error {
 		}
 	}
 	pub := func(x *seal.Receipt) []byte { return x.Auth.Public().(ed25519.PublicKey) }
+	p := relay.Programme{ID: [16]byte{1}, Control: make([]byte, 32), Site: [16]byte{1}}
+	if err := store.AddProgramme(ctx, p); err != nil {
+		return err
+	}
 	for range seal.Replies {
 		item := append(bytes.Clone(pub(who[0])), make([]byte, seal.ReplySize)...)
 		rand.Read(item[32:])
-		if err := store.PutBox(ctx, []relay.BoxPut{{Box: who[0].Mailbox, Item: item}}, base.Add(1e6*time.Second), 9); err != nil {
+		box := relay.Box{Programme: p.ID, Keep: relay.Answers, ID: who[0].Mailbox}
+		err := store.PutItems(ctx, []relay.Item{{Box: box, Owner: [16]byte(item), Body: item}}, base.Add(1e6*time.Second), relay.Bound{Room: 1 << 20})
+		if err != nil {
 			return err
 		}
 	}
@@ -137,7 +144,7 @@ func receiptTiming(dir string) error {
 	for range 3000 { // under the random while they show a difference of 0.8 ms
 		i := mrand.IntN(2)
 		tick.Add(1)
-		call, err := seal.NewCall(rand.Reader, who[i].Auth, seal.PathReply, who[i].Mailbox, uint64(now().UnixMilli()), seal.Frame(pub(who[i])))
+		call, err := who[i].Look(rand.Reader, r.Session(), p.Site, krama.DayOf(now()))
 		if err != nil {
 			return err
 		}

@@ -70,15 +70,20 @@ func relayBench() error {
 	ctx := context.Background()
 	_, control, _ := ed25519.GenerateKey(rand.Reader)
 	pub := control.Public().(ed25519.PublicKey)
+	clock, err := hear(ctx, remote)
+	if err != nil {
+		return err
+	}
+	site := [16]byte{1}
 	call := func(key ed25519.PrivateKey, path string, who [16]byte, payload []byte) error {
-		b, err := seal.NewCall(rand.Reader, key, path, who, uint64(time.Now().UnixMilli()), payload)
+		b, err := seal.NewCall(rand.Reader, key, path, clock.now(), site, who, payload)
 		if err != nil {
 			return err
 		}
 		_, _, err = remote.Call(ctx, path, b)
 		return err
 	}
-	if err := call(control, seal.PathFound, seal.ProgrammeID(pub), seal.Frame([]byte(p.token), pub)); err != nil {
+	if err := call(control, seal.PathFound, seal.ProgrammeID(pub), seal.Frame([]byte(p.token), pub, site[:])); err != nil {
 		return err
 	}
 	dev, _ := seal.NewDevice(rand.Reader, "bench")
@@ -98,7 +103,7 @@ func relayBench() error {
 	for i := range clients {
 		e, _ := seal.NewEpoch(rand.Reader, seal.Context{Org: krama.OrgID{byte(i)}})
 		id, h0 := e.StreamID(), seal.Start(e.Context, [32]byte{})
-		if err := call(control, seal.PathCreate, seal.ProgrammeID(pub), seal.Frame(id[:], e.StreamKey().Public().(ed25519.PublicKey), h0.H[:], nil)); err != nil {
+		if err := call(control, seal.PathCreate, seal.ProgrammeID(pub), seal.Frame(id[:], e.StreamKey().Public().(ed25519.PublicKey), h0.H[:], nil, []byte{0})); err != nil {
 			return err
 		}
 		wg.Go(func() {
@@ -161,4 +166,23 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.up, c.down, c.requests = c.up+up, c.down+int64(back.Len())+2+max(0, res.ContentLength), c.requests+1
 	c.mu.Unlock()
 	return res, nil
+}
+
+// session is a relay's session as it was heard.
+type session struct {
+	seal.Session
+	at time.Time
+}
+
+func hear(ctx context.Context, remote replica.Remote) (session, error) {
+	b, _, err := remote.Call(ctx, seal.PathHello, nil)
+	if err != nil {
+		return session{}, err
+	}
+	s, err := seal.ParseSession(b)
+	return session{s, time.Now()}, err
+}
+
+func (s session) now() seal.Session {
+	return seal.Session{Boot: s.Boot, MS: s.MS + uint64(time.Since(s.at).Milliseconds())}
 }

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"krama"
+	"krama/bench/flood"
+	"krama/directory"
+	"krama/replica"
+	"krama/seal"
+)
+
+// Floods run one after the other against one relay and site, so that what one leaves behind is there for the next.
+const (
+	floodDevices = 20
+	floodConns   = 64
+	floodHeld    = 400
+	floodRate    = 1000
+)
+
+// floodBench floods the built program with everything of the list while 20 devices write and sync, and reporters report.
+// KRAMA_FLOOD is the seconds of each flood; without it all together take ten minutes.
+func floodBench() error {
+	each := 10 * time.Minute / time.Duration(len(flood.Kinds))
+	if s, err := strconv.Atoi(os.Getenv("KRAMA_FLOOD")); err == nil && s > 0 {
+		each = time.Duration(s) * time.Second
+	}
+	dir, err := os.MkdirTemp("", "flood")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	p, err := startRelay(dir, 8811)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	ctx := context.Background()
+	town, err := settle(ctx, p)
+	if err != nil {
+		return err
+	}
+	for _, k := range flood.Kinds {
+		if err := town.under(ctx, k, each, p.cmd.Process.Pid); err != nil {
+			return fmt.Errorf("%s: %w", k.Name, err)
+		}
+	}
+	row(fmt.Sprintf("relay and site, resident memory at its peak, %d floods of %v", len(flood.Kinds), each.Round(time.Second)),
+		fmt.Sprintf("%.0f MB", rss(p.cmd.Process.Pid, "VmHWM")), "≤ 200 MB")
+	return nil
+}
+
+// town is a programme that goes on with its work: an office, its devices, and an intake that is open.
+type town struct {
+	target flood.Target
+	phones []*phone
+	people []krama.SubjectID
+	site   [16]byte
+	intake *seal.IntakeKeys
+	remote replica.HTTP
+}
+
+func settle(ctx context.Context, p *relayProcess) (*town, error) {
+	desk, err := newPhone("desk")
+	if err != nil {
+		return nil, err
+	}
+	if err := desk.Found(ctx, p.url, p.token); err != nil {
+		return nil, err
+	}
+	t := &town{site: desk.Site(), remote: replica.HTTP{Client: &http.Client{Timeout: time.Minute}, URL: p.url}}
+	for i := range floodDevices {
+		ph, err := newPhone("phone")
+		if err != nil {
+			return nil, err
+		}
+		if err := enrol(ctx, desk, ph, p.url, byte(i+1)); err != nil {
+			return nil, err
+		}
+		who, err := ph.NewSubject()
+		if err != nil {
+			return nil, err
+		}
+		t.phones, t.people = append(t.phones, ph), append(t.people, who)
+	}
+	stream, _ := desk.Stream(krama.KindCasework)
+	if t.intake, err = seal.OpenIntake([32]byte{1}, stream, true); err != nil {
+		return nil, err
+	}
+	door, err := directory.NewDoor(nil, krama.DayOf(time.Now()), t.site).Encode()
+	if err != nil {
+		return nil, err
+	}
+	if err := desk.Publish(ctx, door, [][16]byte{t.intake.ID()}); err != nil {
+		return nil, err
+	}
+	outreach, _ := desk.Stream(krama.KindOutreach)
+	device, _ := t.phones[0].Device()
+	t.target = flood.Target{Relay: p.url, Site: "http://127.0.0.1:8812", Programme: t.site, Stream: outreach, Device: device}
+	t.target.Program, err = programAt(t.target.Site)
+	return t, err
+}
+
+// programAt finds the address of the phone's program in the phone's page.
+func programAt(site string) (string, error) {
+	res, err := http.Get(site + "/app/")
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	m := regexp.MustCompile(`/app/a/[^"]*\.wasm`).Find(b)
+	if err == nil && m == nil {
+		err = fmt.Errorf("the page of the phone names no program")
+	}
+	return string(m), err
+}
+
+// under is one flood, and the town beside it.
+func (t *town) under(ctx context.Context, k flood.Kind, each time.Duration, pid int) error {
+	ctx, cancel := context.WithTimeout(ctx, each)
+	defer cancel()
+	conns := floodConns
+	if k.Held {
+		conns = floodHeld
+	}
+	var mu sync.Mutex
+	var took []time.Duration
+	var failed, reported, accepted int
+	var last error
+	var wg sync.WaitGroup
+	var flooded flood.Result
+	var floodErr error
+	wg.Go(func() { flooded, floodErr = flood.Run(ctx, t.target, k, conns, floodRate, t.intake.ID()) })
+	for i, ph := range t.phones {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				err := t.work(ph, t.people[i])
+				began := time.Now()
+				if err == nil {
+					err = ph.Sync(context.Background(), nil)
+				}
+				mu.Lock()
+				took = append(took, time.Since(began))
+				if err != nil {
+					failed, last = failed+1, err
+				}
+				mu.Unlock()
+				pause(ctx, time.Second)
+			}
+		})
+	}
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			err := t.report()
+			mu.Lock()
+			reported++
+			if err == nil {
+				accepted++
+			}
+			mu.Unlock()
+			pause(ctx, 500*time.Millisecond)
+		}
+	})
+	wg.Wait()
+	if floodErr != nil {
+		return floodErr
+	}
+	slices.Sort(took)
+	row(fmt.Sprintf("%s: %d in %v, answered %v", k.Name, flooded.Sent, each.Round(time.Second), flooded.Status),
+		fmt.Sprintf("%d syncs of %d devices, p50 %.0f ms, p99 %.0f ms, %d failed; reports with a proof %d of %d; %.0f MB", len(took), len(t.phones),
+			ms(took[len(took)/2]), ms(took[len(took)*99/100]), failed, accepted, reported, rss(pid, "VmRSS")), "p99 ≤ 2 s; ≥ 95 %")
+	if last != nil {
+		fmt.Fprintln(os.Stderr, k.Name+": a sync failed:", last)
+	}
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// work types one contact.
+func (t *town) work(ph *phone, who krama.SubjectID) error {
+	id, err := ph.NewRecord()
+	if err != nil {
+		return err
+	}
+	return ph.Write(krama.KindOutreach, who, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(time.Now()), District: 1002, Place: 1}})
+}
+
+// report sends one report with a proof of work, over a connection of its own.
+func (t *town) report() error {
+	day := krama.DayOf(time.Now())
+	proof, err := seal.Work(rand.Reader, t.site, day)
+	if err != nil {
+		return err
+	}
+	body := make([]byte, 4<<10+1136)
+	rand.Read(body)
+	id := t.intake.ID()
+	all := seal.Frame(t.site[:], id[:], binary.BigEndian.AppendUint32(nil, uint32(day)), proof[:], body)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
+	res, err := client.Post(t.target.Relay+seal.PathReport, "text/plain", bytes.NewReader(all))
+	if err != nil {
+		return err
+	}
+	res.Body.Close()
+	if res.StatusCode != 200 {
+		return fmt.Errorf("status %d", res.StatusCode)
+	}
+	return nil
+}

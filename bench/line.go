@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"krama"
+	"krama/bench/line"
+	"krama/replica"
+)
+
+// lineBench has a phone fetch, and another send, two megabytes over a line that is reset every 5,000 bytes, and compares what went over
+// it with the same over a whole line. Then it measures how a line of 500 bytes a second goes on.
+func lineBench() error {
+	dir, err := os.MkdirTemp("", "line")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	p, err := startRelay(dir, 8821)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	ctx := context.Background()
+	desk, err := newPhone("desk")
+	if err != nil {
+		return err
+	}
+	if err := desk.Found(ctx, p.url, p.token); err != nil {
+		return err
+	}
+	const records = 24_000
+	var phones []*phone
+	for i := range 4 {
+		ph, err := newPhone("phone")
+		if err != nil {
+			return err
+		}
+		if err := enrol(ctx, desk, ph, p.url, byte(i+1)); err != nil {
+			return err
+		}
+		phones = append(phones, ph)
+	}
+	host := strings.TrimPrefix(p.url, "http://")
+	over := func(ph *phone, after int64, rate int, until func() bool) (bytes, resets int64, took time.Duration, err error) {
+		l, err := line.New(host, after, rate)
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		defer l.Close()
+		ph.Turn(replica.HTTP{Client: &http.Client{Transport: &http.Transport{DisableKeepAlives: after > 0}}, URL: l.URL})
+		began := time.Now()
+		for try := 0; try < 2000; try++ {
+			if err = ph.Sync(ctx, nil); err == nil || until() {
+				break
+			}
+		}
+		bytes, resets = l.Carried()
+		return bytes, resets, time.Since(began), err
+	}
+	never := func() bool { return false }
+	if err := fillPhone(phones[0], records); err != nil {
+		return err
+	}
+	up, resets, took, err := over(phones[0], 5000, 0, never)
+	if err != nil {
+		return err
+	}
+	if err := fillPhone(phones[1], records); err != nil {
+		return err
+	}
+	upWhole, _, _, err := over(phones[1], 0, 0, never)
+	if err != nil {
+		return err
+	}
+	// phones[1] has fetched the first one's work as well.
+	down, downResets, downTook, err := over(phones[2], 5000, 0, never)
+	if err != nil {
+		return err
+	}
+	downWhole, _, _, err := over(phones[3], 0, 0, never)
+	if err != nil {
+		return err
+	}
+	row(fmt.Sprintf("fetching %.1f MB over a line that is reset every 5 kB (%d resets, %v)", float64(downWhole)/1e6, downResets, downTook.Round(time.Second)),
+		fmt.Sprintf("converges, %.1f MB, overhead %.1f %%", float64(down)/1e6, 100*(float64(down)/float64(downWhole)-1)), "≤ 20 %")
+	sent := upWhole - downWhole/2
+	row(fmt.Sprintf("sending %.1f MB over it (%d resets, %v)", float64(sent)/1e6, resets, took.Round(time.Second)),
+		fmt.Sprintf("converges, %.1f MB, overhead %.1f %%", float64(up)/1e6, 100*(float64(up)/float64(sent)-1)), "")
+	return nil
+}
+
+// fillPhone types contacts about a hundred people.
+func fillPhone(ph *phone, n int) error {
+	var people []krama.SubjectID
+	for range 100 {
+		who, err := ph.NewSubject()
+		if err != nil {
+			return err
+		}
+		people = append(people, who)
+	}
+	for i := 0; i < n; i += 200 {
+		var recs []*krama.Record
+		for range 200 {
+			id, err := ph.NewRecord()
+			if err != nil {
+				return err
+			}
+			recs = append(recs, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(time.Now()), District: 1002, Place: 1}})
+		}
+		if err := ph.Write(krama.KindOutreach, people[i/200%100], recs...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
