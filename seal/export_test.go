@@ -26,6 +26,17 @@ func TestA33ExportStatement(t *testing.T) {
 	if _, err := ParseStatement(enc("roster export", s.Nonce[:], u64(9), []byte("more"))); krama.KindOf(err) != krama.Invalid {
 		t.Errorf("with a field too many: %v", err)
 	}
+	now, one, two := time.Now(), krama.DeviceID{1}, krama.DeviceID{2}
+	ro := NewRoster(krama.OrgID{})
+	for _, d := range []krama.DeviceID{one, two} {
+		m := krama.MemberID(d)
+		ro.Members[m], ro.Devices[d] = &Member{ID: m, Roles: krama.RoleAdmin, Held: krama.RoleAdmin}, &RosterDevice{ID: d, Member: m, Request: &Request{}}
+	}
+	ro.Circles[krama.OrgCircle] = &RosterCircle{Epochs: []*RosterEpoch{{Keyed: map[krama.DeviceID]bool{one: true, two: true}}}}
+	ro.Exports = &Exports{Devices: []krama.DeviceID{one}, TimeMS: uint64(now.UnixMilli())}
+	if !ro.MayExport(one, now) || ro.MayExport(two, now) {
+		t.Error("leave is not of the admin's desk that signed alone")
+	}
 	if (&Roster{}).MayExport(krama.DeviceID{}, time.Now()) {
 		t.Error("leave in a roster that gave none")
 	}

@@ -38,6 +38,12 @@ import (
 // what it holds of those who agreed to a record.
 func office(t *testing.T, size demo.Size) (dir, words string, n exchange.Counts) {
 	t.Helper()
+	return officeWith(t, size, true)
+}
+
+// officeWith makes an office that has asked for leave to export, if leave is set.
+func officeWith(t *testing.T, size demo.Size, leave bool) (dir, words string, n exchange.Counts) {
+	t.Helper()
 	g, err := guide.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +58,13 @@ func office(t *testing.T, size demo.Size) (dir, words string, n exchange.Counts)
 	p, err := demo.Make(t.Context(), g, journal.OSDir(dir), dial, srv.URL, "token", size, 1, time.Now(), func(string) {})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !leave {
+		n = exchange.Count(p.State)
+		if err := p.Desk.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return dir, p.Words, n
 	}
 	if may, way, err := replica.AskExport(t.Context(), p.Desk); may || way != seal.AfterDay || err != nil { // the only admin
 		t.Fatal("leave to export:", may, way, err)
@@ -81,6 +94,21 @@ func kramaRun(t *testing.T, stdin string, args ...string) (stderr string, exit i
 }
 
 var passphraseLine = regexp.MustCompile(`(?m)passphrase: ((?:[a-z-]+ ){5}[a-z-]+)$`)
+
+// TestExportWithoutLeave: one person alone announces an export, and writes nothing.
+func TestExportWithoutLeave(t *testing.T) {
+	dir, words, n := officeWith(t, demo.Size{People: 5, Staff: 1, Months: 1, Contacts: 5, Tests: 2}, false)
+	to := filepath.Join(t.TempDir(), "kept.html")
+	for range 2 {
+		stderr, exit := kramaRun(t, words, "export", "--data", dir, "--to", to, "--reason", "closing", "--recipient", "the board", "--people", fmt.Sprint(n.People))
+		if exit != exitFailed || !strings.Contains(stderr, "announced on every device") {
+			t.Errorf("%d %s", exit, stderr)
+		}
+		if _, err := os.Stat(to); err == nil {
+			t.Fatal("a file is written")
+		}
+	}
+}
 
 // TestExport walks the steward's way: asked for the number, written once, read back without a browser.
 func TestExport(t *testing.T) {
