@@ -115,17 +115,7 @@ func (r *Replica) remove(ctx context.Context, what func() (bool, func(*seal.Stat
 		return way, err
 	}
 	dropped := r.dropPeppers(ctx) // then it cannot be opened any more where the relay keeps a part of its key
-	due := r.Due()
-	for i, c := range due {
-		progress(i, len(due))
-		if c.Forced {
-			if err := r.Rotate(ctx, c.Circle); err != nil {
-				return way, errors.Join(dropped, err)
-			}
-		}
-	}
-	progress(len(due), len(due))
-	return way, dropped
+	return way, errors.Join(dropped, r.rotateDue(ctx, true, progress))
 }
 
 // leave is what a removed device does when it learns so: it hands its unsent work to the admins, destroys its vault, and

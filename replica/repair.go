@@ -51,11 +51,8 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 			return err
 		}
 	}
-	for i, c := range all {
-		progress(len(all)+i, 2*len(all))
-		if err := r.rotate(ctx, c, parted[c]); err != nil {
-			return krama.Wrap(op, err)
-		}
+	if err := r.rotateParted(ctx, all, parted, progress); err != nil {
+		return krama.Wrap(op, err)
 	}
 	r.mu.Lock()
 	devices := r.roster.Next(krama.OrgCircle)
@@ -67,6 +64,19 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 	}
 	progress(2*len(all), 2*len(all))
 	return r.Sync(ctx, nil)
+}
+
+// rotateParted closes each circle out where this desk and the restored relay part.
+func (r *Replica) rotateParted(ctx context.Context, all []krama.CircleID, parted map[krama.CircleID]*agreed, progress func(done, total int)) error {
+	r.rotating.Lock()
+	defer r.rotating.Unlock()
+	for i, c := range all {
+		progress(len(all)+i, 2*len(all))
+		if err := r.rotate(ctx, c, parted[c]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // giveBack appends what the relay lost of a circle's streams, epoch by epoch. Where the relay has something else, it

@@ -57,6 +57,9 @@ type Replica struct {
 	// speaking is held while this device writes into circle 0, from the choice of a place to the reading back: a sync and what a person
 	// does meanwhile would take the same place, and each be a copy's work to the other. Taken after syncing and before mu.
 	speaking sync.Mutex
+	// rotating is held while this device opens epochs: a sync in the background and an act of the office do it one after the other, or one
+	// would find the circle half way into the other's. It is taken before speaking and mu, never with them held.
+	rotating sync.Mutex
 
 	j      *journal.Journal
 	file   journal.File

@@ -17,9 +17,30 @@ const rotateEvery = 30 * 24 * time.Hour
 // Rotate opens a circle's next epoch for the devices that are still entitled to it (protocol §7). It is safe to repeat
 // after any failure: the new secrets are kept before anything is sent, and every step that was done is found done. When
 // another admin was first it does nothing.
-func (r *Replica) Rotate(ctx context.Context, c krama.CircleID) error { return r.rotate(ctx, c, nil) }
+func (r *Replica) Rotate(ctx context.Context, c krama.CircleID) error {
+	r.rotating.Lock()
+	defer r.rotating.Unlock()
+	return r.rotate(ctx, c, nil)
+}
 
-// rotate opens the next epoch. at, when set, is the newest place that this device and a relay that was restored agree on,
+// rotateDue opens the next epoch of every circle that is due, or of those that are forced. One that fails does not stop the others.
+// What is due is asked with the lock held: who waited for another's rotations does not repeat them.
+func (r *Replica) rotateDue(ctx context.Context, forced bool, progress func(done, total int)) error {
+	r.rotating.Lock()
+	defer r.rotating.Unlock()
+	var errs []error
+	due := r.Due()
+	for i, c := range due {
+		progress(i, len(due))
+		if c.Forced || !forced {
+			errs = append(errs, r.rotate(ctx, c.Circle, nil))
+		}
+	}
+	progress(len(due), len(due))
+	return errors.Join(errs...)
+}
+
+// rotate opens the next epoch, with rotating held. at, when set, is the newest place that this device and a relay that was restored agree on,
 // and the relay's own head: what lies between is closed out, and its authors send it again.
 func (r *Replica) rotate(ctx context.Context, c krama.CircleID, at *agreed) error {
 	const op = "replica.Rotate"
@@ -314,8 +335,7 @@ func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 
 // Maintain does what a programme needs done by an office every day: what this desk announced and whose day has come,
 // rotations that are due, the trustees' mailbox, the control key, removed devices' peppers, what of erased people the relay
-// keeps, wraps that colleagues asked for. It
-// is called after a sync, by an admin's device.
+// keeps, wraps that colleagues asked for. It is called after a sync, by an admin's device.
 func (r *Replica) Maintain(ctx context.Context) error {
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 || r.State() != Enrolled || r.stopped() || !r.CoolingOff().IsZero() {
 		return nil
@@ -324,12 +344,7 @@ func (r *Replica) Maintain(ctx context.Context) error {
 	if err := r.tendControl(ctx); err != nil {
 		return errors.Join(append(errs, err)...)
 	}
-	errs = append(errs, r.nameMembers(ctx), r.nameLine(ctx))
-	for _, c := range r.Due() {
-		if err := r.Rotate(ctx, c.Circle); err != nil {
-			errs = append(errs, err)
-		}
-	}
+	errs = append(errs, r.nameMembers(ctx), r.nameLine(ctx), r.rotateDue(ctx, false, func(int, int) {}))
 	return errors.Join(append(errs, r.dropPeppers(ctx), r.dropBodies(ctx), r.keepRecovery(ctx), r.keepWays(ctx), r.supplyRewraps(ctx))...)
 }
 

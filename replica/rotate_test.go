@@ -431,3 +431,38 @@ func TestSyncBesideRotation(t *testing.T) {
 	w.have(a.all(), a, w.desk)
 	w.noAlarm(a, w.desk)
 }
+
+// TestRotationsOneAfterTheOther: the office's daily work runs in the background, at every sync, while a person removes a phone. None
+// fails for the other, and what is due is done once.
+func TestRotationsOneAfterTheOther(t *testing.T) {
+	w := newSmallWorld(t)
+	a, lost := w.phone(), w.phone()
+	c := w.outreach(w.desk)
+	w.contact(a, w.person(a))
+	w.sync(a, lost, w.desk)
+	for try := range 5 {
+		before := w.desk.roster.Latest(c).Epoch
+		w.now = w.now.Add(rotateEvery + time.Hour)
+		w.sync(a, w.desk)
+		done := make(chan error, 3)
+		for range 2 {
+			go func() { done <- w.desk.Maintain(t.Context()) }()
+		}
+		go func() {
+			if try == 0 {
+				done <- w.desk.RemoveDevice(t.Context(), lost.dev.ID(), seal.ReasonLost, nil)
+			} else {
+				done <- w.desk.Maintain(t.Context())
+			}
+		}()
+		for range 3 {
+			if err := <-done; err != nil {
+				t.Errorf("try %d: %v", try, err)
+			}
+		}
+		w.sync(a, w.desk)
+		if n := w.desk.roster.Latest(c).Epoch - before; n != 1 && (try > 0 || n != 2) { // the removal may come after a rotation, and forces one
+			t.Errorf("try %d: %d epochs were opened", try, n)
+		}
+	}
+}

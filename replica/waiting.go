@@ -61,7 +61,7 @@ func (l ledger) at(m krama.MemberID, ms uint64) uint64 {
 	return min(max(ms, others), others+uint64(day.Milliseconds()))
 }
 
-// alone takes note of an erasure on one member's word, unless she has had hers for the day.
+// takes notes an erasure on one member's word, unless she has had hers for the day.
 func (l ledger) takes(m krama.MemberID, at uint64) bool {
 	n := 0
 	for _, t := range l.alone[m] {

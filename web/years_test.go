@@ -435,6 +435,9 @@ func (l *life) openOffice() {
 			if code, page, _ := l.ask(l.desk, "POST", "/thread/"+hexID(th.ID), "do", "answer", "text", "We can help"); code != 200 {
 				l.t.Errorf("day %d: answering: %d %.300s", l.day, code, page)
 			}
+			for syncing(l.desk) { // an answer is sent in the background, and the office's daily work with it
+				time.Sleep(time.Millisecond)
+			}
 			l.counts["answers"]++
 		}
 		act := &krama.Act{Threads: []krama.ThreadID{th.ID}, What: krama.ActClose, Day: l.desk.today(), Messages: uint16(len(th.Messages))}
