@@ -92,7 +92,7 @@ func (s *Server) doorPage(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.page(w, r, 200, "doorDesk.title", "directory", doorView(s, d, ""))
+	s.page(w, r, 200, "doorDesk.title", "directory", doorView(s, d, "", s.rep.Value(siteKey)))
 }
 
 // doorOpen opens the door, or publishes at once.
@@ -109,7 +109,7 @@ func (s *Server) doorOpen(w http.ResponseWriter, r *http.Request) {
 		if troubleOf(err) != "" { // it stands above the page
 			trouble = ""
 		}
-		s.page(w, r, 200, "doorDesk.title", "directory", doorView(s, d, trouble))
+		s.page(w, r, 200, "doorDesk.title", "directory", doorView(s, d, trouble, s.rep.Value(siteKey)))
 		return
 	}
 	redirect(w, r, "/door")

@@ -171,7 +171,7 @@ func (s *Server) doorSite(w http.ResponseWriter, r *http.Request) {
 			s.fail(w, r, e)
 			return
 		}
-		s.page(w, r, 422, "doorDesk.title", "directory", doorView(s, d, "doorDesk.siteBad"))
+		s.page(w, r, 422, "doorDesk.title", "directory", doorView(s, d, "doorDesk.siteBad", at))
 		return
 	}
 	if at != "" {

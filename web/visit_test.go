@@ -60,6 +60,7 @@ func TestA22SiteIsLookedAt(t *testing.T) {
 	refresh := g.site(func(b []byte) []byte { return twist(b) })
 	_, page, _ := g.ask(g.desk, "POST", "/door/site", "site", "javascript:alert(1)")
 	g.want(page, "not a site")
+	g.want(page, `value="javascript:alert(1)"`) // what was typed is not lost
 	_, page, _ = g.ask(g.desk, "POST", "/door/site", "site", " https://door.example/en?x ")
 	g.want(page, `value="https://door.example/"`)
 	day := func() string {

@@ -102,7 +102,8 @@ func (l *life) watchDay() {
 	l.note("door: intakes listed", float64(len(d.Intakes)), 10)
 	l.note("office: intakes held", float64(len(l.desk.state.Intakes())), 10)
 	l.note("office: conversations", float64(len(l.desk.state.Threads())), 3*threadKeep+60)
-	l.note("office: erasures that wait for a second word", float64(len(l.office.Awaiting())), 30)
+	// what ended while the office was closed for two weeks and a weekend, and in the week that an erasure waits, at three reports a day
+	l.note("office: erasures that wait for a second word", float64(len(l.office.Awaiting())), 3*(14+2+7))
 	l.note("office: letters to decide", float64(len(l.office.Mail())), 2)
 	l.note("office: circles due after its day", float64(len(l.office.Due())), 0)
 }
