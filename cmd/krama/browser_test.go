@@ -279,13 +279,27 @@ func (b *browser) words(words []string) {
 // enrolPhone takes this browser through the demo's start page to an enrolled phone, and returns its four words.
 func (b *browser) enrolPhone(d *demoProcess) []string {
 	b.t.Helper()
+	in, words := b.showCode(d)
+	b.js("document.getElementById('scan1').click()")
+	b.wait("QR-2", "!!document.getElementById('qr2').dataset.qr")
+	b.js("document.getElementById('scan2').click()")
+	b.wait("the phone to wait", "!!"+in+".querySelector('form[action=\"/join/check\"]')")
+	b.js("document.getElementById('finish').click()")
+	b.wait("the office to finish", `!document.querySelector('[data-step="4"]').hidden`)
+	b.wait("the phone's keys", "!!"+in+".getElementById('pin')")
+	return words
+}
+
+// showCode brings the demonstration's phone to its own code. It returns what reaches the phone's document, and its words.
+func (b *browser) showCode(d *demoProcess) (in string, words []string) {
+	b.t.Helper()
 	b.open(d.site + "/demo")
 	b.click("#begin")
-	in := "document.getElementById('phone').contentDocument"
+	in = "document.getElementById('phone').contentDocument"
 	b.wait("the phone", "!!("+in+"&&"+in+".querySelector('[data-persist]'))")
 	b.js(in + ".querySelector('[data-persist]').click()")
 	b.wait("the words", in+".querySelectorAll('[data-word]').length==4")
-	words := strings.Fields(b.js("[..." + in + ".querySelectorAll('[data-word]')].map(x=>x.dataset.word).join(' ')"))
+	words = strings.Fields(b.js("[..." + in + ".querySelectorAll('[data-word]')].map(x=>x.dataset.word).join(' ')"))
 	b.js(in + `.querySelector('a[href="/setup/confirm"]').click()`)
 	for _, w := range words {
 		for range len(w) + 1 {
@@ -302,14 +316,7 @@ func (b *browser) enrolPhone(d *demoProcess) []string {
 		}
 	}
 	b.wait("QR-1", "!!"+in+".querySelector('[data-qr]')")
-	b.js("document.getElementById('scan1').click()")
-	b.wait("QR-2", "!!document.getElementById('qr2').dataset.qr")
-	b.js("document.getElementById('scan2').click()")
-	b.wait("the phone to wait", "!!"+in+".querySelector('form[action=\"/join/check\"]')")
-	b.js("document.getElementById('finish').click()")
-	b.wait("the office to finish", `!document.querySelector('[data-step="4"]').hidden`)
-	b.wait("the phone's keys", "!!"+in+".getElementById('pin')")
-	return words
+	return in, words
 }
 
 // unlock opens the phone's page and taps the words.

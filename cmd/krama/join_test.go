@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"krama"
 	"krama/replica"
@@ -111,4 +113,25 @@ func TestSecondDesk(t *testing.T) {
 	_, second := openDeskInBrowser(t, filepath.Join(dir, "second"), lines.Text())
 	second.open(second.js(`location.origin`) + "/devices")
 	second.wait("both desks", `document.querySelectorAll('table a[href^="/device/"]').length==2`)
+}
+
+// TestTypingOutlivesTheCode: a phone shows another code when the time of its own is over, but not while the office's is being typed there.
+func TestTypingOutlivesTheCode(t *testing.T) {
+	d := startDemo(t, t.TempDir(), freePort(t))
+	b := startBrowser(t, t.TempDir())
+	in, _ := b.showCode(d)
+	code := in + ".querySelector('[data-code]').dataset.code"
+	b.js(`(() => { const w = document.getElementById('phone').contentWindow, real = w.setTimeout.bind(w);
+		w.setTimeout = (f, ms) => real(f, ms > 60000 ? 200 : Math.min(ms, 200)); })()`) // minutes are moments from here on
+	b.js(in + `.querySelector('.lang button[value=en]').click()`) // the page is drawn anew, by the short clock
+	first := b.js(code)
+	b.wait("another code", code+"!="+fmt.Sprintf("%q", first))
+	b.js(in + `.querySelector('textarea[name=code]').value = 'KRAMA-HALF-TYPED'`)
+	kept := b.js(code)
+	time.Sleep(1500 * time.Millisecond)
+	if got := b.js(in + ".querySelector('textarea[name=code]').value"); !strings.Contains(got, "HALF-TYPED") || b.js(code) != kept {
+		t.Errorf("what was typed is %s, when its code's time was over", got)
+	}
+	b.js(in + `.querySelector('textarea[name=code]').value = ''`)
+	b.wait("another code once nothing is typed", code+"!="+fmt.Sprintf("%q", kept))
 }

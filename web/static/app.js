@@ -76,7 +76,13 @@
     const poll = app.querySelector("[data-poll]");
     if (poll) timer = setTimeout(() => go("GET", poll.dataset.poll, "", { replace: true, quiet: true }), 600);
     const auto = app.querySelector("[data-auto]");
-    if (auto) timer = setTimeout(() => go("POST", auto.getAttribute("action"), "", { replace: true, quiet: true }), auto.dataset.auto * 1000);
+    // What goes on by itself waits while a person types or a camera looks: it draws the page anew.
+    const goOn = () => {
+      const used = [...app.querySelectorAll("textarea, video")].some(f => f.srcObject || f.value);
+      if (used) timer = setTimeout(goOn, 1000);
+      else go("POST", auto.getAttribute("action"), "", { replace: true, quiet: true });
+    };
+    if (auto) timer = setTimeout(goOn, auto.dataset.auto * 1000);
     return r;
   }
 
