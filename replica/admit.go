@@ -2,6 +2,7 @@ package replica
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -240,6 +241,9 @@ func (r *Replica) apply(st *stream, e *entry) error {
 			a.held = map[uint64]*entry{}
 		}
 		a.held[e.seq] = e
+	}
+	if fail == nil {
+		fail = r.readWhole(place{e.circle, e.epoch}, st, math.MaxUint64)
 	}
 	if e.circle == krama.OrgCircle && r.roster.At().N < st.base+st.head.N {
 		r.roster.Advance(e.id)

@@ -142,10 +142,11 @@ func (r *Replica) reconsider() error {
 		}
 		entries := r.reached(c, st)
 		if len(entries) > 0 || again {
-			if err := r.commit(append(entries, tagged(tagAgain, c[:]))...); err != nil {
+			p := place{c, st.epoch.Epoch}
+			if err := r.commit(append(entries, tagged(tagAgain, c[:], u32(p.epoch)))...); err != nil {
 				return err
 			}
-			r.again(c)
+			r.judgeAgain(p)
 		}
 	}
 	return nil

@@ -22,7 +22,7 @@ const (
 	tagAlarm    = 'A'
 	tagValue    = 'V' // key, value
 	tagSynced   = 'T' // time of the last whole sync
-	tagAgain    = 'R' // circle: its open epoch's stream is read from the start again
+	tagAgain    = 'R' // circle and epoch: its stream is read from the start again (without an epoch, of the open one: an earlier version's)
 	tagLater    = 'F' // epoch, then as tagEnvelope: an envelope of a later epoch than 0
 	tagClose    = 'C' // circle, epoch, n, H, repair: a signed close was reached
 	tagKeyring  = 'G' // circle, epoch, subject keys: a keyring that came with an epoch
@@ -101,6 +101,23 @@ func (e *entry) marshal() []byte {
 }
 
 var errEntry = krama.E("replica.entry", krama.Tampered, "a journal entry")
+
+// placeOf returns the circle and epoch that a close, or a stream's new beginning, names first.
+func placeOf(b []byte) place { return place{krama.CircleID(b[5:21]), be32(b[25:])} }
+
+// openEpoch stands for the epoch of a circle that is open where a journal entry stands.
+func openEpoch(c krama.CircleID) place { return place{c, math.MaxUint32} }
+
+// begunAnew reports whether a journal entry says that an epoch's stream is read from the start again, and which.
+func begunAnew(b []byte) (place, bool) {
+	switch {
+	case b[0] == tagAgain && len(b) == 21: // an earlier version's
+		return openEpoch(krama.CircleID(b[5:21])), true
+	case b[0] == tagAgain, b[0] == tagAbandon:
+		return placeOf(b), true
+	}
+	return place{}, false
+}
 
 // cursor reads a journal entry.
 type cursor struct {
@@ -240,6 +257,8 @@ func (r *Replica) restore(tag byte, b []byte) error {
 		}
 	case tag == tagAgain && sized(16):
 		r.again(krama.CircleID(it[0]))
+	case tag == tagAgain && sized(16, 4):
+		r.judgeAgain(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
 	case tag == tagSynced && sized(8):
 		r.lastSync = time.UnixMilli(int64(binary.BigEndian.Uint64(it[0])))
 	case tag == tagClose && sized(16, 4, 8, 32, 1):

@@ -18,7 +18,7 @@ func newStream(e *seal.Epoch, start seal.Head) *stream {
 // restart puts the stream at the beginning of an epoch.
 func (st *stream) restart(e *seal.Epoch, start seal.Head) {
 	st.epoch, st.head, st.chain, st.closed, st.looked = e, start, [][32]byte{start.H}, false, 0
-	st.cut, st.cutSize = nil, 0
+	st.floor, st.cut, st.cutSize = 0, nil, 0
 	st.strangers, st.pending = map[krama.DeviceID]bool{}, nil
 	for _, a := range st.authors {
 		a.held = nil
@@ -45,6 +45,36 @@ func (r *Replica) again(c krama.CircleID) {
 		st.unread(st.epoch.Epoch)
 		st.restart(st.epoch, start)
 	}
+}
+
+// judgeAgain begins a circle's open epoch anew, because the roster tells now what it did not. What was shown of it stays until the
+// new reading is whole: the line may end before.
+func (r *Replica) judgeAgain(p place) {
+	st := r.streams[p.circle]
+	if st == nil || st.epoch.Epoch != p.epoch {
+		return // behind damage
+	}
+	floor := max(st.floor, st.head.N)
+	r.passed[p]++
+	r.again(p.circle)
+	if r.passed[p] > r.left[p].n { // not one that a later one stands for
+		st.floor = floor
+	}
+	r.untidy = true
+}
+
+// readWhole ends a second reading of an epoch that has come as far as the one before, or to the epoch's end: what only that one showed,
+// and its order, are out, and what was typed here and is not in it is to be sent again. End is how far the epoch goes.
+func (r *Replica) readWhole(p place, st *stream, end uint64) error {
+	if st.floor == 0 || st.head.N < min(st.floor, end) {
+		return nil
+	}
+	st.floor = 0
+	if !r.loaded {
+		return errCut{place: p, left: r.passed[p]}
+	}
+	r.reshow, r.untidy = true, true
+	return nil
 }
 
 // adoptEpochs takes up secrets whose place the roster has only now told.
@@ -101,7 +131,10 @@ func (r *Replica) close(p place, at seal.Head, repair bool) error {
 		return nil // behind damage
 	}
 	if rollBackTail && st.head.N > at.N {
-		return errCut{p, cut{at.N, repair}, false}
+		return errCut{p, cut{at.N, repair}, 0}
+	}
+	if err := r.readWhole(p, st, at.N); err != nil {
+		return err
 	}
 	r.sealed = slices.DeleteFunc(r.sealed, func(s *sealedEnvelope) bool { return s.circle == p.circle })
 	st.closed, r.untidy = true, true
@@ -112,8 +145,8 @@ func (r *Replica) close(p place, at seal.Head, repair bool) error {
 
 // abandon begins an epoch anew, because what was read of it is not the history that was signed.
 func (r *Replica) abandon(p place) error {
-	if r.passed[p] == r.left[p] {
-		return errCut{place: p, left: true}
+	if r.passed[p] >= r.left[p].n {
+		return errCut{place: p, cut: cut{repair: true}, left: r.passed[p] + 1}
 	}
 	r.passed[p]++
 	if st := r.streams[p.circle]; st != nil && st.epoch.Epoch == p.epoch {
@@ -127,7 +160,7 @@ func (r *Replica) abandon(p place) error {
 type errCut struct {
 	place
 	cut
-	left bool // the whole of what was read of the epoch was abandoned
+	left int // how many readings of the epoch are left out; 0 when it is a place in the one that counts
 }
 
 func (errCut) Error() string { return "replica: a signed close lies behind what was read" }
@@ -236,7 +269,7 @@ func (r *Replica) settle(c krama.CircleID) (more bool, err error) {
 	}
 	p := place{c, st.epoch.Epoch}
 	if verifyHeads && st.chain[at.N] != at.H {
-		if err := r.raise(Alarm{What: AlarmFork, Circle: c, Epoch: p.epoch, N: at.N}); err != nil || r.left[p] > 0 {
+		if err := r.raise(Alarm{What: AlarmFork, Circle: c, Epoch: p.epoch, N: at.N}); err != nil || r.left[p].repair {
 			return false, err
 		}
 		// We were shown another history than the admin who signed the close. Hers counts: it is read from the start, ours is

@@ -63,8 +63,8 @@ func (l *loader) fold() {
 			continue
 		}
 		if it.e != nil {
-			if p := (place{it.e.circle, it.e.epoch}); l.r.passed[p] < l.r.left[p] {
-				l.r.lost(it.e, cut{repair: true})
+			if p := (place{it.e.circle, it.e.epoch}); l.r.passed[p] < l.r.left[p].n {
+				l.r.lost(it.e, cut{repair: l.r.left[p].repair})
 				continue
 			}
 			if c, ok := l.r.cuts[place{it.e.circle, it.e.epoch}]; ok && it.e.n > c.n {

@@ -485,13 +485,17 @@ func model(t *testing.T, hostile bool) {
 					desk.cut(0, false)
 				}
 			case hostile && act == 14:
-				switch rapid.IntRange(0, 2).Draw(t, "evil") {
+				switch rapid.IntRange(0, 3).Draw(t, "evil") {
 				case 0:
 					ev.lose = true
 				case 1:
 					ev.delay = true
 				case 2: // what is new is hidden from one device, the office included
 					if st := p.streams[c]; st != nil {
+						p.evil.hidden[st.epoch.StreamID()] = int(max(st.head.N, st.floor))
+					}
+				case 3: // so are statements of the roster from a phone, which reads what colleagues write who have seen them
+					if st := p.streams[krama.OrgCircle]; i > 0 && st != nil {
 						p.evil.hidden[st.epoch.StreamID()] = int(st.head.N)
 					}
 				}

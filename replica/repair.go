@@ -254,16 +254,12 @@ func (r *Replica) kept(p place, after uint64, max int) (ids [][32]byte, list []*
 	}
 	size, closed := 0, false
 	_, _, err = journal.Open(r.file, seal.Local{Key: key}, r.Rand, func(b []byte, _ bool) error {
-		if b[0] == tagAbandon && (place{krama.CircleID(b[5:21]), be32(b[25:])}) == p {
+		if at, ok := begunAnew(b); ok && (at == p || at == openEpoch(p.circle) && !closed) {
 			ids, list, size = nil, nil, 0
 			return nil
 		}
-		if b[0] == tagClose && (place{krama.CircleID(b[5:21]), be32(b[25:])}) == p {
+		if b[0] == tagClose && placeOf(b) == p {
 			closed = true
-			return nil
-		}
-		if b[0] == tagAgain && krama.CircleID(b[5:21]) == p.circle && !closed { // it was the open one then
-			ids, list, size = nil, nil, 0
 			return nil
 		}
 		if b[0] != tagEnvelope && b[0] != tagLater {

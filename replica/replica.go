@@ -83,9 +83,9 @@ type Replica struct {
 	streams map[krama.CircleID]*stream
 	keys    map[krama.CircleID]map[krama.SubjectID]seal.SubjectKey
 	kinds   map[krama.CircleID]krama.CircleKind
-	cuts    map[place]cut // where signed closes fell behind what was read
-	left    map[place]int // how often an epoch's history was abandoned
-	passed  map[place]int // of those, met in this reading
+	cuts    map[place]cut      // where signed closes fell behind what was read
+	left    map[place]readings // of an epoch's stream, those that count no more
+	passed  map[place]int      // how often an epoch's stream was begun anew, as far as the journal was read
 
 	waiting   []*seal.Epoch                  // keys whose circle the roster does not show yet
 	opening   map[krama.CircleID]*seal.Epoch // secrets of epochs this device is opening
@@ -106,7 +106,7 @@ type Replica struct {
 	noticed   map[subject]bool     // whom they hide until their circle is read
 	told      map[subject]bool     // whose erasure this process has told in circle 0
 	also      [][]byte             // entries to commit with the page that is being taken
-	reshow    bool                 // somebody is to be on the screen again: the journal is read anew when the sync ends
+	reshow    bool                 // what is shown is not what counts any more: the journal is read anew before the sync ends
 	rewraps   map[rewrap]bool
 	shut      map[krama.CircleID]uint32 // epoch whose opening is awaited, by circles that the relay has closed already
 	seen      map[krama.DeviceID]uint64 // newest time an author gave, in milliseconds
@@ -138,6 +138,13 @@ type cut struct {
 	repair bool
 }
 
+// readings says that an epoch's stream was read anew: what the first n readings of it showed is left out. Repair tells that one of
+// them was of another history than the one that was signed.
+type readings struct {
+	n      int
+	repair bool
+}
+
 // stream is one circle's stream as this device verified it, epoch after epoch.
 type stream struct {
 	epoch     *seal.Epoch            // being read
@@ -148,6 +155,7 @@ type stream struct {
 	head      seal.Head
 	chain     [][32]byte // chain[n] is H_n
 	authors   map[krama.DeviceID]*author
+	floor     uint64                      // while the epoch is read again: how far it was read before
 	looked    uint64                      // envelopes up to here were listed before the last look at the roster
 	cut       []byte                      // of the next envelope, as far as it came before the line broke
 	cutAt     uint64                      // the place before it
@@ -216,7 +224,7 @@ func hostError(op string, err error) error {
 }
 
 func newReplica(c Config) *Replica {
-	r := &Replica{Config: c, cuts: map[place]cut{}, left: map[place]int{}, door: &Door{dir: c.Dir}, line: &link{}}
+	r := &Replica{Config: c, cuts: map[place]cut{}, left: map[place]readings{}, door: &Door{dir: c.Dir}, line: &link{}}
 	r.clear()
 	return r
 }
@@ -348,8 +356,8 @@ func (r *Replica) read(f journal.File, key [32]byte) error {
 		failed := l.finish()
 		var again errCut
 		if errors.As(failed, &again) {
-			if again.left {
-				r.left[again.place]++
+			if again.left > 0 {
+				r.left[again.place] = readings{again.left, r.left[again.place].repair || again.repair}
 			} else {
 				r.cuts[again.place] = again.cut
 			}

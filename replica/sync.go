@@ -93,7 +93,13 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 	r.mu.Lock()
 	err := errLocked
 	if r.j != nil {
-		err = r.sealOutbox()
+		err = nil
+		if r.reshow {
+			err = r.reload()
+		}
+		if err == nil {
+			err = r.sealOutbox()
+		}
 	}
 	r.mu.Unlock()
 	if err != nil {
@@ -318,8 +324,8 @@ func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 	if st == nil || st.epoch.Epoch != p.epoch || st.head.N != after {
 		return errMoved
 	}
-	if l.Head.N < after {
-		return r.raise(Alarm{What: AlarmRollback, Circle: c, Epoch: st.epoch.Epoch, N: after})
+	if before := max(after, st.floor); l.Head.N < before {
+		return r.raise(Alarm{What: AlarmRollback, Circle: c, Epoch: st.epoch.Epoch, N: before})
 	}
 	end, closed := r.roster.ClosedAt(c, st.epoch.Epoch)
 	closed = closed && c != krama.OrgCircle && refusePastClose

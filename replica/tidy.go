@@ -187,7 +187,7 @@ func (r *Replica) tidy() (err error) {
 	old := r.gen
 	r.j.Close()
 	r.j, r.file, r.gen, r.untidy = j, f, gen, false
-	r.cuts, r.left, r.passed = map[place]cut{}, map[place]int{}, map[place]int{}
+	r.cuts, r.left, r.passed = map[place]cut{}, map[place]readings{}, map[place]int{}
 	if len(r.rekeys) > 0 && r.rekeyed() {
 		r.dev.KEM = r.kems()[0]
 		r.rekeys = nil
@@ -265,17 +265,20 @@ func (r *Replica) tidyEntry(b []byte, left map[place]int, done map[krama.CircleI
 	}
 	b = append([]byte(nil), b...)
 	switch b[0] {
-	case tagAgain, tagClose:
+	case tagClose:
 		return put(b)
-	case tagAbandon:
-		left[place{krama.CircleID(b[5:21]), be32(b[25:])}]++
+	case tagAgain, tagAbandon:
+		p, _ := begunAnew(b)
+		if left[p]++; left[p] > r.left[p].n {
+			return put(b)
+		}
 	case tagEnvelope, tagLater:
 		e, err := parseEnvelope(b[0], b[1:])
 		if err != nil {
 			return err
 		}
 		p := place{e.circle, e.epoch}
-		if c, ok := r.cuts[p]; ok && e.n > c.n || left[p] < r.left[p] {
+		if c, ok := r.cuts[p]; ok && e.n > c.n || left[p] < r.left[p].n {
 			return nil
 		}
 		st := r.streams[e.circle]

@@ -162,13 +162,14 @@ func (r *Replica) graves(c krama.CircleID, done map[string]bool) (old, fresh []g
 		old, fresh = slices.DeleteFunc(old, f), slices.DeleteFunc(fresh, f)
 	}
 	_, _, err = journal.Open(r.file, seal.Local{Key: key}, r.Rand, func(b []byte, _ bool) error {
+		at, begun := begunAnew(b)
 		switch { // what is read again is judged again
-		case b[0] == tagClose && krama.CircleID(b[5:21]) == c:
-			closed[be32(b[25:])] = true
-		case b[0] == tagAgain && krama.CircleID(b[5:21]) == c:
+		case b[0] == tagClose && placeOf(b).circle == c:
+			closed[placeOf(b).epoch] = true
+		case begun && at == openEpoch(c):
 			void(func(e uint32) bool { return !closed[e] })
-		case b[0] == tagAbandon && krama.CircleID(b[5:21]) == c:
-			void(func(e uint32) bool { return e == be32(b[25:]) })
+		case begun && at.circle == c:
+			void(func(e uint32) bool { return e == at.epoch })
 		}
 		if b[0] != tagEnvelope && b[0] != tagLater {
 			return nil

@@ -160,10 +160,11 @@ func (r *Replica) sealOutbox() error {
 	return nil
 }
 
-// ready reports whether an item can be sealed now: its circle's newest epoch is open here, and its subject's key is known.
+// ready reports whether an item can be sealed now: its circle's newest epoch is open here and read as far as it was before, and its
+// subject's key is known.
 func (r *Replica) ready(p *pending) bool {
 	st, latest := r.streams[p.circle], r.roster.Latest(p.circle)
-	if st == nil || latest == nil || st.closed || st.epoch.Epoch != latest.Epoch {
+	if st == nil || latest == nil || st.closed || st.floor > 0 || st.epoch.Epoch != latest.Epoch {
 		return false
 	}
 	if p.item.Kind == seal.KindRecord || p.item.Kind == seal.KindShred || p.item.Kind == seal.KindUnshred {

@@ -1,0 +1,136 @@
+package replica
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"krama"
+	"krama/seal"
+)
+
+// confirmed is what the device read from the stream, in its order, each once.
+func (d *device) confirmed() (out []krama.RecordID) {
+	for _, e := range d.events {
+		if e.Record != nil && e.Record.Circle == nil && !e.Local && !slices.Contains(out, e.Record.ID) {
+			out = append(out, e.Record.ID)
+		}
+	}
+	return out
+}
+
+// shows checks that devices show the same in the same order and have nothing to send, also after a restart.
+func (w *world) shows(n int, ds ...*device) {
+	w.t.Helper()
+	for range 2 {
+		want := ds[0].confirmed()
+		for i, d := range ds {
+			if got := d.confirmed(); len(got) != n || !slices.Equal(got, want) || d.Status().Unsent != 0 {
+				w.t.Errorf("device %d shows %x, the first %x, want %d; unsent %d", i, got, want, n, d.Status().Unsent)
+			}
+			w.again(d)
+		}
+	}
+}
+
+// TestA14ReadAgainThenClosed: a claim is reached, so that the epoch is read again, and meanwhile an admin who was shown less has closed
+// it before what this phone had sent: it is sent into the next epoch, and stands where it stands for everybody.
+func TestA14ReadAgainThenClosed(t *testing.T) {
+	w := newSmallWorld(t)
+	a, b, bad := w.phone(), w.phone(), w.phone()
+	w.sync(w.desk, a, b, bad)
+	c := w.outreach(bad)
+	w.claims(bad, c, func(h *seal.Header) { h.Roster.N += 2 })
+	w.sync(w.desk)
+	seen := w.desk.streams[c].head.N
+	w.contact(a, w.person(a)) // a person and her first contact
+	w.sync(a)
+	hide := liar{w.stream(w.desk, krama.KindOutreach), func(after uint64, l *seal.Listing) {
+		l.Head, l.Entries = w.desk.streams[c].head, l.Entries[:seen-after]
+	}}
+	w.desk.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
+		if path == seal.PathClose {
+			return nil, nil // where the relay has more it would not close: this one says that it has
+		}
+		return hide.answer(path, call, answer, err)
+	}
+	ctx := context.Background()
+	w.contact(w.desk, w.person(w.desk))
+	w.must(w.desk.Rotate(ctx, krama.OrgCircle))
+	w.must(w.desk.Rotate(ctx, c))
+	w.desk.wire.twist = nil
+	w.sync(a, b, w.desk, a, b, w.desk)
+	w.shows(4, w.desk, a, b)
+}
+
+// TestA14JudgedAgainInOrder: what was stepped over and counts after all stands in its place, and what is shown stays while the line
+// breaks in the second reading.
+func TestA14JudgedAgainInOrder(t *testing.T) {
+	w := newSmallWorld(t)
+	a, b := w.phone(), w.phone()
+	w.sync(a, b)
+	n, head := a.roster.Head.N, a.roster.Head
+	late := w.phone()
+	w.contact(b, w.person(b))
+	w.sync(b, late)
+	a.wire.twist = liar{w.stream(a, krama.KindOrg), func(after uint64, l *seal.Listing) {
+		if after >= n {
+			l.Head, l.Entries = head, nil
+		}
+	}}.answer
+	w.contact(a, w.person(a))
+	w.sync(a, b)
+	shown := len(a.all())
+	one := liar{w.stream(a, krama.KindOutreach), func(_ uint64, l *seal.Listing) { l.Entries = l.Entries[:1] }}
+	a.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
+		if c, e := seal.ParseCall(call); e == nil && path == seal.PathList && c.Principal == one.id {
+			if l, _ := seal.ParseList(c.Payload); l.After > 0 {
+				return nil, krama.E("test", krama.Offline, "")
+			}
+		}
+		return one.answer(path, call, answer, err)
+	}
+	if err := a.Sync(context.Background(), nil); err == nil {
+		t.Fatal("the line held")
+	}
+	if a.streams[w.outreach(a)].floor == 0 {
+		t.Fatal("nothing is read again")
+	}
+	for range 2 {
+		if got := len(a.all()); got != shown {
+			t.Errorf("while it is read again %d are shown, before %d", got, shown)
+		}
+		w.again(a)
+	}
+	a.wire.twist = nil
+	w.sync(a, b, late)
+	w.shows(4, b, a, late)
+	w.noAlarm(b)
+}
+
+// TestA14LessTheSecondTime: a relay that shows less of an epoch when it is read again is found out, and nothing is written that could
+// take the place of what it hides.
+func TestA14LessTheSecondTime(t *testing.T) {
+	w := newSmallWorld(t)
+	a, b := w.phone(), w.phone()
+	w.sync(a, b)
+	w.contact(a, w.person(a))
+	w.sync(a)
+	c, before := w.outreach(a), a.streams[w.outreach(a)].head.N
+	a.mu.Lock()
+	w.must(a.commit(tagged(tagAgain, c[:], u32(0))))
+	a.judgeAgain(place{c, 0})
+	a.mu.Unlock()
+	start, _ := a.roster.StartOf(c, 0)
+	a.wire.twist = liar{w.stream(a, krama.KindOutreach), func(after uint64, l *seal.Listing) { l.Head, l.Entries = start, nil }}.answer
+	w.contact(a, w.person(a))
+	a.Sync(context.Background(), nil)
+	w.again(a)
+	a.Sync(context.Background(), nil)
+	if !a.has(AlarmRollback) || len(a.sealed) != 0 || a.Status().Unsent != 1 && a.Status().Unsent != 2 {
+		t.Errorf("alarms %v, %d sealed, %d unsent", a.Status().Alarms, len(a.sealed), a.Status().Unsent)
+	}
+	if got := a.streams[c].floor; got != before {
+		t.Errorf("it is to be read to %d, want %d", got, before)
+	}
+}
