@@ -117,6 +117,26 @@ func newWorldOf(t *testing.T) *world {
 	return w
 }
 
+// clone is a world of its own in which everything stands as in this one, with copies of the desk and of the devices: enrolling them anew,
+// with the work that it costs, would be most of a test that begins many times.
+func (w *world) clone(t *testing.T, ds ...*device) (*world, []*device) {
+	t.Helper()
+	c := &world{t: t, now: w.now, store: w.store.Clone(), n: w.n}
+	c.relay = relay.New(c.store, "token", relay.DefaultLimits, c.clock)
+	var out []*device
+	for _, d := range append([]*device{w.desk}, ds...) {
+		e := &device{dir: copyDir(d.dir), cfg: d.cfg, wire: &wire{h: c.relay}}
+		e.cfg.Dir, e.cfg.Now, e.cfg.Dial = e.dir, c.clock, func(string) Remote { return e.wire }
+		e.cfg.Feed, e.cfg.Reset = func(ev Event) { e.events = append(e.events, ev) }, func() { e.events = nil }
+		var err error
+		e.Replica, err = Load(e.cfg, d.vk)
+		c.must(err)
+		out = append(out, e)
+	}
+	c.desk = out[0]
+	return c, out[1:]
+}
+
 func (w *world) must(err error) {
 	w.t.Helper()
 	if err != nil {
@@ -368,11 +388,13 @@ func (w *world) person0(d *device) krama.SubjectID { s, _ := d.NewSubject(); ret
 // TestCrashAnywhere fails every write of a phone's life in turn, in the two ways a disk fails, restarts, and checks that
 // what was called saved is there once.
 func TestCrashAnywhere(t *testing.T) {
+	first := newWorld(t)
+	enrolled := first.phone()
 	for fail := 1; fail < 40; fail++ {
 		for _, lost := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%d/%v", fail, lost), func(t *testing.T) {
-				w := newWorld(t)
-				a := w.phone()
+				w, ds := first.clone(t, enrolled)
+				a := ds[0]
 				var saved []krama.RecordID
 				count := 0
 				a.dir.Fault = func(op string, n int) error {
@@ -416,9 +438,11 @@ func TestCrashAnywhere(t *testing.T) {
 
 // TestLostAnswers drops the answer of every call in turn: what was sent arrives once.
 func TestLostAnswers(t *testing.T) {
+	first := newWorld(t)
+	enrolled := first.phone()
 	for drop := 1; drop < 12; drop++ {
-		w := newWorld(t)
-		a := w.phone()
+		w, ds := first.clone(t, enrolled)
+		a := ds[0]
 		s := w.person(a)
 		w.contact(a, s)
 		n := 0

@@ -125,14 +125,16 @@ func TestRotation(t *testing.T) {
 
 // TestRotationCutAnywhere loses the relay's answer, or the call itself, at every step of a rotation, then goes on.
 func TestRotationCutAnywhere(t *testing.T) {
+	ctx := context.Background()
+	first := newWorld(t)
+	enrolled := first.phone()
+	s := first.person(enrolled)
+	first.sync(enrolled, first.desk)
 	for _, circle := range []string{"org", "outreach"} {
 		for _, before := range []bool{true, false} {
 			for n := 1; ; n++ {
-				w := newWorld(t)
-				ctx := context.Background()
-				a := w.phone()
-				s := w.person(a)
-				w.sync(a, w.desk)
+				w, ds := first.clone(t, enrolled)
+				a := ds[0]
 				c := krama.OrgCircle
 				if circle == "outreach" {
 					c = w.outreach(w.desk)

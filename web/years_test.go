@@ -65,6 +65,7 @@ type life struct {
 	restore int // the day of the last restore; -100 before
 	started map[string]float64
 	watched watched
+	parted  []int          // by day the office was open: how often somebody had left a circle that takes reports
 	codes   int            // of what was reported
 	waits   map[string]int // by desk: since which day something waits to be sent
 }

@@ -86,6 +86,24 @@ func (l *life) alarms(name string, st replica.Status, clock bool) {
 	}
 }
 
+// departures is how often somebody left a circle that takes reports.
+func (l *life) departures() (n int) {
+	l.office.Roster(func(ro *seal.Roster) {
+		for _, k := range intakeCircles {
+			epochs := ro.Circles[l.office.Kinds()[k]].Epochs
+			for i := range epochs[1:] {
+				for d := range epochs[i].Keyed {
+					if !epochs[i+1].Keyed[d] {
+						n++
+						break
+					}
+				}
+			}
+		}
+	})
+	return n
+}
+
 // watchDay is what must hold on every day.
 func (l *life) watchDay() {
 	l.t.Helper()
@@ -99,8 +117,13 @@ func (l *life) watchDay() {
 	}
 	l.note("door: bytes", float64(len(b)), 20_000)
 	l.note("door: largest allowed", directory.MaxDoor, 0)
-	l.note("door: intakes listed", float64(len(d.Intakes)), 10)
-	l.note("office: intakes held", float64(len(l.desk.state.Intakes())), 10)
+	// An intake is held from a week before its month to 60 days after, and as long as the office is closed then: four, and the one to
+	// come, of each circle; and one more for each time that somebody left who could read it.
+	held := intakeBefore + intakeDays + intakeKeep + 14 + 2
+	l.parted = append(l.parted, l.departures())
+	intakes := float64(len(intakeCircles)*5 + l.parted[len(l.parted)-1] - l.parted[max(0, len(l.parted)-1-held)])
+	l.note("door: intakes listed", float64(len(d.Intakes)), intakes)
+	l.note("office: intakes held", float64(len(l.desk.state.Intakes())), intakes)
 	l.note("office: conversations", float64(len(l.desk.state.Threads())), 3*threadKeep+60)
 	// what ended while the office was closed for two weeks and a weekend, and in the week that an erasure waits, at three reports a day
 	l.note("office: erasures that wait for a second word", float64(len(l.office.Awaiting())), 3*(14+2+7))
