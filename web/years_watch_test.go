@@ -88,9 +88,10 @@ func (l *life) alarms(name string, st replica.Status, clock bool) {
 
 // departures is how often somebody left a circle that takes reports.
 func (l *life) departures() (n int) {
+	circles := l.office.Kinds()
 	l.office.Roster(func(ro *seal.Roster) {
 		for _, k := range intakeCircles {
-			epochs := ro.Circles[l.office.Kinds()[k]].Epochs
+			epochs := ro.Circles[circles[k]].Epochs
 			for i := range epochs[1:] {
 				for d := range epochs[i].Keyed {
 					if !epochs[i+1].Keyed[d] {

@@ -19,10 +19,10 @@ import (
 	"krama/replica"
 )
 
-// kills is how often the desk and relay die in one run; KRAMA_KILLS makes it longer.
+// kills is how often what a test is about dies in one run; KRAMA_KILLS makes it more often, 72 being the usual of all of them.
 func kills(t *testing.T, usual int) int {
 	if n, err := strconv.Atoi(os.Getenv("KRAMA_KILLS")); err == nil && n > 0 {
-		return max(1, n*usual/200)
+		return max(1, n*usual/72)
 	}
 	return usual
 }
@@ -44,7 +44,7 @@ func TestKillDeskAndRelay(t *testing.T) {
 	}
 	saved := map[string]bool{}
 	deskKills, relayKills := 0, 0
-	for total := kills(t, 176); deskKills+relayKills < total; {
+	for total := kills(t, 64); deskKills+relayKills < total; {
 		child := exec.Command(self)
 		child.Env = append(os.Environ(), "KRAMA_CHILD_DESK="+deskFolder, "KRAMA_CHILD_KEY="+hex.EncodeToString(vk[:]))
 		out, err := child.StdoutPipe()
@@ -135,7 +135,7 @@ func TestKillPhone(t *testing.T) {
 	phone.unlock(d, words)
 	code := phone.register()
 	var sure int
-	total := kills(t, 24)
+	total := kills(t, 8)
 	for range total {
 		phone.js(`(() => { const until = f => new Promise(ok => { const i = setInterval(() => { const v = f(); if (v) { clearInterval(i); ok(v); } }, 4); });
 			const rows = () => document.querySelectorAll('[data-contact]').length;
