@@ -108,29 +108,47 @@ func TestA14JudgedAgainInOrder(t *testing.T) {
 	w.noAlarm(b)
 }
 
-// TestA14LessTheSecondTime: a relay that shows less of an epoch when it is read again is found out, and nothing is written that could
-// take the place of what it hides.
+// TestA14LessTheSecondTime: a relay that shows less of an epoch when it is read again is found out, and one that says it has the rest
+// and does not give it is waited for: nothing is written that could take the place of what it hides.
 func TestA14LessTheSecondTime(t *testing.T) {
-	w := newSmallWorld(t)
-	a, b := w.phone(), w.phone()
-	w.sync(a, b)
-	w.contact(a, w.person(a))
-	w.sync(a)
-	c, before := w.outreach(a), a.streams[w.outreach(a)].head.N
-	a.mu.Lock()
-	w.must(a.commit(tagged(tagAgain, c[:], u32(0))))
-	a.judgeAgain(place{c, 0})
-	a.mu.Unlock()
-	start, _ := a.roster.StartOf(c, 0)
-	a.wire.twist = liar{w.stream(a, krama.KindOutreach), func(after uint64, l *seal.Listing) { l.Head, l.Entries = start, nil }}.answer
-	w.contact(a, w.person(a))
-	a.Sync(context.Background(), nil)
-	w.again(a)
-	a.Sync(context.Background(), nil)
-	if !a.has(AlarmRollback) || len(a.sealed) != 0 || a.Status().Unsent != 1 && a.Status().Unsent != 2 {
-		t.Errorf("alarms %v, %d sealed, %d unsent", a.Status().Alarms, len(a.sealed), a.Status().Unsent)
-	}
-	if got := a.streams[c].floor; got != before {
-		t.Errorf("it is to be read to %d, want %d", got, before)
+	for name, alarm := range map[string]bool{"less": true, "nothing": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newSmallWorld(t)
+			a, b := w.phone(), w.phone()
+			w.sync(a, b)
+			w.contact(a, w.person(a))
+			w.sync(a)
+			c, before := w.outreach(a), a.streams[w.outreach(a)].head.N
+			a.mu.Lock()
+			w.must(a.commit(tagged(tagAgain, c[:], u32(0))))
+			a.judgeAgain(place{c, 0})
+			a.mu.Unlock()
+			start, _ := a.roster.StartOf(c, 0)
+			a.wire.twist = liar{w.stream(a, krama.KindOutreach), func(after uint64, l *seal.Listing) {
+				if l.Entries = nil; alarm {
+					l.Head = start
+				}
+			}}.answer
+			w.contact(a, w.person(a))
+			for range 2 {
+				a.Sync(context.Background(), nil)
+				if a.has(AlarmRollback) != alarm || len(a.sealed) != 0 || a.Status().Unsent < 2 {
+					t.Errorf("alarms %v, %d sealed, %d unsent", a.Status().Alarms, len(a.sealed), a.Status().Unsent)
+				}
+				w.again(a)
+			}
+			if got := a.streams[c].floor; got != before {
+				t.Errorf("it is to be read to %d, want %d", got, before)
+			}
+			a.wire.twist = nil
+			w.sync(a)
+			if a.Status().Stopped != alarm {
+				t.Errorf("stopped %v", a.Status().Stopped)
+			}
+			if !alarm {
+				w.sync(a, b)
+				w.shows(4, a, b)
+			}
+		})
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"filippo.io/age"
+
 	"krama"
 	"krama/exchange"
 	"krama/guide"
@@ -21,8 +23,8 @@ import (
 	"krama/web"
 )
 
-var exportCommand = command{"export", "write the whole programme as one sealed page", `Usage: krama export --to FILE.html --reason TEXT --recipient TEXT [--people N] [--keep-days N] [--data DIR]
-       krama export --open FILE.html --to DIR
+var exportCommand = command{"export", "write the whole programme as one sealed page", `Usage: krama export --to FILE.html --reason TEXT --recipient TEXT [--people N] [--keep-days N] [--seal-to KEY.pub] [--data DIR]
+       krama export --open FILE.html --to DIR [--key KEY]
 
 Writes every person, contact and consent that this desk holds, and the directory, referrals,
 reports and incidents, into one page that opens in any browser, without Krama and without a
@@ -39,16 +41,19 @@ many people it would write; the second repeats that number.
   --recipient TEXT   who will hold it; written inside, at most 200 bytes
   --people N         the number of people, as the first run said it
   --keep-days N      days until the copy must be destroyed, 1 to 365 (default 90)
+  --seal-to KEY.pub  seal the six words to a recipient's key (krama recipient) and show them to
+                     nobody; they lie beside the file, in FILE.html.words.age
   --data DIR         the desk's folder (default: krama/desk in your configuration folder)
 
 With --open, reads such a page back into a new folder without a browser; its six words come from
-standard input. The files are not sealed.
+standard input, or are opened with the recipient's key after --key. The files are not sealed.
 `, nil}
 
 func export(ctx context.Context, e *env, args []string) error {
 	f := e.flags(exportCommand)
 	to, from, data := f.String("to", "", ""), f.String("open", "", ""), f.String("data", "", "")
 	reason, recipient := f.String("reason", "", ""), f.String("recipient", "", "")
+	sealTo, key := f.String("seal-to", "", ""), f.String("key", "", "")
 	people, keep := f.Int("people", -1, ""), f.Int("keep-days", exchange.KeepDays, "")
 	if err := parse(f, args); err != nil {
 		return err
@@ -61,7 +66,17 @@ func export(ctx context.Context, e *env, args []string) error {
 		return hint{krama.E("export", krama.Conflict, "--to exists already, or cannot be looked at"), "name a file or folder that does not exist"}
 	}
 	if *from != "" {
-		return openArchive(e, *from, *to)
+		return openArchive(e, *from, *to, *key)
+	}
+	var sealedTo []age.Recipient
+	if *sealTo != "" {
+		if _, err := os.Lstat(sealedWords(*to)); !errors.Is(err, os.ErrNotExist) {
+			return hint{krama.E("export", krama.Conflict, "sealed words of an archive of this name exist already"), "move them beside that archive, or remove them if it was never written"}
+		}
+		var err error
+		if sealedTo, err = recipients(*sealTo); err != nil {
+			return err
+		}
 	}
 	if *keep < 1 || *keep > exchange.MaxKeepDays {
 		return hint{krama.E("export", krama.Invalid, "--keep-days"), "a copy is kept 1 to 365 days; 90 when nothing is said"}
@@ -103,7 +118,7 @@ func export(ctx context.Context, e *env, args []string) error {
 	}
 	x := &exchange.Export{State: st, Guide: g, Member: members(r), Written: today, Destroy: today + krama.Day(*keep),
 		Reason: strings.TrimSpace(*reason), Recipient: strings.TrimSpace(*recipient), Version: version}
-	return writeArchive(ctx, e, *to, x)
+	return writeArchive(ctx, e, *to, sealedTo, x)
 }
 
 // sentence says what an archive holds.
@@ -144,19 +159,27 @@ func members(r *replica.Replica) func(krama.DeviceID) (krama.MemberID, bool) {
 }
 
 // writeArchive draws a passphrase, writes the page beside its place, moves it there when it is durable, and shows the
-// passphrase once.
-func writeArchive(ctx context.Context, e *env, to string, x *exchange.Export) error {
+// passphrase once; or it seals it to the recipients before, and shows it to nobody.
+func writeArchive(ctx context.Context, e *env, to string, sealedTo []age.Recipient, x *exchange.Export) error {
 	drawn, err := web.DrawPhrase(rand.Reader, exchange.PhraseWords)
 	if err != nil {
 		return err
 	}
 	passphrase := strings.Join(drawn, " ")
+	if len(sealedTo) > 0 {
+		if err := sealWords(to, passphrase, sealedTo); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintln(e.err, "writing")
 	var n exchange.Counts
 	err = replace(to, func(w io.Writer) error {
 		n, err = exchange.Write(untilStopped{ctx, w}, rand.Reader, passphrase, x)
 		return err
 	})
+	if err != nil && len(sealedTo) > 0 {
+		os.Remove(sealedWords(to))
+	}
 	if errors.Is(err, context.Canceled) {
 		return hint{errors.New("export: stopped; nothing was written"), "run it again"} // and not status 0, which a script would believe
 	}
@@ -166,6 +189,10 @@ func writeArchive(ctx context.Context, e *env, to string, x *exchange.Export) er
 	fmt.Fprintf(e.err, "wrote %s", sentence(n))
 	if n.LeftOut > 0 {
 		fmt.Fprintf(e.err, "; left out %d who said no to a record", n.LeftOut)
+	}
+	if len(sealedTo) > 0 {
+		fmt.Fprintf(e.err, "\nIts words are sealed to the recipient, beside it: send her both files. Nobody here can open it.\nhint: destroy the file and every copy after %s\n", x.Destroy)
+		return nil
 	}
 	if _, err := fmt.Fprintf(e.err, "\npassphrase: %s\nIt is shown this once and kept nowhere. Carry it apart from the file.\nhint: destroy the file and every copy after %s\n", passphrase, x.Destroy); err != nil {
 		os.Remove(to) // nobody has seen the words that open it
@@ -224,16 +251,15 @@ var archiveFiles = map[string]string{"archive": "archive.json", "codebook": "cod
 	"rights": "rights.jsonl", "referral": "referrals.jsonl", "report": "reports.jsonl", "act": "acts.jsonl", "incident": "incidents.jsonl", "audit": "audits.jsonl"}
 
 // openArchive reads a page into a folder that appears when everything in it has been checked.
-func openArchive(e *env, from, to string) (err error) {
+func openArchive(e *env, from, to, key string) (err error) {
 	in, err := os.Open(from)
 	if err != nil {
 		return hint{plainError("export", err), "name the page after --open"}
 	}
 	defer in.Close()
-	fmt.Fprint(e.err, "six words: ")
-	passphrase, err := bufio.NewReader(e.in).ReadString('\n')
-	if err != nil && passphrase == "" {
-		return hint{krama.E("export", krama.Invalid, "no words were given"), "type the six words of the archive, or pipe them in"}
+	passphrase, err := archiveWords(e, from, key)
+	if err != nil {
+		return err
 	}
 	part := filepath.Clean(to) + ".part"
 	if err := os.Mkdir(part, 0o700); err != nil {
@@ -262,6 +288,19 @@ func openArchive(e *env, from, to string) (err error) {
 	}
 	fmt.Fprintf(e.err, "hint: these files are not sealed; destroy them, with the archive, after %s\n", h.Destroy)
 	return nil
+}
+
+// archiveWords are an archive's six words: typed, or opened with a recipient's key.
+func archiveWords(e *env, archive, key string) (string, error) {
+	if key != "" {
+		return openWords(archive, key)
+	}
+	fmt.Fprint(e.err, "six words: ")
+	s, err := bufio.NewReader(e.in).ReadString('\n')
+	if err != nil && s == "" {
+		return "", hint{krama.E("export", krama.Invalid, "no words were given"), "type the six words of the archive, or pipe them in"}
+	}
+	return s, nil
 }
 
 // opened is the files of an archive that is being read.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -226,21 +225,6 @@ func TestExport(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(again + "*"); len(left) > 0 {
 		t.Errorf("a cut file left %v", left)
-	}
-}
-
-// TestExportStopped: an export that is told to stop leaves nothing, shows no passphrase and is not called done.
-func TestExportStopped(t *testing.T) {
-	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	to := filepath.Join(t.TempDir(), "kept.html")
-	var said bytes.Buffer
-	err := writeArchive(ctx, &env{err: &said}, to, emptyExport())
-	if got := status(err, &said); got != exitFailed || strings.Contains(said.String(), "passphrase") {
-		t.Errorf("got %d %s", got, said.String())
-	}
-	if left, _ := filepath.Glob(to + "*"); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
 	}
 }
 

@@ -87,7 +87,7 @@ type env struct {
 func commands() []command {
 	with := func(c command, run func(context.Context, *env, []string) error) command { c.run = run; return c }
 	return []command{with(demoCommand, demoRun), with(serveCommand, serve), with(newCommand, newProgramme), with(joinCommand, joinProgramme), with(deskCommand, desk),
-		with(syncCommand, syncOnce), with(reportCommand, writeReport), with(exportCommand, export), with(directoryCommand, directoryRun),
+		with(syncCommand, syncOnce), with(reportCommand, writeReport), with(exportCommand, export), with(recipientCommand, recipientRun), with(directoryCommand, directoryRun),
 		with(recoverCommand, recoverProgramme), with(backupCommand, backup), with(restoreCommand, restore), with(checkCommand, check),
 		with(releaseCommand, release), versionCommand}
 }
