@@ -37,8 +37,9 @@ func (r *Replica) addControl(s [32]byte) {
 	r.controls = append(slices.DeleteFunc(r.controls, func(o [32]byte) bool { return o == s }), s)
 }
 
-// controlKeys lists the keys that the relay may know, newest first: the admins' own, then those that circle 0 gave.
-func (r *Replica) controlKeys() (id [16]byte, keys []ed25519.PrivateKey, err error) {
+// controlKeys lists the keys that the relay may know, newest first: the admins' own, then those that circle 0 gave. Each is made when
+// it is asked for: after years they are many, and the first is nearly always the one.
+func (r *Replica) controlKeys() (id [16]byte, keys []func() ed25519.PrivateKey, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	st := r.streams[krama.OrgCircle]
@@ -46,11 +47,11 @@ func (r *Replica) controlKeys() (id [16]byte, keys []ed25519.PrivateKey, err err
 		return id, nil, krama.E("replica.control", krama.NotAllowed, "circle 0's history is not here")
 	}
 	for _, s := range slices.Backward(r.controls) {
-		keys = append(keys, ed25519.NewKeyFromSeed(s[:]))
+		keys = append(keys, func() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(s[:]) })
 	}
 	for e := int(st.epoch.Epoch); e >= 0; e-- {
 		if k := st.known[uint32(e)]; k != nil {
-			keys = append(keys, k.ControlKey())
+			keys = append(keys, k.ControlKey)
 		}
 	}
 	return seal.ProgrammeID(st.known[0].ControlKey().Public().(ed25519.PublicKey)), keys, nil
@@ -69,16 +70,17 @@ func (r *Replica) controlAsk(ctx context.Context, path string, payload []byte) (
 	if err != nil {
 		return nil, err
 	}
+	newest := keys[0]()
 	for i, k := range keys {
 		if i > 0 {
-			if _, err = r.call(ctx, k, seal.PathControl, id, seal.Frame(keys[0].Public().(ed25519.PublicKey))); krama.KindOf(err) == krama.NotAllowed && err != nil {
+			if _, err = r.call(ctx, k(), seal.PathControl, id, seal.Frame(newest.Public().(ed25519.PublicKey))); krama.KindOf(err) == krama.NotAllowed && err != nil {
 				continue
 			}
 			if err != nil {
 				return nil, err
 			}
 		}
-		answer, err = r.call(ctx, keys[0], path, id, payload)
+		answer, err = r.call(ctx, newest, path, id, payload)
 		if err == nil || krama.KindOf(err) != krama.NotAllowed || i > 0 {
 			return answer, err
 		}
@@ -213,7 +215,7 @@ func (r *Replica) tendControl(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := r.controlCall(ctx, seal.PathControl, seal.Frame(keys[0].Public().(ed25519.PublicKey))); err != nil {
+		if err := r.controlCall(ctx, seal.PathControl, seal.Frame(keys[0]().Public().(ed25519.PublicKey))); err != nil {
 			return err
 		}
 		if err := r.SetValue(controlSet+".at", newest); err != nil {
