@@ -327,6 +327,13 @@ func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 	if before := max(after, st.floor); l.Head.N < before {
 		return r.raise(Alarm{What: AlarmRollback, Circle: c, Epoch: st.epoch.Epoch, N: before})
 	}
+	for i, wire := range l.Entries { // before any is taken: what a copy of this device wrote takes the place of one of ours
+		if len(wire) == 32 {
+			if l.Entries[i] = r.ownWire(c, [32]byte(wire)); l.Entries[i] == nil {
+				return krama.E("replica.receive", krama.Tampered, "the relay names an envelope we did not ask about")
+			}
+		}
+	}
 	end, closed := r.roster.ClosedAt(c, st.epoch.Epoch)
 	closed = closed && c != krama.OrgCircle && refusePastClose
 	var entries [][]byte
@@ -334,11 +341,6 @@ func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 	for _, wire := range l.Entries {
 		if closed && st.head.N >= end.N || c == krama.OrgCircle && r.complete(c, st) {
 			break // past its signed end nothing counts
-		}
-		if len(wire) == 32 {
-			if wire = r.ownWire(c, [32]byte(wire)); wire == nil {
-				return krama.E("replica.receive", krama.Tampered, "the relay names an envelope we did not ask about")
-			}
 		}
 		e, env, err := r.admit(c, st, wire)
 		if krama.KindOf(err) == krama.NotYet {
