@@ -337,14 +337,10 @@ func TestWorkIsForOneSite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := 0
 	for i := range 64 {
 		if Worked(q16(byte(i+2)), 20600, p) {
-			good++
+			t.Error("one proof holds at another site")
 		}
-	}
-	if good > 20 {
-		t.Errorf("one proof holds at %d of 64 other sites", good)
 	}
 }
 

@@ -6,10 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math/bits"
 	"strings"
-
-	"golang.org/x/crypto/argon2"
 
 	"krama"
 )
@@ -304,31 +301,6 @@ func damm(digits []byte) byte {
 		i = dammTable[i][d-'0'] - '0'
 	}
 	return i
-}
-
-// WorkSize is the size of a proof of work: 16 bytes of the worker's own and a counter.
-const WorkSize = 20
-
-// workBits is how many leading zero bits a proof has: 16 tries on average, of about a millisecond and a mebibyte each.
-const workBits = 4
-
-// Worked checks a proof of work for a site and a day (protocol §12.4). It costs one Argon2id of 1 MiB.
-func Worked(site [16]byte, day krama.Day, proof [WorkSize]byte) bool {
-	salt := Hash("work", site[:], u32(uint32(day)))
-	return bits.LeadingZeros8(argon2.IDKey(proof[:], salt[:16], 1, 1024, 1, 1)[0]) >= workBits
-}
-
-// Work finds a proof.
-func Work(rand io.Reader, site [16]byte, day krama.Day) (p [WorkSize]byte, err error) {
-	if _, err := io.ReadFull(rand, p[:16]); err != nil {
-		return p, krama.Wrap("seal.Work", err)
-	}
-	for n := uint32(0); ; n++ {
-		binary.BigEndian.PutUint32(p[16:], n)
-		if Worked(site, day, p) {
-			return p, nil
-		}
-	}
 }
 
 // SlipBox is where the answer to a slip lies: the relay keeps it under a hash of the slip's code.

@@ -6,6 +6,7 @@ import (
 	"crypto/hpke"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"os"
 	"testing"
 
@@ -165,6 +166,14 @@ func TestVectors(t *testing.T) {
 	hx("receipt mailbox", r.Mailbox[:])
 	hx("receipt auth pub", r.Auth.Public().(ed25519.PublicKey))
 	h32("receipt kem pub sha256", SHA256(r.KEM.PublicKey().Bytes()))
+
+	for name, work := range map[string]func(io.Reader, [16]byte, krama.Day) ([WorkSize]byte, error){"work": Work, "call work": CallWork} {
+		p, err := work(bytes.NewReader(q(0xe1, 16)), q16(0xd1), 20600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hx(name, p[:])
+	}
 
 	sig := SignRequest(f.e1.StreamKey(), "POST", "/v1/s", f.e1.StreamID(), []byte("body"), 1767225600000, q16(0x33))
 	hx("req sig", sig)
