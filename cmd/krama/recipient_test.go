@@ -36,6 +36,8 @@ func TestA33SealedToARecipient(t *testing.T) {
 	for _, bad := range []string{at("hers"), at("nothing"), dir, words} {
 		if stderr, exit := kramaRun(t, words, append(args, bad)...); exit != exitFailed {
 			t.Errorf("sealed to what is no recipient's file: %d %s", exit, stderr)
+		} else if bad == at("hers") && !strings.Contains(stderr, "given away") {
+			t.Errorf("her own key was given, and nobody says so: %s", stderr)
 		}
 		if left, _ := filepath.Glob(at("kept*")); len(left) > 0 {
 			t.Fatalf("left behind: %v", left)
