@@ -119,6 +119,8 @@ func TestA16OneReportADay(t *testing.T) {
 		}
 		if d, _ := g.door(); d.Made < g.desk.today()-2 || len(d.Offered(g.desk.today())) != 2 {
 			t.Fatalf("day %d: the door is of %s and offers %d intakes", n, d.Made, len(d.Offered(g.desk.today())))
+		} else if k := len(d.Offered(d.Made + 18)); k != 2 { // two weeks and two weekends
+			t.Fatalf("day %d: if the office closes now, the door offers %d intakes 18 days later", n, k)
 		}
 	}
 	epochs, held, listed, size := g.doorChain()

@@ -16,11 +16,12 @@ import (
 // intakeCircles take reports: the support team, and the few who look after safety, who also read what is about staff.
 var intakeCircles = []krama.CircleKind{krama.KindCasework, krama.KindSafeguarding}
 
-// An intake's keys are offered for a month, drawn a week before the old ones end, and destroyed 60 days after that. They are drawn by
+// An intake's keys are offered for a month, drawn three weeks before the old ones end, and destroyed 60 days after that. Three weeks,
+// because an office closes for two, and who reports then must find an intake. They are drawn by
 // time: earlier only when somebody left who may have them, never because an epoch was opened.
 const (
 	intakeDays   = 31
-	intakeBefore = 7
+	intakeBefore = 21
 	intakeKeep   = 60
 	// intakesListed bounds how many intakes of one circle the door lists: those offered now and the newest of the others, which answers
 	// are signed with. The relay takes 64 in all.

@@ -118,8 +118,8 @@ func (l *life) watchDay() {
 	}
 	l.note("door: bytes", float64(len(b)), 20_000)
 	l.note("door: largest allowed", directory.MaxDoor, 0)
-	// An intake is held from a week before its month to 60 days after, and as long as the office is closed then: four, and the one to
-	// come, of each circle; and one more for each time that somebody left who could read it.
+	// An intake is held from three weeks before its month to 60 days after, and as long as the office is closed then: at most five of
+	// each circle; and one more for each time that somebody left who could read it.
 	held := intakeBefore + intakeDays + intakeKeep + 14 + 2
 	l.parted = append(l.parted, l.departures())
 	intakes := float64(len(intakeCircles)*5 + l.parted[len(l.parted)-1] - l.parted[max(0, len(l.parted)-1-held)])
