@@ -162,12 +162,11 @@ func (r *Replica) tidy() (err error) {
 		err = put(head...)
 	}
 	if err == nil {
-		left := map[place]int{}
-		done := map[krama.CircleID]map[string]bool{}
+		t := tidying{r: r, put: put, left: map[place]int{}, typed: map[[32]byte]int{}, read: map[reading]int{}, done: map[krama.CircleID]map[string]bool{}}
 		for c := range r.streams {
-			_, done[c] = r.buried(c)
+			_, t.done[c] = r.buried(c)
 		}
-		_, _, err = journal.Open(r.file, seal.Local{Key: oldKey}, r.Rand, func(b []byte, _ bool) error { return r.tidyEntry(b, left, done, put) })
+		_, _, err = journal.Open(r.file, seal.Local{Key: oldKey}, r.Rand, func(b []byte, _ bool) error { return t.entry(b) })
 	}
 	if err == nil {
 		err = put(r.tidyTail()...)
@@ -258,19 +257,37 @@ func (r *Replica) tidyHead() (out [][]byte, err error) {
 	return out, nil
 }
 
-// tidyEntry copies one entry of the old journal if it is one that is copied.
-func (r *Replica) tidyEntry(b []byte, left map[place]int, done map[krama.CircleID]map[string]bool, put func(...[]byte) error) error {
+// tidying is what is known while a journal is rewritten.
+type tidying struct {
+	r     *Replica
+	put   func(...[]byte) error
+	left  map[place]int                      // how often an epoch's stream was begun anew so far
+	typed map[[32]byte]int                   // contents that stay this device's to send, and how often, however often an epoch was read
+	read  map[reading]int                    // how often each was met
+	done  map[krama.CircleID]map[string]bool // envelopes whose bodies were dropped
+}
+
+// reading names a content in one of the readings of an epoch.
+type reading struct {
+	place
+	nth     int
+	content [32]byte
+}
+
+// entry copies one entry of the old journal if it is one that is copied.
+func (t *tidying) entry(b []byte) error {
+	r := t.r
 	if len(b) == 0 {
 		return errEntry
 	}
 	b = append([]byte(nil), b...)
 	switch b[0] {
 	case tagClose:
-		return put(b)
+		return t.put(b)
 	case tagAgain, tagAbandon:
 		p, _ := begunAnew(b)
-		if left[p]++; left[p] > r.left[p].n {
-			return put(b)
+		if t.left[p]++; t.left[p] > r.left[p].n {
+			return t.put(b)
 		}
 	case tagEnvelope, tagLater:
 		e, err := parseEnvelope(b[0], b[1:])
@@ -278,7 +295,7 @@ func (r *Replica) tidyEntry(b []byte, left map[place]int, done map[krama.CircleI
 			return err
 		}
 		p := place{e.circle, e.epoch}
-		if c, ok := r.cuts[p]; ok && e.n > c.n || left[p] < r.left[p].n {
+		if c, ok := r.cuts[p]; ok && e.n > c.n || t.left[p] < r.left[p].n {
 			return nil
 		}
 		st := r.streams[e.circle]
@@ -291,12 +308,17 @@ func (r *Replica) tidyEntry(b []byte, left map[place]int, done map[krama.CircleI
 			}
 			// What a close may yet throw out stays ours to send.
 			if open && it.verdict == seal.Fine && (it.Kind == seal.KindRecord || it.Kind == seal.KindCircleRecord || it.Kind == seal.KindSubjectKey || it.Kind == seal.KindShred || it.Kind == seal.KindUnshred) {
-				if err := put(pendingEntry(e.circle, it.Item)); err != nil {
-					return err
+				content := contentOf(e.circle, it.Item)
+				in := reading{p, t.left[p], content}
+				if t.read[in]++; t.read[in] > t.typed[content] {
+					t.typed[content]++
+					if err := t.put(pendingEntry(e.circle, it.Item)); err != nil {
+						return err
+					}
 				}
 			}
 		}
-		if _, stone := seal.TombstoneID(e.wire); done[e.circle][shortID(e.id)] && len(e.wire) > 0 && !stone {
+		if _, stone := seal.TombstoneID(e.wire); t.done[e.circle][shortID(e.id)] && len(e.wire) > 0 && !stone {
 			e.wire, changed = nil, true // a tombstone is made of what is left
 		}
 		if changed {
@@ -305,7 +327,7 @@ func (r *Replica) tidyEntry(b []byte, left map[place]int, done map[krama.CircleI
 			}
 			b = e.marshal()
 		}
-		return put(b)
+		return t.put(b)
 	}
 	return nil
 }
