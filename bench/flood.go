@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -56,6 +57,9 @@ func floodBench() error {
 	kinds := flood.Kinds
 	if len(os.Args) > 2 { // bench flood A7: those of that name
 		kinds = slices.DeleteFunc(slices.Clone(kinds), func(k flood.Kind) bool { return !strings.Contains(k.Name, os.Args[2]) })
+	}
+	if len(kinds) == 0 {
+		return errors.New("no flood of that name")
 	}
 	for _, k := range kinds {
 		if err := town.under(ctx, k, each, p.cmd.Process.Pid); err != nil {

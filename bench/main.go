@@ -1,4 +1,4 @@
-// Command bench measures what the project promises: bench relay|sync|desk|backup|keys|door|line|slowline|flood. Each prints rows of a Markdown table.
+// Command bench measures what the project promises: bench relay|sync|desk|backup|keys|door|line|slowline|flood [NAME]. Each prints rows of a Markdown table.
 package main
 
 import (
@@ -11,13 +11,13 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: bench relay|sync|desk|backup|keys|door|line|slowline|flood")
+		fmt.Fprintln(os.Stderr, "usage: bench relay|sync|desk|backup|keys|door|line|slowline|flood [NAME]")
 		os.Exit(2)
 	}
 	run, ok := map[string]func() error{"relay": relayBench, "sync": syncBench, "desk": deskBench, "desk-load": deskLoad,
 		"backup": backupBench, "keys": keysBench, "door": doorBench, "flood": floodBench, "line": lineBench, "slowline": slowLineBench}[os.Args[1]]
 	if !ok {
-		fmt.Fprintln(os.Stderr, "usage: bench relay|sync|desk|backup|keys|door|line|slowline|flood")
+		fmt.Fprintln(os.Stderr, "usage: bench relay|sync|desk|backup|keys|door|line|slowline|flood [NAME]")
 		os.Exit(2)
 	}
 	if err := run(); err != nil {

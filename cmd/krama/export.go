@@ -6,14 +6,13 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
-
-	"filippo.io/age"
 
 	"krama"
 	"krama/exchange"
@@ -53,10 +52,16 @@ func export(ctx context.Context, e *env, args []string) error {
 	f := e.flags(exportCommand)
 	to, from, data := f.String("to", "", ""), f.String("open", "", ""), f.String("data", "", "")
 	reason, recipient := f.String("reason", "", ""), f.String("recipient", "", "")
-	sealTo, key := f.String("seal-to", "", ""), f.String("key", "", "")
+	pub, key := f.String("seal-to", "", ""), f.String("key", "", "")
 	people, keep := f.Int("people", -1, ""), f.Int("keep-days", exchange.KeepDays, "")
 	if err := parse(f, args); err != nil {
 		return err
+	}
+	given := map[string]bool{} // an option whose value came out empty must not be taken for none: the words would be shown
+	f.Visit(func(o *flag.Flag) { given[o.Name] = true })
+	if given["seal-to"] && (*pub == "" || *from != "") || given["key"] && (*key == "" || *from == "") {
+		f.Usage()
+		return errUsage
 	}
 	if *to == "" || (*from == "" && (strings.TrimSpace(*reason) == "" || strings.TrimSpace(*recipient) == "")) {
 		f.Usage()
@@ -68,13 +73,14 @@ func export(ctx context.Context, e *env, args []string) error {
 	if *from != "" {
 		return openArchive(e, *from, *to, *key)
 	}
-	var sealedTo []age.Recipient
-	if *sealTo != "" {
+	var whom sealTo
+	if given["seal-to"] {
 		if _, err := os.Lstat(sealedWords(*to)); !errors.Is(err, os.ErrNotExist) {
-			return hint{krama.E("export", krama.Conflict, "sealed words of an archive of this name exist already"), "move them beside that archive, or remove them if it was never written"}
+			return hint{krama.E("export", krama.Conflict, "sealed words of an archive of this name exist already"),
+				"move them beside that archive, or remove them if it was never written"}
 		}
 		var err error
-		if sealedTo, err = recipients(*sealTo); err != nil {
+		if whom, err = recipients(*pub); err != nil {
 			return err
 		}
 	}
@@ -118,7 +124,7 @@ func export(ctx context.Context, e *env, args []string) error {
 	}
 	x := &exchange.Export{State: st, Guide: g, Member: members(r), Written: today, Destroy: today + krama.Day(*keep),
 		Reason: strings.TrimSpace(*reason), Recipient: strings.TrimSpace(*recipient), Version: version}
-	return writeArchive(ctx, e, *to, sealedTo, x)
+	return writeArchive(ctx, e, *to, whom, x)
 }
 
 // sentence says what an archive holds.
@@ -159,15 +165,15 @@ func members(r *replica.Replica) func(krama.DeviceID) (krama.MemberID, bool) {
 }
 
 // writeArchive draws a passphrase, writes the page beside its place, moves it there when it is durable, and shows the
-// passphrase once; or it seals it to the recipients before, and shows it to nobody.
-func writeArchive(ctx context.Context, e *env, to string, sealedTo []age.Recipient, x *exchange.Export) error {
+// passphrase once; or it seals it to recipients before, and shows it to nobody.
+func writeArchive(ctx context.Context, e *env, to string, whom sealTo, x *exchange.Export) error {
 	drawn, err := web.DrawPhrase(rand.Reader, exchange.PhraseWords)
 	if err != nil {
 		return err
 	}
 	passphrase := strings.Join(drawn, " ")
-	if len(sealedTo) > 0 {
-		if err := sealWords(to, passphrase, sealedTo); err != nil {
+	if len(whom.keys) > 0 {
+		if err := whom.write(to, passphrase); err != nil {
 			return err
 		}
 	}
@@ -177,7 +183,7 @@ func writeArchive(ctx context.Context, e *env, to string, sealedTo []age.Recipie
 		n, err = exchange.Write(untilStopped{ctx, w}, rand.Reader, passphrase, x)
 		return err
 	})
-	if err != nil && len(sealedTo) > 0 {
+	if err != nil && len(whom.keys) > 0 {
 		os.Remove(sealedWords(to))
 	}
 	if errors.Is(err, context.Canceled) {
@@ -190,8 +196,13 @@ func writeArchive(ctx context.Context, e *env, to string, sealedTo []age.Recipie
 	if n.LeftOut > 0 {
 		fmt.Fprintf(e.err, "; left out %d who said no to a record", n.LeftOut)
 	}
-	if len(sealedTo) > 0 {
-		fmt.Fprintf(e.err, "\nIts words are sealed to the recipient, beside it: send her both files. Nobody here can open it.\nhint: destroy the file and every copy after %s\n", x.Destroy)
+	if len(whom.keys) > 0 {
+		fmt.Fprintf(e.err, "\nIts words are sealed to %d keys, beside it, and were shown to nobody.\n", len(whom.keys))
+		for _, d := range whom.digits {
+			fmt.Fprintf(e.err, "digits of the key: %s\n", d)
+		}
+		fmt.Fprintf(e.err, "Compare them with the recipient's by telephone, then send her both files. Only whoever has the key can open it.\n"+
+			"hint: destroy the file and every copy after %s\n", x.Destroy)
 		return nil
 	}
 	if _, err := fmt.Fprintf(e.err, "\npassphrase: %s\nIt is shown this once and kept nowhere. Carry it apart from the file.\nhint: destroy the file and every copy after %s\n", passphrase, x.Destroy); err != nil {
@@ -274,6 +285,9 @@ func openArchive(e *env, from, to, key string) (err error) {
 	if err := errors.Join(err, out.close()); err != nil {
 		switch krama.KindOf(err) {
 		case krama.CannotDecrypt:
+			if key != "" {
+				return hint{err, "the words beside it are another archive's"}
+			}
 			return hint{err, "check each of the six words; nothing was lost"}
 		case krama.Tampered:
 			return hint{err, "nothing of it was kept; ask for another copy"}

@@ -19,7 +19,7 @@ import (
 	"krama/replica"
 )
 
-// kills is how often what a test is about dies in one run; KRAMA_KILLS makes it more often, 72 being the usual of all of them.
+// kills is how often what a test is about dies in one run. KRAMA_KILLS is how often over all of them, 72 when it is not set.
 func kills(t *testing.T, usual int) int {
 	if n, err := strconv.Atoi(os.Getenv("KRAMA_KILLS")); err == nil && n > 0 {
 		return max(1, n*usual/72)

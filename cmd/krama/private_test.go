@@ -71,6 +71,8 @@ func TestA35FilesAreTheOwnersAlone(t *testing.T) {
 	cliMust("", "restore", "--from", in("backup"), "--data", in("restored"))
 	stop()
 	cliMust(words, "export", "--data", desk, "--to", in("kept.html"), "--reason", "closing", "--recipient", "the board", "--people", peopleOf(t, desk, words))
+	cliMust("", "recipient", "--to", in("hers"))
+	cliMust(words, "export", "--data", desk, "--to", in("sealed.html"), "--reason", "closing", "--recipient", "the board", "--people", peopleOf(t, desk, words), "--seal-to", in("hers.pub"))
 	cliMust(words, "directory", "export", "--data", desk, "--to", in("listings"))
 	cliMust(words, "directory", "export", "--data", desk, "--to", in("listings.zip"))
 	cliMust("", "release", "key", "--out", in("key"))

@@ -97,13 +97,13 @@ func TestDraw(t *testing.T) {
 		}
 	}
 	seen := map[string]bool{}
-	for i := range 400 {
+	for i := range 1000 {
 		for _, r := range draw(all, 9, "commit"+string(rune('a'+i%26))+string(rune('a'+i/26))) {
 			seen[r.name] = true
 		}
 	}
 	if len(seen) != len(all) {
-		t.Errorf("400 commits draw %d of %d rules", len(seen), len(all))
+		t.Errorf("1000 commits draw %d of %d rules", len(seen), len(all))
 	}
 }
 
