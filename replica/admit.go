@@ -142,7 +142,7 @@ func (r *Replica) openItems(e *entry, env *seal.Envelope, wire []byte) {
 				if ok {
 					it.Item, it.verdict = seal.Item{Subject: s, Kind: k, Body: known[:]}, seal.Fine
 				}
-			} else if it.Item, it.verdict = env.Item(i, keys); r.shredded[subject{e.circle, s}] && k != seal.KindShred { // 10
+			} else if it.Item, it.verdict = env.Item(i, keys); r.gone(e.circle, s) && k != seal.KindShred { // 10
 				it.verdict = seal.Shredded
 			}
 			if it.verdict == seal.KeyPending && k == seal.KindShred {
@@ -243,7 +243,7 @@ func (r *Replica) apply(st *stream, e *entry) error {
 		a.held[e.seq] = e
 	}
 	if fail == nil {
-		fail = r.readWhole(place{e.circle, e.epoch}, st, math.MaxUint64)
+		fail = r.readWhole(place{e.circle, e.epoch}, st, math.MaxUint64, false)
 	}
 	if e.circle == krama.OrgCircle && r.roster.At().N < st.base+st.head.N {
 		r.roster.Advance(e.id)
@@ -286,7 +286,7 @@ func (r *Replica) fold(st *stream, e *entry) error {
 		case seal.KindRewrap:
 			r.askedRewrap(e, it)
 		case seal.KindSubjectKey:
-			if _, ok := r.keys[e.circle][it.Subject]; !ok && !r.shredded[subject{e.circle, it.Subject}] {
+			if _, ok := r.keys[e.circle][it.Subject]; !ok && r.mayHold(e.circle, it.Subject) {
 				r.keys[e.circle][it.Subject] = seal.SubjectKey(it.Body)
 			}
 		case seal.KindHeartbeat:
@@ -358,7 +358,7 @@ func (r *Replica) retry(st *stream) {
 			if it.verdict != seal.KeyPending {
 				continue
 			}
-			if r.shredded[subject{e.circle, it.Subject}] {
+			if r.gone(e.circle, it.Subject) {
 				it.verdict = seal.Shredded
 				continue
 			}

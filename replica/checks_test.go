@@ -22,7 +22,7 @@ func TestKeyringIsTheOneThatWasSigned(t *testing.T) {
 	w.person(p)
 	w.sync(p, w.desk)
 	c := w.outreach(w.desk)
-	plan, err := w.desk.plan(c, nil)
+	plan, err := w.desk.plan(c, nil, nil)
 	w.must(err)
 	plan.open.KeyringRoot[0] ^= 1
 	ctx := context.Background()

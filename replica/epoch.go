@@ -18,7 +18,7 @@ func newStream(e *seal.Epoch, start seal.Head) *stream {
 // restart puts the stream at the beginning of an epoch.
 func (st *stream) restart(e *seal.Epoch, start seal.Head) {
 	st.epoch, st.head, st.chain, st.closed, st.looked = e, start, [][32]byte{start.H}, false, 0
-	st.floor, st.cut, st.cutSize = 0, nil, 0
+	st.floor, st.cut, st.cutSize = seal.Head{}, nil, 0
 	st.strangers, st.pending = map[krama.DeviceID]bool{}, nil
 	for _, a := range st.authors {
 		a.held = nil
@@ -50,12 +50,15 @@ func (r *Replica) again(c krama.CircleID) {
 // judgeAgain begins a circle's open epoch anew, because the roster tells now what it did not. What was shown of it stays until the
 // new reading is whole: the line may end before.
 func (r *Replica) judgeAgain(p place) {
+	r.passed[p]++
 	st := r.streams[p.circle]
 	if st == nil || st.epoch.Epoch != p.epoch {
 		return // behind damage
 	}
-	floor := max(st.floor, st.head.N)
-	r.passed[p]++
+	floor := st.floor
+	if st.head.N > floor.N {
+		floor = st.head
+	}
 	r.again(p.circle)
 	if r.passed[p] > r.left[p].n { // not one that a later one stands for
 		st.floor = floor
@@ -63,18 +66,37 @@ func (r *Replica) judgeAgain(p place) {
 	r.untidy = true
 }
 
-// readWhole ends a second reading of an epoch that has come as far as the one before, or to the epoch's end: what only that one showed,
-// and its order, are out, and what was typed here and is not in it is to be sent again. End is how far the epoch goes.
-func (r *Replica) readWhole(p place, st *stream, end uint64) error {
-	if st.floor == 0 || st.head.N < min(st.floor, end) {
+// rereading reports whether the epoch is read again and has not come as far as it was read before.
+func (st *stream) rereading() bool { return st.floor.N > 0 }
+
+// readWhole ends a second reading of an epoch that has come as far as the one before, or to the signed end: what only that one showed,
+// and its order, are out, and what was typed here and is not in it is to be sent again. What colleagues wrote there is kept for them
+// where a relay has lost it, or shows another history than before.
+func (r *Replica) readWhole(p place, st *stream, end uint64, lost bool) error {
+	if !st.rereading() || st.head.N < min(st.floor.N, end) {
 		return nil
 	}
-	st.floor = 0
+	other := verifyHeads && st.head.N == st.floor.N && st.head.H != st.floor.H
+	st.floor = seal.Head{}
 	if !r.loaded {
-		return errCut{place: p, left: r.passed[p]}
+		return errCut{place: p, cut: cut{repair: other || lost}, left: r.passed[p]}
 	}
 	r.reshow, r.untidy = true, true
+	if other {
+		return r.raise(Alarm{What: AlarmFork, Circle: p.circle, Epoch: p.epoch, N: st.head.N})
+	}
 	return nil
+}
+
+// refeed reads the journal anew if what is shown is not what counts any more. Called with the lock held.
+func (r *Replica) refeed() error {
+	if !r.reshow {
+		return nil
+	}
+	if err := r.reload(); err != nil {
+		return err
+	}
+	return r.keepOrphans()
 }
 
 // adoptEpochs takes up secrets whose place the roster has only now told.
@@ -133,7 +155,7 @@ func (r *Replica) close(p place, at seal.Head, repair bool) error {
 	if rollBackTail && st.head.N > at.N {
 		return errCut{p, cut{at.N, repair}, 0}
 	}
-	if err := r.readWhole(p, st, at.N); err != nil {
+	if err := r.readWhole(p, st, at.N, repair); err != nil {
 		return err
 	}
 	r.sealed = slices.DeleteFunc(r.sealed, func(s *sealedEnvelope) bool { return s.circle == p.circle })
@@ -239,7 +261,7 @@ func (r *Replica) takeRing(p place, ring keyring) {
 		return
 	}
 	for s, k := range ring {
-		if _, ok := r.keys[p.circle][s]; !ok && (!r.shredded[subject{p.circle, s}] || r.shredWaits(p.circle, s)) {
+		if _, ok := r.keys[p.circle][s]; !ok && r.mayHold(p.circle, s) {
 			r.keys[p.circle][s] = k
 		}
 	}

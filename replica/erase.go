@@ -72,6 +72,12 @@ func (r *Replica) unqueue(c krama.CircleID, s krama.SubjectID) {
 	r.untidy = true
 }
 
+// mayHold reports whether a subject's key may be taken up: that of an erased one may not, but for an erasure that is still to be
+// sealed with it.
+func (r *Replica) mayHold(c krama.CircleID, s krama.SubjectID) bool {
+	return !r.shredded[subject{c, s}] || r.shredWaits(c, s)
+}
+
 // said reports whether a pending erasure was carried out already, because a colleague was first. It cannot be sealed any more, and
 // stays until hers is within a signed close: what is past one is said again.
 func (r *Replica) said(p *pending) bool {

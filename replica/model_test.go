@@ -492,7 +492,7 @@ func model(t *testing.T, hostile bool) {
 					ev.delay = true
 				case 2: // what is new is hidden from one device, the office included
 					if st := p.streams[c]; st != nil {
-						p.evil.hidden[st.epoch.StreamID()] = int(max(st.head.N, st.floor))
+						p.evil.hidden[st.epoch.StreamID()] = int(max(st.head.N, st.floor.N))
 					}
 				case 3: // so are statements of the roster from a phone, which reads what colleagues write who have seen them
 					if st := p.streams[krama.OrgCircle]; i > 0 && st != nil {

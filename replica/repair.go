@@ -253,8 +253,15 @@ func (r *Replica) kept(p place, after uint64, max int) (ids [][32]byte, list []*
 		return nil, nil, err
 	}
 	size, closed := 0, false
+	var before []*entry // of the reading before, which counts until the one after it has come as far
+	var beforeIDs [][32]byte
 	_, _, err = journal.Open(r.file, seal.Local{Key: key}, r.Rand, func(b []byte, _ bool) error {
 		if at, ok := begunAnew(b); ok && (at == p || at == openEpoch(p.circle) && !closed) {
+			if b[0] == tagAbandon {
+				before, beforeIDs = nil, nil // it was another history
+			} else if len(ids) > len(beforeIDs) {
+				before, beforeIDs = list, ids
+			}
 			ids, list, size = nil, nil, 0
 			return nil
 		}
@@ -279,5 +286,8 @@ func (r *Replica) kept(p place, after uint64, max int) (ids [][32]byte, list []*
 		}
 		return nil
 	})
+	if len(beforeIDs) > len(ids) && !closed {
+		ids, list = beforeIDs, before
+	}
 	return ids, list, hostError("replica.kept", err)
 }

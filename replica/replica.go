@@ -155,7 +155,7 @@ type stream struct {
 	head      seal.Head
 	chain     [][32]byte // chain[n] is H_n
 	authors   map[krama.DeviceID]*author
-	floor     uint64                      // while the epoch is read again: how far it was read before
+	floor     seal.Head                   // while the epoch is read again: how far it was read before
 	looked    uint64                      // envelopes up to here were listed before the last look at the roster
 	cut       []byte                      // of the next envelope, as far as it came before the line broke
 	cutAt     uint64                      // the place before it
@@ -375,6 +375,7 @@ func (r *Replica) read(f journal.File, key [32]byte) error {
 	}
 	r.settleWaiting()
 	r.loaded = true
+	r.untidy = r.untidy || len(r.left)+len(r.cuts) > 0
 	r.heed()
 	if r.report.Commits > 0 && r.dev == nil {
 		r.j = nil

@@ -93,7 +93,7 @@ func TestA14JudgedAgainInOrder(t *testing.T) {
 	if err := a.Sync(context.Background(), nil); err == nil {
 		t.Fatal("the line held")
 	}
-	if a.streams[w.outreach(a)].floor == 0 {
+	if a.streams[w.outreach(a)].floor.N == 0 {
 		t.Fatal("nothing is read again")
 	}
 	for range 2 {
@@ -141,7 +141,7 @@ func TestA14LessTheSecondTime(t *testing.T) {
 				}
 				w.again(a)
 			}
-			if got := a.streams[c].floor; got != before {
+			if got := a.streams[c].floor.N; got != before {
 				t.Errorf("it is to be read to %d, want %d", got, before)
 			}
 			a.wire.twist = nil
@@ -158,5 +158,199 @@ func TestA14LessTheSecondTime(t *testing.T) {
 				t.Errorf("%d records were sent, want 6", n)
 			}
 		})
+	}
+}
+
+// readsAgain begins a second reading of the open first epoch, as a roster that explains something does.
+func (w *world) readsAgain(d *device) (c krama.CircleID) {
+	w.t.Helper()
+	c = w.outreach(d)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w.must(d.commit(tagged(tagAgain, c[:], u32(0))))
+	d.judgeAgain(place{c, 0})
+	return c
+}
+
+// TestA14RepairedBelow: while a phone reads again, its relay is restored and repaired to less than it had read. It follows, sends its own
+// again, and what a colleague's phone that was lost had written comes back by way of the admins.
+func TestA14RepairedBelow(t *testing.T) {
+	for name, when := range map[string]int{"before": 1, "after": 2, "not at all": 0} {
+		t.Run(name, func(t *testing.T) {
+			ctx := context.Background()
+			w := newSmallWorld(t)
+			a, b, lost := w.phone(), w.phone(), w.phone()
+			s := w.person(a)
+			w.sync(a, b, lost, w.desk)
+			backup := w.store.Clone()
+			w.contact(a, s)
+			w.contact(lost, s)
+			w.sync(a, lost, a)
+			if when == 1 {
+				w.readsAgain(a)
+			}
+			w.restore(backup, a, b, lost, w.desk)
+			w.contact(b, s)
+			w.sync(b)
+			a.Sync(ctx, nil)
+			if when == 2 {
+				w.readsAgain(a)
+			}
+			a.Sync(ctx, nil)
+			w.sync(w.desk)
+			w.must(w.desk.Repair(ctx, nil))
+			w.must(w.desk.RemoveDevice(ctx, lost.dev.ID(), seal.ReasonLost, nil))
+			w.sync(a, w.desk)
+			for _, m := range w.desk.Mail() {
+				w.must(w.desk.AcceptLate(m.ID))
+			}
+			w.sync(w.desk, a, b, w.desk)
+			w.shows(4, w.desk, a, b)
+			w.noStanding(w.desk, a, b)
+		})
+	}
+}
+
+func (w *world) noStanding(ds ...*device) {
+	w.t.Helper()
+	for i, d := range ds {
+		for _, al := range d.Status().Alarms {
+			if !al.Mended {
+				w.t.Errorf("device %d: an alarm stands: %v", i, al)
+			}
+		}
+	}
+}
+
+// TestA14LessEnds: a relay that gives a page and a head before what it had shown is told of once, and asked no more in that sync.
+func TestA14LessEnds(t *testing.T) {
+	w := newSmallWorld(t)
+	a, b := w.phone(), w.phone()
+	w.sync(a, b)
+	for range 2 {
+		w.contact(a, w.person(a))
+		w.sync(a)
+	}
+	c := w.readsAgain(a)
+	start, _ := a.roster.StartOf(c, 0)
+	calls := 0
+	a.wire.twist = liar{w.stream(a, krama.KindOutreach), func(after uint64, l *seal.Listing) {
+		calls++
+		l.Entries = l.Entries[:min(1, len(l.Entries))]
+		if l.Head = start; len(l.Entries) > 0 {
+			l.Head = start.Link(seal.EnvelopeID(l.Entries[0]))
+		}
+	}}.answer
+	a.Sync(context.Background(), nil)
+	if !a.has(AlarmRollback) || calls > 2 {
+		t.Errorf("%d calls, alarms %v", calls, a.Status().Alarms)
+	}
+}
+
+// TestA14AnotherHistoryTheSecondTime: a relay that shows as much and something else is found out, and what a colleague had written in the
+// first history is kept for her.
+func TestA14AnotherHistoryTheSecondTime(t *testing.T) {
+	w := newSmallWorld(t)
+	a, b, d := w.phone(), w.phone(), w.phone()
+	w.sync(a, b, d)
+	other := w.store.Clone()
+	s := w.person(b)
+	w.contact(b, s)
+	w.sync(b, a)
+	c := w.readsAgain(a)
+	w.restore(other, a, d)
+	w.contact(d, w.person(d))
+	w.sync(d)
+	a.Sync(context.Background(), nil)
+	if !a.has(AlarmFork) || len(a.orphans) < 2 || a.streams[c].rereading() {
+		t.Errorf("alarms %v, %d kept", a.Status().Alarms, len(a.orphans))
+	}
+	w.again(a)
+	if len(a.orphans) < 2 {
+		t.Errorf("%d are kept after a restart", len(a.orphans))
+	}
+}
+
+// TestErasedWhileReadAgain: an erasure that was typed before a second reading is sent after it, and she is not shown again meanwhile.
+func TestErasedWhileReadAgain(t *testing.T) {
+	w := newSmallWorld(t)
+	a, b := w.phone(), w.phone()
+	w.sync(a, b)
+	s := w.person(b)
+	w.contact(b, s)
+	w.sync(b, a)
+	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
+	w.readsAgain(a)
+	if len(a.all()) != 0 {
+		t.Error("she is shown")
+	}
+	for range 3 {
+		w.sync(a, b)
+		w.again(a)
+		if len(a.all()) != 0 {
+			t.Error("she is shown again")
+		}
+	}
+	if a.Status().Unsent != 0 || len(b.shreds) != 1 || len(b.all()) != 0 {
+		t.Errorf("%d unsent, %d erasures at a colleague's, who shows %d", a.Status().Unsent, len(b.shreds), len(b.all()))
+	}
+	w.noAlarm(a, b)
+}
+
+// TestNoCloseInASecondReading: an admin's desk that reads an epoch again closes it nowhere before what it had read, and gives a restored
+// relay back what it has from the first reading.
+func TestNoCloseInASecondReading(t *testing.T) {
+	ctx := context.Background()
+	w := newSmallWorld(t)
+	b := w.phone()
+	w.sync(b, w.desk)
+	backup := w.store.Clone()
+	s := w.person(b)
+	w.contact(b, s)
+	w.sync(b, w.desk)
+	c := w.readsAgain(w.desk)
+	hide := liar{w.stream(w.desk, krama.KindOutreach), func(_ uint64, l *seal.Listing) { l.Entries = nil }}
+	w.desk.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
+		if path == seal.PathClose {
+			return nil, nil
+		}
+		return hide.answer(path, call, answer, err)
+	}
+	if err := w.desk.Rotate(ctx, c); krama.KindOf(err) != krama.NotYet {
+		t.Errorf("it rotates: %v", err)
+	}
+	if _, closed := w.desk.roster.ClosedAt(c, 0); closed {
+		t.Fatal("it was closed")
+	}
+	w.desk.wire.twist = nil
+	w.restore(backup, b, w.desk)
+	w.desk.Sync(ctx, nil)
+	w.must(w.desk.Repair(ctx, nil))
+	late := w.phone()
+	w.sync(late)
+	w.shows(2, w.desk, late)
+	w.noStanding(w.desk, late)
+}
+
+// TestReadTwiceIsTidied: what only the first reading showed does not stay in the file, however it came about.
+func TestReadTwiceIsTidied(t *testing.T) {
+	w := newSmallWorld(t)
+	a, b := w.phone(), w.phone()
+	w.sync(a, b)
+	for range 2 {
+		w.contact(a, w.person(a))
+		w.sync(a)
+	}
+	c := w.readsAgain(a)
+	n := a.streams[c].floor.N
+	a.wire.twist = liar{w.stream(a, krama.KindOutreach), func(after uint64, l *seal.Listing) {
+		l.Entries = l.Entries[:max(0, min(len(l.Entries), int(n-1)-int(after)))]
+	}}.answer
+	w.sync(a) // rewritten in the middle
+	a.wire.twist = nil
+	w.sync(a)
+	w.again(a)
+	if a.streams[c].head.N != n || len(a.left) > 0 {
+		t.Errorf("%d envelopes want %d; readings left out %v", a.streams[c].head.N, n, a.left)
 	}
 }

@@ -72,7 +72,7 @@ func (r *Replica) rotate(ctx context.Context, c krama.CircleID, at *agreed) erro
 		if err != nil {
 			return krama.Wrap(op, err)
 		}
-		plan, err := r.plan(c, pages)
+		plan, err := r.plan(c, pages, at)
 		if err != nil {
 			return krama.Wrap(op, err)
 		}
@@ -167,8 +167,8 @@ type plan struct {
 	boxes     [][]byte // mailbox, item, mailbox, item, …
 }
 
-// plan makes one try. standing are the pages of the keyring as it is.
-func (r *Replica) plan(c krama.CircleID, standing []seal.Page) (*plan, error) {
+// plan makes one try. standing are the pages of the keyring as it is; at, when set, is where the epoch is to end.
+func (r *Replica) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*plan, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.j == nil {
@@ -177,6 +177,9 @@ func (r *Replica) plan(c krama.CircleID, standing []seal.Page) (*plan, error) {
 	st, latest := r.streams[c], r.roster.Latest(c)
 	if st == nil || st.closed || st.epoch.Epoch != latest.Epoch || st.epoch.KG == ([32]byte{}) && c != krama.OrgCircle && len(latest.Pages) > 0 {
 		return nil, krama.E("replica.plan", krama.CannotDecrypt, "the circle's newest keys are not here")
+	}
+	if st.rereading() && at == nil { // a close here would cut off what was verified before
+		return nil, krama.E("replica.plan", krama.NotYet, "the circle is being read again")
 	}
 	next := r.opening[c]
 	// Secrets that a page with an erased person's key may lie under at the relay are not used.

@@ -93,11 +93,7 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 	r.mu.Lock()
 	err := errLocked
 	if r.j != nil {
-		err = nil
-		if r.reshow {
-			err = r.reload()
-		}
-		if err == nil {
+		if err = r.refeed(); err == nil {
 			err = r.sealOutbox()
 		}
 	}
@@ -201,8 +197,8 @@ func (r *Replica) finish(progress func(Progress)) error {
 	if err == nil {
 		err = r.tendWaiting()
 	}
-	if err == nil && r.reshow {
-		err = r.reload()
+	if err == nil {
+		err = r.refeed()
 	}
 	if err == nil && (r.untidy || r.rekeyed()) {
 		progress(Progress{Stage: StageTidy})
@@ -278,6 +274,9 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 		if err == errMoved {
 			continue
 		}
+		if err == errLess {
+			return nil
+		}
 		listed := after + uint64(len(l.Entries))
 		r.mu.Lock()
 		looked := st.looked
@@ -312,6 +311,9 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 // errMoved says that somebody else at this device, a rotation beside a sync, read on meanwhile.
 var errMoved = krama.E("replica.receive", krama.Conflict, "the stream moved")
 
+// errLess says that the relay shows less than before: a person was told, and reading ends.
+var errLess = krama.E("replica.receive", krama.Tampered, "the relay shows less than before")
+
 // receive verifies one page of a stream, makes it durable and applies it.
 func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 	r.mu.Lock()
@@ -324,8 +326,17 @@ func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 	if st == nil || st.epoch.Epoch != p.epoch || st.head.N != after {
 		return errMoved
 	}
-	if before := max(after, st.floor); l.Head.N < before {
-		return r.raise(Alarm{What: AlarmRollback, Circle: c, Epoch: st.epoch.Epoch, N: before})
+	end, closed := r.roster.ClosedAt(c, st.epoch.Epoch)
+	closed = closed && c != krama.OrgCircle && refusePastClose
+	before := max(after, st.floor.N)
+	if closed { // what the first reading showed past the signed end counts no more
+		before = max(after, min(st.floor.N, end.N))
+	}
+	if l.Head.N < before {
+		if err := r.raise(Alarm{What: AlarmRollback, Circle: c, Epoch: st.epoch.Epoch, N: before}); err != nil {
+			return err
+		}
+		return errLess
 	}
 	for i, wire := range l.Entries { // before any is taken: what a copy of this device wrote takes the place of one of ours
 		if len(wire) == 32 {
@@ -334,8 +345,6 @@ func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 			}
 		}
 	}
-	end, closed := r.roster.ClosedAt(c, st.epoch.Epoch)
-	closed = closed && c != krama.OrgCircle && refusePastClose
 	var entries [][]byte
 	var ahead error
 	for _, wire := range l.Entries {

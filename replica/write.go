@@ -164,7 +164,7 @@ func (r *Replica) sealOutbox() error {
 // subject's key is known.
 func (r *Replica) ready(p *pending) bool {
 	st, latest := r.streams[p.circle], r.roster.Latest(p.circle)
-	if st == nil || latest == nil || st.closed || st.floor > 0 || st.epoch.Epoch != latest.Epoch {
+	if st == nil || latest == nil || st.closed || st.rereading() || st.epoch.Epoch != latest.Epoch {
 		return false
 	}
 	if p.item.Kind == seal.KindRecord || p.item.Kind == seal.KindShred || p.item.Kind == seal.KindUnshred {
