@@ -33,8 +33,9 @@ func (w *world) shows(n int, ds ...*device) {
 	}
 }
 
-// TestA14ReadAgainThenClosed: a claim is reached, so that the epoch is read again, and meanwhile an admin who was shown less has closed
-// it before what this phone had sent: it is sent into the next epoch, and stands where it stands for everybody.
+// TestA14ReadAgainThenClosed: a claim is reached, so that the epoch is read again, and meanwhile an admin who was
+// shown less has closed it before what this phone had sent: it is sent into the next epoch, and stands where it stands
+// for everybody.
 func TestA14ReadAgainThenClosed(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b, bad := w.phone(), w.phone(), w.phone()
@@ -63,8 +64,8 @@ func TestA14ReadAgainThenClosed(t *testing.T) {
 	w.shows(4, w.desk, a, b)
 }
 
-// TestA14JudgedAgainInOrder: what was stepped over and counts after all stands in its place, and what is shown stays while the line
-// breaks in the second reading.
+// TestA14JudgedAgainInOrder: what was stepped over and counts after all stands in its place, and what is shown stays
+// while the line breaks in the second reading.
 func TestA14JudgedAgainInOrder(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b := w.phone(), w.phone()
@@ -108,8 +109,8 @@ func TestA14JudgedAgainInOrder(t *testing.T) {
 	w.noAlarm(b)
 }
 
-// TestA14LessTheSecondTime: a relay that shows less of an epoch when it is read again is found out, and one that says it has the rest
-// and does not give it is waited for: nothing is written that could take the place of what it hides.
+// TestA14LessTheSecondTime: a relay that shows less of an epoch when it is read again is found out, and one that says
+// it has the rest and does not give it is waited for: nothing is written that could take the place of what it hides.
 func TestA14LessTheSecondTime(t *testing.T) {
 	for name, alarm := range map[string]bool{"less": true, "nothing": false} {
 		t.Run(name, func(t *testing.T) {
@@ -172,8 +173,9 @@ func (w *world) readsAgain(d *device) (c krama.CircleID) {
 	return c
 }
 
-// TestA14RepairedBelow: while a phone reads again, its relay is restored and repaired to less than it had read. It follows, sends its own
-// again, and what a colleague's phone that was lost had written comes back by way of the admins.
+// TestA14RepairedBelow: while a phone reads again, its relay is restored and repaired to less than it had read. It
+// follows, sends its own again, and what a colleague's phone that was lost had written comes back by way of the
+// admins.
 func TestA14RepairedBelow(t *testing.T) {
 	for name, when := range map[string]int{"before": 1, "after": 2, "not at all": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -222,7 +224,8 @@ func (w *world) noStanding(ds ...*device) {
 	}
 }
 
-// TestA14LessEnds: a relay that gives a page and a head before what it had shown is told of once, and asked no more in that sync.
+// TestA14LessEnds: a relay that gives a page and a head before what it had shown is told of once, and asked no more in
+// that sync.
 func TestA14LessEnds(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b := w.phone(), w.phone()
@@ -247,8 +250,8 @@ func TestA14LessEnds(t *testing.T) {
 	}
 }
 
-// TestA14AnotherHistoryTheSecondTime: a relay that shows as much and something else is found out, and what a colleague had written in the
-// first history is kept for her.
+// TestA14AnotherHistoryTheSecondTime: a relay that shows as much and something else is found out, and what a colleague
+// had written in the first history is kept for her.
 func TestA14AnotherHistoryTheSecondTime(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b, d := w.phone(), w.phone(), w.phone()
@@ -271,7 +274,8 @@ func TestA14AnotherHistoryTheSecondTime(t *testing.T) {
 	}
 }
 
-// TestErasedWhileReadAgain: an erasure that was typed before a second reading is sent after it, and she is not shown again meanwhile.
+// TestErasedWhileReadAgain: an erasure that was typed before a second reading is sent after it, and she is not shown
+// again meanwhile.
 func TestErasedWhileReadAgain(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b := w.phone(), w.phone()
@@ -297,8 +301,8 @@ func TestErasedWhileReadAgain(t *testing.T) {
 	w.noAlarm(a, b)
 }
 
-// TestNoCloseInASecondReading: an admin's desk that reads an epoch again closes it nowhere before what it had read, and gives a restored
-// relay back what it has from the first reading.
+// TestNoCloseInASecondReading: an admin's desk that reads an epoch again closes it nowhere before what it had read,
+// and gives a restored relay back what it has from the first reading.
 func TestNoCloseInASecondReading(t *testing.T) {
 	ctx := context.Background()
 	w := newSmallWorld(t)

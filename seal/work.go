@@ -12,11 +12,13 @@ import (
 	"krama"
 )
 
-// A call that anybody may make brings a proof of work: who floods pays for it, and who paid gets through (protocol §12.4). The
-// proof is of one site and day, or of one mailbox or drop and one day, so it is worth nothing anywhere else. It holds what the work
-// came to: without that, whoever sends random bytes has the relay do the work, and every sixteenth is a proof.
+// A call that anybody may make brings a proof of work: who floods pays for it, and who paid gets through (protocol
+// §12.4). The proof is of one site and day, or of one mailbox or drop and one day, so it is worth nothing anywhere
+// else. It holds what the work came to: without that, whoever sends random bytes has the relay do the work, and every
+// sixteenth is a proof.
 
-// WorkSize is the size of a proof of work: 16 bytes of the worker's own, a counter of 4, and 12 bytes of what they came to.
+// WorkSize is the size of a proof of work: 16 bytes of the worker's own, a counter of 4, and 12 bytes of what they
+// came to.
 const WorkSize = workTry + 12
 
 const (
@@ -74,8 +76,8 @@ func CallWorked(principal [16]byte, day krama.Day, proof [WorkSize]byte) bool {
 	return proves(callSalt(principal, day), proof)
 }
 
-// Look is a reporter's call for the answers in her mailbox, in a programme that its short name names, on a day by the relay's clock.
-// It takes as long as a proof of work.
+// Look is a reporter's call for the answers in her mailbox, in a programme that its short name names, on a day by the
+// relay's clock. It takes as long as a proof of work.
 func (r *Receipt) Look(rand io.Reader, at Session, site [16]byte, day krama.Day) ([]byte, error) {
 	proof, err := CallWork(rand, r.Mailbox, day)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 	"krama/seal"
 )
 
-// between has something happen after a device has read the stream and before what it sends arrives; send sends it meanwhile.
+// between has something happen after a device has read the stream and before what it sends arrives; send sends it
+// meanwhile.
 type between struct {
 	replica.Remote
 	then func(send func())
@@ -36,8 +37,8 @@ func (b *between) Call(ctx context.Context, path string, body []byte) (answer []
 	return b.Remote.Call(ctx, path, body)
 }
 
-// twins are a phone and its clone: each has sent a contact of its own in the same place of the stream, and the phone another before it
-// heard of the clone. The office has read all of it.
+// twins are a phone and its clone: each has sent a contact of its own in the same place of the stream, and the phone
+// another before it heard of the clone. The office has read all of it.
 func (g *rig) twins() krama.DeviceID {
 	g.t.Helper()
 	ctx := g.t.Context()
@@ -92,8 +93,8 @@ func (g *rig) twins() krama.DeviceID {
 	return id
 }
 
-// TestA32Buttons: the office is told that a device was copied, on its page and on every other; it removes the device or believes it with
-// one tap, and what was kept back stays away or comes.
+// TestA32Buttons: the office is told that a device was copied, on its page and on every other; it removes the device
+// or believes it with one tap, and what was kept back stays away or comes.
 func TestA32Buttons(t *testing.T) {
 	for _, how := range []string{"trust", "remove"} {
 		t.Run(how, func(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 	"krama"
 )
 
-// An archive opens by words. Where whoever takes it out must not be able to open it, the words are sealed to a key of the
-// recipient's, in the format of age (age-encryption.org/v1), which other programs open too; nobody sees them here.
+// An archive opens by words. Where whoever takes it out must not be able to open it, the words are sealed to a key of
+// the recipient's, in the format of age (age-encryption.org/v1), which other programs open too; nobody sees them here.
 
 var recipientCommand = command{"recipient", "make a key for somebody who is to receive an archive", `Usage: krama recipient --to FILE
 

@@ -16,8 +16,8 @@ import (
 	"krama/demo"
 )
 
-// TestA33SealedToARecipient: the words of an archive are sealed to whoever is to receive it; nobody at the office sees them, and nobody
-// else's key opens it.
+// TestA33SealedToARecipient: the words of an archive are sealed to whoever is to receive it; nobody at the office sees
+// them, and nobody else's key opens it.
 func TestA33SealedToARecipient(t *testing.T) {
 	dir, words, n := office(t, demo.Size{People: 6, Staff: 1, Months: 1, Contacts: 8, Tests: 2})
 	folder := t.TempDir()

@@ -1,0 +1,78 @@
+package replica
+
+import (
+	"krama"
+	"krama/seal"
+)
+
+// An epoch is read again when the roster explains what was stepped over. The journal keeps both readings until the
+// second has come as far as the first, or to the signed end; then it is read anew without the first.
+
+// again starts a circle's open epoch anew: everything in it is judged once more. Records that come twice are known by
+// their ids.
+func (r *Replica) again(c krama.CircleID) {
+	st := r.streams[c]
+	if st == nil {
+		return
+	}
+	if start, ok := r.roster.StartOf(c, st.epoch.Epoch); ok {
+		for _, a := range st.authors {
+			a.ids = a.ids[:a.base]
+		}
+		st.ledger = st.begun.clone()
+		st.unread(st.epoch.Epoch)
+		st.restart(st.epoch, start)
+	}
+}
+
+// judgeAgain begins a circle's open epoch anew, because the roster tells now what it did not. What was shown of it
+// stays until the new reading is whole: the line may end before.
+func (r *Replica) judgeAgain(p place) {
+	r.passed[p]++
+	st := r.streams[p.circle]
+	if st == nil || st.epoch.Epoch != p.epoch {
+		return // behind damage
+	}
+	floor := st.floor
+	if st.head.N > floor.N {
+		floor = st.head
+	}
+	r.again(p.circle)
+	if r.passed[p] > r.left[p].n { // not one that a later one stands for
+		st.floor = floor
+	}
+	r.untidy = true
+}
+
+// rereading reports whether the epoch is read again and has not come as far as it was read before.
+func (st *stream) rereading() bool { return st.floor.N > 0 }
+
+// readWhole ends a second reading of an epoch that has come as far as the one before, or to the signed end: what only
+// that one showed, and its order, are out, and what was typed here and is not in it is to be sent again. What
+// colleagues wrote there is kept for them where a relay has lost it, or shows another history than before.
+func (r *Replica) readWhole(p place, st *stream, end uint64, lost bool) error {
+	if !st.rereading() || st.head.N < min(st.floor.N, end) {
+		return nil
+	}
+	other := verifyHeads && st.head.N == st.floor.N && st.head.H != st.floor.H
+	st.floor = seal.Head{}
+	if !r.loaded {
+		return errCut{place: p, cut: cut{repair: other || lost}, left: r.passed[p]}
+	}
+	r.reshow, r.untidy = true, true
+	if other {
+		return r.raise(Alarm{What: AlarmFork, Circle: p.circle, Epoch: p.epoch, N: st.head.N})
+	}
+	return nil
+}
+
+// refeed reads the journal anew if what is shown is not what counts any more. Called with the lock held.
+func (r *Replica) refeed() error {
+	if !r.reshow {
+		return nil
+	}
+	if err := r.reload(); err != nil {
+		return err
+	}
+	return r.keepOrphans()
+}
