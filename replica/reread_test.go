@@ -320,7 +320,7 @@ func TestNoCloseInASecondReading(t *testing.T) {
 		}
 		return hide.answer(path, call, answer, err)
 	}
-	if err := w.desk.Rotate(ctx, c); krama.KindOf(err) != krama.NotYet {
+	if err := w.desk.Rotate(ctx, c); krama.KindOf(err) != krama.CannotDecrypt {
 		t.Errorf("it rotates: %v", err)
 	}
 	if _, closed := w.desk.roster.ClosedAt(c, 0); closed {

@@ -179,7 +179,7 @@ func (r *Replica) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*pla
 		return nil, krama.E("replica.plan", krama.CannotDecrypt, "the circle's newest keys are not here")
 	}
 	if st.rereading() && at == nil { // a close here would cut off what was verified before
-		return nil, krama.E("replica.plan", krama.NotYet, "the circle is being read again")
+		return nil, krama.E("replica.plan", krama.CannotDecrypt, "the circle is being read again")
 	}
 	next := r.opening[c]
 	// Secrets that a page with an erased person's key may lie under at the relay are not used.
