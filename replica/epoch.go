@@ -144,10 +144,12 @@ func (r *Replica) advance(st *stream, c krama.CircleID) {
 		for s := range r.keys[c] {
 			if _, in := ring[s]; !in && !r.unsent(c, s) {
 				delete(r.keys[c], s)
-				if w := r.await[subject{c, s}]; w != nil { // an office has waited long enough
-					w.Epoch = old.Epoch
-					r.carryOut(w.Shred)
-				}
+			}
+		}
+		for id, w := range r.await { // an office has waited long enough, perhaps before this device came
+			if _, in := ring[id.id]; !in && id.circle == c && !r.unsent(c, id.id) {
+				w.Epoch = old.Epoch
+				r.carryOut(w.Shred)
 			}
 		}
 		delete(st.rings, next.Epoch)

@@ -192,3 +192,41 @@ func TestA28Retention(t *testing.T) {
 		}
 	}
 }
+
+// TestA28NewDevice: a device that comes later reads erasures that waited and were carried out since. Nothing of theirs is there to
+// wait for, and nobody is asked for a second word.
+func TestA28NewDevice(t *testing.T) {
+	w := newSmallWorld(t)
+	ctx := context.Background()
+	a := w.phone()
+	var who []krama.SubjectID
+	for range 9 {
+		who = append(who, w.person(a))
+	}
+	w.sync(a, w.desk)
+	w.must(w.desk.Rotate(ctx, w.outreach(a)))
+	w.sync(a, w.desk)
+	for _, s := range who[:8] {
+		w.must(a.Shred(krama.KindOutreach, s, ShredDanger))
+	}
+	w.sync(a, w.desk)
+	w.now = w.now.Add(waitAtMost + time.Hour)
+	w.sync(a, w.desk)
+	w.must(w.desk.Maintain(ctx))
+	w.sync(a, w.desk, a, w.desk)
+	for range 2 {
+		fresh := w.phone()
+		w.sync(fresh, fresh)
+		if got := len(fresh.Awaiting()); got != 0 {
+			t.Errorf("%d erasures wait on a new device", got)
+		}
+		if !fresh.shows(who[8]) || fresh.shows(who[7]) {
+			t.Errorf("shown: %v, erased and shown: %v", fresh.shows(who[8]), fresh.shows(who[7]))
+		}
+		w.again(fresh)
+		if got := len(fresh.Awaiting()); got != 0 {
+			t.Errorf("%d erasures wait on a new device after a restart", got)
+		}
+		w.now = w.now.Add(waitAtMost + time.Hour)
+	}
+}
