@@ -145,7 +145,7 @@ func TestA23ErasedReportGivenAgain(t *testing.T) {
 	}
 	for _, s := range desks {
 		for _, k := range s.state.Intakes() {
-			if keys, err := openIntake(k); err != nil || keys.ID() == in.ID {
+			if keys, err := s.openIntake(k); err != nil || keys.ID() == in.ID {
 				t.Error("the seed is not destroyed")
 			}
 		}

@@ -63,7 +63,7 @@ func (s *Server) fetchReports(ctx context.Context, rep *replica.Replica, st *cas
 	slices.Reverse(list)
 	all := map[krama.CircleKind][]string{} // the names of what is known of each circle's
 	for _, in := range list {
-		if keys, err := openIntake(in); err == nil {
+		if keys, err := s.openIntake(in); err == nil {
 			all[in.Circle] = append(all[in.Circle], fetchedKey(keys.ID()))
 		}
 	}
@@ -84,7 +84,7 @@ func takenToday(rep *replica.Replica, all []string, today krama.Day) (n int) {
 }
 
 func (s *Server) fetchIntake(ctx context.Context, rep *replica.Replica, st *casework.State, in casework.Intake, all []string) error {
-	keys, err := openIntake(in)
+	keys, err := s.openIntake(in)
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func (s *Server) panicNow(w http.ResponseWriter, r *http.Request) {
 func (s *Server) leave(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	rep := s.rep
-	s.rep, s.state, s.gate, s.pin, s.invite = nil, nil, gate{}, pin{}, nil
+	s.let()
 	s.mu.Unlock()
 	if rep != nil {
 		rep.Close()
@@ -110,7 +110,7 @@ func (s *Server) leave(w http.ResponseWriter, r *http.Request) {
 // goodbye shows why this phone is empty.
 func (s *Server) goodbye(w http.ResponseWriter, r *http.Request, key string) {
 	s.mu.Lock()
-	s.rep, s.state, s.gate, s.pin, s.invite = nil, nil, gate{}, pin{}, nil
+	s.let()
 	s.mu.Unlock()
 	s.page(w, r, 200, "gate.welcome", "", notice(key))
 }

@@ -136,7 +136,7 @@ func (s *Server) expireThreads(rep *replica.Replica, st *casework.State) error {
 // their bytes again, and as long as an intake's seed is there they would open.
 func (s *Server) eraseThread(rep *replica.Replica, st *casework.State, t *casework.Thread) error {
 	for _, in := range s.intakes(rep, st) {
-		keys, err := openIntake(in)
+		keys, err := s.openIntake(in)
 		if err != nil {
 			return err
 		}

@@ -114,7 +114,7 @@ func TestA13FloodOverOldIntakes(t *testing.T) {
 			n += len(ids)
 		}
 		taken[in.Circle] += n
-		if keys, err := openIntake(in); err == nil && keys.ID() == now[0].ID && n != takeDaily {
+		if keys, err := g.desk.openIntake(in); err == nil && keys.ID() == now[0].ID && n != takeDaily {
 			t.Errorf("%d of the intake that is offered", n)
 		}
 	}

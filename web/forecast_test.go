@@ -14,6 +14,7 @@ import (
 
 	"krama"
 	"krama/casework"
+	"krama/directory"
 	"krama/replica"
 	"krama/seal"
 )
@@ -51,16 +52,27 @@ func (g *rig) restartOffice() {
 func (g *rig) reportNow(to int, text string) int {
 	g.t.Helper()
 	d, _ := g.door()
+	return g.reportWith(d, to, text, worked(g.t, d.Site, g.desk.today()))
+}
+
+// worked is the proof of a report on a day.
+func worked(t *testing.T, site [16]byte, day krama.Day) [seal.WorkSize]byte {
+	proof, err := seal.Work(rand.Reader, site, day)
+	if err != nil {
+		t.Error(err)
+	}
+	return proof
+}
+
+// reportWith is reportNow with a proof that was made before.
+func (g *rig) reportWith(d *directory.Door, to int, text string, proof [seal.WorkSize]byte) int {
+	g.t.Helper()
 	offered := d.Offered(g.desk.today())
 	if len(offered) <= to {
 		return 0
 	}
 	in := offered[to]
 	w, err := seal.SealReport(in.Kem, d.Site, in.ID, quickReceipt(g.t), seal.Message{Topic: 2, Text: text})
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	proof, err := seal.Work(rand.Reader, d.Site, g.desk.today())
 	if err != nil {
 		g.t.Fatal(err)
 	}

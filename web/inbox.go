@@ -151,7 +151,7 @@ func (s *Server) inboxData(aside bool) (d inboxData) {
 	for _, k := range intakeCircles {
 		n := 0
 		for _, in := range s.intakes(s.rep, s.state) {
-			if keys, err := openIntake(in); err == nil && in.Circle == k {
+			if keys, err := s.openIntake(in); err == nil && in.Circle == k {
 				n += readFetched(s.rep.Value(fetchedKey(keys.ID()))).Waiting
 			}
 		}
@@ -292,7 +292,7 @@ func (s *Server) answer(ctx context.Context, t *casework.Thread, text string) er
 		}
 	}
 	for _, in := range s.intakes(s.rep, s.state) {
-		keys, err := openIntake(in)
+		keys, err := s.openIntake(in)
 		if err != nil {
 			return err
 		}
@@ -363,7 +363,7 @@ func (s *Server) inboxFlood(w http.ResponseWriter, r *http.Request) {
 	}
 	var failed error
 	for _, in := range s.intakes(s.rep, s.state) {
-		keys, err := openIntake(in)
+		keys, err := s.openIntake(in)
 		if err == nil {
 			err = s.rep.DropReports(ctx, in.Circle, keys, 1<<62)
 		}

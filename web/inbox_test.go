@@ -57,7 +57,7 @@ func (g *rig) reportAs(r *seal.Receipt, to int, text string) {
 func (g *rig) waiting() (n int) {
 	g.t.Helper()
 	for _, in := range g.desk.state.Intakes() {
-		keys, err := openIntake(in)
+		keys, err := g.desk.openIntake(in)
 		if err != nil {
 			g.t.Fatal(err)
 		}

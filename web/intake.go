@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/ed25519"
 	"io"
+	"maps"
 	"slices"
 
 	"krama"
@@ -28,9 +29,35 @@ const (
 	intakesListed = 16
 )
 
-// openIntake derives an intake's keys, by the version it was drawn in.
-func openIntake(in casework.Intake) (*seal.IntakeKeys, error) {
-	return seal.OpenIntake(in.Seed, in.Stream, in.Version == krama.IntakeBound)
+// openIntake derives an intake's keys, by the version it was drawn in, once: a desk opens each of them several times a day.
+func (s *Server) openIntake(in casework.Intake) (*seal.IntakeKeys, error) {
+	s.mu.Lock()
+	keys := s.opened[in.Intake]
+	s.mu.Unlock()
+	if keys != nil {
+		return keys, nil
+	}
+	keys, err := seal.OpenIntake(in.Seed, in.Stream, in.Version == krama.IntakeBound)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rep != nil { // what is locked keeps nothing
+		s.opened[in.Intake] = keys
+	}
+	return keys, nil
+}
+
+// closeIntakes forgets the keys of intakes that are not here any more.
+func (s *Server) closeIntakes(st *casework.State) {
+	here := map[krama.Intake]bool{}
+	for _, in := range st.Intakes() {
+		here[in.Intake] = true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.opened, func(in krama.Intake, _ *seal.IntakeKeys) bool { return !here[in] })
 }
 
 // intakes are the programme's intakes that are what they say: bound to a stream of the circle that they lie in. A colleague could write
@@ -90,6 +117,7 @@ func (s *Server) tendIntakes(rep *replica.Replica, st *casework.State) (drew boo
 	if err := s.dropIntakes(rep, st, today); err != nil {
 		return false, err
 	}
+	s.closeIntakes(st)
 	list := s.intakes(rep, st)
 	for _, k := range intakeCircles {
 		stream, ok := rep.Stream(k)
@@ -127,7 +155,7 @@ func (s *Server) dropIntakes(rep *replica.Replica, st *casework.State, today kra
 		if in.Until+intakeKeep >= today || !st.Alone(in.Subject) { // a colleague may have written it under somebody
 			continue
 		}
-		if keys, err := openIntake(in); err == nil {
+		if keys, err := s.openIntake(in); err == nil {
 			if err := rep.SetValue(fetchedKey(keys.ID()), ""); err != nil {
 				return err
 			}
@@ -154,7 +182,7 @@ func (s *Server) listedIntakes(rep *replica.Replica, st *casework.State, today k
 			if in.Circle != k {
 				continue
 			}
-			keys, err := openIntake(in)
+			keys, err := s.openIntake(in)
 			if err != nil {
 				return nil, err
 			}

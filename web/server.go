@@ -84,6 +84,7 @@ type Server struct {
 	gate     gate
 	pin      pin
 	invite   *replica.Invitation
+	opened   map[krama.Intake]*seal.IntakeKeys // keys of intakes, as derived from what is in state
 	inviteAs inviteAs
 	sync     syncState
 	job      job
@@ -120,6 +121,7 @@ func (s *Server) Use(r *replica.Replica, st *casework.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rep, s.state = r, st
+	s.opened = map[krama.Intake]*seal.IntakeKeys{}
 	if len(s.Starter) > 0 {
 		st.Starter(s.Starter)
 	}
@@ -138,11 +140,16 @@ func Feed(st *casework.State) func(replica.Event) {
 	}
 }
 
+// let drops what was unlocked. Called with mu held.
+func (s *Server) let() {
+	s.rep, s.state, s.gate, s.pin, s.invite, s.opened = nil, nil, gate{}, pin{}, nil, nil
+}
+
 // Lock closes the device.
 func (s *Server) Lock() {
 	s.mu.Lock()
 	r := s.rep
-	s.rep, s.state, s.gate, s.pin, s.invite = nil, nil, gate{}, pin{}, nil
+	s.let()
 	s.mu.Unlock()
 	if r != nil {
 		r.Close()

@@ -110,7 +110,7 @@ func (s *Server) compareSite(rep *replica.Replica, st *casework.State, page []by
 	own := map[string]keys{}
 	circle := map[string]krama.CircleKind{}
 	for _, in := range s.intakes(rep, st) {
-		k, err := openIntake(in)
+		k, err := s.openIntake(in)
 		if err != nil || in.From > today+2 || in.Until < today-1 || !k.Bound {
 			continue
 		}

@@ -48,26 +48,27 @@ const aDay = 24 * time.Hour
 // life is a programme that is used.
 type life struct {
 	*rig
-	rnd     *mrand.Rand
-	day     int
-	dir     string // of the relay's store
-	stores  int    // files of the store there have been
-	sq      *sqlite.Store
-	handler *relay.Relay
-	second  *handset // the other admin's desk
-	phones  []*handset
-	gone    []*handset // removed: each meets the relay once more, but those that were lost
-	members byte
-	backups []string // of the store, a week apart, the newest last
-	counts  map[string]int
-	closed  int // days since the office was last open
-	mute    map[string]bool
-	restore int // the day of the last restore; -100 before
-	started map[string]float64
-	watched watched
-	parted  []int          // by day the office was open: how often somebody had left a circle that takes reports
-	codes   int            // of what was reported
-	waits   map[string]int // by desk: since which day something waits to be sent
+	rnd       *mrand.Rand
+	day       int
+	dir       string // of the relay's store
+	stores    int    // files of the store there have been
+	sq        *sqlite.Store
+	handler   *relay.Relay
+	second    *handset // the other admin's desk
+	phones    []*handset
+	gone      []*handset // removed: each meets the relay once more, but those that were lost
+	members   byte
+	backups   []string // of the store, a week apart, the newest last
+	counts    map[string]int
+	reporters chan [][seal.WorkSize]byte // proofs of a day's reports, made ahead
+	closed    int                        // days since the office was last open
+	mute      map[string]bool
+	restore   int // the day of the last restore; -100 before
+	started   map[string]float64
+	watched   watched
+	parted    []int          // by day the office was open: how often somebody had left a circle that takes reports
+	codes     int            // of what was reported
+	waits     map[string]int // by desk: since which day something waits to be sent
 }
 
 // handset is a colleague's device.
@@ -407,16 +408,36 @@ func (l *life) public() {
 		l.t.Errorf("day %d: the door of %s offers %d intakes", l.day, d.Made, len(offered))
 		return
 	}
-	n := l.rnd.IntN(4)
-	if l.day%5 == 0 {
-		n = max(1, n)
+	if l.reporters == nil {
+		l.reporters = make(chan [][seal.WorkSize]byte, 30)
+		go l.reportersWork(d.Site, l.desk.today(), l.day)
 	}
-	for i := range n {
+	for i, proof := range <-l.reporters {
 		l.codes++
-		if code := l.reportNow(i%2, fmt.Sprint("what happened ", l.codes)); code != 200 {
+		if code := l.reportWith(d, i%2, fmt.Sprint("what happened ", l.codes), proof); code != 200 {
 			l.t.Errorf("day %d: a report is answered %d", l.day, code)
 		}
 		l.counts["reports"]++
+	}
+}
+
+// reportersWork makes the proofs of each day's reports, some days ahead: other people's phones work beside the programme's own.
+func (l *life) reportersWork(site [16]byte, today krama.Day, day int) {
+	rnd := mrand.New(mrand.NewPCG(9, 4))
+	for ; ; today, day = today+1, day+1 {
+		n := rnd.IntN(4)
+		if day%5 == 0 {
+			n = max(1, n)
+		}
+		proofs := make([][seal.WorkSize]byte, n)
+		for i := range proofs {
+			proofs[i] = worked(l.t, site, today)
+		}
+		select {
+		case l.reporters <- proofs:
+		case <-l.t.Context().Done():
+			return
+		}
 	}
 }
 

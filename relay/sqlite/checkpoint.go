@@ -19,7 +19,7 @@ func (s *Store) tidy() {
 	defer close(s.tidied)
 	for range s.untidy {
 		for before := math.MaxInt; ; {
-			left, err := checkpoint(s.read)
+			left, err := checkpoint(s.read.DB)
 			s.flush.saw(err)
 			if err != nil || left >= before { // somebody reads, or the disk is full: another time
 				break

@@ -18,7 +18,7 @@ import (
 
 // Store is a relay store in one SQLite file.
 type Store struct {
-	read  *sql.DB
+	read  *readers
 	write *sql.DB
 	jobs  chan job
 	done  chan struct{}
@@ -54,7 +54,7 @@ func Open(path string, maxBytes int64) (*Store, error) {
 		return nil, failed(err)
 	}
 	r.SetMaxOpenConns(5) // four for callers, one for tidy
-	s := &Store{read: r, write: w, jobs: make(chan job, 256), done: make(chan struct{}), flush: newFlush(),
+	s := &Store{read: &readers{DB: r, made: map[string]*sql.Stmt{}}, write: w, jobs: make(chan job, 256), done: make(chan struct{}), flush: newFlush(),
 		untidy: make(chan struct{}, 1), tidied: make(chan struct{})}
 	if err := s.prepare(maxBytes); err != nil {
 		w.Close()
