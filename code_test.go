@@ -63,7 +63,7 @@ func TestRecordRoundTripAndRefusals(t *testing.T) {
 	}
 	for name, r := range map[string]*Record{
 		"no id":          {Contact: good.Contact},
-		"two parts":      {ID: RecordID{1}, Contact: good.Contact, Consent: &Consent{1, true, day}},
+		"two parts":      {ID: RecordID{1}, Contact: good.Contact, Consent: &Consent{Purpose: 1, Given: true, Date: day}},
 		"due before":     {ID: RecordID{1}, Contact: &Contact{Date: day, Place: 1, Next: day}},
 		"clock at 1970":  {ID: RecordID{1}, Contact: &Contact{Date: 3, Place: 1}},
 		"unknown topic":  {ID: RecordID{1}, Contact: &Contact{Date: day, Place: 1, Topics: Set(0).With(40)}},

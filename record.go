@@ -30,6 +30,18 @@ type Record struct {
 	Incident   *Incident   `cbor:"18,keyasint,omitempty"`
 	Audit      *Audit      `cbor:"19,keyasint,omitempty"`
 	Taken      *Taken      `cbor:"20,keyasint,omitempty"`
+
+	// Written is when it was typed, in seconds since 1970 by its author's clock; 0 in records of the first versions, and in those whose
+	// id follows from what they say. It orders what is dated with one day and nothing else: a clock may be wrong. It tells a reader no
+	// more than the envelope's time does.
+	Written uint32 `cbor:"21,keyasint,omitempty"`
+}
+
+// Later reports whether a record is of a later version: none of its parts is known.
+func (r *Record) Later() bool {
+	return r.Person == nil && r.Contact == nil && r.Consent == nil && r.Amend == nil && r.Circle == nil && r.Staff == nil && r.Trust == nil &&
+		r.Listing == nil && r.Guarded == nil && r.Check == nil && r.RightsText == nil && r.Intake == nil && r.Report == nil && r.Act == nil &&
+		r.Referral == nil && r.Outcome == nil && r.Incident == nil && r.Audit == nil && r.Taken == nil
 }
 
 // Person is the registration of a person. There is no name, phone number, address, earnings or client in it, and no free
@@ -65,11 +77,13 @@ type Supplies [5]uint16
 // Supplies64 adds up Supplies.
 type Supplies64 [5]int64
 
-// Consent is what a person said about one purpose on one day. Withdrawing is a new record with Given false.
+// Consent is what a person said about one purpose on one day. Withdrawing is a new record with Given false. It replaces what its
+// author had before her, as an amendment does: of one day, too, the last word counts.
 type Consent struct {
-	Purpose uint8 `cbor:"1,keyasint"` // Purposes
-	Given   bool  `cbor:"2,keyasint"`
-	Date    Day   `cbor:"3,keyasint"`
+	Purpose  uint8      `cbor:"1,keyasint"` // Purposes
+	Given    bool       `cbor:"2,keyasint"`
+	Date     Day        `cbor:"3,keyasint"`
+	Replaces []RecordID `cbor:"4,keyasint,omitempty"` // 32 at most; none in records of the first version
 }
 
 // Amend changes fields of an earlier registration or contact. Nothing is edited: a value stands until a later record says
@@ -106,6 +120,9 @@ type Trust struct {
 	X   uint8   `cbor:"2,keyasint"`
 	Day Day     `cbor:"3,keyasint"`
 }
+
+// MaxReplaces bounds how many earlier values one value replaces.
+const MaxReplaces = 32
 
 // MaxStaffLabel bounds Staff.Label, in bytes.
 const MaxStaffLabel = 40
@@ -180,16 +197,16 @@ func (r *Record) Validate() error {
 	case r.Contact != nil:
 		return r.Contact.Validate()
 	case r.Consent != nil:
-		if !Known(Purposes, r.Consent.Purpose) || !plausible(r.Consent.Date) {
-			return E("krama.Consent", Invalid, "purpose or date")
+		if !Known(Purposes, r.Consent.Purpose) || !plausible(r.Consent.Date) || len(r.Consent.Replaces) > MaxReplaces {
+			return E("krama.Consent", Invalid, "purpose, date or what it replaces")
 		}
 	case r.Amend != nil:
 		if len(r.Amend.Changes) == 0 || len(r.Amend.Changes) > 16 || !plausible(r.Amend.Date) {
 			return E("krama.Amend", Invalid, "an amendment changes 1 to 16 fields")
 		}
 		for _, c := range r.Amend.Changes {
-			if len(c.Replaces) == 0 || len(c.Replaces) > 32 {
-				return E("krama.Amend", Invalid, "a change replaces 1 to 32 values")
+			if c.Field == 0 || len(c.Replaces) == 0 || len(c.Replaces) > MaxReplaces {
+				return E("krama.Amend", Invalid, "a change is of a field and replaces 1 to 32 values")
 			}
 		}
 	case r.Trust != nil:

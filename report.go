@@ -31,8 +31,10 @@ type Report struct {
 	Topic   uint8    `cbor:"6,keyasint"` // ReportTopics
 	Part    uint8    `cbor:"7,keyasint,omitempty"`
 	Text    string   `cbor:"8,keyasint"`
-	Place   uint16   `cbor:"9,keyasint,omitempty"` // district, if she said it
-	Mailbox [16]byte `cbor:"10,keyasint"`          // where answers go
+	Place   uint16   `cbor:"9,keyasint,omitempty"`  // district, if she said it
+	Mailbox [16]byte `cbor:"10,keyasint"`           // where answers go
+	Of      RecordID `cbor:"11,keyasint,omitempty"` // of a part: the first part's record; zero in those of the first version
+	N       uint32   `cbor:"12,keyasint,omitempty"` // its number at the relay, which orders those of one day; 0 where not told
 }
 
 // Act is what staff did about a thread.

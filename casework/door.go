@@ -2,6 +2,7 @@ package casework
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"krama"
@@ -16,9 +17,9 @@ type door struct {
 	intakes   map[krama.RecordID]Intake
 	threads   map[krama.ThreadID]*Thread
 	referrals map[krama.RecordID]*Referral
-	outcomes  map[krama.RecordID]map[krama.RecordID]krama.Outcome
+	outcomes  map[krama.RecordID]map[krama.RecordID]outcome
 	incidents map[krama.RecordID]Incident
-	audits    []Audit
+	audits    map[krama.RecordID]Audit
 	taken     map[krama.SubjectID]map[krama.RecordID]fate // by the intake's subject and the report
 	seen      map[krama.RecordID]bool
 }
@@ -31,40 +32,10 @@ type Intake struct {
 	Record  krama.RecordID
 }
 
-// Message is one message of a thread, put together from its parts.
-type Message struct {
-	Text  string
-	Day   krama.Day
-	Topic uint8
-	Place uint16
-}
-
-// Act is something staff did about a thread.
-type Act struct {
-	krama.Act
-	Record krama.RecordID
-	Author krama.DeviceID
-	After  int // messages that were there before it
-}
-
-// Thread is a conversation with somebody who reported.
-type Thread struct {
-	ID       krama.ThreadID
-	Circle   krama.CircleKind
-	Auth     [32]byte
-	KEM      []byte
-	Intake   [16]byte
-	Mailbox  [16]byte
-	Subjects []krama.SubjectID // whose records it is made of; the first is written under
-	Messages []Message
-	Acts     []Act
-	Reports  []ReportRef // what it is made of
-}
-
-// ReportRef is a report of a conversation: its first record, and the intake it came by.
-type ReportRef struct {
-	Record krama.RecordID
-	Intake [16]byte
+// outcome is an outcome and when it was typed.
+type outcome struct {
+	krama.Outcome
+	said
 }
 
 // Referral is a slip that was given to somebody.
@@ -87,14 +58,15 @@ type Incident struct {
 // Audit is one line of who read what.
 type Audit struct {
 	krama.Audit
+	said
 	Author krama.DeviceID
 	Circle krama.CircleKind
 }
 
 func (d *door) reset() {
 	*d = door{starter: d.starter, listings: directory.NewFold(d.starter), rights: map[krama.RecordID]*krama.RightsText{}, intakes: map[krama.RecordID]Intake{},
-		threads: map[krama.ThreadID]*Thread{}, referrals: map[krama.RecordID]*Referral{}, outcomes: map[krama.RecordID]map[krama.RecordID]krama.Outcome{},
-		incidents: map[krama.RecordID]Incident{}, taken: map[krama.SubjectID]map[krama.RecordID]fate{}, seen: map[krama.RecordID]bool{}}
+		threads: map[krama.ThreadID]*Thread{}, referrals: map[krama.RecordID]*Referral{}, outcomes: map[krama.RecordID]map[krama.RecordID]outcome{},
+		incidents: map[krama.RecordID]Incident{}, audits: map[krama.RecordID]Audit{}, taken: map[krama.SubjectID]map[krama.RecordID]fate{}, seen: map[krama.RecordID]bool{}}
 }
 
 // take folds a record in and reports whether it was one of the door's.
@@ -117,19 +89,15 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 		}
 	case rec.Report != nil:
 		if intake {
-			d.report(k, subject, rec.ID, rec.Report)
+			d.report(k, subject, rec)
 		}
 	case rec.Act != nil:
 		if intake && !d.seen[rec.ID] {
 			d.seen[rec.ID] = true
 			for _, id := range rec.Act.Threads {
-				if t := d.thread(id); t != nil {
-					after := len(t.Messages)
-					if n := int(rec.Act.Messages); n > 0 {
-						after = n // what came meanwhile on another desk is not answered by it
-					}
-					t.Acts = append(t.Acts, Act{*rec.Act, rec.ID, author, after})
-				}
+				t := d.thread(id)
+				t.Acts = append(t.Acts, Act{*rec.Act, said{rec.Written, rec.ID}, author, 0})
+				t.build()
 			}
 		}
 	case rec.Referral != nil:
@@ -139,17 +107,16 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 	case rec.Outcome != nil:
 		of := rec.Outcome.Referral
 		if d.outcomes[of] == nil {
-			d.outcomes[of] = map[krama.RecordID]krama.Outcome{}
+			d.outcomes[of] = map[krama.RecordID]outcome{}
 		}
-		d.outcomes[of][rec.ID] = *rec.Outcome
+		d.outcomes[of][rec.ID] = outcome{*rec.Outcome, said{rec.Written, rec.ID}}
 	case rec.Incident != nil:
 		if k == krama.KindSafeguarding {
 			d.incidents[rec.ID] = Incident{*rec.Incident, rec.ID, subject, author}
 		}
 	case rec.Audit != nil:
-		if (intake || rec.Audit.What == krama.AuditRefused) && !d.seen[rec.ID] {
-			d.seen[rec.ID] = true
-			d.audits = append(d.audits, Audit{*rec.Audit, author, k})
+		if intake || rec.Audit.What == krama.AuditRefused {
+			d.audits[rec.ID] = Audit{*rec.Audit, said{rec.Written, rec.ID}, author, k}
 		}
 	case rec.Taken != nil:
 		if intake && subject != (krama.SubjectID{}) {
@@ -159,44 +126,6 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 		return false
 	}
 	return true
-}
-
-func (d *door) thread(id krama.ThreadID) *Thread {
-	t := d.threads[id]
-	if t == nil {
-		t = &Thread{ID: id}
-		d.threads[id] = t
-	}
-	return t
-}
-
-func (d *door) report(k krama.CircleKind, subject krama.SubjectID, id krama.RecordID, r *krama.Report) {
-	t := d.thread(r.Thread)
-	if len(t.Messages) > 0 && t.Circle != k {
-		return // a thread is of one circle: its id says which
-	}
-	t.Circle = k
-	if !slices.Contains(t.Subjects, subject) {
-		t.Subjects = append(t.Subjects, subject) // of two desks that took it in at once, too: both are erased with it
-	}
-	if d.seen[id] {
-		return
-	}
-	d.seen[id] = true
-	if r.Part == 0 {
-		t.Reports = append(t.Reports, ReportRef{id, r.Intake})
-	}
-	if len(r.KEM) > 0 {
-		if t.KEM == nil {
-			t.KEM, t.Auth, t.Mailbox = r.KEM, r.Auth, r.Mailbox
-		}
-		t.Intake = r.Intake // the newest: its keys answer
-	}
-	if n := len(t.Messages); r.Part > 0 && n > 0 {
-		t.Messages[n-1].Text += r.Text
-		return
-	}
-	t.Messages = append(t.Messages, Message{r.Text, r.Day, r.Topic, r.Place})
 }
 
 // forget drops what was written under a subject.
@@ -267,12 +196,9 @@ func (s *State) Listings() []*directory.Entry {
 
 // Listing returns one listing, or nil.
 func (s *State) Listing(k krama.ListingID) *directory.Entry {
-	for _, e := range s.Listings() {
-		if e.Key == k {
-			return e
-		}
-	}
-	return nil
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.listings.Entry(k)
 }
 
 // RightsTexts returns the programme's own text about a topic in a language that stands, newest review first, and its record.
@@ -318,79 +244,6 @@ func (s *State) Intakes() (out []Intake) {
 	return out
 }
 
-// State of a thread.
-const (
-	ThreadNew uint8 = iota
-	ThreadOpen
-	ThreadAnswered
-	ThreadClosed
-	ThreadAside
-)
-
-// State tells where a thread stands: what she wrote after the last act makes it open again.
-func (t *Thread) State() uint8 {
-	state := ThreadNew
-	for _, a := range t.Acts {
-		fresh := a.After >= len(t.Messages)
-		switch {
-		case a.What == krama.ActAside && fresh:
-			state = ThreadAside
-		case a.What == krama.ActClose && fresh:
-			state = ThreadClosed
-		case a.What == krama.ActAnswer && fresh:
-			state = ThreadAnswered
-		default:
-			state = ThreadOpen
-		}
-	}
-	return state
-}
-
-// Assigned is the member it was last assigned to, or zero.
-func (t *Thread) Assigned() (m krama.MemberID) {
-	for _, a := range t.Acts {
-		if a.What == krama.ActAssign {
-			m = a.Member
-		}
-	}
-	return m
-}
-
-// Last is the day of her last message.
-func (t *Thread) Last() (d krama.Day) {
-	for _, m := range t.Messages {
-		d = max(d, m.Day)
-	}
-	return d
-}
-
-// Threads are the conversations of the circles this device holds, the newest message first.
-func (s *State) Threads() (out []*Thread) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for _, t := range s.threads {
-		if len(t.Messages) > 0 {
-			c := *t
-			c.Messages, c.Acts, c.Reports = slices.Clone(t.Messages), slices.Clone(t.Acts), slices.Clone(t.Reports)
-			out = append(out, &c)
-		}
-	}
-	slices.SortFunc(out, func(a, b *Thread) int {
-		return cmp.Or(-cmp.Compare(a.Last(), b.Last()), slices.Compare(a.ID[:], b.ID[:]))
-	})
-	return out
-}
-
-// Thread returns one conversation, or nil.
-func (s *State) Thread(id krama.ThreadID) *Thread {
-	for _, t := range s.Threads() {
-		if t.ID == id {
-			return t
-		}
-	}
-	return nil
-}
-
 // Referrals are the slips given, the newest first; of one subject, or of all when it is zero.
 func (s *State) Referrals(of krama.SubjectID) (out []Referral) {
 	s.mu.RLock()
@@ -400,10 +253,10 @@ func (s *State) Referrals(of krama.SubjectID) (out []Referral) {
 			continue
 		}
 		c := *r
-		for _, o := range s.outcomes[id] {
-			c.Outcomes = append(c.Outcomes, o)
+		of := slices.SortedFunc(maps.Values(s.outcomes[id]), func(a, b outcome) int { return cmp.Or(cmp.Compare(a.Day, b.Day), a.compare(b.said)) })
+		for _, o := range of {
+			c.Outcomes = append(c.Outcomes, o.Outcome)
 		}
-		slices.SortFunc(c.Outcomes, func(a, b krama.Outcome) int { return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.What, b.What)) })
 		out = append(out, c)
 	}
 	slices.SortFunc(out, func(a, b Referral) int {
@@ -437,7 +290,5 @@ func (s *State) Incidents() (out []Incident) {
 func (s *State) Audits() []Audit {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	out := slices.Clone(s.audits)
-	slices.Reverse(out)
-	return out
+	return slices.SortedFunc(maps.Values(s.audits), func(a, b Audit) int { return -cmp.Or(cmp.Compare(a.Day, b.Day), a.compare(b.said)) })
 }

@@ -25,7 +25,7 @@ type Kept struct {
 
 // Everybody yields all that is kept, by code, the same for the same records. What it yields is valid until the next, and
 // the state must not be changed or asked meanwhile.
-func (s *State) Everybody() iter.Seq[*Kept] {
+func (s *State) Everybody(today krama.Day) iter.Seq[*Kept] {
 	return func(yield func(*Kept) bool) {
 		s.mu.RLock()
 		defer s.mu.RUnlock()
@@ -38,26 +38,17 @@ func (s *State) Everybody() iter.Seq[*Kept] {
 			for _, i := range p.Contacts {
 				k.Contacts = append(k.Contacts, *s.contacts.at(i))
 			}
-			slices.SortFunc(k.Contacts, func(a, b Contact) int {
-				return cmp.Or(cmp.Compare(a.Date, b.Date), slices.Compare(a.Record[:], b.Record[:]))
-			})
+			slices.SortFunc(k.Contacts, func(a, b Contact) int { return a.Compare(&b) })
 			slices.SortFunc(k.Consents, func(a, b Consent) int {
 				return cmp.Or(cmp.Compare(a.Date, b.Date), slices.Compare(a.Record[:], b.Record[:]))
 			})
-			said, asked := consents(p)[krama.PurposeRecord]
+			said, asked := consents(p, today)[krama.PurposeRecord]
 			k.NoRecord = asked && !said.Given
 			if !yield(&k) {
 				return
 			}
 		}
 	}
-}
-
-// Labels returns every member's label.
-func (s *State) Labels() map[krama.MemberID]string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return maps.Clone(s.labels)
 }
 
 // RightsText is one of the programme's own texts about rights, and its record.

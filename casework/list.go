@@ -1,6 +1,7 @@
 package casework
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 
@@ -17,10 +18,13 @@ type Row struct {
 	Local    bool
 	Minor    bool
 	Disputed bool
+	Ahead    bool // an entry is dated later than the reader's tomorrow
+	NotSafe  bool
+	Same     bool // somebody else has her code
 }
 
 // Rows returns everybody, in the order of their codes.
-func (s *State) Rows() []Row {
+func (s *State) Rows(today krama.Day) []Row {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	out := make([]Row, 0, len(s.people))
@@ -28,21 +32,21 @@ func (s *State) Rows() []Row {
 		if p.Record == (krama.RecordID{}) {
 			continue
 		}
-		r := Row{Subject: p.Subject, Code: p.Value.Code, District: p.Value.District, Local: p.local, Minor: krama.Minor(p.Value.Age)}
-		for _, i := range p.Contacts {
-			c := s.contacts.at(i)
-			r.Local = r.Local || c.Local
-			if !c.Void && c.Date >= r.Last {
-				r.Last, r.Next, r.District = c.Date, c.Next, c.District
-			}
+		m := s.met(p, today)
+		r := Row{Subject: p.Subject, Code: p.Value.Code, District: p.Value.District, Local: p.local || m.local, Minor: krama.Minor(p.Value.Age),
+			Ahead: m.ahead, NotSafe: m.notSafe, Same: len(s.byCode[p.Value.Code]) > 1}
+		if m.last != nil {
+			r.Last, r.Next, r.District = m.last.Date, m.last.Next, m.last.District
 		}
-		if refused(p) {
+		if refused(p, today) {
 			r.Next = 0
 		}
-		r.Disputed = len(s.registers) > 0 && len(s.disputes(p)) > 0
+		r.Disputed = len(s.amended) > 0 && len(s.disputes(p)) > 0
 		out = append(out, r)
 	}
-	slices.SortFunc(out, func(a, b Row) int { return cmp.Compare(a.Code, b.Code) })
+	slices.SortFunc(out, func(a, b Row) int {
+		return cmp.Or(cmp.Compare(a.Code, b.Code), bytes.Compare(a.Subject[:], b.Subject[:]))
+	})
 	return out
 }
 
@@ -50,28 +54,23 @@ func (s *State) Rows() []Row {
 const dueFor = 90
 
 // Due returns who is due by a day, longest waiting first.
-func (s *State) Due(by krama.Day) []Row {
-	rows := slices.DeleteFunc(s.Rows(), func(r Row) bool { return r.Next == 0 || r.Next > by || r.Next < by-dueFor })
+func (s *State) Due(today, by krama.Day) []Row {
+	rows := slices.DeleteFunc(s.Rows(today), func(r Row) bool { return r.Next == 0 || r.Next > by || r.Next < by-dueFor })
 	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(a.Next, b.Next) })
 	return rows
 }
 
-// Recent returns the newest n contacts by date.
+// Recent returns the newest n contacts.
 func (s *State) Recent(n int) []Contact {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	top := make([]int32, 0, n+1) // by falling date, later arrival first
-	for i := s.contacts.n - 1; i >= 0; i-- {
+	top := make([]int32, 0, n+1) // the newest first
+	for i := range s.contacts.n {
 		c := s.contacts.at(i)
-		if c.Void || (len(top) == n && s.contacts.at(top[n-1]).Date >= c.Date) {
+		if c.Void || (len(top) == n && s.contacts.at(top[n-1]).Compare(c) > 0) {
 			continue
 		}
-		at, _ := slices.BinarySearchFunc(top, c.Date, func(j int32, d krama.Day) int {
-			if s.contacts.at(j).Date >= d {
-				return -1
-			}
-			return 1
-		})
+		at, _ := slices.BinarySearchFunc(top, c, func(j int32, c *Contact) int { return -s.contacts.at(j).Compare(c) })
 		top = slices.Insert(top, at, i)
 		top = top[:min(n, len(top))]
 	}

@@ -42,7 +42,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		for _, r := range records {
 			s.Apply(who, r, krama.DeviceID{}, false)
 		}
-		v, ok := s.Person(who)
+		v, ok := s.Person(who, 20100)
 		if !ok || len(v.Contacts) != 2 || v.Last != 20003 || v.Next != 20040 || v.Local != 0 {
 			t.Fatalf("%+v", v)
 		}
@@ -56,7 +56,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 			t.Fatal("on one day a withdrawal outranks a consent")
 		}
 		s.Apply(who, amend(10, 6, uint16(1003), s.Heads(base, 6)...), krama.DeviceID{}, false)
-		if v, _ = s.Person(who); len(v.Disputes) != 0 || v.Value.District != 1003 {
+		if v, _ = s.Person(who, 20100); len(v.Disputes) != 0 || v.Value.District != 1003 {
 			t.Fatalf("after deciding: %+v", v)
 		}
 	}
@@ -66,14 +66,14 @@ func TestVoidAndDue(t *testing.T) {
 	s, who := New(), krama.SubjectID{1}
 	s.Apply(who, &krama.Record{ID: krama.RecordID{9}, Person: &krama.Person{Code: "000000", Gender: 1, Age: 1, Category: 1, Registered: 20000}}, krama.DeviceID{}, false)
 	s.Apply(who, &krama.Record{ID: krama.RecordID{1}, Contact: &krama.Contact{Date: 20000, Place: 1, Next: 20010}}, krama.DeviceID{}, false)
-	if d := s.Due(20009); len(d) != 0 {
+	if d := s.Due(20009, 20009); len(d) != 0 {
 		t.Errorf("due too early: %v", d)
 	}
-	if d := s.Due(20010); len(d) != 1 || !d[0].Minor {
+	if d := s.Due(20010, 20010); len(d) != 1 || !d[0].Minor {
 		t.Errorf("due: %v", d)
 	}
 	s.Apply(who, amend(2, 11, true, krama.RecordID{1}), krama.DeviceID{}, false)
-	if d := s.Due(20010); len(d) != 0 {
+	if d := s.Due(20010, 20010); len(d) != 0 {
 		t.Errorf("due by a contact entered by mistake: %v", d)
 	}
 	if len(s.Recent(5)) != 0 {

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"krama"
@@ -45,45 +46,47 @@ func put[T any](m map[krama.ListingID]map[krama.RecordID]T, k krama.ListingID, i
 
 // Entries are the listings, in the order of their keys.
 func (f *Fold) Entries() (out []*Entry) {
-	seen := map[krama.ListingID]bool{}
-	for k, vs := range f.listings {
-		seen[k] = true
-		heads := standing(vs, func(l *krama.Listing) []krama.RecordID { return l.Replaces })
-		e := &Entry{Listing: *vs[heads[0]], Record: heads[0], Heads: heads}
-		for _, h := range heads[1:] {
-			e.Others = append(e.Others, vs[h])
-		}
-		out = append(out, e)
+	for k := range f.listings {
+		out = append(out, f.Entry(k))
 	}
 	for _, l := range f.starter {
-		if !seen[l.Key] {
-			out = append(out, &Entry{Listing: l, Starter: true})
+		if f.listings[l.Key] == nil {
+			out = append(out, f.Entry(l.Key))
 		}
-	}
-	for _, e := range out {
-		if gs := f.guarded[e.Key]; len(gs) > 0 {
-			e.GuardAt = standing(gs, func(g *krama.Guarded) []krama.RecordID { return g.Replaces })
-			for _, id := range e.GuardAt {
-				e.Guards = append(e.Guards, gs[id])
-			}
-			e.Guarded = e.Guards[0]
-		}
-		for _, c := range f.checks[e.Key] {
-			e.Checks = append(e.Checks, c)
-		}
-		slices.SortFunc(e.Checks, func(a, b Found) int {
-			if a.Day != b.Day {
-				return int(a.Day - b.Day)
-			}
-			if a.Says != b.Says {
-				return int(a.Says) - int(b.Says)
-			}
-			return bytes.Compare(a.Record[:], b.Record[:])
-		})
-		e.fold()
 	}
 	slices.SortFunc(out, func(a, b *Entry) int { return bytes.Compare(a.Key[:], b.Key[:]) })
 	return out
+}
+
+// Entry is one listing, or nil.
+func (f *Fold) Entry(k krama.ListingID) *Entry {
+	e := &Entry{}
+	if vs := f.listings[k]; vs != nil {
+		heads := standing(vs, func(l *krama.Listing) []krama.RecordID { return l.Replaces })
+		e.Listing, e.Record, e.Heads = *vs[heads[0]], heads[0], heads
+		for _, h := range heads[1:] {
+			e.Others = append(e.Others, vs[h])
+		}
+	} else if i := slices.IndexFunc(f.starter, func(l krama.Listing) bool { return l.Key == k }); i >= 0 {
+		e.Listing, e.Starter = f.starter[i], true
+	} else {
+		return nil
+	}
+	if gs := f.guarded[k]; len(gs) > 0 {
+		e.GuardAt = standing(gs, func(g *krama.Guarded) []krama.RecordID { return g.Replaces })
+		for _, id := range e.GuardAt {
+			e.Guards = append(e.Guards, gs[id])
+		}
+		e.Guarded = e.Guards[0]
+	}
+	for _, c := range f.checks[k] {
+		e.Checks = append(e.Checks, c)
+	}
+	slices.SortFunc(e.Checks, func(a, b Found) int {
+		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Says, b.Says), bytes.Compare(a.Record[:], b.Record[:]))
+	})
+	e.fold()
+	return e
 }
 
 // standing are the versions that no other one replaces, in the order of their ids. Versions that replace each other in a circle,

@@ -60,9 +60,9 @@ func countsOf(lines map[string]int, leftOut int) Counts {
 }
 
 // Count looks at what would be written.
-func Count(st *casework.State) (n Counts) {
+func Count(st *casework.State, today krama.Day) (n Counts) {
 	out := map[krama.SubjectID]bool{}
-	for k := range st.Everybody() {
+	for k := range st.Everybody(today) {
 		if k.NoRecord {
 			n.LeftOut++
 			out[k.Subject] = true
@@ -135,7 +135,7 @@ func write(w io.Writer, rand io.Reader, iterations uint32, key func(*Header) (ci
 	if err != nil {
 		return Counts{}, err
 	}
-	n := Count(x.State)
+	n := Count(x.State, x.Written)
 	return n, krama.Wrap("exchange.Write", seal(w, page, h, key, func(w io.Writer) error {
 		z := gzip.NewWriter(w)
 		b := bufio.NewWriterSize(z, 1<<16)

@@ -102,7 +102,7 @@ func (x *Export) lines(w io.Writer, n Counts) error {
 	}
 	codes, out := map[krama.SubjectID]krama.Code{}, map[krama.SubjectID]bool{}
 	for _, each := range []func(*casework.Kept, func(any) bool){x.person, x.contacts, x.consents, x.disputes} {
-		for k := range x.State.Everybody() {
+		for k := range x.State.Everybody(x.Written) {
 			if k.NoRecord {
 				out[k.Subject] = true
 				continue

@@ -101,6 +101,7 @@ type Replica struct {
 	orphans   map[[32]byte]orphan
 	shreds    []Shred
 	shredded  map[subject]bool
+	typed     uint32               // when the newest record was typed here, as Record.Written says it
 	await     map[subject]*awaited // erasures that wait for a second word
 	notices   []notice             // words in circle 0 that somebody was erased
 	noticed   map[subject]bool     // whom they hide until their circle is read

@@ -39,6 +39,9 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 		}
 	}
 	for _, rec := range records {
+		if rec.Written == 0 && rec.Report == nil && rec.Taken == nil { // those two are the same on every desk that says them
+			rec.Written = r.typedAt()
+		}
 		b, err := rec.Encode()
 		if err != nil {
 			return err
@@ -58,6 +61,17 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 		}
 	}
 	return nil
+}
+
+// typedAt is now, in seconds, or just after what was typed here before: two records of one second keep their order. A clock that was
+// set back is followed.
+func (r *Replica) typedAt() uint32 {
+	now := uint32(max(0, r.Now().Unix()))
+	if r.typed >= now && r.typed-now < 3600 {
+		now = r.typed + 1
+	}
+	r.typed = now
+	return now
 }
 
 func pendingEntry(c krama.CircleID, it seal.Item) []byte {

@@ -212,8 +212,10 @@ func (s *Server) takeReport(rep *replica.Replica, st *casework.State, in casewor
 			continue
 		}
 		rec := &krama.Report{Thread: id, Mailbox: m.Mailbox, Auth: m.Auth, Intake: keys.ID(), Day: min(max(x.Day, in.From-1), s.relayDay(rep)+1), Topic: topic, Part: uint8(i), Text: part, Place: place}
-		if i == 0 {
+		if rec.N = uint32(x.K); i == 0 {
 			rec.KEM = m.KEM
+		} else {
+			rec.Of = reportRecord(x.Sealed, 0)
 		}
 		recs = append(recs, &krama.Record{ID: rid, Report: rec})
 	}

@@ -173,7 +173,7 @@ func (s *Server) findContact(w http.ResponseWriter, r *http.Request) (casework.C
 	id, err := krama.ParseRecordID(r.PathValue("id"))
 	if err == nil {
 		if c, ok := s.state.Contact(id); ok {
-			if v, ok := s.state.Person(c.Subject); ok {
+			if v, ok := s.state.Person(c.Subject, s.today()); ok {
 				return c, v, true
 			}
 		}

@@ -48,7 +48,7 @@ func summarise(st *casework.State, today krama.Day) overviewData {
 		who krama.SubjectID
 		m   int
 	}
-	seen, at := map[key]bool{}, map[krama.SubjectID]uint16{}
+	seen, at := map[key]bool{}, map[krama.SubjectID]casework.Contact{}
 	d.Months = make([]month, overviewMonths)
 	for i := range d.Months {
 		d.Months[i].First = first.AddMonths(i)
@@ -67,13 +67,15 @@ func summarise(st *casework.State, today krama.Day) overviewData {
 			seen[k] = true
 			d.Months[i].People++
 		}
-		at[c.Subject] = c.District
+		if last, ok := at[c.Subject]; !ok || last.Compare(c) < 0 {
+			at[c.Subject] = *c
+		}
 		d.Months[i].Condoms += int64(c.Given[krama.Condom]) + int64(c.Given[krama.InternalCondom])
 		d.Months[i].Lube += int64(c.Given[krama.Lubricant])
 	})
 	by := map[uint16]int{}
-	for _, code := range at {
-		by[code]++
+	for _, c := range at {
+		by[c.District]++
 	}
 	for code, n := range by {
 		d.Districts = append(d.Districts, districtCount{code, n})
@@ -81,7 +83,7 @@ func summarise(st *casework.State, today krama.Day) overviewData {
 	slices.SortFunc(d.Districts, func(a, b districtCount) int {
 		return cmp.Or(-cmp.Compare(a.People, b.People), cmp.Compare(a.Code, b.Code))
 	})
-	for _, r := range st.Rows() {
+	for _, r := range st.Rows(today) {
 		if r.Last <= today-notSeenDays {
 			d.NotSeen++
 		}

@@ -361,7 +361,7 @@ func (s *Server) listingKeep(w http.ResponseWriter, r *http.Request) {
 // refer asks where a person is sent, and makes the slip.
 func (s *Server) refer(w http.ResponseWriter, r *http.Request) {
 	who, err := krama.ParseSubjectID(r.PathValue("id"))
-	v, ok := s.state.Person(who)
+	v, ok := s.state.Person(who, s.today())
 	if err != nil || !ok {
 		s.notFound(w, r)
 		return

@@ -51,13 +51,13 @@ func (s *Server) expiries(rep *replica.Replica, st *casework.State) (out []expir
 		}
 	}
 	var lines []string
-	for _, row := range st.Rows() {
+	for _, row := range st.Rows(s.today()) {
 		last := row.Last
-		if v, ok := st.Person(row.Subject); ok && v.Value.Registered > last {
+		if v, ok := st.Person(row.Subject, s.today()); ok && v.Value.Registered > last {
 			last = v.Value.Registered
 		}
 		on := last + keep
-		if on > s.today()+announceDays {
+		if on > s.today()+announceDays || row.Ahead { // whose dates are unclear is not erased by a date
 			continue
 		}
 		who := row.Subject.String()

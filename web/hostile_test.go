@@ -63,6 +63,6 @@ func TestHostilePhoneClockErases(t *testing.T) {
 	g.syncOffice()
 	m, _ := g.desk.state.Counts()
 	if n == 0 || m < n {
-		t.Error("registered today, erased today, announced to nobody")
+		t.Errorf("registered today, erased today, announced to nobody: %d of %d are here", m, n)
 	}
 }

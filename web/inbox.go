@@ -318,15 +318,21 @@ func (s *Server) inboxAside(w http.ResponseWriter, r *http.Request) {
 	for ids := form(r).Get("ids"); len(ids) >= shortID; ids = ids[shortID:] {
 		shown[ids[:shortID]] = true
 	}
-	by := map[krama.CircleKind][]krama.ThreadID{}
+	type alike struct { // what one act sets aside has as many messages each
+		circle   krama.CircleKind
+		messages int
+	}
+	by := map[alike][]krama.ThreadID{}
 	for _, t := range s.state.Threads() {
 		if t.State() == casework.ThreadNew && shown[shortThread(t.ID)] {
-			by[t.Circle] = append(by[t.Circle], t.ID)
+			k := alike{t.Circle, len(t.Messages)}
+			by[k] = append(by[k], t.ID)
 		}
 	}
 	for k, ids := range by {
 		for part := range slices.Chunk(ids, krama.MaxAside) {
-			if err := s.writeNew(k, krama.SubjectID{}, &krama.Record{Act: &krama.Act{Threads: part, What: krama.ActAside, Day: max(s.today(), s.relayDay(s.rep))}}); err != nil {
+			act := &krama.Act{Threads: part, What: krama.ActAside, Day: max(s.today(), s.relayDay(s.rep)), Messages: uint16(k.messages)}
+			if err := s.writeNew(k.circle, krama.SubjectID{}, &krama.Record{Act: act}); err != nil {
 				s.fail(w, r, err)
 				return
 			}

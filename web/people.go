@@ -17,7 +17,7 @@ func (s *Server) today() krama.Day { return krama.DayOf(s.Now()) }
 const shownDue = 8
 
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
-	due := s.state.Due(s.today() + 3)
+	due := s.state.Due(s.today(), s.today()+3)
 	n, _ := s.state.Counts()
 	s.page(w, r, 200, "nav.home", "home", homeView(s, due, n))
 }
@@ -41,14 +41,17 @@ func (s *Server) people(w http.ResponseWriter, r *http.Request) {
 	q := search{Text: strings.TrimSpace(f.Get("q")), NotSeen: f.Get("seen") == "not"}
 	d, _ := strconv.ParseUint(f.Get("district"), 10, 16)
 	q.District = uint16(d)
-	rows := s.state.Rows()
+	rows := s.state.Rows(s.today())
 	if q.Text != "" {
 		if code, err := krama.ParseCode(q.Text); err == nil {
-			if id, ok := s.state.Find(code); ok {
-				redirect(w, r, "/person/"+id.String())
+			found := s.state.Find(code)
+			if len(found) == 1 {
+				redirect(w, r, "/person/"+found[0].String())
 				return
 			}
-			rows = nil
+			rows = slices.DeleteFunc(rows, func(r casework.Row) bool { return r.Code != code })
+			s.page(w, r, 200, "people.title", "people", peopleView(s, q, rows))
+			return
 		} else if part := codePart(q.Text); len(part) >= 6 {
 			q.Bad, rows = true, nil
 		} else {
@@ -104,7 +107,7 @@ func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	who, err := krama.ParseSubjectID(f.Get("sid")) // a form sent twice is one person
-	if _, there := s.state.Person(who); err == nil && there {
+	if _, there := s.state.Person(who, s.today()); err == nil && there {
 		redirect(w, r, "/person/"+who.String())
 		return
 	}
@@ -135,7 +138,7 @@ func (s *Server) newCode() (krama.Code, error) {
 		if err != nil {
 			return "", err
 		}
-		if _, taken := s.state.Find(c); !taken {
+		if len(s.state.Find(c)) == 0 {
 			return c, nil
 		}
 	}
@@ -159,7 +162,7 @@ func (s *Server) view(w http.ResponseWriter, r *http.Request) (casework.View, bo
 		s.notFound(w, r)
 		return casework.View{}, false
 	}
-	v, ok := s.state.Person(id)
+	v, ok := s.state.Person(id, s.today())
 	if !ok {
 		s.notFound(w, r)
 	}
@@ -209,7 +212,7 @@ func (s *Server) personAmendSave(w http.ResponseWriter, r *http.Request) {
 
 // change adds a change when a value differs, naming the values it replaces.
 func (s *Server) change(ch []krama.Change, target krama.RecordID, n uint8, was, is any) []krama.Change {
-	if was == is {
+	if was == is && !s.state.Refused(target, n) {
 		return ch
 	}
 	raw, err := krama.EncodeValue(is)
@@ -257,6 +260,30 @@ func (s *Server) settle(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/person/"+v.Subject.String())
 }
 
+// recode gives somebody a new code: two people must not be called the same. The one who was registered first keeps hers.
+func (s *Server) recode(w http.ResponseWriter, r *http.Request) {
+	v, ok := s.view(w, r)
+	if !ok {
+		return
+	}
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	if v, ok = s.view(w, r); !ok { // as it is now: a second tap finds nobody of her code
+		return
+	}
+	if v.Later {
+		code, err := s.newCode()
+		if err == nil {
+			err = s.amend(v.Subject, v.Record, s.change(nil, v.Record, 1, v.Value.Code, code))
+		}
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+	}
+	redirect(w, r, "/person/"+v.Subject.String())
+}
+
 func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.view(w, r)
 	if !ok {
@@ -272,7 +299,7 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, "/person/"+v.Subject.String()+"/erase")
 		return
 	}
-	rec := &krama.Record{Consent: &krama.Consent{Purpose: uint8(n), Given: f.Get("given") == "yes", Date: s.today()}}
+	rec := &krama.Record{Consent: &krama.Consent{Purpose: uint8(n), Given: f.Get("given") == "yes", Date: s.today(), Replaces: s.state.Said(v.Subject, uint8(n))}}
 	if err := s.write(v.Subject, rec); err != nil {
 		s.fail(w, r, err)
 		return

@@ -27,10 +27,10 @@ type Report struct {
 }
 
 // count counts a period.
-func count(g *guide.Guide, st *casework.State, p krama.Period) (*measure.KPPrev, measure.Counts) {
+func count(g *guide.Guide, st *casework.State, p krama.Period, today krama.Day) (*measure.KPPrev, measure.Counts) {
 	kp := measure.Count(&g.KPPrev, p, func(yield func(*measure.Reached)) {
 		var one measure.Reached
-		st.EachPerson(func(who *krama.Person, counted bool, contacts []krama.Contact) {
+		st.EachPerson(today, func(who *krama.Person, counted bool, contacts []krama.Contact) {
 			if counted {
 				one = measure.Reached{Category: who.Category, Contacts: contacts}
 				yield(&one)
@@ -44,8 +44,8 @@ func count(g *guide.Guide, st *casework.State, p krama.Period) (*measure.KPPrev,
 }
 
 // Compile counts a period as it may leave when nothing of it has left before.
-func Compile(g *guide.Guide, st *casework.State, p krama.Period) *Report {
-	kp, c := count(g, st, p)
+func Compile(g *guide.Guide, st *casework.State, p krama.Period, today krama.Day) *Report {
+	kp, c := count(g, st, p, today)
 	return cover(g, p, kp, c)
 }
 
@@ -77,7 +77,7 @@ func Released(g *guide.Guide, st *casework.State, rep *replica.Replica, p krama.
 	if !measure.Offered(&g.KPPrev, p, today) {
 		return nil, krama.E(op, krama.Invalid, "the period")
 	}
-	kp, c := count(g, st, p)
+	kp, c := count(g, st, p, today)
 	if v := rep.Value(releasedKey(p)); v != "" {
 		var old measure.Counts
 		if err := krama.DecodeValue([]byte(v), &old); err != nil {

@@ -187,6 +187,7 @@ func (s *Server) routes() {
 	o.HandleFunc("POST /person/{id}/amend", s.personAmendSave)
 	o.HandleFunc("POST /person/{id}/consent", s.consent)
 	o.HandleFunc("POST /person/{id}/settle", s.settle)
+	o.HandleFunc("POST /person/{id}/code", s.recode)
 	o.HandleFunc("GET /person/{id}/contact", s.contactNew)
 	o.HandleFunc("POST /person/{id}/contact", s.contactCreate)
 	o.HandleFunc("GET /contact/{id}", s.contactAmend)

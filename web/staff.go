@@ -132,9 +132,9 @@ func (s *Server) exposure(id krama.DeviceID) deviceData {
 		}
 	})
 	if slices.Contains(d.Circles, krama.KindOutreach) || d.Removed {
-		for _, row := range s.state.Rows() {
+		for _, row := range s.state.Rows(s.today()) {
 			d.People++
-			v, ok := s.state.Person(row.Subject)
+			v, ok := s.state.Person(row.Subject, s.today())
 			if !ok {
 				continue
 			}

@@ -44,7 +44,7 @@ func (s *Server) recovery() trustData {
 			d.Set, d.K, d.N, set = true, int(t.K), int(t.N), t.Set
 		}
 	})
-	d.Shown, d.Accepted = s.state.Drills(set)
+	d.Shown, d.Accepted = s.state.Drills(set, s.today())
 	if !d.Set {
 		d.Shown = nil
 	}

@@ -222,10 +222,28 @@ func (s *Server) summary(ctx context.Context, c *casework.Contact) string {
 // fieldLabel names an amended field for a dispute.
 func fieldLabel(ctx context.Context, v *casework.View, d casework.Dispute) string {
 	if d.Target == v.Record {
-		return tr(ctx, map[uint8]string{2: "person.gender", 3: "person.age", 4: "person.languages", 5: "person.category", 6: "person.district"}[d.Field])
+		return tr(ctx, map[uint8]string{1: "person.code", 2: "person.gender", 3: "person.age", 4: "person.languages", 5: "person.category", 6: "person.district"}[d.Field])
 	}
 	return tr(ctx, map[uint8]string{1: "contact.date", 2: "contact.district", 3: "contact.place", 4: "contact.topics", 5: "contact.given", 6: "contact.test",
 		7: "contact.services", 8: "contact.safety", 9: "contact.next", 10: "contact.group", 11: "contact.void"}[d.Field])
+}
+
+// correction is the page that corrects the record of a dispute.
+func correction(v *casework.View, d casework.Dispute) string {
+	if d.Target == v.Record {
+		return "/person/" + v.Subject.String() + "/amend"
+	}
+	return "/contact/" + d.Target.String()
+}
+
+// cue tells two people of one code apart without a word about who they are.
+func (s *Server) cue(ctx context.Context, id krama.SubjectID) string {
+	v, _ := s.state.Person(id, s.today())
+	at := s.district(ctx, v.Value.District)
+	if v.Last == 0 {
+		return tr(ctx, "person.cueNever", "district", at, "registered", date(v.Value.Registered))
+	}
+	return tr(ctx, "person.cue", "last", date(v.Last), "district", at, "registered", date(v.Value.Registered))
 }
 
 // headText prints one standing value of a disputed field.
@@ -252,6 +270,11 @@ func (s *Server) headText(ctx context.Context, v *casework.View, d casework.Disp
 		return strings.Join(out, ", ")
 	}
 	switch {
+	case person && d.Field == 1:
+		var c krama.Code
+		if krama.DecodeValue(h.Value, &c) == nil {
+			return c.String()
+		}
 	case person && d.Field == 2:
 		return code("gender", krama.Genders)
 	case person && d.Field == 3:

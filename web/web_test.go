@@ -248,7 +248,7 @@ func TestPhonePages(t *testing.T) {
 	g.ms.Add((31 * 24 * time.Hour).Milliseconds())
 	_, page, _ = g.ask(g.desk, "POST", "/report", "from", "2025-10-01")
 	g.want(page, "&lt;5") // one person is a small number
-	rep := Compile(g.desk.Guide, g.desk.state, krama.Period{From: krama.Date(2025, 10, 1), To: krama.Date(2026, 3, 31)})
+	rep := Compile(g.desk.Guide, g.desk.state, krama.Period{From: krama.Date(2025, 10, 1), To: krama.Date(2026, 3, 31)}, krama.Date(2026, 4, 1))
 	if rep.KP.Total != 1 || rep.Given.Pieces[krama.Condom] != 60 {
 		t.Errorf("counted %d people and %d condoms, want 1 and 60", rep.KP.Total, rep.Given.Pieces[krama.Condom])
 	}

@@ -348,7 +348,7 @@ func (l *life) work(h *handset) {
 		return
 	}
 	today := l.desk.today()
-	rows := h.st.Rows()
+	rows := h.st.Rows(today)
 	if len(rows) < 10 || l.rnd.IntN(12) == 0 {
 		who, err := h.rep.NewSubject()
 		l.must(err)

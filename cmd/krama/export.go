@@ -103,7 +103,7 @@ func export(ctx context.Context, e *env, args []string) error {
 		}
 		return hint{krama.E("export", krama.NotAllowed, "this is not an admin's desk"), "ask an admin of the programme"}
 	}
-	n := exchange.Count(st)
+	n := exchange.Count(st, today)
 	if *people != n.People {
 		fmt.Fprintf(e.err, "would write %s; nothing is written yet\n", sentence(n))
 		return hint{krama.E("export", krama.NotAllowed, "the number of people was not repeated"), fmt.Sprintf("if two of you have decided it, run it again with --people %d", n.People)}

@@ -59,7 +59,7 @@ func officeWith(t *testing.T, size demo.Size, leave bool) (dir, words string, n 
 		t.Fatal(err)
 	}
 	if !leave {
-		n = exchange.Count(p.State)
+		n = exchange.Count(p.State, krama.DayOf(time.Now()))
 		if err := p.Desk.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +74,7 @@ func officeWith(t *testing.T, size demo.Size, leave bool) (dir, words string, n 
 	if may, _, err := replica.AskExport(t.Context(), p.Desk); !may || err != nil {
 		t.Fatal("leave to export after a day:", may, err)
 	}
-	n = exchange.Count(p.State)
+	n = exchange.Count(p.State, krama.DayOf(time.Now()))
 	if err := p.Desk.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"krama"
 	"krama/casework"
 	"krama/demo"
 	"krama/replica"
@@ -93,7 +94,7 @@ func TestA25MemoryAfterLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	var id, code string
-	for _, row := range st.Rows() {
+	for _, row := range st.Rows(krama.DayOf(time.Now())) {
 		s, c := row.Subject, row.Code
 		if c != "" {
 			id, code = hex.EncodeToString(s[:]), c.String()

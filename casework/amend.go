@@ -1,0 +1,249 @@
+package casework
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"krama"
+)
+
+// amended holds the amendments of one record: values stand until a later record replaces them, and what stands is judged as a
+// whole. It may be here before the record.
+type amended struct {
+	subject krama.SubjectID
+	fields  map[uint8]*register
+	contact *krama.Contact // as it was written, once it is here; a registration's is in its Person
+	refused map[uint8]bool // fields whose standing value cannot stand with the others
+}
+
+// register holds the values of a field that no later record has replaced.
+type register struct {
+	heads    []Head
+	replaced map[krama.RecordID]bool
+}
+
+// Head is one standing value of a field and the record that said it.
+type Head struct {
+	Record  krama.RecordID
+	Value   cbor.RawMessage // nil for the value of the registration or contact itself
+	Author  krama.DeviceID
+	Date    krama.Day
+	written uint32
+}
+
+// Dispute is a field for which two values stand, or one that cannot stand with the record's other values.
+type Dispute struct {
+	Target krama.RecordID
+	Field  uint8
+	Heads  []Head
+	Cannot bool // the value of the only head cannot stand: what is shown is another
+}
+
+func (s *State) amend(subject krama.SubjectID, rec *krama.Record, author krama.DeviceID) {
+	a := s.amended[rec.Amend.Target]
+	if a == nil {
+		a = &amended{subject: subject, fields: map[uint8]*register{}}
+		s.amended[rec.Amend.Target] = a
+	}
+	for _, c := range rec.Amend.Changes {
+		reg := a.fields[c.Field]
+		if reg == nil {
+			reg = &register{heads: []Head{{Record: rec.Amend.Target}}, replaced: map[krama.RecordID]bool{}}
+			a.fields[c.Field] = reg
+		}
+		for _, old := range c.Replaces {
+			reg.replaced[old] = true
+		}
+		if !slices.ContainsFunc(reg.heads, func(h Head) bool { return h.Record == rec.ID }) {
+			reg.heads = append(reg.heads, Head{rec.ID, c.Value, author, rec.Amend.Date, rec.Written})
+		}
+		reg.heads = slices.DeleteFunc(reg.heads, func(h Head) bool { return reg.replaced[h.Record] })
+		slices.SortFunc(reg.heads, func(a, b Head) int { return bytes.Compare(a.Record[:], b.Record[:]) })
+	}
+	s.resolve(rec.Amend.Target)
+}
+
+// resolve writes the standing values of a record's amended fields into its folded form. Where two stand, the one with the
+// smaller record id is shown until somebody decides, so that every device shows the same.
+func (s *State) resolve(target krama.RecordID) {
+	a := s.amended[target]
+	if a == nil {
+		return
+	}
+	if p := s.personAt[target]; p != nil {
+		was := p.Value.Code
+		p.Value, a.refused = stand(a, p.regs[0].Person, setPerson, (*krama.Person).Validate)
+		if p.Value.Code != was {
+			s.uncode(was, p.Subject)
+			s.code(p.Value.Code, p.Subject)
+		}
+		return
+	}
+	i, ok := s.contactAt[target]
+	if !ok {
+		return
+	}
+	c := s.contacts.at(i)
+	if a.contact == nil {
+		first := c.Contact
+		a.contact = &first
+	}
+	c.Contact, a.refused = stand(a, *a.contact, setContact, (*krama.Contact).Validate)
+}
+
+// stand applies what stands of amendments to a record as it was written, and judges the whole. If the whole cannot be, because two
+// people changed what belongs together, whole amendments are taken in their order as far as each can be; the others' fields are
+// refused, and a screen asks.
+func stand[T any](a *amended, first T, set func(*T, uint8, cbor.RawMessage) bool, valid func(*T) error) (T, map[uint8]bool) {
+	shown := map[krama.RecordID][]uint8{} // fields by the amendment whose value is shown
+	var order []Head
+	all := first
+	fits := true
+	for _, n := range slices.Sorted(maps.Keys(a.fields)) {
+		heads := a.fields[n].heads
+		if len(heads) == 0 || heads[0].Value == nil {
+			continue
+		}
+		if h := heads[0]; shown[h.Record] == nil {
+			order = append(order, h)
+		}
+		shown[heads[0].Record] = append(shown[heads[0].Record], n)
+		fits = set(&all, n, heads[0].Value) && fits
+	}
+	if fits && valid(&all) == nil {
+		return all, nil
+	}
+	slices.SortFunc(order, func(a, b Head) int {
+		return cmp.Or(cmp.Compare(a.Date, b.Date), cmp.Compare(a.written, b.written), bytes.Compare(a.Record[:], b.Record[:]))
+	})
+	out, refused := first, map[uint8]bool{}
+	for left := order; len(left) > 0; {
+		var again []Head
+		for _, h := range left {
+			try, ok := out, true
+			for _, n := range shown[h.Record] {
+				ok = set(&try, n, a.fields[n].heads[0].Value) && ok
+			}
+			if ok && valid(&try) == nil {
+				out = try
+			} else {
+				again = append(again, h)
+			}
+		}
+		if len(again) == len(left) { // none of them can be
+			for _, h := range again {
+				for _, n := range shown[h.Record] {
+					refused[n] = true
+				}
+			}
+			break
+		}
+		left = again
+	}
+	return out, refused
+}
+
+// setPerson sets an amended field and reports whether the value is one. A field of a later version is left alone. The registration
+// day never changes; a code does where two people had one.
+func setPerson(p *krama.Person, n uint8, raw cbor.RawMessage) bool {
+	var err error
+	switch n {
+	case 1:
+		err = krama.DecodeValue(raw, &p.Code)
+	case 2:
+		err = krama.DecodeValue(raw, &p.Gender)
+	case 3:
+		err = krama.DecodeValue(raw, &p.Age)
+	case 4:
+		err = krama.DecodeValue(raw, &p.Languages)
+	case 5:
+		err = krama.DecodeValue(raw, &p.Category)
+	case 6:
+		err = krama.DecodeValue(raw, &p.District)
+	}
+	return err == nil
+}
+
+func setContact(c *krama.Contact, n uint8, raw cbor.RawMessage) bool {
+	var err error
+	switch n {
+	case 1:
+		err = krama.DecodeValue(raw, &c.Date)
+	case 2:
+		err = krama.DecodeValue(raw, &c.District)
+	case 3:
+		err = krama.DecodeValue(raw, &c.Place)
+	case 4:
+		err = krama.DecodeValue(raw, &c.Topics)
+	case 5:
+		err = krama.DecodeValue(raw, &c.Given)
+	case 6:
+		err = krama.DecodeValue(raw, &c.Test)
+	case 7:
+		err = krama.DecodeValue(raw, &c.Services)
+	case 8:
+		err = krama.DecodeValue(raw, &c.Safety)
+	case 9:
+		err = krama.DecodeValue(raw, &c.Next)
+	case 10:
+		err = krama.DecodeValue(raw, &c.Attendees)
+	case 11:
+		err = krama.DecodeValue(raw, &c.Void)
+	}
+	return err == nil
+}
+
+func (s *State) disputes(p *Person) (out []Dispute) {
+	if len(s.amended) == 0 {
+		return nil
+	}
+	targets := []krama.RecordID{p.Record}
+	for _, i := range p.Contacts {
+		targets = append(targets, s.contacts.at(i).Record)
+	}
+	slices.SortFunc(targets, func(a, b krama.RecordID) int { return bytes.Compare(a[:], b[:]) })
+	for _, t := range targets {
+		a := s.amended[t]
+		if a == nil {
+			continue
+		}
+		for _, n := range slices.Sorted(maps.Keys(a.fields)) {
+			heads := a.fields[n].heads
+			if len(heads) == 0 {
+				continue
+			}
+			differ := slices.ContainsFunc(heads[1:], func(h Head) bool { return !bytes.Equal(h.Value, heads[0].Value) })
+			if differ || a.refused[n] {
+				out = append(out, Dispute{t, n, slices.Clone(heads), a.refused[n] && !differ})
+			}
+		}
+	}
+	return out
+}
+
+// Heads returns the records whose value of a field stands: what an amendment of the field replaces.
+func (s *State) Heads(target krama.RecordID, number uint8) []krama.RecordID {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	a := s.amended[target]
+	if a == nil || a.fields[number] == nil || len(a.fields[number].heads) == 0 {
+		return []krama.RecordID{target}
+	}
+	var out []krama.RecordID
+	for _, h := range a.fields[number].heads {
+		out = append(out, h.Record)
+	}
+	return out[:min(len(out), krama.MaxReplaces)]
+}
+
+// Refused reports whether a field's standing value cannot stand with the record's others, so that another one is shown.
+func (s *State) Refused(target krama.RecordID, number uint8) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	a := s.amended[target]
+	return a != nil && a.refused[number]
+}

@@ -1,0 +1,277 @@
+package casework
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"krama"
+)
+
+// Person is a person as folded.
+type Person struct {
+	Subject  krama.SubjectID
+	Record   krama.RecordID // of the registration that stands; zero while only later records have come
+	Value    krama.Person   // with amendments applied
+	Contacts []int32        // indexes of her contacts, in order of arrival
+	Consents []Consent
+	Author   krama.DeviceID
+	local    bool
+	regs     []registration // all of hers; one, but where two devices registered one subject
+}
+
+// registration is a registration as it was written.
+type registration struct {
+	krama.Person
+	said
+	author krama.DeviceID
+	local  bool
+}
+
+// Consent is a consent record with its id.
+type Consent struct {
+	krama.Consent
+	Record krama.RecordID
+}
+
+// Contact is a contact as folded.
+type Contact struct {
+	krama.Contact
+	said
+	Subject krama.SubjectID
+	Author  krama.DeviceID
+	Local   bool // only on this device so far
+}
+
+func (a said) compare(b said) int {
+	return cmp.Or(cmp.Compare(a.Written, b.Written), bytes.Compare(a.Record[:], b.Record[:]))
+}
+
+func (a said) before(b said) bool { return a.compare(b) < 0 }
+
+// Compare is the one order of contacts: by date, when they were typed, and record. It is the same on every device.
+func (c *Contact) Compare(o *Contact) int {
+	return cmp.Or(cmp.Compare(c.Date, o.Date), c.said.compare(o.said))
+}
+
+// Unsafe reports whether she said that she is not safe, or asked for help.
+func (c *Contact) Unsafe() bool { return c.Safety == krama.SafeNo || c.Safety == krama.SafeHelp }
+
+func (s *State) person(id krama.SubjectID) *Person {
+	p := s.people[id]
+	if p == nil {
+		p = &Person{Subject: id}
+		s.people[id] = p
+	}
+	return p
+}
+
+// register takes in a registration. Of several the first stands.
+func (s *State) register(subject krama.SubjectID, rec *krama.Record, author krama.DeviceID, local bool) {
+	p := s.person(subject)
+	at := slices.IndexFunc(p.regs, func(r registration) bool { return r.Record == rec.ID })
+	if at < 0 {
+		p.regs = append(p.regs, registration{*rec.Person, said{rec.Written, rec.ID}, author, local})
+		slices.SortFunc(p.regs, func(a, b registration) int {
+			return cmp.Or(cmp.Compare(a.Registered, b.Registered), a.said.compare(b.said))
+		})
+	} else {
+		p.regs[at].local = p.regs[at].local && local
+	}
+	first := &p.regs[0]
+	if p.local = first.local; p.Record == first.Record {
+		return
+	}
+	delete(s.personAt, p.Record)
+	s.uncode(p.Value.Code, subject)
+	p.Record, p.Value, p.Author = first.Record, first.Person, first.author
+	s.personAt[p.Record] = p
+	s.code(p.Value.Code, subject)
+	s.resolve(p.Record)
+}
+
+func (s *State) code(c krama.Code, id krama.SubjectID) {
+	of := append(s.byCode[c], id)
+	slices.SortFunc(of, func(a, b krama.SubjectID) int { return bytes.Compare(a[:], b[:]) })
+	s.byCode[c] = of
+}
+
+func (s *State) uncode(c krama.Code, id krama.SubjectID) {
+	of := slices.DeleteFunc(s.byCode[c], func(o krama.SubjectID) bool { return o == id })
+	if s.byCode[c] = of; len(of) == 0 {
+		delete(s.byCode, c)
+	}
+}
+
+// View is a person as a screen shows her.
+type View struct {
+	Subject   krama.SubjectID
+	Record    krama.RecordID
+	Value     krama.Person
+	Contacts  []Contact // newest first, without those entered by mistake
+	Ahead     []Contact // dated later than the reader's tomorrow: they decide nothing until somebody corrects them
+	Consents  map[uint8]krama.Consent
+	Last      krama.Day // 0 when never met
+	Next      krama.Day // 0 when none was agreed
+	NotSafe   bool      // an entry of the last day, or one from ahead, says so
+	NoContact bool      // she said no to being contacted again: she is never due
+	Local     int       // records of hers that are only on this device
+	Disputes  []Dispute
+	Namesakes []krama.SubjectID // others with her code
+	Later     bool              // of them all, somebody else was registered first
+}
+
+// Consented reports what she said last about a purpose.
+func (v *View) Consented(purpose uint8) bool { return v.Consents[purpose].Given }
+
+// meeting is what a person's contacts say together.
+type meeting struct {
+	last    *Contact // the newest that counts, or nil
+	notSafe bool
+	ahead   bool
+	local   bool
+}
+
+func (s *State) met(p *Person, today krama.Day) (m meeting) {
+	for _, i := range p.Contacts {
+		c := s.contacts.at(i)
+		m.local = m.local || c.Local
+		switch {
+		case c.Void:
+		case ahead(c.Date, today):
+			m.ahead = true
+			m.notSafe = m.notSafe || c.Unsafe()
+		case m.last == nil || m.last.Compare(c) < 0:
+			m.last = c
+		}
+	}
+	if m.last == nil {
+		return m
+	}
+	for _, i := range p.Contacts {
+		c := s.contacts.at(i)
+		m.notSafe = m.notSafe || !c.Void && c.Date == m.last.Date && c.Unsafe()
+	}
+	return m
+}
+
+func (s *State) view(p *Person, today krama.Day) View {
+	v := View{Subject: p.Subject, Record: p.Record, Value: p.Value, Consents: consents(p, today)}
+	if p.local {
+		v.Local++
+	}
+	for _, i := range p.Contacts {
+		c := *s.contacts.at(i)
+		if c.Local {
+			v.Local++
+		}
+		switch {
+		case c.Void:
+		case ahead(c.Date, today):
+			v.Ahead = append(v.Ahead, c)
+		default:
+			v.Contacts = append(v.Contacts, c)
+		}
+	}
+	for _, list := range [][]Contact{v.Contacts, v.Ahead} {
+		slices.SortFunc(list, func(a, b Contact) int { return -a.Compare(&b) })
+	}
+	m := s.met(p, today)
+	if v.NotSafe = m.notSafe; m.last != nil {
+		v.Last, v.Next = m.last.Date, m.last.Next
+	}
+	if v.NoContact = refused(p, today); v.NoContact {
+		v.Next = 0
+	}
+	v.Disputes = s.disputes(p)
+	for _, id := range s.byCode[p.Value.Code] {
+		if id == p.Subject {
+			continue
+		}
+		v.Namesakes = append(v.Namesakes, id)
+		o, mine := s.people[id], &p.regs[0]
+		v.Later = v.Later || cmp.Or(cmp.Compare(o.regs[0].Registered, mine.Registered), o.regs[0].said.compare(mine.said)) < 0
+	}
+	return v
+}
+
+// standing are her words about a purpose that no later one replaces.
+func standing(p *Person, purpose uint8) (out []Consent) {
+	gone := map[krama.RecordID]bool{}
+	for _, c := range p.Consents {
+		if c.Purpose == purpose {
+			for _, r := range c.Replaces {
+				gone[r] = gone[r] || r != c.Record
+			}
+		}
+	}
+	for _, c := range p.Consents {
+		if c.Purpose == purpose && !gone[c.Record] {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// consents returns the last word per purpose, of those that no other replaces. Of one day a withdrawal outranks a consent, and so
+// it does one from ahead of the reader's clock.
+func consents(p *Person, today krama.Day) map[uint8]krama.Consent {
+	out := map[uint8]krama.Consent{}
+	for _, t := range krama.Purposes {
+		for _, c := range standing(p, t.Code) {
+			old, ok := out[t.Code]
+			now, then := min(c.Date, today+1), min(old.Date, today+1)
+			if !ok || now > then || now == then && !c.Given {
+				out[t.Code] = c.Consent
+			}
+		}
+	}
+	return out
+}
+
+// Said are the records of what a person said about a purpose that stand: what a new word of hers replaces.
+func (s *State) Said(id krama.SubjectID, purpose uint8) (out []krama.RecordID) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if p := s.people[id]; p != nil {
+		for _, c := range standing(p, purpose) {
+			out = append(out, c.Record)
+		}
+	}
+	slices.SortFunc(out, func(a, b krama.RecordID) int { return bytes.Compare(a[:], b[:]) })
+	return out[:min(len(out), krama.MaxReplaces)]
+}
+
+// refused reports whether she said no to being contacted again.
+func refused(p *Person, today krama.Day) bool {
+	said, asked := consents(p, today)[krama.PurposeContact]
+	return asked && !said.Given
+}
+
+// Person returns one person.
+func (s *State) Person(id krama.SubjectID, today krama.Day) (View, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	p := s.people[id]
+	if p == nil || p.Record == (krama.RecordID{}) {
+		return View{}, false
+	}
+	return s.view(p, today), true
+}
+
+// Find returns the people with a code: one, but where two phones drew the same while neither knew of the other.
+func (s *State) Find(c krama.Code) []krama.SubjectID {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Clone(s.byCode[c])
+}
+
+// Code returns a subject's code, or "".
+func (s *State) Code(id krama.SubjectID) krama.Code {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if p := s.people[id]; p != nil {
+		return p.Value.Code
+	}
+	return ""
+}
