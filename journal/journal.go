@@ -261,7 +261,11 @@ func (j *Journal) Commit(entries ...[]byte) error {
 	if j.broken != nil {
 		return ErrBroken
 	}
-	var pt []byte
+	size := 0
+	for _, e := range entries {
+		size += binary.MaxVarintLen32 + len(e)
+	}
+	pt := make([]byte, 0, size)
 	for _, e := range entries {
 		pt = binary.AppendUvarint(pt, uint64(len(e)))
 		pt = append(pt, e...)

@@ -17,24 +17,24 @@ import (
 // directoryRoutes are the directory on a phone and on a desk: looking, and saying that something was wrong.
 func (s *Server) directoryRoutes() {
 	o := s.open
-	o.HandleFunc("GET /directory", s.directory)
-	o.HandleFunc("POST /directory", s.directory)
-	o.HandleFunc("GET /listing/{key}", s.listing)
-	o.HandleFunc("POST /listing/{key}/check", s.listingCheck)
-	o.HandleFunc("GET /person/{id}/refer", s.refer)
-	o.HandleFunc("POST /person/{id}/refer", s.refer)
-	o.HandleFunc("GET /slip/{record}", s.slip)
-	o.HandleFunc("POST /slip/{record}", s.slipOutcome)
+	o.HandleFunc("GET /directory", on((*Server).directory))
+	o.HandleFunc("POST /directory", on((*Server).directory))
+	o.HandleFunc("GET /listing/{key}", on((*Server).listing))
+	o.HandleFunc("POST /listing/{key}/check", on((*Server).listingCheck))
+	o.HandleFunc("GET /person/{id}/refer", on((*Server).refer))
+	o.HandleFunc("POST /person/{id}/refer", on((*Server).refer))
+	o.HandleFunc("GET /slip/{record}", on((*Server).slip))
+	o.HandleFunc("POST /slip/{record}", on((*Server).slipOutcome))
 }
 
 // listingPages add changing it, on a desk.
 func (s *Server) listingPages() {
 	o := s.open
-	o.HandleFunc("GET /listing/new", s.listingEdit)
-	o.HandleFunc("POST /listing/new", s.listingSave)
-	o.HandleFunc("GET /listing/{key}/edit", s.listingEdit)
-	o.HandleFunc("POST /listing/{key}/edit", s.listingSave)
-	o.HandleFunc("POST /listing/{key}/keep", s.listingKeep)
+	o.HandleFunc("GET /listing/new", on((*Server).listingEdit))
+	o.HandleFunc("POST /listing/new", on((*Server).listingSave))
+	o.HandleFunc("GET /listing/{key}/edit", on((*Server).listingEdit))
+	o.HandleFunc("POST /listing/{key}/edit", on((*Server).listingSave))
+	o.HandleFunc("POST /listing/{key}/keep", on((*Server).listingKeep))
 }
 
 // dirRow is a listing as staff see it.

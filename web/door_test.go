@@ -171,6 +171,9 @@ func TestConversationsEnd(t *testing.T) {
 	g.want(page, path)
 	erase := regexp.MustCompile(`action="(/incidents/[0-9a-f]+/erase)"`).FindStringSubmatch(page)[1]
 	day := func(n int) { g.ms.Add(int64(n) * 24 * time.Hour.Milliseconds()) }
+	for syncing(g.desk) {
+		time.Sleep(time.Millisecond)
+	}
 	real := g.desk.Now
 	g.desk.Now = func() time.Time { return real().Add(365 * 24 * time.Hour) }
 	g.office.Now = g.desk.Now

@@ -16,17 +16,17 @@ import (
 
 func (s *Server) emptyRoutes() {
 	o := s.open
-	o.HandleFunc("GET /person/{id}/erase", s.erasePage)
-	o.HandleFunc("POST /person/{id}/erase", s.eraseNow)
+	o.HandleFunc("GET /person/{id}/erase", on((*Server).erasePage))
+	o.HandleFunc("POST /person/{id}/erase", on((*Server).eraseNow))
 	if s.Host != Phone {
 		return
 	}
-	o.HandleFunc("GET /travel", s.travelPage)
-	o.HandleFunc("POST /travel", s.travelNow)
-	o.HandleFunc("GET /panic", s.panicPage)
-	o.HandleFunc("POST /panic", s.panicNow)
-	o.HandleFunc("GET /duress", s.duressPage)
-	o.HandleFunc("POST /duress", s.duressSet)
+	o.HandleFunc("GET /travel", on((*Server).travelPage))
+	o.HandleFunc("POST /travel", on((*Server).travelNow))
+	o.HandleFunc("GET /panic", on((*Server).panicPage))
+	o.HandleFunc("POST /panic", on((*Server).panicNow))
+	o.HandleFunc("GET /duress", on((*Server).duressPage))
+	o.HandleFunc("POST /duress", on((*Server).duressSet))
 	s.lockRoutes()
 }
 

@@ -29,19 +29,19 @@ type gate struct {
 }
 
 func (s *Server) gateRoutes(m *http.ServeMux) {
-	m.HandleFunc("GET /{$}", s.gatePage)
-	m.HandleFunc("GET /setup", s.setupWords)
-	m.HandleFunc("POST /setup/draw", s.setupDraw)
-	m.HandleFunc("GET /setup/confirm", s.setupConfirm)
-	m.HandleFunc("POST /tap", s.tap)
-	m.HandleFunc("POST /unlock", s.unlockTyped)
-	m.HandleFunc("POST /passkey", s.passkeyGiven)
-	m.HandleFunc("GET /join", s.joinPage)
-	m.HandleFunc("POST /join/scan", s.joinScan)
-	m.HandleFunc("POST /join/check", s.joinCheck)
-	m.HandleFunc("POST /join/voice", s.joinVoice)
-	m.HandleFunc("POST /join/new", s.joinNew)
-	m.HandleFunc("POST /leave", s.leaving)
+	m.HandleFunc("GET /{$}", on((*Server).gatePage))
+	m.HandleFunc("GET /setup", on((*Server).setupWords))
+	m.HandleFunc("POST /setup/draw", on((*Server).setupDraw))
+	m.HandleFunc("GET /setup/confirm", on((*Server).setupConfirm))
+	m.HandleFunc("POST /tap", on((*Server).tap))
+	m.HandleFunc("POST /unlock", on((*Server).unlockTyped))
+	m.HandleFunc("POST /passkey", on((*Server).passkeyGiven))
+	m.HandleFunc("GET /join", on((*Server).joinPage))
+	m.HandleFunc("POST /join/scan", on((*Server).joinScan))
+	m.HandleFunc("POST /join/check", on((*Server).joinCheck))
+	m.HandleFunc("POST /join/voice", on((*Server).joinVoice))
+	m.HandleFunc("POST /join/new", on((*Server).joinNew))
+	m.HandleFunc("POST /leave", on((*Server).leaving))
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { redirect(w, r, "/") })
 }
 
@@ -274,6 +274,12 @@ func (s *Server) replicaConfig() (replica.Config, *casework.State) {
 }
 
 func (s *Server) create(w http.ResponseWriter, r *http.Request, words string) {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	if s.Replica() != nil {
+		redirect(w, r, "/join")
+		return
+	}
 	if s.slot = s.freeSlot(); s.slot < 0 {
 		s.slot = 0
 		s.page(w, r, 200, "gate.welcome", "", notice("gate.noRoom"))
@@ -328,6 +334,11 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, o opened, err err
 }
 
 func (s *Server) load(vk [32]byte, door *replica.Door) error {
+	s.saving.Lock() // of two taps the second finds it open
+	defer s.saving.Unlock()
+	if s.Replica() != nil {
+		return nil
+	}
 	c, st := s.replicaConfig()
 	rep, err := replica.Load(c, vk)
 	if err != nil {

@@ -19,21 +19,21 @@ import (
 // doorPages are what an office does about the public door: what is published, what was reported, rights.
 func (s *Server) doorPages() {
 	o := s.open
-	o.HandleFunc("GET /door", s.doorPage)
-	o.HandleFunc("POST /door", s.doorOpen)
-	o.HandleFunc("GET /inbox", s.inbox)
-	o.HandleFunc("POST /inbox/aside", s.inboxAside)
-	o.HandleFunc("POST /inbox/flood", s.inboxFlood)
-	o.HandleFunc("POST /inbox/unopened", s.inboxUnopened)
-	o.HandleFunc("POST /door/site", s.doorSite)
-	o.HandleFunc("GET /thread/{id}", s.thread)
-	o.HandleFunc("POST /thread/{id}", s.threadAct)
-	o.HandleFunc("GET /incidents", s.incidents)
-	o.HandleFunc("POST /incidents/{record}/erase", s.incidentErase)
-	o.HandleFunc("GET /audit", s.auditPage)
-	o.HandleFunc("GET /rights", s.rightsList)
-	o.HandleFunc("GET /rights/{topic}/{lang}", s.rightsEdit)
-	o.HandleFunc("POST /rights/{topic}/{lang}", s.rightsSave)
+	o.HandleFunc("GET /door", on((*Server).doorPage))
+	o.HandleFunc("POST /door", on((*Server).doorOpen))
+	o.HandleFunc("GET /inbox", on((*Server).inbox))
+	o.HandleFunc("POST /inbox/aside", on((*Server).inboxAside))
+	o.HandleFunc("POST /inbox/flood", on((*Server).inboxFlood))
+	o.HandleFunc("POST /inbox/unopened", on((*Server).inboxUnopened))
+	o.HandleFunc("POST /door/site", on((*Server).doorSite))
+	o.HandleFunc("GET /thread/{id}", on((*Server).thread))
+	o.HandleFunc("POST /thread/{id}", on((*Server).threadAct))
+	o.HandleFunc("GET /incidents", on((*Server).incidents))
+	o.HandleFunc("POST /incidents/{record}/erase", on((*Server).incidentErase))
+	o.HandleFunc("GET /audit", on((*Server).auditPage))
+	o.HandleFunc("GET /rights", on((*Server).rightsList))
+	o.HandleFunc("GET /rights/{topic}/{lang}", on((*Server).rightsEdit))
+	o.HandleFunc("POST /rights/{topic}/{lang}", on((*Server).rightsSave))
 }
 
 // doorKey names the value that says that the door was opened, and what was last published.

@@ -43,7 +43,7 @@ func (s *Server) openIntake(in casework.Intake) (*seal.IntakeKeys, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.rep != nil { // what is locked keeps nothing
+	if s.root.rep != nil { // what is locked keeps nothing
 		s.opened[in.Intake] = keys
 	}
 	return keys, nil

@@ -16,10 +16,10 @@ import (
 
 func (s *Server) lockRoutes() {
 	o := s.open
-	o.HandleFunc("GET /locks", s.locksPage)
-	o.HandleFunc("POST /locks", s.locksChange)
-	o.HandleFunc("GET /locks/words", s.locksWords)
-	o.HandleFunc("POST /locks/tap", s.locksTap)
+	o.HandleFunc("GET /locks", on((*Server).locksPage))
+	o.HandleFunc("POST /locks", on((*Server).locksChange))
+	o.HandleFunc("GET /locks/words", on((*Server).locksWords))
+	o.HandleFunc("POST /locks/tap", on((*Server).locksTap))
 }
 
 // doorAt is a vault of this phone whose words were given.

@@ -117,6 +117,7 @@ func (s *Server) doorOpen(w http.ResponseWriter, r *http.Request) {
 
 // OpenDoor publishes what the programme shows to anybody. The first time it draws the intakes' keys. Only an admin's desk can.
 func (s *Server) OpenDoor(ctx context.Context) error {
+	s = s.session()
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	if _, err := s.tendIntakes(s.rep, s.state); err != nil {
@@ -129,4 +130,10 @@ func (s *Server) OpenDoor(ctx context.Context) error {
 }
 
 // Tend does the office's daily work now: what is due, reports, slips.
-func (s *Server) Tend(ctx context.Context) error { return s.maintain(ctx, s.rep) }
+func (s *Server) Tend(ctx context.Context) error {
+	s = s.session()
+	if s.rep == nil {
+		return krama.E("web.Tend", krama.NotAllowed, "locked")
+	}
+	return s.maintain(ctx, s.rep)
+}

@@ -69,16 +69,23 @@ type Storage struct {
 	Quota     int64
 }
 
-// Server serves the pages of one device. It is safe for concurrent use.
+// Server serves the pages of one device. It is safe for concurrent use: a request works on a copy of it, in which what was unlocked
+// when it began stays, whoever locks the device meanwhile.
 type Server struct {
 	Config
+	*shared
 	words []string
-	tend  func(context.Context, *replica.Replica) error // the office's daily work after a sync; nil on a phone
+	tend  func(*Server, context.Context, *replica.Replica) error // the office's daily work after a sync; nil on a phone
 
+	rep   *replica.Replica // of the first Server guarded by mu; of a request's, that does not change; nil while locked
+	state *casework.State  // likewise
+}
+
+// shared is what all copies of a server have in common. All but saving is guarded by mu.
+type shared struct {
+	root     *Server    // the first one
 	saving   sync.Mutex // one form at a time is checked and kept
 	mu       sync.Mutex
-	rep      *replica.Replica
-	state    *casework.State
 	lang     string
 	slot     int // whose vault of this phone is open or being made
 	gate     gate
@@ -110,17 +117,34 @@ var wordText string
 
 // New returns a server for a locked device.
 func New(c Config) *Server {
-	s := &Server{Config: c, words: strings.Fields(wordText)}
+	s := &Server{Config: c, shared: &shared{}, words: strings.Fields(wordText)}
+	s.root = s
 	s.open, s.shut = http.NewServeMux(), http.NewServeMux()
 	s.routes()
 	return s
+}
+
+// session is the server as one request or one sync works with it: what is unlocked now.
+func (s *Server) session() *Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := *s.root
+	return &c
+}
+
+// inSession is the key of a request's server in its context.
+type inSession struct{}
+
+// on has a page served by the request's own server.
+func on(f func(*Server, http.ResponseWriter, *http.Request)) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) { f(r.Context().Value(inSession{}).(*Server), w, r) }
 }
 
 // Use hands the server an unlocked replica and its folded state; the desk's command line and the demo unlock by themselves.
 func (s *Server) Use(r *replica.Replica, st *casework.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rep, s.state = r, st
+	s.root.rep, s.root.state = r, st
 	s.opened = map[krama.Intake]*seal.IntakeKeys{}
 	if len(s.Starter) > 0 {
 		st.Starter(s.Starter)
@@ -142,13 +166,14 @@ func Feed(st *casework.State) func(replica.Event) {
 
 // let drops what was unlocked. Called with mu held.
 func (s *Server) let() {
-	s.rep, s.state, s.gate, s.pin, s.invite, s.opened = nil, nil, gate{}, pin{}, nil, nil
+	s.root.rep, s.root.state = nil, nil
+	s.gate, s.pin, s.invite, s.opened = gate{}, pin{}, nil, nil
 }
 
 // Lock closes the device.
 func (s *Server) Lock() {
 	s.mu.Lock()
-	r := s.rep
+	r := s.root.rep
 	s.let()
 	s.mu.Unlock()
 	if r != nil {
@@ -166,41 +191,41 @@ func Lang(s *Server) string { s.mu.Lock(); defer s.mu.Unlock(); return s.lang }
 func Speak(s *Server, lang string) { s.mu.Lock(); s.lang = lang; s.mu.Unlock() }
 
 // Replica returns the unlocked replica, or nil.
-func (s *Server) Replica() *replica.Replica { s.mu.Lock(); defer s.mu.Unlock(); return s.rep }
+func (s *Server) Replica() *replica.Replica { return s.session().rep }
 
 func (s *Server) routes() {
 	for _, m := range []*http.ServeMux{s.open, s.shut} {
-		m.HandleFunc("POST /lang", s.setLang)
-		m.HandleFunc("POST /lock", s.lockNow)
-		m.HandleFunc("POST /cover", s.cover)
-		m.HandleFunc("GET /limits", s.limits)
+		m.HandleFunc("POST /lang", on((*Server).setLang))
+		m.HandleFunc("POST /lock", on((*Server).lockNow))
+		m.HandleFunc("POST /cover", on((*Server).cover))
+		m.HandleFunc("GET /limits", on((*Server).limits))
 	}
 	s.gateRoutes(s.shut)
 	o := s.open
-	o.HandleFunc("GET /{$}", s.home)
-	o.HandleFunc("GET /people", s.people)
-	o.HandleFunc("POST /people", s.people)
-	o.HandleFunc("GET /person/new", s.personNew)
-	o.HandleFunc("POST /person/new", s.personCreate)
-	o.HandleFunc("GET /person/{id}", s.person)
-	o.HandleFunc("GET /person/{id}/amend", s.personAmend)
-	o.HandleFunc("POST /person/{id}/amend", s.personAmendSave)
-	o.HandleFunc("POST /person/{id}/consent", s.consent)
-	o.HandleFunc("POST /person/{id}/settle", s.settle)
-	o.HandleFunc("POST /person/{id}/code", s.recode)
-	o.HandleFunc("GET /person/{id}/contact", s.contactNew)
-	o.HandleFunc("POST /person/{id}/contact", s.contactCreate)
-	o.HandleFunc("GET /contact/{id}", s.contactAmend)
-	o.HandleFunc("POST /contact/{id}", s.contactAmendSave)
-	o.HandleFunc("POST /contact/{id}/void", s.contactVoid)
-	o.HandleFunc("POST /draft", s.draft)
-	o.HandleFunc("POST /sync", s.startSync)
-	o.HandleFunc("GET /sync", s.syncPage)
-	o.HandleFunc("GET /settings", s.settings)
-	o.HandleFunc("GET /pin", s.pinPage)
-	o.HandleFunc("POST /pin", s.pinSave)
-	o.HandleFunc("POST /withdraw/{id}", s.withdraw)
-	o.HandleFunc("/", s.notFound)
+	o.HandleFunc("GET /{$}", on((*Server).home))
+	o.HandleFunc("GET /people", on((*Server).people))
+	o.HandleFunc("POST /people", on((*Server).people))
+	o.HandleFunc("GET /person/new", on((*Server).personNew))
+	o.HandleFunc("POST /person/new", on((*Server).personCreate))
+	o.HandleFunc("GET /person/{id}", on((*Server).person))
+	o.HandleFunc("GET /person/{id}/amend", on((*Server).personAmend))
+	o.HandleFunc("POST /person/{id}/amend", on((*Server).personAmendSave))
+	o.HandleFunc("POST /person/{id}/consent", on((*Server).consent))
+	o.HandleFunc("POST /person/{id}/settle", on((*Server).settle))
+	o.HandleFunc("POST /person/{id}/code", on((*Server).recode))
+	o.HandleFunc("GET /person/{id}/contact", on((*Server).contactNew))
+	o.HandleFunc("POST /person/{id}/contact", on((*Server).contactCreate))
+	o.HandleFunc("GET /contact/{id}", on((*Server).contactAmend))
+	o.HandleFunc("POST /contact/{id}", on((*Server).contactAmendSave))
+	o.HandleFunc("POST /contact/{id}/void", on((*Server).contactVoid))
+	o.HandleFunc("POST /draft", on((*Server).draft))
+	o.HandleFunc("POST /sync", on((*Server).startSync))
+	o.HandleFunc("GET /sync", on((*Server).syncPage))
+	o.HandleFunc("GET /settings", on((*Server).settings))
+	o.HandleFunc("GET /pin", on((*Server).pinPage))
+	o.HandleFunc("POST /pin", on((*Server).pinSave))
+	o.HandleFunc("POST /withdraw/{id}", on((*Server).withdraw))
+	o.HandleFunc("/", on((*Server).notFound))
 	s.directoryRoutes()
 	s.emptyRoutes()
 }
@@ -208,21 +233,21 @@ func (s *Server) routes() {
 // DeskPages adds what a desk has beyond a phone. A phone's program does not carry them.
 func (s *Server) DeskPages() {
 	o := s.open
-	o.HandleFunc("GET /contacts", s.contacts)
-	o.HandleFunc("GET /overview", s.overview)
-	o.HandleFunc("GET /report", s.report)
-	o.HandleFunc("POST /report", s.report)
-	o.HandleFunc("POST /report.csv", s.reportCSV)
-	o.HandleFunc("GET /codebook.csv", s.codebook)
-	o.HandleFunc("GET /devices", s.devices)
-	o.HandleFunc("GET /enrol", s.enrolPage)
-	o.HandleFunc("POST /enrol/scan", s.enrolScan)
-	o.HandleFunc("POST /enrol/finish", s.enrolFinish)
-	o.HandleFunc("POST /enrol/voice", s.enrolVoice)
+	o.HandleFunc("GET /contacts", on((*Server).contacts))
+	o.HandleFunc("GET /overview", on((*Server).overview))
+	o.HandleFunc("GET /report", on((*Server).report))
+	o.HandleFunc("POST /report", on((*Server).report))
+	o.HandleFunc("POST /report.csv", on((*Server).reportCSV))
+	o.HandleFunc("GET /codebook.csv", on((*Server).codebook))
+	o.HandleFunc("GET /devices", on((*Server).devices))
+	o.HandleFunc("GET /enrol", on((*Server).enrolPage))
+	o.HandleFunc("POST /enrol/scan", on((*Server).enrolScan))
+	o.HandleFunc("POST /enrol/finish", on((*Server).enrolFinish))
+	o.HandleFunc("POST /enrol/voice", on((*Server).enrolVoice))
 	s.staffPages()
 	s.listingPages()
 	s.doorPages()
-	s.tend = s.maintain
+	s.tend = (*Server).maintain
 }
 
 // maxForm bounds a form.
@@ -235,9 +260,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Body != nil {
 		r.Body = io.NopCloser(io.LimitReader(r.Body, maxForm))
 	}
+	s = s.session()
 	s.mu.Lock()
 	rep, covered := s.rep, s.pin.covered
-	s.mu.Unlock()                  // before the replica is asked: it has a lock of its own
+	s.mu.Unlock() // before the replica is asked: it has a lock of its own
+	r = r.WithContext(context.WithValue(r.Context(), inSession{}, s))
 	if rep != nil && rep.Wiped() { // the office removed this device, and it has emptied itself
 		s.goodbye(w, r, "gate.removed")
 		return
@@ -332,7 +359,7 @@ func (s *Server) BeginSync() {
 }
 
 func (s *Server) beginSync() {
-	rep := s.rep
+	rep := s.root.rep
 	if rep == nil || s.sync.running {
 		s.sync.again = rep != nil
 		return
@@ -343,11 +370,11 @@ func (s *Server) beginSync() {
 		defer cancel()
 		err := rep.Sync(ctx, func(p replica.Progress) { s.mu.Lock(); s.sync.at = p; s.mu.Unlock() })
 		if err == nil && s.tend != nil {
-			err = s.tend(ctx, rep)
+			err = s.tend(s.session(), ctx, rep)
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		again := s.sync.again && s.rep == rep && err == nil
+		again := s.sync.again && s.root.rep == rep && err == nil
 		s.sync.running, s.sync.again, s.sync.err = false, false, err
 		if again {
 			s.beginSync()

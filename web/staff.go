@@ -18,25 +18,25 @@ import (
 // StaffPages adds what an office does about people, keys and loss. A phone's program does not carry them.
 func (s *Server) staffPages() {
 	o := s.open
-	o.HandleFunc("GET /job", s.jobPage)
-	o.HandleFunc("GET /device/{id}", s.device)
-	o.HandleFunc("POST /device/{id}/remove", s.deviceRemove)
-	o.HandleFunc("GET /device/{id}/after", s.deviceAfter)
-	o.HandleFunc("POST /device/{id}/trust", s.deviceTrust)
-	o.HandleFunc("POST /device/{id}/roles", s.deviceRoles)
-	o.HandleFunc("POST /device/{id}/leave", s.memberRemove)
-	o.HandleFunc("POST /rotate", s.rotateNow)
-	o.HandleFunc("GET /roster", s.rosterPage)
-	o.HandleFunc("GET /mail", s.mailPage)
-	o.HandleFunc("POST /mail/{id}", s.mailDecide)
-	o.HandleFunc("GET /trustees", s.trusteesPage)
-	o.HandleFunc("POST /trustees", s.trusteesSet)
-	o.HandleFunc("POST /trustees/drill", s.trusteesDrill)
-	o.HandleFunc("POST /trustees/accept", s.trusteesAccept)
-	o.HandleFunc("GET /erasures", s.erasuresPage)
-	o.HandleFunc("POST /erasures/{circle}/{id}", s.erasureDecide)
-	o.HandleFunc("GET /repair", s.repairPage)
-	o.HandleFunc("POST /repair", s.repairNow)
+	o.HandleFunc("GET /job", on((*Server).jobPage))
+	o.HandleFunc("GET /device/{id}", on((*Server).device))
+	o.HandleFunc("POST /device/{id}/remove", on((*Server).deviceRemove))
+	o.HandleFunc("GET /device/{id}/after", on((*Server).deviceAfter))
+	o.HandleFunc("POST /device/{id}/trust", on((*Server).deviceTrust))
+	o.HandleFunc("POST /device/{id}/roles", on((*Server).deviceRoles))
+	o.HandleFunc("POST /device/{id}/leave", on((*Server).memberRemove))
+	o.HandleFunc("POST /rotate", on((*Server).rotateNow))
+	o.HandleFunc("GET /roster", on((*Server).rosterPage))
+	o.HandleFunc("GET /mail", on((*Server).mailPage))
+	o.HandleFunc("POST /mail/{id}", on((*Server).mailDecide))
+	o.HandleFunc("GET /trustees", on((*Server).trusteesPage))
+	o.HandleFunc("POST /trustees", on((*Server).trusteesSet))
+	o.HandleFunc("POST /trustees/drill", on((*Server).trusteesDrill))
+	o.HandleFunc("POST /trustees/accept", on((*Server).trusteesAccept))
+	o.HandleFunc("GET /erasures", on((*Server).erasuresPage))
+	o.HandleFunc("POST /erasures/{circle}/{id}", on((*Server).erasureDecide))
+	o.HandleFunc("GET /repair", on((*Server).repairPage))
+	o.HandleFunc("POST /repair", on((*Server).repairNow))
 }
 
 // job is one long act of the office, done in the background while its page shows how far it is.
@@ -392,10 +392,8 @@ func (s *Server) repairNow(w http.ResponseWriter, r *http.Request) {
 
 // maintain does the office's daily work: what is due is rotated, what has expired is erased.
 func (s *Server) maintain(ctx context.Context, rep *replica.Replica) error {
-	s.mu.Lock()
-	st, same := s.state, s.rep == rep
-	s.mu.Unlock()
-	if !same || st == nil { // locked meanwhile
+	st := s.state
+	if s.rep != rep || st == nil { // locked meanwhile
 		return nil
 	}
 	return errors.Join(s.expire(rep, st), rep.Maintain(ctx), s.tendDoor(ctx, rep, st))
