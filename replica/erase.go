@@ -58,6 +58,14 @@ func (r *Replica) Shred(k krama.CircleKind, s krama.SubjectID, why ShredReason) 
 	return r.queue(c, it)
 }
 
+// Erased reports whether a subject of a circle was erased, or waits for it: nothing more is kept under it.
+func (r *Replica) Erased(k krama.CircleKind, s krama.SubjectID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c, ok := r.circle(k)
+	return ok && (r.shredded[subject{c, s}] || r.hidden(c, s))
+}
+
 // hide takes a subject off the screen and out of what waits to be sent, but for the erasure itself.
 func (r *Replica) hide(c krama.CircleID, s krama.SubjectID) {
 	r.unqueue(c, s)

@@ -55,11 +55,14 @@ func (s *Server) likeLast(v *casework.View) url.Values {
 	return f
 }
 
+// formState is what a form stands before: where it is sent, and what is to be said above it.
 type formState struct {
 	Action  string
-	Drafted bool
-	Bad     bool
-	Correct bool
+	Drafted bool       // it was typed before and not sent
+	Bad     bool       // something in it cannot be
+	Correct bool       // it corrects a record
+	Saved   string     // the page of what the same form kept before, with other content
+	Code    krama.Code // hers, of a registration that was kept before
 }
 
 func (s *Server) contactCreate(w http.ResponseWriter, r *http.Request) {
@@ -73,26 +76,37 @@ func (s *Server) contactCreate(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, 422, "contact.new", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Bad: true}))
 		return
 	}
-	if err := s.once(f, v.Subject, c); err != nil {
+	saved, err := s.once(f, v.Subject, c)
+	if err != nil {
 		s.fail(w, r, err)
+		return
+	}
+	if saved != "" { // the browser's Back gave the form again, and it was changed: she decides
+		s.page(w, r, http.StatusConflict, "contact.new", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Saved: saved}))
 		return
 	}
 	s.dropDraft(r.URL.Path)
 	redirect(w, r, "/person/"+v.Subject.String())
 }
 
-// once keeps a contact under the id its form was drawn with, so that a form sent twice is one contact.
-func (s *Server) once(f url.Values, who krama.SubjectID, c *krama.Contact) error {
+// once keeps a contact under the id its form was drawn with, so that a form sent twice is one contact. Where something else was kept
+// under it, nothing is: the form gets another id, and saved is the page of the first.
+func (s *Server) once(f url.Values, who krama.SubjectID, c *krama.Contact) (saved string, err error) {
 	id, err := krama.ParseRecordID(f.Get("rid"))
 	if err != nil || id == (krama.RecordID{}) {
-		return s.write(who, &krama.Record{Contact: c})
+		return "", s.write(who, &krama.Record{Contact: c})
 	}
 	s.saving.Lock()
 	defer s.saving.Unlock()
-	if _, there := s.state.Contact(id); there {
-		return nil
+	if old, there := s.state.Contact(id); there {
+		if old.Contact == *c && old.Subject == who {
+			return "", nil
+		}
+		next, err := s.rep.NewRecord()
+		f.Set("rid", next.String())
+		return "/contact/" + id.String(), err
 	}
-	return s.rep.Write(krama.KindOutreach, who, &krama.Record{ID: id, Contact: c})
+	return "", s.rep.Write(krama.KindOutreach, who, &krama.Record{ID: id, Contact: c})
 }
 
 func (s *Server) readContact(f url.Values) (*krama.Contact, error) {
@@ -184,7 +198,8 @@ func (s *Server) findContact(w http.ResponseWriter, r *http.Request) (casework.C
 
 func (s *Server) contactAmend(w http.ResponseWriter, r *http.Request) {
 	if c, v, ok := s.findContact(w, r); ok {
-		s.page(w, r, 200, "contact.correct", "people", contactForm(s, &v, contactValues(&c.Contact), formState{Action: r.URL.Path, Correct: true}))
+		f, st := s.correction(r.URL.Path, contactValues(&c.Contact))
+		s.page(w, r, 200, "contact.correct", "people", contactForm(s, &v, f, st))
 	}
 }
 
@@ -199,22 +214,27 @@ func (s *Server) contactAmendSave(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, 422, "contact.correct", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Correct: true, Bad: true}))
 		return
 	}
+	was := &old.Contact
+	if seen, e := s.readContact(shownBefore(f)); e == nil { // what a colleague changed since is left as it is
+		was = seen
+	}
 	var ch []krama.Change
 	add := func(n uint8, was, is any) { ch = s.change(ch, old.Record, n, was, is) }
-	add(1, old.Date, c.Date)
-	add(2, old.District, c.District)
-	add(3, old.Place, c.Place)
-	add(4, old.Topics, c.Topics)
-	add(5, old.Given, c.Given)
-	add(6, old.Test, c.Test)
-	add(7, old.Services, c.Services)
-	add(8, old.Safety, c.Safety)
-	add(9, old.Next, c.Next)
-	add(10, old.Attendees, c.Attendees)
+	add(1, was.Date, c.Date)
+	add(2, was.District, c.District)
+	add(3, was.Place, c.Place)
+	add(4, was.Topics, c.Topics)
+	add(5, was.Given, c.Given)
+	add(6, was.Test, c.Test)
+	add(7, was.Services, c.Services)
+	add(8, was.Safety, c.Safety)
+	add(9, was.Next, c.Next)
+	add(10, was.Attendees, c.Attendees)
 	if err := s.amend(v.Subject, old.Record, ch); err != nil {
 		s.fail(w, r, err)
 		return
 	}
+	s.dropDraft(r.URL.Path)
 	redirect(w, r, "/person/"+v.Subject.String())
 }
 

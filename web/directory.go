@@ -381,15 +381,22 @@ func (s *Server) refer(w http.ResponseWriter, r *http.Request) {
 			s.notFound(w, r)
 			return
 		}
-		for _, old := range s.state.Referrals(who) {
-			if old.Record == rid { // sent twice
-				redirect(w, r, "/slip/"+rid.String())
-				return
-			}
-		}
 		ref := &krama.Referral{Listing: k, Day: s.today()}
 		if d, err := krama.ParseDay(f.Get("for")); err == nil {
 			ref.For = d
+		}
+		for _, old := range s.state.Referrals(who) {
+			if old.Record != rid {
+				continue
+			}
+			if old.Listing == k && old.For == ref.For { // sent twice
+				redirect(w, r, "/slip/"+rid.String())
+				return
+			}
+			if rid, err = s.rep.NewRecord(); err != nil { // the form came back, and another service was chosen: a slip of its own
+				s.fail(w, r, err)
+				return
+			}
 		}
 		if ref.Code, err = krama.NewSlipCode(s.Rand); err == nil {
 			err = s.rep.Write(krama.KindOutreach, who, &krama.Record{ID: rid, Referral: ref})

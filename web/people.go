@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -78,7 +79,7 @@ func (s *Server) personNew(w http.ResponseWriter, r *http.Request) {
 	if who, err := s.rep.NewSubject(); err == nil && f.Get("sid") == "" {
 		f.Set("sid", who.String())
 	}
-	s.page(w, r, 200, "person.new", "people", personForm(s, f, "/person/new", nil, false))
+	s.page(w, r, 200, "person.new", "people", personForm(s, f, formState{Action: "/person/new", Drafted: len(f) > 1}, nil))
 }
 
 func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
@@ -96,7 +97,7 @@ func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
 		err = p.Validate()
 	}
 	if err != nil {
-		s.page(w, r, 422, "person.new", "people", personForm(s, f, "/person/new", nil, true))
+		s.page(w, r, 422, "person.new", "people", personForm(s, f, formState{Action: "/person/new", Bad: true}, nil))
 		return
 	}
 	if f.Get("consent-record") == "no" { // she decides, also that there is no record
@@ -107,11 +108,18 @@ func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	who, err := krama.ParseSubjectID(f.Get("sid")) // a form sent twice is one person
-	if _, there := s.state.Person(who, s.today()); err == nil && there {
-		redirect(w, r, "/person/"+who.String())
+	if v, there := s.state.Person(who, s.today()); err == nil && there {
+		if samePerson(&v, p, f) {
+			redirect(w, r, "/person/"+who.String())
+			return
+		}
+		if who, err = s.rep.NewSubject(); err == nil { // the browser's Back gave the form again, and it was changed: she decides
+			f.Set("sid", who.String())
+		}
+		s.page(w, r, http.StatusConflict, "person.new", "people", personForm(s, f, formState{Action: "/person/new", Saved: "/person/" + v.Subject.String(), Code: v.Value.Code}, nil))
 		return
 	}
-	if err != nil || who == (krama.SubjectID{}) {
+	if err != nil || who == (krama.SubjectID{}) || s.rep.Erased(krama.KindOutreach, who) {
 		if who, err = s.rep.NewSubject(); err != nil {
 			s.fail(w, r, err)
 			return
@@ -129,6 +137,18 @@ func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
 	}
 	s.dropDraft("/person/new")
 	redirect(w, r, "/person/"+who.String())
+}
+
+// samePerson reports whether a form says what was kept under its id before.
+func samePerson(v *casework.View, p *krama.Person, f url.Values) bool {
+	was := v.Value
+	was.Code, was.Registered = p.Code, p.Registered
+	for _, t := range krama.Purposes {
+		if said := f.Get("consent-" + t.Key); said != "" && v.Consented(t.Code) != (said == "yes") {
+			return false
+		}
+	}
+	return was == *p
 }
 
 // newCode draws a code nobody here has.
@@ -177,7 +197,8 @@ func (s *Server) person(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) personAmend(w http.ResponseWriter, r *http.Request) {
 	if v, ok := s.view(w, r); ok {
-		s.page(w, r, 200, "person.amend", "people", personForm(s, personValues(&v.Value), "/person/"+v.Subject.String()+"/amend", &v, false))
+		f, st := s.correction(r.URL.Path, personValues(&v.Value))
+		s.page(w, r, 200, "person.amend", "people", personForm(s, f, st, &v))
 	}
 }
 
@@ -193,21 +214,49 @@ func (s *Server) personAmendSave(w http.ResponseWriter, r *http.Request) {
 		err = p.Validate()
 	}
 	if err != nil {
-		s.page(w, r, 422, "person.amend", "people", personForm(s, f, r.URL.Path, &v, true))
+		s.page(w, r, 422, "person.amend", "people", personForm(s, f, formState{Action: r.URL.Path, Bad: true}, &v))
 		return
+	}
+	was := &v.Value
+	if seen, e := readPerson(shownBefore(f)); e == nil { // what a colleague changed since is left as it is
+		was = seen
 	}
 	var ch []krama.Change
 	add := func(n uint8, was, is any) { ch = s.change(ch, v.Record, n, was, is) }
-	add(2, v.Value.Gender, p.Gender)
-	add(3, v.Value.Age, p.Age)
-	add(4, v.Value.Languages, p.Languages)
-	add(5, v.Value.Category, p.Category)
-	add(6, v.Value.District, p.District)
+	add(2, was.Gender, p.Gender)
+	add(3, was.Age, p.Age)
+	add(4, was.Languages, p.Languages)
+	add(5, was.Category, p.Category)
+	add(6, was.District, p.District)
 	if err := s.amend(v.Subject, v.Record, ch); err != nil {
 		s.fail(w, r, err)
 		return
 	}
+	s.dropDraft(r.URL.Path)
 	redirect(w, r, "/person/"+v.Subject.String())
+}
+
+// correction fills a form that corrects a record: with what was typed before, if it was not sent, and else with what is kept. It
+// carries what is shown, so that only what she changes is written.
+func (s *Server) correction(path string, kept url.Values) (url.Values, formState) {
+	st := formState{Action: path, Correct: true}
+	f := s.savedDraft(path)
+	if st.Drafted = len(f) > 0; !st.Drafted {
+		f = maps.Clone(kept)
+	}
+	if f.Get("was") == "" {
+		f.Set("was", kept.Encode())
+	}
+	return f, st
+}
+
+// shownBefore is what a correction's form showed when it was opened.
+func shownBefore(f url.Values) url.Values {
+	was, err := url.ParseQuery(f.Get("was"))
+	if err != nil {
+		return nil
+	}
+	return was
 }
 
 // change adds a change when a value differs, naming the values it replaces.
@@ -357,7 +406,7 @@ func (s *Server) draft(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	path := f.Get("draft-of")
 	f.Del("draft-of")
-	if path != "/person/new" && !strings.HasSuffix(path, "/contact") || len(path) > 64 {
+	if !draftable(path) {
 		s.notFound(w, r)
 		return
 	}
@@ -366,6 +415,22 @@ func (s *Server) draft(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// draftable reports whether a form's drafts are kept: registrations, contacts and their corrections.
+func draftable(path string) bool {
+	part := strings.Split(path, "/")
+	switch {
+	case path == "/person/new":
+		return true
+	case len(part) == 4 && part[0] == "" && part[1] == "person" && (part[3] == "contact" || part[3] == "amend"):
+		_, err := krama.ParseSubjectID(part[2])
+		return err == nil
+	case len(part) == 3 && part[0] == "" && part[1] == "contact":
+		_, err := krama.ParseRecordID(part[2])
+		return err == nil
+	}
+	return false
 }
 
 func (s *Server) savedDraft(path string) url.Values {

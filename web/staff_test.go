@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -318,7 +317,7 @@ func TestTwoUsersOnePhone(t *testing.T) {
 	if _, page, at = g.ask(g.phone, "GET", path); at == path || strings.Contains(page, code) {
 		t.Error("the second user sees the first one's person")
 	}
-	g.phone.leave(httptest.NewRecorder(), nil)
+	g.phone.leave(nobody(), nil)
 	g.restart()
 	page = g.tap(first)
 	g.want(page, "uick number")

@@ -120,15 +120,11 @@ func (g *rig) ask(s *Server, method, path string, form ...string) (int, string, 
 		v.Add(form[i], form[i+1])
 	}
 	for range 6 {
-		r := httptest.NewRequest(method, path, strings.NewReader(v.Encode()))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.Header.Set("Accept-Language", "en")
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r)
-		if w.Code != http.StatusSeeOther {
-			return w.Code, w.Body.String(), path
+		a := serve(s, method, path, v.Encode())
+		if a.code != http.StatusSeeOther {
+			return a.code, a.page, path
 		}
-		method, path, v = "GET", w.Header().Get("Location"), url.Values{}
+		method, path, v = "GET", a.to, url.Values{}
 	}
 	g.t.Fatal("redirects without end")
 	return 0, "", ""

@@ -5,13 +5,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
-	"io"
-	"net/url"
-	"strings"
 	"syscall/js"
 	"time"
 
@@ -68,33 +64,10 @@ func cost() seal.Cost {
 	return seal.CostDefault
 }
 
-// answer collects a response in memory.
-type answer struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (a *answer) Header() http.Header         { return a.header }
-func (a *answer) WriteHeader(s int)           { a.status = s }
-func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
-
 func serve(h http.Handler, langs string, id int, method, path, body string) {
-	w := &answer{header: http.Header{}, status: http.StatusOK}
-	path, query, _ := strings.Cut(path, "?")
-	path, err := url.PathUnescape(path)
-	if err != nil || !strings.HasPrefix(path, "/") {
-		w.status = http.StatusNotFound
-	} else {
-		r := &http.Request{Method: method, URL: &url.URL{Path: path, RawQuery: query}, Header: http.Header{"Accept-Language": {langs}},
-			Body: io.NopCloser(strings.NewReader(body))}
-		if method == http.MethodPost {
-			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		}
-		h.ServeHTTP(w, r)
-	}
-	js.Global().Call("postMessage", map[string]any{"id": id, "status": w.status, "location": w.header.Get("Location"),
-		"type": w.header.Get("Content-Type"), "html": w.body.String()})
+	a := http.Serve(h, langs, method, path, body)
+	js.Global().Call("postMessage", map[string]any{"id": id, "status": a.Status, "location": a.Header().Get("Location"),
+		"type": a.Header().Get("Content-Type"), "html": a.Body.String()})
 }
 
 // await waits for a promise.

@@ -108,3 +108,21 @@ func TestRedirect(t *testing.T) {
 		t.Errorf("got %d %v want %d %v", a.Code, a.header, want.Code, want.Header())
 	}
 }
+
+type breaking struct{}
+
+func (breaking) ServeHTTP(w ResponseWriter, r *Request) {
+	io.WriteString(w, "half a page")
+	var m map[string]int
+	m[r.URL.Path] = 1
+}
+
+// TestABrokenPageEndsNothing: a page that breaks is answered without a body, so that the page before it stays.
+func TestABrokenPageEndsNothing(t *testing.T) {
+	if a := Serve(breaking{}, "km", "POST", "/person/new", "a=b"); a.Status != StatusInternalServerError || a.Body.Len() != 0 {
+		t.Errorf("%d %q", a.Status, a.Body.String())
+	}
+	if a := Serve(breaking{}, "km", "GET", "nowhere", ""); a.Status != StatusNotFound {
+		t.Errorf("a path without a root: %d", a.Status)
+	}
+}

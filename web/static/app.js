@@ -27,7 +27,7 @@
         waiting.delete(m.id);
         if (w) w(m);
       };
-      worker.onerror = () => bad(new Error("worker"));
+      worker.onerror = () => bad(new Error("load"));
     });
     worker.postMessage({ relay: meta("relay"), demo: meta("demo"), version: meta("version"), release: meta("release"), wasm: assets["krama.wasm"], exec: assets["wasm_exec.js"], langs: navigator.languages.join(",") });
     return ready;
@@ -49,7 +49,8 @@
     for (const w of waiting.values()) w({ status: 0, html: "" });
     app.textContent = "";
     unlocked = false; dirty = null; here = "/"; trail = [];
-    locking = start().then(() => { locking = null; return go("GET", "/", "", { replace: true }); }, fail).finally(() => { locking = null; busy.hidden = true; });
+    // After a release the files of this page may be gone from the site: what was typed is sealed, and the page begins anew.
+    locking = start().then(() => { locking = null; return go("GET", "/", "", { replace: true }); }, () => location.replace(root)).finally(() => { locking = null; busy.hidden = true; });
   }
 
   async function go(method, path, body, opt = {}) {
@@ -58,6 +59,8 @@
     let r = await call(method, path, body);
     for (let i = 0; r.status === 303 && i < 5 && mine === turn; i++) { path = r.location; r = await call("GET", path); }
     if (!r.status || r.status === 204 || mine !== turn) return r;
+    document.getElementById("broken").hidden = r.status !== 500 || r.html !== "";
+    if (r.status === 500 && r.html === "") { dirty = app.querySelector("form[data-draft]"); return r; } // the page stays as it is
     if (r.type && !r.type.startsWith("text/html")) return r;
     if (r.html.startsWith("<main data-leave")) { leave(r.html.includes("data-all")); return r; }
     const same = path === here, y = scrollY;
@@ -237,8 +240,9 @@
   });
   addEventListener("pagehide", () => { if (worker) worker.terminate(); app.textContent = ""; });
   addEventListener("pageshow", e => { if (e.persisted) location.replace(root); });
-  addEventListener("popstate", () => {
+  addEventListener("popstate", async () => {
     const to = trail.pop();
+    await saveDraft(); // what was typed in the last seconds, too
     if (to !== undefined) go("GET", to, "", { back: true });
   });
 
@@ -255,8 +259,11 @@
 
   function fail(err) {
     const old = document.getElementById("old");
+    const why = String(err && err.message || err);
+    const known = old.querySelector(`[data-why="${why}"]`) ? why : "load";
+    for (const d of old.querySelectorAll("[data-why]")) d.hidden = d.dataset.why !== known;
     old.hidden = false;
-    old.dataset.why = String(err && err.message || err);
+    old.dataset.why = why;
     app.textContent = "";
   }
 

@@ -7,6 +7,9 @@ const policy = self.trustedTypes
 onmessage = async e => {
   const m = e.data;
   if (m.wasm) {
+    // Said before anything is set up: without these nothing could be kept.
+    if (!self.FileSystemFileHandle || !FileSystemFileHandle.prototype.createSyncAccessHandle) { postMessage({ failed: "files" }); return; }
+    try { await navigator.storage.getDirectory(); } catch { postMessage({ failed: "files" }); return; } // a private window
     try {
       self.kramaConfig = m;
       importScripts(policy.createScriptURL(m.exec));
@@ -14,7 +17,7 @@ onmessage = async e => {
       const { instance } = await WebAssembly.instantiateStreaming(fetch(m.wasm, { redirect: "error" }), go.importObject);
       go.run(instance).then(() => postMessage({ failed: "ended" }));
     } catch (err) {
-      postMessage({ failed: String(err && err.name) });
+      postMessage({ failed: "load" });
     }
     return;
   }
