@@ -54,9 +54,9 @@ func ParseCode(s string) (Code, error) {
 // crockfordDigits reads n characters as a person types them.
 func crockfordDigits(s string, n int) ([]byte, bool) {
 	var d []byte
-	for _, r := range strings.ToUpper(s) {
+	for _, r := range strings.ToUpper(Plain(s)) {
 		switch r {
-		case '-', ' ', '‐', '–':
+		case '-', ' ', '\n', '\r':
 			continue
 		case 'O':
 			r = '0'

@@ -124,7 +124,7 @@ type Trust struct {
 // MaxReplaces bounds how many earlier values one value replaces.
 const MaxReplaces = 32
 
-// MaxStaffLabel bounds Staff.Label, in bytes.
+// MaxStaffLabel bounds Staff.Label, in letters. The first versions took 40 bytes.
 const MaxStaffLabel = 40
 
 // MaxRecord bounds a record, in bytes.
@@ -238,8 +238,8 @@ func (r *Record) Validate() error {
 	case r.Taken != nil:
 		return r.Taken.validate()
 	case r.Staff != nil:
-		if len(r.Staff.Label) == 0 || len(r.Staff.Label) > MaxStaffLabel {
-			return E("krama.Staff", Invalid, "a label has 1 to 40 bytes")
+		if len(r.Staff.Label) == 0 || Letters(r.Staff.Label) > MaxStaffLabel {
+			return E("krama.Staff", Invalid, "a label has 1 to 40 letters")
 		}
 	}
 	return nil

@@ -119,9 +119,11 @@ var (
 const (
 	MaxReport     = 12_000
 	MaxReportPart = 2_000
-	MaxAnswer     = 2_400
-	MaxAside      = 200 // threads in one act
-	MaxTaken      = 200 // reports in one record of what became of them
+	MaxAnswer     = 3 * MaxAnswerLetters
+
+	MaxAnswerLetters = 800 // as a person is told
+	MaxAside         = 200 // threads in one act
+	MaxTaken         = 200 // reports in one record of what became of them
 )
 
 // SlipCode is what a slip carries: eleven random Crockford characters and one check character, 55 bits that mean nothing to

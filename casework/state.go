@@ -189,6 +189,18 @@ func (s *State) Label(m krama.MemberID) string {
 	return s.labels[m].text
 }
 
+// Namesake reports whether another member has this one's label.
+func (s *State) Namesake(m krama.MemberID) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for o, l := range s.labels {
+		if o != m && l.text == s.labels[m].text {
+			return true
+		}
+	}
+	return false
+}
+
 // Labels returns every member's label.
 func (s *State) Labels() map[krama.MemberID]string {
 	s.mu.RLock()

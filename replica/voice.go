@@ -40,7 +40,7 @@ func digitsOf(s string) string {
 			return c
 		}
 		return -1
-	}, s)
+	}, krama.Plain(s))
 }
 
 // spoken is how many digits the other side must type: the last two groups of five.

@@ -275,13 +275,11 @@ func NewReceipt(rand io.Reader) (string, error) {
 // ParseReceipt reads the digits as they are typed, with spaces or dashes, in Khmer digits too. A mistyped digit is Invalid.
 func ParseReceipt(s string) (string, error) {
 	var d []byte
-	for _, r := range s {
+	for _, r := range krama.Plain(s) {
 		switch {
 		case r >= '0' && r <= '9':
 			d = append(d, byte(r))
-		case r >= '០' && r <= '៩':
-			d = append(d, byte('0'+r-'០'))
-		case r == ' ' || r == '-' || r == '\u200b':
+		case r == ' ' || r == '-' || r == '\n' || r == '\r':
 		default:
 			return "", krama.E("seal.ParseReceipt", krama.Invalid, "not a receipt")
 		}

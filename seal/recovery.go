@@ -69,7 +69,7 @@ func (c Card) String() string {
 
 // ParseCard reads a card's text.
 func ParseCard(text string) (c Card, err error) {
-	parts := strings.Split(strings.ToUpper(strings.Join(strings.Fields(text), "")), ".")
+	parts := strings.Split(strings.ToUpper(strings.Join(strings.Fields(krama.Plain(text)), "")), ".")
 	if len(parts) != 3 {
 		return c, malformed("trustee card")
 	}

@@ -114,7 +114,7 @@ func (s *Server) readContact(f url.Values) (*krama.Contact, error) {
 	c := &krama.Contact{}
 	var err error
 	num := func(key string, bits int) uint64 {
-		in := strings.TrimSpace(f.Get(key))
+		in := strings.TrimSpace(krama.Plain(f.Get(key)))
 		d := digits(in)
 		if len(d) != utf8.RuneCountInString(in) {
 			err = krama.E(op, krama.Invalid, key)

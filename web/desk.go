@@ -119,7 +119,7 @@ func (s *Server) deviceRows() (rows []deviceRow, admins int) {
 	s.rep.Roster(func(ro *seal.Roster) {
 		admins = ro.AdminsNeeded()
 		for id, d := range ro.Devices {
-			row := deviceRow{ID: id, Label: s.state.Label(d.Member), Kind: d.Request.Platform, Roles: ro.Members[d.Member].Roles, Verified: d.Verified, Mine: id == me,
+			row := deviceRow{ID: id, Label: s.labelled(ro, id), Kind: d.Request.Platform, Roles: ro.Members[d.Member].Roles, Verified: d.Verified, Mine: id == me,
 				Removed: d.Removed != 0, Reason: d.Reason, Cooling: d.Recovered && uint64(s.Now().UnixMilli()) < d.CoolOff}
 			_, row.Wiped = wiped[id]
 			for k, c := range kinds {
@@ -169,7 +169,7 @@ func (s *Server) members() (out []memberRow) {
 	s.rep.Roster(func(ro *seal.Roster) {
 		for id, m := range ro.Members {
 			if l := s.state.Label(id); l != "" && !m.Removed {
-				out = append(out, memberRow{id, l})
+				out = append(out, memberRow{id, s.memberName(id)})
 			}
 		}
 	})
@@ -214,8 +214,9 @@ func (s *Server) enrolScan(w http.ResponseWriter, r *http.Request) {
 		role = uint64(krama.RoleOutreach)
 	}
 	as := inviteAs{role: krama.Role(role), label: strings.TrimSpace(f.Get("label"))}
-	for len(as.label) > krama.MaxStaffLabel {
-		as.label = string([]rune(as.label)[:len([]rune(as.label))-1])
+	if krama.Letters(as.label) > krama.MaxStaffLabel {
+		s.enrol(w, r, enrolState{Trouble: "enrol.longLabel"})
+		return
 	}
 	if i := slices.IndexFunc(s.members(), func(m memberRow) bool { return m.ID.String() == f.Get("member") }); i >= 0 {
 		as.member, as.label = s.members()[i].ID, "" // a second device: she keeps her label and roles

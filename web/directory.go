@@ -262,7 +262,7 @@ func readListing(f url.Values) (l krama.Listing, g krama.Guarded) {
 		}
 	}
 	for i := range formPhones {
-		p := krama.Phone{Number: strings.Join(strings.Fields(f.Get("phone"+itoa(i))), " "), Use: code("use" + itoa(i)), Tier: krama.Tier(code("tier" + itoa(i)))}
+		p := krama.Phone{Number: strings.Join(strings.Fields(strings.ReplaceAll(krama.Plain(f.Get("phone"+itoa(i))), "-", " ")), " "), Use: code("use" + itoa(i)), Tier: krama.Tier(code("tier" + itoa(i)))}
 		switch {
 		case p.Number == "":
 		case p.Tier == krama.TierNamed:

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -200,7 +202,7 @@ func (s *Server) thread(w http.ResponseWriter, r *http.Request) {
 	if !s.audited(w, r, krama.AuditRead, t.ID, t.Circle) {
 		return
 	}
-	s.page(w, r, 200, "inbox.title", "inbox", threadView(s, t, ""))
+	s.page(w, r, 200, "inbox.title", "inbox", threadView(s, t, url.Values{}, "", 0))
 }
 
 // threadAct keeps what staff decided about a conversation. An answer goes to the relay first: it is shown as given only when it is.
@@ -217,15 +219,18 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 	defer s.saving.Unlock()
 	f := form(r)
 	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: max(s.today(), s.relayDay(s.rep), t.Last()), Messages: uint16(len(t.Messages))}
-	trouble := ""
+	if n, err := strconv.Atoi(f.Get("had")); err == nil && n > 0 { // what came since the page was shown is not answered by it
+		act.Messages = uint16(min(n, len(t.Messages)))
+	}
+	trouble, over := "", 0
 	var err error
 	switch f.Get("do") {
 	case "answer":
 		act.What, act.Text = krama.ActAnswer, strings.TrimSpace(f.Get("text"))
 		if act.Text == "" {
 			trouble = "inbox.empty"
-		} else if len(act.Text) > krama.MaxAnswer {
-			trouble = "inbox.long"
+		} else if n := krama.Letters(act.Text); n > krama.MaxAnswerLetters {
+			trouble, over = "inbox.long", n-krama.MaxAnswerLetters
 		} else {
 			err = s.answer(r.Context(), t, act.Text)
 		}
@@ -265,7 +270,7 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 		trouble = jobError(err)
 	}
 	if trouble != "" {
-		s.page(w, r, 422, "inbox.title", "inbox", threadView(s, t, trouble))
+		s.page(w, r, 422, "inbox.title", "inbox", threadView(s, t, f, trouble, over))
 		return
 	}
 	s.BeginSync()

@@ -39,7 +39,7 @@ const notSeenDays = 90
 
 func (s *Server) people(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
-	q := search{Text: strings.TrimSpace(f.Get("q")), NotSeen: f.Get("seen") == "not"}
+	q := search{Text: strings.TrimSpace(krama.Plain(f.Get("q"))), NotSeen: f.Get("seen") == "not"}
 	d, _ := strconv.ParseUint(f.Get("district"), 10, 16)
 	q.District = uint16(d)
 	rows := s.state.Rows(s.today())
@@ -67,7 +67,7 @@ func (s *Server) people(w http.ResponseWriter, r *http.Request) {
 }
 
 func codePart(s string) string {
-	return strings.NewReplacer("-", "", " ", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(s))
+	return strings.NewReplacer("-", "", " ", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(krama.Plain(s)))
 }
 
 func (s *Server) personNew(w http.ResponseWriter, r *http.Request) {

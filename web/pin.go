@@ -2,8 +2,10 @@ package web
 
 import (
 	"crypto/subtle"
+	"strings"
 	"time"
 
+	"krama"
 	"krama/web/http"
 )
 
@@ -59,18 +61,14 @@ func (s *Server) pinSave(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/")
 }
 
-// digits reads ASCII and Khmer digits and drops the rest.
+// digits keeps the digits of what was typed, in ASCII.
 func digits(in string) string {
-	var out []byte
-	for _, r := range in {
-		switch {
-		case r >= '0' && r <= '9':
-			out = append(out, byte(r))
-		case r >= '០' && r <= '៩':
-			out = append(out, byte('0'+r-'០'))
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
 		}
-	}
-	return string(out)
+		return -1
+	}, krama.Plain(in))
 }
 
 // pinGate is all there is while the screen is covered.

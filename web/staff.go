@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -282,19 +283,39 @@ func (s *Server) rosterPage(w http.ResponseWriter, r *http.Request) {
 
 // deviceName is a device's label, or the beginning of its id.
 func (s *Server) deviceName(ro *seal.Roster, id krama.DeviceID) string {
-	if d := ro.Devices[id]; d != nil {
-		if l := s.state.Label(d.Member); l != "" {
-			return l
-		}
-	}
-	return id.String()[:8]
+	return cmp.Or(s.labelled(ro, id), id.String()[:8])
 }
 
-func (s *Server) memberName(m krama.MemberID) string {
-	if l := s.state.Label(m); l != "" {
-		return l
+// labelled is the label of a device's member, or "". Where another device that is not removed has the same one, the beginning of its
+// id tells the two apart.
+func (s *Server) labelled(ro *seal.Roster, id krama.DeviceID) string {
+	d := ro.Devices[id]
+	if d == nil {
+		return ""
 	}
-	return m.String()[:8]
+	l := s.state.Label(d.Member)
+	if l == "" {
+		return ""
+	}
+	for o, other := range ro.Devices {
+		if o != id && other.Removed == 0 && s.state.Label(other.Member) == l {
+			return l + " · " + id.String()[:4]
+		}
+	}
+	return l
+}
+
+// memberName is a member's label, or the beginning of her id. Where another member has the same label, the beginning of her id tells the
+// two apart.
+func (s *Server) memberName(m krama.MemberID) string {
+	l := s.state.Label(m)
+	if l == "" {
+		return m.String()[:8]
+	}
+	if s.state.Namesake(m) {
+		return l + " · " + m.String()[:4]
+	}
+	return l
 }
 
 // letterRow is a letter as the page shows it.

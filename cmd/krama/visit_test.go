@@ -40,6 +40,7 @@ type publicSite struct {
 	door  *directory.Door
 	mu    sync.Mutex
 	asked []string // path and form of every request to the site
+	drop  int      // so many requests for a program's module get no answer
 }
 
 // intake is an open intake of a circle.
@@ -84,7 +85,15 @@ func newPublicSite(t *testing.T) *publicSite {
 		}
 		p.mu.Lock()
 		p.asked = append(p.asked, line)
+		dropped := p.drop > 0 && strings.Contains(r.URL.Path, ".wasm")
+		if dropped {
+			p.drop--
+		}
 		p.mu.Unlock()
+		if dropped {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
 		p.site.ServeHTTP(w, r)
 	}))
 	t.Cleanup(ss.Close)
@@ -394,4 +403,38 @@ func (p *publicSite) lock() (out []string) {
 		p.t.Fatalf("the page loads %q", out)
 	}
 	return out
+}
+
+// TestTheModuleIsAskedForAgain: the module that seals reports does not come the first times. What was typed stays, and each try asks for
+// it again.
+func TestTheModuleIsAskedForAgain(t *testing.T) {
+	p := newPublicSite(t)
+	p.drop = 2 // when the page opens, and at the first try
+	b := startBrowser(t, t.TempDir())
+	b.open(p.url + "/en")
+	b.tapText("Tell us what happened")
+	b.waitFor("#sealing textarea")
+	b.wait("being told that the module did not come", saying("offline"))
+	b.js(`(()=>{document.querySelectorAll('input[name=to]')[0].checked = true; document.querySelector('textarea').value = 'what happened'; return 1})()`)
+	b.click(`#sealing button[type=submit]`)
+	for end := time.Now().Add(10 * time.Second); p.left() > 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the module is not asked for again")
+		}
+	}
+	b.wait("being told again", saying("offline"))
+	if got := b.js(`document.querySelector('textarea').value`); got != "what happened" {
+		t.Fatalf("the text is %q", got)
+	}
+	b.click(`#sealing button[type=submit]`)
+	b.wait("the receipt", `!document.getElementById('receipt').hidden`)
+	if _, n, err := p.store.Reports(t.Context(), p.door.Intakes[0].ID, 0, 1<<20); err != nil || n != 1 {
+		t.Errorf("%d reports at the relay, %v", n, err)
+	}
+}
+
+func (p *publicSite) left() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.drop
 }

@@ -60,11 +60,15 @@
     }
   })
 
+  // What was typed as krama.Plain reads it: Khmer digits are digits, what is not seen is left out, every dash is "-".
+  const plain = typed => typed.replace(/[\u17e0-\u17e9]/g, c => c.charCodeAt(0) - 0x17e0).replace(/[\uff10-\uff19]/g, c => c.charCodeAt(0) - 0xff10)
+    .replace(/[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]/g, '-').replace(/[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, '')
+
   // A slip's code as krama.ParseSlipCode reads it: twelve Crockford characters, the last the sum over GF(32) of the others, each times its
   // place and one. Anything else is null.
   const slip = typed => {
     const d = []
-    for (const c of typed.toUpperCase().replace(/[-\s‐–]/g, '').replace(/O/g, '0').replace(/[IL]/g, '1')) d.push('0123456789ABCDEFGHJKMNPQRSTVWXYZ'.indexOf(c))
+    for (const c of plain(typed).toUpperCase().replace(/[-\s]/g, '').replace(/O/g, '0').replace(/[IL]/g, '1')) d.push('0123456789ABCDEFGHJKMNPQRSTVWXYZ'.indexOf(c))
     if (d.length !== 12 || d.includes(-1)) return null
     const times = (a, b) => {
       let p = 0
@@ -89,6 +93,11 @@
     form.hidden = false
     form.dataset.at = Date.now()
     if (!window.WebAssembly || !window.Worker || !window.crypto) { say('old'); return }
+    load()
+  }
+  // load begins the module that seals; where a file of it did not come, it is asked for again when she sends.
+  const load = () => {
+    stop()
     say('loading')
     const d = form.dataset
     try { worker = new Worker(d.worker) } catch { say('old'); return }
@@ -130,12 +139,16 @@
   const group = s => s.replace(/(.{5})(?=.)/g, '$1 ')
   let busy = false
   const sealing = async f => {
-    if (busy || !worker) return
+    if (busy) return
     const el = f.elements
     const to = f.querySelector('input[name=to]:checked')
     busy = true
     try {
-      await ready
+      try { await ready } catch {
+        if (f !== form) return
+        load()
+        await ready
+      }
       if (f.dataset.do === 'back' && document.getElementById('talk').hidden) {
         say('busy')
         const { list, forged } = await ask({ do: 'look', receipt: el.receipt.value })

@@ -206,7 +206,7 @@ func style() templ.Component {
 
 // slipPattern has a browser without script hold back what cannot be a slip's code: words, names, numbers of another length. Whether the
 // check character fits is found by the page's script, and else here.
-const slipPattern = `[\-\s]*([0-9A-TV-Za-tv-z][\-\s]*){12}`
+const slipPattern = `[\-\s\u200b-\u200f\u2010-\u2015\u2060\ufeff]*([0-9០-៩A-TV-Za-tv-z][\-\s\u200b-\u200f\u2010-\u2015\u2060\ufeff]*){12}`
 
 func b64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 func hx(b []byte) string  { return hex.EncodeToString(b) }
