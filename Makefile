@@ -1,4 +1,5 @@
 # make demo   build everything and start the demo
+# make check  the quick tests, in two minutes
 # make test   install what the tests need and run them
 # make bench  measure; make torture kills things for longer and takes every rule out of the program in turn
 # make release    build what is released from the last commit; make reproduce builds it twice and compares
@@ -10,7 +11,7 @@ VERSION := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo
 PHONE := web/site/built
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './bench/*') $(wildcard locale/*.json guide/data/*.json web/words.txt go.mod)
 
-.PHONY: all build demo test conformance bench torture generate fuzz clean tools release reproduce
+.PHONY: all build demo check test conformance bench torture generate fuzz clean tools release reproduce
 
 all: build
 
@@ -46,6 +47,9 @@ generate:
 
 tools:
 	@scripts/tools
+
+check:
+	scripts/check
 
 test: tools build
 	scripts/test

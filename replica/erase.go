@@ -94,9 +94,14 @@ func (r *Replica) said(p *pending) bool {
 
 // forget takes a subject out of what is neither record nor key: drafts of forms, letters, a colleague's lost work.
 func (r *Replica) forget(c krama.CircleID, s krama.SubjectID) {
-	for k := range r.values {
+	for k, v := range r.values {
 		if strings.Contains(k, s.String()) {
 			delete(r.values, k)
+		} else if strings.Contains(v, s.String()) { // a list in which she is: the others stay
+			left := slices.DeleteFunc(strings.Fields(v), func(word string) bool { return strings.Contains(word, s.String()) })
+			if r.values[k] = strings.Join(left, " "); len(left) == 0 {
+				delete(r.values, k)
+			}
 		}
 	}
 	for id, o := range r.orphans {

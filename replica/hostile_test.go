@@ -360,11 +360,25 @@ func TestHostileDrafts(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, b, w.desk)
 	w.must(b.SetValue("draft /person/"+s.String()+"/contact", "note=PLAINTEXT"))
+	other := w.person(a)
+	w.must(b.SetValue("retention", other.String()+"=2026-03-01 "+s.String()+"=2026-03-02"))
+	w.must(b.SetValue("draft /person/new", "sid="+s.String()+"&gender=1"))
 	w.must(a.Shred(krama.KindOutreach, s, ShredDanger))
 	w.sync(a, b)
-	if b.Value("draft /person/"+s.String()+"/contact") != "" {
-		t.Error("the draft about an erased person stays in the journal")
+	look := func(when string) {
+		if b.Value("draft /person/"+s.String()+"/contact") != "" {
+			t.Errorf("%s: the draft about an erased person stays in the journal", when)
+		}
+		if got := b.Value("retention"); got != other.String()+"=2026-03-01" {
+			t.Errorf("%s: the list of the others is %q", when, got)
+		}
+		if b.Value("draft /person/new") != "" {
+			t.Errorf("%s: the form that registered her stays", when)
+		}
 	}
+	look("at once")
+	w.again(b)
+	look("after a restart")
 }
 
 func TestHostileManyLetters(t *testing.T) {

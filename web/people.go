@@ -406,11 +406,12 @@ func (s *Server) draft(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	path := f.Get("draft-of")
 	f.Del("draft-of")
-	if !draftable(path) {
+	key := s.draftKey(path)
+	if !draftable(path) || key == "" {
 		s.notFound(w, r)
 		return
 	}
-	if err := s.rep.SetValue("draft "+path, f.Encode()); err != nil {
+	if err := s.rep.SetValue(key, f.Encode()); err != nil {
 		s.fail(w, r, err)
 		return
 	}
@@ -433,8 +434,22 @@ func draftable(path string) bool {
 	return false
 }
 
+// draftKey names the value that holds a form's draft. It names whom the form is about: erasing her erases it. It is "" where nobody
+// here has such a record.
+func (s *Server) draftKey(path string) string {
+	if id, ok := strings.CutPrefix(path, "/contact/"); ok {
+		rec, err := krama.ParseRecordID(id)
+		c, there := s.state.Contact(rec)
+		if err != nil || !there {
+			return ""
+		}
+		return "draft " + path + " of " + c.Subject.String()
+	}
+	return "draft " + path
+}
+
 func (s *Server) savedDraft(path string) url.Values {
-	f, err := url.ParseQuery(s.rep.Value("draft " + path))
+	f, err := url.ParseQuery(s.rep.Value(s.draftKey(path)))
 	if err != nil {
 		return url.Values{}
 	}
@@ -442,7 +457,7 @@ func (s *Server) savedDraft(path string) url.Values {
 }
 
 func (s *Server) dropDraft(path string) {
-	if s.rep.Value("draft "+path) != "" {
-		s.rep.SetValue("draft "+path, "")
+	if key := s.draftKey(path); s.rep.Value(key) != "" {
+		s.rep.SetValue(key, "")
 	}
 }

@@ -347,6 +347,7 @@ func askWords(e *env) (string, error) {
 	if err != nil && line == "" {
 		return "", hint{krama.E("words", krama.Invalid, "no words were given"), "type the four words of this desk, or pipe them in"}
 	}
+	line = strings.TrimPrefix(line, "\ufeff") // what some editors begin a file with
 	return strings.Join(strings.Fields(strings.ToLower(line)), " "), nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"krama"
+	"krama/guide"
 	"krama/replica"
 )
 
@@ -37,7 +38,14 @@ func syncOnce(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return hint{err, "nothing is lost; try again when the relay can be reached"}
 	}
-	if err := r.Maintain(ctx); err != nil && krama.KindOf(err) != krama.Offline {
+	// The office's day, as an open desk has it: what is due is rotated, reports are fetched, the door is published, what expired ends.
+	g, err := guide.Load()
+	if err != nil {
+		return err
+	}
+	office := deskServer(g, replica.Config{}, false)
+	office.Use(r, st)
+	if err := office.Tend(ctx); err != nil && krama.KindOf(err) != krama.Offline {
 		return hint{err, "everything is sent; what is due goes on at the next try"}
 	}
 	s := r.Status()
