@@ -109,7 +109,9 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 		if d.outcomes[of] == nil {
 			d.outcomes[of] = map[krama.RecordID]outcome{}
 		}
-		d.outcomes[of][rec.ID] = outcome{*rec.Outcome, said{rec.Written, rec.ID}}
+		if old, ok := d.outcomes[of][rec.ID]; !ok || rec.Written < old.Written { // two desks fetch one answer, each at its time
+			d.outcomes[of][rec.ID] = outcome{*rec.Outcome, said{rec.Written, rec.ID}}
+		}
 	case rec.Incident != nil:
 		if k == krama.KindSafeguarding {
 			d.incidents[rec.ID] = Incident{*rec.Incident, rec.ID, subject, author}

@@ -247,6 +247,7 @@ func TestWhatComesTwiceStandsInOneOrder(t *testing.T) {
 		reg(1, 1), reg(2, 2), changes(3, 20001, change(5, uint8(2), 1)),
 		{ID: krama.RecordID{50}, Referral: &krama.Referral{Day: 20001}},
 		{ID: krama.RecordID{52}, Written: 5, Outcome: &krama.Outcome{Referral: krama.RecordID{50}, Day: 20002, What: krama.OutcomeCouldNot}},
+		{ID: krama.RecordID{52}, Written: 9, Outcome: &krama.Outcome{Referral: krama.RecordID{50}, Day: 20002, What: krama.OutcomeCouldNot}}, // of a second desk
 		{ID: krama.RecordID{51}, Written: 6, Outcome: &krama.Outcome{Referral: krama.RecordID{50}, Day: 20002, What: krama.OutcomeDone}},
 		{ID: krama.RecordID{60}}, {ID: krama.RecordID{61}},
 	}
@@ -275,7 +276,7 @@ func TestPartsNameTheirMessage(t *testing.T) {
 	act := func(id byte, written uint32, what uint8, messages uint16) *krama.Record {
 		return &krama.Record{ID: krama.RecordID{id}, Written: written, Act: &krama.Act{Threads: []krama.ThreadID{th}, What: what, Day: 20000, Messages: messages}}
 	}
-	records := []*krama.Record{part(9, 9, 1, 0, "a"), part(8, 9, 1, 1, "b"), part(7, 9, 1, 2, "c"), part(6, 6, 2, 0, "1"), part(5, 6, 2, 1, "2"),
+	records := []*krama.Record{part(9, 9, 3, 0, "a"), part(9, 9, 1, 0, "a"), part(8, 9, 1, 1, "b"), part(7, 9, 1, 2, "c"), part(6, 6, 2, 0, "1"), part(5, 6, 2, 1, "2"),
 		act(20, 7, krama.ActReopen, 2), act(21, 8, krama.ActClose, 2), act(22, 6, krama.ActClose, 1)}
 	got := same(t, krama.KindCasework, records, func(s *State) any {
 		m := s.Thread(th).Messages
@@ -284,7 +285,7 @@ func TestPartsNameTheirMessage(t *testing.T) {
 	if want := []any{2, "abc", "12", ThreadClosed, 2, 0}; !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	got = same(t, krama.KindCasework, append(records[:5:5], act(23, 9, krama.ActClose, 0)), func(s *State) any { return s.Thread(th).State() })
+	got = same(t, krama.KindCasework, append(records[:6:6], act(23, 9, krama.ActClose, 0)), func(s *State) any { return s.Thread(th).State() })
 	if got != ThreadOpen {
 		t.Errorf("an act that does not say what it had seen: state %v", got)
 	}

@@ -71,11 +71,19 @@ func (d *door) report(k krama.CircleKind, subject krama.SubjectID, rec *krama.Re
 		t.Subjects = append(t.Subjects, subject)
 		slices.SortFunc(t.Subjects, func(a, b krama.SubjectID) int { return bytes.Compare(a[:], b[:]) })
 	}
-	if d.seen[rec.ID] {
-		return
+	at := slices.IndexFunc(t.parts, func(p part) bool { return p.id == rec.ID })
+	switch {
+	case at < 0 && d.seen[rec.ID]:
+		return // of another conversation, which only a broken program writes
+	case at < 0:
+		d.seen[rec.ID] = true
+		t.parts = append(t.parts, part{rec.Report, rec.ID})
+	default: // two desks took it in, perhaps under two numbers of a relay that was restored
+		if old := t.parts[at].Report; cmp.Or(cmp.Compare(rec.Report.Day, old.Day), cmp.Compare(rec.Report.N, old.N)) >= 0 {
+			return
+		}
+		t.parts[at].Report = rec.Report
 	}
-	d.seen[rec.ID] = true
-	t.parts = append(t.parts, part{rec.Report, rec.ID})
 	t.build()
 }
 
