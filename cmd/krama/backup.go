@@ -33,9 +33,8 @@ func backup(ctx context.Context, e *env, args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	if *data == "" || *to == "" {
-		f.Usage()
-		return errUsage
+	if err := lacks(f, "data", "to"); err != nil {
+		return err
 	}
 	c, err := sqlite.Backup(ctx, storePath(*data), *to, 0, meter(e.err))
 	if err != nil {

@@ -60,9 +60,8 @@ func directoryExport(e *env, args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	if *to == "" {
-		f.Usage()
-		return errUsage
+	if err := lacks(f, "to"); err != nil {
+		return err
 	}
 	if _, err := os.Lstat(*to); !errors.Is(err, os.ErrNotExist) {
 		return hint{krama.E("directory", krama.Conflict, "--to exists already, or cannot be looked at"), "name a file or folder that does not exist"}

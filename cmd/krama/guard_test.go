@@ -130,6 +130,13 @@ func TestCommandLine(t *testing.T) {
 		"directory, two":     {words, []string{"directory", "import", "one", "--data", desk, "two"}, exitUsage, "Usage: krama directory"},
 		"directory, stdin":   {words, []string{"directory", "import", "-", "--data", desk}, exitFailed, "nothing was written"},
 		"serve, no folder":   {"", []string{"serve"}, exitUsage, "Usage: krama serve"},
+		"serve, what?":       {"", []string{"serve", "--listen", "127.0.0.1:0"}, exitUsage, "--data is missing"},
+		"new, what?":         {"", []string{"new", "--token", "X"}, exitUsage, "--relay is missing"},
+		"new, half a relay":  {"", []string{"new", "--relay", strings.TrimPrefix(relay.url, "http://"), "--token", relay.token, "--data", filepath.Join(dir, "other")}, exitFailed, "write it whole"},
+		"join, half a relay": {"", []string{"join", "--relay", "relay.example.org", "--data", filepath.Join(dir, "other")}, exitFailed, "write it whole"},
+		"serve, taken":       {"", []string{"serve", "--data", filepath.Join(dir, "relay"), "--listen", "127.0.0.1:0"}, exitFailed, "hint: stop the other one"},
+		"serve, taken port":  {"", []string{"serve", "--data", t.TempDir(), "--listen", strings.TrimPrefix(relay.url, "http://")}, exitFailed, "hint: another program listens"},
+		"sync, with a mark":  {"\ufeff" + words, []string{"sync", "--data", desk}, exitOK, "unsent 0"},
 		"serve, bad port":    {"", []string{"serve", "--data", t.TempDir(), "--listen", "here"}, exitFailed, "HOST:PORT"},
 	} {
 		code, out, stderr := cli(tc.stdin, tc.args...)

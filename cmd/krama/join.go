@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,9 +38,8 @@ func joinProgramme(ctx context.Context, e *env, args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	if *relay == "" {
-		f.Usage()
-		return errUsage
+	if err := cmp.Or(lacks(f, "relay"), relayAddress("join", *relay)); err != nil {
+		return err
 	}
 	dir, err := deskDir(*data)
 	if err != nil {

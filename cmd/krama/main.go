@@ -7,6 +7,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -57,7 +59,10 @@ func status(err error, stderr io.Writer) int {
 	}
 	fmt.Fprintln(stderr, "krama:", err)
 	var h hint
-	if errors.As(err, &h) {
+	if !errors.As(err, &h) {
+		h.next = usual(err)
+	}
+	if h.next != "" {
 		fmt.Fprintln(stderr, "hint:", h.next)
 	}
 	switch {
@@ -69,6 +74,29 @@ func status(err error, stderr io.Writer) int {
 		return exitLocked
 	}
 	return exitFailed
+}
+
+// relayAddress checks the address of a relay.
+func relayAddress(op, s string) error {
+	if u, err := url.Parse(s); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return hint{krama.E(op, krama.Invalid, "--relay is no address"), "write it whole, for example --relay https://relay.help.example"}
+	}
+	return nil
+}
+
+// usual is the next step after what a computer refuses everybody, or "".
+func usual(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "another program listens there, perhaps krama itself; stop it, or choose another address with --listen"
+	case errors.Is(err, fs.ErrPermission):
+		return "this user may not do that there; choose a folder or a port (above 1023) that it may use"
+	case errors.Is(err, fs.ErrNotExist):
+		return "the file or folder does not exist; look at the path that was given"
+	case errors.Is(err, syscall.ENOSPC):
+		return "the disk is full; make room and try again, nothing that was kept is lost"
+	}
+	return ""
 }
 
 // command is one subcommand.
@@ -145,7 +173,20 @@ func parse(f *flag.FlagSet, args []string) error {
 	}
 	if f.NArg() > 0 {
 		f.Usage()
+		fmt.Fprintf(f.Output(), "\nkrama %s: %d words too many after the options\n", f.Name(), f.NArg()) // not which: they may be the four
 		return errUsage
+	}
+	return nil
+}
+
+// lacks says which of the options that must be given is not.
+func lacks(f *flag.FlagSet, names ...string) error {
+	for _, name := range names {
+		if f.Lookup(name).Value.String() == "" {
+			f.Usage()
+			fmt.Fprintf(f.Output(), "\nkrama %s: --%s is missing\n", f.Name(), name)
+			return errUsage
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -28,9 +29,8 @@ func newProgramme(ctx context.Context, e *env, args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	if *relay == "" || *token == "" {
-		f.Usage()
-		return errUsage
+	if err := cmp.Or(lacks(f, "relay", "token"), relayAddress("new", *relay)); err != nil {
+		return err
 	}
 	dir, err := deskDir(*data)
 	if err != nil {

@@ -45,9 +45,8 @@ func recipientRun(_ context.Context, e *env, args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	if *to == "" {
-		f.Usage()
-		return errUsage
+	if err := lacks(f, "to"); err != nil {
+		return err
 	}
 	for _, name := range []string{*to, *to + ".pub"} {
 		if _, err := os.Lstat(name); !errors.Is(err, os.ErrNotExist) {

@@ -24,9 +24,8 @@ func restore(ctx context.Context, e *env, args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	if *from == "" || *data == "" {
-		f.Usage()
-		return errUsage
+	if err := lacks(f, "from", "data"); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(*data, 0o700); err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 	"krama/directory/starter"
 	"krama/guide"
 	"krama/guide/rights"
+	"krama/journal"
 	"krama/relay"
 	"krama/relay/sqlite"
 	"krama/web/door"
@@ -58,9 +59,8 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 	}
 	limitMemory(serveMemory)
 	noCore()
-	if *data == "" {
-		f.Usage()
-		return errUsage
+	if err := lacks(f, "data"); err != nil {
+		return err
 	}
 	switch {
 	case *only != "" && *only != partRelay && *only != partSite:
@@ -74,6 +74,14 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	alone, err := journal.OSDir(*data).Open("serving") // two relays over one store would each keep budgets and limits of their own
+	if errors.Is(err, journal.ErrBusy) {
+		return hint{krama.E("serve", krama.Conflict, "krama serve works with this folder already"), "stop the other one first, or give this one another --data"}
+	}
+	if err != nil {
+		return err
+	}
+	defer alone.Close()
 	store, err := sqlite.Open(filepath.Join(*data, "relay.db"), 0)
 	if err != nil {
 		return err
