@@ -241,14 +241,14 @@ func ValidNumber(s string) bool {
 func (t *RightsText) validate() error {
 	if t.Topic == "" || len(t.Topic) > 20 || len(t.Lang) != 2 || len(t.Body) == 0 || len(t.Body) > MaxPage || len(t.Source) > MaxSource || len(t.ReviewedBy) > MaxName ||
 		len(t.Replaces) > 32 || t.ReviewedOn != 0 && (!plausible(t.ReviewedOn) || t.ReviewedBy == "") {
-		return E("krama.RightsText", Invalid, "")
+		return E("krama.RightsText", Invalid, "topic, language, length, or a review without its day or author")
 	}
 	return nil
 }
 
 func (c *Check) validate() error {
 	if c.Key == (ListingID{}) || !plausible(c.Day) || !Known(Checks, c.Says) || len(c.Seen) > 64 {
-		return E("krama.Check", Invalid, "")
+		return E("krama.Check", Invalid, "listing, day, what it says, or what it answers")
 	}
 	return nil
 }

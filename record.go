@@ -150,7 +150,7 @@ func (r *Record) Encode() ([]byte, error) {
 	}
 	b, err := encMode.Marshal(r)
 	if err == nil && len(b) > MaxRecord { // no reader would take it
-		err = E("krama.Record", TooLarge, "")
+		err = E("krama.Record", TooLarge, "more than 4,096 bytes")
 	}
 	return b, err
 }
@@ -159,7 +159,7 @@ func (r *Record) Encode() ([]byte, error) {
 // has none set.
 func DecodeRecord(b []byte) (*Record, error) {
 	if len(b) > MaxRecord {
-		return nil, E("krama.DecodeRecord", TooLarge, "")
+		return nil, E("krama.DecodeRecord", TooLarge, "more than 4,096 bytes")
 	}
 	r := new(Record)
 	if err := decMode.Unmarshal(b, r); err != nil {

@@ -183,14 +183,14 @@ func (i *Intake) validate() error {
 
 func (r *Report) validate() error {
 	if r.Thread == (ThreadID{}) || !plausible(r.Day) || !Known(ReportTopics, r.Topic) || len(r.Text) > MaxReportPart || len(r.KEM) != 0 && len(r.KEM) != 1216 {
-		return E("krama.Report", Invalid, "")
+		return E("krama.Report", Invalid, "thread, day, topic, length or key")
 	}
 	return nil
 }
 
 func (a *Act) validate() error {
 	if !Known(Acts, a.What) || !plausible(a.Day) || len(a.Text) > MaxAnswer || len(a.Threads) == 0 || len(a.Threads) > MaxAside || len(a.Threads) > 1 && a.What != ActAside {
-		return E("krama.Act", Invalid, "")
+		return E("krama.Act", Invalid, "what was done, day, length or number of threads")
 	}
 	return nil
 }
@@ -200,7 +200,7 @@ func (i *Incident) validate() error {
 		return E("krama.Incident", NotAllowed, "an incident is kept only with her consent")
 	}
 	if !plausible(i.Day) || i.What == 0 || !KnownSet(IncidentKinds, i.What) || !KnownSet(Perpetrators, i.By) || !KnownSet(Wants, i.Wants) {
-		return E("krama.Incident", Invalid, "")
+		return E("krama.Incident", Invalid, "day, or a value outside its list")
 	}
 	return nil
 }
@@ -208,28 +208,28 @@ func (i *Incident) validate() error {
 func (r *Referral) validate() error {
 	c, err := ParseSlipCode(string(r.Code))
 	if err != nil || c != r.Code || r.Listing == (ListingID{}) || !plausible(r.Day) || r.For != 0 && (r.For < r.Day || r.For > r.Day+365) {
-		return E("krama.Referral", Invalid, "")
+		return E("krama.Referral", Invalid, "code, listing or day")
 	}
 	return nil
 }
 
 func (o *Outcome) validate() error {
 	if o.Referral == (RecordID{}) || !plausible(o.Day) || !Known(Outcomes, o.What) {
-		return E("krama.Outcome", Invalid, "")
+		return E("krama.Outcome", Invalid, "referral, day or outcome")
 	}
 	return nil
 }
 
 func (a *Audit) validate() error {
 	if !Known(Audits, a.What) || !plausible(a.Day) {
-		return E("krama.Audit", Invalid, "")
+		return E("krama.Audit", Invalid, "what was read, or day")
 	}
 	return nil
 }
 
 func (t *Taken) validate() error {
 	if !Known(Takens, t.What) || !plausible(t.Day) || len(t.Reports) == 0 || len(t.Reports) > MaxTaken {
-		return E("krama.Taken", Invalid, "")
+		return E("krama.Taken", Invalid, "what became of them, day, or number of reports")
 	}
 	return nil
 }

@@ -88,14 +88,14 @@ func (d *Door) Encode() ([]byte, error) {
 func DecodeDoor(b []byte) (*Door, error) {
 	const op = "directory.DecodeDoor"
 	if len(b) > MaxDoor {
-		return nil, krama.E(op, krama.TooLarge, "")
+		return nil, krama.E(op, krama.TooLarge, "the door is larger than the relay keeps")
 	}
 	d := new(Door)
 	if err := krama.DecodeValue(b, d); err != nil {
 		return nil, krama.E(op, krama.Invalid, "not a door")
 	}
 	if d.Version != 1 {
-		return nil, krama.E(op, krama.NotYet, "")
+		return nil, krama.E(op, krama.NotYet, "a door of a later version")
 	}
 	kept := d.Listings[:0]
 	for _, s := range d.Listings {

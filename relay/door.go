@@ -243,7 +243,7 @@ func (r *Relay) reported(q *request) ([]byte, error) {
 // not know which ones exist: the phone that made one may be without a network for days.
 func (r *Relay) AnswerSlip(ctx context.Context, code krama.SlipCode, what uint8) error {
 	if !krama.Known(krama.Outcomes, what) {
-		return krama.E("relay.AnswerSlip", krama.Invalid, "")
+		return krama.E("relay.AnswerSlip", krama.Invalid, "outcome")
 	}
 	if !r.rates.take(ofSlips, [16]byte{}, [16]byte{}, r.elapsed(), slipRate, slipBurst) {
 		return krama.E("relay.AnswerSlip", krama.TooMany, "")

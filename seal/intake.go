@@ -121,7 +121,7 @@ func pad(b []byte, classes ...int) ([]byte, error) {
 			return append(out, b...)[:c], nil
 		}
 	}
-	return nil, krama.E("seal.pad", krama.TooLarge, "")
+	return nil, krama.E("seal.pad", krama.TooLarge, "longer than the largest size")
 }
 
 func unpad(b []byte) ([]byte, error) {
@@ -145,7 +145,7 @@ func SealReport(kemPub []byte, site, intake [16]byte, r *Receipt, m Message) ([]
 		return nil, malformed("intake key")
 	}
 	if len(m.Text) > krama.MaxReport {
-		return nil, krama.E(op, krama.TooLarge, "")
+		return nil, krama.E(op, krama.TooLarge, "the text is longer than a report")
 	}
 	pt, err := pad(Frame(r.KEM.PublicKey().Bytes(), r.Mailbox[:], r.Auth.Public().(ed25519.PublicKey), []byte{m.Topic}, binary.BigEndian.AppendUint16(nil, m.Place), []byte(m.Text)), reportClasses[:]...)
 	if err != nil {
@@ -183,7 +183,7 @@ func parseReport(pt []byte) (*Reported, error) {
 		return nil, malformed("reporter's key")
 	}
 	if len(it[5]) > krama.MaxReport {
-		return nil, krama.E("seal.OpenReport", krama.TooLarge, "")
+		return nil, krama.E("seal.OpenReport", krama.TooLarge, "the text is longer than a report")
 	}
 	return &Reported{Message{it[3][0], binary.BigEndian.Uint16(it[4]), string(it[5])}, [16]byte(it[1]), [32]byte(it[2]), it[0]}, nil
 }
