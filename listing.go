@@ -99,6 +99,52 @@ type Hours struct {
 	Close uint16 `cbor:"3,keyasint"`
 }
 
+// Spans are opening times as they are kept: what goes past midnight is two, the second on the days after. Closing at the minute of
+// opening is none, and refused by Validate.
+func Spans(days Set, open, shut uint16) []Hours {
+	if shut > open || shut == open {
+		return []Hours{{Days: days, Open: open, Close: shut}}
+	}
+	out := []Hours{{Days: days, Open: open, Close: 24 * 60}}
+	if shut > 0 {
+		out = append(out, Hours{Days: days.Shift(1), Open: 0, Close: shut})
+	}
+	return out
+}
+
+// Nights are opening times as people say them: a span that ends at midnight and the one that goes on from there, on the days after, are
+// one whose end lies before its beginning; one that ends at midnight alone ends at 0.
+func Nights(hours []Hours) (out []Hours) {
+	used := map[int]bool{}
+	for i, h := range hours {
+		if h.Close == 24*60 && h.Open > 0 {
+			h.Close = 0
+			for j, n := range hours {
+				if !used[j] && j != i && n.Open == 0 && n.Days == h.Days.Shift(1) && n.Close <= h.Open {
+					h.Close, used[j] = n.Close, true
+					break
+				}
+			}
+			used[i] = true
+			out = append(out, h)
+		}
+	}
+	for i, h := range hours {
+		if !used[i] {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// Shift are the days of the week, 1 to 7, that come n days after those of the set, Monday after Sunday.
+func (s Set) Shift(n uint8) (out Set) {
+	for _, d := range s.Codes() {
+		out = out.With((d-1+n)%7 + 1)
+	}
+	return out
+}
+
 // Check is somebody's word about a listing on a day. Its author is the record's; nobody's name is in it.
 type Check struct {
 	Key  ListingID  `cbor:"1,keyasint"`

@@ -48,3 +48,27 @@ func TestLetters(t *testing.T) {
 		}
 	}
 }
+
+// TestNightHours: hours past midnight are kept as two spans that every version takes, and told as one.
+func TestNightHours(t *testing.T) {
+	days := Set(0).With(1).With(7)
+	got := Spans(days, 20*60, 2*60)
+	if len(got) != 2 || got[0] != (Hours{days, 1200, 1440}) || got[1] != (Hours{Set(0).With(1).With(2), 0, 120}) {
+		t.Fatalf("%+v", got)
+	}
+	for _, h := range [][]Hours{got, Spans(days, 480, 1020), Spans(days, 1200, 0), {{0xfe, 0, 1440}}} {
+		l := &Listing{Key: ListingID{1}, Kind: KindService, Org: Words{EN: "o"}, Name: Words{EN: "n"}, Operator: OperatorNGO, Hours: h}
+		if err := l.Validate(); err != nil {
+			t.Errorf("%+v: %v", h, err)
+		}
+	}
+	if n := Nights(got); len(n) != 1 || n[0] != (Hours{days, 1200, 120}) {
+		t.Errorf("told as %+v", n)
+	}
+	if n := Nights([]Hours{{days, 1200, 1440}}); len(n) != 1 || n[0].Close != 0 {
+		t.Errorf("until midnight: %+v", n)
+	}
+	if n := Nights([]Hours{{0xfe, 0, 1440}}); len(n) != 1 || n[0] != (Hours{0xfe, 0, 1440}) {
+		t.Errorf("always: %+v", n)
+	}
+}

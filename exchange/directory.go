@@ -288,8 +288,8 @@ func (in *hsdsReader) listing(s hsds.Object, source string) krama.Listing {
 		}
 	}
 	for _, x := range objects(s["schedules"]) {
-		if h, ok := hsdsHours(x); ok && len(l.Hours) < krama.MaxHours {
-			l.Hours = append(l.Hours, h)
+		if h, ok := hsdsHours(x); ok && len(l.Hours)+len(h) <= krama.MaxHours {
+			l.Hours = append(l.Hours, h...)
 			in.taken[hsds.Schedule]++
 		}
 	}
@@ -311,26 +311,60 @@ func (in *hsdsReader) listing(s hsds.Object, source string) krama.Listing {
 // ncdd is how an area of ours says what its code is.
 const ncdd = "NCDD code"
 
-// hsdsHours reads a schedule that is the same every week.
-func hsdsHours(x hsds.Object) (h krama.Hours, ok bool) {
-	at := func(name string) (uint16, bool) {
-		s := str(x[name])
-		t, err := time.Parse("15:04", s[:min(5, len(s))])
-		return uint16(t.Hour()*60 + t.Minute()), err == nil
-	}
+// hsdsHours reads a schedule that is the same every week. Times with an offset, in themselves or in the schedule's timezone, are
+// converted to Indochina time; a time that is not understood whole is none.
+func hsdsHours(x hsds.Object) (out []krama.Hours, ok bool) {
+	var days krama.Set
 	for d := range strings.SplitSeq(str(x["byday"]), ",") {
 		if i := slices.Index(hsdsDays, d); i >= 0 {
-			h.Days = h.Days.With(uint8(i + 1))
+			days = days.With(uint8(i + 1))
 		} else {
-			return h, false // the second Monday of a month, for one
+			return nil, false // the second Monday of a month, for one
 		}
 	}
-	var ok1, ok2 bool
-	h.Open, ok1 = at("opens_at")
-	if h.Close, ok2 = at("closes_at"); h.Close == 0 {
-		h.Close = 24 * 60
+	zone := 7 * 60
+	v := str(x["timezone"])
+	if n, ok := x["timezone"].(json.Number); ok {
+		v = n.String()
 	}
-	return h, ok1 && ok2 && h.Open < h.Close && str(x["freq"]) == "WEEKLY"
+	if v != "" {
+		n, err := strconv.ParseFloat(v, 64)
+		if err != nil || n < -12 || n > 14 {
+			return nil, false
+		}
+		zone = int(n * 60)
+	}
+	open, ok1 := hsdsTime(str(x["opens_at"]), zone)
+	shut, ok2 := hsdsTime(str(x["closes_at"]), zone)
+	const day = 24 * 60
+	for ; open < 0; open += day {
+		days = days.Shift(6)
+	}
+	for ; open >= day; open -= day {
+		days = days.Shift(1)
+	}
+	if shut = (shut%day + day) % day; shut == 0 {
+		shut = day
+	}
+	return krama.Spans(days, uint16(open), uint16(shut)), ok1 && ok2 && days != 0 && open != shut && str(x["freq"]) == "WEEKLY"
+}
+
+// hsdsTime reads a time of day as minutes since midnight in Indochina, below 0 or above a day where it is another day there. zone is
+// its offset in minutes where it says none itself.
+func hsdsTime(s string, zone int) (minutes int, ok bool) {
+	s = strings.ToUpper(strings.TrimSpace(s))
+	for _, layout := range []string{"15:04", "15:04:05", "15:04Z07:00", "15:04:05Z07:00", "3:04 PM", "3:04PM", "3:04:05 PM"} {
+		t, err := time.Parse(layout, s)
+		if err != nil {
+			continue
+		}
+		if strings.Contains(layout, "Z07") {
+			_, seconds := t.Zone()
+			zone = seconds / 60
+		}
+		return t.Hour()*60 + t.Minute() + 7*60 - zone, true
+	}
+	return 0, false
 }
 
 // count works out what was left behind. A table that only links others, or only names what attributes point to, is none.

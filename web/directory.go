@@ -179,10 +179,16 @@ func listingForm(e *directory.Entry) url.Values {
 	phones := slices.Clone(e.Phones)
 	if e.Guarded != nil {
 		phones = append(phones, e.Guarded.Phones...)
+		at := "guarded" // beside an address that others may know
+		if e.Address.Empty() {
+			at = "address"
+			if !e.Guarded.Address.Empty() {
+				f.Set("shown", "3")
+			}
+		}
 		for lang, x := range map[string]string{"km": e.Guarded.Address.KM, "en": e.Guarded.Address.EN, "vi": e.Guarded.Address.VI} {
 			if x != "" {
-				f.Set("address-"+lang, x)
-				f.Set("shown", "3")
+				f.Set(at+"-"+lang, x)
 			}
 		}
 	}
@@ -191,16 +197,19 @@ func listingForm(e *directory.Entry) url.Values {
 		f.Set("use"+itoa(i), itoa(int(p.Use)))
 		f.Set("tier"+itoa(i), itoa(int(p.Tier)))
 	}
-	for _, h := range e.Hours {
+	n := 0
+	for _, h := range krama.Nights(e.Hours) {
 		if h.Open == 0 && h.Close == 1440 && h.Days == 0xfe {
 			f.Set("always", "yes")
 			continue
 		}
+		row := formRow(n)
 		for _, d := range h.Days.Codes() {
-			f.Add("day", itoa(int(d)))
+			f.Add("day"+row, itoa(int(d)))
 		}
-		f.Set("open", clock(h.Open))
-		f.Set("close", clock(h.Close))
+		f.Set("open"+row, clock(h.Open))
+		f.Set("close"+row, clock(h.Close))
+		n++
 	}
 	if e.Public {
 		f.Set("public", "yes")
@@ -223,8 +232,34 @@ func minutes(s string) (uint16, bool) {
 	return uint16(a*60 + b), ok && err1 == nil && err2 == nil && a < 25 && b < 60
 }
 
-// formPhones is how many numbers the form has.
-const formPhones = 4
+// formRow names the fields of the n-th set of hours in the form.
+func formRow(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return itoa(n)
+}
+
+// formPhones and formHours are how many numbers and sets of hours the form shows: all there are and one more, four numbers at least.
+func formPhones(f url.Values) int {
+	n := 0
+	for i := range 2 * krama.MaxPhones {
+		if f.Get("phone"+itoa(i)) != "" {
+			n = i + 1
+		}
+	}
+	return min(max(4, n+1), 2*krama.MaxPhones)
+}
+
+func formHours(f url.Values) int {
+	n := 0
+	for i := range krama.MaxHours {
+		if len(f["day"+formRow(i)]) > 0 {
+			n = i + 1
+		}
+	}
+	return min(n+1, krama.MaxHours)
+}
 
 // readListing reads the form into the part that every phone may hold and the part that only named staff may.
 func readListing(f url.Values) (l krama.Listing, g krama.Guarded) {
@@ -254,6 +289,7 @@ func readListing(f url.Values) (l krama.Listing, g krama.Guarded) {
 			l.Districts = append(l.Districts, uint16(n))
 		}
 	}
+	g.Address = words("guarded")
 	if a := words("address"); !a.Empty() {
 		if tier := krama.Tier(code("shown")); l.Kind == krama.KindShelter || tier == krama.TierNamed || tier == 0 {
 			g.Address = a
@@ -261,7 +297,7 @@ func readListing(f url.Values) (l krama.Listing, g krama.Guarded) {
 			l.Address, l.Shown = a, tier
 		}
 	}
-	for i := range formPhones {
+	for i := range 2 * krama.MaxPhones {
 		p := krama.Phone{Number: strings.Join(strings.Fields(strings.ReplaceAll(krama.Plain(f.Get("phone"+itoa(i))), "-", " ")), " "), Use: code("use" + itoa(i)), Tier: krama.Tier(code("tier" + itoa(i)))}
 		switch {
 		case p.Number == "":
@@ -272,16 +308,31 @@ func readListing(f url.Values) (l krama.Listing, g krama.Guarded) {
 		}
 	}
 	if f.Get("always") == "yes" {
-		l.Hours = []krama.Hours{{Days: 0xfe, Open: 0, Close: 1440}}
-	} else if days := set("day"); days != 0 {
-		open, ok1 := minutes(f.Get("open"))
-		shut, ok2 := minutes(f.Get("close"))
-		if !ok1 || !ok2 {
-			shut = 0 // refused by Validate
+		l.Hours = append(l.Hours, krama.Hours{Days: 0xfe, Open: 0, Close: 1440})
+	}
+	for i := range krama.MaxHours {
+		row := formRow(i)
+		days := set("day" + row)
+		if days == 0 {
+			continue
 		}
-		l.Hours = []krama.Hours{{Days: days, Open: open, Close: shut}}
+		open, ok1 := minutes(f.Get("open" + row))
+		shut, ok2 := minutes(f.Get("close" + row))
+		if !ok1 || !ok2 {
+			shut = open // refused by Validate
+		}
+		l.Hours = append(l.Hours, krama.Spans(days, open, shut)...)
 	}
 	return l, g
+}
+
+// sameListing reports whether a form says what stands already: then nothing is written.
+func sameListing(e *directory.Entry, l krama.Listing, g krama.Guarded) bool {
+	if e.Starter || len(e.Others) > 0 || len(e.Guards) > 1 {
+		return false
+	}
+	f, is := listingForm(e), &directory.Entry{Listing: l, Guarded: &g}
+	return f.Encode() == listingForm(is).Encode()
 }
 
 func (s *Server) listingSave(w http.ResponseWriter, r *http.Request) {
@@ -303,6 +354,10 @@ func (s *Server) listingSave(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.Key = l.Key
+	if e != nil && sameListing(e, l, g) {
+		redirect(w, r, "/listing/"+hex.EncodeToString(l.Key[:]))
+		return
+	}
 	guarded := len(g.Phones) > 0 || !g.Address.Empty() || len(g.Replaces) > 0
 	trouble := ""
 	err := l.Validate()

@@ -61,9 +61,9 @@ func hoursText(ctx context.Context, h krama.Hours) string {
 	return strings.Join(days, ", ") + " " + clock(h.Open) + "–" + clock(h.Close)
 }
 
-func dayOptions(ctx context.Context, f url.Values) (out []option) {
+func dayOptions(ctx context.Context, f url.Values, name string) (out []option) {
 	for d := 1; d <= 7; d++ {
-		out = append(out, option{itoa(d), tr(ctx, "door.day."+itoa(d)), slices.Contains(f["day"], itoa(d))})
+		out = append(out, option{itoa(d), tr(ctx, "door.day."+itoa(d)), slices.Contains(f[name], itoa(d))})
 	}
 	return out
 }
@@ -72,6 +72,11 @@ func (s *Server) listingDistricts(ctx context.Context, f url.Values) (out []opti
 	for _, d := range s.Guide.Province.Districts {
 		v := strconv.Itoa(int(d.Code))
 		out = append(out, option{v, d.Name(fr(ctx).Lang), slices.Contains(f["district"], v)})
+	}
+	for _, v := range f["district"] { // of another province: it stays until somebody takes it away
+		if !slices.ContainsFunc(out, func(o option) bool { return o.Value == v }) {
+			out = append(out, option{v, tr(ctx, "dir.elsewhere", "code", v), true})
+		}
 	}
 	return out
 }

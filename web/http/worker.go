@@ -1,5 +1,3 @@
-//go:build phone
-
 package http
 
 import (
