@@ -11,10 +11,15 @@ import (
 	"krama"
 )
 
+// amendedAt names the amendments of a record: what is written under one subject changes nothing of another's.
+type amendedAt struct {
+	subject krama.SubjectID
+	target  krama.RecordID
+}
+
 // amended holds the amendments of one record: values stand until a later record replaces them, and what stands is judged as a
 // whole. It may be here before the record.
 type amended struct {
-	subject krama.SubjectID
 	fields  map[uint8]*register
 	contact *krama.Contact // as it was written, once it is here; a registration's is in its Person
 	refused map[uint8]bool // fields whose standing value cannot stand with the others
@@ -44,10 +49,11 @@ type Dispute struct {
 }
 
 func (s *State) amend(subject krama.SubjectID, rec *krama.Record, author krama.DeviceID) {
-	a := s.amended[rec.Amend.Target]
+	at := amendedAt{subject, rec.Amend.Target}
+	a := s.amended[at]
 	if a == nil {
-		a = &amended{subject: subject, fields: map[uint8]*register{}}
-		s.amended[rec.Amend.Target] = a
+		a = &amended{fields: map[uint8]*register{}}
+		s.amended[at] = a
 	}
 	for _, c := range rec.Amend.Changes {
 		reg := a.fields[c.Field]
@@ -64,17 +70,17 @@ func (s *State) amend(subject krama.SubjectID, rec *krama.Record, author krama.D
 		reg.heads = slices.DeleteFunc(reg.heads, func(h Head) bool { return reg.replaced[h.Record] })
 		slices.SortFunc(reg.heads, func(a, b Head) int { return bytes.Compare(a.Record[:], b.Record[:]) })
 	}
-	s.resolve(rec.Amend.Target)
+	s.resolve(at)
 }
 
 // resolve writes the standing values of a record's amended fields into its folded form. Where two stand, the one with the
 // smaller record id is shown until somebody decides, so that every device shows the same.
-func (s *State) resolve(target krama.RecordID) {
-	a := s.amended[target]
+func (s *State) resolve(at amendedAt) {
+	a := s.amended[at]
 	if a == nil {
 		return
 	}
-	if p := s.personAt[target]; p != nil {
+	if p := s.personAt[at.target]; p != nil && p.Subject == at.subject {
 		was := p.Value.Code
 		p.Value, a.refused = stand(a, p.regs[0].Person, setPerson, (*krama.Person).Validate)
 		if p.Value.Code != was {
@@ -83,8 +89,8 @@ func (s *State) resolve(target krama.RecordID) {
 		}
 		return
 	}
-	i, ok := s.contactAt[target]
-	if !ok {
+	i, ok := s.contactAt[at.target]
+	if !ok || s.contacts.at(i).Subject != at.subject {
 		return
 	}
 	c := s.contacts.at(i)
@@ -207,7 +213,7 @@ func (s *State) disputes(p *Person) (out []Dispute) {
 	}
 	slices.SortFunc(targets, func(a, b krama.RecordID) int { return bytes.Compare(a[:], b[:]) })
 	for _, t := range targets {
-		a := s.amended[t]
+		a := s.amended[amendedAt{p.Subject, t}]
 		if a == nil {
 			continue
 		}
@@ -229,7 +235,7 @@ func (s *State) disputes(p *Person) (out []Dispute) {
 func (s *State) Heads(target krama.RecordID, number uint8) []krama.RecordID {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	a := s.amended[target]
+	a := s.of(target)
 	if a == nil || a.fields[number] == nil || len(a.fields[number].heads) == 0 {
 		return []krama.RecordID{target}
 	}
@@ -244,6 +250,17 @@ func (s *State) Heads(target krama.RecordID, number uint8) []krama.RecordID {
 func (s *State) Refused(target krama.RecordID, number uint8) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	a := s.amended[target]
+	a := s.of(target)
 	return a != nil && a.refused[number]
+}
+
+// of are the amendments of a record that is here, or nil.
+func (s *State) of(target krama.RecordID) *amended {
+	if p := s.personAt[target]; p != nil {
+		return s.amended[amendedAt{p.Subject, target}]
+	}
+	if i, ok := s.contactAt[target]; ok {
+		return s.amended[amendedAt{s.contacts.at(i).Subject, target}]
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package casework
 
 import (
+	"bytes"
 	"cmp"
 	"maps"
 	"slices"
@@ -19,7 +20,7 @@ type door struct {
 	referrals map[krama.RecordID]*Referral
 	outcomes  map[krama.RecordID]map[krama.RecordID]outcome
 	incidents map[krama.RecordID]Incident
-	audits    map[krama.RecordID]Audit
+	audits    map[auditAt]Audit
 	taken     map[krama.SubjectID]map[krama.RecordID]fate // by the intake's subject and the report
 	seen      map[krama.RecordID]bool
 }
@@ -55,6 +56,13 @@ type Incident struct {
 	Author  krama.DeviceID
 }
 
+// auditAt is where a line of the audit stands: nobody else's record of the same id replaces it.
+type auditAt struct {
+	record krama.RecordID
+	author krama.DeviceID
+	circle krama.CircleKind
+}
+
 // Audit is one line of who read what.
 type Audit struct {
 	krama.Audit
@@ -66,7 +74,7 @@ type Audit struct {
 func (d *door) reset() {
 	*d = door{starter: d.starter, listings: directory.NewFold(d.starter), rights: map[krama.RecordID]*krama.RightsText{}, intakes: map[krama.RecordID]Intake{},
 		threads: map[krama.ThreadID]*Thread{}, referrals: map[krama.RecordID]*Referral{}, outcomes: map[krama.RecordID]map[krama.RecordID]outcome{},
-		incidents: map[krama.RecordID]Incident{}, audits: map[krama.RecordID]Audit{}, taken: map[krama.SubjectID]map[krama.RecordID]fate{}, seen: map[krama.RecordID]bool{}}
+		incidents: map[krama.RecordID]Incident{}, audits: map[auditAt]Audit{}, taken: map[krama.SubjectID]map[krama.RecordID]fate{}, seen: map[krama.RecordID]bool{}}
 }
 
 // take folds a record in and reports whether it was one of the door's.
@@ -118,7 +126,10 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 		}
 	case rec.Audit != nil:
 		if intake || rec.Audit.What == krama.AuditRefused {
-			d.audits[rec.ID] = Audit{*rec.Audit, said{rec.Written, rec.ID}, author, k}
+			at := auditAt{rec.ID, author, k}
+			if _, there := d.audits[at]; !there {
+				d.audits[at] = Audit{*rec.Audit, said{rec.Written, rec.ID}, author, k}
+			}
 		}
 	case rec.Taken != nil:
 		if intake && subject != (krama.SubjectID{}) {
@@ -292,5 +303,7 @@ func (s *State) Incidents() (out []Incident) {
 func (s *State) Audits() []Audit {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return slices.SortedFunc(maps.Values(s.audits), func(a, b Audit) int { return -cmp.Or(cmp.Compare(a.Day, b.Day), a.compare(b.said)) })
+	return slices.SortedFunc(maps.Values(s.audits), func(a, b Audit) int {
+		return -cmp.Or(cmp.Compare(a.Day, b.Day), a.compare(b.said), bytes.Compare(a.Author[:], b.Author[:]), cmp.Compare(a.Circle, b.Circle))
+	})
 }

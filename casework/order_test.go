@@ -142,7 +142,7 @@ func TestTheFutureRulesNothing(t *testing.T) {
 	now := &krama.Record{ID: krama.RecordID{2}, Contact: &krama.Contact{Date: today - 1, Place: 1, Next: today + 1, District: 1002}}
 	midnight := &krama.Record{ID: krama.RecordID{3}, Contact: &krama.Contact{Date: today + 1, Place: 1, Next: today + 9, District: 1003}}
 	no := &krama.Record{ID: krama.RecordID{4}, Consent: &krama.Consent{Purpose: krama.PurposeShare, Date: today}}
-	yes := &krama.Record{ID: krama.RecordID{5}, Consent: &krama.Consent{Purpose: krama.PurposeShare, Given: true, Date: today + 400}}
+	yes := &krama.Record{ID: krama.RecordID{5}, Consent: &krama.Consent{Purpose: krama.PurposeShare, Given: true, Date: today + 400, Replaces: []krama.RecordID{{4}}}}
 	trust := &krama.Record{ID: krama.RecordID{6}, Trust: &krama.Trust{X: 1, Day: today + 400}}
 	shown := &krama.Record{ID: krama.RecordID{7}, Trust: &krama.Trust{X: 1, Day: today - 5}}
 	records := []*krama.Record{herself, later, now, no, yes, trust, shown}
@@ -152,11 +152,11 @@ func TestTheFutureRulesNothing(t *testing.T) {
 		return []any{v.Last, v.Next, len(v.Ahead), v.NotSafe, len(s.Due(today, today+3)), s.Rows(today)[0].Ahead, v.Consented(krama.PurposeShare), d[1]}
 	}
 	got := same(t, krama.KindOutreach, records, look)
-	if want := []any{today - 1, today + 1, 1, true, 1, true, true, today - 5}; !reflect.DeepEqual(got, want) {
+	if want := []any{today - 1, today + 1, 1, true, 1, true, false, today - 5}; !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	got = same(t, krama.KindOutreach, append(records, midnight), look)
-	if want := []any{today + 1, today + 9, 1, true, 0, true, true, today - 5}; !reflect.DeepEqual(got, want) {
+	if want := []any{today + 1, today + 9, 1, true, 0, true, false, today - 5}; !reflect.DeepEqual(got, want) {
 		t.Errorf("with tomorrow's: %v, want %v", got, want)
 	}
 	fixed := append(records, changes(8, today, change(1, today-3, 1)))

@@ -87,7 +87,7 @@ func (s *State) register(subject krama.SubjectID, rec *krama.Record, author kram
 	p.Record, p.Value, p.Author = first.Record, first.Person, first.author
 	s.personAt[p.Record] = p
 	s.code(p.Value.Code, subject)
-	s.resolve(p.Record)
+	s.resolve(amendedAt{subject, p.Record})
 }
 
 func (s *State) code(c krama.Code, id krama.SubjectID) {
@@ -195,30 +195,30 @@ func (s *State) view(p *Person, today krama.Day) View {
 	return v
 }
 
-// standing are her words about a purpose that no later one replaces.
-func standing(p *Person, purpose uint8) (out []Consent) {
+// standing are her words about a purpose that no later one replaces, of those that count.
+func standing(p *Person, purpose uint8, counts func(*Consent) bool) (out []Consent) {
 	gone := map[krama.RecordID]bool{}
 	for _, c := range p.Consents {
-		if c.Purpose == purpose {
+		if c.Purpose == purpose && counts(&c) {
 			for _, r := range c.Replaces {
 				gone[r] = gone[r] || r != c.Record
 			}
 		}
 	}
 	for _, c := range p.Consents {
-		if c.Purpose == purpose && !gone[c.Record] {
+		if c.Purpose == purpose && counts(&c) && !gone[c.Record] {
 			out = append(out, c)
 		}
 	}
 	return out
 }
 
-// consents returns the last word per purpose, of those that no other replaces. Of one day a withdrawal outranks a consent, and so
-// it does one from ahead of the reader's clock.
+// consents returns the last word per purpose, of those that no other replaces. Of one day a withdrawal outranks a consent. A consent
+// from ahead of the reader's clock neither counts nor replaces anything; a refusal from there counts: no clock makes a no a yes.
 func consents(p *Person, today krama.Day) map[uint8]krama.Consent {
 	out := map[uint8]krama.Consent{}
 	for _, t := range krama.Purposes {
-		for _, c := range standing(p, t.Code) {
+		for _, c := range standing(p, t.Code, func(c *Consent) bool { return !c.Given || !ahead(c.Date, today) }) {
 			old, ok := out[t.Code]
 			now, then := min(c.Date, today+1), min(old.Date, today+1)
 			if !ok || now > then || now == then && !c.Given {
@@ -234,7 +234,7 @@ func (s *State) Said(id krama.SubjectID, purpose uint8) (out []krama.RecordID) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if p := s.people[id]; p != nil {
-		for _, c := range standing(p, purpose) {
+		for _, c := range standing(p, purpose, func(*Consent) bool { return true }) {
 			out = append(out, c.Record)
 		}
 	}

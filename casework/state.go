@@ -19,7 +19,7 @@ type State struct {
 	contacts  contacts
 	contactAt map[krama.RecordID]int32
 	personAt  map[krama.RecordID]*Person // by the registration that stands
-	amended   map[krama.RecordID]*amended
+	amended   map[amendedAt]*amended
 	unknown   map[krama.RecordID]bool // of a later version
 	drills    map[[4]byte]map[uint8][]krama.Day
 	accepted  []krama.Day // when admins accepted permanent loss
@@ -53,7 +53,7 @@ func (s *State) Reset() {
 	defer s.mu.Unlock()
 	v := s.version
 	s.people, s.byCode, s.contacts = map[krama.SubjectID]*Person{}, map[krama.Code][]krama.SubjectID{}, contacts{}
-	s.contactAt, s.personAt, s.amended = map[krama.RecordID]int32{}, map[krama.RecordID]*Person{}, map[krama.RecordID]*amended{}
+	s.contactAt, s.personAt, s.amended = map[krama.RecordID]int32{}, map[krama.RecordID]*Person{}, map[amendedAt]*amended{}
 	s.labels, s.drills = map[krama.MemberID]label{}, map[[4]byte]map[uint8][]krama.Day{}
 	s.unknown, s.accepted, s.version = map[krama.RecordID]bool{}, nil, v+1
 	s.door.reset()
@@ -65,7 +65,7 @@ func (s *State) Forget(id krama.SubjectID) {
 	defer s.mu.Unlock()
 	s.version++
 	s.door.forget(id)
-	maps.DeleteFunc(s.amended, func(_ krama.RecordID, a *amended) bool { return a.subject == id })
+	maps.DeleteFunc(s.amended, func(at amendedAt, _ *amended) bool { return at.subject == id })
 	p := s.people[id]
 	if p == nil {
 		return
@@ -98,7 +98,7 @@ func (s *State) Apply(subject krama.SubjectID, rec *krama.Record, author krama.D
 		s.contactAt[rec.ID] = i
 		p := s.person(subject)
 		p.Contacts = append(p.Contacts, i)
-		s.resolve(rec.ID)
+		s.resolve(amendedAt{subject, rec.ID})
 	case rec.Consent != nil:
 		p := s.person(subject)
 		if !slices.ContainsFunc(p.Consents, func(c Consent) bool { return c.Record == rec.ID }) {

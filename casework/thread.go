@@ -28,16 +28,21 @@ type Act struct {
 type Thread struct {
 	ID       krama.ThreadID
 	Circle   krama.CircleKind
-	Auth     [32]byte
-	KEM      []byte
+	Senders  []Sender // keys that its messages brought; whose hash its id is, is hers
 	Intake   [16]byte
-	Mailbox  [16]byte
 	Subjects []krama.SubjectID // whose records it is made of; the first is written under
 	Messages []Message
 	Acts     []Act
 	Reports  []ReportRef // what it is made of
 
 	parts []part // the records, in any order: what is above follows from them
+}
+
+// Sender are the keys that a report brought: an answer is sealed to KEM and lies in Mailbox, where Auth fetches it.
+type Sender struct {
+	KEM     []byte
+	Auth    [32]byte
+	Mailbox [16]byte
 }
 
 // ReportRef is a report of a conversation: its first record, and the intake it came by.
@@ -50,6 +55,12 @@ type ReportRef struct {
 type part struct {
 	*krama.Report
 	id krama.RecordID
+}
+
+// says reports whether two records say the same but for the day and the number that desks took them in with.
+func (p part) says(o *krama.Report) bool {
+	return p.Auth == o.Auth && bytes.Equal(p.KEM, o.KEM) && p.Intake == o.Intake && p.Topic == o.Topic && p.Part == o.Part && p.Text == o.Text &&
+		p.Place == o.Place && p.Mailbox == o.Mailbox && p.Of == o.Of
 }
 
 func (d *door) thread(id krama.ThreadID) *Thread {
@@ -71,14 +82,11 @@ func (d *door) report(k krama.CircleKind, subject krama.SubjectID, rec *krama.Re
 		t.Subjects = append(t.Subjects, subject)
 		slices.SortFunc(t.Subjects, func(a, b krama.SubjectID) int { return bytes.Compare(a[:], b[:]) })
 	}
-	at := slices.IndexFunc(t.parts, func(p part) bool { return p.id == rec.ID })
-	switch {
-	case at < 0 && d.seen[rec.ID]:
-		return // of another conversation, which only a broken program writes
-	case at < 0:
-		d.seen[rec.ID] = true
+	d.seen[rec.ID] = true
+	at := slices.IndexFunc(t.parts, func(p part) bool { return p.id == rec.ID && p.says(rec.Report) })
+	if at < 0 { // also what says something else under an id that is here: nobody's words are replaced
 		t.parts = append(t.parts, part{rec.Report, rec.ID})
-	default: // two desks took it in, perhaps under two numbers of a relay that was restored
+	} else { // two desks took it in, perhaps under two numbers of a relay that was restored
 		if old := t.parts[at].Report; cmp.Or(cmp.Compare(rec.Report.Day, old.Day), cmp.Compare(rec.Report.N, old.N)) >= 0 {
 			return
 		}
@@ -91,9 +99,10 @@ func (d *door) report(k krama.CircleKind, subject krama.SubjectID, rec *krama.Re
 // day and when they were typed.
 func (t *Thread) build() {
 	slices.SortFunc(t.parts, func(a, b part) int {
-		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.N, b.N), cmp.Compare(btoi(a.Part > 0), btoi(b.Part > 0)), cmp.Compare(a.Part, b.Part), bytes.Compare(a.id[:], b.id[:]))
+		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.N, b.N), cmp.Compare(btoi(a.Part > 0), btoi(b.Part > 0)), cmp.Compare(a.Part, b.Part), bytes.Compare(a.id[:], b.id[:]),
+			cmp.Compare(a.Text, b.Text), bytes.Compare(a.KEM, b.KEM), bytes.Compare(a.Auth[:], b.Auth[:]), bytes.Compare(a.Mailbox[:], b.Mailbox[:]))
 	})
-	t.Messages, t.Reports, t.KEM = nil, nil, nil
+	t.Messages, t.Reports, t.Senders = nil, nil, nil
 	at := map[krama.RecordID]int{} // the message that begins with a record
 	next := map[int]uint8{}        // the part that a message waits for
 	for _, p := range t.parts {
@@ -104,9 +113,7 @@ func (t *Thread) build() {
 		t.Messages = append(t.Messages, Message{p.Text, p.Day, p.Topic, p.Place})
 		t.Reports = append(t.Reports, ReportRef{p.id, p.Intake})
 		if len(p.KEM) > 0 {
-			if t.KEM == nil {
-				t.KEM, t.Auth, t.Mailbox = p.KEM, p.Auth, p.Mailbox
-			}
+			t.Senders = append(t.Senders, Sender{p.KEM, p.Auth, p.Mailbox})
 			t.Intake = p.Intake // the newest: its keys answer
 		}
 	}

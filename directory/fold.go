@@ -33,7 +33,10 @@ func (f *Fold) Take(rec *krama.Record, author krama.DeviceID) {
 	case rec.Guarded != nil:
 		put(f.guarded, rec.Guarded.Key, rec.ID, rec.Guarded)
 	case rec.Check != nil:
-		put(f.checks, rec.Check.Key, rec.ID, Found{*rec.Check, author, rec.ID})
+		is := Found{*rec.Check, author, rec.ID}
+		if was, ok := f.checks[rec.Check.Key][rec.ID]; !ok || cmp.Or(cmp.Compare(is.Day, was.Day), bytes.Compare(author[:], was.Author[:])) < 0 {
+			put(f.checks, rec.Check.Key, rec.ID, is) // of two desks that took in one word the first
+		}
 	}
 }
 

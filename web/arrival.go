@@ -172,8 +172,8 @@ func keepTaken(rep *replica.Replica, in casework.Intake, what uint8, day krama.D
 }
 
 // threadOf names the conversation that a report belongs to: one of its circle with who has these keys.
-func threadOf(k krama.CircleKind, m *seal.Reported) krama.ThreadID {
-	h := seal.Hash("thread", []byte{byte(k)}, m.KEM, m.Auth[:], m.Mailbox[:])
+func threadOf(k krama.CircleKind, from casework.Sender) krama.ThreadID {
+	h := seal.Hash("thread", []byte{byte(k)}, from.KEM, from.Auth[:], from.Mailbox[:])
 	return krama.ThreadID(h[:16])
 }
 
@@ -198,7 +198,7 @@ func (s *Server) takeReport(rep *replica.Replica, st *casework.State, in casewor
 	if _, ok := s.Guide.District(place); !ok { // a stranger's number
 		place = 0
 	}
-	id := threadOf(in.Circle, m)
+	id := threadOf(in.Circle, casework.Sender{KEM: m.KEM, Auth: m.Auth, Mailbox: m.Mailbox})
 	var who krama.SubjectID
 	if t := st.Thread(id); t != nil && t.Circle == in.Circle {
 		who = t.Subjects[0]

@@ -116,6 +116,17 @@ func TestACorrectionTouchesWhatItChanged(t *testing.T) {
 	if c := visit(); c.Given[0] != 50 || c.Place != 2 {
 		t.Errorf("condoms %d want 50, place %d want 2", c.Given[0], c.Place)
 	}
+	// The same field: both stand, and she is asked.
+	_, page, _ = g.ask(g.phone, "GET", path)
+	hidden := func(name string) string {
+		return strings.ReplaceAll(regexp.MustCompile(`name="`+name+`" value="([^"]*)"`).FindStringSubmatch(page)[1], "&amp;", "&")
+	}
+	open := with(contactForm1, "was", hidden("was"), "heads", hidden("heads"), "given-condom", "50", "until", "2026-03-30", "place", "2")
+	g.ask(g.phone, "POST", path, with(open, "place", "3")...) // a colleague
+	g.ask(g.phone, "POST", path, with(open, "place", "4")...)
+	if v, _ = g.phone.state.Person(id, g.phone.today()); len(v.Disputes) != 1 || v.Disputes[0].Field != 3 || len(v.Disputes[0].Heads) != 2 {
+		t.Errorf("two corrected one field: %+v", v.Disputes)
+	}
 	for _, path := range []string{path, who + "/amend", who + "/contact", "/person/new"} {
 		if code, _, _ := g.ask(g.phone, "POST", "/draft", "draft-of", path, "place", "3", "gender", "2", "rid", "x"); code != 204 {
 			t.Errorf("%s: a draft is answered %d", path, code)

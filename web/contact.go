@@ -198,7 +198,7 @@ func (s *Server) findContact(w http.ResponseWriter, r *http.Request) (casework.C
 
 func (s *Server) contactAmend(w http.ResponseWriter, r *http.Request) {
 	if c, v, ok := s.findContact(w, r); ok {
-		f, st := s.correction(r.URL.Path, contactValues(&c.Contact))
+		f, st := s.correction(r.URL.Path, c.Record, contactValues(&c.Contact))
 		s.page(w, r, 200, "contact.correct", "people", contactForm(s, &v, f, st))
 	}
 }
@@ -219,7 +219,8 @@ func (s *Server) contactAmendSave(w http.ResponseWriter, r *http.Request) {
 		was = seen
 	}
 	var ch []krama.Change
-	add := func(n uint8, was, is any) { ch = s.change(ch, old.Record, n, was, is) }
+	seen := headsBefore(f)
+	add := func(n uint8, was, is any) { ch = s.change(ch, old.Record, n, was, is, seen) }
 	add(1, was.Date, c.Date)
 	add(2, was.District, c.District)
 	add(3, was.Place, c.Place)
@@ -243,7 +244,7 @@ func (s *Server) contactVoid(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if err := s.amend(v.Subject, c.Record, s.change(nil, c.Record, 11, false, true)); err != nil {
+	if err := s.amend(v.Subject, c.Record, s.change(nil, c.Record, 11, false, true, nil)); err != nil {
 		s.fail(w, r, err)
 		return
 	}

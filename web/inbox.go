@@ -218,7 +218,7 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	f := form(r)
-	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: max(s.today(), s.relayDay(s.rep), t.Last()), Messages: uint16(len(t.Messages))}
+	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: max(s.relayDay(s.rep), t.Last()), Messages: uint16(len(t.Messages))}
 	if n, err := strconv.Atoi(f.Get("had")); err == nil && n > 0 { // what came since the page was shown is not answered by it
 		act.Messages = uint16(min(n, len(t.Messages)))
 	}
@@ -304,13 +304,19 @@ func (s *Server) answer(ctx context.Context, t *casework.Thread, text string) er
 		if keys.ID() != open || !listed[open] {
 			continue
 		}
-		item, err := seal.SealReply(t.KEM, t.Auth, s.rep.Site(), t.Mailbox, keys.Sig, s.today(), text)
+		// A colleague may write a report of this conversation with keys of his own: hers are those that its id was made of.
+		i := slices.IndexFunc(t.Senders, func(from casework.Sender) bool { return threadOf(t.Circle, from) == t.ID })
+		if i < 0 {
+			return krama.E("web.answer", krama.NotFound, "her keys are not here")
+		}
+		her := t.Senders[i]
+		item, err := seal.SealReply(her.KEM, her.Auth, s.rep.Site(), her.Mailbox, keys.Sig, s.today(), text)
 		if err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
-		return s.rep.Reply(ctx, t.Mailbox, item)
+		return s.rep.Reply(ctx, her.Mailbox, item)
 	}
 	return krama.E("web.answer", krama.CannotDecrypt, "the intake's keys are gone")
 }
@@ -336,7 +342,7 @@ func (s *Server) inboxAside(w http.ResponseWriter, r *http.Request) {
 	}
 	for k, ids := range by {
 		for part := range slices.Chunk(ids, krama.MaxAside) {
-			act := &krama.Act{Threads: part, What: krama.ActAside, Day: max(s.today(), s.relayDay(s.rep)), Messages: uint16(k.messages)}
+			act := &krama.Act{Threads: part, What: krama.ActAside, Day: s.relayDay(s.rep), Messages: uint16(k.messages)}
 			if err := s.writeNew(k.circle, krama.SubjectID{}, &krama.Record{Act: act}); err != nil {
 				s.fail(w, r, err)
 				return

@@ -48,7 +48,8 @@ func TestWhatStaffTypedStays(t *testing.T) {
 	}
 	again := *g.desk.state.Thread(th.ID)
 	id, _ := g.office.NewRecord()
-	second := &krama.Report{Thread: th.ID, Auth: again.Auth, KEM: again.KEM, Mailbox: again.Mailbox, Intake: again.Intake, Day: g.desk.today(), Topic: 1, Text: "please hurry", N: 9}
+	her := again.Senders[0]
+	second := &krama.Report{Thread: th.ID, Auth: her.Auth, KEM: her.KEM, Mailbox: her.Mailbox, Intake: again.Intake, Day: g.desk.today(), Topic: 1, Text: "please hurry", N: 9}
 	if err := g.office.Write(th.Circle, th.Subjects[0], &krama.Record{ID: id, Report: second}); err != nil {
 		t.Fatal(err)
 	}
@@ -63,6 +64,52 @@ func TestWhatStaffTypedStays(t *testing.T) {
 	g.syncOffice()
 	if st := g.desk.state.Thread(th.ID).State(); st != 1 {
 		t.Errorf("her second message is closed unread: state %d", st)
+	}
+}
+
+// TestAnswersGoToHer: a colleague writes a report of her conversation with keys of his own, dated before hers. Answers are sealed to hers.
+func TestAnswersGoToHer(t *testing.T) {
+	g := newRig(t)
+	g.ask(g.desk, "POST", "/door")
+	mine := g.report(1, "1", "something happened")
+	g.tendTwice()
+	th := g.desk.state.Threads()[0]
+	her := th.Senders[0]
+	id, _ := g.office.NewRecord()
+	his := &krama.Report{Thread: th.ID, Auth: [32]byte{1}, KEM: make([]byte, 1216), Mailbox: [16]byte{1}, Intake: th.Intake, Day: g.desk.today() - 9, Topic: 1, Text: "x"}
+	if err := g.office.Write(th.Circle, th.Subjects[0], &krama.Record{ID: id, Report: his}); err != nil {
+		t.Fatal(err)
+	}
+	th = g.desk.state.Thread(th.ID)
+	if len(th.Senders) != 2 || th.Senders[0].Mailbox == her.Mailbox {
+		t.Fatal("his report does not come first: the test proves nothing")
+	}
+	if code, page, _ := g.ask(g.desk, "POST", "/thread/"+hexID(th.ID), "do", "answer", "text", "We believe you"); code != 200 {
+		t.Fatalf("%d %.700s", code, page)
+	}
+	for syncing(g.desk) {
+		time.Sleep(time.Millisecond)
+	}
+	if got := g.answers(mine); got != "We believe you" {
+		t.Errorf("she reads %q", got)
+	}
+	// Under the id of her first record he writes other words: hers stay.
+	rec := th.Reports[0].Record
+	for _, r := range th.Reports {
+		if r.Record != id {
+			rec = r.Record
+		}
+	}
+	lie := &krama.Report{Thread: th.ID, Intake: th.Intake, Day: g.desk.today() - 30, Topic: 1, Text: "nothing happened"}
+	if err := g.office.Write(th.Circle, th.Subjects[0], &krama.Record{ID: rec, Report: lie}); err != nil {
+		t.Fatal(err)
+	}
+	var all string
+	for _, m := range g.desk.state.Thread(th.ID).Messages {
+		all += m.Text + "|"
+	}
+	if !strings.Contains(all, "something happened") {
+		t.Errorf("her words are gone: %s", all)
 	}
 }
 

@@ -100,6 +100,12 @@ func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, 422, "person.new", "people", personForm(s, f, formState{Action: "/person/new", Bad: true}, nil))
 		return
 	}
+	if who, err := krama.ParseSubjectID(f.Get("sid")); err == nil && f.Get("consent-record") == "no" {
+		if _, there := s.state.Person(who, s.today()); there { // kept before, by this form: it is erased, once somebody has made sure
+			redirect(w, r, "/person/"+who.String()+"/erase")
+			return
+		}
+	}
 	if f.Get("consent-record") == "no" { // she decides, also that there is no record
 		s.dropDraft("/person/new")
 		s.page(w, r, 200, "person.new", "people", notice("person.notKept"))
@@ -197,7 +203,7 @@ func (s *Server) person(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) personAmend(w http.ResponseWriter, r *http.Request) {
 	if v, ok := s.view(w, r); ok {
-		f, st := s.correction(r.URL.Path, personValues(&v.Value))
+		f, st := s.correction(r.URL.Path, v.Record, personValues(&v.Value))
 		s.page(w, r, 200, "person.amend", "people", personForm(s, f, st, &v))
 	}
 }
@@ -222,7 +228,8 @@ func (s *Server) personAmendSave(w http.ResponseWriter, r *http.Request) {
 		was = seen
 	}
 	var ch []krama.Change
-	add := func(n uint8, was, is any) { ch = s.change(ch, v.Record, n, was, is) }
+	seen := headsBefore(f)
+	add := func(n uint8, was, is any) { ch = s.change(ch, v.Record, n, was, is, seen) }
 	add(2, was.Gender, p.Gender)
 	add(3, was.Age, p.Age)
 	add(4, was.Languages, p.Languages)
@@ -238,7 +245,7 @@ func (s *Server) personAmendSave(w http.ResponseWriter, r *http.Request) {
 
 // correction fills a form that corrects a record: with what was typed before, if it was not sent, and else with what is kept. It
 // carries what is shown, so that only what she changes is written.
-func (s *Server) correction(path string, kept url.Values) (url.Values, formState) {
+func (s *Server) correction(path string, target krama.RecordID, kept url.Values) (url.Values, formState) {
 	st := formState{Action: path, Correct: true}
 	f := s.savedDraft(path)
 	if st.Drafted = len(f) > 0; !st.Drafted {
@@ -246,8 +253,52 @@ func (s *Server) correction(path string, kept url.Values) (url.Values, formState
 	}
 	if f.Get("was") == "" {
 		f.Set("was", kept.Encode())
+		f.Set("heads", s.headsOf(target))
 	}
 	return f, st
+}
+
+// headsOf names the standing values of a record's fields, as a correction's form carries them: field by field, "!" where what stands is
+// not shown because it cannot stand with the others.
+func (s *Server) headsOf(target krama.RecordID) string {
+	var out []string
+	for n := uint8(1); n <= 11; n++ {
+		line := itoa(int(n)) + ":"
+		if s.state.Refused(target, n) {
+			line += "!"
+		}
+		for _, id := range s.state.Heads(target, n) {
+			line += id.String()
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, " ")
+}
+
+// seenHead is what stood of a field when a form was opened.
+type seenHead struct {
+	heads   []krama.RecordID
+	refused bool
+}
+
+// headsBefore reads what headsOf wrote. What is not whole is as if it were not there.
+func headsBefore(f url.Values) map[uint8]seenHead {
+	out := map[uint8]seenHead{}
+	for _, line := range strings.Fields(f.Get("heads")) {
+		field, ids, _ := strings.Cut(line, ":")
+		n, err := strconv.ParseUint(field, 10, 8)
+		var h seenHead
+		ids, h.refused = strings.CutPrefix(ids, "!")
+		for ; err == nil && len(ids) >= 32 && len(h.heads) < krama.MaxReplaces; ids = ids[32:] {
+			var id krama.RecordID
+			id, err = krama.ParseRecordID(ids[:32])
+			h.heads = append(h.heads, id)
+		}
+		if err == nil && len(h.heads) > 0 {
+			out[uint8(n)] = h
+		}
+	}
+	return out
 }
 
 // shownBefore is what a correction's form showed when it was opened.
@@ -259,16 +310,21 @@ func shownBefore(f url.Values) url.Values {
 	return was
 }
 
-// change adds a change when a value differs, naming the values it replaces.
-func (s *Server) change(ch []krama.Change, target krama.RecordID, n uint8, was, is any) []krama.Change {
-	if was == is && !s.state.Refused(target, n) {
+// change adds a change when a value differs, naming the values it replaces: those that stood when the form was opened, so that what came
+// since stands beside it and is asked about.
+func (s *Server) change(ch []krama.Change, target krama.RecordID, n uint8, was, is any, seen map[uint8]seenHead) []krama.Change {
+	at, ok := seen[n]
+	if !ok {
+		at = seenHead{s.state.Heads(target, n), s.state.Refused(target, n)}
+	}
+	if was == is && !at.refused {
 		return ch
 	}
 	raw, err := krama.EncodeValue(is)
 	if err != nil {
 		return ch
 	}
-	return append(ch, krama.Change{Field: n, Value: raw, Replaces: s.state.Heads(target, n)})
+	return append(ch, krama.Change{Field: n, Value: raw, Replaces: at.heads})
 }
 
 func (s *Server) amend(who krama.SubjectID, target krama.RecordID, ch []krama.Change) error {
@@ -323,7 +379,7 @@ func (s *Server) recode(w http.ResponseWriter, r *http.Request) {
 	if v.Later {
 		code, err := s.newCode()
 		if err == nil {
-			err = s.amend(v.Subject, v.Record, s.change(nil, v.Record, 1, v.Value.Code, code))
+			err = s.amend(v.Subject, v.Record, s.change(nil, v.Record, 1, v.Value.Code, code, nil))
 		}
 		if err != nil {
 			s.fail(w, r, err)
@@ -444,6 +500,12 @@ func (s *Server) draftKey(path string) string {
 			return ""
 		}
 		return "draft " + path + " of " + c.Subject.String()
+	}
+	if id, ok := strings.CutPrefix(path, "/person/"); ok && id != "new" {
+		who, err := krama.ParseSubjectID(strings.Split(id, "/")[0])
+		if _, there := s.state.Person(who, s.today()); err != nil || !there || s.rep.Erased(krama.KindOutreach, who) {
+			return "" // she was erased while it was typed
+		}
 	}
 	return "draft " + path
 }

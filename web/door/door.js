@@ -92,15 +92,16 @@
     if (!form) return
     form.hidden = false
     form.dataset.at = Date.now()
-    if (!window.WebAssembly || !window.Worker || !window.crypto) { say('old'); return }
+    if (!window.WebAssembly || !window.Worker || !window.crypto) { old(); return }
     load()
   }
+  const old = () => { say('old'); ready = Promise.reject(new Error('old')); ready.catch(() => {}) }
   // load begins the module that seals; where a file of it did not come, it is asked for again when she sends.
   const load = () => {
     stop()
     say('loading')
     const d = form.dataset
-    try { worker = new Worker(d.worker) } catch { say('old'); return }
+    try { worker = new Worker(d.worker) } catch { old(); return }
     worker.onmessage = e => { const c = calls.shift(); if (c) e.data.bad ? c[1](new Error(e.data.bad)) : c[0](e.data.ok) }
     worker.onerror = () => { for (const c of calls) c[1](new Error('offline')); calls = [] }
     const mine = worker
@@ -144,8 +145,9 @@
     const to = f.querySelector('input[name=to]:checked')
     busy = true
     try {
-      try { await ready } catch {
+      try { await ready } catch (e) {
         if (f !== form) return
+        if (e.message === 'old') throw e
         load()
         await ready
       }
