@@ -119,7 +119,7 @@ func TestACorrectionTouchesWhatItChanged(t *testing.T) {
 	// The same field: both stand, and she is asked.
 	_, page, _ = g.ask(g.phone, "GET", path)
 	hidden := func(name string) string {
-		return strings.ReplaceAll(regexp.MustCompile(`name="`+name+`" value="([^"]*)"`).FindStringSubmatch(page)[1], "&amp;", "&")
+		return strings.ReplaceAll(regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(page)[1], "&amp;", "&")
 	}
 	open := with(contactForm1, "was", hidden("was"), "heads", hidden("heads"), "given-condom", "50", "until", "2026-03-30", "place", "2")
 	g.ask(g.phone, "POST", path, with(open, "place", "3")...) // a colleague
