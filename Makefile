@@ -62,6 +62,7 @@ bench: tools build
 	scripts/bench
 
 torture: tools build
+	$(GO) test -race ./web ./replica ./relay ./casework -short -timeout 2h
 	KRAMA_DAYS=1826 $(GO) test ./web -run '^TestYears$$' -count=1 -timeout 1h
 	$(GO) test ./replica -run '^TestModel' -rapid.checks=20000 -rapid.nofailfile -count=1 -timeout 4h
 	KRAMA_KILLS=3000 $(GO) test ./cmd/krama -run 'TestKill' -count=1 -timeout 4h -v
