@@ -74,17 +74,17 @@ func programme(t testing.TB, people, contacts int) *Export {
 		c := &krama.Contact{Date: day + krama.Day(i%300), District: 1001, Place: 1, Given: krama.Supplies{uint16(i % 40), 0, 3}, Test: krama.TestAccepted, Topics: krama.Set(0).With(1), Services: krama.Set(0).With(2), Safety: krama.SafeYes, Next: day + krama.Day(i%300) + 14}
 		apply(i%people, &krama.Record{ID: id[krama.RecordID](1e7 + i), Contact: c})
 	}
-	amend := func(n int, target krama.RecordID, field uint8, v any) {
+	amend := func(n, who int, target krama.RecordID, field uint8, v any) {
 		raw, err := krama.EncodeValue(v)
 		if err != nil {
 			t.Fatal(err)
 		}
-		apply(1, &krama.Record{ID: id[krama.RecordID](n), Amend: &krama.Amend{Target: target, Date: day, Changes: []krama.Change{{Field: field, Value: raw, Replaces: []krama.RecordID{target}}}}})
+		apply(who, &krama.Record{ID: id[krama.RecordID](n), Amend: &krama.Amend{Target: target, Date: day, Changes: []krama.Change{{Field: field, Value: raw, Replaces: []krama.RecordID{target}}}}})
 	}
-	amend(500, id[krama.RecordID](1001), 3, uint8(4))
-	amend(501, id[krama.RecordID](1001), 3, uint8(5))
-	amend(502, id[krama.RecordID](1001), 2, uint8(3))
-	amend(503, id[krama.RecordID](1e7), 11, true)
+	amend(500, 1, id[krama.RecordID](1001), 3, uint8(4))
+	amend(501, 1, id[krama.RecordID](1001), 3, uint8(5))
+	amend(502, 1, id[krama.RecordID](1001), 2, uint8(3))
+	amend(503, 0, id[krama.RecordID](1e7), 11, true)
 	st.Apply(krama.SubjectID{}, &krama.Record{ID: id[krama.RecordID](600), Staff: &krama.Staff{Member: id[krama.MemberID](9), Label: "Outreach 3"}}, id[krama.DeviceID](7), false)
 	return &Export{State: st, Guide: g, Written: day + 400, Destroy: day + 490, Reason: "the programme closes", Recipient: "the board", Version: "test",
 		Member: func(d krama.DeviceID) (krama.MemberID, bool) {

@@ -218,7 +218,7 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	f := form(r)
-	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: max(s.relayDay(s.rep), t.Last()), Messages: uint16(len(t.Messages))}
+	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: max(s.today(), s.relayDay(s.rep), t.Last()), Messages: uint16(len(t.Messages))}
 	if n, err := strconv.Atoi(f.Get("had")); err == nil && n > 0 { // what came since the page was shown is not answered by it
 		act.Messages = uint16(min(n, len(t.Messages)))
 	}
@@ -342,7 +342,7 @@ func (s *Server) inboxAside(w http.ResponseWriter, r *http.Request) {
 	}
 	for k, ids := range by {
 		for part := range slices.Chunk(ids, krama.MaxAside) {
-			act := &krama.Act{Threads: part, What: krama.ActAside, Day: s.relayDay(s.rep), Messages: uint16(k.messages)}
+			act := &krama.Act{Threads: part, What: krama.ActAside, Day: max(s.today(), s.relayDay(s.rep)), Messages: uint16(k.messages)}
 			if err := s.writeNew(k.circle, krama.SubjectID{}, &krama.Record{Act: act}); err != nil {
 				s.fail(w, r, err)
 				return
