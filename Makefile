@@ -76,7 +76,7 @@ reproduce:
 
 fuzz:
 	@for p in . ./seal ./journal ./relay ./replica ./exchange ./exchange/hsds ./directory ./shipped; do for f in $$(grep -oh 'func Fuzz[A-Za-z]*' $$p/*_test.go | cut -d' ' -f2); do \
-	  $(GO) test $$p -run xxx -fuzz "^$$f\$$" -fuzztime 30000x || exit 1; done; done
+	  $(GO) test $$p -run xxx -fuzz "^$$f\$$" -fuzztime 15000x || exit 1; done; done
 
 clean:
 	rm -rf krama build $(PHONE)/*.wasm* $(PHONE)/wasm_exec.js
