@@ -43,7 +43,7 @@ func TestAFormGivenBack(t *testing.T) {
 	if n, _ := g.phone.state.Counts(); n != 1 {
 		t.Fatalf("a form sent twice made %d people", n)
 	}
-	for name, change := range map[string][]string{"gender": {"gender", "2"}, "consent": {"consent-count", "no"}} {
+	for name, change := range map[string][]string{"gender": {"gender", "2"}, "consent": {"consent-count", "no"}, "asked now": {"consent-share", "no"}} {
 		before, _ := g.phone.state.Counts()
 		code, page, _ := g.ask(g.phone, "POST", "/person/new", with(first, change...)...)
 		if code != 409 || !strings.Contains(page, "saved before") || !strings.Contains(page, "/amend") {

@@ -150,7 +150,8 @@ func samePerson(v *casework.View, p *krama.Person, f url.Values) bool {
 	was := v.Value
 	was.Code, was.Registered = p.Code, p.Registered
 	for _, t := range krama.Purposes {
-		if said := f.Get("consent-" + t.Key); said != "" && v.Consented(t.Code) != (said == "yes") {
+		was, asked := v.Consents[t.Code]
+		if said := f.Get("consent-" + t.Key); said != "" && (!asked || was.Given != (said == "yes")) { // a no to what was not asked is a word, too
 			return false
 		}
 	}

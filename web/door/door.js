@@ -61,7 +61,7 @@
   })
 
   // What was typed as krama.Plain reads it: Khmer digits are digits, what is not seen is left out, every dash is "-".
-  const plain = typed => typed.replace(/[\u17e0-\u17e9]/g, c => c.charCodeAt(0) - 0x17e0).replace(/[\uff10-\uff19]/g, c => c.charCodeAt(0) - 0xff10)
+  const plain = typed => typed.replace(/[\u17e0-\u17e9]/g, c => c.charCodeAt(0) - 0x17e0).replace(/[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]/g, c => String.fromCharCode(c.charCodeAt(0) - 0xfee0))
     .replace(/[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]/g, '-').replace(/[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, '')
 
   // A slip's code as krama.ParseSlipCode reads it: twelve Crockford characters, the last the sum over GF(32) of the others, each times its
