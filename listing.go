@@ -25,9 +25,14 @@ func (w Words) In(lang string) string {
 // Empty reports whether no language has a text.
 func (w Words) Empty() bool { return w == Words{} }
 
+// Blank reports whether no language has anything that can be seen.
+func (w Words) Blank() bool {
+	return strings.TrimSpace(Plain(w.EN+w.KM+w.VI)) == ""
+}
+
 func (w Words) fits(max int) bool {
 	for _, s := range []string{w.EN, w.KM, w.VI} {
-		if len(s) > max || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\n' || r == 0xfffd }) {
+		if Letters(s) > max || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\n' || r == 0xfffd }) {
 			return false
 		}
 	}
@@ -90,6 +95,9 @@ type Phone struct {
 	Use    uint8  `cbor:"2,keyasint"` // PhoneUses
 	Tier   Tier   `cbor:"3,keyasint"`
 }
+
+// Elsewhere stands among a listing's districts for an area that no code is known of: it serves that, not everywhere.
+const Elsewhere uint16 = 65535
 
 // Hours are opening times on some days of the week: minutes since midnight, Indochina time. A service that never closes has
 // all days from 0 to 1440.
@@ -205,7 +213,7 @@ var (
 	Checks = []Term{{CheckTrue, "true"}, {CheckChanged, "changed"}, {CheckWrong, "wrong"}, {CheckDoubt, "doubt"}}
 )
 
-// Bounds of a listing, in bytes and in pieces.
+// Bounds of a listing, in letters (Letters) and in pieces. The first versions took them for bytes.
 const (
 	MaxName   = 150
 	MaxAbout  = 450
@@ -221,9 +229,9 @@ func (l *Listing) Validate() error {
 	switch {
 	case l.Key == ListingID{}:
 		return E(op, Invalid, "a listing has a key")
-	case l.Name.Empty() || l.Org.Empty():
+	case l.Name.Blank() || l.Org.Blank():
 		return E(op, Invalid, "a listing has a name and an organisation")
-	case !l.Name.fits(MaxName) || !l.Org.fits(MaxName) || !l.Address.fits(MaxName) || !l.About.fits(MaxAbout) || !l.Bring.fits(MaxName) || !l.Asked.fits(MaxName) || len(l.Source) > MaxSource:
+	case !l.Name.fits(MaxName) || !l.Org.fits(MaxName) || !l.Address.fits(MaxName) || !l.About.fits(MaxAbout) || !l.Bring.fits(MaxName) || !l.Asked.fits(MaxName) || Letters(l.Source) > MaxSource:
 		return E(op, Invalid, "a text is too long, or is not plain text")
 	case !Known(ListingKinds, l.Kind) || !Known(Operators, l.Operator) || !KnownSet(Needs, l.Needs) || !KnownSet(Languages, l.Languages) ||
 		!KnownSet(Welcomes, l.Welcome) || !Known(Costs, l.Cost) || !KnownSet(Accesses, l.Access) || !Known(PoliceTies, l.Police):
@@ -285,7 +293,7 @@ func ValidNumber(s string) bool {
 }
 
 func (t *RightsText) validate() error {
-	if t.Topic == "" || len(t.Topic) > 20 || len(t.Lang) != 2 || len(t.Body) == 0 || len(t.Body) > MaxPage || len(t.Source) > MaxSource || len(t.ReviewedBy) > MaxName ||
+	if t.Topic == "" || len(t.Topic) > 20 || len(t.Lang) != 2 || len(t.Body) == 0 || Letters(t.Body) > MaxPage || Letters(t.Source) > MaxSource || Letters(t.ReviewedBy) > MaxName ||
 		len(t.Replaces) > 32 || t.ReviewedOn != 0 && (!plausible(t.ReviewedOn) || t.ReviewedBy == "") {
 		return E("krama.RightsText", Invalid, "topic, language, length, or a review without its day or author")
 	}

@@ -3,6 +3,8 @@
 package krama
 
 import (
+	"fmt"
+
 	"github.com/fxamacker/cbor/v2"
 )
 
@@ -127,8 +129,9 @@ const MaxReplaces = 32
 // MaxStaffLabel bounds Staff.Label, in letters. The first versions took 40 bytes.
 const MaxStaffLabel = 40
 
-// MaxRecord bounds a record, in bytes.
-const MaxRecord = 4096
+// MaxRecord bounds a record, in bytes: a listing whose texts are all as long as they may be in three scripts fits, and a page about rights in
+// the longest of them. The first versions took 4,096.
+const MaxRecord = 12 << 10
 
 var (
 	encMode = must(cbor.CoreDetEncOptions().EncMode())
@@ -150,7 +153,7 @@ func (r *Record) Encode() ([]byte, error) {
 	}
 	b, err := encMode.Marshal(r)
 	if err == nil && len(b) > MaxRecord { // no reader would take it
-		err = E("krama.Record", TooLarge, "more than 4,096 bytes")
+		err = E("krama.Record", TooLarge, fmt.Sprintf("more than %d bytes", MaxRecord))
 	}
 	return b, err
 }
@@ -159,7 +162,7 @@ func (r *Record) Encode() ([]byte, error) {
 // has none set.
 func DecodeRecord(b []byte) (*Record, error) {
 	if len(b) > MaxRecord {
-		return nil, E("krama.DecodeRecord", TooLarge, "more than 4,096 bytes")
+		return nil, E("krama.DecodeRecord", TooLarge, fmt.Sprintf("more than %d bytes", MaxRecord))
 	}
 	r := new(Record)
 	if err := decMode.Unmarshal(b, r); err != nil {

@@ -13,6 +13,20 @@ func Letters(s string) (n int) {
 	return n
 }
 
+// Clip is the beginning of a text, of at most max letters, without spaces at its end.
+func Clip(s string, max int) string {
+	n := 0
+	for i, r := range s {
+		if n++; r > 0xffff {
+			n++
+		}
+		if n > max {
+			return strings.TrimSpace(s[:i])
+		}
+	}
+	return s
+}
+
 // Plain is a text as it was meant where digits or a code are typed: the digits of Khmer and of full-width keyboards become 0 to 9,
 // what is not seen is left out, and every dash is "-", every space " ".
 func Plain(s string) string {

@@ -49,7 +49,10 @@ type Reviewed struct {
 }
 
 // MaxDoor bounds an encoded door, in bytes.
-const MaxDoor = 1 << 20
+const MaxDoor = seal.MaxDoor
+
+// MaxListings is how many listings a door may have, and how many another directory may bring.
+const MaxListings = 1000
 
 // PartError says which part of a door is too large for a page, so that whoever publishes can mend it. With none of need, listing and
 // topic it is the whole.
@@ -74,10 +77,10 @@ func NewDoor(entries []*Entry, today krama.Day, site [16]byte) *Door {
 	return d
 }
 
-// Encode returns the door's bytes; more than MaxDoor is TooLarge.
+// Encode returns the door's bytes; more than MaxListings or MaxDoor is TooLarge.
 func (d *Door) Encode() ([]byte, error) {
 	b, err := krama.EncodeValue(d)
-	if err == nil && len(b) > MaxDoor {
+	if err == nil && (len(b) > MaxDoor || len(d.Listings) > MaxListings) {
 		err = &krama.Error{Op: "directory.Door", Kind: krama.TooLarge, Err: &PartError{}}
 	}
 	return b, krama.Wrap("directory.Door", err)

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"krama"
@@ -54,6 +55,20 @@ func TestDoorOfWrongShape(t *testing.T) {
 		if _, err := DecodeDoor(b); err == nil || krama.KindOf(err) != tc.want {
 			t.Errorf("%s: got %v want %v", name, err, tc.want)
 		}
+	}
+	var many []*Entry // as many as may be imported, each with texts as long as they may be in Khmer
+	for i := range 1000 {
+		words := func(n int) krama.Words { return krama.Words{KM: strings.Repeat("ក", n)} }
+		many = append(many, &Entry{Listing: krama.Listing{Key: krama.ListingID{1, byte(i), byte(i >> 8)}, Kind: krama.KindService, Operator: krama.OperatorNGO, Public: true, Name: words(krama.MaxName), Org: words(krama.MaxName),
+			About: words(krama.MaxAbout), Bring: words(krama.MaxName), Asked: words(krama.MaxName), Address: words(krama.MaxName), Shown: krama.TierPublic}})
+	}
+	if b, err := NewDoor(many, 20000, [16]byte{}).Encode(); err != nil {
+		t.Errorf("a thousand listings: %v", err)
+	} else if d, err := DecodeDoor(b); err != nil || len(d.Listings) != 1000 {
+		t.Errorf("a thousand listings, read: %v", err)
+	}
+	if _, err := NewDoor(append(many, many[0]), 20000, [16]byte{}).Encode(); krama.KindOf(err) != krama.TooLarge {
+		t.Errorf("one more: %v", err)
 	}
 	if _, err := DecodeDoor(make([]byte, MaxDoor+1)); krama.KindOf(err) != krama.TooLarge {
 		t.Errorf("larger than a door may be: %v", err)

@@ -16,7 +16,6 @@ import (
 
 // What anybody may call. Nobody has an account here, so limits are one for all who brought a proof, in memory only.
 const (
-	doorMax     = 2 << 20
 	intakesMax  = 64
 	reportRate  = 10_000.0 / 3600 // reports a second, of one programme
 	reportBurst = 200
@@ -38,7 +37,7 @@ func (r *Relay) publish(q *request) ([]byte, error) {
 	if err != nil || len(it) < 1 {
 		return nil, krama.E("relay", krama.Invalid, "door")
 	}
-	if len(it[0]) > doorMax {
+	if len(it[0]) > seal.MaxDoor {
 		return nil, krama.E("relay", krama.TooLarge, "")
 	}
 	var ids [][16]byte

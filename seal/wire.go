@@ -250,6 +250,9 @@ type Listing struct {
 // MaxListed bounds the entries of one listing.
 const MaxListed = 4096
 
+// MaxDoor bounds what a programme publishes, in bytes: a thousand listings with long texts in three scripts.
+const MaxDoor = 4 << 20
+
 // Marshal returns the answer's bytes.
 func (l Listing) Marshal() []byte {
 	return Frame(append([][]byte{l.Head.Marshal()}, l.Entries...)...)

@@ -35,6 +35,7 @@ func (s *Server) listingPages() {
 	o.HandleFunc("GET /listing/{key}/edit", on((*Server).listingEdit))
 	o.HandleFunc("POST /listing/{key}/edit", on((*Server).listingSave))
 	o.HandleFunc("POST /listing/{key}/keep", on((*Server).listingKeep))
+	o.HandleFunc("POST /listing/{key}/open", on((*Server).listingOpen))
 }
 
 // dirRow is a listing as staff see it.
@@ -62,12 +63,16 @@ func (s *Server) directory(w http.ResponseWriter, r *http.Request) {
 	need, _ := strconv.ParseUint(f.Get("need"), 10, 8)
 	place, _ := strconv.ParseUint(f.Get("district"), 10, 16)
 	all := s.state.Listings()
-	var due, rows []dirRow
+	var due, rows, closed []dirRow
 	for _, e := range directory.Due(all, s.today()) {
 		due = append(due, s.row(e))
 	}
 	for _, e := range all {
-		if e.Closed || need != 0 && !e.Needs.Has(uint8(need)) || place != 0 && len(e.Districts) > 0 && !slices.Contains(e.Districts, uint16(place)) {
+		if need != 0 && !e.Needs.Has(uint8(need)) || place != 0 && len(e.Districts) > 0 && !slices.Contains(e.Districts, uint16(place)) {
+			continue
+		}
+		if e.Closed {
+			closed = append(closed, s.row(e))
 			continue
 		}
 		if s.Host == Phone && e.Status(s.today()) == directory.Hidden && e.Public {
@@ -75,10 +80,12 @@ func (s *Server) directory(w http.ResponseWriter, r *http.Request) {
 		}
 		rows = append(rows, s.row(e))
 	}
-	slices.SortStableFunc(rows, func(a, b dirRow) int {
-		return strings.Compare(a.View.Name.In("en"), b.View.Name.In("en"))
-	})
-	s.page(w, r, 200, "dir.title", "directory", directoryView(s, f, due, rows))
+	for _, list := range [][]dirRow{rows, closed} {
+		slices.SortStableFunc(list, func(a, b dirRow) int {
+			return strings.Compare(a.View.Name.In("en"), b.View.Name.In("en"))
+		})
+	}
+	s.page(w, r, 200, "dir.title", "directory", directoryView(s, f, due, rows, closed))
 }
 
 func parseKey(s string) (k krama.ListingID, ok bool) {
@@ -157,7 +164,7 @@ func (s *Server) listingEdit(w http.ResponseWriter, r *http.Request) {
 		}
 		f = listingForm(e)
 	}
-	s.page(w, r, 200, "dir.edit", "directory", listingEditView(s, f, r.URL.Path, ""))
+	s.page(w, r, 200, "dir.edit", "directory", listingEditView(s, f, r.URL.Path, listingTrouble{}))
 }
 
 // listingForm fills the form from a listing and its guarded part.
@@ -273,11 +280,11 @@ func readListing(f url.Values) (l krama.Listing, g krama.Guarded) {
 		return s
 	}
 	words := func(name string) krama.Words {
-		line := func(lang string) string { return strings.Join(strings.Fields(f.Get(name+"-"+lang)), " ") }
-		return krama.Words{EN: line("en"), KM: line("km"), VI: line("vi")}
+		in := func(lang string) string { return line(f.Get(name + "-" + lang)) }
+		return krama.Words{EN: in("en"), KM: in("km"), VI: in("vi")}
 	}
 	l = krama.Listing{Kind: code("kind"), Org: words("org"), Name: words("name"), About: words("about"), Operator: code("operator"), Needs: set("need"), Languages: set("language"),
-		Welcome: set("welcome"), Cost: code("cost"), Bring: words("bring"), Asked: words("asked"), Access: set("access"), Police: code("police"), Source: strings.TrimSpace(f.Get("source")),
+		Welcome: set("welcome"), Cost: code("cost"), Bring: words("bring"), Asked: words("asked"), Access: set("access"), Police: code("police"), Source: line(f.Get("source")),
 		Public: f.Get("public") == "yes", Closed: f.Get("closed") == "yes"}
 	if l.Operator == krama.OperatorPolice {
 		l.Police = krama.PoliceIs
@@ -359,17 +366,10 @@ func (s *Server) listingSave(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	guarded := len(g.Phones) > 0 || !g.Address.Empty() || len(g.Replaces) > 0
-	trouble := ""
-	err := l.Validate()
-	if err == nil {
-		err = g.Validate()
-	}
-	if _, holds := s.rep.Kinds()[krama.KindSafeguarding]; err == nil && guarded && !holds {
-		trouble = "dir.notNamed"
-	} else if err != nil {
-		trouble = "dir.bad"
-	}
-	if trouble == "" {
+	_, holds := s.rep.Kinds()[krama.KindSafeguarding]
+	trouble := whyNot(f, &l, &g, holds)
+	if trouble.key == "" {
+		var err error
 		if guarded { // first: a shelter without its address is a lesser loss than the other way round
 			err = s.writeNew(krama.KindSafeguarding, krama.SubjectID{}, &krama.Record{Guarded: &g})
 		}
@@ -377,13 +377,13 @@ func (s *Server) listingSave(w http.ResponseWriter, r *http.Request) {
 			err = s.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Listing: &l})
 		}
 		if krama.KindOf(err) == krama.TooLarge && err != nil {
-			trouble = "dir.tooLong"
+			trouble = listingTrouble{key: "dir.tooLong"}
 		} else if err != nil {
 			s.fail(w, r, err)
 			return
 		}
 	}
-	if trouble != "" {
+	if trouble.key != "" {
 		s.page(w, r, 422, "dir.edit", "directory", listingEditView(s, f, r.URL.Path, trouble))
 		return
 	}

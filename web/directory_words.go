@@ -34,6 +34,15 @@ func (s *Server) dirStatus(ctx context.Context, e *directory.Entry) string {
 	return tr(ctx, "dir.hidden")
 }
 
+// troubleText is the sentence of a listing's trouble.
+func troubleText(ctx context.Context, t listingTrouble) string {
+	field := ""
+	if t.field != "" {
+		field = tr(ctx, t.field)
+	}
+	return tr(ctx, t.key, "field", field, "what", t.what, "n", t.n)
+}
+
 // who names a device for staff.
 func (s *Server) who(d krama.DeviceID) (name string) {
 	s.rep.Roster(func(ro *seal.Roster) { name = s.deviceName(ro, d) })
@@ -75,7 +84,11 @@ func (s *Server) listingDistricts(ctx context.Context, f url.Values) (out []opti
 	}
 	for _, v := range f["district"] { // of another province: it stays until somebody takes it away
 		if !slices.ContainsFunc(out, func(o option) bool { return o.Value == v }) {
-			out = append(out, option{v, tr(ctx, "dir.elsewhere", "code", v), true})
+			label := tr(ctx, "dir.elsewhere", "code", v)
+			if v == strconv.Itoa(int(krama.Elsewhere)) {
+				label = tr(ctx, "dir.otherArea")
+			}
+			out = append(out, option{v, label, true})
 		}
 	}
 	return out

@@ -32,7 +32,11 @@ func (s *Server) rightsEdit(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
-	s.page(w, r, 200, "rightsDesk.title", "directory", rightsEditView(s, t, ""))
+	on := ""
+	if t.ReviewedOn != 0 {
+		on = t.ReviewedOn.String()
+	}
+	s.page(w, r, 200, "rightsDesk.title", "directory", rightsEditView(s, t, on, ""))
 }
 
 func (s *Server) rightsSave(w http.ResponseWriter, r *http.Request) {
@@ -42,22 +46,33 @@ func (s *Server) rightsSave(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := form(r)
-	t := &krama.RightsText{Topic: old.Topic, Lang: old.Lang, Replaces: ids, Body: strings.TrimSpace(strings.ReplaceAll(f.Get("body"), "\r", "")), Source: strings.TrimSpace(f.Get("source"))}
-	if by := strings.TrimSpace(f.Get("by")); by != "" {
-		t.ReviewedBy = by
-		if d, err := krama.ParseDay(f.Get("on")); err == nil && d <= s.today() {
-			t.ReviewedOn = d
-		}
+	t := &krama.RightsText{Topic: old.Topic, Lang: old.Lang, Replaces: ids, Body: strings.TrimSpace(strings.ReplaceAll(f.Get("body"), "\r", "")), Source: line(f.Get("source")), ReviewedBy: line(f.Get("by"))}
+	typed := f.Get("on")
+	if d, err := krama.ParseDay(typed); err == nil && d <= s.today() {
+		t.ReviewedOn = d
 	}
-	err := s.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{RightsText: t})
-	if krama.KindOf(err) == krama.Invalid || krama.KindOf(err) == krama.TooLarge {
-		if err != nil {
-			s.page(w, r, 422, "rightsDesk.title", "directory", rightsEditView(s, t, "rightsDesk.bad"))
+	trouble := ""
+	switch {
+	case t.Body == "":
+		trouble = "rightsDesk.empty"
+	case krama.Letters(t.Body) > krama.MaxPage || krama.Letters(t.Source) > krama.MaxSource || krama.Letters(t.ReviewedBy) > krama.MaxName:
+		trouble = "rightsDesk.long"
+	case t.ReviewedBy != "" && typed == "", t.ReviewedBy == "" && typed != "":
+		trouble = "rightsDesk.half"
+	case typed != "" && t.ReviewedOn == 0:
+		trouble = "rightsDesk.badDay"
+	}
+	if trouble == "" {
+		err := s.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{RightsText: t})
+		if kind := krama.KindOf(err); err != nil && (kind == krama.Invalid || kind == krama.TooLarge) {
+			trouble = "rightsDesk.bad"
+		} else if err != nil {
+			s.fail(w, r, err)
 			return
 		}
 	}
-	if err != nil {
-		s.fail(w, r, err)
+	if trouble != "" {
+		s.page(w, r, 422, "rightsDesk.title", "directory", rightsEditView(s, t, typed, trouble))
 		return
 	}
 	redirect(w, r, "/rights")

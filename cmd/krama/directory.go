@@ -23,7 +23,7 @@ import (
 )
 
 var directoryCommand = command{"directory", "take the directory of services out, or another one in", `Usage: krama directory export --to PATH [--partners] [--data DIR]
-       krama directory import FILE [--yes] [--data DIR]
+       krama directory import FILE [--from NAME] [--yes] [--data DIR]
 
 export  writes the desk's directory as HSDS 3.0 (Open Referral). A PATH that ends in .json is one
         list of services, .zip a tabular package, any other a new folder of CSV files. It holds
@@ -32,11 +32,15 @@ import  reads a directory in HSDS 3.0: a .json or .zip file, or a folder of CSV 
         many listings it would add and what it would leave behind, and writes nothing without
         --yes. What is added is for staff to verify: it is not public and not verified. A listing
         that is here already is left as it is. Addresses are not taken in: one may be a shelter's.
+        Every record that can be read is; each that cannot is named, and so is every number, time
+        and area that is not understood whole.
 
 Unlocks the desk with four words from standard input.
 
   --to PATH    the file or folder to write; it must not exist
   --partners   also what partner organisations may see, of listings that are public
+  --from NAME  whose directory it is, the same at every import of it; needed where its services have
+               numbers for ids, as those of another directory may have too
   --yes        write what would be added
   --data DIR   the desk's folder (default: krama/desk in your configuration folder)
 `, nil}
@@ -146,7 +150,7 @@ func syncAll(dir string) error {
 
 func directoryImport(e *env, args []string) error {
 	f := e.flags(directoryCommand)
-	data, yes := f.String("data", "", ""), f.Bool("yes", false, "")
+	data, yes, from := f.String("data", "", ""), f.Bool("yes", false, ""), f.String("from", "", "")
 	file := ""
 	for len(args) > 0 { // flags may come before the file and after it
 		if file == "" && (args[0] == "-" || !strings.HasPrefix(args[0], "-")) {
@@ -167,9 +171,23 @@ func directoryImport(e *env, args []string) error {
 		return errUsage
 	}
 	today := krama.DayOf(time.Now())
-	in, err := readHSDS(file, fmt.Sprintf("imported on %s from %s", today, plainName(file)))
+	g, err := guide.Load()
+	if err != nil {
+		return err
+	}
+	t, remarks, err := readHSDS(file)
 	if err != nil {
 		return hint{err, "nothing was written; the file must be HSDS 3.0: JSON, a zip file, or a folder of CSV files"}
+	}
+	source := plainName(file)
+	if *from != "" {
+		source = plainName(*from) + ", " + source
+	}
+	in, err := exchange.FromHSDS(t, g, strings.ToLower(strings.Join(strings.Fields(*from), " ")), fmt.Sprintf("imported on %s from %s", today, source))
+	if krama.KindOf(err) == krama.Invalid && err != nil && *from == "" {
+		return hint{err, "nothing was written; say whose directory it is with --from NAME, the same name at every import of it"}
+	} else if err != nil {
+		return hint{err, "nothing was written"}
 	}
 	r, st, err := openDesk(e, *data)
 	if err != nil {
@@ -179,9 +197,13 @@ func directoryImport(e *env, args []string) error {
 	if _, roles := r.Device(); roles&krama.KindOutreach.Writers() == 0 {
 		return hint{krama.E("directory", krama.NotAllowed, "this desk's member may not change the directory"), "ask a colleague who may"}
 	}
-	add, known := fresh(st, in)
-	sayLost(e, in)
+	add, known, other := fresh(st, in)
+	if x := t.Table(hsds.Service); x == nil || len(x.Rows) == 0 {
+		remarks = append(remarks, hsds.Remark{Where: plainName(file), Why: "no services in it"})
+	}
+	sayLost(e, in, remarks)
 	fmt.Fprintf(e.err, "known already: %d\n", known)
+	say(e, "known under another name, and left as it is", other)
 	switch {
 	case len(add) == 0:
 		fmt.Fprintln(e.err, "nothing to add")
@@ -203,26 +225,58 @@ func directoryImport(e *env, args []string) error {
 }
 
 // fresh are records of what is not here yet. A listing is here when it was imported before, whatever staff made of it since, or
-// when the file is this programme's own.
-func fresh(st *casework.State, in *exchange.Import) (add []*krama.Record, known int) {
-	keys, ids := map[krama.ListingID]bool{}, map[string]bool{}
+// when the file is this programme's own. other names those that have another name here.
+func fresh(st *casework.State, in *exchange.Import) (add []*krama.Record, known int, other []string) {
+	here, ids := map[krama.ListingID]string{}, map[string]krama.ListingID{}
 	for _, e := range st.Listings() {
-		keys[e.Key], ids[exchange.ServiceID(e.Key)] = true, true
+		here[e.Key], ids[exchange.ServiceID(e.Key)] = e.Name.In("en"), e.Key
 	}
-	for i := range in.Listings {
-		if keys[in.Listings[i].Key] || ids[in.IDs[i]] {
-			known++
+	for i := range in.Services {
+		s := &in.Services[i]
+		name := s.Listing.Name.In("en")
+		was, ok := here[s.Listing.Key]
+		if own, is := ids[s.ID]; is {
+			was, ok = here[own], true
+		} else if before, is := here[s.Before]; is && !ok && before == name { // of a version that took the ids of all directories for one list
+			was, ok = before, true
+		}
+		if !ok {
+			add = append(add, &krama.Record{Listing: &s.Listing})
 			continue
 		}
-		add = append(add, &krama.Record{Listing: &in.Listings[i]})
+		if known++; was != name {
+			other = append(other, fmt.Sprintf("%s (here: %s)", name, was))
+		}
 	}
-	return add, known
+	return add, known, other
+}
+
+// sayMost is how many lines of one kind are said one by one.
+const sayMost = 30
+
+func say(e *env, what string, lines []string) {
+	for i, l := range lines {
+		if i == sayMost {
+			fmt.Fprintf(e.err, "%s: and %d more\n", what, len(lines)-sayMost)
+			return
+		}
+		fmt.Fprintf(e.err, "%s: %s\n", what, l)
+	}
 }
 
 // sayLost says what another directory holds and this one will not.
-func sayLost(e *env, in *exchange.Import) {
-	if in.Refused > 0 {
-		fmt.Fprintf(e.err, "not taken: %d services without a name, or with something that does not fit\n", in.Refused)
+func sayLost(e *env, in *exchange.Import, remarks []hsds.Remark) {
+	var lines []string
+	for _, r := range remarks {
+		lines = append(lines, r.String())
+	}
+	say(e, "not read", lines)
+	byKind := map[string][]string{}
+	for _, l := range in.Left {
+		byKind[l.What] = append(byKind[l.What], fmt.Sprintf("%s: %s", l.Service, l.Value))
+	}
+	for _, what := range slices.Sorted(maps.Keys(byKind)) {
+		say(e, "look at "+what, byKind[what])
 	}
 	for _, what := range slices.Sorted(maps.Keys(in.Lost)) {
 		fmt.Fprintf(e.err, "left behind: %s %d\n", what, in.Lost[what])
@@ -230,51 +284,31 @@ func sayLost(e *env, in *exchange.Import) {
 }
 
 // readHSDS reads another directory in the form in which it comes.
-func readHSDS(path, source string) (*exchange.Import, error) {
+func readHSDS(path string) (t *hsds.Tables, remarks []hsds.Remark, err error) {
 	const op = "directory"
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, plainError(op, err)
+		return nil, nil, plainError(op, err)
 	}
-	var t *hsds.Tables
-	var twice []hsds.Loss
 	switch {
 	case info.IsDir():
-		t, err = hsds.ReadTables(os.DirFS(path))
+		t, remarks, err = hsds.GatherDir(os.DirFS(path))
 	case !info.Mode().IsRegular():
-		return nil, krama.E(op, krama.Invalid, "not a file or a folder")
+		return nil, nil, krama.E(op, krama.Invalid, "not a file or a folder")
 	default:
 		f, e := os.Open(path)
 		if e != nil {
-			return nil, plainError(op, e)
+			return nil, nil, plainError(op, e)
 		}
 		defer f.Close()
 		var head [2]byte
 		if n, _ := f.ReadAt(head[:], 0); n == 2 && string(head[:]) == "PK" {
-			t, err = hsds.ReadZip(f, info.Size())
+			t, remarks, err = hsds.GatherZip(f, info.Size())
 		} else {
-			t, twice, err = readJSON(f)
+			t, remarks, err = hsds.GatherJSON(f, hsds.Service)
 		}
 	}
-	if err != nil {
-		return nil, plainError(op, err)
-	}
-	in, err := exchange.FromHSDS(t, source)
-	if len(twice) > 0 && err == nil {
-		in.Lost["second answers to one question"] = len(twice)
-	}
-	return in, err
-}
-
-func readJSON(r io.Reader) (*hsds.Tables, []hsds.Loss, error) {
-	d, err := hsds.ReadJSON(r)
-	if err != nil {
-		return nil, nil, err
-	}
-	if d.Kind == "" && len(d.Objects) == 0 {
-		d.Kind = hsds.Service // an empty list
-	}
-	return hsds.FromNested(d)
+	return t, remarks, plainError(op, err)
 }
 
 // plainName is a file's name as it may stand in a listing.

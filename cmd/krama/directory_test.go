@@ -310,8 +310,8 @@ func TestDirectoryImportRefuses(t *testing.T) {
 		"empty":              {put("empty.json", ""), "empty"},
 		"not JSON":           {put("text.json", "Dear colleague,\n\x1b[2J"), "not JSON"},
 		"not UTF-8":          {put("latin.json", "[\"\xff\"]"), "not UTF-8"},
-		"something else":     {put("other.json", `{"a":1}`), "no known kind"},
-		"a list of numbers":  {put("numbers.json", "[1,2]"), "other than objects"},
+		"something else":     {put("other.json", `{"a":1}`), "without an id"},
+		"a list of numbers":  {put("numbers.json", "[1,2]"), "not an object"},
 		"a name twice":       {put("twice.json", `[{"id":"1","id":"2","name":"N","status":"active"}]`), "twice"},
 		"deep":               {put("deep.json", strings.Repeat("[", 100)+strings.Repeat("]", 100)), "inside each other"},
 		"too many":           {put("many.json", "["+strings.Join(many, ",")+"]"), "more than 1000 services"},
@@ -339,5 +339,49 @@ func TestDirectoryImportRefuses(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(filepath.Dir(filepath.Dir(folder)), "evil.csv")); err == nil {
 		t.Error("a file was unpacked")
+	}
+}
+
+// TestTwoDirectoriesNumberTheirServices: the first service of one is not the first of another, and who imports says whose they are.
+func TestTwoDirectoriesNumberTheirServices(t *testing.T) {
+	dir, words := emptyDesk(t)
+	folder := t.TempDir()
+	file := func(owner string, n int) string {
+		var all []string
+		for i := range n {
+			all = append(all, fmt.Sprintf(`{"id":"%d","name":"%s service %d","status":"active"}`, i+1, owner, i+1))
+		}
+		path := filepath.Join(folder, owner+".json")
+		if err := os.WriteFile(path, []byte("["+strings.Join(all, ",")+"]"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	north, south := file("North", 3), file("South", 5)
+	bring := func(path string, args ...string) string {
+		t.Helper()
+		out, exit := kramaRun(t, words, append([]string{"directory", "import", path, "--yes", "--data", dir}, args...)...)
+		if exit != exitOK {
+			t.Fatalf("%s %v: %d %s", path, args, exit, out)
+		}
+		return out
+	}
+	if out, exit := kramaRun(t, words, "directory", "import", north, "--yes", "--data", dir); exit != exitFailed || !strings.Contains(out, "--from") {
+		t.Errorf("nobody's ids: %d %s", exit, out)
+	}
+	if out := bring(north, "--from", "Northern list"); !strings.Contains(out, "added 3") {
+		t.Error(out)
+	}
+	if out := bring(south, "--from", "Southern list"); !strings.Contains(out, "added 5") || !strings.Contains(out, "known already: 0") {
+		t.Error(out)
+	}
+	if err := os.WriteFile(north, []byte(`[{"id":"1","name":"North, renamed","status":"active"}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := bring(north, "--from", " northern  List"); !strings.Contains(out, "known already: 1") || !strings.Contains(out, "North, renamed (here: North service 1)") {
+		t.Error(out)
+	}
+	if got := inside(t, dir, words, nil); len(got) != 8 {
+		t.Errorf("%d listings", len(got))
 	}
 }

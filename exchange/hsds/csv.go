@@ -146,26 +146,9 @@ func (x *Table) parse(op string, b []byte, types map[string]string) error {
 // absolute, leaves the folder, has a backslash or comes twice. It unpacks at most MaxBytes, whatever the zip file claims.
 func ReadZip(r io.ReaderAt, size int64) (*Tables, error) {
 	const op = "hsds.ReadZip"
-	if size > MaxBytes {
-		return nil, krama.E(op, krama.TooLarge, fmt.Sprintf("more than %d bytes", MaxBytes))
-	}
-	z, err := zip.NewReader(r, size)
+	z, err := openZip(op, r, size)
 	if err != nil {
-		return nil, &krama.Error{Op: op, Kind: krama.Invalid, Why: "not a zip file", Err: err}
-	}
-	if len(z.File) > 2*MaxFiles { // the files, and as many folders or notes beside them
-		return nil, krama.E(op, krama.TooLarge, fmt.Sprintf("more than %d files", 2*MaxFiles))
-	}
-	names := map[string]bool{}
-	for _, f := range z.File {
-		name := strings.TrimSuffix(f.Name, "/")
-		if !fs.ValidPath(name) || name == "." || strings.Contains(name, `\`) {
-			return nil, krama.E(op, krama.Invalid, "a file that would lie outside the folder: "+quote(f.Name))
-		}
-		if names[name] {
-			return nil, krama.E(op, krama.Invalid, "a file twice: "+quote(f.Name))
-		}
-		names[name] = true
+		return nil, err
 	}
 	var folder fs.FS = z
 	if top, err := fs.ReadDir(z, "."); err == nil && len(top) == 1 && top[0].IsDir() {
@@ -195,6 +178,9 @@ func (t *Tables) files(op string) (all []file, err error) {
 		if err != nil {
 			return nil, err
 		}
+		if !ascii(b) {
+			b = append([]byte("\ufeff"), b...)
+		}
 		all = append(all, file{x.Name + ".csv", b})
 	}
 	sum := 0
@@ -208,6 +194,12 @@ func (t *Tables) files(op string) (all []file, err error) {
 		return nil, krama.E(op, krama.TooLarge, fmt.Sprintf("more than %d files", MaxFiles))
 	}
 	return all, nil
+}
+
+// ascii reports whether every program reads a text alike: Excel takes a CSV file for one of an older alphabet unless a byte order mark
+// says that it is UTF-8. Files that need no mark have none, for programs that know nothing of it.
+func ascii(b []byte) bool {
+	return !bytes.ContainsFunc(b, func(r rune) bool { return r >= 0x80 })
 }
 
 func (x *Table) format(op string) ([]byte, error) {
@@ -232,7 +224,7 @@ func (x *Table) format(op string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// WriteDir writes the tables into a new or empty folder, which it makes. It returns Conflict when files are there: rows
+// WriteDir writes the tables into a new or empty folder, which it makes; a table with letters beyond ASCII begins with a byte order mark. It returns Conflict when files are there: rows
 // of an older export beside a newer one would be read as one directory.
 //
 // A text that a spreadsheet would run as a formula is written with an apostrophe in front, which ReadTables takes off;

@@ -54,8 +54,11 @@ func TestTablesComeBack(t *testing.T) {
 	}
 	same(t, got, want)
 	files, _ := filepath.Glob("testdata/tables/*")
-	for _, name := range files { // these are written as encoding/csv writes them: the same bytes
+	for _, name := range files { // these are written as encoding/csv writes them: the same bytes, behind a mark where Excel needs one
 		a, _ := os.ReadFile(name)
+		if filepath.Base(name) == "services.csv" { // it has Khmer letters
+			a = append([]byte("\ufeff"), a...)
+		}
 		b, err := os.ReadFile(filepath.Join(dir, filepath.Base(name)))
 		if err != nil || !bytes.Equal(a, b) {
 			t.Errorf("%s: got %q, %v; want %q", name, b, err, a)

@@ -8,10 +8,12 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding/unicode"
+
 	"krama"
 )
 
-// readAll takes at most max bytes of UTF-8.
+// readAll takes at most max bytes of UTF-8, or of UTF-16 with its mark, as spreadsheets write it.
 func readAll(op string, r io.Reader, max int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, max+1))
 	if err != nil {
@@ -20,10 +22,22 @@ func readAll(op string, r io.Reader, max int64) ([]byte, error) {
 	if int64(len(b)) > max {
 		return nil, krama.E(op, krama.TooLarge, fmt.Sprintf("more than %d bytes", max))
 	}
+	if wide, ok := utf16Text(b); ok {
+		b = wide
+	}
 	if !utf8.Valid(b) {
-		return nil, krama.E(op, krama.Invalid, "not UTF-8")
+		return nil, krama.E(op, krama.Invalid, "not UTF-8, or UTF-16 with its mark: save it as UTF-8")
 	}
 	return bytes.TrimPrefix(b, []byte("\ufeff")), nil
+}
+
+// utf16Text turns UTF-16 of either order into UTF-8, where a mark says that it is that and all of it is.
+func utf16Text(b []byte) (text []byte, ok bool) {
+	if !bytes.HasPrefix(b, []byte{0xff, 0xfe}) && !bytes.HasPrefix(b, []byte{0xfe, 0xff}) {
+		return nil, false
+	}
+	text, err := unicode.UTF16(unicode.BigEndian, unicode.ExpectBOM).NewDecoder().Bytes(b)
+	return text, err == nil && !bytes.ContainsRune(text, utf8.RuneError)
 }
 
 // A decoder reads JSON text that json.Valid accepts, and refuses what encoding/json would mend in silence: a name twice

@@ -141,7 +141,7 @@ func objects(op string, list []any) ([]Object, error) {
 
 func isTabular(o Object) bool {
 	for name := range o {
-		if !strings.HasSuffix(name, ".csv") {
+		if !strings.HasSuffix(strings.ToLower(name), ".csv") {
 			return false
 		}
 	}

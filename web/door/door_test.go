@@ -407,3 +407,25 @@ func TestA17BadDoor(t *testing.T) {
 		t.Error("a store that cannot be read keeps the relay from starting with its pages")
 	}
 }
+
+// TestManyListingsArePublished: what may be imported may be published, whatever it says in Khmer.
+func TestManyListingsArePublished(t *testing.T) {
+	pub := full()
+	pub.Listings = nil
+	for i := range directory.MaxListings {
+		words := func(n int) krama.Words {
+			return krama.Words{KM: strings.Repeat("ក", n-5) + fmt.Sprintf("%05d", i*7919)[:5]}
+		}
+		pub.Listings = append(pub.Listings, directory.Shown{Verified: pub.Made, Listing: krama.Listing{Key: krama.ListingID{1, byte(i), byte(i >> 8)}, Kind: krama.KindService, Operator: krama.OperatorNGO, Public: true,
+			Needs: krama.Set(0).With(uint8(i%8 + 1)), Name: words(60), Org: words(60), About: words(200), Bring: words(60), Asked: words(60), Source: "test"}})
+	}
+	b, err := pub.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := Checker(config(t, nil)).Check(b); err != nil {
+		t.Errorf("%d bytes: %v", len(b), err)
+	}
+	t.Logf("%d listings, %d bytes, %v", len(pub.Listings), len(b), time.Since(began))
+}

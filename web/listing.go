@@ -1,0 +1,99 @@
+package web
+
+import (
+	"encoding/hex"
+	"net/url"
+	"strings"
+	"unicode"
+
+	"krama"
+	"krama/web/http"
+)
+
+// listingTrouble is why a listing's form could not be kept: a sentence and what it is about. The zero value is none.
+type listingTrouble struct {
+	key   string // of the sentence
+	field string // the key of a field's name, or ""
+	what  string // what was typed
+	n     int
+}
+
+// line is a text of one line as it is kept: without what cannot be seen but for the marks that Khmer has between words.
+func line(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && !unicode.IsSpace(r) || r == unicode.ReplacementChar {
+			return -1
+		}
+		return r
+	}, s)
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// whyNot finds what is wrong with a listing as it was typed, so that the page can say which field and what to do.
+func whyNot(f url.Values, l *krama.Listing, g *krama.Guarded, holds bool) listingTrouble {
+	if l.Name.Blank() {
+		return listingTrouble{key: "dir.needed", field: "dir.name"}
+	}
+	if l.Org.Blank() {
+		return listingTrouble{key: "dir.needed", field: "listing.org"}
+	}
+	for _, t := range []struct {
+		field string
+		words krama.Words
+		most  int
+	}{{"dir.name", l.Name, krama.MaxName}, {"listing.org", l.Org, krama.MaxName}, {"dir.address", l.Address, krama.MaxName}, {"dir.address", g.Address, krama.MaxAbout}, {"dir.about", l.About, krama.MaxAbout},
+		{"listing.bring", l.Bring, krama.MaxName}, {"listing.asked", l.Asked, krama.MaxName}, {"dir.source", krama.Words{EN: l.Source}, krama.MaxSource}} {
+		for _, s := range []string{t.words.KM, t.words.EN, t.words.VI} {
+			if over := krama.Letters(s) - t.most; over > 0 {
+				return listingTrouble{key: "dir.long", field: t.field, n: over}
+			}
+		}
+	}
+	for _, p := range append(l.Phones[:len(l.Phones):len(l.Phones)], g.Phones...) {
+		if !krama.ValidNumber(p.Number) {
+			return listingTrouble{key: "dir.badNumber", what: p.Number}
+		}
+	}
+	if len(l.Phones) > krama.MaxPhones || len(g.Phones) > krama.MaxPhones {
+		return listingTrouble{key: "dir.manyNumbers", n: krama.MaxPhones}
+	}
+	for i := range krama.MaxHours {
+		row := formRow(i)
+		open, shut := f.Get("open"+row), f.Get("close"+row)
+		_, ok1 := minutes(open)
+		_, ok2 := minutes(shut)
+		switch days := len(f["day"+row]); {
+		case days == 0 && open+shut != "":
+			return listingTrouble{key: "dir.noDays", what: open + "–" + shut}
+		case days > 0 && (!ok1 || !ok2 || open == shut):
+			return listingTrouble{key: "dir.badHours", what: open + "–" + shut}
+		}
+	}
+	if len(l.Hours) > krama.MaxHours {
+		return listingTrouble{key: "dir.manyHours", n: krama.MaxHours}
+	}
+	if !holds && (len(g.Phones) > 0 || !g.Address.Empty() || len(g.Replaces) > 0) {
+		return listingTrouble{key: "dir.notNamed"}
+	}
+	if l.Validate() != nil || g.Validate() != nil {
+		return listingTrouble{key: "dir.bad"}
+	}
+	return listingTrouble{}
+}
+
+// listingOpen opens a closed listing again. Its verification stands as it was: who opens it verifies it anew.
+func (s *Server) listingOpen(w http.ResponseWriter, r *http.Request) {
+	e := s.find(w, r)
+	if e == nil {
+		return
+	}
+	if e.Closed {
+		l := e.Listing
+		l.Closed, l.Replaces = false, e.Heads
+		if err := s.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Listing: &l}); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+	}
+	redirect(w, r, "/listing/"+hex.EncodeToString(e.Key[:]))
+}
