@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
@@ -81,6 +82,12 @@ func TestPhoneEndToEnd(t *testing.T) {
 	phone.wait("everything to be received", `document.querySelector('[data-unsent]').dataset.unsent=='0'`)
 	if got := phone.js("location.pathname+location.search+location.hash+' '+document.title"); got != "/app/ Krama" {
 		t.Errorf("the address or title says more than it should: %q", got)
+	}
+	if no, err := chromedp.Call(phone.ctx, page.GetInstallabilityErrors, cdp.Empty{}); err != nil || len(no.InstallabilityErrors) > 0 {
+		t.Errorf("a phone cannot install it: %+v %v", no, err)
+	}
+	if no, err := chromedp.Call(desk.ctx, page.GetInstallabilityErrors, cdp.Empty{}); err != nil || len(no.InstallabilityErrors) == 0 {
+		t.Errorf("the desk can be installed, so the browser looks at nothing: %+v %v", no, err)
 	}
 
 	d.kill() // no relay, no site: the network is gone

@@ -42,7 +42,7 @@ func (f file) path() string {
 // load reads the program. It fails with NotFound when the core was not built.
 func load(built fs.FS) (*program, error) {
 	static := map[string][]byte{}
-	assets := []string{"icon.svg", "khmer.woff2", "khmer-bold.woff2", "scan.js", "jsqr.js", "app.js", "worker.js", "demo.js", "app.css"}
+	assets := []string{"icon.svg", "icon-192.png", "icon-512.png", "icon-mask.png", "khmer.woff2", "khmer-bold.woff2", "scan.js", "jsqr.js", "app.js", "worker.js", "demo.js", "app.css"}
 	for _, name := range append([]string{"index.html", "sw.js", "manifest.webmanifest"}, assets...) {
 		b, err := web.Static.ReadFile("static/" + name)
 		if err != nil {
@@ -56,7 +56,9 @@ func load(built fs.FS) (*program, error) {
 	}
 	link("app.css", "khmer.woff2", "khmer.woff2")
 	link("app.css", "khmer-bold.woff2", "khmer-bold.woff2")
-	link("manifest.webmanifest", "ICON", "icon.svg")
+	for word, name := range map[string]string{"ICON": "icon.svg", "SMALL": "icon-192.png", "LARGE": "icon-512.png", "MASK": "icon-mask.png"} {
+		link("manifest.webmanifest", word, name)
+	}
 	p := &program{index: static["index.html"], worker: static["sw.js"], manifest: static["manifest.webmanifest"]}
 	for _, name := range assets {
 		p.files = append(p.files, file{name, static[name], nil})

@@ -154,7 +154,7 @@ func (s *Site) shell(p *program) error {
 		demo = "1"
 	}
 	s.index = []byte(strings.NewReplacer("RELAY", s.cfg.Relay, `content="DEMO"`, `content="`+demo+`"`, "VERSION", s.cfg.Version,
-		`content="RELEASE"`, `content="`+hex.EncodeToString(s.release[:])+`"`, "ICON", s.names["icon.svg"],
+		`content="RELEASE"`, `content="`+hex.EncodeToString(s.release[:])+`"`, "ICON", s.names["icon.svg"], `"TOUCH"`, `"`+s.names["icon-192.png"]+`"`,
 		`"CSS"`, `"`+s.names["app.css"]+`"`, "ASSETS", string(names), `"SCAN"`, `"`+s.names["scan.js"]+`"`, `"APP"`, `"`+s.names["app.js"]+`"`).Replace(string(p.index)))
 	s.files["/app/"] = plainly(s.index, compress(s.index), "text/html; charset=utf-8")
 	s.files["/app/manifest.webmanifest"] = plainly(p.manifest, compress(p.manifest), "application/manifest+json")
