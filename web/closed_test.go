@@ -8,8 +8,8 @@ import (
 	"krama"
 )
 
-// typed are the fields of a listing that can be kept.
-func typed(more ...string) []string {
+// listed are the fields of a listing that can be kept.
+func listed(more ...string) []string {
 	return append([]string{"kind", "1", "operator", "1", "police", "0", "cost", "0", "name-en", "Night clinic", "org-en", "Group"}, more...)
 }
 
@@ -50,12 +50,12 @@ func TestAListingSaysWhatIsWrong(t *testing.T) {
 		fields []string
 		says   string
 	}{
-		"no name":          {typed("name-en", "\u200b"), "&#34;Name&#34; is empty"},
-		"long":             {typed("bring-km", long), "&#34;Bring&#34; has 1 letters too many"},
-		"a number":         {typed("phone0", "call me", "use0", "1", "tier0", "1"), "&#34;call me&#34; is not a telephone number"},
-		"hours, no days":   {typed("open", "08:00", "close", "17:00"), "08:00–17:00 have no days"},
-		"hours of nothing": {typed("day", "1", "open", "08:00", "close", "08:00"), "08:00–08:00 need both"},
-		"half of hours":    {typed("day", "1", "open", "08:00"), "08:00– need both"},
+		"no name":          {listed("name-en", "\u200b"), "&#34;Name&#34; is empty"},
+		"long":             {listed("bring-km", long), "&#34;Bring&#34; has 1 letters too many"},
+		"a number":         {listed("phone0", "call me", "use0", "1", "tier0", "1"), "&#34;call me&#34; is not a telephone number"},
+		"hours, no days":   {listed("open", "08:00", "close", "17:00"), "08:00–17:00 have no days"},
+		"hours of nothing": {listed("day", "1", "open", "08:00", "close", "08:00"), "08:00–08:00 need both"},
+		"half of hours":    {listed("day", "1", "open", "08:00"), "08:00– need both"},
 	} {
 		f := url.Values{}
 		for i := 0; i < len(tc.fields); i += 2 {
@@ -76,7 +76,7 @@ func TestAListingSaysWhatIsWrong(t *testing.T) {
 			}
 		}
 	}
-	if code, page, _ := g.ask(g.desk, "POST", "/listing/new", typed("name-km", strings.Repeat("ក", krama.MaxName), "about-km", strings.Repeat("ក", krama.MaxAbout), "org-km", strings.Repeat("ក", krama.MaxName))...); code != 200 || !strings.Contains(page, strings.Repeat("ក", krama.MaxAbout)) {
+	if code, page, _ := g.ask(g.desk, "POST", "/listing/new", listed("name-km", strings.Repeat("ក", krama.MaxName), "about-km", strings.Repeat("ក", krama.MaxAbout), "org-km", strings.Repeat("ក", krama.MaxName))...); code != 200 || !strings.Contains(page, strings.Repeat("ក", krama.MaxAbout)) {
 		t.Errorf("as long as it may be: %d", code)
 	}
 }

@@ -98,6 +98,12 @@ func (s *Server) once(f url.Values, who krama.SubjectID, c *krama.Contact) (save
 	}
 	s.saving.Lock()
 	defer s.saving.Unlock()
+	if f.Get("again") != "yes" && !s.keptBefore(id) { // the same form under a new id: Back can draw it anew
+		if rec, same := s.sameContact(who, c); same {
+			f.Set("again", "yes")
+			return "/contact/" + rec.String(), nil
+		}
+	}
 	if old, there := s.state.Contact(id); there {
 		if old.Contact == *c && old.Subject == who {
 			return "", nil
@@ -107,6 +113,22 @@ func (s *Server) once(f url.Values, who krama.SubjectID, c *krama.Contact) (save
 		return "/contact/" + id.String(), err
 	}
 	return "", s.rep.Write(krama.KindOutreach, who, &krama.Record{ID: id, Contact: c})
+}
+
+func (s *Server) keptBefore(id krama.RecordID) bool {
+	_, there := s.state.Contact(id)
+	return there
+}
+
+// sameContact finds a contact of a person that says just what this one does.
+func (s *Server) sameContact(who krama.SubjectID, c *krama.Contact) (id krama.RecordID, ok bool) {
+	v, _ := s.state.Person(who, s.today())
+	for _, old := range v.Contacts {
+		if old.Contact == *c {
+			return old.Record, true
+		}
+	}
+	return id, false
 }
 
 func (s *Server) readContact(f url.Values) (*krama.Contact, error) {

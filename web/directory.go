@@ -163,6 +163,7 @@ func (s *Server) listingEdit(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		f = listingForm(e)
+		f.Set("heads", headsOf(e))
 	}
 	s.page(w, r, 200, "dir.edit", "directory", listingEditView(s, f, r.URL.Path, listingTrouble{}))
 }
@@ -342,6 +343,16 @@ func sameListing(e *directory.Entry, l krama.Listing, g krama.Guarded) bool {
 	return f.Encode() == listingForm(is).Encode()
 }
 
+// sameAsKept finds a listing that says just what a new one does.
+func (s *Server) sameAsKept(l krama.Listing, g krama.Guarded) *directory.Entry {
+	for _, e := range s.state.Listings() {
+		if e.Name == l.Name && e.Org == l.Org && sameListing(e, l, g) {
+			return e
+		}
+	}
+	return nil
+}
+
 func (s *Server) listingSave(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	l, g := readListing(f)
@@ -351,11 +362,6 @@ func (s *Server) listingSave(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		l.Key, l.Replaces, l.Invented, g.Replaces = e.Key, e.Heads, e.Invented, e.GuardAt
-	} else if k, ok := parseKey(f.Get("key")); ok { // a form sent twice is one listing
-		l.Key = k
-		if old := s.state.Listing(k); old != nil {
-			l.Replaces, g.Replaces = old.Heads, old.GuardAt
-		}
 	} else if _, err := io.ReadFull(s.Rand, l.Key[:]); err != nil {
 		s.fail(w, r, err)
 		return
@@ -364,6 +370,17 @@ func (s *Server) listingSave(w http.ResponseWriter, r *http.Request) {
 	if e != nil && sameListing(e, l, g) {
 		redirect(w, r, "/listing/"+hex.EncodeToString(l.Key[:]))
 		return
+	}
+	if now := headsOf(e); f.Has("heads") && f.Get("heads") != now { // a colleague changed it, or this form was given back: neither undoes the other unasked
+		f.Set("heads", now)
+		s.page(w, r, http.StatusConflict, "dir.edit", "directory", listingEditView(s, f, r.URL.Path, listingTrouble{key: "dir.changed", to: "/listing/" + hex.EncodeToString(l.Key[:])}))
+		return
+	}
+	if e == nil {
+		if same := s.sameAsKept(l, g); same != nil { // Back drew the form anew, and it was saved again
+			redirect(w, r, "/listing/"+hex.EncodeToString(same.Key[:]))
+			return
+		}
 	}
 	guarded := len(g.Phones) > 0 || !g.Address.Empty() || len(g.Replaces) > 0
 	_, holds := s.rep.Kinds()[krama.KindSafeguarding]

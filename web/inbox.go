@@ -231,6 +231,9 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 			trouble = "inbox.empty"
 		} else if n := krama.Letters(act.Text); n > krama.MaxAnswerLetters {
 			trouble, over = "inbox.long", n-krama.MaxAnswerLetters
+		} else if n := len(t.Acts); n > 0 && t.Acts[n-1].What == krama.ActAnswer && t.Acts[n-1].Text == act.Text && t.Acts[n-1].Messages >= act.Messages {
+			redirect(w, r, "/thread/"+r.PathValue("id")) // the last word already: Back drew the form anew, and it was sent again
+			return
 		} else {
 			err = s.answer(r.Context(), t, act.Text)
 		}

@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"krama"
+	"krama/directory"
 	"krama/web/http"
 )
 
@@ -16,6 +17,15 @@ type listingTrouble struct {
 	field string // the key of a field's name, or ""
 	what  string // what was typed
 	n     int
+	to    string // the page to look at, or ""
+}
+
+// headsOf names the versions of a listing that stand, so that a form can tell what it was drawn from.
+func headsOf(e *directory.Entry) string {
+	if e == nil {
+		return ""
+	}
+	return idsText(append(e.Heads[:len(e.Heads):len(e.Heads)], e.GuardAt...))
 }
 
 // line is a text of one line as it is kept: without what cannot be seen but for the marks that Khmer has between words.

@@ -27,7 +27,7 @@ func (s *Server) rightsText(topic, lang string) (own *krama.RightsText, ids []kr
 }
 
 func (s *Server) rightsEdit(w http.ResponseWriter, r *http.Request) {
-	t, _, ok := s.rightsText(r.PathValue("topic"), r.PathValue("lang"))
+	t, ids, ok := s.rightsText(r.PathValue("topic"), r.PathValue("lang"))
 	if !ok {
 		s.notFound(w, r)
 		return
@@ -36,7 +36,16 @@ func (s *Server) rightsEdit(w http.ResponseWriter, r *http.Request) {
 	if t.ReviewedOn != 0 {
 		on = t.ReviewedOn.String()
 	}
-	s.page(w, r, 200, "rightsDesk.title", "directory", rightsEditView(s, t, on, ""))
+	s.page(w, r, 200, "rightsDesk.title", "directory", rightsEditView(s, t, on, idsText(ids), ""))
+}
+
+// idsText names the versions that a form was drawn from.
+func idsText(ids []krama.RecordID) string {
+	var b strings.Builder
+	for _, id := range ids {
+		b.WriteString(id.String())
+	}
+	return b.String()
 }
 
 func (s *Server) rightsSave(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +61,9 @@ func (s *Server) rightsSave(w http.ResponseWriter, r *http.Request) {
 		t.ReviewedOn = d
 	}
 	trouble := ""
-	switch {
+	switch heads := f.Get("heads"); {
+	case f.Has("heads") && heads != idsText(ids): // a colleague changed it since the form was drawn
+		trouble = "rightsDesk.changed"
 	case t.Body == "":
 		trouble = "rightsDesk.empty"
 	case krama.Letters(t.Body) > krama.MaxPage || krama.Letters(t.Source) > krama.MaxSource || krama.Letters(t.ReviewedBy) > krama.MaxName:
@@ -72,7 +83,7 @@ func (s *Server) rightsSave(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if trouble != "" {
-		s.page(w, r, 422, "rightsDesk.title", "directory", rightsEditView(s, t, typed, trouble))
+		s.page(w, r, 422, "rightsDesk.title", "directory", rightsEditView(s, t, typed, idsText(ids), trouble))
 		return
 	}
 	redirect(w, r, "/rights")

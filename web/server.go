@@ -95,6 +95,7 @@ type shared struct {
 	inviteAs inviteAs
 	sync     syncState
 	job      job
+	last     *once
 	open     *http.ServeMux
 	shut     *http.ServeMux
 }
@@ -135,11 +136,6 @@ func (s *Server) session() *Server {
 // inSession is the key of a request's server in its context.
 type inSession struct{}
 
-// on has a page served by the request's own server.
-func on(f func(*Server, http.ResponseWriter, *http.Request)) func(http.ResponseWriter, *http.Request) {
-	return func(w http.ResponseWriter, r *http.Request) { f(r.Context().Value(inSession{}).(*Server), w, r) }
-}
-
 // Use hands the server an unlocked replica and its folded state; the desk's command line and the demo unlock by themselves.
 func (s *Server) Use(r *replica.Replica, st *casework.State) {
 	s.mu.Lock()
@@ -167,7 +163,7 @@ func Feed(st *casework.State) func(replica.Event) {
 // let drops what was unlocked. Called with mu held.
 func (s *Server) let() {
 	s.root.rep, s.root.state = nil, nil
-	s.gate, s.pin, s.invite, s.opened = gate{}, pin{}, nil, nil
+	s.gate, s.pin, s.invite, s.opened, s.last = gate{}, pin{}, nil, nil, nil
 }
 
 // Lock closes the device.
@@ -250,15 +246,12 @@ func (s *Server) DeskPages() {
 	s.tend = (*Server).maintain
 }
 
-// maxForm bounds a form.
-const maxForm = 64 << 10
-
 // ServeHTTP serves the gate while the device is locked, and the pages while it is open.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	if r.Body != nil {
-		r.Body = io.NopCloser(io.LimitReader(r.Body, maxForm))
+		r.Body = &whole{r.Body, maxForm}
 	}
 	s = s.session()
 	s.mu.Lock()
@@ -324,19 +317,11 @@ func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
 
 // fail shows an error in the reader's words.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	key := "sync.failed"
-	switch krama.KindOf(err) {
-	case krama.NotFound:
+	if krama.KindOf(err) == krama.NotFound {
 		s.notFound(w, r)
 		return
-	case krama.Full:
-		key = "gate.fullIntro"
-	case krama.Invalid:
-		key = "contact.bad"
-	case krama.NotAllowed:
-		key = "enrol.notAllowed"
 	}
-	s.page(w, r, krama.Status(err), "alarm.title", "", notice(key))
+	s.page(w, r, krama.Status(err), "alarm.title", "", failed(failText(err), typedIn(r)))
 }
 
 func form(r *http.Request) url.Values {

@@ -36,6 +36,7 @@ type frame struct {
 	Admin      bool     // may take them back
 	Notices    []string // of the public pages, in words
 	Asset      func(string) string
+	Once       string // the id of this page's forms
 }
 
 type frameKey struct{}
@@ -47,7 +48,7 @@ func tr(ctx context.Context, key string, args ...any) string { return fr(ctx).T(
 
 // page renders a whole page on the desk and its inner part on the phone, where the shell is there already.
 func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, title, nav string, body templ.Component) {
-	f := &frame{Printer: s.printer(r), Title: title, Nav: nav, Path: r.URL.Path, Host: s.Host, Demo: s.Demo, Asset: s.Assets}
+	f := &frame{Printer: s.printer(r), Title: title, Nav: nav, Path: r.URL.Path, Host: s.Host, Demo: s.Demo, Asset: s.Assets, Once: s.pageID()}
 	if rep := s.Replica(); rep != nil && rep.State() == replica.Enrolled && title != "pin.locked" {
 		st := rep.Status()
 		f.Open, f.Unsent, f.Alarms, f.Recovering = true, st.Unsent, s.alarmLines(f.Printer, st), st.Recovering

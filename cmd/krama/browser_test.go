@@ -121,12 +121,13 @@ func (d *demoProcess) kill() {
 	}
 }
 
-// browser is one Chromium over a profile folder.
+// browser is one Chromium, or one Firefox, over a profile folder.
 type browser struct {
 	t       testing.TB
 	ctx     context.Context
 	cancel  func()
 	profile string
+	fox     *firefox // nil: Chromium, behind ctx
 }
 
 func startBrowser(t testing.TB, profile string) *browser {
@@ -159,7 +160,7 @@ func (b *browser) kill() {
 	for range 3 { // children that were being born
 		procs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, p := range procs {
-			if line, err := os.ReadFile(p); err == nil && strings.Contains(string(line), "--user-data-dir="+b.profile) {
+			if line, err := os.ReadFile(p); err == nil && (strings.Contains(string(line), "--user-data-dir="+b.profile) || strings.Contains(string(line), "--profile\x00"+b.profile)) {
 				if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(p))); err == nil {
 					syscall.Kill(pid, syscall.SIGKILL)
 				}
@@ -175,6 +176,12 @@ const patience = 60 * time.Second
 
 func (b *browser) open(url string) {
 	b.t.Helper()
+	if b.fox != nil {
+		if err := b.fox.open(url); err != nil {
+			b.t.Fatalf("firefox: %s: %v", url, err)
+		}
+		return
+	}
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	err := chromedp.Do(ctx, chromedp.Navigate(url))
@@ -197,6 +204,9 @@ func (b *browser) js(expr string) string {
 }
 
 func (b *browser) try(expr string) (string, error) {
+	if b.fox != nil {
+		return b.fox.eval("String(" + expr + ")")
+	}
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	return chromedp.Run(ctx, chromedp.Evaluate[string]("String("+expr+")"))

@@ -197,10 +197,11 @@
     e.preventDefault();
     if (a.hasAttribute("data-persist") && navigator.storage.persist) await navigator.storage.persist().catch(() => false);
     if (a.hasAttribute("data-reload")) { location.replace(root); return; }
+    const mine = ++turn; // of two that were tapped quickly the last is gone to, whichever has something to keep first
     const left = a.closest("form[data-draft]"); // Cancel inside a form forgets it; leaving another way keeps it
     if (left) { dirty = null; await call("POST", "/draft", "draft-of=" + encodeURIComponent(left.getAttribute("action"))); }
     else await saveDraft();
-    if (href.startsWith("/")) go("GET", href, "", { keep: true });
+    if (href.startsWith("/") && mine === turn) go("GET", href, "", { keep: true });
   });
 
   document.addEventListener("submit", async e => {
@@ -232,8 +233,15 @@
     if (!locking) busy.hidden = true;
   });
 
-  document.addEventListener("input", e => { touched(); const f = e.target.closest("form[data-draft]"); if (f) dirty = f; });
-  setInterval(() => { if (dirty && unlocked) saveDraft(); }, 5000);
+  // What was typed is kept a second after the last letter, and every five seconds while the typing goes on.
+  let pause = 0;
+  const keep = () => { if (dirty && unlocked) saveDraft(); };
+  document.addEventListener("input", e => {
+    touched();
+    const f = e.target.closest("form[data-draft]");
+    if (f) { dirty = f; clearTimeout(pause); pause = setTimeout(keep, 1000); }
+  });
+  setInterval(keep, 5000);
   for (const t of ["pointerdown", "keydown", "scroll"]) addEventListener(t, touched, { passive: true });
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "hidden") { if (unlocked) cover.hidden = false; hide(); } else if (!hiding) cover.hidden = true;
