@@ -149,8 +149,11 @@ func TestNoHiddenCountCanBeWorkedOut(t *testing.T) {
 			}
 			return true
 		}
-		found := 0
+		done := false
 		try = func(k int) {
+			if done {
+				return
+			}
 			if k%3 == 0 && k > 0 { // a finished row must agree with its total
 				if m := tab[k/3-1][3]; !m.Hidden && x[k-3]+x[k-2]+x[k-1] != m.N {
 					return
@@ -158,9 +161,12 @@ func TestNoHiddenCountCanBeWorkedOut(t *testing.T) {
 			}
 			if k == 6 {
 				if agrees() {
-					found++
 					for i, v := range x {
 						possible[i][v] = true
+					}
+					done = true
+					for i := range x { // each that is hidden can be one of two: more tables tell nothing
+						done = done && (!tab[i/3][i%3].Hidden || len(possible[i]) > 1)
 					}
 				}
 				return
@@ -210,10 +216,6 @@ func TestNoBoundFixesAHiddenCount(t *testing.T) {
 		for i := range x {
 			x[i] = make([]int, width)
 		}
-		possible := make([]map[int]bool, n)
-		for k := range possible {
-			possible[k] = map[int]bool{}
-		}
 		agrees := func(i, j int) bool { // with the row up to j and the column up to i
 			row, column := 0, 0
 			for _, v := range x[i][:j+1] {
@@ -226,31 +228,28 @@ func TestNoBoundFixesAHiddenCount(t *testing.T) {
 			return (of.Hidden || row == of.N || row < of.N && j < width-1) && (up.Hidden || column == up.N || column < up.N && i < len(rows)-1)
 		}
 		all := tab[len(rows)][width]
-		var try func(k, sum int)
-		try = func(k, sum int) {
+		other := 0 // the hidden count that must be another than it is
+		var try func(k, sum int) bool
+		try = func(k, sum int) bool { // from what is true outwards: what agrees is found soon, if there is anything
 			if k == n {
-				if all.Hidden || sum == all.N {
-					for k := range possible {
-						possible[k][x[k/width][k%width]] = true
-					}
-				}
-				return
+				return all.Hidden || sum == all.N
 			}
 			i, j := k/width, k%width
-			from, to := 0, 40
-			if c := tab[i][j]; !c.Hidden {
-				from, to = c.N, c.N
-			}
-			for v := from; v <= to; v++ {
-				if x[i][j] = v; agrees(i, j) {
-					try(k+1, sum+v)
+			c := tab[i][j]
+			for step := range 82 {
+				v := c.N + (step+1)/2*(1-step%2*2)
+				if v < 0 || v > 40 || step > 0 && !c.Hidden || v == c.N && k == other {
+					continue
+				}
+				if x[i][j] = v; agrees(i, j) && try(k+1, sum+v) {
+					return true
 				}
 			}
+			return false
 		}
-		try(0, 0)
-		for k, values := range possible {
-			if tab[k/width][k%width].Hidden && len(values) < 2 {
-				t.Errorf("%v: the hidden count at %d can only be one value", rows, k)
+		for other = range n {
+			if tab[other/width][other%width].Hidden && !try(0, 0) {
+				t.Errorf("%v: the hidden count at %d can only be one value", rows, other)
 			}
 		}
 	}

@@ -1,10 +1,17 @@
 package measure
 
-// Cell is a count as it may leave the programme.
+import "slices"
+
+// Cell is a count as it may leave the programme. least and most are what somebody who knows this file can tell of a hidden one before he
+// adds anything up: that it is small, or that it is not and was the least of its line.
 type Cell struct {
-	N      int
-	Hidden bool
+	N           int
+	Hidden      bool
+	least, most int
 }
+
+// unbounded is more people than there are.
+const unbounded = 1 << 40
 
 // smallest is the least count that is shown; 1 to smallest-1 are hidden.
 const smallest = 5
@@ -60,7 +67,7 @@ func (t Table) Suppress() Table {
 	for i := range t {
 		for j := range t[i] {
 			c := &t[i][j]
-			c.Hidden = c.N > 0 && c.N < smallest
+			c.Hidden, c.least, c.most = c.N > 0 && c.N < smallest, 1, smallest-1
 		}
 	}
 	lines := t.lines()
@@ -121,7 +128,21 @@ func (l line) hideOne() bool {
 			}
 		}
 		if best != nil {
-			best.Hidden = true
+			best.Hidden, best.least, best.most = true, 0, unbounded
+			if best.N > 0 {
+				best.least = smallest
+			}
+			if pass == 0 {
+				for i, c := range l[:len(l)-1] {
+					if !c.Hidden && c.N > 0 {
+						at := c.N
+						if i < slices.Index(l, best) { // of two alike the first is hidden
+							at--
+						}
+						best.most = min(best.most, at)
+					}
+				}
+			}
 			return true
 		}
 	}
@@ -130,14 +151,14 @@ func (l line) hideOne() bool {
 
 // fixed returns a hidden cell whose value follows from the shown ones by bounds, or nil.
 func (t Table) fixed(lines []line) *Cell {
-	const most = 1 << 40
+	const most = unbounded
 	type bound struct{ lo, hi int }
 	b := map[*Cell]*bound{}
 	for i := range t {
 		for j := range t[i] {
 			c := &t[i][j]
 			if c.Hidden {
-				b[c] = &bound{0, most}
+				b[c] = &bound{c.least, c.most}
 			} else {
 				b[c] = &bound{c.N, c.N}
 			}

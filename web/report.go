@@ -149,15 +149,13 @@ func (s *Server) reportCSV(w http.ResponseWriter, r *http.Request) {
 	w.Write(b)
 }
 
-// shown is a cell's text in a report: a number, "<5", or "*" for one that is hidden to protect another.
-func shown(c measure.Cell, also string) string {
-	switch {
-	case !c.Hidden:
+// shown is a cell's text in a report: a number, or one mark for all that are hidden. Two marks, for a small one and for one that protects
+// it, would give the small one away: of "small" and "not small" that are six together one is 1.
+func shown(c measure.Cell, mark string) string {
+	if !c.Hidden {
 		return strconv.Itoa(c.N)
-	case c.N > 0 && c.N < 5:
-		return "<5"
 	}
-	return also
+	return mark
 }
 
 // pieces is a number of pieces, or a mark for one that is hidden.
@@ -245,9 +243,8 @@ func Codebook(g *guide.Guide, p *locale.Printer) ([]byte, error) {
 		{"indicator", "DISTRIBUTED", "Pieces given by hand to people met in outreach", "programme"},
 		{"from, to", "", "First and last local day of the period, both included, UTC+7", ""},
 		{"place", "KH-10", "Kratie province", "ISO 3166-2"},
-		{"value", "<5", "A count of 1 to 4, hidden", "disclosure control"},
 		{"value", "", "Not known: outreach records hold no HIV status", ""},
-		{"value", "*", "Hidden because it would give a hidden count away, or stands for fewer than five people", "disclosure control"},
+		{"value", "*", "Hidden: it stands for one to four people, or would give away another that does", "disclosure control"},
 		{"data", "DEMO", "Invented data", ""},
 	}
 	for _, d := range g.Province.Districts {
