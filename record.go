@@ -32,6 +32,7 @@ type Record struct {
 	Incident   *Incident   `cbor:"18,keyasint,omitempty"`
 	Audit      *Audit      `cbor:"19,keyasint,omitempty"`
 	Taken      *Taken      `cbor:"20,keyasint,omitempty"`
+	Released   *Released   `cbor:"22,keyasint,omitempty"`
 
 	// Written is when it was typed, in seconds since 1970 by its author's clock; 0 in records of the first versions, and in those whose
 	// id follows from what they say. It orders what is dated with one day and nothing else: a clock may be wrong. It tells a reader no
@@ -43,7 +44,7 @@ type Record struct {
 func (r *Record) Later() bool {
 	return r.Person == nil && r.Contact == nil && r.Consent == nil && r.Amend == nil && r.Circle == nil && r.Staff == nil && r.Trust == nil &&
 		r.Listing == nil && r.Guarded == nil && r.Check == nil && r.RightsText == nil && r.Intake == nil && r.Report == nil && r.Act == nil &&
-		r.Referral == nil && r.Outcome == nil && r.Incident == nil && r.Audit == nil && r.Taken == nil
+		r.Referral == nil && r.Outcome == nil && r.Incident == nil && r.Audit == nil && r.Taken == nil && r.Released == nil
 }
 
 // Person is the registration of a person. There is no name, phone number, address, earnings or client in it, and no free
@@ -186,7 +187,7 @@ func (r *Record) Validate() error {
 	parts := 0
 	for _, set := range []bool{r.Person != nil, r.Contact != nil, r.Consent != nil, r.Amend != nil, r.Circle != nil, r.Staff != nil, r.Trust != nil,
 		r.Listing != nil, r.Guarded != nil, r.Check != nil, r.RightsText != nil, r.Intake != nil, r.Report != nil, r.Act != nil, r.Referral != nil,
-		r.Outcome != nil, r.Incident != nil, r.Audit != nil, r.Taken != nil} {
+		r.Outcome != nil, r.Incident != nil, r.Audit != nil, r.Taken != nil, r.Released != nil} {
 		if set {
 			parts++
 		}
@@ -240,6 +241,8 @@ func (r *Record) Validate() error {
 		return r.Audit.validate()
 	case r.Taken != nil:
 		return r.Taken.validate()
+	case r.Released != nil:
+		return r.Released.validate()
 	case r.Staff != nil:
 		if len(r.Staff.Label) == 0 || Letters(r.Staff.Label) > MaxStaffLabel {
 			return E("krama.Staff", Invalid, "a label has 1 to 40 letters")

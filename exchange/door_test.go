@@ -19,10 +19,11 @@ var written = map[string]string{"Person": "person", "Contact": "contact", "Conse
 
 // leftOut says why others are not.
 var leftOut = map[string]string{
-	"Circle": "says which circle a key is of",
-	"Trust":  "recovery belongs to the programme's devices",
-	"Intake": "its secret opens what is reported",
-	"Taken":  "hashes of reports that are erased or never opened: nothing of them may be told again",
+	"Circle":   "says which circle a key is of",
+	"Trust":    "recovery belongs to the programme's devices",
+	"Intake":   "its secret opens what is reported",
+	"Released": "counts before anything was hidden: what left lies in the reports themselves",
+	"Taken":    "hashes of reports that are erased or never opened: nothing of them may be told again",
 }
 
 // secrets are drawn into the records of withDoor and must be nowhere in an archive.

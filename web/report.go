@@ -67,31 +67,43 @@ func cover(g *guide.Guide, p krama.Period, kp *measure.KPPrev, n measure.Counts)
 	return r
 }
 
-// releasedKey holds what this desk released of a period.
+// releasedKey holds what this desk released of a period: desks of earlier versions told nobody.
 func releasedKey(p krama.Period) string { return ".released/" + p.From.String() }
 
-// Released compiles a period that is over as it may follow what this desk released of it before, and remembers it when it leaves
-// now. Another period is Invalid.
+// Released compiles a period that is over as it may follow what any desk released of it before, and has all of them remember it when it
+// leaves now. Another period is Invalid. What a colleague released and this desk has not received yet it cannot heed.
 func Released(g *guide.Guide, st *casework.State, rep *replica.Replica, p krama.Period, today krama.Day, leaves bool) (*Report, error) {
 	const op = "web.Released"
 	if !measure.Offered(&g.KPPrev, p, today) {
 		return nil, krama.E(op, krama.Invalid, "the period")
 	}
 	kp, c := count(g, st, p, today)
+	before := st.Released(p)
 	if v := rep.Value(releasedKey(p)); v != "" {
+		before = append(before, []byte(v))
+	}
+	for _, b := range before { // the latest first: where two are near, it is followed
 		var old measure.Counts
-		if err := krama.DecodeValue([]byte(v), &old); err != nil {
-			return nil, krama.Wrap(op, err)
+		if krama.DecodeValue(b, &old) == nil { // what a broken or hostile device wrote stops no report
+			c = c.Hold(old)
 		}
-		c = c.Hold(old)
 	}
 	if leaves {
 		b, err := krama.EncodeValue(c)
 		if err != nil {
 			return nil, krama.Wrap(op, err)
 		}
-		if err := rep.SetValue(releasedKey(p), string(b)); err != nil {
-			return nil, err
+		if len(before) == 0 || !bytes.Equal(b, before[0]) {
+			id, err := rep.NewRecord()
+			if err == nil {
+				err = rep.Write(krama.KindOutreach, krama.SubjectID{}, &krama.Record{ID: id, Released: &krama.Released{From: p.From, To: p.To, Counts: b}})
+			}
+			if krama.KindOf(err) == krama.NotAllowed && err != nil { // who may count and not write: this desk alone remembers
+				err = rep.SetValue(releasedKey(p), string(b))
+			}
+			if err != nil {
+				return nil, err
+			}
 		}
 	}
 	return cover(g, p, kp, c), nil

@@ -117,3 +117,27 @@ func (b *browser) again(words []string) {
 	}
 	b.waitFor("nav.main")
 }
+
+// TestTheProgramIsGoneAfterARelease: a page that lay open through a release locks, and the site no longer has the files that it began with.
+// The page begins anew with those of the release, says nothing of an old browser, and what was typed is there.
+func TestTheProgramIsGoneAfterARelease(t *testing.T) {
+	d := startDemo(t, t.TempDir(), freePort(t), "--small")
+	b := startBrowser(t, t.TempDir())
+	words := b.enrolPhone(d)
+	b.unlock(d, words)
+	code := b.register()
+	b.click(`a[href$="/contact"]`)
+	b.waitFor(`input[name="given-condom"]`)
+	b.js(`(()=>{const f=document.querySelector('input[name="given-condom"]');f.value='77';f.dispatchEvent(new Event('input',{bubbles:true}));
+		window.Worker=class{constructor(){setTimeout(()=>this.onerror(new Event('error')),50)}postMessage(){}terminate(){}};
+		document.body.dataset.before='1';
+		Object.defineProperty(document,'visibilityState',{value:'hidden',configurable:true});document.dispatchEvent(new Event('visibilitychange'))})()`)
+	b.wait("the page to begin anew", `!document.body.dataset.before && document.body.dataset.ready==='1'`)
+	if b.js(`document.getElementById('old').hidden`) != "true" {
+		t.Errorf("it says %q", b.js(`document.getElementById('old').innerText`))
+	}
+	b.again(words)
+	b.find(code)
+	b.click(`a[href$="/contact"]`)
+	b.wait("what was typed", `document.querySelector('input[name="given-condom"]')&&document.querySelector('input[name="given-condom"]').value==='77'`)
+}

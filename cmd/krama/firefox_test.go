@@ -34,13 +34,13 @@ user_pref("network.connectivity-service.enabled", false);
 user_pref("toolkit.telemetry.enabled", false);
 `
 
-func startFirefox(t testing.TB, profile string) *browser {
+func startFirefox(t testing.TB, profile string, prefs ...string) *browser {
 	t.Helper()
 	path, err := exec.LookPath("firefox-esr")
 	if err != nil {
 		t.Fatal("firefox-esr is not installed; run: make tools")
 	}
-	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(foxPrefs), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(foxPrefs+strings.Join(prefs, "")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(path, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", fmt.Sprint(freePort(t)), "--width", "360", "--height", "640", "about:blank")
@@ -231,5 +231,17 @@ func (b *browser) backOnTheDesk(base string) {
 	asked := b.js(`document.body.innerText.includes("saved before")`) == "true"
 	if n := b.people(base) - before; n != 2 && !(asked && n == 1) {
 		b.t.Errorf("%d people of two, asked %v", n, asked)
+	}
+}
+
+// TestAPrivateWindowSaysSo: a window that keeps no files says what is missing and which browser works before anything is set up: no blank
+// page, and no word of records that cannot be opened.
+func TestAPrivateWindowSaysSo(t *testing.T) {
+	d := startDemo(t, t.TempDir(), freePort(t), "--small")
+	b := startFirefox(t, t.TempDir(), `user_pref("browser.privatebrowsing.autostart", true);`)
+	b.open(d.site + "/app/")
+	b.wait("what is missing", `!document.getElementById('old').hidden`)
+	if got := b.js(`document.getElementById('old').innerText`); !strings.Contains(got, "private window") || !strings.Contains(got, "ordinary window") || strings.Contains(got, "too old") {
+		t.Errorf("it says %q", got)
 	}
 }

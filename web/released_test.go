@@ -1,0 +1,70 @@
+//go:build !js
+
+package web
+
+import (
+	"testing"
+
+	"krama"
+	"krama/measure"
+)
+
+// TestADeskHoldsWhatAnotherReleased: one desk lets seven people leave; two come late; another desk's report of the period says seven still,
+// and nine never, until the difference is nobody's. What cannot be read as a release stops no report.
+func TestADeskHoldsWhatAnotherReleased(t *testing.T) {
+	g := newRig(t)
+	other := g.newDesk(7)
+	today := g.desk.today()
+	p := measure.Closed(&g.desk.Guide.KPPrev, today, 1)[0]
+	serial := byte(0)
+	reach := func(n int) {
+		for range n {
+			serial++
+			who := krama.SubjectID{1, serial}
+			code, err := krama.NewCode(g.desk.Rand)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, rec := range []*krama.Record{
+				{Person: &krama.Person{Code: code, Gender: 1, Age: 4, Category: 1, District: 1002, Registered: p.From}},
+				{Consent: &krama.Consent{Purpose: krama.PurposeRecord, Given: true, Date: p.From}},
+				{Consent: &krama.Consent{Purpose: krama.PurposeCount, Given: true, Date: p.From}},
+				{Contact: &krama.Contact{Date: p.From + 5, District: 1002, Place: 1, Test: krama.TestAccepted, Given: krama.Supplies{10}}},
+			} {
+				if err := g.desk.writeNew(krama.KindOutreach, who, rec); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	meet := func() {
+		g.syncOffice()
+		if err := other.rep.Sync(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	total := func(s *Server, leaves bool) int {
+		r, err := Released(s.Guide, s.state, s.rep, p, today, leaves)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Table[len(r.Table)-1][3].N
+	}
+	reach(7)
+	if n := total(g.desk, true); n != 7 {
+		t.Fatalf("%d people, want 7", n)
+	}
+	reach(2)
+	meet()
+	if n := total(other, false); n != 7 {
+		t.Errorf("another desk says %d, and tells who came late", n)
+	}
+	reach(4)
+	if err := g.desk.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Released: &krama.Released{From: p.From, To: p.To, Counts: []byte("nonsense")}}); err != nil {
+		t.Fatal(err)
+	}
+	meet()
+	if n := total(other, false); n != 13 {
+		t.Errorf("another desk says %d of 13, six more than were released", n)
+	}
+}
