@@ -71,8 +71,12 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, title,
 		http.Error(w, "render", http.StatusInternalServerError)
 		return
 	}
+	page := b.Bytes()
+	if s.Host == Phone { // a browser writes down what stands in other forms, and where they are sent: whom they are about
+		page = bytes.ReplaceAll(page, []byte("<form "), []byte(`<form autocomplete="off" `))
+	}
 	w.WriteHeader(status)
-	w.Write(b.Bytes())
+	w.Write(page)
 }
 
 // QR draws text as an SVG image with a quiet zone.

@@ -12,6 +12,7 @@ import (
 
 // TestBackOnTheDesk is TestInFirefox's last part in Chromium, which gives the old form back with its id.
 func TestBackOnTheDesk(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t, t.TempDir(), freePort(t), "--small")
 	desk := startBrowser(t, t.TempDir())
 	desk.open(d.desk)
@@ -31,6 +32,7 @@ func sequences() int {
 // Back, by a link or by the lock, typed again after that, read anew, saved by a double tap. Whatever the way, the form still shows what was
 // typed when it is opened again, and in the end each number stands in exactly one contact.
 func TestEveryWayKeepsWhatWasTyped(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t, t.TempDir(), freePort(t), "--small")
 	b := startBrowser(t, t.TempDir())
 	words := b.enrolPhone(d)
@@ -121,6 +123,7 @@ func (b *browser) again(words []string) {
 // TestTheProgramIsGoneAfterARelease: a page that lay open through a release locks, and the site no longer has the files that it began with.
 // The page begins anew with those of the release, says nothing of an old browser, and what was typed is there.
 func TestTheProgramIsGoneAfterARelease(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t, t.TempDir(), freePort(t), "--small")
 	b := startBrowser(t, t.TempDir())
 	words := b.enrolPhone(d)
@@ -140,4 +143,27 @@ func TestTheProgramIsGoneAfterARelease(t *testing.T) {
 	b.find(code)
 	b.click(`a[href$="/contact"]`)
 	b.wait("what was typed", `document.querySelector('input[name="given-condom"]')&&document.querySelector('input[name="given-condom"]').value==='77'`)
+}
+
+// TestTheBrowserRemembersNoForm: a browser keeps what stands in forms, and where they are sent, in its session's file, which outlives a kill.
+// Of the phone's forms it keeps nothing.
+func TestTheBrowserRemembersNoForm(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, t.TempDir(), freePort(t), "--small")
+	profile := t.TempDir()
+	b := startBrowser(t, profile)
+	words := b.enrolPhone(d)
+	b.unlock(d, words)
+	code := b.register()
+	who := strings.TrimSuffix(strings.TrimPrefix(b.js(`document.querySelector('a[href$="/contact"]').getAttribute('href')`), "/person/"), "/contact")
+	for range 3 { // forms that were typed in are left by steps of the history, as a browser writes them down
+		b.click(`a[href$="/contact"]`)
+		b.waitFor(`input[name="given-condom"]`)
+		b.js(`(()=>{const f=document.querySelector('input[name="given-condom"]');f.focus();document.execCommand('insertText',false,'4711');document.querySelector('input[name="topic"][value="1"]').click()})()`)
+		b.click(`nav a[href="/people"]`)
+		b.findHere(code)
+	}
+	time.Sleep(6 * time.Second) // until the session is written
+	b.kill()
+	leftBehind(t, profile, code, strings.ReplaceAll(code, "-", ""), who, "4711", "given-condom")
 }

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -25,6 +27,8 @@ func program(t testing.TB) string {
 	if p := os.Getenv("KRAMA_PROGRAM"); p != "" {
 		return p
 	}
+	building.Lock()
+	defer building.Unlock()
 	p := filepath.Join(buildDir, "krama")
 	if _, err := os.Stat(p); err != nil {
 		out, err := exec.Command("go", "build", "-o", p, ".").CombinedOutput()
@@ -35,7 +39,10 @@ func program(t testing.TB) string {
 	return p
 }
 
-var buildDir string
+var (
+	buildDir string
+	building sync.Mutex
+)
 
 func TestMain(m *testing.M) {
 	if runChild() {
@@ -60,7 +67,8 @@ type demoProcess struct {
 // freePort finds three neighbouring free ports.
 func freePort(t testing.TB) int {
 	t.Helper()
-	for p := 20000 + os.Getpid()%20000; p < 60000; p += 3 {
+	for {
+		p := 20000 + (os.Getpid()%10000+3*int(ports.Add(1)))%40000 // no two tests of this run are given the same
 		ok := true
 		for i := range 3 {
 			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p+i))
@@ -74,9 +82,9 @@ func freePort(t testing.TB) int {
 			return p
 		}
 	}
-	t.Fatal("no free ports")
-	return 0
 }
+
+var ports atomic.Int32
 
 func startDemo(t testing.TB, data string, port int, args ...string) *demoProcess {
 	t.Helper()

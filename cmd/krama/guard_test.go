@@ -123,7 +123,7 @@ func TestCommandLine(t *testing.T) {
 		"desk, not loopback": {"", []string{"desk", "--data", desk, "--listen", "0.0.0.0:0"}, exitFailed, "for this computer alone"},
 		"desk, app alone":    {"", []string{"desk", "--data", desk, "--no-browser", "--app", "127.0.0.1:0"}, exitFailed, "--app needs --relay"},
 		"desk, bad key":      {"", []string{"desk", "--data", desk, "--no-browser", "--app", "127.0.0.1:0", "--relay", "https://relay.example", "--cert", "no", "--key", "no"}, exitFailed, "give both --cert and --key"},
-		"codebook":           {"", []string{"report", "--codebook"}, exitOK, "hidden"},
+		"codebook":           {"", []string{"report", "--codebook"}, exitOK, "Hidden: it stands for"},
 		"directory":          {"", []string{"directory"}, exitUsage, "Usage: krama directory"},
 		"directory, what?":   {"", []string{"directory", "fly"}, exitUsage, "Usage: krama directory"},
 		"directory, no path": {words, []string{"directory", "export", "--data", desk}, exitUsage, "Usage: krama directory"},

@@ -66,6 +66,7 @@ func (b *browser) deskNumber(sel string) int {
 // three contacts, kill the browser, reopen offline, unlock, see them, restore the network, send; the desk shows them and
 // the report counts them once.
 func TestPhoneEndToEnd(t *testing.T) {
+	t.Parallel()
 	data, profile, port := t.TempDir(), t.TempDir(), freePort(t)
 	d := startDemo(t, data, port, "--small")
 	desk := startBrowser(t, t.TempDir())
@@ -162,8 +163,9 @@ func leftBehind(t *testing.T, profile string, secrets ...string) {
 		files++
 		for _, s := range secrets {
 			for _, form := range [][]byte{[]byte(s), utf16(s)} {
-				if bytes.Contains(b, form) {
-					t.Errorf("%s holds %q", strings.TrimPrefix(p, profile), s)
+				if i := bytes.Index(b, form); i >= 0 {
+					around := strings.ReplaceAll(string(b[max(0, i-160):min(len(b), i+120)]), "\x00", "")
+					t.Errorf("%s holds %q: %q", strings.TrimPrefix(p, profile), s, around)
 				}
 			}
 		}
@@ -183,6 +185,7 @@ func utf16(s string) (out []byte) {
 
 // TestTroubleInTheBrowser opens the phone twice, and in a browser that lacks what it needs.
 func TestTroubleInTheBrowser(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t, t.TempDir(), freePort(t), "--small")
 	one := startBrowser(t, t.TempDir())
 	words := one.enrolPhone(d)

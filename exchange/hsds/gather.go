@@ -111,6 +111,9 @@ func (g *gatherer) file(folder fs.FS, name string, left *int64) ([]byte, error) 
 // comma finds what stands between the cells of a table: what gives its first row most of the columns that the specification knows, a
 // comma where that does not tell.
 func comma(b []byte, k Kind) (best rune, rest []byte) {
+	if !bytes.ContainsRune(b, '\n') { // a Mac's, of long ago
+		b = bytes.ReplaceAll(b, []byte("\r"), []byte("\n"))
+	}
 	if line, after, ok := bytes.Cut(b, []byte("\n")); ok && len(line) < 8 && bytes.HasPrefix(line, []byte("sep=")) {
 		b = after // what Excel writes for itself
 	}

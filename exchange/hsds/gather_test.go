@@ -46,6 +46,7 @@ func TestOtherDialectsAreRead(t *testing.T) {
 		"blank inside":  []byte(strings.NewReplacer("id,organ", "id,,organ", "1,o", "1,,o", "2,o", "2,,o").Replace(plain)),
 		"capitals":      []byte(strings.Replace(plain, "id,organization_id,name,status", "ID, Organization_ID ,Name,STATUS", 1)),
 		"CR LF":         []byte(strings.ReplaceAll(plain, "\n", "\r\n")),
+		"CR alone":      []byte(strings.ReplaceAll(plain, "\n", "\r")),
 		"twice the row": []byte(plain + "2,o,\"Two, b\",active\n"),
 	} {
 		for _, file := range []string{"services.csv", "SERVICES.CSV"} {
