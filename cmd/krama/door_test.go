@@ -49,7 +49,6 @@ func (b *browser) goTo(d *demoProcess, q string) {
 
 // TestFindHelpWithoutScript: a test site is found in Khmer with script off, by three taps; the address and the title never change.
 func TestFindHelpWithoutScript(t *testing.T) {
-	t.Parallel()
 	d := startDemo(t, t.TempDir(), freePort(t), "--small")
 	b := startBrowser(t, t.TempDir())
 	b.script(false)
@@ -78,7 +77,6 @@ func TestFindHelpWithoutScript(t *testing.T) {
 
 // TestQuickExit: leaving at once, by tap or by Esc three times, leaves no entry of the visit behind.
 func TestQuickExit(t *testing.T) {
-	t.Parallel()
 	d := startDemo(t, t.TempDir(), freePort(t), "--small")
 	for _, how := range []string{"tap", "esc"} {
 		b := startBrowser(t, t.TempDir())
@@ -114,7 +112,6 @@ var digits20 = regexp.MustCompile(`^\d{5} \d{5} \d{5} \d{5}$`)
 // TestReportAndAnswer: somebody reports in the browser, staff answer on the desk, she comes back in another browser and reads, and
 // goes on; what she typed is nowhere at the relay, nor in her browser's files.
 func TestReportAndAnswer(t *testing.T) {
-	t.Parallel()
 	data := t.TempDir()
 	d := startDemo(t, data, freePort(t), "--small")
 	secret := "the man with the blue cap took her passport"
@@ -272,7 +269,6 @@ func TestNothingOfVisitsIsKept(t *testing.T) {
 // TestAccessibility: axe-core finds nothing on the public pages, in three languages, light and dark; everything can be reached with
 // the keyboard; at 400 % zoom nothing runs out of the page.
 func TestAccessibility(t *testing.T) {
-	t.Parallel()
 	axe, err := os.ReadFile("testdata/axe/node_modules/axe-core/axe.min.js")
 	if err != nil {
 		t.Fatal("axe-core is not installed; run: make tools")

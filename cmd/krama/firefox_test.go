@@ -152,7 +152,6 @@ func (b *browser) back() {
 // TestInFirefox is a short day in another browser: the public page with the way out, a report that is sealed in it, the phone from
 // enrolment to a contact that the desk has, a form given back by the browser, and a lock.
 func TestInFirefox(t *testing.T) {
-	t.Parallel()
 	data := t.TempDir()
 	d := startDemo(t, data, freePort(t), "--small")
 	base := d.desk[:strings.Index(d.desk, "/open")]
@@ -238,7 +237,6 @@ func (b *browser) backOnTheDesk(base string) {
 // TestAPrivateWindowSaysSo: a window that keeps no files says what is missing and which browser works before anything is set up: no blank
 // page, and no word of records that cannot be opened.
 func TestAPrivateWindowSaysSo(t *testing.T) {
-	t.Parallel()
 	d := startDemo(t, t.TempDir(), freePort(t), "--small")
 	b := startFirefox(t, t.TempDir(), `user_pref("browser.privatebrowsing.autostart", true);`)
 	b.open(d.site + "/app/")

@@ -15,7 +15,6 @@ import (
 
 // TestJoinGoesOn stops a desk that waits for the first one, as it may when that takes a day, and starts it again with its words.
 func TestJoinGoesOn(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	relay := startServe(t, filepath.Join(dir, "relay"), freePort(t))
 	words := relay.found(t, filepath.Join(dir, "desk"))
@@ -78,7 +77,6 @@ func TestJoinGoesOn(t *testing.T) {
 
 // TestSecondDesk enrols another computer as a desk by two codes, with the first desk in a browser.
 func TestSecondDesk(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	relay := startServe(t, filepath.Join(dir, "relay"), freePort(t))
 	words := relay.found(t, filepath.Join(dir, "desk"))
@@ -119,7 +117,6 @@ func TestSecondDesk(t *testing.T) {
 
 // TestTypingOutlivesTheCode: a phone shows another code when the time of its own is over, but not while the office's is being typed there.
 func TestTypingOutlivesTheCode(t *testing.T) {
-	t.Parallel()
 	d := startDemo(t, t.TempDir(), freePort(t))
 	b := startBrowser(t, t.TempDir())
 	in, _ := b.showCode(d)

@@ -40,7 +40,6 @@ func (b *browser) locked(words []string) {
 // after the words, and without it or with another answer the phone stays shut. Field mode opens without
 // network within its lease and not after it was ended. The words for an emergency need none of it.
 func TestLocksInTheBrowser(t *testing.T) {
-	t.Parallel()
 	data, port := t.TempDir(), freePort(t)
 	d := startDemo(t, data, port, "--small")
 	phone := startBrowser(t, t.TempDir())

@@ -26,7 +26,6 @@ func (b *browser) emptied() {
 // button, sees what it held; the phone, which had unsent work, hands it over, empties itself and says why; the office
 // learns that it is empty and takes the work in.
 func TestLostPhoneInTheBrowser(t *testing.T) {
-	t.Parallel()
 	data, port := t.TempDir(), freePort(t)
 	d := startDemo(t, data, port, "--small")
 	base := d.desk[:strings.Index(d.desk, "/open")]
@@ -75,7 +74,6 @@ func TestLostPhoneInTheBrowser(t *testing.T) {
 
 // TestPanicInTheBrowser empties a phone by holding the lock, and measures how long the vault survives the tap.
 func TestPanicInTheBrowser(t *testing.T) {
-	t.Parallel()
 	d := startDemo(t, t.TempDir(), freePort(t), "--small")
 	phone := startBrowser(t, t.TempDir())
 	words := phone.enrolPhone(d)
@@ -100,7 +98,6 @@ func TestPanicInTheBrowser(t *testing.T) {
 // TestRecoveryInTheBrowser: trustees' cards are made on the desk's page, everything is lost but the relay, and the cards
 // bring the programme back on another computer.
 func TestRecoveryInTheBrowser(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	relay := startServe(t, filepath.Join(dir, "relay"), freePort(t))
 	words := relay.found(t, filepath.Join(dir, "desk"))
@@ -192,7 +189,6 @@ func openDeskInBrowser(t *testing.T, dir, words string) (*exec.Cmd, *browser) {
 // TestEraseInTheBrowser erases a person on the phone; the office's desk, which was open, forgets her within five seconds of
 // its next meeting with the relay.
 func TestEraseInTheBrowser(t *testing.T) {
-	t.Parallel()
 	d := startDemo(t, t.TempDir(), freePort(t), "--small")
 	base := d.desk[:strings.Index(d.desk, "/open")]
 	desk := startBrowser(t, t.TempDir())

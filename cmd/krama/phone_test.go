@@ -66,7 +66,6 @@ func (b *browser) deskNumber(sel string) int {
 // three contacts, kill the browser, reopen offline, unlock, see them, restore the network, send; the desk shows them and
 // the report counts them once.
 func TestPhoneEndToEnd(t *testing.T) {
-	t.Parallel()
 	data, profile, port := t.TempDir(), t.TempDir(), freePort(t)
 	d := startDemo(t, data, port, "--small")
 	desk := startBrowser(t, t.TempDir())
@@ -185,7 +184,6 @@ func utf16(s string) (out []byte) {
 
 // TestTroubleInTheBrowser opens the phone twice, and in a browser that lacks what it needs.
 func TestTroubleInTheBrowser(t *testing.T) {
-	t.Parallel()
 	d := startDemo(t, t.TempDir(), freePort(t), "--small")
 	one := startBrowser(t, t.TempDir())
 	words := one.enrolPhone(d)

@@ -158,7 +158,6 @@ func saying(key string) string {
 // TestA22SwappedKeyIsRefused: a page that gives another key under an intake's id, or no proof that it is the intake's, seals nothing; what
 // was typed stays.
 func TestA22SwappedKeyIsRefused(t *testing.T) {
-	t.Parallel()
 	p := newPublicSite(t)
 	b := startBrowser(t, t.TempDir())
 	other := intake(t, krama.KindCasework)
@@ -179,7 +178,6 @@ func TestA22SwappedKeyIsRefused(t *testing.T) {
 // TestA30IntakeIsGone: on a page that lay open while the keys changed she is told before she writes; where the relay takes no reports for an
 // intake any more, when she sends. Each time her words stay, the others are offered, and the next try goes through.
 func TestA30IntakeIsGone(t *testing.T) {
-	t.Parallel()
 	p := newPublicSite(t)
 	b := startBrowser(t, t.TempDir())
 	p.writing(b)
@@ -244,7 +242,6 @@ func TestA30IntakeIsGone(t *testing.T) {
 // TestA31SlipCodeStaysUntilWellMade: what is typed into the slip's field leaves the page only when it is a code, and as the code; without
 // script the browser holds back what cannot be one.
 func TestA31SlipCodeStaysUntilWellMade(t *testing.T) {
-	t.Parallel()
 	p := newPublicSite(t)
 	b := startBrowser(t, t.TempDir())
 	code, err := krama.NewSlipCode(rand.Reader)
@@ -323,7 +320,6 @@ func names(t *testing.T, profile, site string) (out []string, size int) {
 // TestA26TheFormLeavesNothing: a visit that opens the forms for reporting and for an answer leaves in the browser what a visit that looks for
 // help leaves: no name, no module, no worker.
 func TestA26TheFormLeavesNothing(t *testing.T) {
-	t.Parallel()
 	p := newPublicSite(t)
 	visit := func(pages func(*browser)) string {
 		profile := t.TempDir()
@@ -412,7 +408,6 @@ func (p *publicSite) lock() (out []string) {
 // TestTheModuleIsAskedForAgain: the module that seals reports does not come the first times. What was typed stays, and each try asks for
 // it again.
 func TestTheModuleIsAskedForAgain(t *testing.T) {
-	t.Parallel()
 	p := newPublicSite(t)
 	p.drop = 2 // when the page opens, and at the first try
 	b := startBrowser(t, t.TempDir())
