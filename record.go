@@ -266,21 +266,28 @@ func (p *Person) Validate() error {
 	return nil
 }
 
+// Bounds of a contact: pieces of one commodity to one person, people in a group, and days until the next.
+const (
+	MaxPieces = 2000
+	MaxGroup  = 500
+	MaxAhead  = 730
+)
+
 // Validate checks a contact.
 func (c *Contact) Validate() error {
 	const op = "krama.Contact"
-	if !plausible(c.Date) || (c.Next != 0 && (c.Next <= c.Date || c.Next > c.Date+730)) {
+	if !plausible(c.Date) || (c.Next != 0 && (c.Next <= c.Date || c.Next > c.Date+MaxAhead)) {
 		return E(op, Invalid, "date")
 	}
 	if !Known(Places, c.Place) || !Known(Tests, c.Test) || !Known(Safety, c.Safety) || !KnownSet(Topics, c.Topics) || !KnownSet(Services, c.Services) {
 		return E(op, Invalid, "a value outside its list")
 	}
 	for _, n := range c.Given {
-		if n > 2000 {
+		if n > MaxPieces {
 			return E(op, Invalid, "more than 2,000 pieces to one person")
 		}
 	}
-	if c.Attendees > 500 {
+	if c.Attendees > MaxGroup {
 		return E(op, Invalid, "more than 500 in a group")
 	}
 	return nil

@@ -60,6 +60,7 @@ type formState struct {
 	Action  string
 	Drafted bool       // it was typed before and not sent
 	Bad     bool       // something in it cannot be
+	Wrong   wrong      // what, where that is known
 	Correct bool       // it corrects a record
 	Saved   string     // the page of what the same form kept before, with other content
 	Code    krama.Code // hers, of a registration that was kept before
@@ -73,7 +74,7 @@ func (s *Server) contactCreate(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	c, err := s.readContact(f)
 	if err != nil {
-		s.page(w, r, 422, "contact.new", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Bad: true}))
+		s.page(w, r, 422, "contact.new", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Bad: true, Wrong: contactWrong(f, s.today())}))
 		return
 	}
 	saved, err := s.once(f, v.Subject, c)
@@ -233,7 +234,7 @@ func (s *Server) contactAmendSave(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	c, err := s.readContact(f)
 	if err != nil {
-		s.page(w, r, 422, "contact.correct", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Correct: true, Bad: true}))
+		s.page(w, r, 422, "contact.correct", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Correct: true, Bad: true, Wrong: contactWrong(f, s.today())}))
 		return
 	}
 	was := &old.Contact

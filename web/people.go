@@ -97,7 +97,7 @@ func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
 		err = p.Validate()
 	}
 	if err != nil {
-		s.page(w, r, 422, "person.new", "people", personForm(s, f, formState{Action: "/person/new", Bad: true}, nil))
+		s.page(w, r, 422, "person.new", "people", personForm(s, f, formState{Action: "/person/new", Bad: true, Wrong: personWrong(f)}, nil))
 		return
 	}
 	if who, err := krama.ParseSubjectID(f.Get("sid")); err == nil && f.Get("consent-record") == "no" {
@@ -221,7 +221,7 @@ func (s *Server) personAmendSave(w http.ResponseWriter, r *http.Request) {
 		err = p.Validate()
 	}
 	if err != nil {
-		s.page(w, r, 422, "person.amend", "people", personForm(s, f, formState{Action: r.URL.Path, Bad: true}, &v))
+		s.page(w, r, 422, "person.amend", "people", personForm(s, f, formState{Action: r.URL.Path, Bad: true, Wrong: personWrong(f)}, &v))
 		return
 	}
 	was := &v.Value
