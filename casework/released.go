@@ -6,30 +6,27 @@ import (
 	"krama"
 )
 
-// release is what left of one period, and when that was said.
-type release struct {
+// Release is what left of one period, whose desk says so, and when.
+type Release struct {
 	krama.Released
 	said
+	Author krama.DeviceID
 }
 
-// Released are the counts that desks let leave of a period, as bytes, the latest first. The order is the same on every desk.
-func (s *State) Released(p krama.Period) (out [][]byte) {
+// Released are what desks let leave of a period, the latest first. The order is the same on every desk.
+func (s *State) Released(p krama.Period) (all []Release) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var all []release
 	for _, r := range s.released {
 		if r.From == p.From && r.To == p.To {
 			all = append(all, r)
 		}
 	}
-	slices.SortFunc(all, func(a, b release) int {
+	slices.SortFunc(all, func(a, b Release) int {
 		if a.before(b.said) {
 			return 1
 		}
 		return -1
 	})
-	for _, r := range all {
-		out = append(out, r.Counts)
-	}
-	return out
+	return all
 }

@@ -223,7 +223,21 @@ func hsdsNumbers(said string) (numbers []string, rest string, ok bool) {
 		}
 		numbers = append(numbers, n)
 	}
+	for _, n := range numbers[1:] { // "…117, 118" says how the first one may end, not whom to call
+		if countDigits(n) < 6 && countDigits(numbers[0]) >= 6 {
+			return nil, "", false
+		}
+	}
 	return numbers, rest, true
+}
+
+func countDigits(s string) (n int) {
+	for _, r := range s {
+		if r >= '0' && r <= '9' {
+			n++
+		}
+	}
+	return n
 }
 
 // ncdd is how an area of ours says what its code is.
@@ -331,13 +345,16 @@ func hsdsHours(x hsds.Object) (out []krama.Hours, ok bool) {
 	zone := 7 * 60
 	if v := str(x["timezone"]); v != "" {
 		n, err := strconv.ParseFloat(v, 64)
-		if err != nil || n < -12 || n > 14 {
+		if err != nil || !(n >= -12 && n <= 14) { // NaN is neither
 			return nil, false
 		}
 		zone = int(n * 60)
 	}
 	open, ok1 := hsdsTime(str(x["opens_at"]), zone)
 	shut, ok2 := hsdsTime(str(x["closes_at"]), zone)
+	if !ok1 || !ok2 {
+		return nil, false
+	}
 	const day = 24 * 60
 	if shut-open == day-1 { // how a day of 24 hours is written
 		shut++
@@ -352,7 +369,7 @@ func hsdsHours(x hsds.Object) (out []krama.Hours, ok bool) {
 	if shut = (shut%day + day) % day; shut == 0 {
 		shut = day
 	}
-	ok = ok1 && ok2 && days != 0 && (open != shut || whole) && strings.EqualFold(str(x["freq"]), "WEEKLY")
+	ok = days != 0 && (open != shut || whole) && strings.EqualFold(str(x["freq"]), "WEEKLY")
 	if whole && open == 0 {
 		return krama.Spans(days, 0, day), ok
 	}

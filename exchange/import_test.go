@@ -35,7 +35,9 @@ func TestNumbersAreUnderstoodWhole(t *testing.T) {
 	}{
 		"023 555 010":           {"", []string{"023 555 010"}, 0},
 		"1299 / 023 555 010":    {"", []string{"1299", "023 555 010"}, 0},
-		"023 555 010; 011":      {"", []string{"023 555 010", "011"}, 0},
+		"023 555 010; 011":      {"", nil, 1},
+		"023 555 010 / 118":     {"", nil, 1},
+		"117 / 118":             {"", []string{"117", "118"}, 0},
 		"023 555 010/011":       {"", nil, 1},
 		"+855 (0)23 555 010":    {"", []string{"+855 23 555 010"}, 0},
 		"00855 23 555 010":      {"", []string{"+855 23 555 010"}, 0},
@@ -138,6 +140,8 @@ func TestHoursThatAreNotWeekly(t *testing.T) {
 	}{
 		"plain":              {``, 1, 0},
 		"days with spaces":   {`"byday":"MO, TU",`, 1, 0},
+		"a zone of nothing":  {`"timezone":"NaN",`, 0, 1},
+		"a zone of infinity": {`"timezone":"Inf",`, 0, 1},
 		"every second week":  {`"interval":2,`, 0, 1},
 		"until a day":        {`"until":"2026-01-01",`, 0, 1},
 		"the first of month": {`"bymonthday":"1",`, 0, 1},

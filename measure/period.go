@@ -29,6 +29,26 @@ type Counts struct {
 	Given Given            `cbor:"3,keyasint"`
 }
 
+// Sound reports whether counts can be: no number below zero, and not more groups or places than a programme has.
+func (c Counts) Sound() bool {
+	if len(c.Cross) > 32 || len(c.Given) > 32 {
+		return false
+	}
+	for _, row := range c.Cross {
+		if min(row[0], row[1], row[2]) < 0 {
+			return false
+		}
+	}
+	for _, at := range c.Given {
+		for _, g := range at {
+			if g.People < 0 || g.Pieces < 0 || g.People == 0 && g.Pieces > 0 {
+				return false
+			}
+		}
+	}
+	return min(c.Left[0], c.Left[1], c.Left[2], c.Left[3]) >= 0
+}
+
 // Hold returns c as it may follow old, what was released of the same period before. Records come late and are corrected: a number
 // that would differ from the one that left by one to four people stays as it left, until the difference is nobody's. Pieces
 // follow the people who got them.

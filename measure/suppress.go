@@ -2,12 +2,10 @@ package measure
 
 import "slices"
 
-// Cell is a count as it may leave the programme. least and most are what somebody who knows this file can tell of a hidden one before he
-// adds anything up: that it is small, or that it is not and was the least of its line.
+// Cell is a count as it may leave the programme.
 type Cell struct {
-	N           int
-	Hidden      bool
-	least, most int
+	N      int
+	Hidden bool
 }
 
 // unbounded is more people than there are.
@@ -67,35 +65,61 @@ func (t Table) Suppress() Table {
 	for i := range t {
 		for j := range t[i] {
 			c := &t[i][j]
-			c.Hidden, c.least, c.most = c.N > 0 && c.N < smallest, 1, smallest-1
+			c.Hidden = c.N > 0 && c.N < smallest
 		}
 	}
-	lines := t.lines()
+	lines, chosen := t.lines(), map[*Cell]line{}
 	for {
 		again := false
 		for _, l := range lines {
 			hidden, sum := l.hidden()
-			if hidden > 0 && (hidden < 2 || sum < smallest) && l.hideOne() {
+			if hidden > 0 && (hidden < 2 || sum < smallest) && l.hideOne(chosen) {
 				again = true
 			}
 		}
 		if again {
 			continue
 		}
-		if c := t.fixed(lines); c != nil {
-			again = false
+		for _, c := range t.fixed(lines, chosen) {
 			for _, l := range lines {
-				for _, x := range l {
-					if x == c {
-						again = l.hideOne() || again
-					}
+				if slices.Contains(l, c) {
+					again = l.hideOne(chosen) || again
 				}
+			}
+			if again {
+				break
 			}
 		}
 		if !again {
 			return t
 		}
 	}
+}
+
+// told is what somebody who knows this file can tell of a hidden count before he adds anything up: that it is small, or that it is not,
+// and was the least of the line in which it was chosen.
+func told(c *Cell, chosen map[*Cell]line) (least, most int) {
+	l := chosen[c]
+	if l == nil {
+		return 1, smallest - 1
+	}
+	most = unbounded
+	if c.N < smallest {
+		return 0, most
+	}
+	at := slices.Index(l, c)
+	if at < len(l)-1 {
+		for i, o := range l[:len(l)-1] {
+			if !o.Hidden && o.N > 0 {
+				n := o.N
+				if i < at { // of two alike the first is hidden
+					n--
+				}
+				most = min(most, n)
+			}
+		}
+	}
+	return smallest, most
 }
 
 // hidden counts the hidden cells of a line and adds up those that are not its total.
@@ -114,8 +138,8 @@ func (l line) hidden() (n, sum int) {
 	return n, sum
 }
 
-// hideOne hides the least shown count of a line, one above zero if there is one, the total last.
-func (l line) hideOne() bool {
+// hideOne hides the least shown count of a line, one above zero if there is one, the total last, and keeps in which line it was chosen.
+func (l line) hideOne(chosen map[*Cell]line) bool {
 	var best *Cell
 	for pass := range 3 {
 		for i, c := range l {
@@ -128,29 +152,15 @@ func (l line) hideOne() bool {
 			}
 		}
 		if best != nil {
-			best.Hidden, best.least, best.most = true, 0, unbounded
-			if best.N > 0 {
-				best.least = smallest
-			}
-			if pass == 0 {
-				for i, c := range l[:len(l)-1] {
-					if !c.Hidden && c.N > 0 {
-						at := c.N
-						if i < slices.Index(l, best) { // of two alike the first is hidden
-							at--
-						}
-						best.most = min(best.most, at)
-					}
-				}
-			}
+			best.Hidden, chosen[best] = true, l
 			return true
 		}
 	}
 	return false
 }
 
-// fixed returns a hidden cell whose value follows from the shown ones by bounds, or nil.
-func (t Table) fixed(lines []line) *Cell {
+// fixed returns the hidden cells whose values follow from the shown ones by bounds.
+func (t Table) fixed(lines []line, chosen map[*Cell]line) (out []*Cell) {
 	const most = unbounded
 	type bound struct{ lo, hi int }
 	b := map[*Cell]*bound{}
@@ -158,13 +168,15 @@ func (t Table) fixed(lines []line) *Cell {
 		for j := range t[i] {
 			c := &t[i][j]
 			if c.Hidden {
-				b[c] = &bound{c.least, c.most}
+				least, most := told(c, chosen)
+				b[c] = &bound{least, most}
 			} else {
 				b[c] = &bound{c.N, c.N}
 			}
 		}
 	}
-	for changed := true; changed; {
+	impossible := false
+	for changed := true; changed && !impossible; {
 		changed = false
 		set := func(x *bound, lo, hi int) {
 			if lo > x.lo {
@@ -172,6 +184,9 @@ func (t Table) fixed(lines []line) *Cell {
 			}
 			if hi < x.hi {
 				x.hi, changed = hi, true
+			}
+			if x.lo > x.hi { // counts that cannot be, such as negative ones: nothing follows from them
+				impossible = true
 			}
 		}
 		for _, l := range lines {
@@ -201,9 +216,9 @@ func (t Table) fixed(lines []line) *Cell {
 	for i := range t {
 		for j := range t[i] {
 			if c := &t[i][j]; c.Hidden && b[c].lo == b[c].hi {
-				return c
+				out = append(out, c)
 			}
 		}
 	}
-	return nil
+	return out
 }

@@ -42,6 +42,22 @@ func TestAClosedListingCanBeOpened(t *testing.T) {
 	}
 }
 
+// TestOpeningChoosesNoVersion: where a colleague's version stands beside the closed one, opening does not throw it away.
+func TestOpeningChoosesNoVersion(t *testing.T) {
+	g := newRig(t)
+	key := krama.ListingID{9}
+	for _, closed := range []bool{true, false} {
+		l := krama.Listing{Key: key, Kind: krama.KindService, Operator: krama.OperatorNGO, Org: krama.Words{EN: "Group"}, Name: krama.Words{EN: "Night clinic"}, Source: "import", Closed: closed}
+		if err := g.desk.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Listing: &l}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.ask(g.desk, "POST", "/listing/"+hexOf(key[:])+"/open")
+	if e := g.desk.state.Listing(key); len(e.Others) != 1 {
+		t.Errorf("%d other versions stand, want 1", len(e.Others))
+	}
+}
+
 // TestAListingSaysWhatIsWrong: each refusal names the field and keeps all that was typed.
 func TestAListingSaysWhatIsWrong(t *testing.T) {
 	g := newRig(t)

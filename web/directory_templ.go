@@ -892,7 +892,7 @@ func listingView(s *Server, d dirRow) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if d.Entry.Closed && s.Host == Desk {
+		if d.Entry.Closed && s.Host == Desk && len(d.Entry.Others) == 0 {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 86, "<form method=\"post\" action=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

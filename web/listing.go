@@ -97,7 +97,7 @@ func (s *Server) listingOpen(w http.ResponseWriter, r *http.Request) {
 	if e == nil {
 		return
 	}
-	if e.Closed {
+	if e.Closed && len(e.Others) == 0 { // of two versions that stand somebody chooses one first, on its page
 		l := e.Listing
 		l.Closed, l.Replaces = false, e.Heads
 		if err := s.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Listing: &l}); err != nil {

@@ -60,7 +60,24 @@ func TestADeskHoldsWhatAnotherReleased(t *testing.T) {
 		t.Errorf("another desk says %d, and tells who came late", n)
 	}
 	reach(4)
-	if err := g.desk.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Released: &krama.Released{From: p.From, To: p.To, Counts: []byte("nonsense")}}); err != nil {
+	hostile := func(s *Server, b []byte) {
+		if err := s.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Released: &krama.Released{From: p.From, To: p.To, Counts: b}}); err != nil && krama.KindOf(err) != krama.NotAllowed {
+			t.Fatal(err)
+		}
+	}
+	below, err := krama.EncodeValue(measure.Counts{Left: [4]int{3, -3, 0, 0}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, err := krama.EncodeValue(measure.Counts{Cross: map[uint8][3]int{1: {0, 11, 0}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hostile(g.desk, []byte("nonsense"))
+	hostile(g.desk, below)
+	g.setUp()
+	hostile(g.phone, near) // no admin's: it moves nothing
+	if err := g.phone.rep.Sync(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	meet()

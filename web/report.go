@@ -12,6 +12,7 @@ import (
 	"krama/locale"
 	"krama/measure"
 	"krama/replica"
+	"krama/seal"
 	"krama/web/http"
 )
 
@@ -78,35 +79,56 @@ func Released(g *guide.Guide, st *casework.State, rep *replica.Replica, p krama.
 		return nil, krama.E(op, krama.Invalid, "the period")
 	}
 	kp, c := count(g, st, p, today)
-	before := st.Released(p)
-	if v := rep.Value(releasedKey(p)); v != "" {
-		before = append(before, []byte(v))
-	}
-	for _, b := range before { // the latest first: where two are near, it is followed
-		var old measure.Counts
-		if krama.DecodeValue(b, &old) == nil { // what a broken or hostile device wrote stops no report
-			c = c.Hold(old)
-		}
+	last := lastRelease(st, rep, p)
+	if last != nil {
+		c = c.Hold(*last)
 	}
 	if leaves {
 		b, err := krama.EncodeValue(c)
 		if err != nil {
 			return nil, krama.Wrap(op, err)
 		}
-		if len(before) == 0 || !bytes.Equal(b, before[0]) {
+		if last == nil || !sameCounts(b, *last) {
+			if err := rep.SetValue(releasedKey(p), string(b)); err != nil { // at least this desk remembers
+				return nil, err
+			}
 			id, err := rep.NewRecord()
 			if err == nil {
 				err = rep.Write(krama.KindOutreach, krama.SubjectID{}, &krama.Record{ID: id, Released: &krama.Released{From: p.From, To: p.To, Counts: b}})
 			}
-			if krama.KindOf(err) == krama.NotAllowed && err != nil { // who may count and not write: this desk alone remembers
-				err = rep.SetValue(releasedKey(p), string(b))
-			}
-			if err != nil {
+			if kind := krama.KindOf(err); err != nil && kind != krama.NotAllowed && kind != krama.Invalid && kind != krama.TooLarge {
 				return nil, err
 			}
 		}
 	}
 	return cover(g, p, kp, c), nil
+}
+
+// lastRelease is what was released of a period last: by an admin's desk, as its record says, or else by this one. What another writes, or what
+// cannot be counts, rules nothing: it could move a report's numbers.
+func lastRelease(st *casework.State, rep *replica.Replica, p krama.Period) *measure.Counts {
+	for _, r := range st.Released(p) {
+		admin := false
+		rep.Roster(func(ro *seal.Roster) {
+			if d := ro.Devices[r.Author]; d != nil { // also of one who has left since
+				admin = ro.Members[d.Member] != nil && (ro.Members[d.Member].Roles|ro.Members[d.Member].Held)&krama.RoleAdmin != 0
+			}
+		})
+		var c measure.Counts
+		if admin && krama.DecodeValue(r.Counts, &c) == nil && c.Sound() {
+			return &c
+		}
+	}
+	var c measure.Counts
+	if v := rep.Value(releasedKey(p)); v != "" && krama.DecodeValue([]byte(v), &c) == nil && c.Sound() {
+		return &c
+	}
+	return nil
+}
+
+func sameCounts(b []byte, c measure.Counts) bool {
+	was, err := krama.EncodeValue(c)
+	return err == nil && bytes.Equal(b, was)
 }
 
 // shownPeriods is how many periods the page offers.

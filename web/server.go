@@ -321,7 +321,11 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.notFound(w, r)
 		return
 	}
-	s.page(w, r, krama.Status(err), "alarm.title", "", failed(failText(err), typedIn(r)))
+	t := typedIn(r)
+	if s.Replica() != s.rep { // locked meanwhile: nothing of it is on a page
+		t = typed{}
+	}
+	s.page(w, r, krama.Status(err), "alarm.title", "", failed(failText(err), t))
 }
 
 func form(r *http.Request) url.Values {

@@ -74,5 +74,5 @@ func wrongText(ctx context.Context, w wrong, otherwise string) string {
 	if w.key == "" {
 		return tr(ctx, otherwise)
 	}
-	return tr(ctx, w.key, "field", tr(ctx, w.field), "what", w.typed, "n", w.n)
+	return tr(ctx, w.key, "field", tr(ctx, w.field), "what", w.typed, "n", w.n) + " " + tr(ctx, "wrong.kept")
 }

@@ -33,7 +33,18 @@ type gatherer struct {
 	remarks []Remark
 }
 
-func (g *gatherer) remark(where, why string) { g.remarks = append(g.remarks, Remark{where, why}) }
+// maxRemarks is how many remarks are kept; the last one says that there were more.
+const maxRemarks = 1000
+
+func (g *gatherer) remark(where, why string) {
+	switch len(g.remarks) {
+	case maxRemarks:
+	case maxRemarks - 1:
+		g.remarks = append(g.remarks, Remark{"from here on", "there is more of this kind"})
+	default:
+		g.remarks = append(g.remarks, Remark{where, why})
+	}
+}
 
 // GatherDir reads the tables at the top of a folder. Beside what ReadTables takes, it takes names of files and columns in capitals;
 // semicolons, tabs or bars between cells; blank rows and columns; rows of a table that nothing refers to without ids. Other files are
@@ -191,7 +202,7 @@ func (g *gatherer) table(x *Table, b []byte, types map[string]string) error {
 		} else if err != nil {
 			return &krama.Error{Op: g.op, Kind: krama.Invalid, Why: quote(x.Name) + " is not CSV", Err: err}
 		}
-		if len(x.Rows) == MaxObjects || len(g.remarks) == MaxObjects {
+		if len(x.Rows) == MaxObjects {
 			return krama.E(g.op, krama.TooLarge, fmt.Sprintf("more than %d rows", MaxObjects))
 		}
 		line, _ := r.FieldPos(0)
@@ -203,12 +214,15 @@ func (g *gatherer) table(x *Table, b []byte, types map[string]string) error {
 			g.remark(where, fmt.Sprintf("%d cells under %d columns", len(cells), len(header)))
 			continue
 		}
-		row := Object{}
+		row, stray := Object{}, false
 		for i, cell := range cells {
 			switch {
 			case cell == "":
 			case i >= len(header) || names[i] == "":
-				g.remark(where, "a cell under no column: "+quote(cell))
+				if !stray {
+					g.remark(where, "a cell under no column: "+quote(cell))
+				}
+				stray = true
 			default:
 				row[names[i]] = parseCell(cell, typ[i])
 			}
@@ -219,6 +233,7 @@ func (g *gatherer) table(x *Table, b []byte, types map[string]string) error {
 
 // row adds a row to its table, under its id or, where nothing can refer to it by one, under made.
 func (g *gatherer) row(x *Table, row Object, where, made string, seen map[string]Object) {
+	tidyIDs(row)
 	id := idOf(row["id"])
 	if id == "" && kindOf(x.Name) == Service {
 		g.remark(where, "a service without an id could not be known again")
@@ -235,6 +250,17 @@ func (g *gatherer) row(x *Table, row Object, where, made string, seen map[string
 	}
 	seen[id] = row
 	x.Rows = append(x.Rows, row)
+}
+
+// tidyIDs brings an object's id and the ids it refers to into one form: texts without spaces around them.
+func tidyIDs(o Object) {
+	for name, v := range o {
+		if name == "id" || strings.HasSuffix(name, "_id") {
+			if id := idOf(v); id != "" {
+				o[name] = id
+			}
+		}
+	}
 }
 
 // idOf takes a number for an id, as many databases have them.

@@ -136,11 +136,7 @@ func (g *gatherer) clean(k Kind, o Object, where string, depth int) {
 	if s == nil || depth == MaxDepth {
 		return
 	}
-	for name, v := range o {
-		if n, ok := v.(json.Number); ok && (name == "id" || strings.HasSuffix(name, "_id")) {
-			o[name] = n.String()
-		}
-	}
+	tidyIDs(o)
 	for _, p := range s.parts {
 		v, has := o[p.name]
 		if !has || v == nil {
@@ -180,12 +176,12 @@ func (g *gatherer) clean(k Kind, o Object, where string, depth int) {
 
 // part gives an object an id of its place where it has none.
 func (g *gatherer) part(k Kind, o Object, place, where string, depth int) {
-	g.clean(k, o, where, depth+1)
 	if id := idOf(o["id"]); id != "" {
 		o["id"] = id
 	} else {
-		o["id"] = place
+		o["id"] = place // before what is nested in it is named after it
 	}
+	g.clean(k, o, where, depth+1)
 }
 
 // text is a value in one line.
@@ -213,10 +209,8 @@ func (g *gatherer) tabular(o Object) *Document {
 				g.remark(where, "not an object")
 				continue
 			}
-			for c, v := range row {
-				if n, ok := v.(json.Number); ok && (c == "id" || strings.HasSuffix(c, "_id")) {
-					row[c] = n.String()
-				}
+			tidyIDs(row)
+			for c := range row {
 				if s := shapeOf[kindOf(x.Name)]; s != nil && s.part(c) != nil {
 					g.remark(where, "a column where the nested form holds objects is left out: "+quote(c))
 					delete(row, c)

@@ -205,3 +205,37 @@ func FuzzGather(f *testing.F) {
 		}
 	})
 }
+
+// TestGatheredPartsStayApart: what is nested in parts without ids is each its own; ids with spaces around them still lead to their owners;
+// a file of nothing but faults is told of in bounds.
+func TestGatheredPartsStayApart(t *testing.T) {
+	got, remarks, err := GatherJSON(strings.NewReader(`[{"id":"a","name":"A","status":"active","attributes":[{"taxonomy_term":{"code":"hurt"}},{"taxonomy_term":{"code":"test"}}]},
+		{"id":"b","name":"B","status":"active","attributes":[{"taxonomy_term":{"code":"money"}}]}]`), Service)
+	if err != nil || len(remarks) > 0 {
+		t.Fatalf("%q %v", remarks, err)
+	}
+	full, err := got.Full(Service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codes []string
+	for _, s := range full {
+		for _, a := range s["attributes"].([]any) {
+			codes = append(codes, a.(Object)["taxonomy_term"].(Object)["code"].(string))
+		}
+	}
+	if strings.Join(codes, " ") != "hurt test money" {
+		t.Errorf("needs: %v", codes)
+	}
+	tables, remarks, err := GatherDir(fstest.MapFS{"services.csv": {Data: []byte("id,name\n1 ,A\n")}, "phones.csv": {Data: []byte("service_id,number\n1 ,023\n")}})
+	if err != nil || len(remarks) > 0 {
+		t.Fatalf("%q %v", remarks, err)
+	}
+	if full, err := tables.Full(Service); err != nil || len(full[0]["phones"].([]any)) != 1 {
+		t.Errorf("an id with a space: %v %v", full, err)
+	}
+	_, remarks, err = GatherDir(fstest.MapFS{"services.csv": {Data: []byte("id,name\n" + strings.Repeat("\"x\"y\n", 5000) + "1,A" + strings.Repeat(",z", 5000) + "\n")}})
+	if err != nil || len(remarks) != maxRemarks {
+		t.Errorf("%d remarks, %v", len(remarks), err)
+	}
+}
