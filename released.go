@@ -3,8 +3,9 @@
 package krama
 
 // Released is what left the programme of one reporting period, as it was counted before anything was hidden, so that what any desk lets
-// leave later can be held against it. It lives in the outreach circle, under no subject. Who reads it on a phone learns nothing that he
-// could not count from the contacts beside it.
+// leave later can be held against it. It lives in the outreach circle, under no subject. Who reads it on a phone learns how many people of a
+// group, and with what, were met in a half-year and district, small numbers too: what he can count from the contacts beside it, and, when
+// those have been erased, what he could have. It names nobody. It rules only where an admin's desk wrote it.
 type Released struct {
 	From   Day    `cbor:"1,keyasint"`
 	To     Day    `cbor:"2,keyasint"`

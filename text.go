@@ -13,6 +13,17 @@ func Letters(s string) (n int) {
 	return n
 }
 
+// Line is a text on one line, without what would hide or reorder it. What Khmer has between words without showing it stays.
+func Line(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfffd || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return ' '
+		}
+		return r
+	}, s)
+	return strings.Join(strings.Fields(s), " ")
+}
+
 // Clip is the beginning of a text, of at most max letters, without spaces at its end.
 func Clip(s string, max int) string {
 	n := 0

@@ -1,6 +1,7 @@
 package casework
 
 import (
+	"bytes"
 	"slices"
 
 	"krama"
@@ -13,6 +14,12 @@ type Release struct {
 	Author krama.DeviceID
 }
 
+// releasedAt is where a release stands: nobody's record takes the place of another's, whatever its id.
+type releasedAt struct {
+	record krama.RecordID
+	author krama.DeviceID
+}
+
 // Released are what desks let leave of a period, the latest first. The order is the same on every desk.
 func (s *State) Released(p krama.Period) (all []Release) {
 	s.mu.RLock()
@@ -23,10 +30,13 @@ func (s *State) Released(p krama.Period) (all []Release) {
 		}
 	}
 	slices.SortFunc(all, func(a, b Release) int {
-		if a.before(b.said) {
+		switch {
+		case a.before(b.said):
 			return 1
+		case b.before(a.said):
+			return -1
 		}
-		return -1
+		return bytes.Compare(a.Author[:], b.Author[:])
 	})
 	return all
 }

@@ -24,7 +24,7 @@ type State struct {
 	drills    map[[4]byte]map[uint8][]krama.Day
 	accepted  []krama.Day // when admins accepted permanent loss
 	labels    map[krama.MemberID]label
-	released  map[krama.RecordID]Release
+	released  map[releasedAt]Release // of two desks that used one id both
 	version   uint64
 	door      // listings, reports and referrals
 }
@@ -55,7 +55,7 @@ func (s *State) Reset() {
 	v := s.version
 	s.people, s.byCode, s.contacts = map[krama.SubjectID]*Person{}, map[krama.Code][]krama.SubjectID{}, contacts{}
 	s.contactAt, s.personAt, s.amended = map[krama.RecordID]int32{}, map[krama.RecordID]*Person{}, map[amendedAt]*amended{}
-	s.released = map[krama.RecordID]Release{}
+	s.released = map[releasedAt]Release{}
 	s.labels, s.drills = map[krama.MemberID]label{}, map[[4]byte]map[uint8][]krama.Day{}
 	s.unknown, s.accepted, s.version = map[krama.RecordID]bool{}, nil, v+1
 	s.door.reset()
@@ -117,7 +117,7 @@ func (s *State) Apply(subject krama.SubjectID, rec *krama.Record, author krama.D
 		s.trust(rec.Trust)
 	case rec.Released != nil:
 		if subject == (krama.SubjectID{}) {
-			s.released[rec.ID] = Release{*rec.Released, said{rec.Written, rec.ID}, author}
+			s.released[releasedAt{rec.ID, author}] = Release{*rec.Released, said{rec.Written, rec.ID}, author}
 		}
 	case rec.Circle != nil:
 	default:

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"krama"
 	"krama/directory"
@@ -246,15 +245,15 @@ const ncdd = "NCDD code"
 // areas takes the places that a service says it serves. A place that this directory has no code for is not everywhere: the listing
 // serves krama.Elsewhere, and the words stand where staff verify.
 func (in *hsdsReader) areas(s hsds.Object, l *krama.Listing) {
-	everywhere, elsewhere := false, ""
+	everywhere, other, elsewhere := false, false, ""
 	for _, x := range objects(s["service_areas"]) {
 		in.taken[hsds.ServiceArea]++
 		codes, ok := in.area(x)
 		switch {
 		case !ok || len(l.Districts)+len(codes) > 31:
 			said := orText(str(x["name"]), str(x["extent"]))
-			elsewhere = orText(elsewhere, said)
-			in.left(s, "area", orText(said, str(x["description"])))
+			other, elsewhere = true, orText(elsewhere, said)
+			in.left(s, "area", orText(orText(said, str(x["description"])), "an area without a name"))
 			continue
 		case len(codes) == 0:
 			everywhere = true
@@ -272,9 +271,9 @@ func (in *hsdsReader) areas(s hsds.Object, l *krama.Listing) {
 		l.Districts = nil
 		return
 	}
-	if elsewhere != "" {
+	if other {
 		l.Districts = append(l.Districts, krama.Elsewhere)
-		if about := strings.TrimSpace(l.About.EN + " (Area: " + plainLine(elsewhere, 60) + ")"); krama.Letters(about) <= krama.MaxAbout {
+		if about := strings.TrimSpace(l.About.EN + " (Area: " + plainLine(elsewhere, 60) + ")"); elsewhere != "" && krama.Letters(about) <= krama.MaxAbout {
 			l.About.EN = about
 		}
 	}
@@ -454,16 +453,9 @@ func objects(v any) (out []hsds.Object) {
 	return out
 }
 
-// plainLine is a text on one line, without what would reorder or hide it, cut at max letters.
+// plainLine is a text on one line, cut at max letters; of a text of any length little is looked at.
 func plainLine(s string, max int) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsControl(r), r == unicode.ReplacementChar, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
-			return ' '
-		}
-		return r
-	}, krama.Clip(s, 16*max))
-	return krama.Clip(strings.Join(strings.Fields(s), " "), max)
+	return krama.Clip(krama.Line(krama.Clip(s, 16*max)), max)
 }
 
 // words takes a text of unknown language as English.

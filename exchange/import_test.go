@@ -103,6 +103,7 @@ func TestAreasAreUnderstoodWhole(t *testing.T) {
 		"elsewhere in words":     {`{"name":"An invented town","description":"Residents only"}`, []uint16{krama.Elsewhere}, 1},
 		"another province's ISO": {`{"name":"Invented","extent":"` + other + `","extent_type":"ISO 3166-2"}`, []uint16{krama.Elsewhere}, 1},
 		"here and elsewhere":     {`{"name":"` + d.EN + `"},{"name":"An invented town"}`, []uint16{uint16(d.Code), krama.Elsewhere}, 1},
+		"without a name":         {`{"description":"Residents only"}`, []uint16{krama.Elsewhere}, 1},
 		"said beside it":         {`{"name":"` + d.EN + `","description":"Residents only"}`, []uint16{uint16(d.Code)}, 1},
 	} {
 		l, left := imported(t, `"status":"active","service_areas":[`+tc.areas+`],`)

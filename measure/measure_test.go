@@ -135,7 +135,7 @@ func TestNoHiddenCountCanBeWorkedOut(t *testing.T) {
 		for i := range possible {
 			possible[i] = map[int]bool{}
 		}
-		// Every 2x3 table of 0..14 that agrees with all that is shown.
+		// The 2x3 tables of 0..14 that agree with all that is shown, until each hidden count was seen to be one of two.
 		var x [6]int
 		var try func(k int)
 		agrees := func() bool {
@@ -207,7 +207,7 @@ func TestNoHiddenCountCanBeWorkedOut(t *testing.T) {
 }
 
 // TestNoBoundFixesAHiddenCount: in these tables, two of three million, each row and column hides enough, and yet counts follow from
-// several together: they hide more. Every table of counts that agrees with what is shown is tried.
+// several together: they hide more. For each hidden count another table is looked for that agrees with what is shown.
 func TestNoBoundFixesAHiddenCount(t *testing.T) {
 	for _, rows := range [][][]int{{{9, 0, 0}, {0, 0, 3}, {0, 5, 3}, {20, 0, 0}}, {{0, 6, 6, 0}, {9, 0, 1, 3}, {0, 6, 0, 0}}} {
 		tab, width := NewTable(rows).Suppress(), len(rows[0])

@@ -281,11 +281,11 @@ func readListing(f url.Values) (l krama.Listing, g krama.Guarded) {
 		return s
 	}
 	words := func(name string) krama.Words {
-		in := func(lang string) string { return line(f.Get(name + "-" + lang)) }
+		in := func(lang string) string { return krama.Line(f.Get(name + "-" + lang)) }
 		return krama.Words{EN: in("en"), KM: in("km"), VI: in("vi")}
 	}
 	l = krama.Listing{Kind: code("kind"), Org: words("org"), Name: words("name"), About: words("about"), Operator: code("operator"), Needs: set("need"), Languages: set("language"),
-		Welcome: set("welcome"), Cost: code("cost"), Bring: words("bring"), Asked: words("asked"), Access: set("access"), Police: code("police"), Source: line(f.Get("source")),
+		Welcome: set("welcome"), Cost: code("cost"), Bring: words("bring"), Asked: words("asked"), Access: set("access"), Police: code("police"), Source: krama.Line(f.Get("source")),
 		Public: f.Get("public") == "yes", Closed: f.Get("closed") == "yes"}
 	if l.Operator == krama.OperatorPolice {
 		l.Police = krama.PoliceIs

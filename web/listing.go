@@ -3,8 +3,6 @@ package web
 import (
 	"encoding/hex"
 	"net/url"
-	"strings"
-	"unicode"
 
 	"krama"
 	"krama/directory"
@@ -26,17 +24,6 @@ func headsOf(e *directory.Entry) string {
 		return ""
 	}
 	return idsText(append(e.Heads[:len(e.Heads):len(e.Heads)], e.GuardAt...))
-}
-
-// line is a text of one line as it is kept: without what cannot be seen but for the marks that Khmer has between words.
-func line(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && !unicode.IsSpace(r) || r == unicode.ReplacementChar {
-			return -1
-		}
-		return r
-	}, s)
-	return strings.Join(strings.Fields(s), " ")
 }
 
 // whyNot finds what is wrong with a listing as it was typed, so that the page can say which field and what to do.

@@ -59,6 +59,9 @@ func TestADeskHoldsWhatAnotherReleased(t *testing.T) {
 	if n := total(other, false); n != 7 {
 		t.Errorf("another desk says %d, and tells who came late", n)
 	}
+	if n := total(other, true); n != 7 {
+		t.Errorf("released as %d", n)
+	}
 	reach(4)
 	hostile := func(s *Server, b []byte) {
 		if err := s.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Released: &krama.Released{From: p.From, To: p.To, Counts: b}}); err != nil && krama.KindOf(err) != krama.NotAllowed {
@@ -83,5 +86,14 @@ func TestADeskHoldsWhatAnotherReleased(t *testing.T) {
 	meet()
 	if n := total(other, false); n != 13 {
 		t.Errorf("another desk says %d of 13, six more than were released", n)
+	}
+	total(other, true) // no admin's desk: it alone remembers thirteen, beside the admin's seven
+	reach(2)
+	meet()
+	if n := total(other, false); n != 13 {
+		t.Errorf("a desk says %d where it released thirteen, and tells who came late", n)
+	}
+	if n := total(g.desk, false); n != 15 {
+		t.Errorf("the admin's desk says %d of 15", n)
 	}
 }

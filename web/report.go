@@ -68,27 +68,28 @@ func cover(g *guide.Guide, p krama.Period, kp *measure.KPPrev, n measure.Counts)
 	return r
 }
 
-// releasedKey holds what this desk released of a period: desks of earlier versions told nobody.
+// releasedKey holds what this desk released of a period last, whether others heed it or not.
 func releasedKey(p krama.Period) string { return ".released/" + p.From.String() }
 
-// Released compiles a period that is over as it may follow what any desk released of it before, and has all of them remember it when it
-// leaves now. Another period is Invalid. What a colleague released and this desk has not received yet it cannot heed.
+// Released compiles a period that is over as it may follow what this desk and admins' desks released of it before, and remembers it when it
+// leaves now: here, and where this is an admin's desk on all others. Another period is Invalid. What a colleague released and this desk has
+// not received yet it cannot heed.
 func Released(g *guide.Guide, st *casework.State, rep *replica.Replica, p krama.Period, today krama.Day, leaves bool) (*Report, error) {
 	const op = "web.Released"
 	if !measure.Offered(&g.KPPrev, p, today) {
 		return nil, krama.E(op, krama.Invalid, "the period")
 	}
 	kp, c := count(g, st, p, today)
-	last := lastRelease(st, rep, p)
-	if last != nil {
-		c = c.Hold(*last)
+	before := releases(st, rep, p)
+	for _, old := range before {
+		c = c.Hold(old)
 	}
 	if leaves {
 		b, err := krama.EncodeValue(c)
 		if err != nil {
 			return nil, krama.Wrap(op, err)
 		}
-		if last == nil || !sameCounts(b, *last) {
+		if !slices.ContainsFunc(before, func(old measure.Counts) bool { return sameCounts(b, old) }) || rep.Value(releasedKey(p)) != string(b) {
 			if err := rep.SetValue(releasedKey(p), string(b)); err != nil { // at least this desk remembers
 				return nil, err
 			}
@@ -104,9 +105,17 @@ func Released(g *guide.Guide, st *casework.State, rep *replica.Replica, p krama.
 	return cover(g, p, kp, c), nil
 }
 
-// lastRelease is what was released of a period last: by an admin's desk, as its record says, or else by this one. What another writes, or what
+// releases are what was released of a period last: by an admin's desk, as its record says, and by this one. What another writes, or what
 // cannot be counts, rules nothing: it could move a report's numbers.
-func lastRelease(st *casework.State, rep *replica.Replica, p krama.Period) *measure.Counts {
+func releases(st *casework.State, rep *replica.Replica, p krama.Period) (out []measure.Counts) {
+	take := func(b []byte) bool {
+		var c measure.Counts
+		if krama.DecodeValue(b, &c) != nil || !c.Sound() {
+			return false
+		}
+		out = append(out, c)
+		return true
+	}
 	for _, r := range st.Released(p) {
 		admin := false
 		rep.Roster(func(ro *seal.Roster) {
@@ -114,16 +123,14 @@ func lastRelease(st *casework.State, rep *replica.Replica, p krama.Period) *meas
 				admin = ro.Members[d.Member] != nil && (ro.Members[d.Member].Roles|ro.Members[d.Member].Held)&krama.RoleAdmin != 0
 			}
 		})
-		var c measure.Counts
-		if admin && krama.DecodeValue(r.Counts, &c) == nil && c.Sound() {
-			return &c
+		if admin && take(r.Counts) {
+			break
 		}
 	}
-	var c measure.Counts
-	if v := rep.Value(releasedKey(p)); v != "" && krama.DecodeValue([]byte(v), &c) == nil && c.Sound() {
-		return &c
+	if v := rep.Value(releasedKey(p)); v != "" {
+		take([]byte(v))
 	}
-	return nil
+	return out
 }
 
 func sameCounts(b []byte, c measure.Counts) bool {

@@ -55,7 +55,7 @@ func (s *Server) rightsSave(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := form(r)
-	t := &krama.RightsText{Topic: old.Topic, Lang: old.Lang, Replaces: ids, Body: strings.TrimSpace(strings.ReplaceAll(f.Get("body"), "\r", "")), Source: line(f.Get("source")), ReviewedBy: line(f.Get("by"))}
+	t := &krama.RightsText{Topic: old.Topic, Lang: old.Lang, Replaces: ids, Body: strings.TrimSpace(strings.ReplaceAll(f.Get("body"), "\r", "")), Source: krama.Line(f.Get("source")), ReviewedBy: krama.Line(f.Get("by"))}
 	typed := f.Get("on")
 	if d, err := krama.ParseDay(typed); err == nil && d <= s.today() {
 		t.ReviewedOn = d

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,6 +37,7 @@ func TestEveryWayKeepsWhatWasTyped(t *testing.T) {
 	words := b.enrolPhone(d)
 	b.unlock(d, words)
 	code := b.register()
+	b.countDrafts()
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 1))
 	const field = `document.querySelector('input[name="given-condom"]')`
@@ -62,7 +64,7 @@ func TestEveryWayKeepsWhatWasTyped(t *testing.T) {
 				}
 			}
 			if !typed || r.IntN(3) == 0 {
-				b.js(fmt.Sprintf(`(()=>{%[1]s.value='';%[1]s.value=%[2]q;%[1]s.dispatchEvent(new Event('input',{bubbles:true}))})()`, field, n))
+				b.js(fmt.Sprintf(`(()=>{window.drafts=0;%[1]s.value='';%[1]s.value=%[2]q;%[1]s.dispatchEvent(new Event('input',{bubbles:true}))})()`, field, n))
 				typed = true
 			}
 			switch what := []string{"back", "link", "two links", "lock", "anew"}[r.IntN(5)]; what {
@@ -86,8 +88,9 @@ func TestEveryWayKeepsWhatWasTyped(t *testing.T) {
 				b.find(code)
 			case "anew": // a page that is read anew cannot seal any more: what the last second brought is lost, and nothing else
 				way = append(way, what)
-				time.Sleep(1300 * time.Millisecond)
+				b.wait("what was typed to be sealed", `window.drafts>0`)
 				b.open(d.site + "/app/")
+				b.countDrafts()
 				b.again(words)
 				b.find(code)
 			}
@@ -105,6 +108,30 @@ func TestEveryWayKeepsWhatWasTyped(t *testing.T) {
 		}
 		b.find(code)
 	}
+}
+
+// waitForFile looks until a file of a pattern is newer than a moment.
+func (b *browser) waitForFile(what, pattern string, than time.Time) {
+	b.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
+		files, _ := filepath.Glob(pattern)
+		for _, f := range files {
+			if info, err := os.Stat(f); err == nil && info.ModTime().After(than) {
+				return
+			}
+		}
+	}
+	b.t.Fatalf("waited in vain for %s", what)
+}
+
+// countDrafts has the page count the drafts that its program says it has sealed, in window.drafts.
+func (b *browser) countDrafts() {
+	b.t.Helper()
+	b.js(`(()=>{window.drafts=1;const post=Worker.prototype.postMessage;Worker.prototype.postMessage=function(m,...more){
+		if(m&&m.path==='/draft')this.addEventListener('message',e=>{if(e.data.id===m.id)window.drafts++});
+		return post.call(this,m,...more)};return 1})()`)
 }
 
 // again unlocks a phone that was locked, which goes to its first page.
@@ -159,7 +186,8 @@ func TestTheBrowserRemembersNoForm(t *testing.T) {
 		b.click(`nav a[href="/people"]`)
 		b.findHere(code)
 	}
-	time.Sleep(6 * time.Second) // until the session is written
+	left := time.Now()
+	b.waitForFile("the session to be written", filepath.Join(profile, "Default", "Sessions", "Session_*"), left)
 	b.kill()
 	leftBehind(t, profile, code, strings.ReplaceAll(code, "-", ""), who, "4711", "given-condom")
 }
