@@ -65,6 +65,7 @@ torture: tools build
 	$(GO) test -race ./web ./replica ./relay ./casework -short -timeout 2h
 	KRAMA_DAYS=1826 $(GO) test ./web -run '^TestYears$$' -count=1 -timeout 1h
 	$(GO) test ./replica -run '^TestModel' -rapid.checks=20000 -rapid.nofailfile -count=1 -timeout 4h
+	KRAMA_SEEDS=2000 $(GO) test ./replica -run '^TestRestoredRelay$$' -count=1 -timeout 1h
 	KRAMA_SEQUENCES=200 $(GO) test ./cmd/krama -run TestEveryWay -count=1 -timeout 1h
 	KRAMA_KILLS=3000 $(GO) test ./cmd/krama -run 'TestKill' -count=1 -timeout 4h -v
 	$(GO) run ./scripts/ablate

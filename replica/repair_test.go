@@ -3,7 +3,9 @@ package replica
 import (
 	"context"
 	mrand "math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 
 	"krama"
@@ -21,6 +23,14 @@ func (w *world) restore(s *memory.Store, ds ...*device) {
 	}
 }
 
+// seeds is how many drawn histories a test goes through: the usual number, or as many as KRAMA_SEEDS says.
+func seeds(usual int) int {
+	if n, err := strconv.Atoi(os.Getenv("KRAMA_SEEDS")); err == nil {
+		return n
+	}
+	return usual
+}
+
 // TestRestoredRelay restores the relay from a backup of a random moment: with phones that had seen more, less, or had
 // unsent work, with rotations and removals since, and with somebody who writes before the office repairs. In the end
 // everybody has everything that any device still had, once.
@@ -32,7 +42,7 @@ func TestRestoredRelay(t *testing.T) {
 	for range 2 {
 		first.sync(append(phones, first.desk)...)
 	}
-	for seed := range uint64(200) {
+	for seed := range uint64(seeds(60)) {
 		rnd := mrand.New(mrand.NewPCG(seed, 7))
 		w, ds := first.clone(t, phones...)
 		ds = append([]*device{w.desk}, ds...)

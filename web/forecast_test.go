@@ -118,10 +118,10 @@ func (g *rig) doorChain() (epochs, held, listed, size int) {
 	return epochs, len(g.desk.state.Intakes()), len(d.Intakes), len(b)
 }
 
-// TestA16OneReportADay: one report a day that staff close, for 400 days: every day it can be published and reported, and nothing of what
+// TestA16OneReportADay: one report a day that staff close, for 150 days: every day it can be published and reported, and nothing of what
 // an erasure leads to grows with the days but one epoch a month.
 func TestA16OneReportADay(t *testing.T) {
-	const days = 400
+	const days = 150
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
 	for n := range days {

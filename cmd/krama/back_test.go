@@ -32,10 +32,8 @@ func sequences() int {
 // Back, by a link or by the lock, typed again after that, read anew, saved by a double tap. Whatever the way, the form still shows what was
 // typed when it is opened again, and in the end each number stands in exactly one contact.
 func TestEveryWayKeepsWhatWasTyped(t *testing.T) {
-	d := startDemo(t, t.TempDir(), freePort(t), "--small")
-	b := startBrowser(t, t.TempDir())
-	words := b.enrolPhone(d)
-	b.unlock(d, words)
+	e := startEnrolled(t)
+	b, words := e.phone, e.words
 	code := b.register()
 	b.countDrafts()
 	seed := uint64(time.Now().UnixNano())
@@ -89,7 +87,7 @@ func TestEveryWayKeepsWhatWasTyped(t *testing.T) {
 			case "anew": // a page that is read anew cannot seal any more: what the last second brought is lost, and nothing else
 				way = append(way, what)
 				b.wait("what was typed to be sealed", `window.drafts>0`)
-				b.open(d.site + "/app/")
+				b.open(e.site + "/app/")
 				b.countDrafts()
 				b.again(words)
 				b.find(code)
@@ -148,10 +146,8 @@ func (b *browser) again(words []string) {
 // TestTheProgramIsGoneAfterARelease: a page that lay open through a release locks, and the site no longer has the files that it began with.
 // The page begins anew with those of the release, says nothing of an old browser, and what was typed is there.
 func TestTheProgramIsGoneAfterARelease(t *testing.T) {
-	d := startDemo(t, t.TempDir(), freePort(t), "--small")
-	b := startBrowser(t, t.TempDir())
-	words := b.enrolPhone(d)
-	b.unlock(d, words)
+	e := startEnrolled(t)
+	b, words := e.phone, e.words
 	code := b.register()
 	b.click(`a[href$="/contact"]`)
 	b.waitFor(`input[name="given-condom"]`)
@@ -174,7 +170,7 @@ func TestTheProgramIsGoneAfterARelease(t *testing.T) {
 func TestTheBrowserRemembersNoForm(t *testing.T) {
 	d := startDemo(t, t.TempDir(), freePort(t), "--small")
 	profile := t.TempDir()
-	b := startBrowser(t, profile)
+	b := startBrowser(t, profile) // a new profile: one that was killed before writes its session down later
 	words := b.enrolPhone(d)
 	b.unlock(d, words)
 	code := b.register()

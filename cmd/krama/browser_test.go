@@ -270,28 +270,37 @@ func (b *browser) shot(path string) {
 	}
 }
 
-// tap taps one word in the phone's word list.
-func (b *browser) tap(word string) {
-	b.t.Helper()
-	for range len(word) + 1 {
-		b.waitFor("form.tapper button.key")
-		state := b.js(`document.querySelector('form.tapper').outerHTML.length`)
-		if b.js(fmt.Sprintf("!!document.querySelector('button.word[value=%q]')", word)) == "true" {
-			b.js(fmt.Sprintf("document.querySelector('button.word[value=%q]').click()", word))
-			b.wait("the word to be taken", `!document.querySelector('form.tapper') || document.querySelector('form.tapper').outerHTML.length != `+state+` || !document.querySelector('.prefix')`)
-			return
-		}
-		b.js(fmt.Sprintf(`[...document.querySelectorAll('button.key:not(.word)')].find(b => %q.startsWith(b.value)).click()`, word))
-		b.wait("the letter to be taken", `document.querySelector('form.tapper').outerHTML.length != `+state)
-	}
-	b.t.Fatalf("the word %q cannot be tapped", word)
-}
-
+// words taps words in the phone's list: letters until a word is offered, and the page's answer is awaited after each tap.
 func (b *browser) words(words []string) {
 	b.t.Helper()
-	for _, w := range words {
-		b.tap(w)
-	}
+	b.wordsIn("document", words)
+}
+
+// wordsIn is words in a document that an expression gives. The page itself does the tapping: a call for each tap would take longer.
+func (b *browser) wordsIn(document string, words []string) {
+	b.t.Helper()
+	b.wait("the keys", "!!"+document+".querySelector('form.tapper button.key')")
+	b.js(fmt.Sprintf(`(() => {
+		const words = %q.split(' '), form = () => %s.querySelector('form.tapper');
+		let before = null, whole = false;
+		window.tapped = -1;
+		const timer = setInterval(() => {
+			const f = form();
+			if (before !== null) {
+				if (f && f.outerHTML.length === before && !(whole && !f.querySelector('.prefix'))) return;
+				before = null;
+				if (whole) words.shift();
+			}
+			if (words.length === 0) { clearInterval(timer); window.tapped = 1; return; }
+			if (!f || !f.querySelector('button.key')) return;
+			const word = [...f.querySelectorAll('button.word')].find(b => b.value === words[0]);
+			const key = word || [...f.querySelectorAll('button.key:not(.word)')].find(b => words[0].startsWith(b.value));
+			if (!key) return;
+			before = f.outerHTML.length; whole = !!word;
+			key.click();
+		}, 4);
+	})()`, strings.Join(words, " "), document))
+	b.wait("the words to be tapped", "window.tapped===1")
 }
 
 // enrolPhone takes this browser through the demo's start page to an enrolled phone, and returns its four words.
@@ -319,20 +328,7 @@ func (b *browser) showCode(d *demoProcess) (in string, words []string) {
 	b.wait("the words", in+".querySelectorAll('[data-word]').length==4")
 	words = strings.Fields(b.js("[..." + in + ".querySelectorAll('[data-word]')].map(x=>x.dataset.word).join(' ')"))
 	b.js(in + `.querySelector('a[href="/setup/confirm"]').click()`)
-	for _, w := range words {
-		for range len(w) + 1 {
-			b.wait("keys", "!!"+in+".querySelector('form.tapper button.key')")
-			before := b.js(in + ".querySelector('form.tapper').outerHTML.length")
-			changed := fmt.Sprintf("!%[1]s.querySelector('form.tapper')||%[1]s.querySelector('form.tapper').outerHTML.length!=%[2]s", in, before)
-			if b.js(fmt.Sprintf("!!%s.querySelector('button.word[value=%q]')", in, w)) == "true" {
-				b.js(fmt.Sprintf("%s.querySelector('button.word[value=%q]').click()", in, w))
-				b.wait("the word to be taken", changed)
-				break
-			}
-			b.js(fmt.Sprintf("[...%s.querySelectorAll('button.key:not(.word)')].find(b=>%q.startsWith(b.value)).click()", in, w))
-			b.wait("the letter to be taken", changed)
-		}
-	}
+	b.wordsIn(in, words)
 	b.wait("QR-1", "!!"+in+".querySelector('[data-qr]')")
 	return in, words
 }

@@ -141,7 +141,7 @@ func (f *firefox) eval(expr string) (string, error) {
 func (b *browser) back() {
 	b.t.Helper()
 	if b.fox == nil {
-		b.js("history.back()")
+		b.js("setTimeout(() => history.back()), ''") // afterwards: the page that answers is gone by then
 		return
 	}
 	if err := b.fox.call("browsingContext.traverseHistory", map[string]any{"context": b.fox.tab, "delta": -1}, nil); err != nil {

@@ -22,7 +22,7 @@ import (
 // kills is how often what a test is about dies in one run. KRAMA_KILLS is how often over all of them, 72 when it is not set.
 func kills(t *testing.T, usual int) int {
 	if n, err := strconv.Atoi(os.Getenv("KRAMA_KILLS")); err == nil && n > 0 {
-		return max(1, n*usual/72)
+		return max(1, n*usual/37)
 	}
 	return usual
 }
@@ -44,7 +44,7 @@ func TestKillDeskAndRelay(t *testing.T) {
 	}
 	saved := map[string]bool{}
 	deskKills, relayKills := 0, 0
-	for total := kills(t, 64); deskKills+relayKills < total; {
+	for total := kills(t, 32); deskKills+relayKills < total; {
 		child := exec.Command(self)
 		child.Env = append(os.Environ(), "KRAMA_CHILD_DESK="+deskFolder, "KRAMA_CHILD_KEY="+hex.EncodeToString(vk[:]))
 		out, err := child.StdoutPipe()
@@ -128,14 +128,11 @@ func TestKillDeskAndRelay(t *testing.T) {
 
 // TestKillPhone kills a phone's browser at random moments while contacts are being typed, and looks after each restart.
 func TestKillPhone(t *testing.T) {
-	data, profile := t.TempDir(), t.TempDir()
-	d := startDemo(t, data, freePort(t), "--small")
-	phone := startBrowser(t, profile)
-	words := phone.enrolPhone(d)
-	phone.unlock(d, words)
+	e := startEnrolled(t)
+	d, phone, profile, words := e.demoProcess, e.phone, e.profile, e.words
 	code := phone.register()
 	var sure int
-	total := kills(t, 8)
+	total := kills(t, 5)
 	for range total {
 		phone.js(`(() => { const until = f => new Promise(ok => { const i = setInterval(() => { const v = f(); if (v) { clearInterval(i); ok(v); } }, 4); });
 			const rows = () => document.querySelectorAll('[data-contact]').length;
@@ -166,16 +163,12 @@ func TestKillPhone(t *testing.T) {
 	phone.find(code)
 	sent := checkRows(t, phone, sure)
 	d.kill()
-	port, err := strconv.Atoi(d.site[strings.LastIndex(d.site, ":")+1:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	serve := exec.Command(program(t), "serve", "--data", data, "--listen", fmt.Sprintf("localhost:%d", port-1))
+	serve := exec.Command(program(t), "serve", "--data", e.data, "--listen", fmt.Sprintf("localhost:%d", e.port))
 	if err := serve.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer serve.Process.Kill()
-	got := demoContacts(t, data, code)
+	got := demoContacts(t, e.data, code)
 	if got != sent {
 		t.Errorf("the desk has %d contacts want %d", got, sent)
 	}

@@ -40,11 +40,8 @@ func (b *browser) locked(words []string) {
 // after the words, and without it or with another answer the phone stays shut. Field mode opens without
 // network within its lease and not after it was ended. The words for an emergency need none of it.
 func TestLocksInTheBrowser(t *testing.T) {
-	data, port := t.TempDir(), freePort(t)
-	d := startDemo(t, data, port, "--small")
-	phone := startBrowser(t, t.TempDir())
-	words := phone.enrolPhone(d)
-	phone.unlock(d, words)
+	e := startEnrolled(t)
+	d, phone, words := e.demoProcess, e.phone, e.words
 	if _, err := chromedp.Call(phone.ctx, webauthn.Enable, webauthn.EnableParams{}); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +91,7 @@ func TestLocksInTheBrowser(t *testing.T) {
 	phone.click(`form[action="/passkey"] button`)
 	phone.wait("the phone to need a connection", `document.body.innerText.includes('only with a connection')`)
 
-	d = startDemo(t, data, port)
+	d = startDemo(t, e.data, e.port)
 	phone.words(words)
 	phone.click(`form[action="/passkey"] button`)
 	phone.waitFor("#pin")

@@ -26,15 +26,12 @@ func (b *browser) emptied() {
 // button, sees what it held; the phone, which had unsent work, hands it over, empties itself and says why; the office
 // learns that it is empty and takes the work in.
 func TestLostPhoneInTheBrowser(t *testing.T) {
-	data, port := t.TempDir(), freePort(t)
-	d := startDemo(t, data, port, "--small")
+	e := startEnrolled(t)
+	d, phone := e.demoProcess, e.phone
 	base := d.desk[:strings.Index(d.desk, "/open")]
 	desk := startBrowser(t, t.TempDir())
 	desk.open(d.desk)
 	desk.waitFor("nav.main")
-	phone := startBrowser(t, t.TempDir())
-	words := phone.enrolPhone(d)
-	phone.unlock(d, words)
 	phone.wait("everything to be received", `document.querySelector('[data-unsent]').dataset.unsent=='0'`)
 	desk.open(base + "/overview")
 	contacts := desk.deskNumber("[data-contacts]")
@@ -74,10 +71,8 @@ func TestLostPhoneInTheBrowser(t *testing.T) {
 
 // TestPanicInTheBrowser empties a phone by holding the lock, and measures how long the vault survives the tap.
 func TestPanicInTheBrowser(t *testing.T) {
-	d := startDemo(t, t.TempDir(), freePort(t), "--small")
-	phone := startBrowser(t, t.TempDir())
-	words := phone.enrolPhone(d)
-	phone.unlock(d, words)
+	e := startEnrolled(t)
+	d, phone := e.demoProcess, e.phone
 	phone.click(`nav a[href="/settings"]`)
 	phone.waitFor(`a[href="/panic"]`)
 	phone.click(`a[href="/panic"]`)
@@ -189,14 +184,12 @@ func openDeskInBrowser(t *testing.T, dir, words string) (*exec.Cmd, *browser) {
 // TestEraseInTheBrowser erases a person on the phone; the office's desk, which was open, forgets her within five seconds of
 // its next meeting with the relay.
 func TestEraseInTheBrowser(t *testing.T) {
-	d := startDemo(t, t.TempDir(), freePort(t), "--small")
+	e := startEnrolled(t)
+	d, phone := e.demoProcess, e.phone
 	base := d.desk[:strings.Index(d.desk, "/open")]
 	desk := startBrowser(t, t.TempDir())
 	desk.open(d.desk)
 	desk.waitFor("nav.main")
-	phone := startBrowser(t, t.TempDir())
-	words := phone.enrolPhone(d)
-	phone.unlock(d, words)
 	phone.wait("everything to be received", `document.querySelector('[data-unsent]').dataset.unsent=='0'`)
 	desk.open(base + "/people")
 	href := desk.js(`document.querySelector('.rows a[href^="/person/"]').getAttribute('href')`)

@@ -184,10 +184,8 @@ func utf16(s string) (out []byte) {
 
 // TestTroubleInTheBrowser opens the phone twice, and in a browser that lacks what it needs.
 func TestTroubleInTheBrowser(t *testing.T) {
-	d := startDemo(t, t.TempDir(), freePort(t), "--small")
-	one := startBrowser(t, t.TempDir())
-	words := one.enrolPhone(d)
-	one.unlock(d, words)
+	e := startEnrolled(t)
+	d, one, words := e.demoProcess, e.phone, e.words
 	ctx, cancel := chromedp.NewContext(one.ctx)
 	defer cancel()
 	two := &browser{t: t, ctx: ctx}

@@ -14,7 +14,7 @@ import (
 // TestPhonePolicy: the page that holds every key runs only what its own origin serves, evaluates nothing, talks to the relay and
 // nobody else, and stands in nobody's frame.
 func TestPhonePolicy(t *testing.T) {
-	s := &Site{cfg: Config{Relay: "https://relay.example"}, files: map[string]asset{"/app/": plainly([]byte("page"), nil, "text/html")}, mux: http.NewServeMux()}
+	s := &Site{cfg: Config{Relay: "https://relay.example"}, files: map[string]asset{"/app/": packed([]byte("page"), "text/html")}, mux: http.NewServeMux()}
 	s.routes()
 	for path, want := range map[string]map[string][]string{
 		"/app/": {"default-src": {"'none'"}, "script-src": {"'self'", "'wasm-unsafe-eval'"}, "worker-src": {"'self'"}, "connect-src": {"'self'", "https://relay.example"}, "style-src": {"'self'"},

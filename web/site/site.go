@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/andybalholm/brotli"
 
@@ -45,12 +46,14 @@ type Office interface {
 // asset is one file as it is served: packed where that helps, and plain for who takes nothing packed.
 type asset struct {
 	plain func() ([]byte, error)
-	br    []byte
+	br    func() []byte // nil: it is served plain alone
 	typ   string
 }
 
-func plainly(body, br []byte, typ string) asset {
-	return asset{func() ([]byte, error) { return body, nil }, br, typ}
+// packed serves a file that is packed when it is first asked for: the best packing takes half a second for all of them together, and
+// would be waited for at every start.
+func packed(body []byte, typ string) asset {
+	return asset{func() ([]byte, error) { return body, nil }, sync.OnceValue(func() []byte { return compress(body) }), typ}
 }
 
 // Site serves the public origin.
@@ -114,10 +117,6 @@ func (s *Site) Door() *door.Door { return s.door }
 
 // add serves an asset under a name that holds its hash.
 func (s *Site) add(f file) {
-	br := f.br
-	if br == nil && !strings.HasSuffix(f.name, ".woff2") {
-		br = compress(f.body)
-	}
 	typ := mime.TypeByExtension(path.Ext(f.name))
 	switch path.Ext(f.name) {
 	case ".js":
@@ -127,9 +126,12 @@ func (s *Site) add(f file) {
 	case ".woff2":
 		typ = "font/woff2"
 	}
-	a := plainly(f.body, br, typ)
-	if f.body == nil { // the core is kept packed alone
-		a.plain = unpacked(br)
+	a := packed(f.body, typ)
+	switch {
+	case f.body == nil: // the core is kept packed alone
+		a.plain, a.br = unpacked(f.br), func() []byte { return f.br }
+	case strings.HasSuffix(f.name, ".woff2"):
+		a.br = nil
 	}
 	s.files[f.path()] = a
 	s.names[f.name] = f.path()
@@ -156,8 +158,8 @@ func (s *Site) shell(p *program) error {
 	s.index = []byte(strings.NewReplacer("RELAY", s.cfg.Relay, `content="DEMO"`, `content="`+demo+`"`, "VERSION", s.cfg.Version,
 		`content="RELEASE"`, `content="`+hex.EncodeToString(s.release[:])+`"`, "ICON", s.names["icon.svg"], `"TOUCH"`, `"`+s.names["icon-192.png"]+`"`,
 		`"CSS"`, `"`+s.names["app.css"]+`"`, "ASSETS", string(names), `"SCAN"`, `"`+s.names["scan.js"]+`"`, `"APP"`, `"`+s.names["app.js"]+`"`).Replace(string(p.index)))
-	s.files["/app/"] = plainly(s.index, compress(s.index), "text/html; charset=utf-8")
-	s.files["/app/manifest.webmanifest"] = plainly(p.manifest, compress(p.manifest), "application/manifest+json")
+	s.files["/app/"] = packed(s.index, "text/html; charset=utf-8")
+	s.files["/app/manifest.webmanifest"] = packed(p.manifest, "application/manifest+json")
 	var list []string
 	for _, f := range phoneFiles {
 		list = append(list, s.names[f])
@@ -167,7 +169,7 @@ func (s *Site) shell(p *program) error {
 	files, _ := json.Marshal(list)
 	sum := sha256.Sum256(append(files, s.index...))
 	sw := []byte(strings.NewReplacer("VERSION", hex.EncodeToString(sum[:8]), "ASSETS", string(files)).Replace(string(p.worker)))
-	s.files["/app/sw.js"] = plainly(sw, compress(sw), "text/javascript; charset=utf-8")
+	s.files["/app/sw.js"] = packed(sw, "text/javascript; charset=utf-8")
 	return nil
 }
 
@@ -233,7 +235,7 @@ func (s *Site) file(w http.ResponseWriter, r *http.Request) {
 	h.Set("Vary", "Accept-Encoding")
 	if f.br != nil && strings.Contains(r.Header.Get("Accept-Encoding"), "br") {
 		h.Set("Content-Encoding", "br")
-		w.Write(f.br)
+		w.Write(f.br())
 		return
 	}
 	body, err := f.plain()
@@ -248,7 +250,7 @@ func (s *Site) file(w http.ResponseWriter, r *http.Request) {
 func (s *Site) FirstVisit() (total, core int) {
 	size := func(p string) int {
 		if f := s.files[p]; f.br != nil {
-			return len(f.br)
+			return len(f.br())
 		}
 		b, _ := s.files[p].plain() // the core is packed
 		return len(b)

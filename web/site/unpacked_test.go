@@ -68,7 +68,7 @@ func TestA9PlainProgramUnread(t *testing.T) {
 		if size[name] == 0 {
 			size[name] = n
 		}
-		if err != nil || n != size[name] || n < int64(len(s.files[s.names[name]].br)) || res.Header.Get("Content-Encoding") != "" {
+		if err != nil || n != size[name] || n < int64(len(s.files[s.names[name]].br())) || res.Header.Get("Content-Encoding") != "" {
 			t.Errorf("%s: %d bytes, %v", name, n, err)
 		}
 	}
