@@ -56,7 +56,7 @@ func TestVaultGoesFirst(t *testing.T) {
 	if len(d.gone) == 0 || d.gone[0] != vaultFile {
 		t.Errorf("the first that goes is %q of %q", d.gone[:min(1, len(d.gone))], d.gone)
 	}
-	for _, name := range []string{nextFile, keysFile, decoyFile, leaseFile, passkeyFile, fieldFile, journalName(0), journalName(1), journalName(2)} {
+	for _, name := range append(journalFiles(), nextFile, keysFile, decoyFile, leaseFile, passkeyFile, fieldFile) {
 		if !slices.Contains(d.gone, name) {
 			t.Errorf("%s stays", name)
 		}
@@ -295,7 +295,7 @@ func TestDraftsAreSealed(t *testing.T) {
 	p := w.phone()
 	const typed = "behind the blue gate"
 	w.must(p.SetValue("draft./person/1/contact", typed))
-	for _, name := range []string{journalName(0), journalName(1), journalName(2), keysFile, vaultFile} {
+	for _, name := range append(journalFiles(), keysFile, vaultFile) {
 		if f := p.dir.File(name); f != nil && bytes.Contains(f.Data, []byte(typed[7:])) {
 			t.Errorf("%s holds what was typed", name)
 		}

@@ -34,6 +34,7 @@ const (
 	tagClear    = 'Z' // circle, epoch: its alarms that stop are answered; with name, n and author, that one alarm
 	tagControl  = 'U' // seed of a control key
 	tagAbandon  = 'B' // circle, epoch: what was read of it is not the history that was signed; it is read again
+	tagFrozen   = 'I' // generation, key, size of the part that stays as it is: its entries belong here
 	tagTidy     = 'M' // everything before was rewritten and holds nothing that had to go
 )
 

@@ -73,6 +73,12 @@ func (r *Replica) addEpoch(e *seal.Epoch) error {
 	if r.keys[e.Circle] == nil {
 		r.keys[e.Circle] = keyring{}
 	}
+	for p, ring := range r.early {
+		if p.circle == e.Circle {
+			delete(r.early, p)
+			r.takeRing(p, ring)
+		}
+	}
 	return nil
 }
 
@@ -190,7 +196,8 @@ func (r *Replica) unsent(c krama.CircleID, s krama.SubjectID) bool {
 // takeRing takes up the keyring of an epoch.
 func (r *Replica) takeRing(p place, ring keyring) {
 	st := r.streams[p.circle]
-	if st == nil {
+	if st == nil { // the roster that names the circle was damaged and comes again
+		r.early[p] = ring
 		return
 	}
 	for s, k := range ring {

@@ -17,7 +17,7 @@ import (
 
 // bytesOf returns everything a device has on disk.
 func (d *device) bytesOf() (out []byte) {
-	for _, n := range []string{vaultFile, keysFile, journalName(0), journalName(1), journalName(2)} {
+	for _, n := range append(journalFiles(), vaultFile, keysFile) {
 		if f := d.dir.File(n); f != nil {
 			out = append(out, f.Data...)
 		}
@@ -43,7 +43,14 @@ func (w *world) dump(d *device, files map[string][]byte, vk [32]byte) (out []byt
 		if gen != g && !(gen > 0 && journalName(gen) == journalName(g)) {
 			key = vk
 		}
-		journal.Open(f, seal.Local{Key: key}, d.cfg.Rand, func(b []byte, _ bool) error { out = append(out, b...); return nil })
+		take := func(b []byte) error { out = append(out, b...); return nil }
+		journal.Open(f, seal.Local{Key: key}, d.cfg.Rand, func(b []byte, _ bool) error {
+			if part, err := parseFrozen(b); part != nil || err != nil {
+				w.must(err)
+				w.must(part.read(dir, d.cfg.Rand, take))
+			}
+			return take(b)
+		})
 		f.Close()
 	}
 	return out
@@ -51,7 +58,7 @@ func (w *world) dump(d *device, files map[string][]byte, vk [32]byte) (out []byt
 
 func (d *device) files() map[string][]byte {
 	out := map[string][]byte{}
-	for _, n := range []string{vaultFile, keysFile, journalName(0), journalName(1), journalName(2)} {
+	for _, n := range append(journalFiles(), vaultFile, keysFile) {
 		if f := d.dir.File(n); f != nil {
 			out[n] = bytes.Clone(f.Data)
 		}

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"krama"
-	"krama/journal"
 	"krama/seal"
 )
 
@@ -196,7 +195,7 @@ func (r *Replica) reread(each func(*entry) error) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = journal.Open(r.file, seal.Local{Key: key}, r.Rand, func(b []byte, _ bool) error {
+	err = r.entries(key, func(b []byte) error {
 		if b[0] != tagEnvelope && b[0] != tagLater {
 			return nil
 		}

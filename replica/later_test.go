@@ -169,10 +169,7 @@ func (w *world) raw(d *device, s krama.SubjectID) (out [][]byte) {
 	w.t.Helper()
 	_, key, err := d.readKeys(d.vk)
 	w.must(err)
-	dir := &journal.MemDir{}
-	f, _ := dir.Open("j")
-	f.WriteAt(d.dir.File(journalName(d.gen)).Data, 0)
-	_, _, err = journal.Open(f, seal.Local{Key: key}, d.cfg.Rand, func(b []byte, _ bool) error {
+	w.must(d.entries(key, func(b []byte) error {
 		if b[0] == tagEnvelope || b[0] == tagLater {
 			e, err := parseEnvelope(b[0], b[1:])
 			if err != nil {
@@ -185,8 +182,7 @@ func (w *world) raw(d *device, s krama.SubjectID) (out [][]byte) {
 			}
 		}
 		return nil
-	})
-	w.must(err)
+	}))
 	return out
 }
 

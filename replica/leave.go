@@ -178,7 +178,7 @@ func Wipe(d journal.Dir) error {
 	if err := Destroy(d); err != nil {
 		return err
 	}
-	for _, f := range []string{keysFile, decoyFile, leaseFile, passkeyFile, fieldFile, journalName(0), journalName(1), journalName(2)} {
+	for _, f := range append(journalFiles(), keysFile, decoyFile, leaseFile, passkeyFile, fieldFile) {
 		d.Remove(f) // open files of this process go when it ends; sealed under a key that is gone
 	}
 	return nil

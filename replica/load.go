@@ -6,10 +6,11 @@ import (
 
 // loader folds a journal into a replica. Envelopes are decoded side by side and folded in order.
 type loader struct {
-	r    *Replica
-	work chan *entry   // to decode
-	next chan *loading // in order
-	done chan error
+	r      *Replica
+	work   chan *entry   // to decode
+	next   chan *loading // in order
+	within bool          // the part that stays is being read
+	done   chan error
 }
 
 type loading struct {
@@ -31,6 +32,15 @@ func (l *loader) take(b []byte, _ bool) error {
 	if len(b) == 0 {
 		return errEntry
 	}
+	if f, err := parseFrozen(b); f != nil || err != nil {
+		if err != nil || l.within {
+			return errEntry
+		}
+		l.r.frozen, l.within = f, true
+		err = f.read(l.r.Dir, l.r.Rand, func(b []byte) error { return l.take(b, false) })
+		l.within = false
+		return err
+	}
 	b = append([]byte(nil), b...)
 	it := &loading{tag: b[0], raw: b[1:], ready: make(chan struct{})}
 	if b[0] == tagEnvelope || b[0] == tagLater {
@@ -39,6 +49,9 @@ func (l *loader) take(b []byte, _ bool) error {
 			return err
 		}
 		it.e = e
+		if l.within {
+			l.r.frozen.note(e)
+		}
 		if parallel {
 			go func() { e.decode(); close(it.ready) }()
 		} else {

@@ -272,7 +272,7 @@ func modelTemplate(t *testing.T, hostile bool) *template {
 
 func copyDir(d *journal.MemDir) *journal.MemDir {
 	out := &journal.MemDir{}
-	for _, n := range []string{keysFile, journalName(0), journalName(1), journalName(2), vaultFile} {
+	for _, n := range append(journalFiles(), keysFile, vaultFile) {
 		if f := d.File(n); f != nil {
 			g, _ := out.Open(n)
 			g.WriteAt(f.Data, 0)

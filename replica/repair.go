@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"krama"
-	"krama/journal"
 	"krama/seal"
 )
 
@@ -255,7 +254,7 @@ func (r *Replica) kept(p place, after uint64, max int) (ids [][32]byte, list []*
 	size, closed := 0, false
 	var before []*entry // of the reading before, which counts until the one after it has come as far
 	var beforeIDs [][32]byte
-	_, _, err = journal.Open(r.file, seal.Local{Key: key}, r.Rand, func(b []byte, _ bool) error {
+	err = r.entries(key, func(b []byte) error {
 		if at, ok := begunAnew(b); ok && (at == p || at == openEpoch(p.circle) && !closed) {
 			if b[0] == tagAbandon {
 				before, beforeIDs = nil, nil // it was another history

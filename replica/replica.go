@@ -88,6 +88,7 @@ type Replica struct {
 	passed  map[place]int      // how often an epoch's stream was begun anew, as far as the journal was read
 
 	waiting   []*seal.Epoch                  // keys whose circle the roster does not show yet
+	early     map[place]keyring              // the same of subject keys
 	opening   map[krama.CircleID]*seal.Epoch // secrets of epochs this device is opening
 	drawnAt   map[krama.CircleID]int         // how many erasures were known when they were drawn
 	tried     map[krama.CircleID][2]int      // erasures and epoch at the last look for bodies to drop
@@ -116,6 +117,7 @@ type Replica struct {
 	heartbeat time.Time // newest seen
 	newer     bool      // the roster speaks a later version
 	unshown   bool      // in this sync the relay took what it does not show
+	frozen    *frozen   // the part of the journal that stays as it is; nil when there is none
 	untidy    bool      // the journal holds what must be destroyed
 	wiped     bool      // the vault is destroyed
 	door      *Door     // what the vault was opened with; nil while that is not known
@@ -243,6 +245,7 @@ func (r *Replica) clear() {
 	r.drawnAt, r.tried = map[krama.CircleID]int{}, map[krama.CircleID][2]int{}
 	r.done, r.shut = map[[32]byte]bool{}, map[krama.CircleID]uint32{}
 	r.passed = map[place]int{}
+	r.frozen, r.early = nil, map[place]keyring{}
 	r.rewraps, r.seen, r.wrote = map[rewrap]bool{}, map[krama.DeviceID]uint64{}, map[krama.CircleID]uint64{}
 	r.lastSync, r.heartbeat, r.newer, r.untidy, r.loaded = time.Time{}, time.Time{}, false, false, false
 }
@@ -267,7 +270,7 @@ func Create(c Config, words string) (*Replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range []string{keysFile, nextFile, leaseFile, passkeyFile, fieldFile, journalName(0), journalName(1), journalName(2)} {
+	for _, f := range append(journalFiles(), keysFile, nextFile, leaseFile, passkeyFile, fieldFile) {
 		if err := c.Dir.Remove(f); err != nil {
 			return nil, hostError(op, err)
 		}
@@ -370,6 +373,9 @@ func (r *Replica) read(f journal.File, key [32]byte) error {
 		}
 		if err = errors.Join(err, failed); err != nil {
 			return err
+		}
+		if r.frozen != nil && r.frozen.bad {
+			rep.Damaged++
 		}
 		r.j, r.file, r.report = j, f, rep
 		break

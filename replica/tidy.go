@@ -2,6 +2,7 @@ package replica
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 
 	"krama"
@@ -28,6 +29,11 @@ func journalName(gen uint64) string {
 		return "journal-a"
 	}
 	return "journal-b"
+}
+
+// journalFiles are the names of all files that may hold a part of a journal.
+func journalFiles() []string {
+	return []string{journalName(0), journalName(1), journalName(2), frozenName(0), frozenName(1)}
 }
 
 var slotAD = []byte("journal key")
@@ -107,7 +113,7 @@ func (r *Replica) removeOldJournals() error {
 			}
 		}
 	}
-	return nil
+	return r.removeOldFrozen()
 }
 
 // tidyBatch is how many bytes of entries go into one commit of the rewriting.
@@ -157,16 +163,29 @@ func (r *Replica) tidy() (err error) {
 		batch, size = nil, 0
 		return err
 	}
+	z, err := r.newFreezer(put)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if !kept {
+			z.abandon()
+		}
+	}()
 	head, err := r.tidyHead()
 	if err == nil {
 		err = put(head...)
 	}
 	if err == nil {
-		t := tidying{r: r, put: put, left: map[place]int{}, typed: map[[32]byte]int{}, read: map[reading]int{}, done: map[krama.CircleID]map[string]bool{}}
+		t := tidying{r: r, freezer: z, left: map[place]int{}, typed: map[[32]byte]int{}, read: map[reading]int{}, done: map[krama.CircleID]map[string]bool{}}
 		for c := range r.streams {
 			_, t.done[c] = r.buried(c)
 		}
-		_, _, err = journal.Open(r.file, seal.Local{Key: oldKey}, r.Rand, func(b []byte, _ bool) error { return t.entry(b) })
+		if z.done {
+			_, _, err = journal.Open(r.file, seal.Local{Key: oldKey}, r.Rand, func(b []byte, _ bool) error { return t.entry(b) })
+		} else if err = r.entries(oldKey, t.entry); err == nil {
+			err = z.finish()
+		}
 	}
 	if err == nil {
 		err = put(r.tidyTail()...)
@@ -185,13 +204,13 @@ func (r *Replica) tidy() (err error) {
 	}
 	old := r.gen
 	r.j.Close()
-	r.j, r.file, r.gen, r.untidy = j, f, gen, false
+	r.j, r.file, r.gen, r.frozen, r.untidy = j, f, gen, z.f, false
 	r.cuts, r.left, r.passed = map[place]cut{}, map[place]readings{}, map[place]int{}
 	if len(r.rekeys) > 0 && r.rekeyed() {
 		r.dev.KEM = r.kems()[0]
 		r.rekeys = nil
 	}
-	return hostError(op, r.Dir.Remove(journalName(old)))
+	return hostError(op, errors.Join(r.Dir.Remove(journalName(old)), r.removeOldFrozen()))
 }
 
 // rekeyed reports whether the roster shows this device's newest KEM key and everything wrapped to older ones is open.
@@ -259,8 +278,8 @@ func (r *Replica) tidyHead() (out [][]byte, err error) {
 
 // tidying is what is known while a journal is rewritten.
 type tidying struct {
-	r     *Replica
-	put   func(...[]byte) error
+	r *Replica
+	*freezer
 	left  map[place]int                      // how often an epoch's stream was begun anew so far
 	typed map[[32]byte]int                   // contents that stay this device's to send, and how often, however often an epoch was read
 	read  map[reading]int                    // how often each was met
@@ -282,12 +301,14 @@ func (t *tidying) entry(b []byte) error {
 	}
 	b = append([]byte(nil), b...)
 	switch b[0] {
-	case tagClose:
+	case tagFrozen:
 		return t.put(b)
+	case tagClose:
+		return t.keep(b, nil, false)
 	case tagAgain, tagAbandon:
 		p, _ := begunAnew(b)
 		if t.left[p]++; t.left[p] > r.left[p].n {
-			return t.put(b)
+			return t.keep(b, nil, false)
 		}
 	case tagEnvelope, tagLater:
 		e, err := parseEnvelope(b[0], b[1:])
@@ -300,6 +321,11 @@ func (t *tidying) entry(b []byte) error {
 		}
 		st := r.streams[e.circle]
 		open := st != nil && st.epoch.Epoch == e.epoch && e.circle != krama.OrgCircle && e.author == r.dev.ID() && e.verdict == seal.Fine
+		if open { // what is typed anew below comes after what is frozen
+			if err := t.finish(); err != nil {
+				return err
+			}
+		}
 		changed := false
 		for i := range e.items {
 			it := &e.items[i]
@@ -327,7 +353,7 @@ func (t *tidying) entry(b []byte) error {
 			}
 			b = e.marshal()
 		}
-		return t.put(b)
+		return t.keep(b, e, open)
 	}
 	return nil
 }
@@ -357,6 +383,9 @@ func (r *Replica) tidyTail() (out [][]byte) {
 		if st := r.streams[c]; st != nil && len(keys) > 0 {
 			out = append(out, keyringEntry(c, st.epoch.Epoch, keys))
 		}
+	}
+	for p, ring := range r.early {
+		out = append(out, keyringEntry(p.circle, p.epoch, ring))
 	}
 	for c, st := range r.streams {
 		for e, ring := range st.rings {

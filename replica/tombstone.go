@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"krama"
-	"krama/journal"
 	"krama/seal"
 )
 
@@ -161,7 +160,7 @@ func (r *Replica) graves(c krama.CircleID, done map[string]bool) (old, fresh []g
 		f := func(g grave) bool { return of(g.e.epoch) }
 		old, fresh = slices.DeleteFunc(old, f), slices.DeleteFunc(fresh, f)
 	}
-	_, _, err = journal.Open(r.file, seal.Local{Key: key}, r.Rand, func(b []byte, _ bool) error {
+	err = r.entries(key, func(b []byte) error {
 		at, begun := begunAnew(b)
 		switch { // what is read again is judged again
 		case b[0] == tagClose && placeOf(b).circle == c:

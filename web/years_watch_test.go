@@ -189,7 +189,7 @@ func (l *life) watchMonth() {
 // grows names what may grow with what was lived: what is kept of records, of the roster's statements and epochs, and of erasures. All else
 // that a device, a desk or the relay holds in memory is bounded by a constant.
 var grows = regexp.MustCompile(`^State\.(audits|byCode|contactAt|contacts|people|personAt|referrals|seen|threads|incidents|taken|ended)|` +
-	`^Replica\.(keys|notices|noticed|shreds|shredded|told|values|roster\.|streams|seen|letters|done|rewraps)|` +
+	`^Replica\.(keys|notices|noticed|shreds|shredded|told|values|roster\.|streams|seen|letters|done|rewraps|frozen\.)|` +
 	`^Relay\.open`) // at most the streams there are
 
 // room is how much may be at a path. The unit is an entry that somebody made; names and keys have their bytes.

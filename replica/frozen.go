@@ -1,0 +1,262 @@
+package replica
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"krama"
+	"krama/journal"
+	"krama/seal"
+)
+
+// A device's file has a part that stays as it is: envelopes old enough that little of them will have to go. It is a journal of its own,
+// under a key that stands in the journal proper where its entries belong. While nothing in it has to go, a rewriting copies that key
+// and leaves the part alone; otherwise the part is written anew under another key, and the old key goes with the journal it stood in.
+
+// What is frozen, and when it is written anew. The tests of this package have values of their own, so that every test meets it.
+var (
+	freezeAge   = 120 * day // conversations and the keys of intakes are gone by then
+	freezeLeast = 1 << 20   // bytes of entries; fewer are not worth a file
+	freezeShare = int64(2)  // it is written anew when the journal proper has grown to one part in so many of it; 0 is never
+)
+
+// frozen is what a replica knows of the part that stays.
+type frozen struct {
+	gen  uint64 // names its file
+	key  [32]byte
+	size int64 // of the file when it was finished; another is damage
+
+	who   map[subject]bool // people of whom something is in it that their erasure takes
+	wires map[string]bool  // short ids of envelopes in it that can be given back to a relay
+	wrote map[writer]bool
+	bad   bool // something of it cannot be read
+}
+
+// writer is a device that wrote something into an epoch.
+type writer struct {
+	place
+	author krama.DeviceID
+}
+
+func frozenName(gen uint64) string {
+	if gen%2 == 1 {
+		return "kept-a"
+	}
+	return "kept-b"
+}
+
+func newFrozen(gen uint64, key [32]byte) *frozen {
+	return &frozen{gen: gen, key: key, who: map[subject]bool{}, wires: map[string]bool{}, wrote: map[writer]bool{}}
+}
+
+func (f *frozen) entry() []byte { return tagged(tagFrozen, u64(f.gen), f.key[:], u64(uint64(f.size))) }
+
+// parseFrozen reads what entry wrote.
+func parseFrozen(b []byte) (*frozen, error) {
+	if len(b) == 0 || b[0] != tagFrozen {
+		return nil, nil
+	}
+	p, err := seal.ParseFrame(b[1:], 3)
+	if err != nil || len(p) != 3 || len(p[0]) != 8 || len(p[1]) != 32 || len(p[2]) != 8 {
+		return nil, errEntry
+	}
+	f := newFrozen(binary.BigEndian.Uint64(p[0]), [32]byte(p[1]))
+	f.size = int64(binary.BigEndian.Uint64(p[2]))
+	return f, nil
+}
+
+// note remembers of an envelope in the part what decides whether the part has to be written anew.
+func (f *frozen) note(e *entry) {
+	for _, it := range e.items {
+		if it.Kind != seal.KindShred && (len(it.Body) > 0 || it.verdict == seal.KeyPending) {
+			f.who[subject{e.circle, it.Subject}] = true
+		}
+	}
+	if len(e.wire) > 0 {
+		f.wires[shortID(e.id)] = true
+	}
+	f.wrote[writer{place{e.circle, e.epoch}, e.author}] = true
+}
+
+// read gives each entry of the part, in order. What is damaged is left out, and bad says so: the relay is asked for it again.
+func (f *frozen) read(d journal.Dir, rand io.Reader, each func([]byte) error) error {
+	const op = "replica.frozen"
+	file, err := d.Open(frozenName(f.gen))
+	if err != nil {
+		return hostError(op, err)
+	}
+	defer file.Close()
+	size, err := file.Size()
+	if err != nil {
+		return hostError(op, err)
+	}
+	f.bad = f.bad || size != f.size
+	if size == 0 {
+		return nil // a journal that is opened without one is begun
+	}
+	_, rep, err := journal.Open(file, seal.Local{Key: f.key}, rand, func(b []byte, _ bool) error { return each(b) })
+	if errors.Is(err, journal.ErrNot) {
+		f.bad, err = true, nil
+	}
+	f.bad = f.bad || rep.Damaged > 0 || rep.Torn > 0
+	return hostError(op, err)
+}
+
+// entries gives each entry of this device's file, those of the part that stays in their place.
+func (r *Replica) entries(key [32]byte, each func([]byte) error) error {
+	_, _, err := journal.Open(r.file, seal.Local{Key: key}, r.Rand, func(b []byte, _ bool) error {
+		f, err := parseFrozen(b)
+		if err != nil {
+			return err
+		}
+		if f != nil {
+			return f.read(r.Dir, r.Rand, each)
+		}
+		return each(b)
+	})
+	return err
+}
+
+// removeOldFrozen removes what an earlier rewriting left of another part.
+func (r *Replica) removeOldFrozen() error {
+	for gen := range uint64(2) {
+		if r.frozen == nil || frozenName(gen) != frozenName(r.frozen.gen) {
+			if err := r.Dir.Remove(frozenName(gen)); err != nil {
+				return hostError("replica.tidy", err)
+			}
+		}
+	}
+	return nil
+}
+
+// mustThaw reports whether something in the part has to go, or the rest has grown so large that more is frozen with it. Called with the
+// lock held.
+func (r *Replica) mustThaw() bool {
+	f := r.frozen
+	if f == nil || f.bad || len(r.cuts)+len(r.left) > 0 || r.j.Size()*freezeShare > f.size {
+		return true
+	}
+	for s := range f.who {
+		if r.gone(s.circle, s.id) {
+			return true
+		}
+	}
+	for c, st := range r.streams {
+		if c != krama.OrgCircle && f.wrote[writer{place{c, st.epoch.Epoch}, r.dev.ID()}] {
+			return true // what a close may yet throw out stays ours to send
+		}
+		_, ids := r.buried(c)
+		for id := range ids {
+			if f.wires[id] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// freezer takes the entries of a rewriting, in order, and freezes those from the first on that are old.
+type freezer struct {
+	r     *Replica
+	f     *frozen          // nil in the end when there was too little
+	j     *journal.Journal // of f; nil until there is enough
+	file  journal.File
+	batch [][]byte
+	size  int
+	put   func(...[]byte) error // to the journal proper
+	done  bool                  // everything from here on goes there
+}
+
+// newFreezer begins a rewriting. Where what is frozen stays, the freezer is done before it begins: its entry is copied like any other.
+func (r *Replica) newFreezer(put func(...[]byte) error) (*freezer, error) {
+	z := &freezer{r: r, put: put, f: r.frozen, done: !r.mustThaw()}
+	if z.done {
+		return z, nil
+	}
+	z.f = newFrozen(1, [32]byte{})
+	if r.frozen != nil {
+		z.f.gen = r.frozen.gen + 1
+	}
+	_, err := io.ReadFull(r.Rand, z.f.key[:])
+	return z, krama.Wrap("replica.tidy", err)
+}
+
+// keep takes an entry, and the envelope it holds if it is one. own is that this device wrote it in an epoch that is open.
+func (z *freezer) keep(b []byte, e *entry, own bool) error {
+	if !z.done && (own || e != nil && z.young(e)) {
+		if err := z.finish(); err != nil {
+			return err
+		}
+	}
+	if z.done {
+		return z.put(b)
+	}
+	if e != nil {
+		z.f.note(e)
+	}
+	z.batch, z.size = append(z.batch, b), z.size+len(b)
+	if z.j == nil && z.size < freezeLeast || z.j != nil && z.size < tidyBatch {
+		return nil
+	}
+	return z.flush()
+}
+
+// young reports whether an envelope is of late. One whose author's clock was ahead counts as old.
+func (z *freezer) young(e *entry) bool {
+	age := z.r.Now().UnixMilli() - int64(e.timeMS)
+	return age >= 0 && age < freezeAge.Milliseconds()
+}
+
+func (z *freezer) flush() error {
+	if z.j == nil {
+		name := frozenName(z.f.gen)
+		if err := z.r.Dir.Remove(name); err != nil {
+			return err
+		}
+		file, err := z.r.Dir.Open(name)
+		if err != nil {
+			return err
+		}
+		z.file = file
+		if z.j, _, err = journal.Open(file, seal.Local{Key: z.f.key}, z.r.Rand, func([]byte, bool) error { return errEntry }); err != nil {
+			return err
+		}
+	}
+	err := z.j.Commit(z.batch...)
+	z.batch, z.size = nil, 0
+	return err
+}
+
+// finish ends the part: its entry goes where it stood, or, where there was too little, its entries do.
+func (z *freezer) finish() error {
+	if z.done {
+		return nil
+	}
+	z.done = true
+	if z.j == nil {
+		z.f = nil
+		return z.put(z.batch...)
+	}
+	if len(z.batch) > 0 {
+		if err := z.flush(); err != nil {
+			return err
+		}
+	}
+	z.f.size = z.j.Size()
+	if err := z.j.Close(); err != nil {
+		return err
+	}
+	z.file = nil
+	return z.put(z.f.entry())
+}
+
+// abandon removes what was written of a part that will not be used.
+func (z *freezer) abandon() {
+	if z.file != nil {
+		z.file.Close()
+	}
+	if z.f != nil && z.j != nil {
+		z.r.Dir.Remove(frozenName(z.f.gen))
+	}
+}
