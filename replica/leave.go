@@ -178,7 +178,7 @@ func Wipe(d journal.Dir) error {
 	if err := Destroy(d); err != nil {
 		return err
 	}
-	for _, f := range append(journalFiles(), keysFile, decoyFile, leaseFile, passkeyFile, fieldFile) {
+	for _, f := range append([]string{keysFile, decoyFile, leaseFile, passkeyFile, fieldFile}, journalFiles()...) {
 		d.Remove(f) // open files of this process go when it ends; sealed under a key that is gone
 	}
 	return nil

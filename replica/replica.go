@@ -270,7 +270,7 @@ func Create(c Config, words string) (*Replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range append(journalFiles(), keysFile, nextFile, leaseFile, passkeyFile, fieldFile) {
+	for _, f := range append([]string{keysFile, nextFile, leaseFile, passkeyFile, fieldFile}, journalFiles()...) {
 		if err := c.Dir.Remove(f); err != nil {
 			return nil, hostError(op, err)
 		}
