@@ -233,3 +233,43 @@ func TestFrozenGoes(t *testing.T) {
 		t.Errorf("%s is left, %d bytes", name, len(f.Data))
 	}
 }
+
+// TestFrozenDrop: what an office had the relay drop is dropped from the part that stays too, however it is sealed.
+func TestFrozenDrop(t *testing.T) {
+	w := newSmallWorld(t)
+	a := w.phone()
+	var people []krama.SubjectID
+	for range 4 {
+		people = append(people, w.person(a))
+		w.sync(a, w.desk)
+	}
+	w.must(w.desk.Rotate(t.Context(), w.outreach(w.desk)))
+	w.sync(a, w.desk)
+	for _, s := range people[:2] {
+		w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
+	}
+	for range 5 {
+		w.now = w.now.Add(day)
+		w.sync(a, w.desk)
+		w.must(w.desk.Maintain(t.Context()))
+	}
+	w.desk.mu.Lock()
+	defer w.desk.mu.Unlock()
+	w.must(w.desk.tidy())
+	_, ids := w.desk.buried(w.outreach(w.desk))
+	if len(ids) == 0 || w.desk.frozen == nil {
+		t.Fatalf("%d envelopes were dropped, frozen %v: the test proves nothing", len(ids), w.desk.frozen != nil)
+	}
+	_, key, err := w.desk.readKeys(w.desk.vk)
+	w.must(err)
+	w.must(w.desk.entries(key, func(b []byte) error {
+		if b[0] != tagEnvelope && b[0] != tagLater {
+			return nil
+		}
+		e, err := parseEnvelope(b[0], b[1:])
+		if _, stone := seal.TombstoneID(e.wire); ids[shortID(e.id)] && len(e.wire) > 0 && !stone {
+			t.Errorf("envelope %d is kept whole", e.n)
+		}
+		return err
+	}))
+}
