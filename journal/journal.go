@@ -51,6 +51,10 @@ var (
 
 var magic = [8]byte{'K', 'R', 'A', 'M', 'A', 'J', '1', '\n'}
 
+// newest is the highest digit of the magic that this version reads. A journal has it when its entries say what an earlier version would
+// skip to its harm.
+const newest = '2'
+
 const (
 	headSize   = 8 + 32
 	markSize   = 20
@@ -95,10 +99,11 @@ func Open(f File, c Cipher, rand io.Reader, each func(entry []byte, damaged bool
 	if _, err := f.ReadAt(head[:], 0); err != nil {
 		return nil, rep, fmt.Errorf("journal: read: %w", err)
 	}
-	if m := [8]byte(head[:8]); m != magic {
-		if digit := m[6]; bytes.Equal(m[:6], magic[:6]) && m[7] == magic[7] && digit > magic[6] && digit <= '9' {
-			return nil, rep, ErrNewer
-		}
+	digit := head[6]
+	switch ours := bytes.Equal(head[:6], magic[:6]) && head[7] == magic[7]; {
+	case ours && digit > newest && digit <= '9':
+		return nil, rep, ErrNewer
+	case !ours || digit < magic[6] || digit > newest:
 		return nil, rep, ErrNot
 	}
 	copy(j.salt[:], head[8:])
@@ -296,6 +301,14 @@ func (j *Journal) Commit(entries ...[]byte) error {
 	}
 	j.end += int64(len(b))
 	j.next++
+	return nil
+}
+
+// Newest has versions that read no journals of the newest digit refuse this one, from the next flush on.
+func (j *Journal) Newest() error {
+	if _, err := j.f.WriteAt([]byte{newest}, int64(len(magic)-2)); err != nil {
+		return fmt.Errorf("journal: write: %w", err)
+	}
 	return nil
 }
 

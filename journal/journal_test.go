@@ -133,7 +133,7 @@ func TestAnotherKeyCutsNothingOff(t *testing.T) {
 		if !bytes.Equal(d.File("j").Data, whole) {
 			t.Fatalf("%d commits, another key: the file was changed", n)
 		}
-		copy(d.File("j").Data, "KRAMAJ2\n")
+		copy(d.File("j").Data, "KRAMAJ3\n")
 		whole = bytes.Clone(d.File("j").Data)
 		if _, _, _, err := load(t, d); !errors.Is(err, ErrNewer) {
 			t.Errorf("a later version: %v", err)

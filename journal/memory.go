@@ -104,4 +104,9 @@ func (f *MemFile) Sync() error { return f.fault("sync", 0) }
 func (f *MemFile) Size() (int64, error) { return int64(len(f.Data)), nil }
 
 // Close implements File.
-func (f *MemFile) Close() error { f.open = false; return nil }
+func (f *MemFile) Close() error {
+	f.dir.mu.Lock()
+	defer f.dir.mu.Unlock()
+	f.open = false
+	return nil
+}

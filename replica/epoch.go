@@ -197,7 +197,14 @@ func (r *Replica) unsent(c krama.CircleID, s krama.SubjectID) bool {
 func (r *Replica) takeRing(p place, ring keyring) {
 	st := r.streams[p.circle]
 	if st == nil { // the roster that names the circle was damaged and comes again
-		r.early[p] = ring
+		if r.early[p] == nil {
+			r.early[p] = keyring{}
+		}
+		for s, k := range ring {
+			if _, ok := r.early[p][s]; !ok {
+				r.early[p][s] = k
+			}
+		}
 		return
 	}
 	for s, k := range ring {

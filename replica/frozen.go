@@ -73,10 +73,12 @@ func (f *frozen) note(e *entry) {
 			f.who[subject{e.circle, it.Subject}] = true
 		}
 	}
-	if len(e.wire) > 0 {
+	if _, stone := seal.TombstoneID(e.wire); len(e.wire) > 0 && !stone {
 		f.wires[shortID(e.id)] = true
 	}
-	f.wrote[writer{place{e.circle, e.epoch}, e.author}] = true
+	if e.verdict == seal.Fine {
+		f.wrote[writer{place{e.circle, e.epoch}, e.author}] = true
+	}
 }
 
 // read gives each entry of the part, in order. What is damaged is left out, and bad says so: the relay is asked for it again.
@@ -92,28 +94,37 @@ func (f *frozen) read(d journal.Dir, rand io.Reader, each func([]byte) error) er
 		return hostError(op, err)
 	}
 	f.bad = f.bad || size != f.size
-	if size == 0 {
-		return nil // a journal that is opened without one is begun
-	}
-	_, rep, err := journal.Open(file, seal.Local{Key: f.key}, rand, func(b []byte, _ bool) error { return each(b) })
-	if errors.Is(err, journal.ErrNot) {
+	_, rep, err := journal.Open(readOnly{file}, seal.Local{Key: f.key}, rand, func(b []byte, _ bool) error { return each(b) })
+	if errors.Is(err, journal.ErrNot) || errors.Is(err, journal.ErrNewer) { // the journal proper vouches for its version
 		f.bad, err = true, nil
 	}
 	f.bad = f.bad || rep.Damaged > 0 || rep.Torn > 0
 	return hostError(op, err)
 }
 
-// entries gives each entry of this device's file, those of the part that stays in their place.
+// readOnly is a file in which nothing is begun, and no end that does not open is cut off.
+type readOnly struct{ journal.File }
+
+func (readOnly) WriteAt(b []byte, _ int64) (int, error) { return len(b), nil }
+func (readOnly) Truncate(int64) error                   { return nil }
+func (readOnly) Sync() error                            { return nil }
+
+// entries gives each entry of this device's file, those of the part that stays in their place. Damage that was not there when the device
+// was opened is an error: opening it again says so, and has the relay asked for what is missing. Called with the lock held.
 func (r *Replica) entries(key [32]byte, each func([]byte) error) error {
 	_, _, err := journal.Open(r.file, seal.Local{Key: key}, r.Rand, func(b []byte, _ bool) error {
 		f, err := parseFrozen(b)
 		if err != nil {
 			return err
 		}
-		if f != nil {
-			return f.read(r.Dir, r.Rand, each)
+		if f == nil {
+			return each(b)
 		}
-		return each(b)
+		err = f.read(r.Dir, r.Rand, each)
+		if err == nil && f.bad && (r.frozen == nil || !r.frozen.bad) {
+			err = krama.E("replica.entries", krama.Tampered, "the device's file is damaged")
+		}
+		return err
 	})
 	return err
 }

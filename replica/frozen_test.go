@@ -76,6 +76,9 @@ func frozenWorld(t *testing.T) (w *world, a *device, one, two krama.SubjectID) {
 func TestFrozenStays(t *testing.T) {
 	w, a, one, _ := frozenWorld(t)
 	before, key := bytes.Clone(a.frozenFile(t).Data), a.frozen.key
+	if head := a.dir.File(journalName(a.gen)).Data[:8]; string(head) != "KRAMAJ2\n" {
+		t.Errorf("an earlier version opens it: %q", head)
+	}
 	young := w.person(a)
 	w.contact(a, young)
 	w.sync(a, w.desk)
@@ -179,7 +182,12 @@ func TestFrozenDamage(t *testing.T) {
 		what string
 		data []byte
 	}
-	list := []damage{{"empty", []byte{}}, {"cut", whole[:len(whole)/2]}, {"longer", append(bytes.Clone(whole), 1, 2, 3)}, {"another file", bytes.Repeat([]byte("x"), len(whole))}}
+	list := []damage{{"empty", []byte{}}, {"cut", whole[:len(whole)/2]}, {"longer", append(bytes.Clone(whole), 1, 2, 3)}, {"another file", bytes.Repeat([]byte("x"), len(whole))}, {"the head alone", whole[:20]}}
+	for at := range 8 { // one bit makes of a version a later one
+		b := bytes.Clone(whole)
+		b[at] ^= 2
+		list = append(list, damage{"a bit of the head", b})
+	}
 	for at := 0; at < len(whole); at += 149 {
 		b := bytes.Clone(whole)
 		b[at] ^= 4
@@ -221,6 +229,69 @@ func TestFrozenDamage(t *testing.T) {
 			t.Fatalf("%s: %d records after a restart, want 5", d.what, n)
 		}
 	}
+}
+
+// TestFrozenLostMeanwhile: a part that is damaged while its device is open is not written anew without what is lost; the device says so, goes
+// on when it is opened again, and nothing that was typed is gone.
+func TestFrozenLostMeanwhile(t *testing.T) {
+	for _, look := range []bool{false, true} {
+		w, a, one, two := frozenWorld(t)
+		w.contact(a, two)
+		whole := bytes.Clone(a.frozenFile(t).Data)
+		a.frozenFile(t).Data = whole[:len(whole)/2]
+		gen, want := a.gen, 5
+		var err error
+		if look { // for what it wrote itself
+			a.mu.Lock()
+			err = a.reread(func(*entry) error { return nil })
+			a.mu.Unlock()
+		} else {
+			want = 3
+			w.must(w.desk.Shred(krama.KindOutreach, one, ShredAsked))
+			w.sync(w.desk)
+			err = a.Sync(t.Context(), nil)
+		}
+		if krama.KindOf(err) != krama.Tampered || a.gen != gen {
+			t.Fatalf("it was written anew: %v", err)
+		}
+		w.again(a)
+		if al := a.Status().Alarms; len(al) != 1 || al[0].What != AlarmDamaged {
+			t.Errorf("alarms %v", al)
+		}
+		w.sync(a, w.desk, a)
+		if n := len(w.desk.all()); n != want {
+			t.Errorf("the desk has %d records want %d", n, want)
+		}
+	}
+}
+
+// TestFailedReading: a device whose file cannot be read anew writes nothing from the little it has in memory then, and has everything when it
+// is opened again.
+func TestFailedReading(t *testing.T) {
+	w, a, one, _ := frozenWorld(t)
+	w.contact(a, one)
+	name := frozenName(a.frozen.gen)
+	f, err := a.dir.Open(name) // somebody else holds it
+	w.must(err)
+	a.mu.Lock()
+	if err := a.reload(); err == nil {
+		t.Error("it was read")
+	}
+	a.untidy = true
+	if err := a.tidy(); err == nil {
+		t.Error("it was written anew from nothing")
+	}
+	a.mu.Unlock()
+	if err := a.SetValue("x", "y"); err == nil {
+		t.Error("it takes something more")
+	}
+	w.must(f.Close())
+	w.again(a)
+	if n := a.shown(); n != 5 {
+		t.Errorf("%d records want 5", n)
+	}
+	w.sync(a, w.desk)
+	w.noAlarm(a, w.desk)
 }
 
 // TestFrozenGoes: a device that is emptied leaves nothing of the part either.

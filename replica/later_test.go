@@ -20,7 +20,7 @@ func TestDowngradeTouchesNothing(t *testing.T) {
 		later func(f map[string][]byte)
 		want  krama.Kind
 	}{
-		"journal": {func(f map[string][]byte) { copy(f[journalName(1)], "KRAMAJ2\n") }, krama.NotYet},
+		"journal": {func(f map[string][]byte) { copy(f[journalName(1)], "KRAMAJ3\n") }, krama.NotYet},
 		"keys": {func(f map[string][]byte) {
 			f[keysFile] = append([]byte("KRAMAK2\n"), bytes.Repeat([]byte{0x5a}, 400)...)
 		}, krama.Tampered},

@@ -313,6 +313,7 @@ func Unlock(c Config, words string) (*Replica, error) {
 func Load(c Config, vk [32]byte) (*Replica, error) {
 	r := newReplica(c)
 	if err := r.openJournal(vk); err != nil {
+		r.Close()
 		return nil, err
 	}
 	if r.dev == nil {
@@ -407,7 +408,9 @@ func (r *Replica) reload() error {
 	if r.Reset != nil {
 		r.Reset()
 	}
-	err = r.read(r.file, key)
+	if err = r.read(r.file, key); err != nil && r.j != nil {
+		r.j.Close() // what is in memory is not the whole: nothing may be written from it
+	}
 	r.relay, r.remote, r.line = relay, remote, line
 	return err
 }
@@ -421,6 +424,7 @@ func (r *Replica) Close() error {
 	}
 	err := r.j.Close()
 	r.j, r.dev, r.rekeys, r.streams, r.keys, r.opening, r.vk, r.door = nil, nil, nil, nil, nil, nil, [32]byte{}, nil
+	r.frozen, r.early, r.waiting = nil, nil, nil
 	return err
 }
 

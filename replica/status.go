@@ -107,6 +107,9 @@ func (r *Replica) Status() Status {
 	}
 	s := Status{State: r.state(), Device: r.dev.ID(), LastSync: r.lastSync, Newer: r.newer, Relay: r.relay, Bytes: r.j.Size(),
 		Torn: r.report.Torn > 0, Streams: map[krama.CircleKind]uint64{}}
+	if r.frozen != nil {
+		s.Bytes += r.frozen.size
+	}
 	for _, p := range r.outbox {
 		if p.item.Kind != seal.KindSubjectKey && !r.said(p) {
 			s.Unsent++

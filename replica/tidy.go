@@ -123,6 +123,9 @@ const tidyBatch = 4 << 20
 // is the device; after it, the new one is. Called with the lock held.
 func (r *Replica) tidy() (err error) {
 	const op = "replica.tidy"
+	if !r.loaded { // a reading that failed: what is in memory is not the whole
+		return krama.E(op, krama.Internal, "the journal was not read")
+	}
 	_, oldKey, err := r.readKeys(r.vk)
 	if err != nil {
 		return err
@@ -186,6 +189,9 @@ func (r *Replica) tidy() (err error) {
 		} else if err = r.entries(oldKey, t.entry); err == nil {
 			err = z.finish()
 		}
+	}
+	if err == nil && z.f != nil { // an earlier version would skip its entry, and all that belongs there
+		err = j.Newest()
 	}
 	if err == nil {
 		err = put(r.tidyTail()...)
