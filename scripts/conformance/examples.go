@@ -171,7 +171,7 @@ func folderComesBack(folder string, tables *hsds.Tables) error {
 		if err != nil {
 			return err
 		}
-		got, err := csv.NewReader(bytes.NewReader(b)).ReadAll()
+		got, err := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(b, []byte("\ufeff")))).ReadAll() // the mark that spreadsheets need
 		if err != nil {
 			return err
 		}
