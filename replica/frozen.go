@@ -10,15 +10,17 @@ import (
 	"krama/seal"
 )
 
-// A device's file has a part that stays as it is: envelopes old enough that little of them will have to go. It is a journal of its own,
-// under a key that stands in the journal proper where its entries belong. While nothing in it has to go, a rewriting copies that key
-// and leaves the part alone; otherwise the part is written anew under another key, and the old key goes with the journal it stood in.
+// A device's file has a part that stays as it is: envelopes old enough that little of them will have to go. It is a
+// journal of its own, under a key that stands in the journal proper where its entries belong. While nothing in it has
+// to go, a rewriting copies that key and leaves the part alone; otherwise the part is written anew under another key,
+// and the old key goes with the journal it stood in.
 
-// What is frozen, and when it is written anew. The tests of this package have values of their own, so that every test meets it.
+// What is frozen, and when it is written anew. The tests of this package have values of their own, so that every test
+// meets it.
 var (
 	freezeAge   = 120 * day // conversations and the keys of intakes are gone by then
 	freezeLeast = 1 << 20   // bytes of entries; fewer are not worth a file
-	freezeShare = int64(2)  // it is written anew when the journal proper has grown to one part in so many of it; 0 is never
+	freezeShare = int64(2)  // it is written anew when the journal proper is larger than one in so many of it; 0: never
 )
 
 // frozen is what a replica knows of the part that stays.
@@ -29,8 +31,8 @@ type frozen struct {
 
 	who   map[subject]bool // people of whom something is in it that their erasure takes
 	wires map[string]bool  // short ids of envelopes in it that can be given back to a relay
-	wrote map[writer]bool
-	bad   bool // something of it cannot be read
+	wrote map[writer]bool  // whose envelopes are in it, by epoch
+	bad   bool             // something of it cannot be read
 }
 
 // writer is a device that wrote something into an epoch.
@@ -81,7 +83,8 @@ func (f *frozen) note(e *entry) {
 	}
 }
 
-// read gives each entry of the part, in order. What is damaged is left out, and bad says so: the relay is asked for it again.
+// read gives each entry of the part, in order. What is damaged is left out, and bad says so: the relay is asked for it
+// again.
 func (f *frozen) read(d journal.Dir, rand io.Reader, each func([]byte) error) error {
 	const op = "replica.frozen"
 	file, err := d.Open(frozenName(f.gen))
@@ -94,8 +97,9 @@ func (f *frozen) read(d journal.Dir, rand io.Reader, each func([]byte) error) er
 		return hostError(op, err)
 	}
 	f.bad = f.bad || size != f.size
-	_, rep, err := journal.Open(readOnly{file}, seal.Local{Key: f.key}, rand, func(b []byte, _ bool) error { return each(b) })
-	if errors.Is(err, journal.ErrNot) || errors.Is(err, journal.ErrNewer) { // the journal proper vouches for its version
+	take := func(b []byte, _ bool) error { return each(b) }
+	_, rep, err := journal.Open(readOnly{file}, seal.Local{Key: f.key}, rand, take)
+	if errors.Is(err, journal.ErrNot) || errors.Is(err, journal.ErrNewer) { // its version is the journal proper's
 		f.bad, err = true, nil
 	}
 	f.bad = f.bad || rep.Damaged > 0 || rep.Torn > 0
@@ -109,8 +113,9 @@ func (readOnly) WriteAt(b []byte, _ int64) (int, error) { return len(b), nil }
 func (readOnly) Truncate(int64) error                   { return nil }
 func (readOnly) Sync() error                            { return nil }
 
-// entries gives each entry of this device's file, those of the part that stays in their place. Damage that was not there when the device
-// was opened is an error: opening it again says so, and has the relay asked for what is missing. Called with the lock held.
+// entries gives each entry of this device's file, those of the part that stays in their place. Damage that was not
+// there when the device was opened is an error: opening it again says so, and has the relay asked for what is missing.
+// Called with the lock held.
 func (r *Replica) entries(key [32]byte, each func([]byte) error) error {
 	_, _, err := journal.Open(r.file, seal.Local{Key: key}, r.Rand, func(b []byte, _ bool) error {
 		f, err := parseFrozen(b)
@@ -141,8 +146,8 @@ func (r *Replica) removeOldFrozen() error {
 	return nil
 }
 
-// mustThaw reports whether something in the part has to go, or the rest has grown so large that more is frozen with it. Called with the
-// lock held.
+// mustThaw reports whether something in the part has to go, or the rest has grown so large that more is frozen with it.
+// Called with the lock held.
 func (r *Replica) mustThaw() bool {
 	f := r.frozen
 	if f == nil || f.bad || len(r.cuts)+len(r.left) > 0 || r.j.Size()*freezeShare > f.size {
@@ -179,7 +184,8 @@ type freezer struct {
 	done  bool                  // everything from here on goes there
 }
 
-// newFreezer begins a rewriting. Where what is frozen stays, the freezer is done before it begins: its entry is copied like any other.
+// newFreezer begins a rewriting. Where what is frozen stays, the freezer is done before it begins: its entry is copied
+// like any other.
 func (r *Replica) newFreezer(put func(...[]byte) error) (*freezer, error) {
 	z := &freezer{r: r, put: put, f: r.frozen, done: !r.mustThaw()}
 	if z.done {
@@ -193,9 +199,9 @@ func (r *Replica) newFreezer(put func(...[]byte) error) (*freezer, error) {
 	return z, krama.Wrap("replica.tidy", err)
 }
 
-// keep takes an entry, and the envelope it holds if it is one. own is that this device wrote it in an epoch that is open.
-func (z *freezer) keep(b []byte, e *entry, own bool) error {
-	if !z.done && (own || e != nil && z.young(e)) {
+// keep takes an entry, and the envelope it holds if it is one.
+func (z *freezer) keep(b []byte, e *entry) error {
+	if !z.done && e != nil && z.young(e) {
 		if err := z.finish(); err != nil {
 			return err
 		}
@@ -230,7 +236,8 @@ func (z *freezer) flush() error {
 			return err
 		}
 		z.file = file
-		if z.j, _, err = journal.Open(file, seal.Local{Key: z.f.key}, z.r.Rand, func([]byte, bool) error { return errEntry }); err != nil {
+		none := func([]byte, bool) error { return errEntry }
+		if z.j, _, err = journal.Open(file, seal.Local{Key: z.f.key}, z.r.Rand, none); err != nil {
 			return err
 		}
 	}

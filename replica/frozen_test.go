@@ -9,7 +9,8 @@ import (
 	"krama/seal"
 )
 
-// In the tests of this package everything is old enough to be frozen, and worth it, so that each of them meets a part that stays.
+// In the tests of this package everything is old enough to be frozen, and worth it, so that each of them meets a part
+// that stays.
 func init() { freezeAge, freezeLeast, freezeShare = 0, 1, 0 }
 
 // frozenFile is the part of a device's file that stays as it is.
@@ -53,7 +54,8 @@ func (d *device) bodies(t *testing.T, s krama.SubjectID) (all, frozen int) {
 	return all, frozen
 }
 
-// frozenWorld is an office and a phone whose past is frozen: two people with a contact each, in an epoch that was closed.
+// frozenWorld is an office and a phone whose past is frozen: two people with a contact each, in an epoch that was
+// closed.
 func frozenWorld(t *testing.T) (w *world, a *device, one, two krama.SubjectID) {
 	w = newSmallWorld(t)
 	a = w.phone()
@@ -72,7 +74,8 @@ func frozenWorld(t *testing.T) (w *world, a *device, one, two krama.SubjectID) {
 	return w, a, one, two
 }
 
-// TestFrozenStays: a rewriting for something that is not frozen leaves the part that is as it stands, and its key; all is there afterwards.
+// TestFrozenStays: a rewriting for something that is not frozen leaves the part that is as it stands, and its key; all
+// is there afterwards.
 func TestFrozenStays(t *testing.T) {
 	w, a, one, _ := frozenWorld(t)
 	before, key := bytes.Clone(a.frozenFile(t).Data), a.frozen.key
@@ -103,7 +106,8 @@ func TestFrozenStays(t *testing.T) {
 	w.noAlarm(a, w.desk)
 }
 
-// TestFrozenThaws: an erasure of somebody in the part that stays has it written anew, under another key and another name, without her.
+// TestFrozenThaws: an erasure of somebody in the part that stays has it written anew, under another key and another
+// name, without her.
 func TestFrozenThaws(t *testing.T) {
 	w, a, one, two := frozenWorld(t)
 	name, key := frozenName(a.frozen.gen), a.frozen.key
@@ -171,8 +175,8 @@ func TestFrozenGrows(t *testing.T) {
 	}
 }
 
-// TestFrozenDamage: whatever becomes of the part that stays, a device opens, says that its file is damaged, has everything again from the
-// relay, and its next rewriting is whole.
+// TestFrozenDamage: whatever becomes of the part that stays, a device opens, says that its file is damaged, has
+// everything again from the relay, and its next rewriting is whole.
 func TestFrozenDamage(t *testing.T) {
 	w, a, _, _ := frozenWorld(t)
 	w.person(a) // typed and not sent
@@ -182,7 +186,8 @@ func TestFrozenDamage(t *testing.T) {
 		what string
 		data []byte
 	}
-	list := []damage{{"empty", []byte{}}, {"cut", whole[:len(whole)/2]}, {"longer", append(bytes.Clone(whole), 1, 2, 3)}, {"another file", bytes.Repeat([]byte("x"), len(whole))}, {"the head alone", whole[:20]}}
+	list := []damage{{"empty", []byte{}}, {"cut", whole[:len(whole)/2]}, {"the head alone", whole[:20]},
+		{"longer", append(bytes.Clone(whole), 1, 2, 3)}, {"another file", bytes.Repeat([]byte("x"), len(whole))}}
 	for at := range 8 { // one bit makes of a version a later one
 		b := bytes.Clone(whole)
 		b[at] ^= 2
@@ -231,8 +236,8 @@ func TestFrozenDamage(t *testing.T) {
 	}
 }
 
-// TestFrozenLostMeanwhile: a part that is damaged while its device is open is not written anew without what is lost; the device says so, goes
-// on when it is opened again, and nothing that was typed is gone.
+// TestFrozenLostMeanwhile: a part that is damaged while its device is open is not written anew without what is lost;
+// the device says so, goes on when it is opened again, and nothing that was typed is gone.
 func TestFrozenLostMeanwhile(t *testing.T) {
 	for _, look := range []bool{false, true} {
 		w, a, one, two := frozenWorld(t)
@@ -265,8 +270,8 @@ func TestFrozenLostMeanwhile(t *testing.T) {
 	}
 }
 
-// TestFailedReading: a device whose file cannot be read anew writes nothing from the little it has in memory then, and has everything when it
-// is opened again.
+// TestFailedReading: a device whose file cannot be read anew writes nothing from the little it has in memory then, and
+// has everything when it is opened again.
 func TestFailedReading(t *testing.T) {
 	w, a, one, _ := frozenWorld(t)
 	w.contact(a, one)

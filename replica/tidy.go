@@ -310,11 +310,11 @@ func (t *tidying) entry(b []byte) error {
 	case tagFrozen:
 		return t.put(b)
 	case tagClose:
-		return t.keep(b, nil, false)
+		return t.keep(b, nil)
 	case tagAgain, tagAbandon:
 		p, _ := begunAnew(b)
 		if t.left[p]++; t.left[p] > r.left[p].n {
-			return t.keep(b, nil, false)
+			return t.keep(b, nil)
 		}
 	case tagEnvelope, tagLater:
 		e, err := parseEnvelope(b[0], b[1:])
@@ -327,7 +327,7 @@ func (t *tidying) entry(b []byte) error {
 		}
 		st := r.streams[e.circle]
 		open := st != nil && st.epoch.Epoch == e.epoch && e.circle != krama.OrgCircle && e.author == r.dev.ID() && e.verdict == seal.Fine
-		if open { // what is typed anew below comes after what is frozen
+		if open { // it may have to go, and what is typed anew below comes after what is frozen
 			if err := t.finish(); err != nil {
 				return err
 			}
@@ -359,7 +359,7 @@ func (t *tidying) entry(b []byte) error {
 			}
 			b = e.marshal()
 		}
-		return t.keep(b, e, open)
+		return t.keep(b, e)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"krama"
+	"krama/journal"
 	"krama/measure"
 )
 
@@ -95,5 +96,44 @@ func TestADeskHoldsWhatAnotherReleased(t *testing.T) {
 	}
 	if n := total(g.desk, false); n != 15 {
 		t.Errorf("the admin's desk says %d of 15", n)
+	}
+}
+
+// TestAReleaseThatWasCutIsTold: a report that could not be remembered the whole way, because the disk was full at any step, is remembered by
+// all when it is asked for again.
+func TestAReleaseThatWasCutIsTold(t *testing.T) {
+	for full := 1; ; full++ {
+		g := newRig(t)
+		today := g.desk.today()
+		p := measure.Closed(&g.desk.Guide.KPPrev, today, 1)[0]
+		n, cut := 0, false
+		dir := g.office.Dir.(*journal.MemDir)
+		dir.Fault = func(op string, _ int) error {
+			if op != "write" {
+				return nil
+			}
+			if n++; n == full {
+				cut = true
+				return journal.ErrFull
+			}
+			return nil
+		}
+		_, err := Released(g.desk.Guide, g.desk.state, g.desk.rep, p, today, true)
+		dir.Fault = nil
+		if !cut {
+			if full < 3 {
+				t.Errorf("%d steps were cut", full-1)
+			}
+			return
+		}
+		if err == nil {
+			t.Errorf("step %d: it left, and was not remembered", full)
+		}
+		if _, err := Released(g.desk.Guide, g.desk.state, g.desk.rep, p, today, true); err != nil {
+			t.Fatal(err)
+		}
+		if len(g.desk.state.Released(p)) == 0 || g.desk.rep.Value(releasedKey(p)) == "" {
+			t.Errorf("step %d: the others do not know of it", full)
+		}
 	}
 }

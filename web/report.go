@@ -90,14 +90,15 @@ func Released(g *guide.Guide, st *casework.State, rep *replica.Replica, p krama.
 			return nil, krama.Wrap(op, err)
 		}
 		if !slices.ContainsFunc(before, func(old measure.Counts) bool { return sameCounts(b, old) }) || rep.Value(releasedKey(p)) != string(b) {
-			if err := rep.SetValue(releasedKey(p), string(b)); err != nil { // at least this desk remembers
-				return nil, err
-			}
 			id, err := rep.NewRecord()
 			if err == nil {
 				err = rep.Write(krama.KindOutreach, krama.SubjectID{}, &krama.Record{ID: id, Released: &krama.Released{From: p.From, To: p.To, Counts: b}})
 			}
 			if kind := krama.KindOf(err); err != nil && kind != krama.NotAllowed && kind != krama.Invalid && kind != krama.TooLarge {
+				return nil, err
+			}
+			// Last, so that a try that failed in between tells the others at the next.
+			if err := rep.SetValue(releasedKey(p), string(b)); err != nil {
 				return nil, err
 			}
 		}

@@ -16,8 +16,8 @@ type enrolled struct {
 	words         []string
 }
 
-// The enrolment itself is gone through once in a run of the tests that only need a phone: each works on a copy of the folders it left.
-// They take the port one after another, because a browser's files belong to an address.
+// The enrolment itself is gone through once in a run of the tests that only need a phone: each works on a copy of the
+// folders it left. They take the port one after another, because a browser's files belong to an address.
 var once struct {
 	sync.Once
 	dir   string

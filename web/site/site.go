@@ -50,8 +50,8 @@ type asset struct {
 	typ   string
 }
 
-// packed serves a file that is packed when it is first asked for: the best packing takes half a second for all of them together, and
-// would be waited for at every start.
+// packed serves a file that is packed when it is first asked for: the best packing takes most of a second for all of
+// them together, and would be waited for at every start.
 func packed(body []byte, typ string) asset {
 	return asset{func() ([]byte, error) { return body, nil }, sync.OnceValue(func() []byte { return compress(body) }), typ}
 }
