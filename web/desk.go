@@ -303,7 +303,7 @@ func (s *Server) enrolFinish(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	s.invite = nil
+	s.invite, s.inviteAs.done = nil, true
 	s.mu.Unlock()
 	if as.label != "" {
 		if err := s.Label(as.member, as.label); err != nil {
@@ -312,7 +312,18 @@ func (s *Server) enrolFinish(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.BeginSync()
-	s.enrol(w, r, enrolState{Done: true})
+	redirect(w, r, "/enrol/done") // a page of its own: a second tap is led there too
+}
+
+func (s *Server) enrolDone(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	done := s.inviteAs.done
+	s.mu.Unlock()
+	if !done {
+		redirect(w, r, "/enrol")
+		return
+	}
+	s.page(w, r, 200, "enrol.title", "devices", enrolView(s, enrolState{Done: true}, nil))
 }
 
 // Label writes a member's label into the outreach circle.

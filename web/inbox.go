@@ -235,7 +235,9 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 			redirect(w, r, "/thread/"+r.PathValue("id")) // the last word already: Back drew the form anew, and it was sent again
 			return
 		} else {
-			err = s.answer(r.Context(), t, act.Text)
+			ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+			err = s.answer(ctx, t, act.Text)
+			cancel()
 		}
 	case "assign":
 		act.What = krama.ActAssign

@@ -118,7 +118,7 @@ func TestLabelsInLetters(t *testing.T) {
 	g := newRig(t)
 	words := g.words()
 	page := g.tap(words)
-	qr1 := regexp.MustCompile(`data-qr="([^"]+)"`).FindStringSubmatch(page)[1]
+	qr1 := qrOf(page)
 	long := strings.Repeat("ខ", 41)
 	_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", qr1, "label", long, "role", itoa(int(krama.RoleOutreach)))
 	g.want(page, "40 letters fit")

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -22,6 +23,7 @@ func on(f func(*Server, http.ResponseWriter, *http.Request)) func(http.ResponseW
 				s.fail(w, r, krama.E("web.form", krama.TooLarge, "a form"))
 				return
 			}
+			r = r.WithContext(context.WithoutCancel(r.Context())) // a browser drops what it asked for first when a form is sent again
 		}
 		s.twice(w, r, f)
 	}
@@ -68,11 +70,7 @@ func (s *Server) twice(w http.ResponseWriter, r *http.Request, f func(*Server, h
 			break
 		}
 		s.mu.Unlock()
-		select {
-		case <-last.done:
-		case <-r.Context().Done():
-			return
-		}
+		<-last.done
 		if last.to != "" {
 			redirect(w, r, last.to)
 			return

@@ -10,6 +10,7 @@ import (
 
 	"krama"
 	"krama/journal"
+	"krama/seal"
 )
 
 // TestADoubleTapActsOnce: each form that writes, taken from its page and sent three times at once, writes what it writes once.
@@ -57,6 +58,34 @@ func TestADoubleTapActsOnce(t *testing.T) {
 		if n := tc.s.rep.Status().Unsent - before; n != tc.writes {
 			t.Errorf("%s wrote %d records, want %d", tc.action, n, tc.writes)
 		}
+	}
+}
+
+// TestEnrollingEndsOnce: the office's last button, tapped three times at once, enrols one device and leads each tap to the page that says so.
+func TestEnrollingEndsOnce(t *testing.T) {
+	g := newRig(t)
+	page := g.tap(g.words())
+	_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", qrOf(page), "label", "Outreach 1", "role", "4")
+	if a := serve(g.desk, "GET", "/enrol/done", ""); a.to != "/enrol" {
+		t.Error("it says so before anybody is")
+	}
+	g.ask(g.phone, "POST", "/join/scan", "code", qrOf(page))
+	f := formOf(page, "/enrol/finish")
+	var wg sync.WaitGroup
+	to := make([]string, 3)
+	for i := range to {
+		wg.Go(func() { to[i] = serve(g.desk, "POST", "/enrol/finish", f.Encode()).to })
+	}
+	wg.Wait()
+	if to[0] != "/enrol/done" || to[0] != to[1] || to[1] != to[2] {
+		t.Errorf("led to %q", to)
+	}
+	_, page, _ = g.ask(g.desk, "GET", "/enrol/done")
+	g.want(page, "Enrolled.")
+	devices, labels := 0, len(g.desk.members())
+	g.office.Roster(func(ro *seal.Roster) { devices = len(ro.Devices) })
+	if devices != 2 || labels != 1 { // the office's own member has no label
+		t.Errorf("%d devices and %d labels, want 2 and 1", devices, labels)
 	}
 }
 

@@ -104,6 +104,7 @@ type inviteAs struct {
 	member krama.MemberID
 	role   krama.Role
 	label  string
+	done   bool // the last one enrolled, until another is invited
 }
 
 type syncState struct {
@@ -239,6 +240,7 @@ func (s *Server) DeskPages() {
 	o.HandleFunc("GET /enrol", on((*Server).enrolPage))
 	o.HandleFunc("POST /enrol/scan", on((*Server).enrolScan))
 	o.HandleFunc("POST /enrol/finish", on((*Server).enrolFinish))
+	o.HandleFunc("GET /enrol/done", on((*Server).enrolDone))
 	o.HandleFunc("POST /enrol/voice", on((*Server).enrolVoice))
 	s.staffPages()
 	s.listingPages()

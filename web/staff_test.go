@@ -328,11 +328,10 @@ func TestTwoUsersOnePhone(t *testing.T) {
 func TestEnrolByVoice(t *testing.T) {
 	g := newRig(t)
 	page := g.tap(g.words())
-	code := regexp.MustCompile(`data-qr="([^"]+)"`)
 	digits := regexp.MustCompile(`data-safety[^>]*>([0-9 ]+)<`)
-	_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", code.FindStringSubmatch(page)[1], "label", "Far 1", "role", "4")
+	_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", qrOf(page), "label", "Far 1", "role", "4")
 	office := digits.FindStringSubmatch(page)[1]
-	_, page, _ = g.ask(g.phone, "POST", "/join/scan", "code", code.FindStringSubmatch(page)[1])
+	_, page, _ = g.ask(g.phone, "POST", "/join/scan", "code", qrOf(page))
 	phone := digits.FindStringSubmatch(page)[1]
 	_, page, _ = g.ask(g.desk, "POST", "/enrol/voice", "groups", "12345 67890")
 	g.want(page, "not the same")

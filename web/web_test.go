@@ -42,8 +42,8 @@ type rig struct {
 
 type direct struct{ g *rig }
 
-func (d direct) Call(_ context.Context, path string, body []byte) ([]byte, time.Time, error) {
-	if n, end := d.g.calls.Add(1), d.g.cutAt.Load(); d.g.cut.Load() || (end > 0 && n >= end) {
+func (d direct) Call(ctx context.Context, path string, body []byte) ([]byte, time.Time, error) {
+	if n, end := d.g.calls.Add(1), d.g.cutAt.Load(); ctx.Err() != nil || d.g.cut.Load() || (end > 0 && n >= end) {
 		return nil, time.Time{}, krama.E("test", krama.Offline, "")
 	}
 	w := httptest.NewRecorder()
@@ -139,6 +139,11 @@ func (g *rig) want(page, part string) {
 
 var wordPattern = regexp.MustCompile(`data-word="([^"]+)"`)
 
+var qrPattern = regexp.MustCompile(`data-qr="([^"]+)"`)
+
+// qrOf is the code that a page shows.
+func qrOf(page string) string { return qrPattern.FindStringSubmatch(page)[1] }
+
 // words draws a new phone's words.
 func (g *rig) words() (words []string) {
 	g.t.Helper()
@@ -159,9 +164,9 @@ func (g *rig) setUpAs(role krama.Role) (words []string) {
 	words = g.words()
 	page := g.tap(words)
 	g.want(page, "data-qr=")
-	qr1 := regexp.MustCompile(`data-qr="([^"]+)"`).FindStringSubmatch(page)[1]
+	qr1 := qrOf(page)
 	_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", qr1, "label", "Outreach 1", "role", itoa(int(role)))
-	qr2 := regexp.MustCompile(`data-qr="([^"]+)"`).FindStringSubmatch(page)[1]
+	qr2 := qrOf(page)
 	_, page, _ = g.ask(g.desk, "POST", "/enrol/finish")
 	g.want(page, "has not answered yet")
 	_, page, _ = g.ask(g.phone, "POST", "/join/scan", "code", "nonsense")
@@ -453,18 +458,17 @@ func TestEnrolmentGoesOn(t *testing.T) {
 		g := newRig(t)
 		words := g.words()
 		page := g.tap(words)
-		qr := func(page string) string { return regexp.MustCompile(`data-qr="([^"]+)"`).FindStringSubmatch(page)[1] }
-		qr1 := qr(page)
+		qr1 := qrOf(page)
 		_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", qr1, "role", "4")
-		g.ask(g.phone, "POST", "/join/scan", "code", qr(page))
+		g.ask(g.phone, "POST", "/join/scan", "code", qrOf(page))
 		g.calls.Store(0)
 		g.cutAt.Store(int32(lose))
 		g.ask(g.desk, "POST", "/enrol/finish")
 		g.cutAt.Store(0)
 		g.ask(g.desk, "GET", "/enrol") // forgets the invitation
 		_, page, _ = g.ask(g.phone, "GET", "/join")
-		_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", qr(page), "role", "4")
-		g.ask(g.phone, "POST", "/join/scan", "code", qr(page))
+		_, page, _ = g.ask(g.desk, "POST", "/enrol/scan", "code", qrOf(page), "role", "4")
+		g.ask(g.phone, "POST", "/join/scan", "code", qrOf(page))
 		g.ask(g.desk, "POST", "/enrol/finish")
 		_, page, _ = g.ask(g.phone, "POST", "/join/check")
 		if !strings.Contains(page, "Quick number") {
