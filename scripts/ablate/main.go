@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{dir: dir, which: *which, skip: *skip}
+	b := &bench{dir: dir, which: *which, skip: *skip, knows: map[string]string{}}
 	if !*which && !sampled { // a sample is taken after all tests have passed
 		if err := b.whole(ctx, rules); err != nil {
 			return err

@@ -25,6 +25,7 @@ type rule struct {
 	old     string // stands in the file exactly once
 	new     string // the same without the rule; it must compile
 	model   string // the value of KRAMA_ABLATE
+	seed    string // a history of the model that goes wrong without it, by rapid's seed; "" to search. It is out of date once the model draws otherwise
 	pkg     string // whose tests catch it, as ./seal
 	tests   string // what -run is given: names of tests, with | between; one of them must fail
 }
@@ -39,6 +40,8 @@ type bench struct {
 	skip  string // with which: tests to leave out
 	mu    sync.Mutex
 	n     int // owned by mu: how many programs were built
+	model sync.Mutex
+	knows map[string]string // by package, owned by model: the program that leaves out what KRAMA_ABLATE names, one for all such rules
 }
 
 // changed returns the rule's file without the rule. The snippet must stand in it exactly once: otherwise the rule has moved, and
@@ -57,8 +60,26 @@ func (r rule) changed() ([]byte, error) {
 	return bytes.Replace(b, []byte(r.old), []byte(r.new), 1), nil
 }
 
-// program builds the tests of a package without the rule, and returns where they are.
-func (b *bench) program(ctx context.Context, r rule) (string, error) {
+// program returns where the tests of a package without the rule are, and what removes them.
+func (b *bench) program(ctx context.Context, r rule) (string, func(), error) {
+	if r.model == "" {
+		at, err := b.build(ctx, r)
+		return at, func() { os.Remove(at) }, err
+	}
+	b.model.Lock()
+	defer b.model.Unlock()
+	if at, ok := b.knows[r.pkg]; ok {
+		return at, func() {}, nil
+	}
+	at, err := b.build(ctx, r)
+	if err == nil {
+		b.knows[r.pkg] = at
+	}
+	return at, func() {}, err
+}
+
+// build builds the tests of a package without the rule.
+func (b *bench) build(ctx context.Context, r rule) (string, error) {
 	b.mu.Lock()
 	b.n++
 	base := filepath.Join(b.dir, fmt.Sprint(b.n))
@@ -102,19 +123,32 @@ var (
 
 // try takes the rule out and runs its tests. It returns what failed, or an error when nothing did, or not as a test fails.
 func (b *bench) try(ctx context.Context, r rule) (string, error) {
-	program, err := b.program(ctx, r)
+	program, remove, err := b.program(ctx, r)
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(program)
+	defer remove()
 	args := []string{"-test.run", "^(" + r.tests + ")$"}
 	if b.which {
 		args = []string{"-test.run", ".", "-test.skip", b.skip}
 	}
 	if r.model != "" {
-		args = append(args, "-rapid.checks=6000", "-rapid.nofailfile", "-rapid.shrinktime=1s")
+		args = append(args, "-rapid.nofailfile", "-rapid.shrinktime=0s")
 	}
-	out, err := b.tests(ctx, r, program, args...)
+	var out []byte
+	if r.seed != "" {
+		seeded := append(args, "-rapid.checks=1", "-rapid.seed="+r.seed)
+		if out, err = b.tests(ctx, rule{pkg: r.pkg}, program, seeded...); err != nil {
+			return "", fmt.Errorf("the history of its seed goes wrong with the rule in its place: %s", firstLines(out, 4))
+		}
+		out, err = b.tests(ctx, r, program, seeded...)
+	}
+	if err == nil { // no seed, or one that the model has left behind
+		if r.model != "" {
+			args = append(args, "-rapid.checks=6000")
+		}
+		out, err = b.tests(ctx, r, program, args...)
+	}
 	names := failed.FindAllSubmatch(out, -1)
 	switch {
 	case bytes.Contains(out, []byte("panic: test timed out")):
@@ -157,12 +191,12 @@ func (b *bench) whole(ctx context.Context, rules []rule) error {
 	for pkg, names := range tests {
 		slices.Sort(names)
 		r := rule{pkg: pkg, tests: strings.Join(slices.Compact(names), "|")}
-		program, err := b.program(ctx, r)
+		program, remove, err := b.program(ctx, r)
 		if err != nil {
 			return err
 		}
 		out, err := b.tests(ctx, r, program, "-test.run", "^("+r.tests+")$")
-		os.Remove(program)
+		remove()
 		if err != nil {
 			return fmt.Errorf("%s fails with every rule in its place: %s", pkg, firstLines(out, 12))
 		}

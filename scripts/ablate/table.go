@@ -15,7 +15,8 @@ import (
 //	rule zero padding                            its name, short and unique: -run picks by it
 //	an envelope's padding carries nothing        the promise, in one clause
 //	./seal TestPaddingIsZeros                    whose tests catch it, and which: one of them must fail
-//	seal/envelope.go                             the file from the module's root; or "model" and the name it has there
+//	seal/envelope.go                             the file from the module's root; or "model", the name it has there,
+//	                                             and a seed that shows it
 //	-		if b != 0 {                          what stands in the file, exactly once: whole lines or a part of one
 //	+		if false {                           the same without the rule; it must compile
 //
@@ -70,7 +71,7 @@ func parse(block string) (r rule, err error) {
 	}
 	r = rule{name: name, promise: lines[1], pkg: tests[0], tests: strings.Join(tests[1:], "|")}
 	if model, ok := strings.CutPrefix(lines[3], "model "); ok {
-		r.model = model
+		r.model, r.seed, _ = strings.Cut(model, " ")
 		return r, nil
 	}
 	r.file = lines[3]
