@@ -11,7 +11,7 @@ VERSION := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo
 PHONE := web/site/built
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './bench/*') $(wildcard locale/*.json guide/data/*.json web/words.txt go.mod)
 
-.PHONY: all build demo check test conformance bench torture generate fuzz clean tools release reproduce
+.PHONY: all build demo check test conformance bench torture generate fuzz clean tools release reproduce flags
 
 all: build
 
@@ -62,7 +62,7 @@ bench: tools build
 	scripts/bench
 
 torture: tools build
-	$(GO) test -race ./web ./replica ./relay ./casework -short -timeout 2h
+	KRAMA_ALL=1 $(GO) test -race ./web ./replica ./relay ./casework -short -timeout 2h
 	KRAMA_DAYS=1826 $(GO) test ./web -run '^TestYears$$' -count=1 -timeout 1h
 	$(GO) test ./replica -run '^TestModel' -rapid.checks=20000 -rapid.nofailfile -count=1 -timeout 4h
 	KRAMA_SEEDS=2000 $(GO) test ./replica -run '^TestRestoredRelay$$' -count=1 -timeout 1h
@@ -79,6 +79,10 @@ reproduce:
 fuzz:
 	@for p in . ./seal ./journal ./relay ./replica ./exchange ./exchange/hsds ./directory ./shipped; do for f in $$(grep -oh 'func Fuzz[A-Za-z]*' $$p/*_test.go | cut -d' ' -f2); do \
 	  $(GO) test $$p -run xxx -fuzz "^$$f\$$" -fuzztime 15000x || exit 1; done; done
+
+# How a part is built, for scripts: make -s flags of=PHONEFLAGS
+flags:
+	@echo '$($(of))'
 
 clean:
 	rm -rf krama build $(PHONE)/*.wasm* $(PHONE)/wasm_exec.js

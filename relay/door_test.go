@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,13 +26,27 @@ type doorRig struct {
 	keys  *seal.IntakeKeys
 	key   ed25519.PrivateKey // of the stream that the intake was drawn in
 	site  [16]byte
-	now   time.Time
+	mu    sync.Mutex
+	now   time.Time // under mu where requests are still at work
+}
+
+// pass lets time go by.
+func (g *doorRig) pass(d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.now = g.now.Add(d)
+}
+
+func (g *doorRig) clock() time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.now
 }
 
 func newDoorRig(t testing.TB) *doorRig {
 	t.Helper()
 	g := &doorRig{t: t, store: memory.New(), site: [16]byte{9}, now: time.Date(2026, 11, 25, 3, 0, 0, 0, time.UTC)}
-	g.r = relay.New(g.store, "token", relay.DefaultLimits, func() time.Time { return g.now })
+	g.r = relay.New(g.store, "token", relay.DefaultLimits, g.clock)
 	var err error
 	if g.keys, err = seal.OpenIntake([32]byte{1}, seal.StreamID{4}, false); err != nil {
 		t.Fatal(err)
@@ -227,7 +242,7 @@ func TestReceiptsCannotBeProbed(t *testing.T) {
 		t.Errorf("%d answers opened, want 1", opened)
 	}
 	first := bytes.Clone(b.Body.Bytes())
-	g.r = relay.New(g.store, "token", relay.DefaultLimits, func() time.Time { return g.now })
+	g.r = relay.New(g.store, "token", relay.DefaultLimits, g.clock)
 	if again := g.look(without, without.Auth); !bytes.Equal(again.Body.Bytes(), first) {
 		t.Error("an empty mailbox gives other noise after a restart")
 	}

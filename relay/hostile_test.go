@@ -52,7 +52,7 @@ func TestProofIsSpent(t *testing.T) {
 		have = append(have, p)
 	}
 	for range 20 { // seconds
-		g.now = g.now.Add(time.Second)
+		g.pass(time.Second)
 		for _, p := range have {
 			call, _ := seal.NewCall(rand.Reader, p.key, seal.PathReply, g.r.Session(), g.site, p.id, seal.Frame(pubOf(p.key), d, p.bytes[:]))
 			go g.post(seal.PathReply, call)

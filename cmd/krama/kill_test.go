@@ -132,7 +132,7 @@ func TestKillPhone(t *testing.T) {
 	d, phone, profile, words := e.demoProcess, e.phone, e.profile, e.words
 	code := phone.register()
 	var sure int
-	total := kills(t, 5)
+	total := kills(t, 3)
 	for range total {
 		phone.js(`(() => { const until = f => new Promise(ok => { const i = setInterval(() => { const v = f(); if (v) { clearInterval(i); ok(v); } }, 4); });
 			const rows = () => document.querySelectorAll('[data-contact]').length;

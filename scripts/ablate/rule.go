@@ -176,7 +176,7 @@ func (b *bench) tests(ctx context.Context, r rule, program string, args ...strin
 	defer cancel()
 	c := exec.CommandContext(ctx, program, append(args, fmt.Sprintf("-test.timeout=%ds", mostSeconds))...)
 	c.Dir = r.pkg
-	c.Env = append(os.Environ(), "KRAMA_ABLATE="+r.model)
+	c.Env = append(os.Environ(), "KRAMA_ABLATE="+r.model, "KRAMA_ALL=1")
 	return c.CombinedOutput()
 }
 
