@@ -196,34 +196,42 @@ func (s *State) view(p *Person, today krama.Day) View {
 }
 
 // standing are her words about a purpose that no later one replaces, of those that count.
-func standing(p *Person, purpose uint8, counts func(*Consent) bool) (out []Consent) {
-	gone := map[krama.RecordID]bool{}
-	for _, c := range p.Consents {
-		if c.Purpose == purpose && counts(&c) {
+func standing(p *Person, purpose uint8, counts func(*Consent) bool) (out []*Consent) {
+	var gone map[krama.RecordID]bool
+	for i := range p.Consents {
+		if c := &p.Consents[i]; c.Purpose == purpose && counts(c) {
 			for _, r := range c.Replaces {
-				gone[r] = gone[r] || r != c.Record
+				if r != c.Record {
+					if gone == nil {
+						gone = map[krama.RecordID]bool{}
+					}
+					gone[r] = true
+				}
 			}
-		}
-	}
-	for _, c := range p.Consents {
-		if c.Purpose == purpose && counts(&c) && !gone[c.Record] {
 			out = append(out, c)
 		}
 	}
-	return out
+	return slices.DeleteFunc(out, func(c *Consent) bool { return gone[c.Record] })
 }
 
-// consents returns the last word per purpose, of those that no other replaces. Of one day a withdrawal outranks a consent. A consent
-// from ahead of the reader's clock neither counts nor replaces anything; a refusal from there counts: no clock makes a no a yes.
+// lastWord is her last word about a purpose, of those that no other replaces. Of one day a withdrawal outranks a consent. A consent from
+// ahead of the reader's clock neither counts nor replaces anything; a refusal from there counts: no clock makes a no a yes.
+func lastWord(p *Person, purpose uint8, today krama.Day) (last krama.Consent, ok bool) {
+	for _, c := range standing(p, purpose, func(c *Consent) bool { return !c.Given || !ahead(c.Date, today) }) {
+		now, then := min(c.Date, today+1), min(last.Date, today+1)
+		if !ok || now > then || now == then && !c.Given {
+			last, ok = c.Consent, true
+		}
+	}
+	return last, ok
+}
+
+// consents returns the last word per purpose.
 func consents(p *Person, today krama.Day) map[uint8]krama.Consent {
 	out := map[uint8]krama.Consent{}
 	for _, t := range krama.Purposes {
-		for _, c := range standing(p, t.Code, func(c *Consent) bool { return !c.Given || !ahead(c.Date, today) }) {
-			old, ok := out[t.Code]
-			now, then := min(c.Date, today+1), min(old.Date, today+1)
-			if !ok || now > then || now == then && !c.Given {
-				out[t.Code] = c.Consent
-			}
+		if c, ok := lastWord(p, t.Code, today); ok {
+			out[t.Code] = c
 		}
 	}
 	return out
@@ -244,7 +252,7 @@ func (s *State) Said(id krama.SubjectID, purpose uint8) (out []krama.RecordID) {
 
 // refused reports whether she said no to being contacted again.
 func refused(p *Person, today krama.Day) bool {
-	said, asked := consents(p, today)[krama.PurposeContact]
+	said, asked := lastWord(p, krama.PurposeContact, today)
 	return asked && !said.Given
 }
 

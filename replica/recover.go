@@ -114,39 +114,29 @@ func (r *Replica) keepRecovery(ctx context.Context) error {
 		}
 	}
 	slices.SortFunc(circles, func(a, b krama.CircleID) int { return slices.Compare(a[:], b[:]) })
-	box := seal.Mailbox(t.ID(), seal.KemHash(t.KemPub))
+	circles = slices.DeleteFunc(circles, func(c krama.CircleID) bool {
+		st, latest := r.streams[c], r.roster.Latest(c)
+		return st == nil || latest == nil || st.known[latest.Epoch] == nil
+	})
+	// What is kept follows from the mark, so that it is sealed only when it is due.
 	mark := append(t.Set[:], u32(uint32(krama.DayOf(r.Now())/7))...)
-	items := [][]byte{box[:]}
-	boot, err := seal.SealBootstrap(r.roster.Org, t.ID(), t.KemPub, r.bootstrap())
-	items = append(items, boot)
-	if len(r.controls) > 0 && err == nil {
-		var body, w []byte
-		for _, c := range r.controls {
-			body = append(body, c[:]...)
-		}
-		mark = append(mark, controlName(r.controls[len(r.controls)-1])...)
-		if w, err = seal.SealLetter(r.roster.Org, r.dev, t.ID(), t.KemPub, seal.LetterControl, body); err == nil {
-			items = append(items, w)
-		}
+	if n := len(r.controls); n > 0 {
+		mark = append(mark, controlName(r.controls[n-1])...)
 	}
 	for _, c := range circles {
-		st, latest := r.streams[c], r.roster.Latest(c)
-		if err != nil || st == nil || latest == nil || st.known[latest.Epoch] == nil {
-			continue
-		}
-		mark = append(append(mark, c[:4]...), u32(latest.Epoch)...)
+		mark = append(append(mark, c[:4]...), u32(r.roster.Latest(c).Epoch)...)
 		if r.roster.Circles[c].Keyring {
 			mark = append(mark, 'k')
 		}
-		var w []byte
-		if w, err = st.known[latest.Epoch].WrapRecovery(t, r.roster.Circles[c].Keyring); err == nil {
-			items = append(items, seal.BoxItem(t.ID(), latest.EC, w))
-		}
 	}
 	key := hex.EncodeToString(mark)
-	done := r.values[".trust"] == key
+	if r.values[".trust"] == key {
+		r.mu.Unlock()
+		return nil
+	}
+	items, err := r.recoveryItems(t, circles)
 	r.mu.Unlock()
-	if err != nil || done {
+	if err != nil {
 		return err
 	}
 	if err := r.nameMembers(ctx); err != nil { // the trustees' key among them
@@ -156,6 +146,37 @@ func (r *Replica) keepRecovery(ctx context.Context) error {
 		return err
 	}
 	return r.SetValue(".trust", key)
+}
+
+// recoveryItems seals what the trustees' key opens: the address, the control keys, and each circle's newest key. The first item is the
+// mailbox itself. The lock is held.
+func (r *Replica) recoveryItems(t *seal.TrusteesSet, circles []krama.CircleID) ([][]byte, error) {
+	box := seal.Mailbox(t.ID(), seal.KemHash(t.KemPub))
+	boot, err := seal.SealBootstrap(r.roster.Org, t.ID(), t.KemPub, r.bootstrap())
+	if err != nil {
+		return nil, err
+	}
+	items := [][]byte{box[:], boot}
+	if len(r.controls) > 0 {
+		var body []byte
+		for _, c := range r.controls {
+			body = append(body, c[:]...)
+		}
+		w, err := seal.SealLetter(r.roster.Org, r.dev, t.ID(), t.KemPub, seal.LetterControl, body)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, w)
+	}
+	for _, c := range circles {
+		latest := r.roster.Latest(c)
+		w, err := r.streams[c].known[latest.Epoch].WrapRecovery(t, r.roster.Circles[c].Keyring)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, seal.BoxItem(t.ID(), latest.EC, w))
+	}
+	return items, nil
 }
 
 // Recover makes this Fresh device an admin's of a programme whose devices are gone, from k trustees' cards and what the

@@ -96,16 +96,20 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID) (*agreed, erro
 		}
 	}
 	r.mu.Unlock()
+	ours := map[uint32]*keeping{}
+	for _, ep := range epochs {
+		ours[ep.Epoch] = &keeping{}
+	}
+	if err := r.keep(c, ours); err != nil {
+		return nil, err
+	}
 	for _, ep := range epochs {
 		key := newest.StreamKey()
 		if c == krama.OrgCircle {
 			key = ep.StreamKey()
 		}
 		id := ep.StreamID()
-		ids, _, err := r.kept(place{c, ep.Epoch}, 0, 0)
-		if err != nil {
-			return nil, err
-		}
+		ids := ours[ep.Epoch].ids
 		r.mu.Lock()
 		start, ok := r.roster.StartOf(c, ep.Epoch)
 		r.mu.Unlock()
@@ -127,8 +131,10 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID) (*agreed, erro
 			}
 			theirs = common
 		}
-		if err := r.sendKept(ctx, place{c, ep.Epoch}, ep, theirs.N); err != nil {
-			return nil, err
+		if theirs.N < uint64(len(ids)) {
+			if err := r.sendKept(ctx, place{c, ep.Epoch}, ep, theirs.N); err != nil {
+				return nil, err
+			}
 		}
 		if end, closed := r.closedAt(c, ep.Epoch); closed && c != krama.OrgCircle {
 			if err := r.controlCall(ctx, seal.PathClose, seal.Frame(id[:], end.Marshal())); err != nil {
@@ -199,11 +205,12 @@ func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, after u
 		return r.controlCall(ctx, seal.PathTombstone, seal.Frame(call...))
 	}
 	for {
-		ids, list, err := r.kept(p, after, keptBytes)
-		if err != nil {
+		k := &keeping{after: after, max: keptBytes}
+		if err := r.keep(p.circle, map[uint32]*keeping{p.epoch: k}); err != nil {
 			return err
 		}
-		for _, e := range list {
+		var err error
+		for _, e := range k.list {
 			after = e.n
 			_, stone := seal.TombstoneID(e.wire)
 			if stone || len(e.wire) == 0 { // its body was dropped: its tombstone takes the place
@@ -233,60 +240,89 @@ func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, after u
 		if err := send(); err != nil {
 			return err
 		}
-		if err := bury(); err != nil || after >= uint64(len(ids)) {
+		if err := bury(); err != nil || after >= uint64(len(k.ids)) {
 			return err
 		}
 	}
 }
 
-// kept reads from this device's own file which envelopes of an epoch it has, in order, and those after a place whole, as many as
-// have max bytes.
-func (r *Replica) kept(p place, after uint64, max int) (ids [][32]byte, list []*entry, err error) {
+// keeping is what a reading of this device's own file finds of one epoch: which envelopes it has, in order, and those after a place whole,
+// as many as have max bytes.
+type keeping struct {
+	after     uint64
+	max       int
+	closed    bool
+	ids       [][32]byte
+	list      []*entry
+	size      int        // of the list's envelopes, in bytes
+	beforeIDs [][32]byte // of the reading before, which counts until the one after it has come as far
+	before    []*entry
+}
+
+// begin tells that the epoch was read anew from here on; in another history when it was abandoned.
+func (k *keeping) begin(abandoned bool) {
+	if abandoned {
+		k.before, k.beforeIDs = nil, nil
+	} else if len(k.ids) > len(k.beforeIDs) {
+		k.before, k.beforeIDs = k.list, k.ids
+	}
+	k.ids, k.list, k.size = nil, nil, 0
+}
+
+func (k *keeping) take(e *entry) {
+	k.ids = append(k.ids, e.id)
+	if e.n > k.after && k.size < k.max {
+		e.wire, e.items = slices.Clone(e.wire), nil
+		k.list, k.size = append(k.list, e), k.size+len(e.wire)
+	}
+}
+
+// keep reads this device's own file once for epochs of a circle.
+func (r *Replica) keep(c krama.CircleID, epochs map[uint32]*keeping) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.j == nil {
-		return nil, nil, errLocked
+		return errLocked
 	}
 	_, key, err := r.readKeys(r.vk)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	size, closed := 0, false
-	var before []*entry // of the reading before, which counts until the one after it has come as far
-	var beforeIDs [][32]byte
 	err = r.entries(key, func(b []byte) error {
-		if at, ok := begunAnew(b); ok && (at == p || at == openEpoch(p.circle) && !closed) {
-			if b[0] == tagAbandon {
-				before, beforeIDs = nil, nil // it was another history
-			} else if len(ids) > len(beforeIDs) {
-				before, beforeIDs = list, ids
+		if at, ok := begunAnew(b); ok && at.circle == c {
+			for n, k := range epochs {
+				if at.epoch == n || at == openEpoch(c) && !k.closed {
+					k.begin(b[0] == tagAbandon)
+				}
 			}
-			ids, list, size = nil, nil, 0
 			return nil
 		}
-		if b[0] == tagClose && placeOf(b) == p {
-			closed = true
+		if b[0] == tagClose && placeOf(b).circle == c {
+			if k := epochs[placeOf(b).epoch]; k != nil {
+				k.closed = true
+			}
 			return nil
 		}
 		if b[0] != tagEnvelope && b[0] != tagLater {
 			return nil
 		}
 		e, err := parseEnvelope(b[0], b[1:])
-		if err != nil || (place{e.circle, e.epoch}) != p || e.n != uint64(len(ids))+1 {
+		if err != nil || e.circle != c {
 			return err
 		}
-		if c, ok := r.cuts[p]; ok && e.n > c.n {
+		k := epochs[e.epoch]
+		if k == nil || e.n != uint64(len(k.ids))+1 {
 			return nil
 		}
-		ids = append(ids, e.id)
-		if e.n > after && size < max {
-			e.wire, e.items = slices.Clone(e.wire), nil
-			list, size = append(list, e), size+len(e.wire)
+		if cut, ok := r.cuts[place{c, e.epoch}]; !ok || e.n <= cut.n {
+			k.take(e)
 		}
 		return nil
 	})
-	if len(beforeIDs) > len(ids) && !closed {
-		ids, list = beforeIDs, before
+	for _, k := range epochs {
+		if len(k.beforeIDs) > len(k.ids) && !k.closed {
+			k.ids, k.list = k.beforeIDs, k.before
+		}
 	}
-	return ids, list, hostError("replica.kept", err)
+	return hostError("replica.keep", err)
 }

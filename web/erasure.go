@@ -53,6 +53,9 @@ func (s *Server) expiries(rep *replica.Replica, st *casework.State) (out []expir
 	var lines []string
 	for _, row := range st.Rows(s.today()) {
 		last := row.Last
+		if last+keep > s.today()+announceDays { // most people
+			continue
+		}
 		if v, ok := st.Person(row.Subject, s.today()); ok && v.Value.Registered > last {
 			last = v.Value.Registered
 		}

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -314,15 +316,17 @@ func (l *life) live() {
 		l.closed++
 	}
 	l.staffEvents()
+	var evening []*handset
 	for _, h := range l.phones {
 		l.pass(5 * time.Minute)
 		l.work(h)
 		if l.day >= h.away && l.day%h.rhythm == 0 {
-			l.meet(h)
+			evening = append(evening, h)
 		} else if l.day < h.away {
 			h.wasAway++
 		}
 	}
+	l.meet(evening...)
 	if l.day%3 == 0 && l.isOpen() {
 		l.deskDay(l.second)
 	}
@@ -388,16 +392,28 @@ func (l *life) work(h *handset) {
 	}
 }
 
-// meet has a device meet the relay, and looks at what it says then.
-func (l *life) meet(h *handset) {
+// meet has devices meet the relay, two at a time, and looks at what each says then.
+func (l *life) meet(list ...*handset) {
 	l.t.Helper()
-	err := h.rep.Sync(l.t.Context(), nil)
-	l.counts["meetings of phones"]++
-	h.lastSync = l.day
-	if err != nil && !l.excused(h, err) {
-		l.t.Errorf("day %d: %s: %v", l.day, h.name, err)
+	errs := make([]error, len(list))
+	var next atomic.Int32
+	var wg sync.WaitGroup
+	for range min(2, len(list)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
+				errs[i] = list[i].rep.Sync(l.t.Context(), nil)
+			}
+		})
 	}
-	l.settled(h)
+	wg.Wait()
+	for i, h := range list {
+		l.counts["meetings of phones"]++
+		h.lastSync = l.day
+		if errs[i] != nil && !l.excused(h, errs[i]) {
+			l.t.Errorf("day %d: %s: %v", l.day, h.name, errs[i])
+		}
+		l.settled(h)
+	}
 }
 
 // public is what people report on a day, at hours when nobody is in the office too.
