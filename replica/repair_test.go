@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"krama"
+	"krama/journal"
 	"krama/relay"
 	"krama/relay/memory"
 	"krama/seal"
@@ -156,5 +157,47 @@ func TestRestoredRelayLostAuthor(t *testing.T) {
 	w.sync(w.desk, b, w.desk)
 	if !slices.Contains(w.desk.all(), id) || !slices.Contains(b.all(), id) {
 		t.Error("the record of the lost phone did not come back")
+	}
+}
+
+// opens counts how often each file of a device is opened.
+type opens struct {
+	journal.Dir
+	n map[string]int
+}
+
+func (o opens) Open(name string) (journal.File, error) {
+	o.n[name]++
+	return o.Dir.Open(name)
+}
+
+// TestARepairReadsAFewTimes: what the office reads of its own file for a repair does not grow with the number of epochs there have been.
+func TestARepairReadsAFewTimes(t *testing.T) {
+	reads := func(epochs int) int {
+		w := newSmallWorld(t)
+		a := w.phone()
+		s := w.person(a)
+		w.sync(a, w.desk)
+		for range epochs {
+			w.must(w.desk.Rotate(t.Context(), w.outreach(w.desk)))
+			w.contact(a, s)
+			w.sync(a, w.desk)
+		}
+		backup := w.store.Clone()
+		w.contact(a, s)
+		w.sync(a, w.desk)
+		w.restore(backup, a, w.desk)
+		w.desk.Sync(t.Context(), nil)
+		n := map[string]int{}
+		w.desk.Dir = opens{w.desk.Dir, n}
+		w.must(w.desk.Repair(t.Context(), nil))
+		w.sync(a, w.desk)
+		if got := len(w.desk.all()); got != epochs+2 {
+			t.Fatalf("%d epochs: %d records, want %d", epochs, got, epochs+2)
+		}
+		return n[keysFile] // opened before each reading
+	}
+	if few, many := reads(2), reads(12); few == 0 || many > few {
+		t.Errorf("%d readings with 2 epochs, %d with 12", few, many)
 	}
 }
