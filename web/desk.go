@@ -288,7 +288,7 @@ func (s *Server) enrolFinish(w http.ResponseWriter, r *http.Request) {
 	inv, as := s.invite, s.inviteAs
 	s.mu.Unlock()
 	if inv == nil {
-		redirect(w, r, "/enrol")
+		redirect(w, r, "/enrol/done") // ended in another tab, or there is none: that page knows
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)

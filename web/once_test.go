@@ -80,7 +80,7 @@ func TestEnrollingEndsOnce(t *testing.T) {
 	if to[0] != "/enrol/done" || to[0] != to[1] || to[1] != to[2] {
 		t.Errorf("led to %q", to)
 	}
-	_, page, _ = g.ask(g.desk, "GET", "/enrol/done")
+	_, page, _ = g.ask(g.desk, "POST", "/enrol/finish") // from another tab
 	g.want(page, "Enrolled.")
 	devices, labels := 0, len(g.desk.members())
 	g.office.Roster(func(ro *seal.Roster) { devices = len(ro.Devices) })
