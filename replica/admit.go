@@ -145,8 +145,10 @@ func (r *Replica) openItems(e *entry, env *seal.Envelope, wire []byte) {
 			} else if it.Item, it.verdict = env.Item(i, keys); r.gone(e.circle, s) && k != seal.KindShred { // 10
 				it.verdict = seal.Shredded
 			}
-			if it.verdict == seal.KeyPending && k == seal.KindShred {
-				it.verdict = seal.Fine // whoever comes later cannot open it, because it was carried out; the signature covers it
+			if (it.verdict == seal.KeyPending || it.verdict == seal.WasTampered) && k == seal.KindShred {
+				// Whoever comes later cannot open it, because it was carried out; nor can anybody, where its author had carried it out
+				// before a close threw it out (thrown). The signature covers it.
+				it.verdict = seal.Fine
 				it.Item = seal.Item{Subject: s, Kind: k}
 			}
 			if it.verdict != seal.Fine {
@@ -262,6 +264,9 @@ func (r *Replica) fold(st *stream, e *entry) error {
 	r.seen[e.author] = max(r.seen[e.author], e.timeMS)
 	if dev := r.author(e.author); dev != nil {
 		st.ledger.times[dev.Member] = max(st.ledger.times[dev.Member], e.timeMS)
+	}
+	if e.circle == krama.OrgCircle && r.roster.Admin(e.author) {
+		r.vouched = max(r.vouched, st.base+e.n)
 	}
 	own := r.dev != nil && e.author == r.dev.ID()
 	for i := range e.items {

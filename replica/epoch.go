@@ -90,7 +90,7 @@ func (r *Replica) close(p place, at seal.Head, repair bool) error {
 		return nil // behind damage
 	}
 	if rollBackTail && st.head.N > at.N {
-		return errCut{p, cut{at.N, repair}, 0}
+		return errCut{place: p, cut: cut{at.N, repair}}
 	}
 	if err := r.readWhole(p, st, at.N, repair); err != nil {
 		return err
@@ -119,7 +119,8 @@ func (r *Replica) abandon(p place) error {
 type errCut struct {
 	place
 	cut
-	left int // how many readings of the epoch are left out; 0 when it is a place in the one that counts
+	left int  // how many readings of the epoch are left out; 0 when it is a place in the one that counts
+	trim bool // it is a place of circle 0, and reading goes on behind it
 }
 
 func (errCut) Error() string { return "replica: a signed close lies behind what was read" }
@@ -150,6 +151,7 @@ func (r *Replica) advance(st *stream, c krama.CircleID) {
 		for s := range r.keys[c] {
 			if _, in := ring[s]; !in && !r.unsent(c, s) {
 				delete(r.keys[c], s)
+				r.offScreen(subject{c, s})
 			}
 		}
 		for id, w := range r.await { // an office has waited long enough, perhaps before this device came

@@ -89,7 +89,22 @@ func (r *Replica) mayHold(c krama.CircleID, s krama.SubjectID) bool {
 // said reports whether a pending erasure was carried out already, because a colleague was first. It cannot be sealed any more, and
 // stays until hers is within a signed close: what is past one is said again.
 func (r *Replica) said(p *pending) bool {
-	return p.item.Kind == seal.KindShred && r.gone(p.circle, p.item.Subject)
+	return p.item.Kind == seal.KindShred && r.gone(p.circle, p.item.Subject) && r.carriedOut(Shred{Circle: p.circle, Subject: p.item.Subject})
+}
+
+// thrown reports whether an erasure's key was destroyed here, and a signed close has thrown the erasure itself out: it is said again, with
+// nobody's key.
+func (r *Replica) thrown(c krama.CircleID, s krama.SubjectID) bool {
+	return r.gone(c, s) && !r.carriedOut(Shred{Circle: c, Subject: s})
+}
+
+// sealing returns the key that an item about a subject is sealed with.
+func (r *Replica) sealing(c krama.CircleID, s krama.SubjectID) (seal.SubjectKey, bool) {
+	k, ok := r.keys[c][s]
+	if !ok && r.thrown(c, s) {
+		return seal.Hash("thrown erasure", r.vk[:], s[:]), true
+	}
+	return k, ok
 }
 
 // forget takes a subject out of what is neither record nor key: drafts of forms, letters, a colleague's lost work.

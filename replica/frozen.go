@@ -150,7 +150,7 @@ func (r *Replica) removeOldFrozen() error {
 // Called with the lock held.
 func (r *Replica) mustThaw() bool {
 	f := r.frozen
-	if f == nil || f.bad || len(r.cuts)+len(r.left) > 0 || r.j.Size()*freezeShare > f.size {
+	if f == nil || f.bad || len(r.cuts)+len(r.left)+len(r.trims) > 0 || r.j.Size()*freezeShare > f.size {
 		return true
 	}
 	for s := range f.who {

@@ -2,6 +2,8 @@ package replica
 
 import (
 	"runtime"
+
+	"krama"
 )
 
 // loader folds a journal into a replica. Envelopes are decoded side by side and folded in order.
@@ -82,6 +84,10 @@ func (l *loader) fold() {
 			}
 			if c, ok := l.r.cuts[place{it.e.circle, it.e.epoch}]; ok && it.e.n > c.n {
 				l.r.lost(it.e, c)
+				continue
+			}
+			if it.e.circle == krama.OrgCircle && l.r.trims[it.e.epoch].void(it.e.n) {
+				l.r.lost(it.e, cut{repair: true})
 				continue
 			}
 			st := l.r.streams[it.e.circle]

@@ -26,17 +26,21 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 	}
 	all := append([]krama.CircleID{krama.OrgCircle}, r.circles()...)
 	parted := map[krama.CircleID]*agreed{}
+	apart, err := r.trimRefused() // somebody wrote into circle 0 of the restored relay
+	if err != nil {
+		return krama.Wrap(op, err)
+	}
 	for i, c := range all {
 		progress(i, 2*len(all))
 		if _, err := r.remake(ctx, c); err != nil {
 			return krama.Wrap(op, err)
 		}
-		at, err := r.giveBack(ctx, c)
+		at, err := r.giveBack(ctx, c, apart)
 		if err != nil {
 			return krama.Wrap(op, err)
 		}
-		if at != nil && c == krama.OrgCircle {
-			return krama.E(op, krama.Tampered, "the restored relay has another roster than this desk")
+		if c == krama.OrgCircle {
+			at, apart = nil, apart || at != nil
 		}
 		parted[c] = at
 	}
@@ -79,8 +83,9 @@ func (r *Replica) rotateParted(ctx context.Context, all []krama.CircleID, parted
 }
 
 // giveBack appends what the relay lost of a circle's streams, epoch by epoch. Where the relay has something else, it
-// returns the newest place both agree on, if that is in the open epoch.
-func (r *Replica) giveBack(ctx context.Context, c krama.CircleID) (*agreed, error) {
+// returns the newest place both agree on, if that is in the open epoch; circle 0 it takes back to that place by itself. With apart,
+// circle 0 was taken back: then both agree only as far as nobody claims what is not in it any more.
+func (r *Replica) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*agreed, error) {
 	const op = "replica.giveBack"
 	r.mu.Lock()
 	st := r.streams[c]
@@ -103,6 +108,7 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID) (*agreed, erro
 	if err := r.keep(c, ours); err != nil {
 		return nil, err
 	}
+	var back *agreed // circle 0's
 	for _, ep := range epochs {
 		key := newest.StreamKey()
 		if c == krama.OrgCircle {
@@ -120,9 +126,20 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID) (*agreed, erro
 		if err != nil {
 			return nil, err
 		}
+		if fork := ours[ep.Epoch].fork; apart && c != krama.OrgCircle && ep.Epoch == st.epoch.Epoch && fork > 0 && fork <= common.N {
+			for common = start; common.N+1 < fork; {
+				common = common.Link(ids[common.N])
+			}
+		}
 		if common.N < theirs.N {
-			if ep.Epoch == st.epoch.Epoch {
+			if ep.Epoch == st.epoch.Epoch && c != krama.OrgCircle {
 				return &agreed{common, theirs}, nil
+			}
+			if c == krama.OrgCircle {
+				if err := r.idleAt(ctx, ep, common.N); err != nil {
+					return nil, err
+				}
+				back = &agreed{common, theirs}
 			}
 			// Somebody who had not heard of the close wrote into a stream that a restored relay had open again. It goes back to
 			// where it is what was signed; her work is outside the close and she sends it again.
@@ -142,7 +159,7 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID) (*agreed, erro
 			}
 		}
 	}
-	return nil, nil
+	return back, nil
 }
 
 func (r *Replica) closedAt(c krama.CircleID, epoch uint32) (seal.Head, bool) {
@@ -251,6 +268,10 @@ func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, after u
 type keeping struct {
 	after     uint64
 	max       int
+	idle      bool   // only the place behind which all is idle is asked for (trim.go)
+	from      uint64 // that place
+	fine      uint64 // the last place of what was taken
+	fork      uint64 // the first place of what claims another history; 0 for none
 	closed    bool
 	ids       [][32]byte
 	list      []*entry
@@ -266,14 +287,32 @@ func (k *keeping) begin(abandoned bool) {
 	} else if len(k.ids) > len(k.beforeIDs) {
 		k.before, k.beforeIDs = k.list, k.ids
 	}
-	k.ids, k.list, k.size = nil, nil, 0
+	k.ids, k.list, k.size, k.from, k.fine, k.fork = nil, nil, 0, 0, 0, 0
 }
 
 func (k *keeping) take(e *entry) {
 	k.ids = append(k.ids, e.id)
+	if e.verdict == seal.Fine {
+		k.fine = e.n
+	}
+	if e.verdict == seal.Fork && k.fork == 0 {
+		k.fork = e.n
+	}
+	if k.idle && !idle(e) {
+		k.from = e.n
+	}
 	if e.n > k.after && k.size < k.max {
 		e.wire, e.items = slices.Clone(e.wire), nil
 		k.list, k.size = append(k.list, e), k.size+len(e.wire)
+	}
+}
+
+// trim forgets what was met past a place.
+func (k *keeping) trim(at uint64) {
+	k.ids = k.ids[:min(at, uint64(len(k.ids)))]
+	k.list = slices.DeleteFunc(k.list, func(e *entry) bool { return e.n > at })
+	if k.from, k.fine = min(k.from, at), min(k.fine, at); k.fork > at {
+		k.fork = 0
 	}
 }
 
@@ -281,6 +320,11 @@ func (k *keeping) take(e *entry) {
 func (r *Replica) keep(c krama.CircleID, epochs map[uint32]*keeping) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.keepLocked(c, epochs)
+}
+
+// keepLocked is keep with the lock held.
+func (r *Replica) keepLocked(c krama.CircleID, epochs map[uint32]*keeping) error {
 	if r.j == nil {
 		return errLocked
 	}
@@ -300,6 +344,12 @@ func (r *Replica) keep(c krama.CircleID, epochs map[uint32]*keeping) error {
 		if b[0] == tagClose && placeOf(b).circle == c {
 			if k := epochs[placeOf(b).epoch]; k != nil {
 				k.closed = true
+			}
+			return nil
+		}
+		if epoch, at, ok := trimOf(b); ok && c == krama.OrgCircle {
+			if k := epochs[epoch]; k != nil {
+				k.trim(at)
 			}
 			return nil
 		}

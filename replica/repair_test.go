@@ -40,6 +40,10 @@ func TestRestoredRelay(t *testing.T) {
 	first := newSmallWorld(t)
 	phones := []*device{first.phone(), first.phone(), first.phone()}
 	s := first.person(phones[0])
+	var others []krama.SubjectID // to be erased
+	for range 4 {
+		others = append(others, first.person(phones[0]))
+	}
 	for range 2 {
 		first.sync(append(phones, first.desk)...)
 	}
@@ -51,6 +55,19 @@ func TestRestoredRelay(t *testing.T) {
 		for _, id := range w.desk.all() {
 			typed[id] = true
 		}
+		left := slices.Clone(others)
+		erase := func(d *device) {
+			if len(left) == 0 {
+				return
+			}
+			w.must(d.Shred(krama.KindOutreach, left[0], ShredAsked))
+			for _, e := range first.desk.events {
+				if e.Subject == left[0] && e.Record != nil {
+					delete(typed, e.Record.ID)
+				}
+			}
+			left = left[1:]
+		}
 		var backup *memory.Store
 		steps := 6 + rnd.IntN(14)
 		at := rnd.IntN(steps)
@@ -59,7 +76,12 @@ func TestRestoredRelay(t *testing.T) {
 				backup = w.store.Clone()
 			}
 			d := ds[rnd.IntN(len(ds))]
-			switch k := rnd.IntN(10); {
+			switch k := rnd.IntN(12); {
+			case k == 10:
+				erase(d)
+				d.Sync(ctx, nil)
+			case k == 11:
+				w.now = w.now.Add(rekeyEvery) // whoever meets the relay from here on says a new key
 			case k < 5:
 				typed[w.contact(d, s)] = true
 			case k < 8:
@@ -78,6 +100,9 @@ func TestRestoredRelay(t *testing.T) {
 		if rnd.IntN(2) == 0 { // somebody meets the restored relay first
 			d := ds[1+rnd.IntN(3)]
 			typed[w.contact(d, s)] = true
+			if rnd.IntN(2) == 0 {
+				erase(d)
+			}
 			d.Sync(ctx, nil)
 		}
 		w.desk.Sync(ctx, nil)

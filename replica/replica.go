@@ -83,9 +83,10 @@ type Replica struct {
 	streams map[krama.CircleID]*stream
 	keys    map[krama.CircleID]map[krama.SubjectID]seal.SubjectKey
 	kinds   map[krama.CircleID]krama.CircleKind
-	cuts    map[place]cut      // where signed closes fell behind what was read
-	left    map[place]readings // of an epoch's stream, those that count no more
-	passed  map[place]int      // how often an epoch's stream was begun anew, as far as the journal was read
+	cuts    map[place]cut       // where signed closes fell behind what was read
+	left    map[place]readings  // of an epoch's stream, those that count no more
+	passed  map[place]int       // how often an epoch's stream was begun anew, as far as the journal was read
+	trims   map[uint32]*trimmed // what of circle 0's epochs counts no more
 
 	waiting   []*seal.Epoch                  // keys whose circle the roster does not show yet
 	early     map[place]keyring              // the same of subject keys
@@ -115,6 +116,7 @@ type Replica struct {
 	wrote     map[krama.CircleID]uint64 // highest sequence that this copy of the device is known to have written
 	lastSync  time.Time
 	heartbeat time.Time // newest seen
+	vouched   uint64    // the place in circle 0 of the newest word of an admin's device
 	newer     bool      // the roster speaks a later version
 	unshown   bool      // in this sync the relay took what it does not show
 	frozen    *frozen   // the part of the journal that stays as it is; nil when there is none
@@ -227,7 +229,7 @@ func hostError(op string, err error) error {
 }
 
 func newReplica(c Config) *Replica {
-	r := &Replica{Config: c, cuts: map[place]cut{}, left: map[place]readings{}, door: &Door{dir: c.Dir}, line: &link{}}
+	r := &Replica{Config: c, cuts: map[place]cut{}, left: map[place]readings{}, trims: map[uint32]*trimmed{}, door: &Door{dir: c.Dir}, line: &link{}}
 	r.clear()
 	return r
 }
@@ -245,9 +247,12 @@ func (r *Replica) clear() {
 	r.drawnAt, r.tried = map[krama.CircleID]int{}, map[krama.CircleID][2]int{}
 	r.done, r.shut = map[[32]byte]bool{}, map[krama.CircleID]uint32{}
 	r.passed = map[place]int{}
+	for _, t := range r.trims {
+		t.past = 0
+	}
 	r.frozen, r.early = nil, map[place]keyring{}
 	r.rewraps, r.seen, r.wrote = map[rewrap]bool{}, map[krama.DeviceID]uint64{}, map[krama.CircleID]uint64{}
-	r.lastSync, r.heartbeat, r.newer, r.untidy, r.loaded = time.Time{}, time.Time{}, false, false, false
+	r.lastSync, r.heartbeat, r.vouched, r.newer, r.untidy, r.loaded = time.Time{}, time.Time{}, 0, false, false, false
 }
 
 // Create makes a new device with its own keys, locked by words. An existing vault is Conflict.
@@ -361,7 +366,9 @@ func (r *Replica) read(f journal.File, key [32]byte) error {
 		failed := l.finish()
 		var again errCut
 		if errors.As(failed, &again) {
-			if again.left > 0 {
+			if again.trim {
+				r.trimAt(again.epoch, again.n)
+			} else if again.left > 0 {
 				r.left[again.place] = readings{again.left, r.left[again.place].repair || again.repair}
 			} else {
 				r.cuts[again.place] = again.cut
@@ -383,7 +390,7 @@ func (r *Replica) read(f journal.File, key [32]byte) error {
 	}
 	r.settleWaiting()
 	r.loaded = true
-	r.untidy = r.untidy || len(r.left)+len(r.cuts) > 0
+	r.untidy = r.untidy || len(r.left)+len(r.cuts)+len(r.trims) > 0
 	r.heed()
 	if r.report.Commits > 0 && r.dev == nil {
 		r.j = nil

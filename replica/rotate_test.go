@@ -285,6 +285,10 @@ func TestRekey(t *testing.T) {
 	w.now = w.now.Add(31 * 24 * time.Hour)
 	w.must(w.desk.Rotate(ctx, w.outreach(w.desk))) // wrapped to the old key
 	w.sync(a)
+	if !bytes.Equal(a.dev.KEM.PublicKey().Bytes(), first) {
+		t.Fatal("the old key goes before an admin has read of the new one")
+	}
+	w.sync(w.desk, a)
 	if bytes.Equal(a.dev.KEM.PublicKey().Bytes(), first) {
 		t.Fatal("after 31 days the device has its old key")
 	}

@@ -16,7 +16,8 @@ func (r *Replica) pushRoster(ctx context.Context, c krama.CircleID, progress fun
 	return r.push(ctx, c, progress)
 }
 
-// beatEvery is how often an office device shows everybody that the relay holds nothing back.
+// beatEvery is how often an office device shows everybody that the relay holds nothing back. An admin's does so too when somebody said a
+// new key: its old one can go once an office has read that.
 const beatEvery = 24 * time.Hour
 
 func (r *Replica) beat(ctx context.Context) error {
@@ -29,7 +30,7 @@ func (r *Replica) beat(ctx context.Context) error {
 	}
 	var err error
 	waiting := slices.ContainsFunc(r.sealed, func(s *sealedEnvelope) bool { return s.circle == krama.OrgCircle })
-	due := r.Office && !waiting && r.Now().Sub(r.heartbeat) >= beatEvery
+	due := r.Office && !waiting && (r.Now().Sub(r.heartbeat) >= beatEvery || r.roster.Admin(r.dev.ID()) && r.unvouched())
 	if due {
 		err = r.sealOne(krama.OrgCircle, []seal.Item{{Kind: seal.KindHeartbeat}})
 	}
@@ -38,6 +39,16 @@ func (r *Replica) beat(ctx context.Context) error {
 		return err
 	}
 	return r.push(ctx, krama.OrgCircle, func(Progress) {})
+}
+
+// unvouched reports whether a colleague's device has said a new key behind every admin's word. Called with the lock held.
+func (r *Replica) unvouched() bool {
+	for _, d := range r.roster.Devices {
+		if d.KemAt > r.vouched && d.Removed == 0 && d.ID != r.dev.ID() {
+			return true
+		}
+	}
+	return false
 }
 
 // say appends one envelope to circle 0, only if nobody else was first, and reads it back. Conflict means: read again and

@@ -147,6 +147,12 @@ func (r *Replica) readRoster(ctx context.Context, progress func(Progress)) error
 		if err != nil {
 			return err
 		}
+		if !more {
+			more, err = r.meetAgain(ctx)
+		}
+		if err != nil {
+			return err
+		}
 		if more {
 			continue
 		}

@@ -180,6 +180,9 @@ func (r *Replica) tidy() (err error) {
 		err = put(head...)
 	}
 	if err == nil {
+		for _, k := range r.trims {
+			k.past = 0
+		}
 		t := tidying{r: r, freezer: z, left: map[place]int{}, typed: map[[32]byte]int{}, read: map[reading]int{}, done: map[krama.CircleID]map[string]bool{}}
 		for c := range r.streams {
 			_, t.done[c] = r.buried(c)
@@ -211,7 +214,7 @@ func (r *Replica) tidy() (err error) {
 	old := r.gen
 	r.j.Close()
 	r.j, r.file, r.gen, r.frozen, r.untidy = j, f, gen, z.f, false
-	r.cuts, r.left, r.passed = map[place]cut{}, map[place]readings{}, map[place]int{}
+	r.cuts, r.left, r.passed, r.trims = map[place]cut{}, map[place]readings{}, map[place]int{}, map[uint32]*trimmed{}
 	if len(r.rekeys) > 0 && r.rekeyed() {
 		r.dev.KEM = r.kems()[0]
 		r.rekeys = nil
@@ -226,6 +229,10 @@ func (r *Replica) rekeyed() bool {
 	}
 	me := r.roster.Devices[r.dev.ID()]
 	if me == nil || seal.KemHash(me.KemPub) != seal.KemHash(r.rekeys[len(r.rekeys)-1].PublicKey().Bytes()) {
+		return false
+	}
+	// A relay that is restored may lose our word, and an admin who has not read it wraps to the old key.
+	if r.vouched <= me.KemAt && !(r.Office && r.roster.Admin(me.ID)) {
 		return false
 	}
 	for c := range r.roster.Circles {
@@ -311,6 +318,10 @@ func (t *tidying) entry(b []byte) error {
 		return t.put(b)
 	case tagClose:
 		return t.keep(b, nil)
+	case tagTrim:
+		if epoch, _, ok := trimOf(b); ok && r.trims[epoch] != nil {
+			r.trims[epoch].past++
+		}
 	case tagAgain, tagAbandon:
 		p, _ := begunAnew(b)
 		if t.left[p]++; t.left[p] > r.left[p].n {
@@ -322,7 +333,7 @@ func (t *tidying) entry(b []byte) error {
 			return err
 		}
 		p := place{e.circle, e.epoch}
-		if c, ok := r.cuts[p]; ok && e.n > c.n || t.left[p] < r.left[p].n {
+		if c, ok := r.cuts[p]; ok && e.n > c.n || t.left[p] < r.left[p].n || e.circle == krama.OrgCircle && r.trims[e.epoch].void(e.n) {
 			return nil
 		}
 		st := r.streams[e.circle]

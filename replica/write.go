@@ -182,7 +182,7 @@ func (r *Replica) ready(p *pending) bool {
 		return false
 	}
 	if p.item.Kind == seal.KindRecord || p.item.Kind == seal.KindShred || p.item.Kind == seal.KindUnshred {
-		_, ok := r.keys[p.circle][p.item.Subject]
+		_, ok := r.sealing(p.circle, p.item.Subject)
 		return ok
 	}
 	return true
@@ -200,7 +200,7 @@ func (r *Replica) sealedContents() map[[32]byte]int {
 		if v != seal.Fine {
 			continue
 		}
-		keys := func(id krama.SubjectID) (seal.SubjectKey, bool) { k, ok := r.keys[s.circle][id]; return k, ok }
+		keys := func(id krama.SubjectID) (seal.SubjectKey, bool) { return r.sealing(s.circle, id) }
 		for i := range env.Len() {
 			if it, v := env.Item(i, keys); v == seal.Fine {
 				out[contentOf(s.circle, it)]++
@@ -238,7 +238,7 @@ func (r *Replica) sealOne(c krama.CircleID, items []seal.Item) error {
 		return errCopied
 	}
 	h := r.header(c, seal.EnvContent)
-	keys := func(id krama.SubjectID) (seal.SubjectKey, bool) { k, ok := r.keys[c][id]; return k, ok }
+	keys := func(id krama.SubjectID) (seal.SubjectKey, bool) { return r.sealing(c, id) }
 	wire, err := st.epoch.Seal(r.Rand, r.dev, h, items, keys)
 	if err != nil {
 		return err

@@ -1,0 +1,261 @@
+package replica
+
+import (
+	"context"
+	"encoding/binary"
+	"strconv"
+
+	"krama"
+	"krama/seal"
+)
+
+// A relay that was restored from a backup may have lost words of circle 0 that no admin had read: a phone's new key, its word that
+// somebody was erased, its wish for a wrap. The office that repairs cannot give them back, and its own next statements stand in their
+// place. Whoever had read them sees two histories. Where the lost part is only such words, which give and take nobody's rights, and an
+// admin has signed the other history, it is the relay's loss and no attack: the part is trimmed, and its authors say it again.
+// Anything else that was lost stays an alarm.
+
+// trimmed is how one epoch of circle 0 was trimmed, in the journal's order: the places behind which nothing counts that was read before.
+type trimmed struct {
+	at   []uint64
+	past int // of those, as far as the journal was read
+}
+
+// void reports whether a later trim leaves out an envelope of circle 0.
+func (t *trimmed) void(n uint64) bool {
+	if t == nil {
+		return false
+	}
+	for _, at := range t.at[t.past:] {
+		if n > at {
+			return true
+		}
+	}
+	return false
+}
+
+// trimOf reads a trim's entry of the journal.
+func trimOf(b []byte) (epoch uint32, at uint64, ok bool) {
+	if len(b) != 21 || b[0] != tagTrim {
+		return 0, 0, false
+	}
+	return be32(b[5:]), binary.BigEndian.Uint64(b[13:]), true
+}
+
+func trimEntry(epoch uint32, at uint64) []byte { return tagged(tagTrim, u32(epoch), u64(at)) }
+
+// trim takes note that circle 0's epoch was trimmed at a place. What was folded before is then more than counts: reading begins again
+// without it.
+func (r *Replica) trim(epoch uint32, at uint64) error {
+	t := r.trims[epoch]
+	if t == nil || t.past == len(t.at) {
+		return errCut{place: place{krama.OrgCircle, epoch}, cut: cut{n: at}, trim: true}
+	}
+	t.past++
+	r.untidy = true
+	r.mended(place{krama.OrgCircle, epoch})
+	if st := r.streams[krama.OrgCircle]; st != nil {
+		for c := range r.keys { // what comes in the place of a settled word is not settled
+			if r.settledTo(c) > st.base+at {
+				r.values[noticedKey(c)] = strconv.FormatUint(st.base+at, 10)
+			}
+		}
+	}
+	return nil
+}
+
+// trimAt leaves out, at the next reading, what stands before the trim that was met past a place.
+func (r *Replica) trimAt(epoch uint32, at uint64) {
+	if r.trims[epoch] == nil {
+		r.trims[epoch] = &trimmed{}
+	}
+	r.trims[epoch].at = append(r.trims[epoch].at, at)
+}
+
+// idle reports whether an envelope of circle 0 leaves everybody's rights as they are, so that it can be said again in another place.
+func idle(e *entry) bool {
+	if e.verdict != seal.Fine {
+		return true
+	}
+	for _, it := range e.items {
+		if it.verdict != seal.Fine || it.Kind == seal.KindHeartbeat || it.Kind == seal.KindRewrap || it.Kind == seal.KindErased || it.Kind == seal.KindAnswer {
+			continue
+		}
+		if st, err := seal.StatementOf(it.Body); it.Kind != seal.KindStatement || err != nil || st.DeviceRekey == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// trimRefused trims what this device has read of circle 0's open epoch and refused, at its end, while it is doubted: what was written
+// into a restored relay's stream and does not follow what this desk gives back. It reports whether there was any.
+func (r *Replica) trimRefused() (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st := r.streams[krama.OrgCircle]
+	if r.j == nil || st == nil {
+		return false, errLocked
+	}
+	if !r.parted(place{krama.OrgCircle, st.epoch.Epoch}) {
+		return false, nil
+	}
+	k := &keeping{idle: true}
+	if err := r.keepLocked(krama.OrgCircle, map[uint32]*keeping{st.epoch.Epoch: k}); err != nil {
+		return false, err
+	}
+	if k.fine >= uint64(len(k.ids)) || uint64(len(k.ids)) != st.head.N {
+		return false, nil
+	}
+	if err := r.commit(trimEntry(st.epoch.Epoch, k.fine)); err != nil {
+		return false, err
+	}
+	return true, r.reload()
+}
+
+// idleAt returns why what a restored relay has of circle 0 past a place may not go: somebody has said there what only she can say again.
+func (r *Replica) idleAt(ctx context.Context, ep *seal.Epoch, after uint64) error {
+	for {
+		answer, err := r.call(ctx, ep.StreamKey(), seal.PathList, ep.StreamID(), seal.ListCall{After: after, Max: pageBytes}.Marshal())
+		if err != nil {
+			return err
+		}
+		l, err := seal.ParseListing(answer)
+		if err != nil {
+			return krama.E("replica.idleAt", krama.Tampered, "the relay's answer is cut or garbled")
+		}
+		for _, wire := range l.Entries {
+			after++
+			if !r.idleWire(ep, wire) {
+				return krama.E("replica.idleAt", krama.Tampered, "the restored relay has another roster than this desk")
+			}
+		}
+		if len(l.Entries) == 0 || after >= l.Head.N {
+			return nil
+		}
+	}
+}
+
+// idleWire is idle for an envelope as it came. One that nobody would take changes nothing.
+func (r *Replica) idleWire(ep *seal.Epoch, wire []byte) bool {
+	env, v := ep.Open(wire)
+	if v != seal.Fine {
+		return true
+	}
+	e := &entry{verdict: seal.Fine}
+	for i := range env.Len() {
+		it := entryItem{verdict: seal.Fine}
+		if _, it.Kind = env.Peek(i); it.Kind == seal.KindStatement {
+			it.Item, it.verdict = env.Item(i, nil)
+		}
+		e.items = append(e.items, it)
+	}
+	return idle(e)
+}
+
+// idleTail returns the ids of what this device has read of circle 0's open epoch, and the place behind which all of it is idle.
+func (r *Replica) idleTail() (ids [][32]byte, from uint64, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st := r.streams[krama.OrgCircle]
+	if r.j == nil || st == nil {
+		return nil, 0, errLocked
+	}
+	k := &keeping{idle: true}
+	if err := r.keepLocked(krama.OrgCircle, map[uint32]*keeping{st.epoch.Epoch: k}); err != nil {
+		return nil, 0, err
+	}
+	return k.ids, k.from, nil
+}
+
+// meetAgain looks whether a part of circle 0 that this device has read was lost by the relay and may go, and trims it. It reports whether
+// it did: then there is more to read.
+func (r *Replica) meetAgain(ctx context.Context) (bool, error) {
+	r.mu.Lock()
+	st := r.streams[krama.OrgCircle]
+	doubt := r.j != nil && st != nil && !st.closed && r.parted(place{krama.OrgCircle, st.epoch.Epoch})
+	r.mu.Unlock()
+	if !doubt {
+		return false, nil
+	}
+	ids, from, err := r.idleTail()
+	if err != nil {
+		return false, err
+	}
+	r.mu.Lock()
+	ep, head := st.epoch, seal.Head{}
+	if ok := from < uint64(len(st.chain)); ok {
+		head = seal.Head{N: from, H: st.chain[from]}
+	}
+	r.mu.Unlock()
+	if head.H == ([32]byte{}) {
+		return false, nil
+	}
+	common, signed := head, false
+	for {
+		answer, err := r.call(ctx, ep.StreamKey(), seal.PathList, ep.StreamID(), seal.ListCall{After: head.N, Max: pageBytes}.Marshal())
+		if err != nil {
+			return false, err
+		}
+		l, err := seal.ParseListing(answer)
+		if err != nil {
+			return false, krama.E("replica.meetAgain", krama.Tampered, "the relay's answer is cut or garbled")
+		}
+		for _, wire := range l.Entries {
+			id := seal.WireID(wire)
+			if common == head && head.N < uint64(len(ids)) && ids[head.N] == id {
+				common = head.Link(id)
+			} else {
+				signed = signed || r.adminOpens(ep, head, wire)
+			}
+			head = head.Link(id)
+		}
+		if len(l.Entries) == 0 || head.N >= l.Head.N {
+			signed = signed && head == l.Head
+			break
+		}
+	}
+	if !signed || common.N >= uint64(len(ids)) {
+		return false, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil || r.streams[krama.OrgCircle] != st || st.epoch != ep || uint64(len(ids)) != st.head.N {
+		return false, nil
+	}
+	if err := r.commit(trimEntry(ep.Epoch, common.N)); err != nil {
+		return false, err
+	}
+	return true, r.reload()
+}
+
+// adminOpens reports whether an envelope that stands behind a head is an admin's opening of circle 0's next epoch: what a repair ends
+// with. By the roster as it is here, which nothing in the part that may go has changed.
+func (r *Replica) adminOpens(ep *seal.Epoch, head seal.Head, wire []byte) bool {
+	env, v := ep.Open(wire)
+	if v != seal.Fine || env.Kind != seal.EnvRoster || env.Head != head || env.Len() != 1 {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	pub, ok := r.roster.Author(krama.OrgCircle, ep.Epoch, env.Author)
+	if !ok || !r.roster.Admin(env.Author) || env.Verify(pub) != seal.Fine {
+		return false
+	}
+	it, v := env.Item(0, nil)
+	if v != seal.Fine || it.Kind != seal.KindStatement {
+		return false
+	}
+	s, err := seal.StatementOf(it.Body)
+	return err == nil && s.EpochOpen != nil && s.EpochOpen.Circle == krama.OrgCircle && s.EpochOpen.Epoch == ep.Epoch+1 && s.EpochOpen.Closes == head
+}
+
+// parted reports whether an alarm says that the relay's history of an epoch is not the one read here. Called with the lock held.
+func (r *Replica) parted(p place) bool {
+	for _, a := range r.alarms {
+		if !a.Mended && a.Circle == p.circle && a.Epoch == p.epoch && (a.What == AlarmRollback || a.What == AlarmFork) {
+			return true
+		}
+	}
+	return false
+}
