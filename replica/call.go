@@ -73,7 +73,7 @@ func (r *Replica) streamCall(ctx context.Context, c krama.CircleID, path string,
 		r.mu.Unlock()
 		return nil, krama.E("replica", krama.NotAllowed, "locked")
 	}
-	own, newest, id := st.epoch, st.newest(), st.epoch.StreamID()
+	own, newest, id := st.epoch, st.newest(), st.id(st.epoch)
 	r.mu.Unlock()
 	if c != krama.OrgCircle && newest != own {
 		answer, err := r.call(ctx, newest.StreamKey(), path, id, payload)

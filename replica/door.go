@@ -78,7 +78,7 @@ func (r *Replica) Streams(k krama.CircleKind) map[seal.StreamID]bool {
 	out := map[seal.StreamID]bool{}
 	if c, ok := r.circle(k); ok {
 		for _, e := range r.streams[c].known {
-			out[e.StreamID()] = true
+			out[r.streams[c].id(e)] = true
 		}
 	}
 	return out
@@ -96,7 +96,7 @@ func (r *Replica) Departed(k krama.CircleKind, stream seal.StreamID) bool {
 	now := r.roster.Latest(c)
 	for n, e := range r.streams[c].known {
 		epochs := r.roster.Circles[c].Epochs
-		if e.StreamID() != stream || int(n) >= len(epochs) {
+		if r.streams[c].id(e) != stream || int(n) >= len(epochs) {
 			continue
 		}
 		for _, ep := range epochs[n:] {

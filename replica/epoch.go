@@ -10,7 +10,7 @@ import (
 )
 
 func newStream(e *seal.Epoch, start seal.Head) *stream {
-	return &stream{epoch: e, known: map[uint32]*seal.Epoch{e.Epoch: e}, rings: map[uint32]keyring{}, head: start, chain: [][32]byte{start.H},
+	return &stream{epoch: e, known: map[uint32]*seal.Epoch{e.Epoch: e}, rings: map[uint32]keyring{}, ids: map[uint32]seal.StreamID{}, head: start, chain: [][32]byte{start.H},
 		authors: map[krama.DeviceID]*author{}, strangers: map[krama.DeviceID]bool{}, ledger: newLedger(), begun: newLedger(),
 		touched: map[krama.SubjectID]uint64{}, proofs: map[krama.DeviceID][]proof{}, kept: map[krama.DeviceID][]*entry{}}
 }
@@ -23,6 +23,16 @@ func (st *stream) restart(e *seal.Epoch, start seal.Head) {
 	for _, a := range st.authors {
 		a.held = nil
 	}
+}
+
+// id returns the id of a known epoch's stream.
+func (st *stream) id(e *seal.Epoch) seal.StreamID {
+	id, ok := st.ids[e.Epoch]
+	if !ok {
+		id = e.StreamID()
+		st.ids[e.Epoch] = id
+	}
+	return id
 }
 
 // newest returns the newest epoch whose secrets are here.

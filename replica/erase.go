@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"bytes"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -107,20 +106,24 @@ func (r *Replica) sealing(c krama.CircleID, s krama.SubjectID) (seal.SubjectKey,
 	return k, ok
 }
 
-// forget takes a subject out of what is neither record nor key: drafts of forms, letters, a colleague's lost work.
-func (r *Replica) forget(c krama.CircleID, s krama.SubjectID) {
+// forget takes subjects out of what is neither record nor key: drafts of forms, letters, a colleague's lost work.
+func (r *Replica) forget(list ...subject) {
+	gone, names := map[subject]bool{}, naming{}
+	for _, id := range list {
+		gone[id], names[id.id.String()] = true, true
+	}
 	for k, v := range r.values {
-		if strings.Contains(k, s.String()) {
+		if names.in(k) {
 			delete(r.values, k)
-		} else if strings.Contains(v, s.String()) { // a list in which she is: the others stay
-			left := slices.DeleteFunc(strings.Fields(v), func(word string) bool { return strings.Contains(word, s.String()) })
+		} else if names.in(v) { // a list in which she is: the others stay
+			left := slices.DeleteFunc(strings.Fields(v), names.in)
 			if r.values[k] = strings.Join(left, " "); len(left) == 0 {
 				delete(r.values, k)
 			}
 		}
 	}
 	for id, o := range r.orphans {
-		if o.circle == c && o.item.Subject == s {
+		if gone[subject{o.circle, o.item.Subject}] {
 			delete(r.orphans, id)
 		}
 	}
@@ -128,13 +131,31 @@ func (r *Replica) forget(c krama.CircleID, s krama.SubjectID) {
 		if it, err := seal.ParseFrame(m.body, 1<<12); err == nil && m.Kind == seal.LetterLate && len(it)%5 == 0 {
 			var left [][]byte
 			for i := 0; i < len(it); i += 5 {
-				if !bytes.Equal(it[i], c[:]) || !bytes.Equal(it[i+2], s[:]) {
+				if len(it[i]) != 16 || len(it[i+2]) != 16 || !gone[subject{krama.CircleID(it[i]), krama.SubjectID(it[i+2])}] {
 					left = append(left, it[i:i+5]...)
 				}
 			}
 			m.body = seal.Frame(left...)
 		}
 	}
+}
+
+// naming finds ids in text, as String writes them: 32 digits.
+type naming map[string]bool
+
+func (n naming) in(s string) bool {
+	const size = 2 * len(krama.SubjectID{})
+	run := 0
+	for i := range len(s) {
+		if c := s[i]; c >= '0' && c <= '9' || c >= 'a' && c <= 'f' {
+			if run++; run >= size && n[s[i+1-size:i+1]] {
+				return true
+			}
+		} else {
+			run = 0
+		}
+	}
+	return false
 }
 
 // Erasure is how far an erasure has come: it is complete when every device that could open an old backup has destroyed

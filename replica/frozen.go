@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 
 	"krama"
 	"krama/journal"
@@ -18,9 +19,10 @@ import (
 // What is frozen, and when it is written anew. The tests of this package have values of their own, so that every test
 // meets it.
 var (
-	freezeAge   = 120 * day // conversations and the keys of intakes are gone by then
-	freezeLeast = 1 << 20   // bytes of entries; fewer are not worth a file
-	freezeShare = int64(2)  // it is written anew when the journal proper is larger than one in so many of it; 0: never
+	freezeAge    = 120 * day // conversations and the keys of intakes are gone by then
+	freezeLeast  = 1 << 20   // bytes of entries; fewer are not worth a file
+	lingerAtMost = 7 * day   // how long the bytes of people whose retention ended stay in it
+	freezeShare  = int64(2)  // it is written anew when the journal proper is larger than one in so many of it; 0: never
 )
 
 // frozen is what a replica knows of the part that stays.
@@ -153,8 +155,9 @@ func (r *Replica) mustThaw() bool {
 	if f == nil || f.bad || len(r.cuts)+len(r.left)+len(r.trims) > 0 || r.j.Size()*freezeShare > f.size {
 		return true
 	}
+	waits := r.lingering()
 	for s := range f.who {
-		if r.gone(s.circle, s.id) {
+		if r.gone(s.circle, s.id) && !waits[s] {
 			return true
 		}
 	}
@@ -170,6 +173,30 @@ func (r *Replica) mustThaw() bool {
 		}
 	}
 	return false
+}
+
+// lingering are people whose retention has ended within the last days: what the part that stays has of them goes together, once a week.
+// Whoever asked to be erased, or is in danger, waits for nobody.
+func (r *Replica) lingering() map[subject]bool {
+	out := map[subject]bool{}
+	for _, s := range r.shreds {
+		if r.lingers(s) {
+			out[subject{s.Circle, s.Subject}] = true
+		}
+	}
+	return out
+}
+
+func (r *Replica) lingers(s Shred) bool {
+	age := r.Now().UnixMilli() - int64(s.TimeMS)
+	return s.Reason == ShredExpired && age >= 0 && age < lingerAtMost.Milliseconds()
+}
+
+// lingered reports whether somebody in the part that stays has been there for as long as she may. Called with the lock held.
+func (r *Replica) lingered() bool {
+	return r.frozen != nil && slices.ContainsFunc(r.shreds, func(s Shred) bool {
+		return s.Reason == ShredExpired && r.frozen.who[subject{s.Circle, s.Subject}] && r.gone(s.Circle, s.Subject) && !r.lingers(s)
+	})
 }
 
 // freezer takes the entries of a rewriting, in order, and freezes those from the first on that are old.

@@ -132,6 +132,30 @@ func TestFrozenThaws(t *testing.T) {
 	w.noAlarm(a, w.desk)
 }
 
+// TestFrozenLingers: whose retention ended leaves the part that stays within a week, also on a phone that nothing else has rewrite it.
+func TestFrozenLingers(t *testing.T) {
+	w, a, one, two := frozenWorld(t)
+	w.must(w.desk.Shred(krama.KindOutreach, one, ShredExpired))
+	w.sync(w.desk, a)
+	if all, frozen := a.bodies(t, one); all == 0 || frozen != all {
+		t.Errorf("%d things of who was kept long enough are left, %d of them in the part that stays", all, frozen)
+	}
+	w.again(a)
+	if n := len(a.all()); n != 2 || !a.Erased(krama.KindOutreach, one) {
+		t.Errorf("%d records are shown, want the 2 of the other", n)
+	}
+	w.sync(a)
+	w.now = w.now.Add(lingerAtMost)
+	w.sync(w.desk, a)
+	if all, _ := a.bodies(t, one); all != 0 {
+		t.Errorf("after a week %d things of her are left", all)
+	}
+	if all, frozen := a.bodies(t, two); frozen != all || all < 2 {
+		t.Errorf("of the other there are %d, %d of them frozen", all, frozen)
+	}
+	w.noAlarm(a)
+}
+
 // TestFrozenGrows: when the rest has grown large beside it, more is frozen; a part too small to be worth it is not.
 func TestFrozenGrows(t *testing.T) {
 	w, a, one, _ := frozenWorld(t)

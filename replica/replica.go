@@ -152,11 +152,12 @@ type readings struct {
 
 // stream is one circle's stream as this device verified it, epoch after epoch.
 type stream struct {
-	epoch     *seal.Epoch            // being read
-	known     map[uint32]*seal.Epoch // secrets of epochs, with KG for the newest only
-	rings     map[uint32]keyring     // keyrings that came with an epoch
-	closed    bool                   // read to its signed end; the next epoch's secrets are not here
-	base      uint64                 // for circle 0: the roster position before this epoch's first
+	epoch     *seal.Epoch              // being read
+	known     map[uint32]*seal.Epoch   // secrets of epochs, with KG for the newest only
+	rings     map[uint32]keyring       // keyrings that came with an epoch
+	ids       map[uint32]seal.StreamID // of known epochs, as they were asked for: deriving one costs more than a day's other questions
+	closed    bool                     // read to its signed end; the next epoch's secrets are not here
+	base      uint64                   // for circle 0: the roster position before this epoch's first
 	head      seal.Head
 	chain     [][32]byte // chain[n] is H_n
 	authors   map[krama.DeviceID]*author

@@ -206,7 +206,7 @@ func (r *Replica) finish(progress func(Progress)) error {
 	if err == nil {
 		err = r.refeed()
 	}
-	if err == nil && (r.untidy || r.rekeyed()) {
+	if err == nil && (r.untidy || r.rekeyed() || r.lingered()) {
 		progress(Progress{Stage: StageTidy})
 		err = r.tidy()
 	}

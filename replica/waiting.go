@@ -142,7 +142,9 @@ func (r *Replica) carryOut(s Shred) {
 	delete(r.noticed, subject{s.Circle, s.Subject})
 	delete(r.keys[s.Circle], s.Subject)
 	r.hide(s.Circle, s.Subject)
-	r.forget(s.Circle, s.Subject)
+	if r.loaded { // else all at once, when the journal was read
+		r.forget(subject{s.Circle, s.Subject})
+	}
 	r.outbox = slices.DeleteFunc(r.outbox, func(p *pending) bool {
 		return p.circle == s.Circle && p.item.Subject == s.Subject && p.item.Kind == seal.KindSubjectKey
 	})
@@ -239,6 +241,11 @@ func (r *Replica) settleWaiting() {
 			r.offScreen(subject{p.circle, p.item.Subject})
 		}
 	}
+	var gone []subject
+	for _, s := range r.shreds {
+		gone = append(gone, subject{s.Circle, s.Subject})
+	}
+	r.forget(gone...)
 }
 
 // Awaited is an erasure that waits for a second member's word.
