@@ -24,11 +24,10 @@ func (w *world) tell(d *device, body []byte) {
 	w.inject(d, krama.OrgCircle, d.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement, Body: body})
 }
 
-func (w *world) body(d *device, fill func(*seal.Statement)) []byte {
+func (w *world) body(d *device, deed seal.Deed) []byte {
 	w.t.Helper()
-	st, err := seal.NewStatement(d.Rand, 1<<40)
+	st, err := seal.NewStatement(d.Rand, 1<<40, deed)
 	w.must(err)
-	fill(st)
 	return seal.StatementBody(st.Marshal())
 }
 
@@ -75,8 +74,7 @@ func TestAttackServerSubstitutesPublicKey(t *testing.T) {
 	w.must(err)
 	wrap, err := ep.Wrap(id, pub)
 	w.must(err)
-	st, _ := seal.NewStatement(thief.Rand, 1)
-	st.Genesis = &seal.Genesis{Founder: krama.MemberID{9}, Device: thief.dev.Request()}
+	st, _ := seal.NewStatement(thief.Rand, 1, &seal.Genesis{Founder: krama.MemberID{9}, Device: thief.dev.Request()})
 	start := seal.Start(ep.Context, inv.Code.Org)
 	first, err := ep.Seal(thief.Rand, thief.dev, seal.Header{Author: thief.dev.ID(), Kind: seal.EnvRoster, Seq: 1, Head: start, Roster: start},
 		[]seal.Item{{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())}}, nil)
@@ -106,9 +104,7 @@ func TestAttackServerSubstitutesPublicKey(t *testing.T) {
 	mine, err := seal.NewKEM(insider.Rand)
 	w.must(err)
 	for _, by := range []*device{insider, w.desk} { // not even an admin
-		w.tell(by, w.body(by, func(s *seal.Statement) {
-			s.DeviceRekey = &seal.DeviceRekey{Device: id, KemPub: mine.PublicKey().Bytes()}
-		}))
+		w.tell(by, w.body(by, &seal.DeviceRekey{Device: id, KemPub: mine.PublicKey().Bytes()}))
 		w.sync(insider, w.desk)
 		if got := w.desk.roster.Devices[id].KemPub; !bytes.Equal(got, pub) {
 			t.Error("somebody replaced the phone's key")
@@ -133,14 +129,12 @@ func TestAttackServerInjectsMember(t *testing.T) {
 	w.must(err)
 	secret := [32]byte{3}
 	bodies := [][]byte{
-		w.body(insider, func(s *seal.Statement) {
-			s.MemberAdd = &seal.MemberAdd{Member: krama.MemberID{0x66}, Roles: krama.RoleOutreach}
-		}),
-		w.body(insider, func(s *seal.Statement) { s.MemberRole = &seal.MemberRole{Member: member, Roles: krama.RoleAdmin} }),
-		w.body(insider, func(s *seal.Statement) { // a second device for herself, properly proved
-			s.DeviceAdd = &seal.DeviceAdd{Member: member, Device: ghost.Request(), Algorithm: 1, Verified: seal.ByScan, Secret: secret, Proof: ghost.Proof(insider.roster.Org, secret)}
-		}),
-		w.body(insider, func(s *seal.Statement) { s.EpochGrant = &seal.EpochGrant{Circle: c, Device: ghost.ID()} }),
+		w.body(insider, &seal.MemberAdd{Member: krama.MemberID{0x66}, Roles: krama.RoleOutreach}),
+		w.body(insider, &seal.MemberRole{Member: member, Roles: krama.RoleAdmin}),
+		// a second device for herself, properly proved
+		w.body(insider, &seal.DeviceAdd{Member: member, Device: ghost.Request(), Algorithm: 1, Verified: seal.ByScan, Secret: secret,
+			Proof: ghost.Proof(insider.roster.Org, secret)}),
+		w.body(insider, &seal.EpochGrant{Circle: c, Device: ghost.ID()}),
 	}
 	say := func(name string, by *seal.Device, author krama.DeviceID) {
 		for _, body := range bodies {
@@ -305,9 +299,7 @@ func TestAttackTypeConfusion(t *testing.T) {
 	w.sync(w.desk, a)
 	c := w.outreach(w.desk)
 	add := func() seal.Item {
-		return seal.Item{Kind: seal.KindStatement, Body: w.body(w.desk, func(s *seal.Statement) {
-			s.MemberAdd = &seal.MemberAdd{Member: krama.MemberID{0x66}, Roles: krama.RoleOutreach}
-		})}
+		return seal.Item{Kind: seal.KindStatement, Body: w.body(w.desk, &seal.MemberAdd{Member: krama.MemberID{0x66}, Roles: krama.RoleOutreach})}
 	}
 	rec, _ := a.NewRecord()
 	body, err := (&krama.Record{ID: rec, Staff: &krama.Staff{Member: krama.MemberID{1}, Label: "x"}}).Encode()
@@ -427,7 +419,7 @@ func TestAttackRollbackReplayReorderFreezeFork(t *testing.T) {
 		w, a, other, org := setup(t)
 		before := a.roster.Head
 		member := w.desk.roster.Devices[other.dev.ID()].Member
-		w.tell(w.desk, w.body(w.desk, func(s *seal.Statement) { s.MemberRemove = &seal.MemberRemove{Member: member} }))
+		w.tell(w.desk, w.body(w.desk, &seal.MemberRemove{Member: member}))
 		w.sync(a)
 		a.lists(org, func(after uint64, l *seal.Listing) { l.Head, l.Entries = before, nil })
 		a.Sync(ctx, nil)

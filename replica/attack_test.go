@@ -26,7 +26,7 @@ func TestStatementInAnotherCircle(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.phone(), w.phone()
 	w.sync(w.desk, a, b)
-	st := &seal.Statement{NotAfter: 1 << 40, MemberAdd: &seal.MemberAdd{Member: krama.MemberID{99}, Roles: krama.RoleOutreach}}
+	st := &seal.Statement{NotAfter: 1 << 40, Deed: &seal.MemberAdd{Member: krama.MemberID{99}, Roles: krama.RoleOutreach}}
 	h := a.header(mustCircle(a), seal.EnvRoster)
 	w.inject(a, mustCircle(a), h, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
 	w.sync(w.desk, b)
@@ -107,7 +107,7 @@ func TestStatementOutOfOrder(t *testing.T) {
 	w.sync(w.desk, a)
 	h := a.header(krama.OrgCircle, seal.EnvRoster)
 	h.Seq += 1
-	st := &seal.Statement{NotAfter: 1 << 40, MemberAdd: &seal.MemberAdd{Member: krama.MemberID{99}, Roles: krama.RoleOutreach}}
+	st := &seal.Statement{NotAfter: 1 << 40, Deed: &seal.MemberAdd{Member: krama.MemberID{99}, Roles: krama.RoleOutreach}}
 	w.inject(a, krama.OrgCircle, h, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
 	w.sync(w.desk)
 	h = a.header(krama.OrgCircle, seal.EnvContent)

@@ -29,7 +29,7 @@ func TestKeyringIsTheOneThatWasSigned(t *testing.T) {
 	w.must(w.desk.upload(ctx, plan))
 	id := plan.now.StreamID()
 	w.must(w.desk.controlCall(ctx, seal.PathClose, seal.Frame(id[:], plan.open.Closes.Marshal())))
-	w.must(w.desk.statement(ctx, func(st *seal.Statement) { st.EpochOpen = plan.open }))
+	w.must(w.desk.statement(ctx, plan.open))
 	w.desk.Sync(ctx, nil) // it makes the new stream, or the phone would have nowhere to look
 	w.desk.remake(ctx, c)
 	if err := p.Sync(ctx, nil); krama.KindOf(err) != krama.Tampered || err == nil {
@@ -174,7 +174,7 @@ func TestRefusedStatementIsShown(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b := w.phone(), w.phone()
 	w.sync(w.desk, a, b)
-	st := &seal.Statement{NotAfter: 1 << 40, MemberAdd: &seal.MemberAdd{Member: krama.MemberID{99}, Roles: krama.RoleOutreach}}
+	st := &seal.Statement{NotAfter: 1 << 40, Deed: &seal.MemberAdd{Member: krama.MemberID{99}, Roles: krama.RoleOutreach}}
 	w.inject(a, krama.OrgCircle, a.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
 	w.sync(b)
 	for _, when := range []string{"now", "after a restart"} {
@@ -194,7 +194,7 @@ func TestLettersAreTheirSenders(t *testing.T) {
 	pub := w.desk.roster.Devices[me].KemPub
 	key, err := hpke.MLKEM768X25519().NewPublicKey(pub)
 	w.must(err)
-	st := (&seal.Statement{NotAfter: 1 << 40, ReleasePin: &seal.ReleasePin{}}).Marshal()
+	st := (&seal.Statement{NotAfter: 1 << 40, Deed: &seal.ReleasePin{}}).Marshal()
 	body := seal.Frame(st, me[:], seal.Cosign(p.dev.Sig, org, st))
 	pt := seal.Frame(seal.Frame([]byte{byte(seal.LetterDraft)}, me[:], body, seal.Cosign(p.dev.Sig, org, body)), make([]byte, 2000))
 	forged, err := hpke.Seal(key, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), seal.Frame([]byte("krama/1 letter"), org[:], me[:]), pt)

@@ -41,30 +41,27 @@ const announceSlack = time.Minute
 
 // bring has a statement come about in the way that the roster asks for: by say, as a draft to the other admins, or announced
 // a day ahead.
-func (r *Replica) bring(ctx context.Context, fill func(*seal.Statement), say func(context.Context, func(*seal.Statement)) error) (seal.Way, error) {
-	st := &seal.Statement{}
-	fill(st)
+func (r *Replica) bring(ctx context.Context, deed seal.Deed, say func(context.Context, seal.Deed) error) (seal.Way, error) {
 	r.mu.Lock()
 	if r.j == nil {
 		r.mu.Unlock()
 		return 0, errLocked
 	}
-	way, me := r.roster.Way(st, r.dev.ID()), r.dev.ID()
-	refused := r.roster.Refuses(st, me)
+	way, refused := r.roster.Way(deed, r.dev.ID()), r.roster.Refuses(deed, r.dev.ID())
 	r.mu.Unlock()
 	switch {
 	case way == seal.BySecond:
-		return way, r.Draft(ctx, fill)
+		return way, r.Draft(ctx, deed)
 	case way == seal.AfterDay && refused != nil: // it would be in a day
 		return way, krama.E("replica.bring", krama.NotAllowed, "the roster would refuse it")
 	case way == seal.AfterDay:
-		return way, r.announce(ctx, fill)
+		return way, r.announce(ctx, deed)
 	}
-	return way, say(ctx, fill)
+	return way, say(ctx, deed)
 }
 
 // ask is bring for what a person decides, unless the roster shows already what it would do.
-func (r *Replica) ask(ctx context.Context, what func() (needed bool, fill func(*seal.Statement))) (seal.Way, error) {
+func (r *Replica) ask(ctx context.Context, what func() (needed bool, deed seal.Deed)) (seal.Way, error) {
 	if err := r.readRoster(ctx, nothing); err != nil {
 		return 0, err
 	}
@@ -73,31 +70,25 @@ func (r *Replica) ask(ctx context.Context, what func() (needed bool, fill func(*
 		r.mu.Unlock()
 		return 0, errLocked
 	}
-	needed, fill := what()
+	needed, deed := what()
 	r.mu.Unlock()
 	if !needed {
 		return seal.AtOnce, nil
 	}
-	return r.bring(ctx, fill, func(ctx context.Context, _ func(*seal.Statement)) error { return r.act(ctx, what) })
+	return r.bring(ctx, deed, func(ctx context.Context, _ seal.Deed) error { return r.act(ctx, what) })
 }
 
 // announce says in the roster what this device will state in a day. What is announced already stays as it is. A programme of
 // an earlier version says before its first announcement that it waits.
-func (r *Replica) announce(ctx context.Context, fill func(*seal.Statement)) error {
+func (r *Replica) announce(ctx context.Context, deed seal.Deed) error {
 	if !r.clockAgrees() {
 		return ErrClock
 	}
-	what := &seal.Statement{}
-	fill(what)
-	for _, try := range []func() (bool, func(*seal.Statement)){
-		func() (bool, func(*seal.Statement)) {
-			return !r.roster.Delay, func(s *seal.Statement) { s.DelaySet = &seal.DelaySet{} }
-		},
-		func() (bool, func(*seal.Statement)) {
+	for _, try := range []func() (bool, seal.Deed){
+		func() (bool, seal.Deed) { return !r.roster.Delay, &seal.DelaySet{} },
+		func() (bool, seal.Deed) {
 			after := r.Now().Add(seal.Delay + announceSlack)
-			return r.roster.Announced(what) == nil, func(s *seal.Statement) {
-				s.Announce = &seal.Announce{After: uint64(after.UnixMilli()), What: what}
-			}
+			return r.roster.Announced(deed) == nil, &seal.Announce{After: uint64(after.UnixMilli()), What: &seal.Statement{Deed: deed}}
 		},
 	} {
 		if err := r.act(ctx, try); err != nil {
@@ -114,12 +105,12 @@ func (r *Replica) announceGrants(ctx context.Context, id krama.DeviceID, roles k
 	r.mu.Unlock()
 	for _, g := range grants {
 		r.mu.Lock()
-		way := r.roster.Way(&seal.Statement{EpochGrant: g}, r.dev.ID())
+		way := r.roster.Way(g, r.dev.ID())
 		r.mu.Unlock()
 		if way != seal.AfterDay {
 			continue
 		}
-		if err := r.announce(ctx, func(s *seal.Statement) { s.EpochGrant = g }); err != nil {
+		if err := r.announce(ctx, g); err != nil {
 			return err
 		}
 	}
@@ -131,10 +122,10 @@ func (r *Replica) Withdraw(ctx context.Context, id [32]byte) error {
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
 		return krama.E("replica.Withdraw", krama.NotAllowed, "an admin's device must")
 	}
-	return r.act(ctx, func() (bool, func(*seal.Statement)) {
+	return r.act(ctx, func() (bool, seal.Deed) {
 		for _, a := range r.roster.Announcements() {
 			if a.Deed == id {
-				return true, func(s *seal.Statement) { s.Withdraw = &seal.Withdraw{Deed: id} }
+				return true, &seal.Withdraw{Deed: id}
 			}
 		}
 		return false, nil
@@ -167,29 +158,27 @@ func (r *Replica) sayAnnounced(ctx context.Context) error {
 }
 
 func (r *Replica) sayOne(ctx context.Context, a *seal.Announced) error {
-	st := &seal.Statement{}
 	r.mu.Lock()
-	fill := r.roster.Again(a)
-	fill(st)
-	way, refused := r.roster.Way(st, r.dev.ID()), r.roster.Refuses(st, r.dev.ID())
+	deed := r.roster.Again(a)
+	way, refused := r.roster.Way(deed, r.dev.ID()), r.roster.Refuses(deed, r.dev.ID())
 	r.mu.Unlock()
 	switch {
 	case refused != nil:
 		return r.Withdraw(ctx, a.Deed)
 	case way == seal.BySecond:
-		if err := r.Draft(ctx, fill); err != nil {
+		if err := r.Draft(ctx, deed); err != nil {
 			return err
 		}
 		return r.Withdraw(ctx, a.Deed)
 	}
 	var owed []string
-	for _, d := range r.opensTo(st) {
+	for _, d := range r.opensTo(deed) {
 		owed = append(owed, d.String())
 	}
 	if err := r.SetValue(owedKey, strings.Join(owed, " ")); err != nil {
 		return err
 	}
-	if err := r.act(ctx, func() (bool, func(*seal.Statement)) { return r.roster.Announced(a.What) != nil, r.roster.Again(a) }); err != nil {
+	if err := r.act(ctx, func() (bool, seal.Deed) { return r.roster.Announced(a.What.Deed) != nil, r.roster.Again(a) }); err != nil {
 		return err
 	}
 	return r.giveOwed(ctx)

@@ -144,19 +144,15 @@ func TestLoneAdminCheats(t *testing.T) {
 	m := a.roster.Devices[a.dev.ID()].Member
 	safe := w.desk.Kinds()[krama.KindSafeguarding]
 	p := pin(9)
-	for name, fill := range map[string]func(*seal.Statement){
-		"a new admin": func(s *seal.Statement) {
-			s.MemberAdd = &seal.MemberAdd{Member: krama.MemberID{77}, Roles: krama.RoleAdmin}
-		},
-		"a worker made admin": func(s *seal.Statement) { s.MemberRole = &seal.MemberRole{Member: m, Roles: krama.RoleAdmin} },
-		"a release":           func(s *seal.Statement) { s.ReleasePin = &p },
-		"a circle":            func(s *seal.Statement) { s.CircleCreate = &seal.CircleCreate{Circle: krama.CircleID{5}} },
-		"a way in":            func(s *seal.Statement) { s.EpochGrant = &seal.EpochGrant{Circle: safe, Device: a.dev.ID()} },
-		"another admin's way": func(s *seal.Statement) {
-			s.Announce = &seal.Announce{After: uint64(w.now.UnixMilli()), What: &seal.Statement{ReleasePin: &p}}
-		},
+	for name, deed := range map[string]seal.Deed{
+		"a new admin":         &seal.MemberAdd{Member: krama.MemberID{77}, Roles: krama.RoleAdmin},
+		"a worker made admin": &seal.MemberRole{Member: m, Roles: krama.RoleAdmin},
+		"a release":           &p,
+		"a circle":            &seal.CircleCreate{Circle: krama.CircleID{5}},
+		"a way in":            &seal.EpochGrant{Circle: safe, Device: a.dev.ID()},
+		"another admin's way": &seal.Announce{After: uint64(w.now.UnixMilli()), What: &seal.Statement{Deed: &p}},
 	} {
-		w.tell(w.desk, w.body(w.desk, fill))
+		w.tell(w.desk, w.body(w.desk, deed))
 		w.sync(w.desk, a, b)
 		for _, d := range []*device{w.desk, a, b} {
 			if d.pinned() != 0 || len(members(d)) != was || d.roster.Members[m].Roles != krama.RoleOutreach || d.roster.Circles[krama.CircleID{5}] != nil ||

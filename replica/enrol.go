@@ -212,7 +212,7 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 	r.mu.Unlock()
 	ahead := false // the member waits for her day, and the device with her
 	if newMember {
-		way, err := r.bring(ctx, func(s *seal.Statement) { s.MemberAdd = &seal.MemberAdd{Member: member, Roles: roles} }, r.decide)
+		way, err := r.bring(ctx, &seal.MemberAdd{Member: member, Roles: roles}, r.decide)
 		if err != nil {
 			return err
 		}
@@ -226,9 +226,7 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 		verified = seal.ByVoice
 	}
 	if newDevice {
-		add := func(s *seal.Statement) {
-			s.DeviceAdd = &seal.DeviceAdd{Member: member, Device: inv.Request, Algorithm: 1, Verified: verified, Secret: inv.Code.Secret, Proof: pop}
-		}
+		add := &seal.DeviceAdd{Member: member, Device: inv.Request, Algorithm: 1, Verified: verified, Secret: inv.Code.Secret, Proof: pop}
 		if inv.drafted {
 			return ErrSecond
 		}
@@ -291,12 +289,12 @@ func (r *Replica) grant(ctx context.Context, id krama.DeviceID) error {
 	r.mu.Unlock()
 	for _, g := range grants {
 		r.mu.Lock()
-		refused := r.roster.Refuses(&seal.Statement{EpochGrant: g}, r.dev.ID()) // safeguarding's, to a device that nobody scanned
+		refused := r.roster.Refuses(g, r.dev.ID()) // safeguarding's, to a device that nobody scanned
 		r.mu.Unlock()
 		if refused != nil {
 			continue
 		}
-		if _, err := r.bring(ctx, func(s *seal.Statement) { s.EpochGrant = g }, r.decide); err != nil {
+		if _, err := r.bring(ctx, g, r.decide); err != nil {
 			return err
 		}
 	}

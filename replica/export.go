@@ -30,8 +30,8 @@ func AskExport(ctx context.Context, r *Replica) (may bool, way seal.Way, err err
 	if leave() {
 		return true, seal.AtOnce, nil
 	}
-	way, err = r.ask(ctx, func() (bool, func(*seal.Statement)) {
-		return !r.roster.MayExport(r.dev.ID(), r.Now()), func(s *seal.Statement) { s.Export = &seal.Export{} }
+	way, err = r.ask(ctx, func() (bool, seal.Deed) {
+		return !r.roster.MayExport(r.dev.ID(), r.Now()), &seal.Export{}
 	})
 	if err != nil {
 		return false, way, krama.Wrap("replica.AskExport", err)

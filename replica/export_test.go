@@ -66,7 +66,7 @@ func TestA33TwoAdmins(t *testing.T) {
 	}
 	var drafts [][32]byte
 	for _, m := range b.Mail() {
-		if st, ok := m.Statement(); ok && st.Export != nil {
+		if st, ok := m.Statement(); ok && st.Plain().Type == "export" {
 			drafts = append(drafts, m.ID)
 		}
 	}

@@ -17,17 +17,16 @@ func (r *Replica) Found(ctx context.Context, relay, token string) error {
 	if r.State() != Fresh {
 		return krama.E(op, krama.Conflict, "this device belongs to a programme already")
 	}
-	st, err := seal.NewStatement(r.Rand, 1)
-	if err != nil {
-		return err
-	}
 	g := &seal.Genesis{Device: r.dev.Request()}
 	for _, b := range [][]byte{g.Nonce[:], g.Founder[:]} {
 		if _, err := io.ReadFull(r.Rand, b); err != nil {
 			return krama.Wrap(op, err)
 		}
 	}
-	st.Genesis = g
+	st, err := seal.NewStatement(r.Rand, 1, g)
+	if err != nil {
+		return err
+	}
 	org := krama.OrgID(seal.Hash("org", st.Marshal()))
 	ep, err := seal.NewEpoch(r.Rand, seal.Context{Org: org})
 	if err != nil {
@@ -60,7 +59,7 @@ func (r *Replica) Found(ctx context.Context, relay, token string) error {
 	if err := r.openEpoch(ctx, ep); err != nil {
 		return err
 	}
-	if err := r.statement(ctx, func(s *seal.Statement) { s.DelaySet = &seal.DelaySet{} }); err != nil {
+	if err := r.statement(ctx, &seal.DelaySet{}); err != nil {
 		return err
 	}
 	for _, k := range krama.CircleKinds {
@@ -89,35 +88,31 @@ func (r *Replica) founded() error {
 }
 
 // statement appends one roster statement.
-func (r *Replica) statement(ctx context.Context, fill func(*seal.Statement)) error {
+func (r *Replica) statement(ctx context.Context, deed seal.Deed) error {
 	r.mu.Lock()
-	st, err := seal.NewStatement(r.Rand, r.roster.At().N+1)
+	st, err := seal.NewStatement(r.Rand, r.roster.At().N+1, deed)
 	r.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	fill(st)
 	return r.say(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
 }
 
 // decide is statement, unless the roster would refuse it by now.
-func (r *Replica) decide(ctx context.Context, fill func(*seal.Statement)) error {
+func (r *Replica) decide(ctx context.Context, deed seal.Deed) error {
 	r.mu.Lock()
-	st, err := seal.NewStatement(r.Rand, r.roster.At().N+1)
+	st, err := seal.NewStatement(r.Rand, r.roster.At().N+1, deed)
 	r.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	fill(st)
 	it := seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())}
-	return r.sayUnless(ctx, seal.EnvRoster, it, func() bool { return r.roster.Late(st) || r.roster.Refuses(st, r.dev.ID()) != nil })
+	return r.sayUnless(ctx, seal.EnvRoster, it, func() bool { return r.roster.Late(st) || r.roster.Refuses(deed, r.dev.ID()) != nil })
 }
 
 func (r *Replica) openEpoch(ctx context.Context, ep *seal.Epoch) error {
 	me, _ := r.Device()
-	return r.statement(ctx, func(s *seal.Statement) {
-		s.EpochOpen = &seal.EpochOpen{Circle: ep.Circle, Epoch: ep.Epoch, EC: ep.EC(), GC: ep.GC(), Devices: []krama.DeviceID{me}}
-	})
+	return r.statement(ctx, &seal.EpochOpen{Circle: ep.Circle, Epoch: ep.Epoch, EC: ep.EC(), GC: ep.GC(), Devices: []krama.DeviceID{me}})
 }
 
 func (r *Replica) createStream(ctx context.Context, ep *seal.Epoch) error {
@@ -137,10 +132,8 @@ func (r *Replica) createCircle(ctx context.Context, k krama.CircleKind) error {
 	if _, err := io.ReadFull(r.Rand, id[:]); err != nil {
 		return krama.Wrap(op, err)
 	}
-	if err := r.statement(ctx, func(s *seal.Statement) {
-		s.CircleCreate = &seal.CircleCreate{Circle: id, Recoverable: k != krama.KindSafeguarding, Keyring: k != krama.KindSafeguarding, History: true, RetentionDays: retentionDays[k],
-			Readers: k.Writers(), Writers: k.Writers()}
-	}); err != nil {
+	if err := r.statement(ctx, &seal.CircleCreate{Circle: id, Recoverable: k != krama.KindSafeguarding, Keyring: k != krama.KindSafeguarding, History: true, RetentionDays: retentionDays[k],
+		Readers: k.Writers(), Writers: k.Writers()}); err != nil {
 		return err
 	}
 	r.mu.Lock()

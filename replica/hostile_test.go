@@ -423,7 +423,7 @@ func TestHostileDraftFromAnybody(t *testing.T) {
 	w.sync(a, w.desk)
 	m := a.roster.Devices[a.dev.ID()].Member
 	w.steals(a)
-	w.must(a.Draft(ctx, func(s *seal.Statement) { s.MemberRole = &seal.MemberRole{Member: m, Roles: krama.RoleAdmin} }))
+	w.must(a.Draft(ctx, &seal.MemberRole{Member: m, Roles: krama.RoleAdmin}))
 	w.sync(w.desk)
 	if len(w.desk.Mail()) == 0 {
 		return
@@ -442,9 +442,7 @@ func TestHostileDraftRefusedFiled(t *testing.T) {
 	b := w.enrol(w.device("desk"), krama.RoleAdmin)
 	w.sync(b, w.desk)
 	c := w.outreach(w.desk)
-	w.must(b.Draft(ctx, func(s *seal.Statement) {
-		s.EpochGrant = &seal.EpochGrant{Circle: c, Epoch: 0, Device: krama.DeviceID{5}}
-	}))
+	w.must(b.Draft(ctx, &seal.EpochGrant{Circle: c, Epoch: 0, Device: krama.DeviceID{5}}))
 	w.sync(w.desk)
 	if len(w.desk.Mail()) != 1 {
 		t.Fatal(len(w.desk.Mail()))

@@ -18,18 +18,18 @@ const UnseenAfter = 90 * 24 * time.Hour
 
 // RemoveDevice ends a device's trust and opens new epochs of every circle it was in. Repeating it goes on where it stopped.
 func (r *Replica) RemoveDevice(ctx context.Context, d krama.DeviceID, why seal.Reason, progress func(done, total int)) error {
-	_, err := r.remove(ctx, func() (bool, func(*seal.Statement)) {
+	_, err := r.remove(ctx, func() (bool, seal.Deed) {
 		dev := r.roster.Devices[d]
-		return dev != nil && dev.Removed == 0, func(s *seal.Statement) { s.DeviceRemove = &seal.DeviceRemove{Device: d, Reason: why} }
+		return dev != nil && dev.Removed == 0, &seal.DeviceRemove{Device: d, Reason: why}
 	}, progress)
 	return err
 }
 
 // RemoveMember ends a membership and the trust of all its devices. An admin's end is drafted or announced (Replica.bring).
 func (r *Replica) RemoveMember(ctx context.Context, m krama.MemberID, progress func(done, total int)) error {
-	_, err := r.remove(ctx, func() (bool, func(*seal.Statement)) {
+	_, err := r.remove(ctx, func() (bool, seal.Deed) {
 		mem := r.roster.Members[m]
-		return mem != nil && !mem.Removed, func(s *seal.Statement) { s.MemberRemove = &seal.MemberRemove{Member: m} }
+		return mem != nil && !mem.Removed, &seal.MemberRemove{Member: m}
 	}, progress)
 	return err
 }
@@ -37,9 +37,9 @@ func (r *Replica) RemoveMember(ctx context.Context, m krama.MemberID, progress f
 // SetRoles gives a member other roles and opens new epochs of circles she left. Roles that two must sign are drafted or
 // announced (Replica.bring).
 func (r *Replica) SetRoles(ctx context.Context, m krama.MemberID, roles krama.Role, progress func(done, total int)) error {
-	way, err := r.remove(ctx, func() (bool, func(*seal.Statement)) {
+	way, err := r.remove(ctx, func() (bool, seal.Deed) {
 		mem := r.roster.Members[m]
-		return mem != nil && !mem.Removed && mem.Roles != roles, func(s *seal.Statement) { s.MemberRole = &seal.MemberRole{Member: m, Roles: roles} }
+		return mem != nil && !mem.Removed && mem.Roles != roles, &seal.MemberRole{Member: m, Roles: roles}
 	}, progress)
 	if err != nil || way == seal.BySecond {
 		return err
@@ -65,7 +65,7 @@ func (r *Replica) SetRoles(ctx context.Context, m krama.MemberID, roles krama.Ro
 }
 
 // act says a statement unless the roster shows already what it would do.
-func (r *Replica) act(ctx context.Context, what func() (needed bool, fill func(*seal.Statement))) error {
+func (r *Replica) act(ctx context.Context, what func() (needed bool, deed seal.Deed)) error {
 	moot := 0
 	for range 16 {
 		if err := r.readRoster(ctx, nothing); err != nil {
@@ -76,7 +76,7 @@ func (r *Replica) act(ctx context.Context, what func() (needed bool, fill func(*
 			r.mu.Unlock()
 			return errLocked
 		}
-		needed, fill := what()
+		needed, deed := what()
 		d := r.roster.Devices[r.dev.ID()]
 		cooling := d != nil && d.Recovered && uint64(r.Now().UnixMilli()) < d.CoolOff
 		r.mu.Unlock()
@@ -86,7 +86,7 @@ func (r *Replica) act(ctx context.Context, what func() (needed bool, fill func(*
 		if !needed {
 			return nil
 		}
-		err := r.decide(ctx, fill)
+		err := r.decide(ctx, deed)
 		if errors.Is(err, errMoot) {
 			moot++
 		}
@@ -103,7 +103,7 @@ func (r *Replica) act(ctx context.Context, what func() (needed bool, fill func(*
 	return krama.E("replica.act", krama.Conflict, "others were first sixteen times")
 }
 
-func (r *Replica) remove(ctx context.Context, what func() (bool, func(*seal.Statement)), progress func(done, total int)) (seal.Way, error) {
+func (r *Replica) remove(ctx context.Context, what func() (bool, seal.Deed), progress func(done, total int)) (seal.Way, error) {
 	if progress == nil {
 		progress = func(int, int) {}
 	}
@@ -195,8 +195,8 @@ func (r *Replica) Travel(ctx context.Context) error {
 		return krama.E(op, krama.Conflict, "something is not sent yet")
 	}
 	me, _ := r.Device()
-	if err := r.act(ctx, func() (bool, func(*seal.Statement)) {
-		return r.roster.Devices[me].Removed == 0, func(s *seal.Statement) { s.DeviceRemove = &seal.DeviceRemove{Device: me, Reason: seal.ReasonTravel} }
+	if err := r.act(ctx, func() (bool, seal.Deed) {
+		return r.roster.Devices[me].Removed == 0, &seal.DeviceRemove{Device: me, Reason: seal.ReasonTravel}
 	}); err != nil {
 		return err
 	}
@@ -255,9 +255,7 @@ func (r *Replica) rekey(ctx context.Context) error {
 	if err != nil {
 		return krama.Wrap("replica.rekey", err)
 	}
-	if err := r.decide(ctx, func(s *seal.Statement) {
-		s.DeviceRekey = &seal.DeviceRekey{Device: r.dev.ID(), KemPub: k.PublicKey().Bytes()}
-	}); err != nil {
+	if err := r.decide(ctx, &seal.DeviceRekey{Device: r.dev.ID(), KemPub: k.PublicKey().Bytes()}); err != nil {
 		return err
 	}
 	if err := r.readRoster(ctx, nothing); err != nil { // what was opened before our word is wrapped to the old key

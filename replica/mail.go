@@ -316,18 +316,17 @@ func (r *Replica) Decline(id [32]byte) error {
 const draftLives = 500
 
 // Draft signs a statement as the first of two and sends it to the other admins' devices.
-func (r *Replica) Draft(ctx context.Context, fill func(*seal.Statement)) error {
+func (r *Replica) Draft(ctx context.Context, deed seal.Deed) error {
 	r.mu.Lock()
 	if r.j == nil {
 		r.mu.Unlock()
 		return errLocked
 	}
-	st, err := seal.NewStatement(r.Rand, r.roster.At().N+draftLives)
+	st, err := seal.NewStatement(r.Rand, r.roster.At().N+draftLives, deed)
 	if err != nil {
 		r.mu.Unlock()
 		return err
 	}
-	fill(st)
 	raw, me := st.Marshal(), r.dev.ID()
 	body := seal.Frame(raw, me[:], seal.Cosign(r.dev.Sig, r.roster.Org, raw))
 	r.mu.Unlock()
@@ -357,7 +356,7 @@ func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
 			if !ok {
 				return false
 			}
-			mine, hers := r.roster.Refuses(st, r.dev.ID()), r.roster.Refuses(st, krama.DeviceID(it[1]))
+			mine, hers := r.roster.Refuses(st.Deed, r.dev.ID()), r.roster.Refuses(st.Deed, krama.DeviceID(it[1]))
 			return r.roster.Late(st) || mine != nil && hers != nil
 		}
 		err = r.sayUnless(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: body}, moot)
@@ -378,7 +377,7 @@ func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
 		return krama.E(op, krama.NotAllowed, "the list of devices has moved on: it must be asked for again")
 	}
 	if st, ok := m.Statement(); ok {
-		if err := r.give(ctx, r.opensTo(st)); err != nil {
+		if err := r.give(ctx, r.opensTo(st.Deed)); err != nil {
 			return krama.Wrap(op, err)
 		}
 	}
@@ -386,16 +385,16 @@ func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
 }
 
 // opensTo lists the devices that may be owed keys once a statement is said.
-func (r *Replica) opensTo(st *seal.Statement) (devices []krama.DeviceID) {
+func (r *Replica) opensTo(deed seal.Deed) (devices []krama.DeviceID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
-	case st.EpochGrant != nil:
-		devices = append(devices, st.EpochGrant.Device)
-	case st.DeviceAdd != nil:
-		devices = append(devices, st.DeviceAdd.Device.ID())
-	case st.MemberRole != nil:
-		devices = r.devicesOf(st.MemberRole.Member)
+	switch d := deed.(type) {
+	case *seal.EpochGrant:
+		devices = append(devices, d.Device)
+	case *seal.DeviceAdd:
+		devices = append(devices, d.Device.ID())
+	case *seal.MemberRole:
+		devices = r.devicesOf(d.Member)
 	}
 	return devices
 }

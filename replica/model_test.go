@@ -480,7 +480,7 @@ func model(t *testing.T, hostile bool) {
 					if _, ids, ok := strings.Cut(desk.Value(buriedKey(c)), " "); ok {
 						desk.SetValue(buriedKey(c), "2000-01-01 "+ids)
 					}
-					desk.tried = map[krama.CircleID][2]int{}
+					desk.tried = map[krama.CircleID]int{}
 					desk.dropBodiesOf(context.Background(), c)
 					desk.cut(0, false)
 				}

@@ -29,8 +29,8 @@ func (r *Replica) SetTrustees(ctx context.Context, k, n int) (cards []seal.Card,
 	if err := r.openKeyrings(ctx); err != nil {
 		return nil, 0, err
 	}
-	way, err = r.ask(ctx, func() (bool, func(*seal.Statement)) {
-		return r.roster.Trustees == nil || r.roster.Trustees.Set != t.Set, func(s *seal.Statement) { s.TrusteesSet = t }
+	way, err = r.ask(ctx, func() (bool, seal.Deed) {
+		return r.roster.Trustees == nil || r.roster.Trustees.Set != t.Set, t
 	})
 	if err != nil {
 		return nil, 0, err
@@ -55,8 +55,8 @@ func (r *Replica) openKeyrings(ctx context.Context) error {
 	}
 	r.mu.Unlock()
 	for _, p := range closed {
-		if _, err := r.ask(ctx, func() (bool, func(*seal.Statement)) {
-			return !r.roster.Circles[p.Circle].Keyring, func(s *seal.Statement) { s.CirclePolicy = &p }
+		if _, err := r.ask(ctx, func() (bool, seal.Deed) {
+			return !r.roster.Circles[p.Circle].Keyring, &p
 		}); err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (r *Replica) CheckCard(text string) (x int, err error) {
 	defer r.mu.Unlock()
 	if r.roster != nil && c.Org == r.roster.Org {
 		for _, a := range r.roster.Announcements() {
-			if t := a.What.TrusteesSet; t != nil && t.Holds(c.Share) {
+			if t, ok := a.What.Deed.(*seal.TrusteesSet); ok && t.Holds(c.Share) {
 				return 0, krama.E(op, krama.NotYet, "its trustees are announced")
 			}
 		}
@@ -236,12 +236,11 @@ func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, 
 	}
 	for range 16 {
 		r.mu.Lock()
-		st, err := seal.NewStatement(r.Rand, r.roster.At().N+1)
+		st, err := seal.NewStatement(r.Rand, r.roster.At().N+1, use)
 		r.mu.Unlock()
 		if err != nil {
 			return err
 		}
-		st.RecoveryUse = use
 		raw := st.Marshal()
 		body := seal.StatementBody(raw, seal.Cosignature{Device: key.ID(), Sig: seal.Cosign(key.Sig, org, raw)})
 		if err = r.say(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: body}); err == nil {
@@ -297,8 +296,8 @@ func (r *Replica) CoolingOff() time.Time {
 
 // PinRelease says in the roster which release the programme runs. way tells whether it holds already.
 func (r *Replica) PinRelease(ctx context.Context, pin seal.ReleasePin) (way seal.Way, err error) {
-	return r.ask(ctx, func() (bool, func(*seal.Statement)) {
+	return r.ask(ctx, func() (bool, seal.Deed) {
 		return r.roster.Release == nil || r.roster.Release.Manifest != pin.Manifest || r.roster.Release.Phone != pin.Phone,
-			func(s *seal.Statement) { s.ReleasePin = &pin }
+			&pin
 	})
 }

@@ -92,7 +92,7 @@ type Replica struct {
 	early     map[place]keyring              // the same of subject keys
 	opening   map[krama.CircleID]*seal.Epoch // secrets of epochs this device is opening
 	drawnAt   map[krama.CircleID]int         // how many erasures were known when they were drawn
-	tried     map[krama.CircleID][2]int      // erasures and epoch at the last look for bodies to drop
+	tried     map[krama.CircleID]int         // at the last look for bodies to drop, how many erased people it had nothing to say of
 	outbox    []*pending
 	sealed    []*sealedEnvelope
 	alarms    []Alarm
@@ -245,7 +245,7 @@ func (r *Replica) clear() {
 	r.notices, r.noticed, r.told = nil, map[subject]bool{}, map[subject]bool{}
 	r.await, r.also, r.reshow = map[subject]*awaited{}, nil, false
 	r.controls = nil
-	r.drawnAt, r.tried = map[krama.CircleID]int{}, map[krama.CircleID][2]int{}
+	r.drawnAt, r.tried = map[krama.CircleID]int{}, map[krama.CircleID]int{}
 	r.done, r.shut = map[[32]byte]bool{}, map[krama.CircleID]uint32{}
 	r.passed = map[place]int{}
 	for _, t := range r.trims {

@@ -93,7 +93,7 @@ func (r *Replica) rotate(ctx context.Context, c krama.CircleID, at *agreed) erro
 				return krama.Wrap(op, err)
 			}
 		}
-		err = r.decide(ctx, func(s *seal.Statement) { s.EpochOpen = plan.open })
+		err = r.decide(ctx, plan.open)
 		if err != nil && krama.KindOf(err) != krama.Conflict {
 			return krama.Wrap(op, err)
 		}

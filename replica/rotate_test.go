@@ -257,8 +257,8 @@ func TestRemovedMemberCannotBeForgotten(t *testing.T) {
 	var m krama.MemberID
 	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[b.dev.ID()].Member })
 	// Only the statement gets through: everybody sees that a rotation is due, and the office's next sync does it.
-	w.must(w.desk.act(ctx, func() (bool, func(*seal.Statement)) {
-		return !w.desk.roster.Members[m].Removed, func(st *seal.Statement) { st.MemberRemove = &seal.MemberRemove{Member: m} }
+	w.must(w.desk.act(ctx, func() (bool, seal.Deed) {
+		return !w.desk.roster.Members[m].Removed, &seal.MemberRemove{Member: m}
 	}))
 	w.sync(a)
 	var due []krama.CircleID
@@ -357,8 +357,8 @@ func TestTwoAdminsSign(t *testing.T) {
 	w.must(w.desk.SetRoles(ctx, m, krama.RoleCoordinator|krama.RoleAdmin, nil))
 	w.tomorrow()
 	w.sync(second, w.desk)
-	alone := func(s *seal.Statement) { s.MemberRole = &seal.MemberRole{Member: m, Roles: krama.RoleCoordinator} }
-	if err := w.desk.act(ctx, func() (bool, func(*seal.Statement)) { return true, alone }); krama.KindOf(err) != krama.NotAllowed {
+	alone := &seal.MemberRole{Member: m, Roles: krama.RoleCoordinator}
+	if err := w.desk.act(ctx, func() (bool, seal.Deed) { return true, alone }); krama.KindOf(err) != krama.NotAllowed {
 		t.Errorf("one admin took the other's role away: %v", err)
 	}
 	w.must(w.desk.SetRoles(ctx, m, krama.RoleCoordinator, nil)) // asks her, and so far she has not signed
@@ -368,22 +368,25 @@ func TestTwoAdminsSign(t *testing.T) {
 	a := w.phone()
 	var am krama.MemberID
 	w.desk.Roster(func(ro *seal.Roster) { am = ro.Devices[a.dev.ID()].Member })
-	w.must(w.desk.Draft(ctx, func(s *seal.Statement) { s.MemberRole = &seal.MemberRole{Member: am, Roles: krama.RoleSafeguarding} }))
+	w.must(w.desk.Draft(ctx, &seal.MemberRole{Member: am, Roles: krama.RoleSafeguarding}))
 	w.sync(second)
-	draft := func(is func(*seal.Statement) bool) [32]byte {
+	draft := func(is func(seal.Deed) bool) [32]byte {
 		t.Helper()
 		for _, m := range second.Mail() {
-			if st, ok := m.Statement(); ok && is(st) {
+			if st, ok := m.Statement(); ok && is(st.Deed) {
 				return m.ID
 			}
 		}
 		t.Fatal("no such draft")
 		return [32]byte{}
 	}
-	w.must(second.Decline(draft(func(s *seal.Statement) bool { return s.MemberRole != nil && s.MemberRole.Member == m })))
+	roleOf := func(of krama.MemberID) func(seal.Deed) bool {
+		return func(d seal.Deed) bool { r, ok := d.(*seal.MemberRole); return ok && r.Member == of }
+	}
+	w.must(second.Decline(draft(roleOf(m))))
 	// Her own way into the safeguarding circle waits for her signature too.
-	w.must(second.Cosign(ctx, draft(func(s *seal.Statement) bool { return s.EpochGrant != nil })))
-	change := draft(func(s *seal.Statement) bool { return s.MemberRole != nil && s.MemberRole.Member == am })
+	w.must(second.Cosign(ctx, draft(func(d seal.Deed) bool { _, ok := d.(*seal.EpochGrant); return ok })))
+	change := draft(roleOf(am))
 	w.sync(w.desk) // other statements come between
 	w.must(w.desk.Rotate(ctx, w.outreach(w.desk)))
 	w.must(second.Cosign(ctx, change))
@@ -403,7 +406,7 @@ func TestTwoAdminsSign(t *testing.T) {
 		t.Fatalf("an admin's device with one signature: %v", err)
 	}
 	w.sync(second)
-	w.must(second.Cosign(ctx, draft(func(s *seal.Statement) bool { return s.DeviceAdd != nil })))
+	w.must(second.Cosign(ctx, draft(func(d seal.Deed) bool { _, ok := d.(*seal.DeviceAdd); return ok })))
 	if ok, err := w.desk.Enrol(ctx, inv, m, 0); err != nil || !ok {
 		t.Fatalf("after both signed: %v %v", ok, err)
 	}

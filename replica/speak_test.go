@@ -58,12 +58,16 @@ func TestDraftWhoseTimeIsOver(t *testing.T) {
 	a := w.phone()
 	var m krama.MemberID
 	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[a.dev.ID()].Member })
-	ask := func(s *seal.Statement) { s.MemberRole = &seal.MemberRole{Member: m, Roles: krama.RoleSafeguarding} }
+	ask := &seal.MemberRole{Member: m, Roles: krama.RoleSafeguarding}
 	w.must(w.desk.Draft(t.Context(), ask))
 	w.sync(second)
 	w.must(w.desk.RemoveMember(t.Context(), m, nil))
 	for _, x := range second.Mail() {
-		if st, ok := x.Statement(); ok && st.MemberRole != nil {
+		st, ok := x.Statement()
+		if !ok {
+			continue
+		}
+		if _, role := st.Deed.(*seal.MemberRole); role {
 			if err := second.Cosign(t.Context(), x.ID); krama.KindOf(err) != krama.NotAllowed {
 				t.Errorf("signed: %v", err)
 			}

@@ -110,9 +110,9 @@ func (r *Replica) TrustDevice(ctx context.Context, d krama.DeviceID) error {
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
 		return krama.E("replica.TrustDevice", krama.NotAllowed, "only an admin answers for a copied device")
 	}
-	return r.act(ctx, func() (bool, func(*seal.Statement)) {
+	return r.act(ctx, func() (bool, seal.Deed) {
 		list := r.doubted()[d]
 		list = list[:min(len(list), seal.MaxProofs)]
-		return len(list) > 0, func(s *seal.Statement) { s.DeviceTrust = &seal.DeviceTrust{Device: d, Proofs: list} }
+		return len(list) > 0, &seal.DeviceTrust{Device: d, Proofs: list}
 	})
 }

@@ -52,8 +52,10 @@ func (r *Replica) dropBodiesOf(ctx context.Context, c krama.CircleID) error {
 	}
 	last, done := r.buried(c)
 	again := r.values[unburiedKey(c)] != ""
-	tried := [2]int{len(r.shreds), int(r.streams[c].epoch.Epoch)}
-	wait := !r.undertaker(c) || !again && (r.Now().Sub(last) < dropEvery && !last.After(r.Now()) || r.tried[c] == tried)
+	final := len(r.final(c))
+	spoken, looked := r.tried[c]
+	few := looked && final-spoken < dropPeople // reading all that was ever written again would find no batch
+	wait := !r.undertaker(c) || !again && (r.Now().Sub(last) < dropEvery && !last.After(r.Now()) || few)
 	r.mu.Unlock()
 	if wait {
 		return nil
@@ -101,7 +103,7 @@ func (r *Replica) dropBodiesOf(ctx context.Context, c krama.CircleID) error {
 	}
 	if len(old)+len(stones)+len(batch) == 0 {
 		r.mu.Lock()
-		r.tried[c] = tried
+		r.tried[c] = final - len(who)
 		r.mu.Unlock()
 		return nil
 	}
@@ -137,6 +139,17 @@ func (r *Replica) undertaker(c krama.CircleID) bool {
 	return true
 }
 
+// final are a circle's people whose erasure stands: one in the open epoch may yet fall outside its close. Called with the lock held.
+func (r *Replica) final(c krama.CircleID) map[krama.SubjectID]bool {
+	out := map[krama.SubjectID]bool{}
+	for _, s := range r.shreds {
+		if s.Circle == c && s.Epoch < r.streams[c].epoch.Epoch {
+			out[s.Subject] = true
+		}
+	}
+	return out
+}
+
 // graves finds in this device's own file what was dropped of a circle, and what could be.
 func (r *Replica) graves(c krama.CircleID, done map[string]bool) (old, fresh []grave, err error) {
 	r.mu.Lock()
@@ -149,12 +162,7 @@ func (r *Replica) graves(c krama.CircleID, done map[string]bool) (old, fresh []g
 	if err != nil {
 		return nil, nil, err
 	}
-	final := map[krama.SubjectID]bool{} // an erasure in the open epoch may yet fall outside its close
-	for _, s := range r.shreds {
-		if s.Circle == c && s.Epoch < st.epoch.Epoch {
-			final[s.Subject] = true
-		}
-	}
+	final := r.final(c)
 	closed := map[uint32]bool{}
 	void := func(of func(epoch uint32) bool) {
 		f := func(g grave) bool { return of(g.e.epoch) }

@@ -81,7 +81,11 @@ func idle(e *entry) bool {
 		if it.verdict != seal.Fine || it.Kind == seal.KindHeartbeat || it.Kind == seal.KindRewrap || it.Kind == seal.KindErased || it.Kind == seal.KindAnswer {
 			continue
 		}
-		if st, err := seal.StatementOf(it.Body); it.Kind != seal.KindStatement || err != nil || st.DeviceRekey == nil {
+		st, err := seal.StatementOf(it.Body)
+		if it.Kind != seal.KindStatement || err != nil {
+			return false
+		}
+		if _, rekey := st.Deed.(*seal.DeviceRekey); !rekey {
 			return false
 		}
 	}
@@ -247,7 +251,11 @@ func (r *Replica) adminOpens(ep *seal.Epoch, head seal.Head, wire []byte) bool {
 		return false
 	}
 	s, err := seal.StatementOf(it.Body)
-	return err == nil && s.EpochOpen != nil && s.EpochOpen.Circle == krama.OrgCircle && s.EpochOpen.Epoch == ep.Epoch+1 && s.EpochOpen.Closes == head
+	if err != nil {
+		return false
+	}
+	open, ok := s.Deed.(*seal.EpochOpen)
+	return ok && open.Circle == krama.OrgCircle && open.Epoch == ep.Epoch+1 && open.Closes == head
 }
 
 // parted reports whether an alarm says that the relay's history of an epoch is not the one read here. Called with the lock held.

@@ -192,7 +192,7 @@ func TestAttackReattribution(t *testing.T) {
 func TestAttackTypeConfusion(t *testing.T) {
 	f := newFixture(t)
 	org, id, pub := f.e1.Org, f.dev.ID(), f.dev.SigPub()
-	raw := (&Statement{NotAfter: 9, MemberAdd: &MemberAdd{Roles: krama.RoleAdmin}}).Marshal()
+	raw := (&Statement{NotAfter: 9, Deed: &MemberAdd{Roles: krama.RoleAdmin}}).Marshal()
 	secret := q32(4)
 	req := f.dev.Request()
 	wire := f.envelope(t)
@@ -286,9 +286,7 @@ func TestAttackVerificationCodeConfusesIdentifiers(t *testing.T) {
 	h.must(err)
 	req := *thief.Request()
 	req.Nonce = victim.Nonce
-	if err := h.say(h.founder, h.statement(func(s *Statement) {
-		s.DeviceAdd = &DeviceAdd{krama.MemberID{2}, &req, 1, ByScan, q32(3), victim.Proof(h.roster.Org, q32(3))}
-	})); krama.KindOf(err) != krama.Tampered {
+	if err := h.say(h.founder, h.statement(&DeviceAdd{krama.MemberID{2}, &req, 1, ByScan, q32(3), victim.Proof(h.roster.Org, q32(3))})); krama.KindOf(err) != krama.Tampered {
 		t.Errorf("enrolled with another device's proof: %v", err)
 	}
 	// A proof is for one programme, one scan and one request.

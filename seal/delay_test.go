@@ -21,23 +21,21 @@ func (h *house) sayAt(d *Device, at time.Duration, st *Statement, co ...Cosignat
 func lone(t *testing.T) (h *house, worker *Device) {
 	t.Helper()
 	h = found(t)
-	h.must(h.say(h.founder, h.statement(func(s *Statement) { s.DelaySet = &DelaySet{} })))
+	h.must(h.say(h.founder, h.statement(&DelaySet{})))
 	worker, err := h.add(krama.MemberID{2}, krama.RoleOutreach)
 	h.must(err)
-	h.must(h.say(h.founder, h.statement(func(s *Statement) { s.EpochGrant = &EpochGrant{Device: worker.ID()} })))
+	h.must(h.say(h.founder, h.statement(&EpochGrant{Device: worker.ID()})))
 	return h, worker
 }
 
-func pin(n byte) func(*Statement) {
-	return func(s *Statement) { s.ReleasePin = &ReleasePin{Manifest: q32(n)} }
+func pin(n byte) Deed {
+	return &ReleasePin{Manifest: q32(n)}
 }
 
 // announce announces, at a time, what may be said after another.
-func (h *house) announce(d *Device, at, after time.Duration, fill func(*Statement)) error {
+func (h *house) announce(d *Device, at, after time.Duration, deed Deed) error {
 	h.t.Helper()
-	what := &Statement{}
-	fill(what)
-	return h.sayAt(d, at, h.statement(func(s *Statement) { s.Announce = &Announce{After: uint64(after.Milliseconds()), What: what} }))
+	return h.sayAt(d, at, h.statement(&Announce{After: uint64(after.Milliseconds()), What: &Statement{Deed: deed}}))
 }
 
 func TestLoneAdminWaits(t *testing.T) {
@@ -67,7 +65,7 @@ func TestLoneAdminWaits(t *testing.T) {
 	deny("twice for one announcement", h.sayAt(h.founder, 9*day, h.statement(pin(1))), krama.NotAllowed)
 
 	h.must(h.announce(h.founder, day, 2*day, pin(3)))
-	take := func(s *Statement) { s.Withdraw = &Withdraw{h.roster.Announcements()[0].Deed} }
+	take := &Withdraw{h.roster.Announcements()[0].Deed}
 	deny("withdrawn by a worker", h.say(worker, h.statement(take)), krama.NotAllowed)
 	st := h.statement(take)
 	h.must(h.say(h.founder, st))
@@ -75,7 +73,7 @@ func TestLoneAdminWaits(t *testing.T) {
 		t.Errorf("the log has %+v", l)
 	}
 	deny("withdrawn", h.sayAt(h.founder, 2*day, h.statement(pin(3))), krama.NotAllowed)
-	deny("nothing to withdraw", h.say(h.founder, h.statement(func(s *Statement) { s.Withdraw = &Withdraw{q32(7)} })), krama.Invalid)
+	deny("nothing to withdraw", h.say(h.founder, h.statement(&Withdraw{q32(7)})), krama.Invalid)
 
 	// Whoever reads it from the relay, or her own device again after a start, comes to the same.
 	again, loaded := NewRoster(h.roster.Org), NewRoster(h.roster.Org)
@@ -98,14 +96,14 @@ func TestLoneAdminWaits(t *testing.T) {
 // TestLoneAdminAlone: what nobody else is there to see waits for nobody, and a programme that never said so does not wait.
 func TestLoneAdminAlone(t *testing.T) {
 	h := found(t)
-	h.must(h.say(h.founder, h.statement(func(s *Statement) { s.DelaySet = &DelaySet{} })))
+	h.must(h.say(h.founder, h.statement(&DelaySet{})))
 	h.must(h.say(h.founder, h.statement(pin(1))))
 	d, err := h.add(krama.MemberID{2}, krama.RoleOutreach)
 	h.must(err)
 	if err := h.say(h.founder, h.statement(pin(2))); krama.KindOf(err) != krama.NotAllowed || err == nil {
 		t.Errorf("with a colleague: %v", err)
 	}
-	h.must(h.say(h.founder, h.statement(func(s *Statement) { s.DeviceRemove = &DeviceRemove{d.ID(), ReasonLost} })))
+	h.must(h.say(h.founder, h.statement(&DeviceRemove{d.ID(), ReasonLost})))
 	if err := h.say(h.founder, h.statement(pin(3))); krama.KindOf(err) != krama.NotAllowed || err == nil {
 		t.Errorf("with the colleague removed: %v", err)
 	}
@@ -121,15 +119,13 @@ func TestLoneAdminAlone(t *testing.T) {
 func TestLoneAdminAgain(t *testing.T) {
 	h, _ := lone(t)
 	second := krama.MemberID{3}
-	admin := func(s *Statement) { s.MemberAdd = &MemberAdd{second, krama.RoleAdmin} }
+	admin := &MemberAdd{second, krama.RoleAdmin}
 	if err := h.say(h.founder, h.statement(admin)); krama.KindOf(err) != krama.NotAllowed || err == nil {
 		t.Errorf("a second admin at once: %v", err)
 	}
 	dev, _ := NewDevice(rand.Reader, "test")
 	secret := q32(3)
-	add := func(s *Statement) {
-		s.DeviceAdd = &DeviceAdd{second, dev.Request(), 1, ByScan, secret, dev.Proof(h.roster.Org, secret)}
-	}
+	add := &DeviceAdd{second, dev.Request(), 1, ByScan, secret, dev.Proof(h.roster.Org, secret)}
 	h.must(h.announce(h.founder, 0, Delay, admin))
 	h.must(h.announce(h.founder, 0, Delay, add))
 	h.must(h.announce(h.founder, 0, Delay, pin(1)))
@@ -138,15 +134,15 @@ func TestLoneAdminAgain(t *testing.T) {
 	}
 	h.must(h.sayAt(h.founder, Delay, h.statement(admin)))
 	h.must(h.sayAt(h.founder, Delay, h.statement(add)))
-	h.must(h.say(h.founder, h.statement(func(s *Statement) { s.EpochGrant = &EpochGrant{Device: dev.ID()} })))
+	h.must(h.say(h.founder, h.statement(&EpochGrant{Device: dev.ID()})))
 	if err := h.sayAt(h.founder, Delay, h.statement(pin(1))); krama.KindOf(err) != krama.NotAllowed || err == nil {
 		t.Errorf("announced by one, and now there are two: %v", err)
 	}
 	if err := h.announce(dev, 0, Delay, pin(2)); krama.KindOf(err) != krama.NotAllowed || err == nil {
 		t.Errorf("announced by one of two: %v", err)
 	}
-	h.must(h.say(dev, h.statement(func(s *Statement) { s.Withdraw = &Withdraw{h.roster.Announcements()[0].Deed} }))) // the other admin's say
-	h.must(h.say(h.founder, h.statement(func(s *Statement) { s.DeviceRemove = &DeviceRemove{dev.ID(), ReasonLost} })))
+	h.must(h.say(dev, h.statement(&Withdraw{h.roster.Announcements()[0].Deed}))) // the other admin's say
+	h.must(h.say(h.founder, h.statement(&DeviceRemove{dev.ID(), ReasonLost})))
 	if err := h.sayAt(h.founder, 9*Delay, h.statement(pin(1))); krama.KindOf(err) != krama.NotAllowed || err == nil {
 		t.Errorf("one of two removes the other and signs alone: %v", err)
 	}
@@ -155,17 +151,15 @@ func TestLoneAdminAgain(t *testing.T) {
 	h, _ = lone(t)
 	other, _ := NewDevice(rand.Reader, "test")
 	founder := h.roster.Devices[h.founder.ID()].Member
-	mine := func(s *Statement) {
-		s.DeviceAdd = &DeviceAdd{founder, other.Request(), 1, ByScan, secret, other.Proof(h.roster.Org, secret)}
-	}
+	mine := &DeviceAdd{founder, other.Request(), 1, ByScan, secret, other.Proof(h.roster.Org, secret)}
 	h.must(h.announce(h.founder, 0, Delay, mine))
 	h.must(h.sayAt(h.founder, Delay, h.statement(mine)))
-	h.must(h.say(h.founder, h.statement(func(s *Statement) { s.EpochGrant = &EpochGrant{Device: other.ID()} })))
+	h.must(h.say(h.founder, h.statement(&EpochGrant{Device: other.ID()})))
 	h.must(h.announce(h.founder, 0, Delay, pin(1)))
 	if err := h.sayAt(other, 2*Delay, h.statement(pin(1))); krama.KindOf(err) != krama.NotAllowed || err == nil {
 		t.Errorf("said by another device of the same admin, with another clock: %v", err)
 	}
-	h.must(h.say(other, h.statement(func(s *Statement) { s.DeviceRemove = &DeviceRemove{h.founder.ID(), ReasonTaken} })))
+	h.must(h.say(other, h.statement(&DeviceRemove{h.founder.ID(), ReasonTaken})))
 	if len(h.roster.Announcements()) != 0 {
 		t.Error("a removed device's announcement stands")
 	}
@@ -176,33 +170,29 @@ func TestLoneAdminAgain(t *testing.T) {
 // TestAnnouncedGrant is for whichever epoch is open when its day comes.
 func TestAnnouncedGrant(t *testing.T) {
 	h := found(t)
-	h.must(h.say(h.founder, h.statement(func(s *Statement) { s.DelaySet = &DelaySet{} })))
+	h.must(h.say(h.founder, h.statement(&DelaySet{})))
 	c := krama.CircleID{9}
 	h.circle(c, krama.RoleAdmin|krama.RoleSafeguarding)
-	h.must(h.say(h.founder, h.statement(func(s *Statement) { s.MemberAdd = &MemberAdd{krama.MemberID{2}, krama.RoleSafeguarding} })))
+	h.must(h.say(h.founder, h.statement(&MemberAdd{krama.MemberID{2}, krama.RoleSafeguarding})))
 	d, _ := NewDevice(rand.Reader, "test")
 	secret := q32(3)
-	h.must(h.say(h.founder, h.statement(func(s *Statement) {
-		s.DeviceAdd = &DeviceAdd{krama.MemberID{2}, d.Request(), 1, ByScan, secret, d.Proof(h.roster.Org, secret)}
-	})))
-	grant := func(s *Statement) { s.EpochGrant = &EpochGrant{Circle: c, Device: d.ID()} }
+	h.must(h.say(h.founder, h.statement(&DeviceAdd{krama.MemberID{2}, d.Request(), 1, ByScan, secret, d.Proof(h.roster.Org, secret)})))
+	grant := &EpochGrant{Circle: c, Device: d.ID()}
 	h.must(h.announce(h.founder, 0, Delay, grant))
 	next, _ := NewEpoch(rand.Reader, Context{Org: h.roster.Org, Circle: c, Epoch: 1})
-	open := func(devices ...krama.DeviceID) func(*Statement) {
-		return func(s *Statement) {
-			s.EpochOpen = &EpochOpen{Circle: c, Epoch: 1, EC: next.EC(), GC: next.GC(), Back: make([]byte, 48), Devices: devices}
-		}
+	open := func(devices ...krama.DeviceID) Deed {
+		return &EpochOpen{Circle: c, Epoch: 1, EC: next.EC(), GC: next.GC(), Back: make([]byte, 48), Devices: devices}
 	}
 	if err := h.sayAt(h.founder, Delay, h.statement(open(h.founder.ID(), d.ID()))); krama.KindOf(err) != krama.NotAllowed || err == nil {
 		t.Errorf("let in by an epoch that nobody announced: %v", err)
 	}
 	h.must(h.say(h.founder, h.statement(open(h.founder.ID()))))
 	a := h.roster.Announcements()[0]
-	if err := h.roster.Refuses(h.statement(grant), h.founder.ID()); krama.KindOf(err) != krama.Invalid || err == nil {
+	if err := h.roster.Refuses(grant, h.founder.ID()); krama.KindOf(err) != krama.Invalid || err == nil {
 		t.Errorf("a grant for the epoch before: %v", err)
 	}
 	st := h.statement(h.roster.Again(a))
-	h.must(h.roster.Refuses(st, h.founder.ID()))
+	h.must(h.roster.Refuses(st.Deed, h.founder.ID()))
 	h.must(h.sayAt(h.founder, Delay, st))
 	if !h.roster.Latest(c).Keyed[d.ID()] {
 		t.Error("not let in")

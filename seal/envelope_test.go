@@ -260,10 +260,10 @@ func FuzzParsers(f *testing.F) {
 	fx := newFixture(f)
 	f.Add(fx.dev.Request().Marshal(), Scan1{}.String())
 	f.Add(Frame([]byte("a"), nil), Scan2{Relay: "https://relay.example"}.String())
-	st := Statement{NotAfter: 9, MemberAdd: &MemberAdd{}}
+	st := Statement{NotAfter: 9, Deed: &MemberAdd{}}
 	f.Add(StatementBody(st.Marshal()), Share{K: 2, N: 3, X: 1}.String())
 	f.Add(st.Marshal(), "")
-	f.Add((&Statement{Announce: &Announce{1, &st}}).Marshal(), "")
+	f.Add((&Statement{Deed: &Announce{1, &st}}).Marshal(), "")
 	f.Fuzz(func(t *testing.T, b []byte, s string) {
 		if it, err := ParseFrame(b, 64); err == nil && !bytes.Equal(Frame(it...), b) {
 			t.Error("a frame does not encode to itself")

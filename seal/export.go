@@ -7,10 +7,6 @@ import (
 	"krama"
 )
 
-// Export says that admins agree to the whole programme being taken out of it, sealed or not, by the desks of those who signed. Two
-// admins sign it, or a lone one announces it a day before: everybody's device shows it first.
-type Export struct{}
-
 // Exports is the last Export of a roster.
 type Exports struct {
 	Devices []krama.DeviceID // the author's and the cosigner's

@@ -10,17 +10,16 @@ import (
 
 // TestA33ExportStatement reads back what an export's statement says, announced too, and finds no leave where none was given.
 func TestA33ExportStatement(t *testing.T) {
-	s, err := NewStatement(rand.Reader, 9)
+	s, err := NewStatement(rand.Reader, 9, &Export{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Export = &Export{}
 	got, err := ParseStatement(s.Marshal())
-	if err != nil || got.Export == nil || got.Nonce != s.Nonce || got.NotAfter != 9 || got.deed() == [32]byte{} {
+	if err != nil || got.Deed.kind() != "export" || got.Nonce != s.Nonce || got.NotAfter != 9 || deedID(got.Deed) == [32]byte{} {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	a := &Statement{Announce: &Announce{After: 5, What: &Statement{Export: &Export{}}}}
-	if got, err := ParseStatement(a.Marshal()); err != nil || got.Announce.What.deed() != s.deed() {
+	a := &Statement{Deed: &Announce{After: 5, What: &Statement{Deed: &Export{}}}}
+	if got, err := ParseStatement(a.Marshal()); err != nil || deedID(got.Deed.(*Announce).What.Deed) != deedID(s.Deed) {
 		t.Errorf("announced: %+v, %v", got, err)
 	}
 	if _, err := ParseStatement(enc("roster export", s.Nonce[:], u64(9), []byte("more"))); krama.KindOf(err) != krama.Invalid {

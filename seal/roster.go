@@ -150,10 +150,14 @@ func (r *Roster) Newcomer(env *Envelope) (ed25519.PublicKey, bool) {
 		return nil, false
 	}
 	st, err := StatementOf(it.Body)
-	if err != nil || st.RecoveryUse == nil || st.RecoveryUse.Device.ID() != env.Author {
+	if err != nil {
 		return nil, false
 	}
-	return st.RecoveryUse.Device.SigPub, true
+	u, ok := st.Deed.(*RecoveryUse)
+	if !ok || u.Device.ID() != env.Author {
+		return nil, false
+	}
+	return u.Device.SigPub, true
 }
 
 // MayWrite reports whether a device may write items of kind k in a circle's epoch: step 9.
@@ -270,7 +274,8 @@ func (r *Roster) apply(author krama.DeviceID, id [32]byte, timeMS uint64, body [
 		return r.found(author, timeMS, st, raw, signed)
 	}
 	pub, keyed := r.Author(krama.OrgCircle, r.orgEpoch(), author)
-	if u := st.RecoveryUse; u != nil {
+	u, recovery := st.Deed.(*RecoveryUse)
+	if recovery {
 		pub, keyed = u.Device.SigPub, u.Device.ID() == author && r.Devices[author] == nil
 	}
 	if !keyed {
@@ -285,7 +290,7 @@ func (r *Roster) apply(author krama.DeviceID, id [32]byte, timeMS uint64, body [
 	m := Hash("roster cosign", r.Org[:], raw)
 	s := signers{replayed: replayed, id: id, at: r.At().N + 1, timeMS: timeMS, author: author, devices: []krama.DeviceID{author}}
 	members := map[krama.MemberID]bool{}
-	if st.RecoveryUse == nil {
+	if !recovery {
 		members[r.Devices[author].Member] = true
 	}
 	for _, c := range co {
@@ -336,10 +341,10 @@ func (r *Roster) orgEpoch() uint32 {
 
 func (r *Roster) found(author krama.DeviceID, timeMS uint64, st *Statement, raw []byte, signed func(ed25519.PublicKey) bool) error {
 	const op = "seal.Roster"
-	if st.Genesis == nil || Hash("org", raw) != r.Org {
+	g, ok := st.Deed.(*Genesis)
+	if !ok || Hash("org", raw) != r.Org {
 		return krama.E(op, krama.Tampered, "this is another organisation")
 	}
-	g := st.Genesis
 	if g.Device.ID() != author || !signed(g.Device.SigPub) {
 		return krama.E(op, krama.Tampered, "genesis signature")
 	}

@@ -32,16 +32,16 @@ func (st *Statement) item(co ...Cosignature) Item {
 }
 
 // does says a statement by the founder.
-func (h *house) does(fill func(*Statement)) error {
+func (h *house) does(deed Deed) error {
 	h.t.Helper()
-	return h.say(h.founder, h.statement(fill))
+	return h.say(h.founder, h.statement(deed))
 }
 
 // enrol adds a member with a device, which was checked in a way.
 func (h *house) enrol(id byte, roles krama.Role, how Verified, co ...*Device) *Device {
 	h.t.Helper()
-	sign := func(fill func(*Statement)) {
-		st := h.statement(fill)
+	sign := func(deed Deed) {
+		st := h.statement(deed)
 		var list []Cosignature
 		for _, d := range co {
 			list = append(list, Cosignature{d.ID(), Cosign(d.Sig, h.roster.Org, st.Marshal())})
@@ -50,33 +50,30 @@ func (h *house) enrol(id byte, roles krama.Role, how Verified, co ...*Device) *D
 	}
 	m := krama.MemberID{id}
 	if h.roster.Members[m] == nil {
-		sign(func(s *Statement) { s.MemberAdd = &MemberAdd{m, roles} })
+		sign(&MemberAdd{m, roles})
 	}
 	d, _ := NewDevice(rand.Reader, "test")
-	sign(func(s *Statement) {
-		s.DeviceAdd = &DeviceAdd{m, d.Request(), 1, how, q32(3), d.Proof(h.roster.Org, q32(3))}
-	})
+	sign(&DeviceAdd{m, d.Request(), 1, how, q32(3), d.Proof(h.roster.Org, q32(3))})
 	return d
 }
 
 func (h *house) grant(c krama.CircleID, d *Device) {
 	h.t.Helper()
-	h.must(h.does(func(s *Statement) { s.EpochGrant = &EpochGrant{Circle: c, Device: d.ID()} }))
+	h.must(h.does(&EpochGrant{Circle: c, Device: d.ID()}))
 }
 
-func openEpoch(c krama.CircleID, n uint32, devices ...*Device) func(*Statement) {
-	return func(s *Statement) {
-		s.EpochOpen = &EpochOpen{Circle: c, Epoch: n, EC: q32(byte(100 + n)), GC: q32(byte(150 + n))}
-		for _, d := range devices {
-			s.EpochOpen.Devices = append(s.EpochOpen.Devices, d.ID())
-		}
+func openEpoch(c krama.CircleID, n uint32, devices ...*Device) *EpochOpen {
+	e := &EpochOpen{Circle: c, Epoch: n, EC: q32(byte(100 + n)), GC: q32(byte(150 + n))}
+	for _, d := range devices {
+		e.Devices = append(e.Devices, d.ID())
 	}
+	return e
 }
 
 // TestRosterBelievesNobody: nothing counts that was not signed, by whom it names, where it stands.
 func TestRosterBelievesNobody(t *testing.T) {
 	thief := ed25519.NewKeyFromSeed(q(0x33, 32))
-	add := func(s *Statement) { s.MemberAdd = &MemberAdd{krama.MemberID{9}, krama.RoleOutreach} }
+	add := &MemberAdd{krama.MemberID{9}, krama.RoleOutreach}
 	for name, tc := range map[string]struct {
 		act  func(h *house) error
 		want krama.Kind
@@ -104,7 +101,7 @@ func TestRosterBelievesNobody(t *testing.T) {
 		"an admin's removed device": {func(h *house) error {
 			second := h.enrol(1, krama.RoleAdmin, ByScan)
 			h.grant(krama.OrgCircle, second)
-			h.must(h.does(func(s *Statement) { s.DeviceRemove = &DeviceRemove{second.ID(), ReasonLost} }))
+			h.must(h.does(&DeviceRemove{second.ID(), ReasonLost}))
 			return h.say(second, h.statement(add))
 		}, krama.NotAllowed},
 		"a second signature of a removed device": {func(h *house) error {
@@ -112,12 +109,12 @@ func TestRosterBelievesNobody(t *testing.T) {
 			h.grant(krama.OrgCircle, b)
 			c := h.enrol(3, krama.RoleAdmin, ByScan, b)
 			h.grant(krama.OrgCircle, c)
-			h.must(h.does(func(s *Statement) { s.DeviceRemove = &DeviceRemove{b.ID(), ReasonLost} }))
+			h.must(h.does(&DeviceRemove{b.ID(), ReasonLost}))
 			st := h.statement(pin(1))
 			return h.say(h.founder, st, Cosignature{b.ID(), Cosign(b.Sig, h.roster.Org, st.Marshal())})
 		}, krama.Tampered},
 		"a second genesis": {func(h *house) error {
-			return h.does(func(s *Statement) { s.Genesis = &Genesis{Founder: krama.MemberID{9}, Device: h.founder.Request()} })
+			return h.does(&Genesis{Founder: krama.MemberID{9}, Device: h.founder.Request()})
 		}, krama.Invalid},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -136,8 +133,7 @@ func TestRosterBelievesNobody(t *testing.T) {
 func TestGenesisIsTheOrganisation(t *testing.T) {
 	d, _ := NewDevice(rand.Reader, "test")
 	thief := ed25519.NewKeyFromSeed(q(0x33, 32))
-	st, _ := NewStatement(rand.Reader, 1)
-	st.Genesis = &Genesis{Founder: krama.MemberID{1}, Device: d.Request()}
+	st, _ := NewStatement(rand.Reader, 1, &Genesis{Founder: krama.MemberID{1}, Device: d.Request()})
 	for name, tc := range map[string]struct {
 		org krama.OrgID
 		by  ed25519.PrivateKey
@@ -154,43 +150,41 @@ func TestGenesisIsTheOrganisation(t *testing.T) {
 // TestTwoMustSign: with two admins, neither does any of these alone.
 func TestTwoMustSign(t *testing.T) {
 	outreach, safe := krama.CircleID{7}, krama.CircleID{8}
-	for name, fill := range map[string]func(h *house, second *Device) func(*Statement){
-		"a new admin": func(*house, *Device) func(*Statement) {
-			return func(s *Statement) { s.MemberAdd = &MemberAdd{krama.MemberID{9}, krama.RoleAdmin} }
+	for name, fill := range map[string]func(h *house, second *Device) Deed{
+		"a new admin": func(*house, *Device) Deed {
+			return &MemberAdd{krama.MemberID{9}, krama.RoleAdmin}
 		},
-		"a new member for safeguarding": func(*house, *Device) func(*Statement) {
-			return func(s *Statement) { s.MemberAdd = &MemberAdd{krama.MemberID{9}, krama.RoleSafeguarding} }
+		"a new member for safeguarding": func(*house, *Device) Deed {
+			return &MemberAdd{krama.MemberID{9}, krama.RoleSafeguarding}
 		},
-		"a worker becomes an admin": func(*house, *Device) func(*Statement) {
-			return func(s *Statement) { s.MemberRole = &MemberRole{krama.MemberID{3}, krama.RoleAdmin} }
+		"a worker becomes an admin": func(*house, *Device) Deed {
+			return &MemberRole{krama.MemberID{3}, krama.RoleAdmin}
 		},
-		"an admin becomes a worker": func(*house, *Device) func(*Statement) {
-			return func(s *Statement) { s.MemberRole = &MemberRole{krama.MemberID{2}, krama.RoleOutreach} }
+		"an admin becomes a worker": func(*house, *Device) Deed {
+			return &MemberRole{krama.MemberID{2}, krama.RoleOutreach}
 		},
-		"an admin's removal": func(*house, *Device) func(*Statement) {
-			return func(s *Statement) { s.MemberRemove = &MemberRemove{krama.MemberID{2}} }
+		"an admin's removal": func(*house, *Device) Deed {
+			return &MemberRemove{krama.MemberID{2}}
 		},
-		"an admin's new device": func(h *house, _ *Device) func(*Statement) {
+		"an admin's new device": func(h *house, _ *Device) Deed {
 			d, _ := NewDevice(rand.Reader, "test")
-			return func(s *Statement) {
-				s.DeviceAdd = &DeviceAdd{krama.MemberID{1}, d.Request(), 1, ByScan, q32(3), d.Proof(h.roster.Org, q32(3))}
-			}
+			return &DeviceAdd{krama.MemberID{1}, d.Request(), 1, ByScan, q32(3), d.Proof(h.roster.Org, q32(3))}
 		},
-		"a circle": func(*house, *Device) func(*Statement) {
-			return func(s *Statement) { s.CircleCreate = &CircleCreate{Circle: krama.CircleID{9}} }
+		"a circle": func(*house, *Device) Deed {
+			return &CircleCreate{Circle: krama.CircleID{9}}
 		},
-		"a circle's policy": func(*house, *Device) func(*Statement) {
-			return func(s *Statement) { s.CirclePolicy = &CirclePolicy{Circle: outreach, Readers: krama.RoleNurse} }
+		"a circle's policy": func(*house, *Device) Deed {
+			return &CirclePolicy{Circle: outreach, Readers: krama.RoleNurse}
 		},
-		"trustees": func(*house, *Device) func(*Statement) {
+		"trustees": func(*house, *Device) Deed {
 			set, _, _ := NewTrustees(rand.Reader, 2, 3)
-			return func(s *Statement) { s.TrusteesSet = set }
+			return set
 		},
-		"a release": func(*house, *Device) func(*Statement) { return pin(1) },
-		"who reads safeguarding": func(_ *house, second *Device) func(*Statement) {
-			return func(s *Statement) { s.EpochGrant = &EpochGrant{Circle: safe, Device: second.ID()} }
+		"a release": func(*house, *Device) Deed { return pin(1) },
+		"who reads safeguarding": func(_ *house, second *Device) Deed {
+			return &EpochGrant{Circle: safe, Device: second.ID()}
 		},
-		"who reads safeguarding, by its next epoch": func(h *house, second *Device) func(*Statement) {
+		"who reads safeguarding, by its next epoch": func(h *house, second *Device) Deed {
 			return openEpoch(safe, 1, h.founder, second)
 		},
 	} {
@@ -230,62 +224,54 @@ func TestRosterKeepsItsOrder(t *testing.T) {
 		want krama.Kind
 	}{
 		"a member twice": {func(h *house, w *Device) error {
-			return h.does(func(s *Statement) { s.MemberAdd = &MemberAdd{krama.MemberID{2}, krama.RoleNurse} })
+			return h.does(&MemberAdd{krama.MemberID{2}, krama.RoleNurse})
 		}, krama.Invalid},
 		"a device twice": {func(h *house, w *Device) error {
-			return h.does(func(s *Statement) {
-				s.DeviceAdd = &DeviceAdd{krama.MemberID{2}, w.Request(), 1, ByScan, q32(3), w.Proof(h.roster.Org, q32(3))}
-			})
+			return h.does(&DeviceAdd{krama.MemberID{2}, w.Request(), 1, ByScan, q32(3), w.Proof(h.roster.Org, q32(3))})
 		}, krama.Invalid},
 		"a removed device again": {func(h *house, w *Device) error {
-			h.must(h.does(func(s *Statement) { s.DeviceRemove = &DeviceRemove{w.ID(), ReasonLost} }))
-			return h.does(func(s *Statement) {
-				s.DeviceAdd = &DeviceAdd{krama.MemberID{2}, w.Request(), 1, ByScan, q32(3), w.Proof(h.roster.Org, q32(3))}
-			})
+			h.must(h.does(&DeviceRemove{w.ID(), ReasonLost}))
+			return h.does(&DeviceAdd{krama.MemberID{2}, w.Request(), 1, ByScan, q32(3), w.Proof(h.roster.Org, q32(3))})
 		}, krama.Invalid},
 		"a device of a removed member": {func(h *house, w *Device) error {
-			h.must(h.does(func(s *Statement) { s.MemberRemove = &MemberRemove{krama.MemberID{2}} }))
+			h.must(h.does(&MemberRemove{krama.MemberID{2}}))
 			d, _ := NewDevice(rand.Reader, "test")
-			return h.does(func(s *Statement) {
-				s.DeviceAdd = &DeviceAdd{krama.MemberID{2}, d.Request(), 1, ByScan, q32(3), d.Proof(h.roster.Org, q32(3))}
-			})
+			return h.does(&DeviceAdd{krama.MemberID{2}, d.Request(), 1, ByScan, q32(3), d.Proof(h.roster.Org, q32(3))})
 		}, krama.Invalid},
 		"the last admin becomes a worker": {func(h *house, w *Device) error {
-			return h.does(func(s *Statement) { s.MemberRole = &MemberRole{krama.MemberID{1}, role} })
+			return h.does(&MemberRole{krama.MemberID{1}, role})
 		}, krama.Invalid},
 		"the last admin goes": {func(h *house, w *Device) error {
-			return h.does(func(s *Statement) { s.MemberRemove = &MemberRemove{krama.MemberID{1}} })
+			return h.does(&MemberRemove{krama.MemberID{1}})
 		}, krama.Invalid},
 		"the last admin's last device goes": {func(h *house, w *Device) error {
-			return h.does(func(s *Statement) { s.DeviceRemove = &DeviceRemove{h.founder.ID(), ReasonLost} })
+			return h.does(&DeviceRemove{h.founder.ID(), ReasonLost})
 		}, krama.Invalid},
 		"an admin changes a worker's key": {func(h *house, w *Device) error {
-			return h.does(func(s *Statement) { s.DeviceRekey = &DeviceRekey{w.ID(), h.founder.KEM.PublicKey().Bytes()} })
+			return h.does(&DeviceRekey{w.ID(), h.founder.KEM.PublicKey().Bytes()})
 		}, krama.NotAllowed},
 		"a worker removes an admin's device": {func(h *house, w *Device) error {
 			h.enrol(1, 0, ByScan) // she has another one
-			return h.say(w, h.statement(func(s *Statement) { s.DeviceRemove = &DeviceRemove{h.founder.ID(), ReasonLost} }))
+			return h.say(w, h.statement(&DeviceRemove{h.founder.ID(), ReasonLost}))
 		}, krama.NotAllowed},
 		"a worker removes a colleague's device": {func(h *house, w *Device) error {
 			h.enrol(4, role, ByScan)
-			return h.say(w, h.statement(func(s *Statement) { s.DeviceRemove = &DeviceRemove{ids(h, 4), ReasonLost} }))
+			return h.say(w, h.statement(&DeviceRemove{ids(h, 4), ReasonLost}))
 		}, krama.NotAllowed},
 		"a circle twice": {func(h *house, w *Device) error {
-			return h.does(func(s *Statement) { s.CircleCreate = &CircleCreate{Circle: c, Readers: ^krama.Role(0)} })
+			return h.does(&CircleCreate{Circle: c, Readers: ^krama.Role(0)})
 		}, krama.Invalid},
 		"another policy for circle 0": {func(h *house, w *Device) error {
-			return h.does(func(s *Statement) { s.CirclePolicy = &CirclePolicy{Writers: ^krama.Role(0)} })
+			return h.does(&CirclePolicy{Writers: ^krama.Role(0)})
 		}, krama.Invalid},
 		"a grant for an epoch that is not open": {func(h *house, w *Device) error {
-			return h.does(func(s *Statement) {
-				s.EpochGrant = &EpochGrant{Circle: c, Epoch: 1, Device: h.enrol(4, role, ByScan).ID()}
-			})
+			return h.does(&EpochGrant{Circle: c, Epoch: 1, Device: h.enrol(4, role, ByScan).ID()})
 		}, krama.Invalid},
 		"a grant by somebody outside": {func(h *house, w *Device) error {
 			second := h.enrol(5, krama.RoleAdmin, ByScan)
 			h.grant(krama.OrgCircle, second)
 			d := h.enrol(4, role, ByScan)
-			return h.say(second, h.statement(func(s *Statement) { s.EpochGrant = &EpochGrant{Circle: c, Device: d.ID()} }))
+			return h.say(second, h.statement(&EpochGrant{Circle: c, Device: d.ID()}))
 		}, krama.NotAllowed},
 		"an epoch by somebody outside": {func(h *house, w *Device) error {
 			second := h.enrol(5, krama.RoleAdmin, ByScan)
@@ -294,7 +280,7 @@ func TestRosterKeepsItsOrder(t *testing.T) {
 		}, krama.NotAllowed},
 		"safeguarding for a device checked by voice": {func(h *house, w *Device) error {
 			d := h.enrol(4, krama.RoleSafeguarding, ByVoice)
-			return h.does(func(s *Statement) { s.EpochGrant = &EpochGrant{Circle: safe, Device: d.ID()} })
+			return h.does(&EpochGrant{Circle: safe, Device: d.ID()})
 		}, krama.NotAllowed},
 		"safeguarding's next epoch for a device checked by voice": {func(h *house, w *Device) error {
 			return h.does(openEpoch(safe, 1, h.founder, h.enrol(4, krama.RoleSafeguarding, ByVoice)))
@@ -304,32 +290,33 @@ func TestRosterKeepsItsOrder(t *testing.T) {
 		"a device twice in it": {func(h *house, w *Device) error { return h.does(openEpoch(c, 1, h.founder, w, w)) }, krama.Invalid},
 		"somebody left out":    {func(h *house, w *Device) error { return h.does(openEpoch(c, 1, h.founder)) }, krama.Invalid},
 		"a removed device in it": {func(h *house, w *Device) error {
-			h.must(h.does(func(s *Statement) { s.DeviceRemove = &DeviceRemove{w.ID(), ReasonLost} }))
+			h.must(h.does(&DeviceRemove{w.ID(), ReasonLost}))
 			return h.does(openEpoch(c, 1, h.founder, w))
 		}, krama.Invalid},
 		"one commitment for two secrets": {func(h *house, w *Device) error {
-			return h.does(func(s *Statement) { openEpoch(c, 1, h.founder, w)(s); s.EpochOpen.GC = s.EpochOpen.EC })
+			e := openEpoch(c, 1, h.founder, w)
+			e.GC = e.EC
+			return h.does(e)
 		}, krama.Invalid},
 		"a first epoch with a past": {func(h *house, w *Device) error {
-			h.must(h.does(func(s *Statement) {
-				s.CircleCreate = &CircleCreate{Circle: krama.CircleID{9}, Readers: krama.RoleAdmin | role}
-			}))
-			return h.does(func(s *Statement) { openEpoch(krama.CircleID{9}, 0, h.founder)(s); s.EpochOpen.Back = make([]byte, 48) })
+			h.must(h.does(&CircleCreate{Circle: krama.CircleID{9}, Readers: krama.RoleAdmin | role}))
+			e := openEpoch(krama.CircleID{9}, 0, h.founder)
+			e.Back = make([]byte, 48)
+			return h.does(e)
 		}, krama.Invalid},
 		"a first epoch without who opens it": {func(h *house, w *Device) error {
-			h.must(h.does(func(s *Statement) { s.CircleCreate = &CircleCreate{Circle: krama.CircleID{9}, Readers: role} }))
+			h.must(h.does(&CircleCreate{Circle: krama.CircleID{9}, Readers: role}))
 			return h.does(openEpoch(krama.CircleID{9}, 0, w))
 		}, krama.Invalid},
 		"circle 0 closed before it ends": {func(h *house, w *Device) error {
-			return h.does(func(s *Statement) {
-				openEpoch(krama.OrgCircle, 1, h.founder, w)(s)
-				s.EpochOpen.Closes = Head{1, q32(1)}
-			})
+			e := openEpoch(krama.OrgCircle, 1, h.founder, w)
+			e.Closes = Head{1, q32(1)}
+			return h.does(e)
 		}, krama.Invalid},
 		"the same trustees again": {func(h *house, w *Device) error {
 			set, _, _ := NewTrustees(rand.Reader, 2, 3)
-			h.must(h.does(func(s *Statement) { s.TrusteesSet = set }))
-			return h.does(func(s *Statement) { s.TrusteesSet = set })
+			h.must(h.does(set))
+			return h.does(set)
 		}, krama.Invalid},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -350,9 +337,7 @@ func TestRosterKeepsItsOrder(t *testing.T) {
 func TestWhoMayWrite(t *testing.T) {
 	h := found(t)
 	c := krama.CircleID{7}
-	h.must(h.does(func(s *Statement) {
-		s.CircleCreate = &CircleCreate{Circle: c, Readers: krama.RoleAdmin | krama.RoleOutreach | krama.RoleNurse, Writers: krama.RoleAdmin | krama.RoleOutreach}
-	}))
+	h.must(h.does(&CircleCreate{Circle: c, Readers: krama.RoleAdmin | krama.RoleOutreach | krama.RoleNurse, Writers: krama.RoleAdmin | krama.RoleOutreach}))
 	h.must(h.does(openEpoch(c, 0, h.founder)))
 	writer, reader := h.enrol(2, krama.RoleOutreach, ByScan), h.enrol(3, krama.RoleNurse, ByScan)
 	other := h.enrol(2, krama.RoleOutreach, ByScan)
@@ -373,7 +358,7 @@ func TestWhoMayWrite(t *testing.T) {
 	if len(h.roster.Due()) != 0 {
 		t.Error("something is due before anybody left")
 	}
-	h.must(h.does(func(s *Statement) { s.MemberRemove = &MemberRemove{krama.MemberID{2}} }))
+	h.must(h.does(&MemberRemove{krama.MemberID{2}}))
 	if h.roster.Devices[writer.ID()].Removed == 0 || h.roster.Devices[other.ID()].Removed == 0 {
 		t.Error("a removed member's device is trusted")
 	}

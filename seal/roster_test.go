@@ -26,15 +26,12 @@ func found(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, _ := NewStatement(rand.Reader, 1)
-	st.Genesis = &Genesis{Founder: krama.MemberID{1}, Device: d.Request()}
+	st, _ := NewStatement(rand.Reader, 1, &Genesis{Founder: krama.MemberID{1}, Device: d.Request()})
 	org := krama.OrgID(Hash("org", st.Marshal()))
 	e, _ := NewEpoch(rand.Reader, Context{Org: org})
 	h := &house{t: t, epoch: e, founder: d, roster: NewRoster(org)}
 	h.must(h.say(d, st))
-	h.must(h.say(d, h.statement(func(s *Statement) {
-		s.EpochOpen = &EpochOpen{EC: e.EC(), GC: e.GC(), Devices: []krama.DeviceID{d.ID()}}
-	})))
+	h.must(h.say(d, h.statement(&EpochOpen{EC: e.EC(), GC: e.GC(), Devices: []krama.DeviceID{d.ID()}})))
 	return h
 }
 
@@ -45,10 +42,9 @@ func (h *house) must(err error) {
 	}
 }
 
-func (h *house) statement(fill func(*Statement)) *Statement {
-	st, err := NewStatement(rand.Reader, h.roster.Head.N+5)
+func (h *house) statement(deed Deed) *Statement {
+	st, err := NewStatement(rand.Reader, h.roster.Head.N+5, deed)
 	h.must(err)
-	fill(st)
 	return st
 }
 
@@ -67,25 +63,19 @@ func (h *house) say(d *Device, st *Statement, co ...Cosignature) error {
 
 func (h *house) add(member krama.MemberID, roles krama.Role) (*Device, error) {
 	h.t.Helper()
-	if err := h.say(h.founder, h.statement(func(s *Statement) { s.MemberAdd = &MemberAdd{member, roles} })); err != nil {
+	if err := h.say(h.founder, h.statement(&MemberAdd{member, roles})); err != nil {
 		return nil, err
 	}
 	d, _ := NewDevice(rand.Reader, "test")
 	secret := q32(3)
-	return d, h.say(h.founder, h.statement(func(s *Statement) {
-		s.DeviceAdd = &DeviceAdd{member, d.Request(), 1, ByScan, secret, d.Proof(h.roster.Org, secret)}
-	}))
+	return d, h.say(h.founder, h.statement(&DeviceAdd{member, d.Request(), 1, ByScan, secret, d.Proof(h.roster.Org, secret)}))
 }
 
 func (h *house) circle(id krama.CircleID, readers krama.Role) *Epoch {
 	h.t.Helper()
-	h.must(h.say(h.founder, h.statement(func(s *Statement) {
-		s.CircleCreate = &CircleCreate{Circle: id, Readers: readers, Writers: readers}
-	})))
+	h.must(h.say(h.founder, h.statement(&CircleCreate{Circle: id, Readers: readers, Writers: readers})))
 	e, _ := NewEpoch(rand.Reader, Context{Org: h.roster.Org, Circle: id})
-	h.must(h.say(h.founder, h.statement(func(s *Statement) {
-		s.EpochOpen = &EpochOpen{Circle: id, EC: e.EC(), GC: e.GC(), Devices: []krama.DeviceID{h.founder.ID()}}
-	})))
+	h.must(h.say(h.founder, h.statement(&EpochOpen{Circle: id, EC: e.EC(), GC: e.GC(), Devices: []krama.DeviceID{h.founder.ID()}})))
 	return e
 }
 
@@ -95,8 +85,8 @@ func TestRosterFoldsAndReplays(t *testing.T) {
 	e := h.circle(c, krama.RoleAdmin|krama.RoleOutreach)
 	d, err := h.add(krama.MemberID{2}, krama.RoleOutreach)
 	h.must(err)
-	h.must(h.say(h.founder, h.statement(func(s *Statement) { s.EpochGrant = &EpochGrant{Circle: c, Device: d.ID()} })))
-	h.must(h.say(h.founder, h.statement(func(s *Statement) { s.EpochGrant = &EpochGrant{Device: d.ID()} })))
+	h.must(h.say(h.founder, h.statement(&EpochGrant{Circle: c, Device: d.ID()})))
+	h.must(h.say(h.founder, h.statement(&EpochGrant{Device: d.ID()})))
 	if _, ok := h.roster.Author(c, 0, d.ID()); !ok {
 		t.Error("a granted device is no author")
 	}
@@ -146,47 +136,41 @@ func TestRosterRefuses(t *testing.T) {
 		want krama.Kind
 	}{
 		"a worker changes the roster": {func(h *house, w *Device) error {
-			h.must(h.say(h.founder, h.statement(func(s *Statement) { s.EpochGrant = &EpochGrant{Device: w.ID()} })))
-			return h.say(w, h.statement(func(s *Statement) { s.MemberAdd = &MemberAdd{krama.MemberID{8}, krama.RoleOutreach} }))
+			h.must(h.say(h.founder, h.statement(&EpochGrant{Device: w.ID()})))
+			return h.say(w, h.statement(&MemberAdd{krama.MemberID{8}, krama.RoleOutreach}))
 		}, krama.NotAllowed},
 		"a device that is not keyed speaks": {func(h *house, w *Device) error {
-			return h.say(w, h.statement(func(s *Statement) { s.MemberAdd = &MemberAdd{krama.MemberID{8}, krama.RoleOutreach} }))
+			return h.say(w, h.statement(&MemberAdd{krama.MemberID{8}, krama.RoleOutreach}))
 		}, krama.NotAllowed},
 		"a grant without a role in the circle": {func(h *house, w *Device) error {
-			return h.say(h.founder, h.statement(func(s *Statement) { s.EpochGrant = &EpochGrant{Circle: c, Device: w.ID()} }))
+			return h.say(h.founder, h.statement(&EpochGrant{Circle: c, Device: w.ID()}))
 		}, krama.Invalid},
 		"the same statement again": {func(h *house, w *Device) error {
-			st := h.statement(func(s *Statement) { s.MemberAdd = &MemberAdd{krama.MemberID{8}, krama.RoleOutreach} })
+			st := h.statement(&MemberAdd{krama.MemberID{8}, krama.RoleOutreach})
 			h.must(h.say(h.founder, st))
 			return h.say(h.founder, st)
 		}, krama.Invalid},
 		"a statement after its time": {func(h *house, w *Device) error {
-			st := h.statement(func(s *Statement) { s.MemberAdd = &MemberAdd{krama.MemberID{8}, krama.RoleOutreach} })
+			st := h.statement(&MemberAdd{krama.MemberID{8}, krama.RoleOutreach})
 			st.NotAfter = 1
 			return h.say(h.founder, st)
 		}, krama.Invalid},
 		"a repeated commitment": {func(h *house, w *Device) error {
 			e := h.roster.Latest(c)
-			return h.say(h.founder, h.statement(func(s *Statement) {
-				s.EpochOpen = &EpochOpen{Circle: c, Epoch: 1, EC: e.EC, GC: e.GC, Devices: []krama.DeviceID{h.founder.ID()}}
-			}))
+			return h.say(h.founder, h.statement(&EpochOpen{Circle: c, Epoch: 1, EC: e.EC, GC: e.GC, Devices: []krama.DeviceID{h.founder.ID()}}))
 		}, krama.Invalid},
 		"an epoch for a device without a role": {func(h *house, w *Device) error {
-			return h.say(h.founder, h.statement(func(s *Statement) {
-				s.EpochOpen = &EpochOpen{Circle: c, Epoch: 1, EC: q32(1), GC: q32(2), Devices: []krama.DeviceID{h.founder.ID(), w.ID()}}
-			}))
+			return h.say(h.founder, h.statement(&EpochOpen{Circle: c, Epoch: 1, EC: q32(1), GC: q32(2), Devices: []krama.DeviceID{h.founder.ID(), w.ID()}}))
 		}, krama.Invalid},
 		"a proof for another secret": {func(h *house, w *Device) error {
 			d, _ := NewDevice(rand.Reader, "test")
-			return h.say(h.founder, h.statement(func(s *Statement) {
-				s.DeviceAdd = &DeviceAdd{krama.MemberID{2}, d.Request(), 1, ByScan, q32(3), d.Proof(h.roster.Org, q32(4))}
-			}))
+			return h.say(h.founder, h.statement(&DeviceAdd{krama.MemberID{2}, d.Request(), 1, ByScan, q32(3), d.Proof(h.roster.Org, q32(4))}))
 		}, krama.Tampered},
 		"a later version's statement":               {func(h *house, w *Device) error { return h.later(h.founder, "partner.pin") }, krama.NotYet},
 		"a statement nobody has named":              {func(h *house, w *Device) error { return h.later(h.founder, "x.y") }, krama.NotYet},
 		"a later version's statement by a stranger": {func(h *house, w *Device) error { return h.later(w, "partner.pin") }, krama.NotAllowed},
 		"a later version's statement by a worker": {func(h *house, w *Device) error {
-			h.must(h.say(h.founder, h.statement(func(s *Statement) { s.EpochGrant = &EpochGrant{Device: w.ID()} })))
+			h.must(h.say(h.founder, h.statement(&EpochGrant{Device: w.ID()})))
 			return h.later(w, "x.y")
 		}, krama.NotAllowed},
 	} {
@@ -208,15 +192,13 @@ func TestTwoAdmins(t *testing.T) {
 	second, err := h.add(krama.MemberID{2}, krama.RoleAdmin)
 	h.must(err)
 	make1 := func(id byte) *Statement {
-		return h.statement(func(s *Statement) {
-			s.CircleCreate = &CircleCreate{Circle: krama.CircleID{id}, Readers: krama.RoleAdmin | krama.RoleSafeguarding, Writers: krama.RoleAdmin | krama.RoleSafeguarding}
-		})
+		return h.statement(&CircleCreate{Circle: krama.CircleID{id}, Readers: krama.RoleAdmin | krama.RoleSafeguarding, Writers: krama.RoleAdmin | krama.RoleSafeguarding})
 	}
 	co := func(d *Device, st *Statement) Cosignature {
 		return Cosignature{d.ID(), Cosign(d.Sig, h.roster.Org, st.Marshal())}
 	}
 	h.must(h.say(h.founder, make1(1))) // the second admin cannot sign yet
-	h.must(h.say(h.founder, h.statement(func(s *Statement) { s.EpochGrant = &EpochGrant{Device: second.ID()} })))
+	h.must(h.say(h.founder, h.statement(&EpochGrant{Device: second.ID()})))
 	st := make1(2)
 	for name, tc := range map[string]struct {
 		co   []Cosignature
@@ -234,11 +216,9 @@ func TestTwoAdmins(t *testing.T) {
 	st = make1(4)
 	h.must(h.say(h.founder, st, co(second, st)))
 	e, _ := NewEpoch(rand.Reader, Context{Org: h.roster.Org, Circle: krama.CircleID{4}})
-	h.must(h.say(h.founder, h.statement(func(s *Statement) {
-		s.EpochOpen = &EpochOpen{Circle: krama.CircleID{4}, EC: e.EC(), GC: e.GC(), Devices: []krama.DeviceID{h.founder.ID()}}
-	})))
+	h.must(h.say(h.founder, h.statement(&EpochOpen{Circle: krama.CircleID{4}, EC: e.EC(), GC: e.GC(), Devices: []krama.DeviceID{h.founder.ID()}})))
 	grant := func() *Statement {
-		return h.statement(func(s *Statement) { s.EpochGrant = &EpochGrant{Circle: krama.CircleID{4}, Device: second.ID()} })
+		return h.statement(&EpochGrant{Circle: krama.CircleID{4}, Device: second.ID()})
 	}
 	if err := h.say(h.founder, grant()); krama.KindOf(err) != krama.NotAllowed || err == nil {
 		t.Errorf("a safeguarding grant by one admin: %v", err)

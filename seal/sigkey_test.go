@@ -109,21 +109,21 @@ func TestA5EveryKeyThatComesIn(t *testing.T) {
 	doors := map[string]func(k []byte) error{
 		"SigKey":  func(k []byte) error { _, err := SigKey(k); return err },
 		"request": func(k []byte) error { _, err := ParseRequest(request(k).Marshal()); return err },
-		"genesis": func(k []byte) error { return statement(&Statement{Genesis: &Genesis{Device: request(k)}}) },
+		"genesis": func(k []byte) error { return statement(&Statement{Deed: &Genesis{Device: request(k)}}) },
 		"device.add": func(k []byte) error {
-			return statement(&Statement{DeviceAdd: &DeviceAdd{Device: request(k), Algorithm: 1, Verified: ByScan, Proof: forged}})
+			return statement(&Statement{Deed: &DeviceAdd{Device: request(k), Algorithm: 1, Verified: ByScan, Proof: forged}})
 		},
 		"announced device.add": func(k []byte) error {
-			return statement(&Statement{Announce: &Announce{What: &Statement{DeviceAdd: &DeviceAdd{Device: request(k), Algorithm: 1, Verified: ByScan, Proof: forged}}}})
+			return statement(&Statement{Deed: &Announce{What: &Statement{Deed: &DeviceAdd{Device: request(k), Algorithm: 1, Verified: ByScan, Proof: forged}}}})
 		},
-		"recovery.use": func(k []byte) error { return statement(&Statement{RecoveryUse: &RecoveryUse{Device: request(k)}}) },
+		"recovery.use": func(k []byte) error { return statement(&Statement{Deed: &RecoveryUse{Device: request(k)}}) },
 		"trustees.set": func(k []byte) error {
 			set := *trustees
 			set.SigPub = k
-			return statement(&Statement{TrusteesSet: &set})
+			return statement(&Statement{Deed: &set})
 		},
 		"release.pin": func(k []byte) error {
-			return statement(&Statement{ReleasePin: &ReleasePin{Keys: [][32]byte{{2}, [32]byte(k)}}})
+			return statement(&Statement{Deed: &ReleasePin{Keys: [][32]byte{{2}, [32]byte(k)}}})
 		},
 		"release file": func(k []byte) error {
 			_, _, err := ParseSignedRelease(SignedRelease{manifest, []ReleaseSig{{[32]byte(k), [64]byte(forged)}}}.Marshal())

@@ -9,144 +9,82 @@ import (
 	"krama"
 )
 
-// A Statement is one entry of the roster, as its author signs it. Exactly one of the parts is set.
+// A Statement is one entry of the roster, as its author signs it.
 type Statement struct {
-	Nonce    [16]byte
-	NotAfter uint64 // void at a later roster position
-
-	Genesis      *Genesis
-	MemberAdd    *MemberAdd
-	DeviceAdd    *DeviceAdd
-	CircleCreate *CircleCreate
-	EpochOpen    *EpochOpen
-	EpochGrant   *EpochGrant
-	MemberRole   *MemberRole
-	MemberRemove *MemberRemove
-	DeviceRekey  *DeviceRekey
-	DeviceRemove *DeviceRemove
-	CirclePolicy *CirclePolicy
-	TrusteesSet  *TrusteesSet
-	RecoveryUse  *RecoveryUse
-	ReleasePin   *ReleasePin
-	Export       *Export
-	DelaySet     *DelaySet
-	Announce     *Announce
-	Withdraw     *Withdraw
-	DeviceTrust  *DeviceTrust
+	Nonce    [16]byte // drawn; a roster takes each once
+	NotAfter uint64   // void at a later roster position
+	Deed     Deed     // what it does; never nil in a statement that is sent
 }
 
-// Genesis founds a programme. Its hash is the organisation's id.
-type Genesis struct {
-	Nonce   [32]byte
-	Founder krama.MemberID
-	Device  *Request
+// A Deed is what a statement does. Each type stands in one of the deed_*.go files with everything the protocol says of it; deeds
+// lists them by name.
+type Deed interface {
+	// kind is the type's name in the roster, as "member.add".
+	kind() string
+	// fields are what is signed and sent of it, in the order of doc/format.md.
+	fields() [][]byte
+	// check returns what the deed does to the roster, or the rule that it breaks there. It changes nothing, and asks neither how many
+	// admins signed nor since when it is announced.
+	check(r *Roster, by signers) (do func(), err error)
+	// guarded reports whether two admins must sign it in this roster, when author says it.
+	guarded(r *Roster, author krama.DeviceID) bool
+	// named is the deed as an announcement names it, whenever it is said; nil where it cannot be announced.
+	named() Deed
+	// log fills in what people read of it.
+	log(l *Logged)
 }
 
-// MemberAdd adds a member of staff with roles. Names are not in the roster.
-type MemberAdd struct {
-	Member krama.MemberID
-	Roles  krama.Role
+// ownDeed is a deed that a device may say although its member is no admin.
+type ownDeed interface {
+	own(r *Roster, author krama.DeviceID) bool
 }
 
-// Verified says how the new device's keys were checked.
-type Verified byte
+// deeds reads the fields of each type of statement, by its name.
+var deeds map[string]func(fields) (Deed, error)
 
-// Ways of checking a new device.
-const (
-	ByScan  Verified = 1
-	ByVoice Verified = 2
-)
-
-// DeviceAdd enrols a device. It carries the request, the secret of QR-2 and the device's proof, so that every reader checks
-// the enrolment for herself.
-type DeviceAdd struct {
-	Member    krama.MemberID
-	Device    *Request
-	Algorithm byte // 1: Ed25519
-	Verified  Verified
-	Secret    [32]byte
-	Proof     []byte
-}
-
-// CircleCreate makes a circle. What it is for is said only inside it.
-type CircleCreate struct {
-	Circle        krama.CircleID
-	Recoverable   bool // trustees can open its epochs
-	History       bool // joiners read earlier epochs
-	Keyring       bool // trustees can open its people's keys too; without it their records stay closed
-	RetentionDays uint32
-	Readers       krama.Role // members with one of these may be keyed
-	Writers       krama.Role // records of others are refused by every reader
-}
-
-// EpochOpen opens an epoch and closes the one before at a signed position.
-type EpochOpen struct {
-	Circle      krama.CircleID
-	Epoch       uint32
-	EC, GC      [32]byte
-	Back        []byte // 48 bytes, or none
-	Devices     []krama.DeviceID
-	Closes      Head
-	KeyringRoot [32]byte
-	Pages       [][32]byte // where the keyring's pages lie at the relay; KeyringRoot says what they must be
-}
-
-// EpochGrant adds one device to an open epoch.
-type EpochGrant struct {
-	Circle krama.CircleID
-	Epoch  uint32
-	Device krama.DeviceID
-}
-
-// NewStatement draws a nonce for a statement that is void after position notAfter.
-func NewStatement(rand io.Reader, notAfter uint64) (*Statement, error) {
-	s := &Statement{NotAfter: notAfter}
-	_, err := io.ReadFull(rand, s.Nonce[:])
-	return s, krama.Wrap("seal.NewStatement", err)
-}
-
-// Marshal returns the bytes that are signed, hashed and sent.
-func (s *Statement) Marshal() []byte {
-	f := [][]byte{s.Nonce[:], u64(s.NotAfter)}
-	switch {
-	case s.Genesis != nil:
-		g := s.Genesis
-		return enc("roster genesis", append(f, g.Nonce[:], g.Founder[:], g.Device.Marshal(), nil, nil)...)
-	case s.MemberAdd != nil:
-		return enc("roster member.add", append(f, s.MemberAdd.Member[:], u16(uint16(s.MemberAdd.Roles)))...)
-	case s.DeviceAdd != nil:
-		d := s.DeviceAdd
-		return enc("roster device.add", append(f, d.Member[:], d.Device.Marshal(), []byte{d.Algorithm}, []byte{byte(d.Verified)}, d.Secret[:], d.Proof)...)
-	case s.CircleCreate != nil:
-		return enc("roster circle.create", append(f, s.CircleCreate.fields()...)...)
-	case s.EpochOpen != nil:
-		e := s.EpochOpen
-		var devices []byte
-		for _, d := range e.Devices {
-			devices = append(devices, d[:]...)
-		}
-		f = append(f, e.Circle[:], u32(e.Epoch), e.EC[:], e.GC[:], e.Back, devices, e.Closes.Marshal(), e.KeyringRoot[:], u32(uint32(len(e.Pages))))
-		if len(e.Pages) > 0 {
-			f = append(f, joined(e.Pages))
-		}
-		return enc("roster epoch.open", f...)
-	case s.EpochGrant != nil:
-		g := s.EpochGrant
-		return enc("roster epoch.grant", append(f, g.Circle[:], u32(g.Epoch), g.Device[:])...)
+func init() { // an announcement is read with the same table
+	deeds = map[string]func(fields) (Deed, error){
+		"genesis":       parseGenesis,
+		"member.add":    parseMemberAdd,
+		"member.role":   parseMemberRole,
+		"member.remove": parseMemberRemove,
+		"device.add":    parseDeviceAdd,
+		"device.rekey":  parseDeviceRekey,
+		"device.remove": parseDeviceRemove,
+		"device.trust":  parseDeviceTrust,
+		"circle.create": parseCircleCreate,
+		"circle.policy": parseCirclePolicy,
+		"epoch.open":    parseEpochOpen,
+		"epoch.grant":   parseEpochGrant,
+		"trustees.set":  parseTrusteesSet,
+		"recovery.use":  parseRecoveryUse,
+		"release.pin":   parseReleasePin,
+		"export":        parseExport,
+		"delay.set":     parseDelaySet,
+		"announce":      parseAnnounce,
+		"withdraw":      parseWithdraw,
 	}
-	typ, more := s.change()
-	return enc("roster "+typ, append(f, more...)...)
 }
 
-func (c *CircleCreate) fields() [][]byte {
-	var flags byte
-	for i, on := range []bool{c.Recoverable, c.History, c.Keyring} {
-		if on {
-			flags |= 1 << i
+// fields are those of one statement as they were sent.
+type fields [][]byte
+
+// sized reports whether there are as many fields as sizes, each of its size; -1 is any.
+func (f fields) sized(sizes ...int) bool {
+	if len(f) != len(sizes) {
+		return false
+	}
+	for i, n := range sizes {
+		if n >= 0 && len(f[i]) != n {
+			return false
 		}
 	}
-	return [][]byte{c.Circle[:], {flags}, u32(c.RetentionDays), u16(uint16(c.Readers)), u16(uint16(c.Writers))}
+	return true
 }
+
+func (f fields) roles(i int) krama.Role { return krama.Role(binary.BigEndian.Uint16(f[i])) }
+func (f fields) u32(i int) uint32       { return binary.BigEndian.Uint32(f[i]) }
+func (f fields) u64(i int) uint64       { return binary.BigEndian.Uint64(f[i]) }
 
 func joined(list [][32]byte) (out []byte) {
 	for _, x := range list {
@@ -164,6 +102,18 @@ func parted(b []byte) (out [][32]byte) {
 
 func u16(v uint16) []byte { return binary.BigEndian.AppendUint16(nil, v) }
 
+// NewStatement draws a nonce for a statement that is void after position notAfter.
+func NewStatement(rand io.Reader, notAfter uint64, deed Deed) (*Statement, error) {
+	s := &Statement{NotAfter: notAfter, Deed: deed}
+	_, err := io.ReadFull(rand, s.Nonce[:])
+	return s, krama.Wrap("seal.NewStatement", err)
+}
+
+// Marshal returns the bytes that are signed, hashed and sent.
+func (s *Statement) Marshal() []byte {
+	return enc("roster "+s.Deed.kind(), append([][]byte{s.Nonce[:], u64(s.NotAfter)}, s.Deed.fields()...)...)
+}
+
 // ParseStatement reads a statement. A type this version does not know is NotYet: a later version must not change what a type
 // means, and gives what is new a name of its own.
 func ParseStatement(b []byte) (*Statement, error) {
@@ -171,78 +121,37 @@ func ParseStatement(b []byte) (*Statement, error) {
 	if err != nil || len(it) < 3 || len(it[1]) != 16 || len(it[2]) != 8 {
 		return nil, malformed("statement")
 	}
-	typ, ok := strings.CutPrefix(string(it[0]), "krama/1 roster ")
+	kind, ok := strings.CutPrefix(string(it[0]), "krama/1 roster ")
 	if !ok {
 		return nil, malformed("statement")
 	}
-	s := &Statement{Nonce: [16]byte(it[1]), NotAfter: binary.BigEndian.Uint64(it[2])}
-	f := it[3:]
-	sized := func(sizes ...int) bool {
-		if len(f) != len(sizes) {
-			return false
-		}
-		for i, n := range sizes {
-			if n >= 0 && len(f[i]) != n {
-				return false
-			}
-		}
-		return true
+	parse := deeds[kind]
+	if parse == nil {
+		return nil, krama.E("seal.ParseStatement", krama.NotYet, "a statement of a later version")
 	}
-	var pages []byte
-	be16 := func(i int) krama.Role { return krama.Role(binary.BigEndian.Uint16(f[i])) }
-	be32 := func(i int) uint32 { return binary.BigEndian.Uint32(f[i]) }
-	switch typ {
-	case "genesis":
-		if !sized(32, 16, -1, 0, 0) {
-			return nil, malformed("genesis")
-		}
-		r, err := ParseRequest(f[2])
-		if err != nil {
-			return nil, err
-		}
-		s.Genesis = &Genesis{[32]byte(f[0]), krama.MemberID(f[1]), r}
-	case "member.add":
-		if !sized(16, 2) {
-			return nil, malformed("member.add")
-		}
-		s.MemberAdd = &MemberAdd{krama.MemberID(f[0]), be16(1)}
-	case "device.add":
-		if !sized(16, -1, 1, 1, 32, 64) || f[2][0] != 1 || (f[3][0] != byte(ByScan) && f[3][0] != byte(ByVoice)) {
-			return nil, malformed("device.add")
-		}
-		r, err := ParseRequest(f[1])
-		if err != nil {
-			return nil, err
-		}
-		s.DeviceAdd = &DeviceAdd{krama.MemberID(f[0]), r, f[2][0], Verified(f[3][0]), [32]byte(f[4]), f[5]}
-	case "circle.create":
-		if !sized(16, 1, 4, 2, 2) || f[1][0] > 7 {
-			return nil, malformed("circle.create")
-		}
-		s.CircleCreate = parseCircle(f)
-	case "epoch.open":
-		if len(f) == 10 {
-			pages, f = f[9], f[:9]
-		}
-		if !sized(16, 4, 32, 32, -1, -1, 40, 32, 4) || (len(f[4]) != 0 && len(f[4]) != 48) || len(f[5])%16 != 0 ||
-			len(pages)%32 != 0 || uint64(be32(8))*32 != uint64(len(pages)) {
-			return nil, malformed("epoch.open")
-		}
-		e := &EpochOpen{Circle: krama.CircleID(f[0]), Epoch: be32(1), EC: [32]byte(f[2]), GC: [32]byte(f[3]), Back: f[4],
-			Closes: Head{binary.BigEndian.Uint64(f[6]), [32]byte(f[6][8:])}, KeyringRoot: [32]byte(f[7]), Pages: parted(pages)}
-		for i := 0; i < len(f[5]); i += 16 {
-			e.Devices = append(e.Devices, krama.DeviceID(f[5][i:i+16]))
-		}
-		s.EpochOpen = e
-	case "epoch.grant":
-		if !sized(16, 4, 16) {
-			return nil, malformed("epoch.grant")
-		}
-		s.EpochGrant = &EpochGrant{krama.CircleID(f[0]), be32(1), krama.DeviceID(f[2])}
-	default:
-		return s, s.parseChange(typ, f, sized)
+	deed, err := parse(it[3:])
+	if err != nil {
+		return nil, err
 	}
-	return s, nil
+	return &Statement{[16]byte(it[1]), binary.BigEndian.Uint64(it[2]), deed}, nil
+}
+
+// deedID identifies a deed, however often and in whichever epoch it is said. It is zero for what cannot be announced.
+func deedID(d Deed) [32]byte {
+	named := d.named()
+	if named == nil {
+		return [32]byte{}
+	}
+	return Hash("deed", (&Statement{Deed: named}).Marshal())
+}
+
+// Plain is what a statement would do, in plain parts.
+func (s *Statement) Plain() Logged { return s.logged() }
+
+func (s *Statement) logged() Logged {
+	l := Logged{Type: s.Deed.kind()}
+	s.Deed.log(&l)
+	return l
 }
 
 // Cosign signs a statement as a second member.
@@ -288,3 +197,6 @@ func parseStatementBody(b []byte) (statement []byte, co []Cosignature, err error
 	}
 	return it[0], co, nil
 }
+
+// refused is the answer of a check: the rule that the deed breaks.
+func refused(k krama.Kind, why string) (func(), error) { return nil, krama.E("seal.Roster", k, why) }

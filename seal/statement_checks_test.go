@@ -15,22 +15,17 @@ func TestTrusteesAreAsked(t *testing.T) {
 	h := found(t)
 	marked, closed := krama.CircleID{7}, krama.CircleID{8}
 	for _, c := range []krama.CircleID{marked, closed} {
-		h.must(h.does(func(s *Statement) {
-			s.CircleCreate = &CircleCreate{Circle: c, Recoverable: c == marked, Readers: krama.RoleAdmin, Writers: krama.RoleAdmin}
-		}))
-		h.must(h.does(func(s *Statement) {
-			openEpoch(c, 0, h.founder)(s)
-			s.EpochOpen.EC[0], s.EpochOpen.GC[0] = c[0], 100+c[0]
-		}))
+		h.must(h.does(&CircleCreate{Circle: c, Recoverable: c == marked, Readers: krama.RoleAdmin, Writers: krama.RoleAdmin}))
+		e := openEpoch(c, 0, h.founder)
+		e.EC[0], e.GC[0] = c[0], 100+c[0]
+		h.must(h.does(e))
 	}
 	seed := q32(7)
 	key, _ := RecoveryKey(seed)
 	shares, _ := Split(rand.Reader, seed, [4]byte{1}, 2, 2)
-	h.must(h.does(func(s *Statement) {
-		s.TrusteesSet = &TrusteesSet{Set: [4]byte{1}, K: 2, N: 2, KemPub: key.KEM.PublicKey().Bytes(), SigPub: key.SigPub(), Commits: [][32]byte{shares[0].Commit(), shares[1].Commit()}}
-	}))
+	h.must(h.does(&TrusteesSet{Set: [4]byte{1}, K: 2, N: 2, KemPub: key.KEM.PublicKey().Bytes(), SigPub: key.SigPub(), Commits: [][32]byte{shares[0].Commit(), shares[1].Commit()}}))
 	d, _ := NewDevice(rand.Reader, "test")
-	st := h.statement(func(s *Statement) { s.RecoveryUse = &RecoveryUse{Member: krama.MemberID{9}, Device: d.Request()} })
+	st := h.statement(&RecoveryUse{Member: krama.MemberID{9}, Device: d.Request()})
 	by := h.roster.Trustees.ID()
 	for name, tc := range map[string]struct {
 		co   []Cosignature
@@ -46,7 +41,7 @@ func TestTrusteesAreAsked(t *testing.T) {
 		t.Error("it reads what trustees cannot, or not what they can")
 	}
 	next, _, _ := NewTrustees(rand.Reader, 2, 3)
-	co := h.statement(func(s *Statement) { s.TrusteesSet = next })
+	co := h.statement(next)
 	h.must(h.say(h.founder, co, Cosignature{d.ID(), Cosign(d.Sig, h.roster.Org, co.Marshal())}))
 	if due := h.roster.Due(); !slices.Contains(due, marked) || slices.Contains(due, closed) {
 		t.Errorf("earlier trustees read on: due are %x", due)
