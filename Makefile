@@ -9,7 +9,7 @@ TEMPL := github.com/a-h/templ/cmd/templ@v0.3.977
 comma := ,
 VERSION := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo dev)
 PHONE := web/site/built
-SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './bench/*') $(wildcard locale/*.json guide/data/*.json web/words.txt go.mod)
+SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './bench/*') $(wildcard locale/*.json guide/data/*.json seal/words.txt go.mod)
 
 .PHONY: all build demo check test conformance bench torture generate fuzz clean tools release reproduce flags
 

@@ -38,7 +38,7 @@ type Programme struct {
 // forgotten. say reports progress.
 func Make(ctx context.Context, g *guide.Guide, deskDir journal.Dir, dial func(string) replica.Remote, relay, token string, size Size, seed uint64, now time.Time, say func(string)) (*Programme, error) {
 	st := casework.New()
-	words, err := web.DrawWords(rand.Reader)
+	words, err := seal.DrawWords(rand.Reader, seal.VaultWords)
 	if err != nil {
 		return nil, err
 	}

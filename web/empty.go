@@ -9,6 +9,7 @@ import (
 	"krama"
 	"krama/journal"
 	"krama/replica"
+	"krama/seal"
 	"krama/web/http"
 )
 
@@ -130,7 +131,7 @@ func (s *Server) duressSet(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, "/duress")
 		return
 	}
-	words, err := DrawWords(s.Rand)
+	words, err := seal.DrawWords(s.Rand, seal.VaultWords)
 	if err == nil {
 		err = replica.WriteDecoy(s.Config.Replica, dir, strings.Join(words, " "))
 	}

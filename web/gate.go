@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -10,11 +9,12 @@ import (
 	"krama"
 	"krama/casework"
 	"krama/replica"
+	"krama/seal"
 	"krama/web/http"
 )
 
-// wordCount is how many words lock a device: 4 of 7,776, 51.7 bits (EFF large list).
-const wordCount = 4
+// wordCount is how many words a device is opened with.
+const wordCount = seal.VaultWords
 
 // gate is what the pages before unlocking remember between two taps. It lives in memory only.
 type gate struct {
@@ -144,28 +144,11 @@ func (s *Server) setupDraw(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) draw() error {
-	words, err := DrawWords(s.Rand)
+	words, err := seal.DrawWords(s.Rand, seal.VaultWords)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gate = gate{chosen: words}
 	return err
-}
-
-// DrawWords draws four words, each equally likely.
-func DrawWords(rand io.Reader) ([]string, error) {
-	list := strings.Fields(wordText)
-	var out []string
-	for len(out) < wordCount {
-		var b [2]byte
-		if _, err := io.ReadFull(rand, b[:]); err != nil {
-			return nil, krama.Wrap("web.DrawWords", err)
-		}
-		n := int(b[0])<<8 | int(b[1])
-		if n < 65536/len(list)*len(list) { // no word is likelier than another
-			out = append(out, list[n%len(list)])
-		}
-	}
-	return out, nil
 }
 
 func (s *Server) setupConfirm(w http.ResponseWriter, r *http.Request) {

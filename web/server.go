@@ -114,12 +114,9 @@ type syncState struct {
 	err     error
 }
 
-//go:embed words.txt
-var wordText string
-
 // New returns a server for a locked device.
 func New(c Config) *Server {
-	s := &Server{Config: c, shared: &shared{}, words: strings.Fields(wordText)}
+	s := &Server{Config: c, shared: &shared{}, words: seal.WordList()}
 	s.root = s
 	s.open, s.shut = http.NewServeMux(), http.NewServeMux()
 	s.routes()

@@ -64,7 +64,6 @@ type life struct {
 	members   byte
 	backups   []string // of the store, a week apart, the newest last
 	counts    map[string]int
-	counting  sync.Mutex                 // counts, where a desk meets the relay beside phones
 	reporters chan [][seal.WorkSize]byte // proofs of a day's reports, made ahead
 	closed    int                        // days since the office was last open
 	mute      map[string]bool
@@ -248,37 +247,30 @@ func (l *life) cosign() {
 		return
 	}
 	l.must(l.second.rep.Sync(l.t.Context(), nil))
-	l.must(l.sign(l.second.rep))
+	l.sign(l.second.rep)
 	l.must(l.office.Sync(l.t.Context(), nil))
 	l.must(l.office.Maintain(l.t.Context()))
 }
 
 // sign has an admin decide about every letter: she signs drafts and takes in late work; a draft whose time is over she files.
-func (l *life) sign(rep *replica.Replica) (err error) {
+func (l *life) sign(rep *replica.Replica) {
+	l.t.Helper()
 	for _, m := range rep.Mail() {
 		switch m.Kind {
 		case seal.LetterLate:
-			err = errors.Join(err, rep.AcceptLate(m.ID))
-			l.count("late work taken in")
+			l.must(rep.AcceptLate(m.ID))
+			l.counts["late work taken in"]++
 		case seal.LetterDraft:
-			signed := rep.Cosign(l.t.Context(), m.ID)
-			if krama.KindOf(signed) == krama.NotAllowed && signed != nil {
-				l.count("drafts too late to sign")
-				signed = rep.Decline(m.ID)
+			err := rep.Cosign(l.t.Context(), m.ID)
+			if krama.KindOf(err) == krama.NotAllowed && err != nil {
+				l.counts["drafts too late to sign"]++
+				err = rep.Decline(m.ID)
 			} else {
-				l.count("signed by two")
+				l.counts["signed by two"]++
 			}
-			err = errors.Join(err, signed)
+			l.must(err)
 		}
 	}
-	return err
-}
-
-// count counts an event that may happen beside others.
-func (l *life) count(what string) {
-	l.counting.Lock()
-	defer l.counting.Unlock()
-	l.counts[what]++
 }
 
 func (l *life) trustees() {
@@ -334,10 +326,9 @@ func (l *life) live() {
 			h.wasAway++
 		}
 	}
+	l.meet(evening...)
 	if l.day%3 == 0 && l.isOpen() {
-		l.meet(l.second, evening...)
-	} else {
-		l.meet(nil, evening...)
+		l.deskDay(l.second)
 	}
 	if l.isOpen() {
 		l.officeMeets()
@@ -401,21 +392,13 @@ func (l *life) work(h *handset) {
 	}
 }
 
-// meet has phones meet the relay, two at a time, or one beside an admin's desk, and looks at what each says then.
-func (l *life) meet(desk *handset, list ...*handset) {
+// meet has devices meet the relay, two at a time, and looks at what each says then.
+func (l *life) meet(list ...*handset) {
 	l.t.Helper()
 	errs := make([]error, len(list))
 	var next atomic.Int32
 	var wg sync.WaitGroup
-	workers := 2
-	if desk != nil {
-		workers = 1
-		wg.Go(func() {
-			l.deskMeets(desk.name, desk.rep, desk.desk)
-			desk.lastSync = l.day
-		})
-	}
-	for range min(workers, len(list)) {
+	for range min(2, len(list)) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
 				errs[i] = list[i].rep.Sync(l.t.Context(), nil)
@@ -430,9 +413,6 @@ func (l *life) meet(desk *handset, list ...*handset) {
 			l.t.Errorf("day %d: %s: %v", l.day, h.name, errs[i])
 		}
 		l.settled(h)
-	}
-	if desk != nil {
-		l.settled(desk)
 	}
 }
 
@@ -512,16 +492,15 @@ func (l *life) officeMeets() {
 	l.deskMeets("office", l.office, l.desk)
 }
 
-// deskMeets runs beside the phones' meetings too: it ends no test.
 func (l *life) deskMeets(name string, rep *replica.Replica, s *Server) {
 	l.t.Helper()
 	l.pass(10 * time.Minute)
 	err := rep.Sync(l.t.Context(), nil)
-	l.count("meetings of desks")
+	l.counts["meetings of desks"]++
 	if s.rolledBack() && l.day-l.restore < 14 {
-		err = rep.Repair(l.t.Context(), nil)
-		l.count("repairs")
-		err = errors.Join(err, rep.Sync(l.t.Context(), nil))
+		l.must(rep.Repair(l.t.Context(), nil))
+		l.counts["repairs"]++
+		err = rep.Sync(l.t.Context(), nil)
 	}
 	switch n := rep.Status().Unsent; {
 	case n == 0:
@@ -533,10 +512,18 @@ func (l *life) deskMeets(name string, rep *replica.Replica, s *Server) {
 	}
 	err = errors.Join(err, s.Tend(l.t.Context()))
 	if krama.KindOf(err) == krama.NotAllowed && err != nil { // the other desk opened an epoch in between, by itself: the next meeting mends it
-		l.count("meetings of desks that another crossed")
+		l.counts["meetings of desks that another crossed"]++
 		err = errors.Join(rep.Sync(l.t.Context(), nil), s.Tend(l.t.Context()))
 	}
-	if err = errors.Join(err, l.sign(rep)); err != nil {
+	if err != nil {
 		l.t.Errorf("day %d: %s: %v", l.day, name, err)
 	}
+	l.sign(rep)
+}
+
+func (l *life) deskDay(h *handset) {
+	l.t.Helper()
+	l.deskMeets(h.name, h.rep, h.desk)
+	h.lastSync = l.day
+	l.settled(h)
 }

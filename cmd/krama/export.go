@@ -167,7 +167,7 @@ func members(r *replica.Replica) func(krama.DeviceID) (krama.MemberID, bool) {
 // writeArchive draws a passphrase, writes the page beside its place, moves it there when it is durable, and shows the
 // passphrase once; or it seals it to recipients before, and shows it to nobody.
 func writeArchive(ctx context.Context, e *env, to string, whom sealTo, x *exchange.Export) error {
-	drawn, err := web.DrawPhrase(rand.Reader, exchange.PhraseWords)
+	drawn, err := seal.DrawWords(rand.Reader, exchange.PhraseWords)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,6 @@ import (
 	"krama"
 	"krama/replica"
 	"krama/seal"
-	"krama/web"
 )
 
 var recoverCommand = command{"recover", "bring a programme back with trustees' cards", `Usage: krama recover [--data DIR] [--relay URL] [--admin-alive]
@@ -62,7 +61,7 @@ func recoverProgramme(ctx context.Context, e *env, args []string) error {
 		return hint{krama.E("recover", krama.Invalid, "too few cards"), "one card less than needed says nothing at all"}
 	}
 	c := deskReplica(dir)
-	words, err := web.DrawWords(c.Rand)
+	words, err := seal.DrawWords(c.Rand, seal.VaultWords)
 	if err != nil {
 		return err
 	}
