@@ -1,5 +1,7 @@
 package krama
 
+import "strconv"
+
 // Set is a set of small codes: bit i stands for code i. Codes are stable for ever; what a code means is in the lists below
 // and its words are in the locale catalogues.
 type Set uint64
@@ -25,6 +27,16 @@ func (s Set) Codes() []uint8 {
 type Term struct {
 	Code uint8
 	Key  string
+}
+
+// KeyOf returns the key of a code in a closed list, or the code itself in digits where the list does not have it.
+func KeyOf(list []Term, code uint8) string {
+	for _, t := range list {
+		if t.Code == code {
+			return t.Key
+		}
+	}
+	return strconv.Itoa(int(code))
 }
 
 // The closed lists. A person chooses; nothing here is free text. Order is the order on screen.

@@ -18,9 +18,9 @@ import (
 	"krama/casework"
 	"krama/guide"
 	"krama/journal"
+	"krama/office"
 	"krama/replica"
 	"krama/seal"
-	"krama/web"
 )
 
 func deskConfig(dir string) replica.Config {
@@ -109,7 +109,7 @@ func deskLoad() error {
 	}
 	st := casework.New()
 	c := deskConfig(os.Getenv("BENCH_DESK"))
-	c.Feed, c.Reset = web.Feed(st), st.Reset
+	c.Feed, c.Reset = office.Feed(st), st.Reset
 	if out := os.Getenv("BENCH_PROFILE"); out != "" {
 		f, err := os.Create(out)
 		if err != nil {
@@ -127,7 +127,7 @@ func deskLoad() error {
 	people, contacts := st.Counts()
 	w := krama.Period{From: krama.DayOf(time.Now()) - 400, To: krama.DayOf(time.Now()) - 200}
 	began = time.Now()
-	rep := web.Compile(g, st, w, krama.DayOf(time.Now()))
+	rep := office.Compile(g, st, w, krama.DayOf(time.Now()))
 	report := time.Since(began)
 	row(fmt.Sprintf("desk, %d people and %d contacts: unlock and fold, key derivation apart", people, contacts), unlock.Round(10*time.Millisecond).String(), "≤ 3 s")
 	row("desk, resident memory at its peak", fmt.Sprintf("%.0f MB (journal %d MB)", rss(os.Getpid(), "VmHWM"), r.Status().Bytes>>20), "≤ 1.2 GB")

@@ -10,9 +10,9 @@ import (
 
 	"krama"
 	"krama/casework"
+	"krama/office"
 	"krama/replica"
 	"krama/seal"
-	"krama/web"
 )
 
 // keysBench measures a rotation with 200 devices and 5,000 people, what a phone pays for it, and an erasure until it has
@@ -116,7 +116,7 @@ func keysBench() error {
 func recoverBench(ctx context.Context, dir string, cards []seal.Card) error {
 	st := casework.New()
 	c := deskConfig(dir)
-	c.Feed, c.Reset = web.Feed(st), st.Reset
+	c.Feed, c.Reset = office.Feed(st), st.Reset
 	r, err := replica.Create(c, "a b c d")
 	if err != nil {
 		return err

@@ -13,9 +13,9 @@ import (
 	"krama/casework"
 	"krama/guide"
 	"krama/journal"
+	"krama/office"
 	"krama/replica"
 	"krama/seal"
-	"krama/web"
 )
 
 // Size is how much is invented.
@@ -43,7 +43,7 @@ func Make(ctx context.Context, g *guide.Guide, deskDir journal.Dir, dial func(st
 		return nil, err
 	}
 	p := &Programme{State: st, Words: words[0] + " " + words[1] + " " + words[2] + " " + words[3]}
-	p.Config = replica.Config{Dir: deskDir, Rand: rand.Reader, Now: time.Now, Dial: dial, Feed: web.Feed(st), Reset: st.Reset, Platform: "desk", Office: true}
+	p.Config = replica.Config{Dir: deskDir, Rand: rand.Reader, Now: time.Now, Dial: dial, Feed: office.Feed(st), Reset: st.Reset, Platform: "desk", Office: true}
 	if p.Desk, err = replica.Create(p.Config, p.Words); err != nil {
 		return nil, err
 	}
@@ -317,7 +317,7 @@ func (v *inventor) device(ctx context.Context, p *Programme, i int, relay string
 	if ok, err := p.Desk.Enrol(ctx, invite, member, roles); err != nil || !ok {
 		return fmt.Errorf("the office did not enrol it: %w", err)
 	}
-	if err := web.WriteLabel(p.Desk, member, label); err != nil {
+	if err := office.WriteLabel(p.Desk, member, label); err != nil {
 		return err
 	}
 	if ok, err := dev.Join(ctx, nil); err != nil || !ok {

@@ -10,6 +10,7 @@ import (
 	"krama"
 	"krama/casework"
 	"krama/journal"
+	"krama/office"
 	"krama/replica"
 	"krama/seal"
 )
@@ -21,7 +22,7 @@ func (g *rig) newDesk(id byte) *Server {
 	c := g.desk.Config
 	c.Replica.Dir = &journal.MemDir{}
 	st := casework.New()
-	c.Replica.Feed, c.Replica.Reset = Feed(st), st.Reset
+	c.Replica.Feed, c.Replica.Reset = office.Feed(st), st.Reset
 	rep, err := replica.Create(c.Replica, "e f g h")
 	if err != nil {
 		g.t.Fatal(err)
@@ -109,7 +110,7 @@ func TestA23ErasedReportGivenAgain(t *testing.T) {
 		runtimeYield()
 	}
 	meet()
-	for range threadKeep/4 + 1 {
+	for range office.ThreadKeep/4 + 1 {
 		g.ms.Add(4 * 24 * time.Hour.Milliseconds())
 		meet()
 	}
@@ -139,17 +140,17 @@ func TestA23ErasedReportGivenAgain(t *testing.T) {
 			t.Errorf("desk %d: what she wrote since is not alone: %d conversations", i, len(th))
 		}
 	}
-	for range (intakeDays + intakeKeep) / 4 {
+	for range (office.IntakeDays + office.IntakeKeep) / 4 {
 		g.ms.Add(4 * 24 * time.Hour.Milliseconds())
 		meet()
 	}
 	for _, s := range desks {
 		for _, k := range s.state.Intakes() {
-			if keys, err := s.openIntake(k); err != nil || keys.ID() == in.ID {
+			if keys, err := s.office.Keys(k); err != nil || keys.ID() == in.ID {
 				t.Error("the seed is not destroyed")
 			}
 		}
-		if s.state.Ended(reportRecord(first, 0)) {
+		if s.state.Ended(office.ReportRecord(first, 0)) {
 			t.Error("what was kept of its reports outlives the seed")
 		}
 	}

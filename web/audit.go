@@ -5,41 +5,17 @@ import (
 	"slices"
 
 	"krama"
-	"krama/casework"
-	"krama/replica"
 	"krama/web/http"
 )
 
-// audited keeps that this desk read something today, or was refused it, once a day for each thing and circle. What cannot be kept is
-// not shown: it answers with the trouble, and reports false.
+// audited keeps that this desk read something today, or was refused it. What cannot be kept is not shown: it answers with the trouble,
+// and reports false.
 func (s *Server) audited(w http.ResponseWriter, r *http.Request, what uint8, t krama.ThreadID, circles ...krama.CircleKind) bool {
-	s.saving.Lock()
-	defer s.saving.Unlock()
-	me, _ := s.rep.Device()
-	today := s.relayDay(s.rep)
-	for _, k := range circles {
-		if _, holds := s.rep.Kinds()[k]; !holds || slices.ContainsFunc(s.state.Audits(), func(a casework.Audit) bool {
-			return a.Author == me && a.What == what && a.Thread == t && a.Circle == k && a.Day == today
-		}) {
-			continue
-		}
-		if err := s.writeNew(k, krama.SubjectID{}, &krama.Record{Audit: &krama.Audit{What: what, Day: today, Thread: t}}); err != nil {
-			s.fail(w, r, err)
-			return false
-		}
+	if err := s.office.Audited(what, t, circles...); err != nil {
+		s.fail(w, r, err)
+		return false
 	}
 	return true
-}
-
-// BestCircle is the one of a device's circles that a refusal is written into, or none: the line says that somebody there asked for what
-// its circles do not hold, and nothing of whom or what about, so that the outreach circle may have it if there is no better one.
-func BestCircle(rep *replica.Replica) []krama.CircleKind {
-	for _, k := range []krama.CircleKind{krama.KindSafeguarding, krama.KindCasework, krama.KindOutreach} {
-		if _, ok := rep.Kinds()[k]; ok {
-			return []krama.CircleKind{k}
-		}
-	}
-	return nil
 }
 
 // auditLine is something that somebody read, changed or was refused.

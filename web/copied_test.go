@@ -11,6 +11,7 @@ import (
 	"krama"
 	"krama/casework"
 	"krama/journal"
+	"krama/office"
 	"krama/replica"
 	"krama/seal"
 )
@@ -65,7 +66,7 @@ func (g *rig) twins() krama.DeviceID {
 	line := &between{Remote: direct{g}}
 	st := casework.New()
 	c := g.config(Phone, clone, func(string) replica.Remote { return line }).Replica
-	c.Feed, c.Reset = Feed(st), st.Reset
+	c.Feed, c.Reset = office.Feed(st), st.Reset
 	twin, err := replica.Load(c, vk)
 	if err != nil {
 		g.t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"krama"
 	"krama/casework"
+	"krama/office"
 	"krama/replica"
 	"krama/seal"
 	"krama/web/http"
@@ -328,14 +329,5 @@ func (s *Server) enrolDone(w http.ResponseWriter, r *http.Request) {
 
 // Label writes a member's label into the outreach circle.
 func (s *Server) Label(m krama.MemberID, label string) error {
-	return WriteLabel(s.rep, m, label)
-}
-
-// WriteLabel gives a member a label inside the outreach circle: "Outreach 4", never a name.
-func WriteLabel(rep *replica.Replica, m krama.MemberID, label string) error {
-	id, err := rep.NewRecord()
-	if err != nil {
-		return err
-	}
-	return rep.Write(krama.KindOutreach, krama.SubjectID{}, &krama.Record{ID: id, Staff: &krama.Staff{Member: m, Label: label}})
+	return office.WriteLabel(s.rep, m, label)
 }

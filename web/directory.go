@@ -537,7 +537,7 @@ func (s *Server) slipOutcome(w http.ResponseWriter, r *http.Request) {
 	}
 	s.saving.Lock()
 	defer s.saving.Unlock()
-	if err := keepOutcome(s.rep, ref, uint8(what), s.today()); err != nil {
+	if err := s.office.KeepOutcome(ref, uint8(what), s.today()); err != nil {
 		s.fail(w, r, err)
 		return
 	}

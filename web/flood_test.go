@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"krama"
+	"krama/office"
 	"krama/seal"
 )
 
@@ -30,7 +31,7 @@ func TestA13FloodWaitsAtTheRelay(t *testing.T) {
 		}
 	}
 	put(0, "the first, and real")
-	const flood = 2*takeDaily + 50
+	const flood = 2*office.TakeDaily + 50
 	for i := range flood {
 		if put(0, fmt.Sprintf("spam %d", i)); i%10 == 0 { // and some that nobody can open
 			junk := make([]byte, 4096+1136)
@@ -53,7 +54,7 @@ func TestA13FloodWaitsAtTheRelay(t *testing.T) {
 		g.tendTwice()
 	}
 	first := count(krama.KindCasework)
-	if first >= takeDaily || first < takeDaily*8/10 || count(krama.KindSafeguarding) != 1 {
+	if first >= office.TakeDaily || first < office.TakeDaily*8/10 || count(krama.KindSafeguarding) != 1 {
 		t.Errorf("%d taken in of the flood on one day, %d of the other intake", first, count(krama.KindSafeguarding))
 	}
 	found := false
@@ -64,10 +65,10 @@ func TestA13FloodWaitsAtTheRelay(t *testing.T) {
 		t.Error("the oldest was not taken first")
 	}
 	_, page, _ := g.ask(g.desk, "GET", "/inbox")
-	g.want(page, fmt.Sprintf("%d more wait at the relay (Casework)", flood+1+flood/10-takeDaily))
+	g.want(page, fmt.Sprintf("%d more wait at the relay (Casework)", flood+1+flood/10-office.TakeDaily))
 	g.want(page, "at most 200 a day")
 	g.want(page, "Reports that do not open")
-	if n := g.waiting(); n != flood+1+flood/10-takeDaily {
+	if n := g.waiting(); n != flood+1+flood/10-office.TakeDaily {
 		t.Errorf("%d wait at the relay", n)
 	}
 	g.restartOffice()
@@ -95,7 +96,7 @@ func TestA13FloodOverOldIntakes(t *testing.T) {
 	g.ask(g.desk, "POST", "/door")
 	d, _ := g.door()
 	for _, in := range d.Intakes {
-		for i := range takeDaily + 20 {
+		for i := range office.TakeDaily + 20 {
 			junk := make([]byte, 4096+1136)
 			junk[0], junk[1], junk[2] = byte(i), byte(i>>8), in.ID[0]
 			if err := g.store.PutReport(t.Context(), in.ID, g.desk.today(), junk, 20_000, 1<<40); err != nil {
@@ -114,11 +115,11 @@ func TestA13FloodOverOldIntakes(t *testing.T) {
 			n += len(ids)
 		}
 		taken[in.Circle] += n
-		if keys, err := g.desk.openIntake(in); err == nil && keys.ID() == now[0].ID && n != takeDaily {
+		if keys, err := g.desk.session().office.Keys(in); err == nil && keys.ID() == now[0].ID && n != office.TakeDaily {
 			t.Errorf("%d of the intake that is offered", n)
 		}
 	}
-	if taken[krama.KindCasework] != takeCircle || taken[krama.KindSafeguarding] != takeDaily {
+	if taken[krama.KindCasework] != office.TakeCircle || taken[krama.KindSafeguarding] != office.TakeDaily {
 		t.Errorf("taken in on one day: %v", taken)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"krama"
 	"krama/casework"
 	"krama/directory"
+	"krama/office"
 	"krama/replica"
 	"krama/seal"
 )
@@ -40,7 +41,7 @@ func (g *rig) restartOffice() {
 	g.office.Close()
 	g.safe.Crash()
 	st := casework.New()
-	c.Feed, c.Reset = Feed(st), st.Reset
+	c.Feed, c.Reset = office.Feed(st), st.Reset
 	var err error
 	if g.office, err = replica.Unlock(c, "a b c d"); err != nil {
 		g.t.Fatal(err)
@@ -110,7 +111,7 @@ func (g *rig) officeDay(n int) (open bool, failed error) {
 
 // doorChain is how long each link of the chain from an erasure to the door has become.
 func (g *rig) doorChain() (epochs, held, listed, size int) {
-	for _, k := range intakeCircles {
+	for _, k := range office.IntakeCircles {
 		c := g.office.Kinds()[k]
 		g.office.Roster(func(ro *seal.Roster) { epochs = max(epochs, len(ro.Circles[c].Epochs)) })
 	}
@@ -140,12 +141,12 @@ func TestA16OneReportADay(t *testing.T) {
 	if epochs > days/30+2 || held > 2*5 || listed > 2*5 || size > 20_000 {
 		t.Errorf("after %d days: %d epochs, %d intakes held, %d in the door, %d bytes", days, epochs, held, listed, size)
 	}
-	if n := len(g.desk.state.Threads()); n > threadKeep+3 {
+	if n := len(g.desk.state.Threads()); n > office.ThreadKeep+3 {
 		t.Errorf("%d conversations are kept", n)
 	}
 }
 
-// TestA16DoorIsBounded: however many intakes a colleague writes, the door lists intakesListed of a circle, and what is offered is among
+// TestA16DoorIsBounded: however many intakes a colleague writes, the door lists office.IntakesListed of a circle, and what is offered is among
 // them.
 func TestA16DoorIsBounded(t *testing.T) {
 	g := newRig(t)
@@ -154,7 +155,7 @@ func TestA16DoorIsBounded(t *testing.T) {
 	for i := range 80 {
 		g.ms.Add(time.Minute.Milliseconds()) // a meeting each
 		g.keepIntake(g.desk.today()-krama.Day(i%50), g.desk.today()+10, stream)
-		if i < intakesListed { // and of days to come, which end last
+		if i < office.IntakesListed { // and of days to come, which end last
 			g.keepIntake(g.desk.today()+5, g.desk.today()+40, stream)
 		}
 	}
@@ -162,7 +163,7 @@ func TestA16DoorIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, b := g.door()
-	if len(d.Intakes) > 2*intakesListed || len(d.Offered(g.desk.today())) != 2 || len(b) > 60_000 {
+	if len(d.Intakes) > 2*office.IntakesListed || len(d.Offered(g.desk.today())) != 2 || len(b) > 60_000 {
 		t.Errorf("%d intakes in the door, %d offered, %d bytes", len(d.Intakes), len(d.Offered(g.desk.today())), len(b))
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"krama"
 	"krama/casework"
+	"krama/office"
 	"krama/replica"
 	"krama/seal"
 	"krama/web/http"
@@ -252,7 +253,7 @@ func (s *Server) unlockTyped(w http.ResponseWriter, r *http.Request) {
 func (s *Server) replicaConfig() (replica.Config, *casework.State) {
 	c, st := s.Config.Replica, casework.New()
 	c.Dir = s.dirs()[s.slot]
-	c.Feed, c.Reset = Feed(st), st.Reset
+	c.Feed, c.Reset = office.Feed(st), st.Reset
 	return c, st
 }
 

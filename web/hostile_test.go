@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"krama/office"
 )
 
 func TestHostileClockErasesEverybody(t *testing.T) {
@@ -26,7 +28,7 @@ func TestHostileClockErasesEverybody(t *testing.T) {
 		if m, _ := g.desk.state.Counts(); m < n {
 			t.Error("a wrong clock on the desk erased everybody, with no look at the list")
 		}
-		bad = bad.Add((announceDays + 2) * 24 * time.Hour)
+		bad = bad.Add((office.AnnounceDays + 2) * 24 * time.Hour)
 		g.syncOffice()
 	}
 }

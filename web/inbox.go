@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
-	"errors"
 	"net/url"
 	"slices"
 	"strconv"
@@ -13,8 +12,7 @@ import (
 
 	"krama"
 	"krama/casework"
-	"krama/replica"
-	"krama/seal"
+	"krama/office"
 	"krama/web/http"
 )
 
@@ -38,65 +36,6 @@ func (s *Server) doorPages() {
 	o.HandleFunc("POST /rights/{topic}/{lang}", on((*Server).rightsSave))
 }
 
-// doorKey names the value that says that the door was opened, and what was last published.
-const doorKey = "door"
-
-// tendDoor does the office's daily work at the public door: intakes, reports, slips, publishing. What fails is tried again at the
-// next sync; the first error is told.
-func (s *Server) tendDoor(ctx context.Context, rep *replica.Replica, st *casework.State) error {
-	var errs []error
-	if rep.Value(doorKey) != "" {
-		errs = append(errs, s.lookAtSite(ctx, rep, st)) // before anything new is published
-		drew, err := s.tendIntakes(rep, st)
-		errs = append(errs, err)
-		if !drew && err == nil { // keys drawn now are published after colleagues have them: at the next meeting
-			errs = append(errs, s.publish(ctx, rep, st, false))
-		}
-	}
-	return errors.Join(append(errs, s.fetchReports(ctx, rep, st), s.fetchSlips(ctx, rep, st))...)
-}
-
-// fetchSlips asks what services said of open slips, and keeps it. One that could not help puts its listing on the week's list.
-func (s *Server) fetchSlips(ctx context.Context, rep *replica.Replica, st *casework.State) error {
-	var open []casework.Referral
-	var codes []krama.SlipCode
-	for _, r := range st.Referrals(krama.SubjectID{}) {
-		if o := r.Outcome(); r.Day > krama.DayOf(s.Now())-120 && o != krama.OutcomeDone && o != krama.OutcomeCouldNot && o != krama.OutcomeWithdrawn {
-			open, codes = append(open, r), append(codes, r.Code)
-		}
-	}
-	if len(open) == 0 {
-		return nil
-	}
-	answers, err := rep.SlipAnswers(ctx, codes)
-	if err != nil {
-		return err
-	}
-	for i, list := range answers {
-		for _, a := range list {
-			if slices.ContainsFunc(open[i].Outcomes, func(o krama.Outcome) bool { return o.What == a.What }) || a.What > krama.OutcomeCouldNot {
-				continue
-			}
-			if err := keepOutcome(rep, open[i], a.What, min(max(a.Day, open[i].Day), max(s.relayDay(rep), open[i].Day))); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// keepOutcome keeps what became of a referral. One that could not help puts its listing on the week's list. The ids follow from
-// what is said: two devices that say it keep one.
-func keepOutcome(rep *replica.Replica, ref casework.Referral, what uint8, day krama.Day) error {
-	h := seal.Hash("slip outcome", ref.Record[:], []byte{what})
-	err := rep.Write(krama.KindOutreach, ref.Subject, &krama.Record{ID: krama.RecordID(h[:16]), Outcome: &krama.Outcome{Referral: ref.Record, Day: day, What: what}})
-	if err != nil || what != krama.OutcomeCouldNot {
-		return err
-	}
-	h = seal.Hash("slip doubt", ref.Record[:])
-	return rep.Write(krama.KindOutreach, krama.SubjectID{}, &krama.Record{ID: krama.RecordID(h[:16]), Check: &krama.Check{Key: ref.Listing, Day: day, Says: krama.CheckDoubt}})
-}
-
 // inboxData is what the inbox shows.
 type inboxData struct {
 	Holds   bool // this desk holds an intake's circle
@@ -105,7 +44,7 @@ type inboxData struct {
 	Fresh   string    // the short ids of the new ones, one after another
 	Waiting []waiting // at the relay, beyond what a day takes in
 	Aside   bool
-	Shut    []unopened // what did not open
+	Shut    []office.Unopened // what did not open
 }
 
 // waiting is how many reports to a circle wait at the relay.
@@ -123,7 +62,7 @@ type threadRow struct {
 
 func (s *Server) inboxData(aside bool) (d inboxData) {
 	d.Aside = aside
-	for _, k := range intakeCircles {
+	for _, k := range office.IntakeCircles {
 		if _, ok := s.rep.Kinds()[k]; ok {
 			d.Holds = true
 		}
@@ -149,35 +88,22 @@ func (s *Server) inboxData(aside bool) (d inboxData) {
 		d.Rows = append(d.Rows, threadRow{t, hex.EncodeToString(t.ID[:]), 0})
 	}
 	d.Fresh = fresh.String()
-	slices.SortStableFunc(d.Rows, func(a, b threadRow) int { return cmp.Compare(waits(a.State()), waits(b.State())) })
-	for _, k := range intakeCircles {
-		n := 0
-		for _, in := range s.intakes(s.rep, s.state) {
-			if keys, err := s.openIntake(in); err == nil && in.Circle == k {
-				n += readFetched(s.rep.Value(fetchedKey(keys.ID()))).Waiting
-			}
-		}
+	slices.SortStableFunc(d.Rows, func(a, b threadRow) int { return cmp.Compare(office.Waits(a.State()), office.Waits(b.State())) })
+	for _, k := range office.IntakeCircles {
+		n := s.office.Waiting(k)
 		if n > 0 {
 			d.Waiting = append(d.Waiting, waiting{k, n})
 		}
 	}
-	d.Shut = s.unopened()
+	d.Shut = s.office.Unopened()
 	return d
-}
-
-// waits is 0 for a conversation in which somebody waits for staff.
-func waits(state uint8) int {
-	if state == casework.ThreadNew || state == casework.ThreadOpen {
-		return 0
-	}
-	return 1
 }
 
 func (s *Server) inbox(w http.ResponseWriter, r *http.Request) {
 	d := s.inboxData(r.URL.Query().Get("aside") == "yes")
-	what, circles := krama.AuditList, intakeCircles
+	what, circles := krama.AuditList, office.IntakeCircles
 	if !d.Holds {
-		what, circles = krama.AuditRefused, BestCircle(s.rep)
+		what, circles = krama.AuditRefused, office.BestCircle(s.rep)
 	}
 	if !s.audited(w, r, what, krama.ThreadID{}, circles...) {
 		return
@@ -218,7 +144,7 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	f := form(r)
-	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: max(s.today(), s.relayDay(s.rep), t.Last()), Messages: uint16(len(t.Messages))}
+	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: max(s.today(), s.office.RelayDay(), t.Last()), Messages: uint16(len(t.Messages))}
 	if n, err := strconv.Atoi(f.Get("had")); err == nil && n > 0 { // what came since the page was shown is not answered by it
 		act.Messages = uint16(min(n, len(t.Messages)))
 	}
@@ -236,7 +162,7 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 			return
 		} else {
 			ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
-			err = s.answer(ctx, t, act.Text)
+			err = s.office.Answer(ctx, t, act.Text)
 			cancel()
 		}
 	case "assign":
@@ -255,10 +181,7 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 		act.What = krama.ActAside
 	case "incident":
 		if _, ok := s.rep.Kinds()[krama.KindSafeguarding]; !ok {
-			s.saving.Unlock()
-			kept := s.audited(w, r, krama.AuditRefused, krama.ThreadID{}, BestCircle(s.rep)...)
-			s.saving.Lock()
-			if !kept {
+			if !s.audited(w, r, krama.AuditRefused, krama.ThreadID{}, office.BestCircle(s.rep)...) {
 				return
 			}
 		}
@@ -282,50 +205,6 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/thread/"+r.PathValue("id"))
 }
 
-// answer seals an answer to the reporter's key and puts it into her mailbox. It is signed by the intake she wrote to while the door
-// lists it, and else by the one that her circle has open: her browser takes only what a listed key has signed.
-func (s *Server) answer(ctx context.Context, t *casework.Thread, text string) error {
-	d, _, err := s.makeDoor(s.rep, s.state)
-	if err != nil {
-		return err
-	}
-	listed := map[[16]byte]bool{}
-	open := t.Intake
-	for _, in := range d.Intakes {
-		listed[in.ID] = true
-	}
-	if !listed[open] {
-		for _, in := range d.Offered(d.Made) {
-			if in.Circle == t.Circle {
-				open = in.ID
-			}
-		}
-	}
-	for _, in := range s.intakes(s.rep, s.state) {
-		keys, err := s.openIntake(in)
-		if err != nil {
-			return err
-		}
-		if keys.ID() != open || !listed[open] {
-			continue
-		}
-		// A colleague may write a report of this conversation with keys of his own: hers are those that its id was made of.
-		i := slices.IndexFunc(t.Senders, func(from casework.Sender) bool { return threadOf(t.Circle, from) == t.ID })
-		if i < 0 {
-			return krama.E("web.answer", krama.NotFound, "her keys are not here")
-		}
-		her := t.Senders[i]
-		item, err := seal.SealReply(her.KEM, her.Auth, s.rep.Site(), her.Mailbox, keys.Sig, s.today(), text)
-		if err != nil {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(ctx, time.Minute)
-		defer cancel()
-		return s.rep.Reply(ctx, her.Mailbox, item)
-	}
-	return krama.E("web.answer", krama.CannotDecrypt, "the intake's keys are gone")
-}
-
 // inboxAside sets aside everything that the page showed and nobody has touched: one act, whatever the flood. What came since stays.
 func (s *Server) inboxAside(w http.ResponseWriter, r *http.Request) {
 	s.saving.Lock()
@@ -347,7 +226,7 @@ func (s *Server) inboxAside(w http.ResponseWriter, r *http.Request) {
 	}
 	for k, ids := range by {
 		for part := range slices.Chunk(ids, krama.MaxAside) {
-			act := &krama.Act{Threads: part, What: krama.ActAside, Day: max(s.today(), s.relayDay(s.rep)), Messages: uint16(k.messages)}
+			act := &krama.Act{Threads: part, What: krama.ActAside, Day: max(s.today(), s.office.RelayDay()), Messages: uint16(k.messages)}
 			if err := s.writeNew(k.circle, krama.SubjectID{}, &krama.Record{Act: act}); err != nil {
 				s.fail(w, r, err)
 				return
@@ -373,31 +252,8 @@ func (s *Server) inboxFlood(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
-	if s.rep.Status().Unsent > 0 { // what was fetched is with colleagues before the relay forgets it
-		err := s.rep.Sync(ctx, nil)
-		if err == nil && s.rep.Status().Unsent > 0 {
-			err = krama.E("web.inboxFlood", krama.Conflict, "something is not sent yet")
-		}
-		if err != nil {
-			s.fail(w, r, err)
-			return
-		}
-	}
-	var failed error
-	for _, in := range s.intakes(s.rep, s.state) {
-		keys, err := s.openIntake(in)
-		if err == nil {
-			err = s.rep.DropReports(ctx, in.Circle, keys, 1<<62)
-		}
-		if err == nil {
-			f := readFetched(s.rep.Value(fetchedKey(keys.ID())))
-			f.Waiting = 0
-			err = s.rep.SetValue(fetchedKey(keys.ID()), f.String())
-		}
-		failed = cmp.Or(failed, err)
-	}
-	if failed != nil {
-		s.fail(w, r, failed)
+	if err := s.office.Forget(ctx); err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	redirect(w, r, "/inbox")

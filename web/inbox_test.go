@@ -17,6 +17,7 @@ import (
 
 	"krama"
 	"krama/casework"
+	"krama/office"
 	"krama/seal"
 )
 
@@ -57,7 +58,7 @@ func (g *rig) reportAs(r *seal.Receipt, to int, text string) {
 func (g *rig) waiting() (n int) {
 	g.t.Helper()
 	for _, in := range g.desk.state.Intakes() {
-		keys, err := g.desk.openIntake(in)
+		keys, err := g.desk.session().office.Keys(in)
 		if err != nil {
 			g.t.Fatal(err)
 		}
@@ -333,7 +334,7 @@ func TestConversationOfASlowClock(t *testing.T) {
 	if len(th) != 1 {
 		t.Fatal("erased on the day it was dealt with")
 	}
-	if end := threadEnds(th[0]); end != g.desk.today()+threadKeep {
+	if end := office.ThreadEnds(th[0]); end != g.desk.today()+office.ThreadKeep {
 		t.Errorf("it ends on %s", end)
 	}
 }

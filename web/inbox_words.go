@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"krama"
+	"krama/office"
 	"krama/seal"
 )
 
@@ -14,7 +15,7 @@ func hexID(id krama.ThreadID) string { return hex.EncodeToString(id[:]) }
 
 // published is the day on which this desk last published, or "".
 func (s *Server) published() string {
-	_, day, _ := strings.Cut(s.rep.Value(doorKey), " ")
+	_, day, _ := strings.Cut(s.rep.Value(office.DoorKey), " ")
 	if d, err := krama.ParseDay(day); err == nil {
 		return date(d)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"krama"
 	"krama/casework"
+	"krama/office"
 	"krama/replica"
 	"krama/web/http"
 )
@@ -23,7 +24,7 @@ func (s *Server) incident(t *casework.Thread, what, by, wants []string, consent 
 	if _, ok := s.rep.Kinds()[krama.KindSafeguarding]; !ok {
 		return id, "inbox.notSafeguarding", nil
 	}
-	inc := &krama.Incident{Thread: t.ID, Day: s.relayDay(s.rep), What: set(what), By: set(by), Wants: set(wants), Consent: consent}
+	inc := &krama.Incident{Thread: t.ID, Day: s.office.RelayDay(), What: set(what), By: set(by), Wants: set(wants), Consent: consent}
 	for _, m := range t.Messages {
 		inc.District = cmp.Or(m.Place, inc.District)
 	}
@@ -48,7 +49,7 @@ func (s *Server) incidents(w http.ResponseWriter, r *http.Request) {
 	_, holds := s.rep.Kinds()[krama.KindSafeguarding]
 	what, circles := krama.AuditIncidents, []krama.CircleKind{krama.KindSafeguarding}
 	if !holds {
-		what, circles = krama.AuditRefused, BestCircle(s.rep)
+		what, circles = krama.AuditRefused, office.BestCircle(s.rep)
 	}
 	if !s.audited(w, r, what, krama.ThreadID{}, circles...) {
 		return

@@ -8,6 +8,7 @@ import (
 	"krama"
 	"krama/journal"
 	"krama/measure"
+	"krama/office"
 )
 
 // TestADeskHoldsWhatAnotherReleased: one desk lets seven people leave; two come late; another desk's report of the period says seven still,
@@ -45,7 +46,7 @@ func TestADeskHoldsWhatAnotherReleased(t *testing.T) {
 		}
 	}
 	total := func(s *Server, leaves bool) int {
-		r, err := Released(s.Guide, s.state, s.rep, p, today, leaves)
+		r, err := s.session().office.Released(p, today, leaves)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +119,7 @@ func TestAReleaseThatWasCutIsTold(t *testing.T) {
 			}
 			return nil
 		}
-		_, err := Released(g.desk.Guide, g.desk.state, g.desk.rep, p, today, true)
+		_, err := g.desk.session().office.Released(p, today, true)
 		dir.Fault = nil
 		if !cut {
 			if full < 3 {
@@ -129,10 +130,10 @@ func TestAReleaseThatWasCutIsTold(t *testing.T) {
 		if err == nil {
 			t.Errorf("step %d: it left, and was not remembered", full)
 		}
-		if _, err := Released(g.desk.Guide, g.desk.state, g.desk.rep, p, today, true); err != nil {
+		if _, err := g.desk.session().office.Released(p, today, true); err != nil {
 			t.Fatal(err)
 		}
-		if len(g.desk.state.Released(p)) == 0 || g.desk.rep.Value(releasedKey(p)) == "" {
+		if len(g.desk.state.Released(p)) == 0 || g.desk.rep.Value(office.ReleasedKey(p)) == "" {
 			t.Errorf("step %d: the others do not know of it", full)
 		}
 	}

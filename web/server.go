@@ -18,6 +18,7 @@ import (
 	"krama/casework"
 	"krama/guide"
 	"krama/locale"
+	"krama/office"
 	"krama/replica"
 	"krama/seal"
 	"krama/web/http"
@@ -77,8 +78,9 @@ type Server struct {
 	words []string
 	tend  func(*Server, context.Context, *replica.Replica) error // the office's daily work after a sync; nil on a phone
 
-	rep   *replica.Replica // of the first Server guarded by mu; of a request's, that does not change; nil while locked
-	state *casework.State  // likewise
+	office *office.Office   // of what rep and state are of; nil while locked
+	rep    *replica.Replica // of the first Server guarded by mu; of a request's, that does not change; nil while locked
+	state  *casework.State  // likewise
 }
 
 // shared is what all copies of a server have in common. All but saving is guarded by mu.
@@ -91,7 +93,6 @@ type shared struct {
 	gate     gate
 	pin      pin
 	invite   *replica.Invitation
-	opened   map[krama.Intake]*seal.IntakeKeys // keys of intakes, as derived from what is in state
 	inviteAs inviteAs
 	sync     syncState
 	job      job
@@ -139,29 +140,25 @@ func (s *Server) Use(r *replica.Replica, st *casework.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.root.rep, s.root.state = r, st
-	s.opened = map[krama.Intake]*seal.IntakeKeys{}
+	var topics []string
+	for _, t := range s.Rights {
+		topics = append(topics, t.Topic)
+	}
+	s.root.office = office.New(office.Config{Guide: s.Guide, Rand: s.Rand, Now: func() time.Time { return s.root.Now() },
+		Demo: s.Demo, Topics: topics, Visit: s.Visit, CheckDoor: s.CheckDoor}, r, st)
 	if len(s.Starter) > 0 {
 		st.Starter(s.Starter)
 	}
 	s.pin = pin{unlocked: s.Now()}
 }
 
-// Feed returns a replica feed that folds into st.
-func Feed(st *casework.State) func(replica.Event) {
-	return func(e replica.Event) {
-		switch {
-		case e.Record == nil:
-			st.Forget(e.Subject)
-		default:
-			st.ApplyIn(e.Circle, e.Subject, e.Record, e.Author, e.Local)
-		}
-	}
-}
-
 // let drops what was unlocked. Called with mu held.
 func (s *Server) let() {
-	s.root.rep, s.root.state = nil, nil
-	s.gate, s.pin, s.invite, s.opened, s.last = gate{}, pin{}, nil, nil, nil
+	if s.root.office != nil {
+		s.root.office.Close()
+	}
+	s.root.rep, s.root.state, s.root.office = nil, nil, nil
+	s.gate, s.pin, s.invite, s.last = gate{}, pin{}, nil, nil
 }
 
 // Lock closes the device.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
-	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -411,11 +410,22 @@ func (s *Server) repairNow(w http.ResponseWriter, r *http.Request) {
 	s.begin(w, r, "repair.title", "/devices", func(ctx context.Context, p func(int, int)) error { return rep.Repair(ctx, p) })
 }
 
-// maintain does the office's daily work: what is due is rotated, what has expired is erased.
+// maintain does the office's daily work after a sync, unless the device was locked meanwhile.
 func (s *Server) maintain(ctx context.Context, rep *replica.Replica) error {
-	st := s.state
-	if s.rep != rep || st == nil { // locked meanwhile
+	if s.rep != rep || s.office == nil {
 		return nil
 	}
-	return errors.Join(s.expire(rep, st), rep.Maintain(ctx), s.tendDoor(ctx, rep, st))
+	return s.office.Day(ctx)
 }
+
+// Tend does the office's daily work now.
+func (s *Server) Tend(ctx context.Context) error {
+	s = s.session()
+	if s.rep == nil {
+		return krama.E("web.Tend", krama.NotAllowed, "locked")
+	}
+	return s.maintain(ctx, s.rep)
+}
+
+// OpenDoor publishes what the programme shows to anybody.
+func (s *Server) OpenDoor(ctx context.Context) error { return s.session().office.OpenDoor(ctx) }

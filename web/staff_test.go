@@ -206,14 +206,14 @@ func TestRetention(t *testing.T) {
 	if strings.Contains(page, "Nobody in the coming month") {
 		t.Error("not announced a month before")
 	}
-	if err := g.desk.expire(g.office, g.desk.state); err != nil {
+	if err := g.desk.session().office.Expire(); err != nil {
 		t.Fatal(err)
 	}
 	if n, _ := g.desk.state.Counts(); n != 1 {
 		t.Error("erased before its day")
 	}
 	g.ms.Add(int64(40 * 24 * time.Hour / time.Millisecond))
-	if err := g.desk.expire(g.office, g.desk.state); err != nil {
+	if err := g.desk.session().office.Expire(); err != nil {
 		t.Fatal(err)
 	}
 	if n, _ := g.desk.state.Counts(); n != 0 {

@@ -23,7 +23,7 @@ func TestReportIsForgottenAfterColleaguesHaveIt(t *testing.T) {
 	g.report(0, "1", "help me")
 	g.syncOffice()
 	for range 3 {
-		if err := g.desk.fetchReports(t.Context(), g.office, g.desk.state); err != nil {
+		if err := g.desk.session().office.FetchReports(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if len(g.desk.state.Threads()) != 1 || g.office.Status().Unsent == 0 {

@@ -26,6 +26,7 @@ func TestA17DeskIsToldWhy(t *testing.T) {
 	for _, x := range texts {
 		g.desk.Rights = append(g.desk.Rights, RightsDraft{Topic: x.Topic, Title: x.Title, Body: x.Body, Source: x.Source})
 	}
+	g.desk.Use(g.office, g.desk.state)
 	site := door.Checker(door.Config{Guide: kb, Rights: texts, Now: g.desk.Now, Relay: "https://relay.example", Asset: func(n string) string { return "/app/a/" + n }})
 	r := g.relay.(*relay.Relay)
 	r.CheckDoor = site.Check
@@ -60,6 +61,7 @@ func TestA17DeskIsToldWhy(t *testing.T) {
 	for want, desk := range map[string]*directory.PartError{"The page &#34;A test, or my health&#34; has become": {Need: krama.NeedTest}, "The listing": {Listing: krama.ListingID{1}},
 		"The text about rights": {Topic: texts[0].Topic}, "All of it together": {}} {
 		g.desk.CheckDoor = large(desk)
+		g.desk.Use(g.office, g.desk.state)
 		g.syncOffice()
 		g.ms.Add(24 * 3600 * 1000)
 		if err := g.desk.Tend(t.Context()); krama.KindOf(err) != krama.TooLarge {
@@ -75,6 +77,7 @@ func TestA17DeskIsToldWhy(t *testing.T) {
 		same()
 	}
 	g.desk.CheckDoor, r.CheckDoor = nil, large(nil)
+	g.desk.Use(g.office, g.desk.state)
 	_, page, _ = g.ask(g.desk, "POST", "/door") // the relay alone finds it: it tells no part
 	g.want(page, "All of it together")
 	r.CheckDoor = site.Check

@@ -145,7 +145,7 @@ func (s *Server) district(ctx context.Context, code uint16) string {
 
 // term prints a code of a closed list.
 func term(ctx context.Context, prefix string, list []krama.Term, code uint8) string {
-	return tr(ctx, prefix+"."+key(list, code))
+	return tr(ctx, prefix+"."+krama.KeyOf(list, code))
 }
 
 // option is one choice of a question.

@@ -16,6 +16,7 @@ import (
 
 	"krama"
 	"krama/guide"
+	"krama/office"
 	"krama/relay"
 	"krama/seal"
 	"krama/web/door"
@@ -44,6 +45,7 @@ func (g *rig) site(twist func([]byte) []byte) (refresh func()) {
 		}
 		return nil, krama.E("test", krama.Offline, "")
 	}
+	g.desk.Use(g.office, g.desk.state)
 	return func() {
 		if err := d.Refresh(g.t.Context()); err != nil {
 			g.t.Fatal(err)
@@ -196,7 +198,7 @@ func TestA22WhatDoesNotOpenIsShown(t *testing.T) {
 func TestA22OldIntakes(t *testing.T) {
 	g := newRig(t)
 	var old [2]*seal.IntakeKeys
-	for i, k := range intakeCircles {
+	for i, k := range office.IntakeCircles {
 		stream, _ := g.office.Stream(k)
 		in := &krama.Intake{Seed: [32]byte{byte(i + 1)}, From: g.desk.today() - 5, Until: g.desk.today() + 26, Stream: stream}
 		who, _ := g.office.NewSubject()

@@ -17,6 +17,7 @@ import (
 	"krama/casework"
 	"krama/guide"
 	"krama/journal"
+	"krama/office"
 	"krama/relay"
 	"krama/relay/memory"
 	"krama/replica"
@@ -85,7 +86,7 @@ func (g *rig) found(dial func(string) replica.Remote) {
 	c = g.config(Desk, g.safe, dial)
 	st := casework.New()
 	rc := c.Replica
-	rc.Feed, rc.Reset = Feed(st), st.Reset
+	rc.Feed, rc.Reset = office.Feed(st), st.Reset
 	var err error
 	if g.office, err = replica.Create(rc, "a b c d"); err != nil {
 		t.Fatal(err)
@@ -249,7 +250,7 @@ func TestPhonePages(t *testing.T) {
 	g.ms.Add((31 * 24 * time.Hour).Milliseconds())
 	_, page, _ = g.ask(g.desk, "POST", "/report", "from", "2025-10-01")
 	g.want(page, "∗") // one person is a small number
-	rep := Compile(g.desk.Guide, g.desk.state, krama.Period{From: krama.Date(2025, 10, 1), To: krama.Date(2026, 3, 31)}, krama.Date(2026, 4, 1))
+	rep := office.Compile(g.desk.Guide, g.desk.state, krama.Period{From: krama.Date(2025, 10, 1), To: krama.Date(2026, 3, 31)}, krama.Date(2026, 4, 1))
 	if rep.KP.Total != 1 || rep.Given.Pieces[krama.Condom] != 60 {
 		t.Errorf("counted %d people and %d condoms, want 1 and 60", rep.KP.Total, rep.Given.Pieces[krama.Condom])
 	}

@@ -22,6 +22,7 @@ import (
 	"krama"
 	"krama/casework"
 	"krama/journal"
+	"krama/office"
 	"krama/relay"
 	"krama/relay/sqlite"
 	"krama/replica"
@@ -166,7 +167,7 @@ func (l *life) newDevice(name string, host Host) *handset {
 	c := l.config(host, h.disk, func(string) replica.Remote { return h.line })
 	h.cfg = c.Replica
 	h.cfg.Now = func() time.Time { return l.clock().Add(h.ahead) }
-	h.cfg.Feed, h.cfg.Reset = Feed(h.st), h.st.Reset
+	h.cfg.Feed, h.cfg.Reset = office.Feed(h.st), h.st.Reset
 	var err error
 	h.rep, err = replica.Create(h.cfg, "a b c d")
 	l.must(err)

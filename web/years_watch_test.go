@@ -15,6 +15,7 @@ import (
 
 	"krama"
 	"krama/directory"
+	"krama/office"
 	"krama/relay"
 	"krama/replica"
 	"krama/seal"
@@ -90,7 +91,7 @@ func (l *life) alarms(name string, st replica.Status, clock bool) {
 func (l *life) departures() (n int) {
 	circles := l.office.Kinds()
 	l.office.Roster(func(ro *seal.Roster) {
-		for _, k := range intakeCircles {
+		for _, k := range office.IntakeCircles {
 			epochs := ro.Circles[circles[k]].Epochs
 			for i := range epochs[1:] {
 				for d := range epochs[i].Keyed {
@@ -120,12 +121,12 @@ func (l *life) watchDay() {
 	l.note("door: largest allowed", directory.MaxDoor, 0)
 	// An intake is held from three weeks before its month to 60 days after, and as long as the office is closed then: at most five of
 	// each circle; and one more for each time that somebody left who could read it.
-	held := intakeBefore + intakeDays + intakeKeep + 14 + 2
+	held := office.IntakeBefore + office.IntakeDays + office.IntakeKeep + 14 + 2
 	l.parted = append(l.parted, l.departures())
-	intakes := float64(len(intakeCircles)*5 + l.parted[len(l.parted)-1] - l.parted[max(0, len(l.parted)-1-held)])
+	intakes := float64(len(office.IntakeCircles)*5 + l.parted[len(l.parted)-1] - l.parted[max(0, len(l.parted)-1-held)])
 	l.note("door: intakes listed", float64(len(d.Intakes)), intakes)
 	l.note("office: intakes held", float64(len(l.desk.state.Intakes())), intakes)
-	l.note("office: conversations", float64(len(l.desk.state.Threads())), 3*threadKeep+60)
+	l.note("office: conversations", float64(len(l.desk.state.Threads())), 3*office.ThreadKeep+60)
 	// what ended while the office was closed for two weeks and a weekend, and in the week that an erasure waits, at three reports a day
 	l.note("office: erasures that wait for a second word", float64(len(l.office.Awaiting())), 3*(14+2+7))
 	l.note("office: letters to decide", float64(len(l.office.Mail())), 2)

@@ -16,7 +16,7 @@ func TestBenchArchive(t *testing.T) {
 	if os.Getenv("KRAMA_BENCH") == "" {
 		t.Skip("measured only by make bench")
 	}
-	dir, words, n := office(t, demo.Full)
+	dir, words, n := anOffice(t, demo.Full)
 	to := filepath.Join(t.TempDir(), "kept.html")
 	args := []string{"export", "--data", dir, "--to", to, "--reason", "r", "--recipient", "r", "--people", fmt.Sprint(n.People)}
 	began := time.Now()

@@ -12,8 +12,8 @@ import (
 
 	"krama"
 	"krama/casework"
+	"krama/office"
 	"krama/replica"
-	"krama/web"
 )
 
 // TestRelayHoldsNothingReadable fills a relay in a process of its own with a known programme, then looks for what it must
@@ -24,7 +24,7 @@ func TestRelayHoldsNothingReadable(t *testing.T) {
 	words := relay.found(t, filepath.Join(dir, "desk"))
 	st := casework.New()
 	c := deskReplica(filepath.Join(dir, "desk"))
-	c.Feed = web.Feed(st)
+	c.Feed = office.Feed(st)
 	r, err := replica.Unlock(c, words)
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestRelayHoldsNothingReadable(t *testing.T) {
 			t.Fatal(err)
 		}
 		label := fmt.Sprintf("Outreach worker number %d", i)
-		if err := web.WriteLabel(r, krama.MemberID(s), label); err != nil {
+		if err := office.WriteLabel(r, krama.MemberID(s), label); err != nil {
 			t.Fatal(err)
 		}
 		body, _ := contact.Encode()

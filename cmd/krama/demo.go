@@ -17,6 +17,7 @@ import (
 	"krama/directory"
 	"krama/guide"
 	"krama/journal"
+	"krama/office"
 	"krama/relay"
 	"krama/relay/sqlite"
 	"krama/replica"
@@ -165,7 +166,7 @@ func demoProgramme(ctx context.Context, e *env, g *guide.Guide, dir, relayURL, t
 	if b, err := os.ReadFile(wordsFile); err == nil {
 		st := casework.New()
 		c := deskReplica(string(desk))
-		c.Feed, c.Reset = web.Feed(st), st.Reset
+		c.Feed, c.Reset = office.Feed(st), st.Reset
 		r, err := replica.Unlock(c, string(b))
 		return &demo.Programme{Desk: r, State: st, Config: c, Words: string(b)}, err
 	}
@@ -218,7 +219,7 @@ func (o *demoOffice) Finish() error {
 	}
 	o.inv = nil
 	o.n++
-	if err := web.WriteLabel(o.desk, m, fmt.Sprintf("You %d", o.n)); err != nil {
+	if err := office.WriteLabel(o.desk, m, fmt.Sprintf("You %d", o.n)); err != nil {
 		return err
 	}
 	return o.desk.Sync(o.ctx, nil)

@@ -26,6 +26,7 @@ import (
 	"krama/guide"
 	"krama/guide/rights"
 	"krama/journal"
+	"krama/office"
 	"krama/replica"
 	"krama/web"
 	"krama/web/door"
@@ -82,6 +83,20 @@ func deskServer(g *guide.Guide, c replica.Config, demo bool) *web.Server {
 	}
 	s.DeskPages()
 	return s
+}
+
+// deskOffice is the office of a desk that a command has opened: without pages.
+func deskOffice(g *guide.Guide, r *replica.Replica, st *casework.State) *office.Office {
+	c := office.Config{Guide: g, Rand: rand.Reader, Now: time.Now, CheckDoor: doorCheck(g, false), Visit: visitSite}
+	if texts, err := rights.Load(); err == nil { // shipped and tested: it cannot fail in a program that was released
+		for _, t := range texts {
+			c.Topics = append(c.Topics, t.Topic)
+		}
+	}
+	if listings, err := starter.Load(); err == nil {
+		st.Starter(listings)
+	}
+	return office.New(c, r, st)
 }
 
 // doorCheck has a desk try what it is about to publish, as the site will: it can say in words which page is too large. What a site is
@@ -368,7 +383,7 @@ func openDesk(e *env, data string) (*replica.Replica, *casework.State, error) {
 	}
 	st.Starter(shipped)
 	c := deskReplica(dir)
-	c.Feed, c.Reset = web.Feed(st), st.Reset
+	c.Feed, c.Reset = office.Feed(st), st.Reset
 	r, err := replica.Unlock(c, words)
 	switch krama.KindOf(err) {
 	case krama.CannotDecrypt:

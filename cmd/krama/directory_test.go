@@ -17,10 +17,10 @@ import (
 	"krama/directory/starter"
 	"krama/exchange"
 	"krama/exchange/hsds"
+	"krama/office"
 	"krama/relay"
 	"krama/relay/memory"
 	"krama/replica"
-	"krama/web"
 )
 
 // emptyDesk founds a programme and returns its desk's folder and words.
@@ -41,7 +41,7 @@ func inside(t *testing.T, dir, words string, recs map[krama.CircleKind][]*krama.
 	t.Helper()
 	st := casework.New()
 	c := deskReplica(dir)
-	c.Feed, c.Reset = web.Feed(st), st.Reset
+	c.Feed, c.Reset = office.Feed(st), st.Reset
 	r, err := replica.Unlock(c, strings.TrimSpace(words))
 	if err != nil {
 		t.Fatal(err)

@@ -17,9 +17,9 @@ import (
 	"krama"
 	"krama/exchange"
 	"krama/guide"
+	"krama/office"
 	"krama/replica"
 	"krama/seal"
-	"krama/web"
 )
 
 var exportCommand = command{"export", "write the whole programme as one sealed page", `Usage: krama export --to FILE.html --reason TEXT --recipient TEXT [--people N] [--keep-days N] [--seal-to KEY.pub] [--data DIR]
@@ -98,7 +98,7 @@ func export(ctx context.Context, e *env, args []string) error {
 	defer r.Close()
 	today := krama.DayOf(time.Now())
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
-		if err := keepAudit(r, krama.AuditRefused, today, web.BestCircle(r)...); err != nil {
+		if err := keepAudit(r, krama.AuditRefused, today, office.BestCircle(r)...); err != nil {
 			return err
 		}
 		return hint{krama.E("export", krama.NotAllowed, "this is not an admin's desk"), "ask an admin of the programme"}

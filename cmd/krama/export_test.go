@@ -33,9 +33,9 @@ import (
 	"krama/seal"
 )
 
-// office makes a small invented programme through the real path and closes it; it returns the desk's folder, its words and
+// anOffice makes a small invented programme through the real path and closes it; it returns the desk's folder, its words and
 // what it holds of those who agreed to a record.
-func office(t *testing.T, size demo.Size) (dir, words string, n exchange.Counts) {
+func anOffice(t *testing.T, size demo.Size) (dir, words string, n exchange.Counts) {
 	t.Helper()
 	return officeWith(t, size, true)
 }
@@ -111,7 +111,7 @@ func TestExportWithoutLeave(t *testing.T) {
 
 // TestExport walks the steward's way: asked for the number, written once, read back without a browser.
 func TestExport(t *testing.T) {
-	dir, words, n := office(t, demo.Size{People: 30, Staff: 1, Months: 6, Contacts: 90, Tests: 30})
+	dir, words, n := anOffice(t, demo.Size{People: 30, Staff: 1, Months: 6, Contacts: 90, Tests: 30})
 	people := n.People
 	to := filepath.Join(t.TempDir(), "kept.html")
 	args := []string{"export", "--data", dir, "--to", to, "--reason", "closing", "--recipient", "the board"}
@@ -235,7 +235,7 @@ func emptyExport() *exchange.Export {
 
 // TestArchivePage opens an archive in a real browser, from the disk, as somebody without Krama does.
 func TestArchivePage(t *testing.T) {
-	dir, words, n := office(t, demo.Size{People: 66, Staff: 2, Months: 12, Contacts: 400, Tests: 200})
+	dir, words, n := anOffice(t, demo.Size{People: 66, Staff: 2, Months: 12, Contacts: 400, Tests: 200})
 	people := n.People
 	folder := t.TempDir()
 	to := filepath.Join(folder, "kept.html")

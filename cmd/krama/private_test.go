@@ -38,7 +38,7 @@ func open(t *testing.T, dir string) (out []string, files int) {
 // TestA35FilesAreTheOwnersAlone writes everything that the program writes, under a umask that forbids nothing and in this process,
 // where main did not set its own.
 func TestA35FilesAreTheOwnersAlone(t *testing.T) {
-	desk, words, _ := office(t, demo.Size{People: 30, Staff: 1, Months: 2, Contacts: 60, Tests: 10})
+	desk, words, _ := anOffice(t, demo.Size{People: 30, Staff: 1, Months: 2, Contacts: 60, Tests: 10})
 	defer syscall.Umask(syscall.Umask(0))
 	all := t.TempDir()
 	in := func(name string) string { return filepath.Join(all, name) }

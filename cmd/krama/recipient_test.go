@@ -19,7 +19,7 @@ import (
 // TestA33SealedToARecipient: the words of an archive are sealed to whoever is to receive it; nobody at the office sees
 // them, and nobody else's key opens it.
 func TestA33SealedToARecipient(t *testing.T) {
-	dir, words, n := office(t, demo.Size{People: 6, Staff: 1, Months: 1, Contacts: 8, Tests: 2})
+	dir, words, n := anOffice(t, demo.Size{People: 6, Staff: 1, Months: 1, Contacts: 8, Tests: 2})
 	folder := t.TempDir()
 	at := func(name string) string { return filepath.Join(folder, name) }
 	digits := regexp.MustCompile(`digits of the key: (\d{5} \d{5} \d{5} \d{5})`)

@@ -20,8 +20,8 @@ import (
 	"krama"
 	"krama/casework"
 	"krama/demo"
+	"krama/office"
 	"krama/replica"
-	"krama/web"
 )
 
 // deskProcess is a running `krama desk` and a browser that was let in.
@@ -85,10 +85,10 @@ func (d *deskProcess) post(path string, v url.Values) string {
 // TestA25MemoryAfterLock opens a desk, looks at a person, locks, and searches the process's memory for the four words and for what
 // was on the screen. The same browser goes on at the same address.
 func TestA25MemoryAfterLock(t *testing.T) {
-	dir, words, _ := office(t, demo.Size{People: 30, Staff: 1, Months: 2, Contacts: 60, Tests: 10})
+	dir, words, _ := anOffice(t, demo.Size{People: 30, Staff: 1, Months: 2, Contacts: 60, Tests: 10})
 	st := casework.New()
 	c := deskReplica(dir)
-	c.Feed, c.Reset = web.Feed(st), st.Reset
+	c.Feed, c.Reset = office.Feed(st), st.Reset
 	r, err := replica.Unlock(c, words)
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestA25MemoryAfterLock(t *testing.T) {
 
 // TestA25NoCore checks that neither a crash nor a debugger of the same user gets the memory of a desk or a relay.
 func TestA25NoCore(t *testing.T) {
-	dir, words, _ := office(t, demo.Size{People: 30, Staff: 1, Months: 1, Contacts: 30, Tests: 5})
+	dir, words, _ := anOffice(t, demo.Size{People: 30, Staff: 1, Months: 1, Contacts: 30, Tests: 5})
 	d := startDesk(t, dir)
 	look := func() {
 		t.Helper()

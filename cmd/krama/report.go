@@ -8,7 +8,6 @@ import (
 	"krama/guide"
 	"krama/locale"
 	"krama/measure"
-	"krama/web"
 )
 
 var reportCommand = command{"report", "write a report as CSV", `Usage: krama report --from YYYY-MM-DD --to YYYY-MM-DD [--data DIR] [--codebook]
@@ -32,7 +31,7 @@ func writeReport(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	if *book {
-		b, err := web.Codebook(g, locale.New("en"))
+		b, err := measure.Codebook(g, locale.New("en"))
 		if err == nil {
 			_, err = e.out.Write(b)
 		}
@@ -48,12 +47,12 @@ func writeReport(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer r.Close()
-	rep, err := web.Released(g, st, r, krama.Period{From: a, To: b}, krama.DayOf(time.Now()), true)
+	rep, err := deskOffice(g, r, st).Released(krama.Period{From: a, To: b}, krama.DayOf(time.Now()), true)
 	if err != nil {
 		last := measure.Closed(&g.KPPrev, krama.DayOf(time.Now()), 1)[0]
 		return hint{err, "only whole reporting half-years that are over leave, for example --from " + last.From.String() + " --to " + last.To.String()}
 	}
-	out, err := web.CSV(g, rep, false)
+	out, err := rep.CSV(g, false)
 	if err == nil {
 		_, err = e.out.Write(out)
 	}

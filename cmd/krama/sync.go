@@ -43,9 +43,7 @@ func syncOnce(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	office := deskServer(g, replica.Config{}, false)
-	office.Use(r, st)
-	if err := office.Tend(ctx); err != nil && krama.KindOf(err) != krama.Offline {
+	if err := deskOffice(g, r, st).Day(ctx); err != nil && krama.KindOf(err) != krama.Offline {
 		return hint{err, "everything is sent; what is due goes on at the next try"}
 	}
 	s := r.Status()

@@ -1,6 +1,7 @@
-package web
+package office
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,12 +16,12 @@ import (
 	"krama/seal"
 )
 
-// takeDaily bounds how many reports of one intake a desk takes in on a day, takeCircle how many of all intakes of a circle, and fetchBytes
+// TakeDaily bounds how many reports of one intake a desk takes in on a day, TakeCircle how many of all intakes of a circle, and fetchBytes
 // what one meeting fetches of one: what is taken in goes to every colleague's computer and stays there. The rest waits at the relay,
 // sealed, the oldest first.
 const (
-	takeDaily  = 200
-	takeCircle = 2 * takeDaily
+	TakeDaily  = 200
+	TakeCircle = 2 * TakeDaily
 	fetchBytes = 4 << 20
 )
 
@@ -55,43 +56,43 @@ func (f fetched) String() string {
 	return strings.Join(append([]string{strconv.Itoa(f.Waiting), f.Day.String(), strconv.Itoa(f.Taken)}, f.Sums...), " ")
 }
 
-// fetchReports takes in what was reported, of the newest intakes first: a flood of one that is not offered any more must not keep others
+// FetchReports takes in what was reported, of the newest intakes first: a flood of one that is not offered any more must not keep others
 // waiting. A report is kept here, then sent to colleagues, and only then forgotten by the relay.
-func (s *Server) fetchReports(ctx context.Context, rep *replica.Replica, st *casework.State) error {
+func (o *Office) FetchReports(ctx context.Context) error {
 	var errs []error
-	list := s.intakes(rep, st)
+	list := o.Intakes()
 	slices.Reverse(list)
 	all := map[krama.CircleKind][]string{} // the names of what is known of each circle's
 	for _, in := range list {
-		if keys, err := s.openIntake(in); err == nil {
+		if keys, err := o.Keys(in); err == nil {
 			all[in.Circle] = append(all[in.Circle], fetchedKey(keys.ID()))
 		}
 	}
 	for _, in := range list {
-		errs = append(errs, s.fetchIntake(ctx, rep, st, in, all[in.Circle])) // one that fails does not stop the others
+		errs = append(errs, o.fetchIntake(ctx, in, all[in.Circle])) // one that fails does not stop the others
 	}
 	return errors.Join(errs...)
 }
 
 // takenToday is how many reports of all intakes of a circle this desk has taken in on a day, by the names of what it knows of them.
-func takenToday(rep *replica.Replica, all []string, today krama.Day) (n int) {
+func (o *Office) takenToday(all []string, today krama.Day) (n int) {
 	for _, key := range all {
-		if f := readFetched(rep.Value(key)); f.Day == today {
+		if f := readFetched(o.Rep.Value(key)); f.Day == today {
 			n += f.Taken
 		}
 	}
 	return n
 }
 
-func (s *Server) fetchIntake(ctx context.Context, rep *replica.Replica, st *casework.State, in casework.Intake, all []string) error {
-	keys, err := s.openIntake(in)
+func (o *Office) fetchIntake(ctx context.Context, in casework.Intake, all []string) error {
+	keys, err := o.Keys(in)
 	if err != nil {
 		return err
 	}
 	key := fetchedKey(keys.ID())
-	f := readFetched(rep.Value(key))
+	f := readFetched(o.Rep.Value(key))
 	if len(f.Sums) > 0 {
-		if rep.Status().Unsent > 0 {
+		if o.Rep.Status().Unsent > 0 {
 			return nil // not with colleagues yet
 		}
 		var sums [][32]byte
@@ -100,70 +101,64 @@ func (s *Server) fetchIntake(ctx context.Context, rep *replica.Replica, st *case
 				sums = append(sums, [32]byte(b))
 			}
 		}
-		if err := rep.DropReports(ctx, in.Circle, keys, 0, sums...); err != nil {
+		if err := o.Rep.DropReports(ctx, in.Circle, keys, 0, sums...); err != nil {
 			return err
 		}
 	}
-	today := krama.DayOf(s.Now())
+	today := krama.DayOf(o.Now())
 	if f.Day != today {
 		f.Day, f.Taken = today, 0
 	}
 	f.Sums = nil
-	most := min(takeDaily, f.Taken+max(0, takeCircle-takenToday(rep, all, today)))
+	most := min(TakeDaily, f.Taken+max(0, TakeCircle-o.takenToday(all, today)))
 	for size, after := 0, int64(0); f.Taken < most && size < fetchBytes; {
-		list, waiting, err := rep.FetchReports(ctx, in.Circle, keys, after)
+		list, waiting, err := o.Rep.FetchReports(ctx, in.Circle, keys, after)
 		if err != nil {
 			return err
 		}
 		var shut []krama.RecordID // of this answer: they are kept before the relay may forget them
 		for _, x := range list[:min(len(list), most-f.Taken)] {
-			opened, err := s.takeReport(rep, st, in, keys, x)
+			opened, err := o.takeReport(in, keys, x)
 			if err != nil {
 				return err
 			}
-			if id := reportRecord(x.Sealed, 0); !opened && !st.Took(id) {
+			if id := ReportRecord(x.Sealed, 0); !opened && !o.State.Took(id) {
 				shut = append(shut, id)
 			}
 			sum := sha256.Sum256(x.Sealed)
 			f.Sums, f.Taken = append(f.Sums, hex.EncodeToString(sum[:])), f.Taken+1
 			after, size, waiting = x.K, size+len(x.Sealed), waiting-1
 		}
-		if err := keepTaken(rep, in, krama.TakenUnopened, s.relayDay(rep), shut); err != nil {
+		if err := o.keepTaken(in, krama.TakenUnopened, shut); err != nil {
 			return err
 		}
 		f.Waiting = max(0, waiting)
-		if err := rep.SetValue(key, f.String()); err != nil {
+		if err := o.Rep.SetValue(key, f.String()); err != nil {
 			return err
 		}
 		if len(list) == 0 || waiting <= 0 {
 			return nil
 		}
 	}
-	return rep.SetValue(key, f.String())
+	return o.Rep.SetValue(key, f.String())
 }
 
-// relayDay is today by the relay's clock, as far as it is known: a computer whose own is a year slow dates nothing back, and what
-// ends a number of days later does not end at once.
-func (s *Server) relayDay(rep *replica.Replica) krama.Day {
-	return krama.DayOf(s.Now().Add(rep.ClockError()))
-}
-
-// reportRecord is the id of the record of a part of a report: the report's own, so that two desks that fetch it keep one.
-func reportRecord(sealed []byte, part int) krama.RecordID {
+// ReportRecord is the id of the record of a part of a report: the report's own, so that two desks that fetch it keep one.
+func ReportRecord(sealed []byte, part int) krama.RecordID {
 	h := seal.Hash("report record", sealed, []byte{byte(part)})
 	return krama.RecordID(h[:16])
 }
 
 // keepTaken keeps what became of an intake's reports. Its ids follow from what it says: two desks that say it keep one. Where the intake's
 // seed is destroyed there is nothing left to keep.
-func keepTaken(rep *replica.Replica, in casework.Intake, what uint8, day krama.Day, reports []krama.RecordID) error {
+func (o *Office) keepTaken(in casework.Intake, what uint8, reports []krama.RecordID) error {
 	for ids := range slices.Chunk(reports, krama.MaxTaken) {
 		b := []byte{what}
 		for _, id := range ids {
 			b = append(b, id[:]...)
 		}
 		h := seal.Hash("report taken", b)
-		err := rep.Write(in.Circle, in.Subject, &krama.Record{ID: krama.RecordID(h[:16]), Taken: &krama.Taken{What: what, Day: day, Reports: ids}})
+		err := o.Rep.Write(in.Circle, in.Subject, &krama.Record{ID: krama.RecordID(h[:16]), Taken: &krama.Taken{What: what, Day: o.RelayDay(), Reports: ids}})
 		if err != nil && krama.KindOf(err) != krama.NotFound {
 			return err
 		}
@@ -171,23 +166,58 @@ func keepTaken(rep *replica.Replica, in casework.Intake, what uint8, day krama.D
 	return nil
 }
 
-// threadOf names the conversation that a report belongs to: one of its circle with who has these keys.
-func threadOf(k krama.CircleKind, from casework.Sender) krama.ThreadID {
+// ThreadOf names the conversation that a report belongs to: one of its circle with who has these keys.
+func ThreadOf(k krama.CircleKind, from casework.Sender) krama.ThreadID {
 	h := seal.Hash("thread", []byte{byte(k)}, from.KEM, from.Auth[:], from.Mailbox[:])
 	return krama.ThreadID(h[:16])
 }
 
+// Waiting is how many reports to a circle wait at the relay beyond what was taken in, when it was last looked.
+func (o *Office) Waiting(k krama.CircleKind) (n int) {
+	for _, in := range o.Intakes() {
+		if keys, err := o.Keys(in); err == nil && in.Circle == k {
+			n += readFetched(o.Rep.Value(fetchedKey(keys.ID()))).Waiting
+		}
+	}
+	return n
+}
+
+// Forget has the relay forget what waits there beyond what was fetched, unread: a flood.
+func (o *Office) Forget(ctx context.Context) (failed error) {
+	if o.Rep.Status().Unsent > 0 { // what was fetched is with colleagues before the relay forgets it
+		if err := o.Rep.Sync(ctx, nil); err != nil {
+			return err
+		}
+		if o.Rep.Status().Unsent > 0 {
+			return krama.E("office.Forget", krama.Conflict, "something is not sent yet")
+		}
+	}
+	for _, in := range o.Intakes() {
+		keys, err := o.Keys(in)
+		if err == nil {
+			err = o.Rep.DropReports(ctx, in.Circle, keys, 1<<62)
+		}
+		if err == nil {
+			f := readFetched(o.Rep.Value(fetchedKey(keys.ID())))
+			f.Waiting = 0
+			err = o.Rep.SetValue(fetchedKey(keys.ID()), f.String())
+		}
+		failed = cmp.Or(failed, err)
+	}
+	return failed
+}
+
 // takeReport opens one report and keeps it. One that says nothing is left out; one that was taken in before, and may be erased since, is
 // not taken in again. It reports whether it opened.
-func (s *Server) takeReport(rep *replica.Replica, st *casework.State, in casework.Intake, keys *seal.IntakeKeys, x replica.Incoming) (opened bool, err error) {
-	m, err := seal.OpenReport(keys, rep.Site(), x.Sealed)
+func (o *Office) takeReport(in casework.Intake, keys *seal.IntakeKeys, x replica.Incoming) (opened bool, err error) {
+	m, err := seal.OpenReport(keys, o.Rep.Site(), x.Sealed)
 	if err != nil {
 		return false, nil
 	}
 	if m.Mailbox == ([16]byte{}) || strings.TrimSpace(m.Text) == "" {
 		return true, nil
 	}
-	if st.Ended(reportRecord(x.Sealed, 0)) {
+	if o.State.Ended(ReportRecord(x.Sealed, 0)) {
 		return true, nil // its conversation is erased
 	}
 	topic := m.Topic
@@ -195,34 +225,34 @@ func (s *Server) takeReport(rep *replica.Replica, st *casework.State, in casewor
 		topic = krama.ReportTopics[0].Code
 	}
 	place := m.Place
-	if _, ok := s.Guide.District(place); !ok { // a stranger's number
+	if _, ok := o.Guide.District(place); !ok { // a stranger's number
 		place = 0
 	}
-	id := threadOf(in.Circle, casework.Sender{KEM: m.KEM, Auth: m.Auth, Mailbox: m.Mailbox})
+	id := ThreadOf(in.Circle, casework.Sender{KEM: m.KEM, Auth: m.Auth, Mailbox: m.Mailbox})
 	var who krama.SubjectID
-	if t := st.Thread(id); t != nil && t.Circle == in.Circle {
+	if t := o.State.Thread(id); t != nil && t.Circle == in.Circle {
 		who = t.Subjects[0]
-	} else if who, err = rep.NewSubject(); err != nil {
+	} else if who, err = o.Rep.NewSubject(); err != nil {
 		return true, err
 	}
 	var recs []*krama.Record
 	for i, part := range parts(printable(m.Text), krama.MaxReportPart) {
-		rid := reportRecord(x.Sealed, i)
-		if st.Took(rid) {
+		rid := ReportRecord(x.Sealed, i)
+		if o.State.Took(rid) {
 			continue
 		}
-		rec := &krama.Report{Thread: id, Mailbox: m.Mailbox, Auth: m.Auth, Intake: keys.ID(), Day: min(max(x.Day, in.From-1), s.relayDay(rep)+1), Topic: topic, Part: uint8(i), Text: part, Place: place}
+		rec := &krama.Report{Thread: id, Mailbox: m.Mailbox, Auth: m.Auth, Intake: keys.ID(), Day: min(max(x.Day, in.From-1), o.RelayDay()+1), Topic: topic, Part: uint8(i), Text: part, Place: place}
 		if rec.N = uint32(x.K); i == 0 {
 			rec.KEM = m.KEM
 		} else {
-			rec.Of = reportRecord(x.Sealed, 0)
+			rec.Of = ReportRecord(x.Sealed, 0)
 		}
 		recs = append(recs, &krama.Record{ID: rid, Report: rec})
 	}
 	if len(recs) == 0 {
 		return true, nil
 	}
-	return true, rep.Write(in.Circle, who, recs...)
+	return true, o.Rep.Write(in.Circle, who, recs...)
 }
 
 // printable leaves out what is not text: a stranger wrote it.

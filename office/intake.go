@@ -1,4 +1,4 @@
-package web
+package office
 
 import (
 	"cmp"
@@ -14,26 +14,26 @@ import (
 	"krama/seal"
 )
 
-// intakeCircles take reports: the support team, and the few who look after safety, who also read what is about staff.
-var intakeCircles = []krama.CircleKind{krama.KindCasework, krama.KindSafeguarding}
+// IntakeCircles take reports: the support team, and the few who look after safety, who also read what is about staff.
+var IntakeCircles = []krama.CircleKind{krama.KindCasework, krama.KindSafeguarding}
 
 // An intake's keys are offered for a month, drawn three weeks before the old ones end, and destroyed 60 days after that. Three weeks,
 // because an office closes for two, and who reports then must find an intake. They are drawn by
 // time: earlier only when somebody left who may have them, never because an epoch was opened.
 const (
-	intakeDays   = 31
-	intakeBefore = 21
-	intakeKeep   = 60
-	// intakesListed bounds how many intakes of one circle the door lists: those offered now and the newest of the others, which answers
+	IntakeDays   = 31
+	IntakeBefore = 21
+	IntakeKeep   = 60
+	// IntakesListed bounds how many intakes of one circle the door lists: those offered now and the newest of the others, which answers
 	// are signed with. The relay takes 64 in all.
-	intakesListed = 16
+	IntakesListed = 16
 )
 
-// openIntake derives an intake's keys, by the version it was drawn in, once: a desk opens each of them several times a day.
-func (s *Server) openIntake(in casework.Intake) (*seal.IntakeKeys, error) {
-	s.mu.Lock()
-	keys := s.opened[in.Intake]
-	s.mu.Unlock()
+// Keys derives an intake's keys, by the version it was drawn in, once: a desk opens each of them several times a day.
+func (o *Office) Keys(in casework.Intake) (*seal.IntakeKeys, error) {
+	o.mu.Lock()
+	keys := o.keys[in.Intake]
+	o.mu.Unlock()
 	if keys != nil {
 		return keys, nil
 	}
@@ -41,31 +41,31 @@ func (s *Server) openIntake(in casework.Intake) (*seal.IntakeKeys, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.root.rep != nil { // what is locked keeps nothing
-		s.opened[in.Intake] = keys
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.keys != nil { // what is locked keeps nothing
+		o.keys[in.Intake] = keys
 	}
 	return keys, nil
 }
 
 // closeIntakes forgets the keys of intakes that are not here any more.
-func (s *Server) closeIntakes(st *casework.State) {
+func (o *Office) closeIntakes() {
 	here := map[krama.Intake]bool{}
-	for _, in := range st.Intakes() {
+	for _, in := range o.State.Intakes() {
 		here[in.Intake] = true
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	maps.DeleteFunc(s.opened, func(in krama.Intake, _ *seal.IntakeKeys) bool { return !here[in] })
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	maps.DeleteFunc(o.keys, func(in krama.Intake, _ *seal.IntakeKeys) bool { return !here[in] })
 }
 
-// intakes are the programme's intakes that are what they say: bound to a stream of the circle that they lie in. A colleague could write
+// Intakes are the programme's intakes that are what they say: bound to a stream of the circle that they lie in. A colleague could write
 // another, whose reports somebody outside the circle would fetch.
-func (s *Server) intakes(rep *replica.Replica, st *casework.State) (out []casework.Intake) {
-	for _, k := range intakeCircles {
-		streams := rep.Streams(k)
-		for _, in := range st.Intakes() {
+func (o *Office) Intakes() (out []casework.Intake) {
+	for _, k := range IntakeCircles {
+		streams := o.Rep.Streams(k)
+		for _, in := range o.State.Intakes() {
 			if in.Circle == k && streams[in.Stream] && in.Version <= krama.IntakeBound {
 				out = append(out, in)
 			}
@@ -77,7 +77,7 @@ func (s *Server) intakes(rep *replica.Replica, st *casework.State) (out []casewo
 
 // sound are the intakes of a circle that may be offered: their id commits to their key, and nobody has left the circle who may have the
 // seed.
-func (s *Server) sound(rep *replica.Replica, list []casework.Intake, k krama.CircleKind) (out []casework.Intake) {
+func (o *Office) sound(list []casework.Intake, k krama.CircleKind) (out []casework.Intake) {
 	left := map[[16]byte]bool{} // by stream
 	for _, in := range list {
 		if in.Circle != k || in.Version != krama.IntakeBound {
@@ -85,7 +85,7 @@ func (s *Server) sound(rep *replica.Replica, list []casework.Intake, k krama.Cir
 		}
 		gone, asked := left[in.Stream]
 		if !asked {
-			gone = rep.Departed(k, in.Stream)
+			gone = o.Rep.Departed(k, in.Stream)
 			left[in.Stream] = gone
 		}
 		if !gone {
@@ -109,38 +109,38 @@ func covered(list []casework.Intake, today krama.Day) krama.Day {
 
 // tendIntakes draws the next month's keys where they are due and destroys those whose time is over. Only where this desk's clock
 // is near the relay's: a clock a year ahead would destroy keys that reports wait for.
-func (s *Server) tendIntakes(rep *replica.Replica, st *casework.State) (drew bool, err error) {
-	if d := rep.ClockError(); d > clockTrust || d < -clockTrust {
+func (o *Office) tendIntakes() (drew bool, err error) {
+	if d := o.Rep.ClockError(); d > clockTrust || d < -clockTrust {
 		return false, nil
 	}
-	today := krama.DayOf(s.Now())
-	if err := s.dropIntakes(rep, st, today); err != nil {
+	today := krama.DayOf(o.Now())
+	if err := o.dropIntakes(today); err != nil {
 		return false, err
 	}
-	s.closeIntakes(st)
-	list := s.intakes(rep, st)
-	for _, k := range intakeCircles {
-		stream, ok := rep.Stream(k)
+	o.closeIntakes()
+	list := o.Intakes()
+	for _, k := range IntakeCircles {
+		stream, ok := o.Rep.Stream(k)
 		if !ok {
 			continue
 		}
-		end := covered(s.sound(rep, list, k), today)
-		if end > today+intakeBefore {
+		end := covered(o.sound(list, k), today)
+		if end > today+IntakeBefore {
 			continue
 		}
-		in := &krama.Intake{From: end + 1, Until: end + intakeDays, Stream: stream, Version: krama.IntakeBound}
-		if _, err := io.ReadFull(s.Rand, in.Seed[:]); err != nil {
+		in := &krama.Intake{From: end + 1, Until: end + IntakeDays, Stream: stream, Version: krama.IntakeBound}
+		if _, err := io.ReadFull(o.Rand, in.Seed[:]); err != nil {
 			return drew, err
 		}
-		who, err := rep.NewSubject()
+		who, err := o.Rep.NewSubject()
 		if err != nil {
 			return drew, err
 		}
-		id, err := rep.NewRecord()
+		id, err := o.Rep.NewRecord()
 		if err != nil {
 			return drew, err
 		}
-		if err := rep.Write(k, who, &krama.Record{ID: id, Intake: in}); err == nil {
+		if err := o.Rep.Write(k, who, &krama.Record{ID: id, Intake: in}); err == nil {
 			drew = true
 		} else if krama.KindOf(err) != krama.NotAllowed {
 			return drew, err
@@ -150,17 +150,17 @@ func (s *Server) tendIntakes(rep *replica.Replica, st *casework.State) (drew boo
 }
 
 // dropIntakes destroys the keys of intakes whose time is over.
-func (s *Server) dropIntakes(rep *replica.Replica, st *casework.State, today krama.Day) error {
-	for _, in := range st.Intakes() {
-		if in.Until+intakeKeep >= today || !st.Alone(in.Subject) { // a colleague may have written it under somebody
+func (o *Office) dropIntakes(today krama.Day) error {
+	for _, in := range o.State.Intakes() {
+		if in.Until+IntakeKeep >= today || !o.State.Alone(in.Subject) { // a colleague may have written it under somebody
 			continue
 		}
-		if keys, err := s.openIntake(in); err == nil {
-			if err := rep.SetValue(fetchedKey(keys.ID()), ""); err != nil {
+		if keys, err := o.Keys(in); err == nil {
+			if err := o.Rep.SetValue(fetchedKey(keys.ID()), ""); err != nil {
 				return err
 			}
 		}
-		err := rep.Shred(in.Circle, in.Subject, replica.ShredExpired)
+		err := o.Rep.Shred(in.Circle, in.Subject, replica.ShredExpired)
 		if err != nil && krama.KindOf(err) != krama.NotAllowed && krama.KindOf(err) != krama.NotFound {
 			return err
 		}
@@ -168,13 +168,13 @@ func (s *Server) dropIntakes(rep *replica.Replica, st *casework.State, today kra
 	return nil
 }
 
-// listedIntakes are the intakes that the door lists on a day, at most intakesListed of a circle. One that somebody who left may read is
+// listedIntakes are the intakes that the door lists on a day, at most IntakesListed of a circle. One that somebody who left may read is
 // listed as ended once there is another, for its answers.
-func (s *Server) listedIntakes(rep *replica.Replica, st *casework.State, today krama.Day) (out []directory.Intake, err error) {
-	list := s.intakes(rep, st)
-	for _, k := range intakeCircles {
+func (o *Office) listedIntakes(today krama.Day) (out []directory.Intake, err error) {
+	list := o.Intakes()
+	for _, k := range IntakeCircles {
 		sound := map[krama.RecordID]bool{}
-		for _, in := range s.sound(rep, list, k) {
+		for _, in := range o.sound(list, k) {
 			sound[in.Record] = true
 		}
 		var of []directory.Intake
@@ -182,7 +182,7 @@ func (s *Server) listedIntakes(rep *replica.Replica, st *casework.State, today k
 			if in.Circle != k {
 				continue
 			}
-			keys, err := s.openIntake(in)
+			keys, err := o.Keys(in)
 			if err != nil {
 				return nil, err
 			}
@@ -204,9 +204,9 @@ func (s *Server) listedIntakes(rep *replica.Replica, st *casework.State, today k
 	return out, nil
 }
 
-// newestIntakes keeps intakesListed of one circle's intakes: what is offered now first, then those that end last.
+// newestIntakes keeps IntakesListed of one circle's intakes: what is offered now first, then those that end last.
 func newestIntakes(list []directory.Intake, today krama.Day) []directory.Intake {
-	if len(list) <= intakesListed {
+	if len(list) <= IntakesListed {
 		return list
 	}
 	now := (&directory.Door{Intakes: list}).Offered(today)
@@ -219,5 +219,5 @@ func newestIntakes(list []directory.Intake, today krama.Day) []directory.Intake 
 	slices.SortStableFunc(list, func(a, b directory.Intake) int {
 		return cmp.Or(cmp.Compare(offered(a), offered(b)), -cmp.Compare(a.Until, b.Until), -cmp.Compare(a.From, b.From))
 	})
-	return list[:intakesListed]
+	return list[:IntakesListed]
 }

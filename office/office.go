@@ -1,0 +1,100 @@
+// Package office does what a programme's office does beside its pages: it draws and destroys intakes' keys, fetches what was reported,
+// answers, publishes the door, ends what was kept long enough, and keeps who looked at what. Day is all of it that is due every day; the
+// desk, krama sync and the demo call it alike.
+package office
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/url"
+	"sync"
+	"time"
+
+	"krama"
+	"krama/casework"
+	"krama/guide"
+	"krama/replica"
+	"krama/seal"
+)
+
+// Config is what an office needs from its host.
+type Config struct {
+	Guide  *guide.Guide
+	Rand   io.Reader
+	Now    func() time.Time
+	Demo   bool     // its people are invented: nobody's retention ends
+	Topics []string // of texts about rights that a programme can review and publish
+
+	// Visit asks the public site for a page as a visitor's browser does; nil where nobody looks.
+	Visit     func(ctx context.Context, site string, form url.Values, lang string) ([]byte, error)
+	CheckDoor func([]byte) error // tries whether pages can be made of a door, with a directory.PartError if not; nil takes any
+}
+
+// Office is the office of an unlocked device. It is safe for concurrent use; it ends when the device is locked.
+type Office struct {
+	Config
+	Rep   *replica.Replica // this device; never nil
+	State *casework.State  // what its records say; locks for itself
+
+	acting sync.Mutex // held while what is kept rests on what was read before: an audit's line once a day, one door at a time
+
+	mu   sync.Mutex                        // keys
+	keys map[krama.Intake]*seal.IntakeKeys // of intakes, as derived from what is in State; nil when the office is closed
+}
+
+// New returns the office of a device that was unlocked.
+func New(c Config, rep *replica.Replica, st *casework.State) *Office {
+	return &Office{Config: c, Rep: rep, State: st, keys: map[krama.Intake]*seal.IntakeKeys{}}
+}
+
+// Close forgets intakes' keys. What is under way ends as it can.
+func (o *Office) Close() {
+	o.mu.Lock()
+	o.keys = nil
+	o.mu.Unlock()
+}
+
+// Day does the office's daily work, after a sync: what has expired ends, rotations that are due and what this desk announced, intakes,
+// the door, reports, slips. What fails is tried again at the next; the errors of all parts are told.
+func (o *Office) Day(ctx context.Context) error {
+	return errors.Join(o.Expire(), o.Rep.Maintain(ctx), o.tendDoor(ctx))
+}
+
+// Today is the day of this desk's clock; RelayDay the relay's, as far as it is known: a computer whose own is a year slow dates nothing
+// back, and what ends a number of days later does not end at once.
+func (o *Office) Today() krama.Day { return krama.DayOf(o.Now()) }
+
+// RelayDay is today by the relay's clock.
+func (o *Office) RelayDay() krama.Day { return krama.DayOf(o.Now().Add(o.Rep.ClockError())) }
+
+// writeNew keeps a new record.
+func (o *Office) writeNew(k krama.CircleKind, who krama.SubjectID, rec *krama.Record) error {
+	id, err := o.Rep.NewRecord()
+	if err != nil {
+		return err
+	}
+	rec.ID = id
+	return o.Rep.Write(k, who, rec)
+}
+
+// Feed returns a replica's feed that folds into st.
+func Feed(st *casework.State) func(replica.Event) {
+	return func(e replica.Event) {
+		switch {
+		case e.Record == nil:
+			st.Forget(e.Subject)
+		default:
+			st.ApplyIn(e.Circle, e.Subject, e.Record, e.Author, e.Local)
+		}
+	}
+}
+
+// WriteLabel gives a member a label inside the outreach circle: "Outreach 4", never a name.
+func WriteLabel(rep *replica.Replica, m krama.MemberID, label string) error {
+	id, err := rep.NewRecord()
+	if err != nil {
+		return err
+	}
+	return rep.Write(krama.KindOutreach, krama.SubjectID{}, &krama.Record{ID: id, Staff: &krama.Staff{Member: m, Label: label}})
+}
