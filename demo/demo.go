@@ -16,6 +16,7 @@ import (
 	"krama/office"
 	"krama/replica"
 	"krama/seal"
+	"krama/seal/words"
 )
 
 // Size is how much is invented.
@@ -38,7 +39,7 @@ type Programme struct {
 // forgotten. say reports progress.
 func Make(ctx context.Context, g *guide.Guide, deskDir journal.Dir, dial func(string) replica.Remote, relay, token string, size Size, seed uint64, now time.Time, say func(string)) (*Programme, error) {
 	st := casework.New()
-	words, err := seal.DrawWords(rand.Reader, seal.VaultWords)
+	words, err := words.Draw(rand.Reader, words.Vault)
 	if err != nil {
 		return nil, err
 	}

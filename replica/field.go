@@ -11,17 +11,17 @@ import (
 	"krama/seal"
 )
 
-// SetDoor tells the replica what its vault was opened with.
-func (r *Replica) SetDoor(d *Door) { r.mu.Lock(); defer r.mu.Unlock(); r.door = d }
+// SetLock tells the replica what its vault was opened with.
+func (r *Replica) SetLock(d *Lock) { r.mu.Lock(); defer r.mu.Unlock(); r.lock = d }
 
 // Locks tells what the device's vault needs beside the words.
 func (r *Replica) Locks() Locks {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.door == nil {
+	if r.lock == nil {
 		return Locks{}
 	}
-	return r.door.Locks
+	return r.lock.Locks
 }
 
 // Relock writes the vault anew, with a fresh salt, to need what want says beside the words. Wrong words are CannotDecrypt. With
@@ -32,7 +32,7 @@ func (r *Replica) Relock(ctx context.Context, words string, want Locks) error {
 	r.syncing.Lock() // nobody puts the pepper of before meanwhile
 	defer r.syncing.Unlock()
 	r.mu.Lock()
-	old, vk := r.door, r.vk
+	old, vk := r.lock, r.vk
 	r.mu.Unlock()
 	if old == nil {
 		return errLocked
@@ -44,7 +44,7 @@ func (r *Replica) Relock(ctx context.Context, words string, want Locks) error {
 	if p != nil && old.Passkey != nil && p != old.Passkey { // a cut would leave one passkey's vault with the other's name
 		return krama.E(op, krama.Conflict, "there is a passkey already")
 	}
-	now, err := Knock(r.Dir, words)
+	now, err := NewLock(r.Dir, words)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (r *Replica) Relock(ctx context.Context, words string, want Locks) error {
 	if err != nil {
 		return err
 	}
-	next := &Door{Locks: want, dir: r.Dir}
+	next := &Lock{Locks: want, dir: r.Dir}
 	if p != nil {
 		next.with.PRF = p.Answer
 	}
@@ -88,11 +88,11 @@ func (r *Replica) Relock(ctx context.Context, words string, want Locks) error {
 			return err
 		}
 	}
-	r.SetDoor(nil) // until it is known which vault stands, neither pepper is put away
+	r.SetLock(nil) // until it is known which vault stands, neither pepper is put away
 	if err := replaceVault(r.Dir, next.vault.Seal(next.with, vk)); err != nil {
 		return err
 	}
-	r.SetDoor(next)
+	r.SetLock(next)
 	if err := EndLease(r.Dir); err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (r *Replica) Relock(ctx context.Context, words string, want Locks) error {
 // relay confirms it a new lease begins.
 func (r *Replica) tendField(ctx context.Context) error {
 	r.mu.Lock()
-	d := r.door
+	d := r.lock
 	r.mu.Unlock()
 	if d == nil {
 		return nil
@@ -138,7 +138,7 @@ func (r *Replica) tendField(ctx context.Context) error {
 	err = r.putPeppers(ctx, d.pepper())
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.door != d {
+	if r.lock != d {
 		return nil
 	}
 	if err == nil {
@@ -171,7 +171,7 @@ func (r *Replica) putPeppers(ctx context.Context, p ...seal.Pepper) error {
 func (r *Replica) Shut() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.door = nil // a sync under way is to begin no new one
+	r.lock = nil // a sync under way is to begin no new one
 	return EndLease(r.Dir)
 }
 

@@ -21,13 +21,13 @@ func (w *world) enter(d *device, words string, prf []byte) error {
 	w.t.Helper()
 	d.dir.Crash()
 	d.events = nil
-	door, err := Knock(d.dir, words)
+	lock, err := NewLock(d.dir, words)
 	if err != nil {
 		return err
 	}
-	vk, err := door.Open(w.now, prf)
+	vk, err := lock.Open(w.now, prf)
 	if krama.KindOf(err) == krama.Offline {
-		vk, err = door.Ask(context.Background(), d.cfg, "relay", prf)
+		vk, err = lock.Ask(context.Background(), d.cfg, "relay", prf)
 	}
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (w *world) enter(d *device, words string, prf []byte) error {
 	if err != nil {
 		return err
 	}
-	r.SetDoor(door)
+	r.SetLock(lock)
 	d.Replica = r
 	return nil
 }
@@ -105,16 +105,16 @@ func TestLease(t *testing.T) {
 		a.cfg.Now = func() time.Time { return w.now.Add(off) }
 		here := func(what string, ok bool) {
 			t.Helper()
-			door, err := Knock(a.dir, words)
+			lock, err := NewLock(a.dir, words)
 			w.must(err)
-			if _, err := door.Open(a.cfg.Now(), nil); (err == nil) != ok {
+			if _, err := lock.Open(a.cfg.Now(), nil); (err == nil) != ok {
 				t.Errorf("%s, clock off by %v: %v", what, off, err)
 			}
 		}
 		here("the lease of another time", false)
-		door, err := Knock(a.dir, words)
+		lock, err := NewLock(a.dir, words)
 		w.must(err)
-		if _, err := door.Ask(t.Context(), a.cfg, "relay", nil); err != nil {
+		if _, err := lock.Ask(t.Context(), a.cfg, "relay", nil); err != nil {
 			t.Errorf("clock off by %v: the relay is there and it stays shut: %v", off, err)
 		}
 		here("a lease of its own time", true)
@@ -297,12 +297,12 @@ func TestFieldHeals(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.field(w.phone())
 	id, _ := a.Device()
-	for _, lies := range [][][]byte{nil, {seal.Pepper{Access: a.dev.SigPub()}.Marshal(), a.door.pepper().Marshal()}} {
+	for _, lies := range [][][]byte{nil, {seal.Pepper{Access: a.dev.SigPub()}.Marshal(), a.lock.pepper().Marshal()}} {
 		w.setBox(relay.Peppers, seal.PepperBox(id), lies...)
 		w.now = w.now.Add(renewLease)
 		w.sync(a)
 		items := w.box(relay.Peppers, seal.PepperBox(id))
-		if len(items) != 1 || !bytes.Equal(items[0], a.door.pepper().Marshal()) {
+		if len(items) != 1 || !bytes.Equal(items[0], a.lock.pepper().Marshal()) {
 			t.Fatalf("the relay keeps %x", items)
 		}
 	}
@@ -340,10 +340,10 @@ func TestPasskey(t *testing.T) {
 	if _, err := OpenKey(a.dir, words); krama.KindOf(err) != krama.CannotDecrypt {
 		t.Errorf("the desk's way: %v", err)
 	}
-	door, err := Knock(a.dir, words)
+	lock, err := NewLock(a.dir, words)
 	w.must(err)
-	if door.Passkey == nil || !bytes.Equal(door.Passkey.ID, p.ID) || door.Passkey.Ask != p.Ask || door.Passkey.Answer != nil {
-		t.Errorf("the gate asks for %+v", door.Passkey)
+	if lock.Passkey == nil || !bytes.Equal(lock.Passkey.ID, p.ID) || lock.Passkey.Ask != p.Ask || lock.Passkey.Answer != nil {
+		t.Errorf("the gate asks for %+v", lock.Passkey)
 	}
 	w.opens("words and passkey", a, p.Answer)
 	if err := a.Relock(t.Context(), words, Locks{Passkey: passkey(9)}); krama.KindOf(err) != krama.Conflict {
@@ -453,9 +453,9 @@ func TestRelockCutAnywhere(t *testing.T) {
 func TestTornVault(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.phone()
-	door, err := Knock(a.dir, words)
+	lock, err := NewLock(a.dir, words)
 	w.must(err)
-	vk, err := door.Open(w.now, nil)
+	vk, err := lock.Open(w.now, nil)
 	w.must(err)
 	next, err := seal.SealVault(rand.Reader, words, seal.Factors{}, seal.CostFloor, vk)
 	w.must(err)

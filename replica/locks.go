@@ -42,17 +42,17 @@ type Locks struct {
 	Field   bool     // a pepper that the relay keeps
 }
 
-// Door is a device whose words were given, right or wrong, and whose vault may need more. An open device keeps it, to write
+// Lock is a device whose words were given, right or wrong, and whose vault may need more. An open device keeps it, to write
 // its vault anew and its lease longer.
-type Door struct {
+type Lock struct {
 	Locks
 	dir   journal.Dir
 	vault *seal.Vault
 	with  seal.Factors // what opened it
 }
 
-// Knock gives a device its words: the slow part of unlocking. Whether they are right shows when it is opened.
-func Knock(dir journal.Dir, words string) (*Door, error) {
+// NewLock gives a device its words: the slow part of unlocking. Whether they are right shows when it is opened.
+func NewLock(dir journal.Dir, words string) (*Lock, error) {
 	b, err := readVault(dir)
 	if err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func Knock(dir journal.Dir, words string) (*Door, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Door{dir: dir, vault: v}
+	d := &Lock{dir: dir, vault: v}
 	d.Field = v.NeedsPepper()
 	if v.NeedsPRF() {
 		b, err := readFile(dir, passkeyFile, 33+maxPasskeyID)
@@ -69,7 +69,7 @@ func Knock(dir journal.Dir, words string) (*Door, error) {
 			return nil, err
 		}
 		if len(b) < 34 || b[0] != 1 {
-			return nil, krama.E("replica.Knock", krama.Tampered, "the passkey's name is gone")
+			return nil, krama.E("replica.NewLock", krama.Tampered, "the passkey's name is gone")
 		}
 		d.Passkey = &Passkey{ID: b[33:], Ask: [32]byte(b[1:33])}
 	}
@@ -78,7 +78,7 @@ func Knock(dir journal.Dir, words string) (*Door, error) {
 
 // Open opens the vault with what is here: the passkey's answer if it needs one, and the lease. Without a lease that holds it
 // is Offline: Ask is next.
-func (d *Door) Open(now time.Time, prf []byte) (vk [32]byte, err error) {
+func (d *Lock) Open(now time.Time, prf []byte) (vk [32]byte, err error) {
 	if !d.Field {
 		return d.open(seal.Factors{PRF: prf})
 	}
@@ -97,7 +97,7 @@ func (d *Door) Open(now time.Time, prf []byte) (vk [32]byte, err error) {
 // Ask opens a vault with the pepper that the relay keeps, and begins a lease. NotAllowed is CannotDecrypt here: the words or
 // the passkey are wrong, or the device was removed, and nobody can tell which. A relay that gives something else than was
 // given to it is Tampered.
-func (d *Door) Ask(ctx context.Context, c Config, relay string, prf []byte) (vk [32]byte, err error) {
+func (d *Lock) Ask(ctx context.Context, c Config, relay string, prf []byte) (vk [32]byte, err error) {
 	const op = "replica.Ask"
 	b, err := readFile(d.dir, fieldFile, fieldSize)
 	if err != nil {
@@ -140,7 +140,7 @@ func writeField(dir journal.Dir, site [16]byte, me krama.DeviceID) error {
 	return writeFile(dir, fieldFile, slices.Concat([]byte{2}, box[:], site[:]))
 }
 
-func (d *Door) open(f seal.Factors) (vk [32]byte, err error) {
+func (d *Lock) open(f seal.Factors) (vk [32]byte, err error) {
 	if vk, err = d.vault.Open(f); err == nil {
 		d.with = f
 		if d.Passkey != nil {
@@ -150,14 +150,14 @@ func (d *Door) open(f seal.Factors) (vk [32]byte, err error) {
 	return vk, err
 }
 
-// pepper is what the relay keeps for the open door.
-func (d *Door) pepper() seal.Pepper {
+// pepper is what the relay keeps for the open lock.
+func (d *Lock) pepper() seal.Pepper {
 	return seal.Pepper{Access: d.vault.PepperKey(d.with.PRF).Public().(ed25519.PublicKey), Value: [32]byte(d.with.Pepper)}
 }
 
 // lease keeps the pepper here from now on, sealed under the words and the passkey. Its times are this device's own clock, and
 // nothing the relay says changes them.
-func (d *Door) lease(rand io.Reader, now time.Time) error {
+func (d *Lock) lease(rand io.Reader, now time.Time) error {
 	var salt [32]byte
 	if _, err := io.ReadFull(rand, salt[:]); err != nil {
 		return krama.Wrap("replica.lease", err)

@@ -122,7 +122,7 @@ type Replica struct {
 	frozen    *frozen   // the part of the journal that stays as it is; nil when there is none
 	untidy    bool      // the journal holds what must be destroyed
 	wiped     bool      // the vault is destroyed
-	door      *Door     // what the vault was opened with; nil while that is not known
+	lock      *Lock     // what the vault was opened with; nil while that is not known
 }
 
 // subject names a person in one circle.
@@ -230,7 +230,7 @@ func hostError(op string, err error) error {
 }
 
 func newReplica(c Config) *Replica {
-	r := &Replica{Config: c, cuts: map[place]cut{}, left: map[place]readings{}, trims: map[uint32]*trimmed{}, door: &Door{dir: c.Dir}, line: &link{}}
+	r := &Replica{Config: c, cuts: map[place]cut{}, left: map[place]readings{}, trims: map[uint32]*trimmed{}, lock: &Lock{dir: c.Dir}, line: &link{}}
 	r.clear()
 	return r
 }
@@ -431,7 +431,7 @@ func (r *Replica) Close() error {
 		return nil
 	}
 	err := r.j.Close()
-	r.j, r.dev, r.rekeys, r.streams, r.keys, r.opening, r.vk, r.door = nil, nil, nil, nil, nil, nil, [32]byte{}, nil
+	r.j, r.dev, r.rekeys, r.streams, r.keys, r.opening, r.vk, r.lock = nil, nil, nil, nil, nil, nil, [32]byte{}, nil
 	r.frozen, r.early, r.waiting = nil, nil, nil
 	return err
 }

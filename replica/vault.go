@@ -81,11 +81,11 @@ func (c Config) cost() seal.Cost {
 
 // OpenKey opens only a vault that needs no more than the words: the slow half of Unlock.
 func OpenKey(d journal.Dir, words string) (vk [32]byte, err error) {
-	door, err := Knock(d, words)
+	lock, err := NewLock(d, words)
 	if err != nil {
 		return vk, err
 	}
-	return door.vault.Open(seal.Factors{})
+	return lock.vault.Open(seal.Factors{})
 }
 
 func readVault(d journal.Dir) ([]byte, error) {

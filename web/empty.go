@@ -9,7 +9,7 @@ import (
 	"krama"
 	"krama/journal"
 	"krama/replica"
-	"krama/seal"
+	"krama/seal/words"
 	"krama/web/http"
 )
 
@@ -131,7 +131,7 @@ func (s *Server) duressSet(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, "/duress")
 		return
 	}
-	words, err := seal.DrawWords(s.Rand, seal.VaultWords)
+	words, err := words.Draw(s.Rand, words.Vault)
 	if err == nil {
 		err = replica.WriteDecoy(s.Config.Replica, dir, strings.Join(words, " "))
 	}

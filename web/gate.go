@@ -10,12 +10,12 @@ import (
 	"krama/casework"
 	"krama/office"
 	"krama/replica"
-	"krama/seal"
+	"krama/seal/words"
 	"krama/web/http"
 )
 
 // wordCount is how many words a device is opened with.
-const wordCount = seal.VaultWords
+const wordCount = words.Vault
 
 // gate is what the pages before unlocking remember between two taps. It lives in memory only.
 type gate struct {
@@ -24,7 +24,7 @@ type gate struct {
 	prefix string
 	wrong  string // the sentence about the words before, or ""
 
-	doors []doorAt       // whose words were given, and which wait for a passkey
+	locks []lockAt       // whose words were given, and which wait for a passkey
 	given time.Time      // when
 	want  *replica.Locks // what an open device asks the words for
 }
@@ -76,8 +76,8 @@ func (s *Server) gatePage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	g := s.gate
 	s.mu.Unlock()
-	if len(g.doors) > 0 {
-		s.page(w, r, 200, "gate.passkey", "", passkeyView(passkeys(g.doors)))
+	if len(g.locks) > 0 {
+		s.page(w, r, 200, "gate.passkey", "", passkeyView(passkeys(g.locks)))
 		return
 	}
 	s.page(w, r, 200, "gate.unlock", "", unlockView(s, g, s.taps(g)))
@@ -145,7 +145,7 @@ func (s *Server) setupDraw(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) draw() error {
-	words, err := seal.DrawWords(s.Rand, seal.VaultWords)
+	words, err := words.Draw(s.Rand, words.Vault)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gate = gate{chosen: words}
@@ -226,7 +226,7 @@ func (s *Server) tapped(r *http.Request) (words string, done bool) {
 	g.wrong = ""
 	switch {
 	case f.Has("undo"):
-		g.doors = nil
+		g.locks = nil
 		if g.prefix != "" {
 			g.prefix = ""
 		} else if len(g.tapped) > 0 {
@@ -301,10 +301,10 @@ func (s *Server) unlock(w http.ResponseWriter, r *http.Request, words string) {
 	s.enter(w, r, o, err)
 }
 
-// enter goes through an open door, or says why it stays shut.
+// enter goes through an open lock, or says why it stays shut.
 func (s *Server) enter(w http.ResponseWriter, r *http.Request, o opened, err error) {
-	if err == nil && o.door != nil {
-		if err = s.load(o.vk, o.door); err == nil {
+	if err == nil && o.lock != nil {
+		if err = s.load(o.vk, o.lock); err == nil {
 			redirect(w, r, "/pin")
 			return
 		}
@@ -317,7 +317,7 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, o opened, err err
 	redirect(w, r, "/")
 }
 
-func (s *Server) load(vk [32]byte, door *replica.Door) error {
+func (s *Server) load(vk [32]byte, lock *replica.Lock) error {
 	s.saving.Lock() // of two taps the second finds it open
 	defer s.saving.Unlock()
 	if s.Replica() != nil {
@@ -328,8 +328,8 @@ func (s *Server) load(vk [32]byte, door *replica.Door) error {
 	if err != nil {
 		return err
 	}
-	if door != nil {
-		rep.SetDoor(door)
+	if lock != nil {
+		rep.SetLock(lock)
 	}
 	s.Use(rep, st)
 	s.mu.Lock()

@@ -22,15 +22,15 @@ func (s *Server) lockRoutes() {
 	o.HandleFunc("POST /locks/tap", on((*Server).locksTap))
 }
 
-// doorAt is a vault of this phone whose words were given.
-type doorAt struct {
-	*replica.Door
+// lockAt is a vault of this phone whose words were given.
+type lockAt struct {
+	*replica.Lock
 	slot int
 }
 
-// opened is an open door and its key, or the sentence that says why none is.
+// opened is an open lock and its key, or the sentence that says why none is.
 type opened struct {
-	door    *replica.Door
+	lock    *replica.Lock
 	vk      [32]byte
 	trouble string
 }
@@ -48,25 +48,25 @@ func (s *Server) openAny(ctx context.Context, words string) (o opened, err error
 		return o, err
 	}
 	o.trouble = "gate.wrong"
-	var asks, doors []doorAt
+	var asks, locks []lockAt
 	for i, dir := range s.dirs() {
 		if !has[i] {
 			continue
 		}
-		d, e := replica.Knock(dir, words)
+		d, e := replica.NewLock(dir, words)
 		if e == nil && d.Passkey != nil {
-			doors = append(doors, doorAt{d, i})
+			locks = append(locks, lockAt{d, i})
 			continue
 		}
 		if e == nil {
 			if o.vk, e = d.Open(s.Now(), nil); e == nil {
-				s.slot, o.door = i, d
+				s.slot, o.lock = i, d
 				return o, nil
 			}
 		}
 		switch krama.KindOf(e) {
 		case krama.Offline:
-			asks = append(asks, doorAt{d, i})
+			asks = append(asks, lockAt{d, i})
 		case krama.CannotDecrypt:
 		default:
 			err = e
@@ -84,20 +84,20 @@ func (s *Server) openAny(ctx context.Context, words string) (o opened, err error
 			return o, nil
 		}
 	}
-	if len(doors) > 0 {
+	if len(locks) > 0 {
 		s.mu.Lock()
-		s.gate.doors, s.gate.given = doors, s.Now()
+		s.gate.locks, s.gate.given = locks, s.Now()
 		s.mu.Unlock()
 		o.trouble, err = "", nil
 	}
 	return o, err
 }
 
-// ask has the relay open one door.
-func (s *Server) ask(ctx context.Context, o *opened, d doorAt, prf []byte) bool {
+// ask has the relay open one lock.
+func (s *Server) ask(ctx context.Context, o *opened, d lockAt, prf []byte) bool {
 	vk, err := d.Ask(ctx, s.Config.Replica, s.Relay, prf)
 	if err == nil {
-		s.slot, o.door, o.vk = d.slot, d.Door, vk
+		s.slot, o.lock, o.vk = d.slot, d.Lock, vk
 		return true
 	}
 	switch krama.KindOf(err) {
@@ -114,8 +114,8 @@ func (s *Server) ask(ctx context.Context, o *opened, d doorAt, prf []byte) bool 
 }
 
 // passkeys lists what the page asks the browser: the ids of passkeys and the question for each.
-func passkeys(doors []doorAt) (out string) {
-	for _, d := range doors {
+func passkeys(locks []lockAt) (out string) {
+	for _, d := range locks {
 		out += hex.EncodeToString(d.Passkey.ID) + ":" + hex.EncodeToString(d.Passkey.Ask[:]) + " "
 	}
 	return out
@@ -133,11 +133,11 @@ func passkeyOf(r *http.Request) *replica.Passkey {
 	return &replica.Passkey{ID: id, Ask: [32]byte(ask), Answer: answer}
 }
 
-// passkeyGiven tries the doors whose words were given with a passkey's answer.
+// passkeyGiven tries the locks whose words were given with a passkey's answer.
 func (s *Server) passkeyGiven(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	doors, age := s.gate.doors, s.Now().Round(0).Sub(s.gate.given.Round(0))
-	s.gate.doors = nil
+	locks, age := s.gate.locks, s.Now().Round(0).Sub(s.gate.given.Round(0))
+	s.gate.locks = nil
 	s.mu.Unlock()
 	p := passkeyOf(r)
 	if s.Replica() != nil || p == nil || age < 0 || age > passkeyTime {
@@ -147,13 +147,13 @@ func (s *Server) passkeyGiven(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), askTime)
 	defer cancel()
 	o := opened{trouble: "gate.wrong"}
-	for _, d := range doors {
+	for _, d := range locks {
 		if !bytes.Equal(d.Passkey.ID, p.ID) {
 			continue
 		}
 		vk, err := d.Open(s.Now(), p.Answer)
 		if err == nil {
-			s.slot, o.door, o.vk = d.slot, d.Door, vk
+			s.slot, o.lock, o.vk = d.slot, d.Lock, vk
 			break
 		}
 		if krama.KindOf(err) == krama.Offline && s.ask(ctx, &o, d, p.Answer) {

@@ -21,6 +21,7 @@ import (
 	"krama/office"
 	"krama/replica"
 	"krama/seal"
+	"krama/seal/words"
 	"krama/web/http"
 )
 
@@ -117,7 +118,7 @@ type syncState struct {
 
 // New returns a server for a locked device.
 func New(c Config) *Server {
-	s := &Server{Config: c, shared: &shared{}, words: seal.WordList()}
+	s := &Server{Config: c, shared: &shared{}, words: words.List()}
 	s.root = s
 	s.open, s.shut = http.NewServeMux(), http.NewServeMux()
 	s.routes()

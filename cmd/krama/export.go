@@ -20,6 +20,7 @@ import (
 	"krama/office"
 	"krama/replica"
 	"krama/seal"
+	"krama/seal/words"
 )
 
 var exportCommand = command{"export", "write the whole programme as one sealed page", `Usage: krama export --to FILE.html --reason TEXT --recipient TEXT [--people N] [--keep-days N] [--seal-to KEY.pub] [--data DIR]
@@ -167,7 +168,7 @@ func members(r *replica.Replica) func(krama.DeviceID) (krama.MemberID, bool) {
 // writeArchive draws a passphrase, writes the page beside its place, moves it there when it is durable, and shows the
 // passphrase once; or it seals it to recipients before, and shows it to nobody.
 func writeArchive(ctx context.Context, e *env, to string, whom sealTo, x *exchange.Export) error {
-	drawn, err := seal.DrawWords(rand.Reader, exchange.PhraseWords)
+	drawn, err := words.Draw(rand.Reader, exchange.PhraseWords)
 	if err != nil {
 		return err
 	}

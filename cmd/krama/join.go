@@ -13,7 +13,7 @@ import (
 
 	"krama"
 	"krama/replica"
-	"krama/seal"
+	"krama/seal/words"
 )
 
 var joinCommand = command{"join", "enrol this computer as another desk", `Usage: krama join --relay URL [--data DIR]
@@ -49,7 +49,7 @@ func joinProgramme(ctx context.Context, e *env, args []string) error {
 		return joinAgain(ctx, e, *data, dir)
 	}
 	c := deskReplica(dir)
-	words, err := seal.DrawWords(c.Rand, seal.VaultWords)
+	words, err := words.Draw(c.Rand, words.Vault)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 
 	"krama"
 	"krama/replica"
-	"krama/seal"
+	"krama/seal/words"
 )
 
 var newCommand = command{"new", "found a programme on this computer", `Usage: krama new --relay URL --token TOKEN [--data DIR]
@@ -40,7 +40,7 @@ func newProgramme(ctx context.Context, e *env, args []string) error {
 		return hint{krama.E("new", krama.Conflict, "this folder holds a desk already"), "open it with: krama desk --data " + dir}
 	}
 	c := deskReplica(dir)
-	words, err := seal.DrawWords(c.Rand, seal.VaultWords)
+	words, err := words.Draw(c.Rand, words.Vault)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"krama"
 	"krama/replica"
 	"krama/seal"
+	"krama/seal/words"
 )
 
 var recoverCommand = command{"recover", "bring a programme back with trustees' cards", `Usage: krama recover [--data DIR] [--relay URL] [--admin-alive]
@@ -61,7 +62,7 @@ func recoverProgramme(ctx context.Context, e *env, args []string) error {
 		return hint{krama.E("recover", krama.Invalid, "too few cards"), "one card less than needed says nothing at all"}
 	}
 	c := deskReplica(dir)
-	words, err := seal.DrawWords(c.Rand, seal.VaultWords)
+	words, err := words.Draw(c.Rand, words.Vault)
 	if err != nil {
 		return err
 	}
