@@ -241,7 +241,10 @@ func TestAPrivateWindowSaysSo(t *testing.T) {
 	b := startFirefox(t, t.TempDir(), `user_pref("browser.privatebrowsing.autostart", true);`)
 	b.open(d.site + "/app/")
 	b.wait("what is missing", `!document.getElementById('old').hidden`)
-	if got := b.js(`document.getElementById('old').innerText`); !strings.Contains(got, "private window") || !strings.Contains(got, "ordinary window") || strings.Contains(got, "too old") {
+	if got := b.js(`document.getElementById('old').innerText`); !strings.Contains(got, "private window") || !strings.Contains(got, "ordinary window") || strings.Contains(got, "lacks what") {
 		t.Errorf("it says %q", got)
+	}
+	if b.js(`document.getElementById('old').getBoundingClientRect().top < innerHeight/3`) != "true" {
+		t.Error("it stands below a blank screen")
 	}
 }

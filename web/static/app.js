@@ -273,6 +273,7 @@
     old.hidden = false;
     old.dataset.why = why;
     app.textContent = "";
+    app.hidden = true; // empty, it is as high as the screen, and what is said stands below it
   }
 
   if (!self.WebAssembly || !self.Worker || !navigator.storage || !navigator.storage.getDirectory || !self.isSecureContext) {
