@@ -49,8 +49,8 @@ func (c Cell) Text(mark string) string {
 	return mark
 }
 
-// Pieces is a number of pieces, or a mark for one that is hidden.
-func Pieces(n int64, hidden bool, mark string) string {
+// pieces is a number of pieces, or a mark for one that is hidden.
+func pieces(n int64, hidden bool, mark string) string {
 	if hidden {
 		return mark
 	}
@@ -82,11 +82,11 @@ func (r *Figures) CSV(g *guide.Guide, demo bool) ([]byte, error) {
 		}
 	}
 	for _, t := range krama.Commodities {
-		row("DISTRIBUTED", "1", from, to, "KH-10", "total", t.Key, Pieces(r.Given.Pieces[t.Code], r.Given.Hidden[t.Code], "*"), data)
+		row("DISTRIBUTED", "1", from, to, "KH-10", "total", t.Key, pieces(r.Given.Pieces[t.Code], r.Given.Hidden[t.Code], "*"), data)
 	}
 	for _, d := range r.Places {
 		for _, t := range krama.Commodities {
-			row("DISTRIBUTED", "1", from, to, strconv.Itoa(int(d)), "total", t.Key, Pieces(r.Given.ByPlace[d][t.Code], r.Given.HiddenAt[d][t.Code], "*"), data)
+			row("DISTRIBUTED", "1", from, to, strconv.Itoa(int(d)), "total", t.Key, pieces(r.Given.ByPlace[d][t.Code], r.Given.HiddenAt[d][t.Code], "*"), data)
 		}
 	}
 	w.Flush()

@@ -38,12 +38,12 @@ func (o *Office) Answer(ctx context.Context, t *casework.Thread, text string) er
 			continue
 		}
 		// A colleague may write a report of this conversation with keys of his own: hers are those that its id was made of.
-		i := slices.IndexFunc(t.Senders, func(from casework.Sender) bool { return ThreadOf(t.Circle, from) == t.ID })
+		i := slices.IndexFunc(t.Senders, func(from casework.Sender) bool { return threadOf(t.Circle, from) == t.ID })
 		if i < 0 {
 			return krama.E("office.Answer", krama.NotFound, "her keys are not here")
 		}
 		her := t.Senders[i]
-		item, err := seal.SealReply(her.KEM, her.Auth, o.Rep.Site(), her.Mailbox, keys.Sig, o.Today(), text)
+		item, err := seal.SealReply(her.KEM, her.Auth, o.Rep.Site(), her.Mailbox, keys.Sig, o.today(), text)
 		if err != nil {
 			return err
 		}

@@ -11,8 +11,8 @@ import (
 // Audited keeps that this desk read something today, or was refused it, once a day for each thing and circle. It is the one access check:
 // what cannot be kept must not be shown.
 func (o *Office) Audited(what uint8, t krama.ThreadID, circles ...krama.CircleKind) error {
-	o.acting.Lock()
-	defer o.acting.Unlock()
+	o.auditing.Lock()
+	defer o.auditing.Unlock()
 	me, _ := o.Rep.Device()
 	today := o.RelayDay()
 	for _, k := range circles {

@@ -110,6 +110,8 @@ func covered(list []casework.Intake, today krama.Day) krama.Day {
 // tendIntakes draws the next month's keys where they are due and destroys those whose time is over. Only where this desk's clock
 // is near the relay's: a clock a year ahead would destroy keys that reports wait for.
 func (o *Office) tendIntakes() (drew bool, err error) {
+	o.drawing.Lock()
+	defer o.drawing.Unlock()
 	if d := o.Rep.ClockError(); d > clockTrust || d < -clockTrust {
 		return false, nil
 	}

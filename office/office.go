@@ -37,7 +37,10 @@ type Office struct {
 	Rep   *replica.Replica // this device; never nil
 	State *casework.State  // what its records say; locks for itself
 
-	acting sync.Mutex // held while what is kept rests on what was read before: an audit's line once a day, one door at a time
+	// Each is held from a look to what is kept because of it, by a page and by the day's work beside it; none is taken with another held.
+	auditing sync.Mutex // the day's audit lines
+	drawing  sync.Mutex // whether an intake's next keys are due
+	taking   sync.Mutex // what was taken in of an intake's reports
 
 	mu   sync.Mutex                        // keys
 	keys map[krama.Intake]*seal.IntakeKeys // of intakes, as derived from what is in State; nil when the office is closed
@@ -61,11 +64,11 @@ func (o *Office) Day(ctx context.Context) error {
 	return errors.Join(o.Expire(), o.Rep.Maintain(ctx), o.tendDoor(ctx))
 }
 
-// Today is the day of this desk's clock; RelayDay the relay's, as far as it is known: a computer whose own is a year slow dates nothing
-// back, and what ends a number of days later does not end at once.
-func (o *Office) Today() krama.Day { return krama.DayOf(o.Now()) }
+// today is the day of this desk's clock.
+func (o *Office) today() krama.Day { return krama.DayOf(o.Now()) }
 
-// RelayDay is today by the relay's clock.
+// RelayDay is today by the relay's clock, as far as it is known: a computer whose own is a year slow dates nothing back, and what ends a
+// number of days later does not end at once.
 func (o *Office) RelayDay() krama.Day { return krama.DayOf(o.Now().Add(o.Rep.ClockError())) }
 
 // writeNew keeps a new record.

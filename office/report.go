@@ -85,6 +85,8 @@ func (o *Office) takenToday(all []string, today krama.Day) (n int) {
 }
 
 func (o *Office) fetchIntake(ctx context.Context, in casework.Intake, all []string) error {
+	o.taking.Lock()
+	defer o.taking.Unlock()
 	keys, err := o.Keys(in)
 	if err != nil {
 		return err
@@ -166,8 +168,8 @@ func (o *Office) keepTaken(in casework.Intake, what uint8, reports []krama.Recor
 	return nil
 }
 
-// ThreadOf names the conversation that a report belongs to: one of its circle with who has these keys.
-func ThreadOf(k krama.CircleKind, from casework.Sender) krama.ThreadID {
+// threadOf names the conversation that a report belongs to: one of its circle with who has these keys.
+func threadOf(k krama.CircleKind, from casework.Sender) krama.ThreadID {
 	h := seal.Hash("thread", []byte{byte(k)}, from.KEM, from.Auth[:], from.Mailbox[:])
 	return krama.ThreadID(h[:16])
 }
@@ -192,6 +194,8 @@ func (o *Office) Forget(ctx context.Context) (failed error) {
 			return krama.E("office.Forget", krama.Conflict, "something is not sent yet")
 		}
 	}
+	o.taking.Lock()
+	defer o.taking.Unlock()
 	for _, in := range o.Intakes() {
 		keys, err := o.Keys(in)
 		if err == nil {
@@ -228,7 +232,7 @@ func (o *Office) takeReport(in casework.Intake, keys *seal.IntakeKeys, x replica
 	if _, ok := o.Guide.District(place); !ok { // a stranger's number
 		place = 0
 	}
-	id := ThreadOf(in.Circle, casework.Sender{KEM: m.KEM, Auth: m.Auth, Mailbox: m.Mailbox})
+	id := threadOf(in.Circle, casework.Sender{KEM: m.KEM, Auth: m.Auth, Mailbox: m.Mailbox})
 	var who krama.SubjectID
 	if t := o.State.Thread(id); t != nil && t.Circle == in.Circle {
 		who = t.Subjects[0]

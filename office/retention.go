@@ -2,6 +2,7 @@ package office
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -42,22 +43,22 @@ func (o *Office) expiries() (out []Expiring, notes string) {
 		}
 	}
 	var lines []string
-	for _, row := range o.State.Rows(o.Today()) {
+	for _, row := range o.State.Rows(o.today()) {
 		last := row.Last
-		if last+keep > o.Today()+AnnounceDays { // most people
+		if last+keep > o.today()+AnnounceDays { // most people
 			continue
 		}
-		if v, ok := o.State.Person(row.Subject, o.Today()); ok && v.Value.Registered > last {
+		if v, ok := o.State.Person(row.Subject, o.today()); ok && v.Value.Registered > last {
 			last = v.Value.Registered
 		}
 		on := last + keep
-		if on > o.Today()+AnnounceDays || row.Ahead { // whose dates are unclear is not erased by a date
+		if on > o.today()+AnnounceDays || row.Ahead { // whose dates are unclear is not erased by a date
 			continue
 		}
 		who := row.Subject.String()
 		since, told := notices[who]
-		if !told || since > o.Today() { // a clock that was ahead has announced nothing
-			since = o.Today()
+		if !told || since > o.today() { // a clock that was ahead has announced nothing
+			since = o.today()
 		}
 		lines = append(lines, who+"="+since.String())
 		out = append(out, Expiring{row, max(on, since+AnnounceDays)})
@@ -82,24 +83,28 @@ func (o *Office) KeepDays() (days krama.Day) {
 // clockTrust is how far this computer's clock may be from the relay's for it to erase anybody by itself.
 const clockTrust = 24 * time.Hour
 
-// Expire erases whose day has come.
+// Expire erases whose day has come. From when on each was announced is kept first: a desk that cannot keep that erases nobody the sooner.
 func (o *Office) Expire() error {
-	if d := o.Rep.ClockError(); o.Demo || d > clockTrust || d < -clockTrust {
+	if d := o.Rep.ClockError(); d > clockTrust || d < -clockTrust {
 		return nil
 	}
 	list, notes := o.expiries()
-	if err := o.Rep.SetValue(noticesKey, notes); err != nil {
+	var err error
+	if o.KeepDays() > 0 {
+		err = o.Rep.SetValue(noticesKey, notes)
+	}
+	if o.Demo {
 		return err
 	}
 	for _, e := range list {
-		if e.On > o.Today() {
+		if e.On > o.today() {
 			break
 		}
 		if err := o.Rep.Shred(krama.KindOutreach, e.Subject, replica.ShredExpired); err != nil {
 			return err
 		}
 	}
-	return o.expireThreads()
+	return errors.Join(err, o.expireThreads())
 }
 
 // ThreadKeep is how long a conversation is kept after the last thing that was said or done in it, in days.
@@ -119,7 +124,7 @@ func ThreadEnds(t *casework.Thread) (last krama.Day) {
 // expireThreads erases the conversations whose day has come. An incident that she said yes to is kept: it has its own erasure.
 func (o *Office) expireThreads() error {
 	for _, t := range o.State.Threads() {
-		if end := ThreadEnds(t); end == 0 || end > o.Today() {
+		if end := ThreadEnds(t); end == 0 || end > o.today() {
 			continue
 		}
 		if err := o.eraseThread(t); err != nil {

@@ -15,7 +15,7 @@ func (o *Office) fetchSlips(ctx context.Context) error {
 	var codes []krama.SlipCode
 	for _, r := range o.State.Referrals(krama.SubjectID{}) {
 		what := r.Outcome()
-		if r.Day > o.Today()-120 && what != krama.OutcomeDone && what != krama.OutcomeCouldNot && what != krama.OutcomeWithdrawn {
+		if r.Day > o.today()-120 && what != krama.OutcomeDone && what != krama.OutcomeCouldNot && what != krama.OutcomeWithdrawn {
 			open, codes = append(open, r), append(codes, r.Code)
 		}
 	}

@@ -61,7 +61,7 @@ func (o *Office) lookAtSite(ctx context.Context) error {
 	}
 	var pick [1]byte
 	if _, err := o.Rand.Read(pick[:]); err != nil {
-		return krama.Wrap("web.lookAtSite", err)
+		return krama.Wrap("office.lookAtSite", err)
 	}
 	lang := locale.Languages[int(pick[0])%len(locale.Languages)].Code
 	what := SiteAway

@@ -265,8 +265,8 @@ func (r *Replica) fold(st *stream, e *entry) error {
 	if dev := r.author(e.author); dev != nil {
 		st.ledger.times[dev.Member] = max(st.ledger.times[dev.Member], e.timeMS)
 	}
-	if e.circle == krama.OrgCircle && r.roster.Admin(e.author) {
-		r.vouched = max(r.vouched, st.base+e.n)
+	if e.circle == krama.OrgCircle && r.roster.Admin(e.author) && (beats(e) || r.vouched[e.author] > 0 && e.kind == seal.EnvRoster) {
+		r.vouched[e.author] = max(r.vouched[e.author], st.base+e.n)
 	}
 	own := r.dev != nil && e.author == r.dev.ID()
 	for i := range e.items {

@@ -81,6 +81,9 @@ func (r *Replica) raise(a Alarm) error {
 		if old.What != a.What {
 			continue
 		}
+		if old.Mended && a.Circle == krama.OrgCircle && a.What.stops() {
+			continue // answered by a trim, and here again: the relay goes on with another history after all
+		}
 		if old.Author == a.Author && (old.N == a.N || by && !old.Mended) {
 			return nil
 		}

@@ -35,7 +35,7 @@ const (
 	tagControl  = 'U' // seed of a control key
 	tagAbandon  = 'B' // circle, epoch: what was read of it is not the history that was signed; it is read again
 	tagFrozen   = 'I' // generation, key, size of the part that stays as it is: its entries belong here
-	tagTrim     = 'J' // epoch, n: what was read of circle 0 past n was lost by the relay and does not count (trim.go)
+	tagTrim     = 'J' // epoch, n, agreed: what was read of circle 0 past n was lost by the relay and does not count (trim.go)
 	tagTidy     = 'M' // everything before was rewritten and holds nothing that had to go
 )
 
@@ -299,8 +299,8 @@ func (r *Replica) restore(tag byte, b []byte) error {
 		r.addControl([32]byte(it[0]))
 	case tag == tagAbandon && sized(16, 4):
 		return r.abandon(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
-	case tag == tagTrim && sized(4, 8):
-		return r.trim(be32(it[0]), binary.BigEndian.Uint64(it[1]))
+	case tag == tagTrim && sized(4, 8, 1):
+		return r.trim(be32(it[0]), binary.BigEndian.Uint64(it[1]), it[2][0] != 0)
 	case tag == tagTidy:
 		r.untidy = false
 	}

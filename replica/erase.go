@@ -198,7 +198,7 @@ func (r *Replica) Erasures() (out []Erasure) {
 			for d := range had {
 				dev := r.roster.Devices[d]
 				switch {
-				case e.Rotated && dev.KemAt > opened, wiped[d]:
+				case e.Rotated && dev.KemAt > opened && r.vouchedFor(dev), wiped[d]:
 					e.Gone++
 				case dev.Removed != 0:
 					e.Lost = append(e.Lost, d)

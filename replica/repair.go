@@ -26,10 +26,11 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 	}
 	all := append([]krama.CircleID{krama.OrgCircle}, r.circles()...)
 	parted := map[krama.CircleID]*agreed{}
-	apart, err := r.trimRefused() // somebody wrote into circle 0 of the restored relay
+	refused, err := r.trimRefused(ctx)
 	if err != nil {
 		return krama.Wrap(op, err)
 	}
+	apart := refused || r.Value(apartKey) != "" // somebody wrote into circle 0 of the restored relay
 	for i, c := range all {
 		progress(i, 2*len(all))
 		if _, err := r.remake(ctx, c); err != nil {
@@ -41,6 +42,11 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 		}
 		if c == krama.OrgCircle {
 			at, apart = nil, apart || at != nil
+			if apart { // a repair that is cut after this goes on knowing it
+				if err := r.SetValue(apartKey, "1"); err != nil {
+					return krama.Wrap(op, err)
+				}
+			}
 		}
 		parted[c] = at
 	}
@@ -66,8 +72,14 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 		}
 	}
 	progress(2*len(all), 2*len(all))
+	if err := r.SetValue(apartKey, ""); err != nil {
+		return krama.Wrap(op, err)
+	}
 	return r.Sync(ctx, nil)
 }
+
+// apartKey names the value that says that a repair is under way which takes circle 0 back.
+const apartKey = ".apart"
 
 // rotateParted closes each circle out where this desk and the restored relay part.
 func (r *Replica) rotateParted(ctx context.Context, all []krama.CircleID, parted map[krama.CircleID]*agreed, progress func(done, total int)) error {
@@ -131,6 +143,11 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*
 				common = common.Link(ids[common.N])
 			}
 		}
+		end, closed := r.closedAt(c, ep.Epoch)
+		shut := end
+		if closed && c != krama.OrgCircle && common.N >= end.N && theirs.N > end.N {
+			shut, theirs = theirs, common // what lies past its signed end counts nowhere: a repair before this one closed it there
+		}
 		if common.N < theirs.N {
 			if ep.Epoch == st.epoch.Epoch && c != krama.OrgCircle {
 				return &agreed{common, theirs}, nil
@@ -153,8 +170,8 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*
 				return nil, err
 			}
 		}
-		if end, closed := r.closedAt(c, ep.Epoch); closed && c != krama.OrgCircle {
-			if err := r.controlCall(ctx, seal.PathClose, seal.Frame(id[:], end.Marshal())); err != nil {
+		if closed && c != krama.OrgCircle {
+			if err := r.controlCall(ctx, seal.PathClose, seal.Frame(id[:], shut.Marshal())); err != nil {
 				return nil, err
 			}
 		}
@@ -310,7 +327,12 @@ func (k *keeping) take(e *entry) {
 // trim forgets what was met past a place.
 func (k *keeping) trim(at uint64) {
 	k.ids = k.ids[:min(at, uint64(len(k.ids)))]
-	k.list = slices.DeleteFunc(k.list, func(e *entry) bool { return e.n > at })
+	k.list = slices.DeleteFunc(k.list, func(e *entry) bool {
+		if e.n > at {
+			k.size -= len(e.wire)
+		}
+		return e.n > at
+	})
 	if k.from, k.fine = min(k.from, at), min(k.fine, at); k.fork > at {
 		k.fork = 0
 	}

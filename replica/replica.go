@@ -87,12 +87,13 @@ type Replica struct {
 	left    map[place]readings  // of an epoch's stream, those that count no more
 	passed  map[place]int       // how often an epoch's stream was begun anew, as far as the journal was read
 	trims   map[uint32]*trimmed // what of circle 0's epochs counts no more
+	metWith seal.Head           // the relay's head of circle 0 at the last look for a trim that found none; of whoever syncs
 
 	waiting   []*seal.Epoch                  // keys whose circle the roster does not show yet
 	early     map[place]keyring              // the same of subject keys
 	opening   map[krama.CircleID]*seal.Epoch // secrets of epochs this device is opening
 	drawnAt   map[krama.CircleID]int         // how many erasures were known when they were drawn
-	tried     map[krama.CircleID]int         // at the last look for bodies to drop, how many erased people it had nothing to say of
+	tried     map[krama.CircleID]int         // how many people were erased for good at the last look for bodies to drop that found no batch
 	outbox    []*pending
 	sealed    []*sealedEnvelope
 	alarms    []Alarm
@@ -115,14 +116,14 @@ type Replica struct {
 	seen      map[krama.DeviceID]uint64 // newest time an author gave, in milliseconds
 	wrote     map[krama.CircleID]uint64 // highest sequence that this copy of the device is known to have written
 	lastSync  time.Time
-	heartbeat time.Time // newest seen
-	vouched   uint64    // the place in circle 0 of the newest word of an admin's device
-	newer     bool      // the roster speaks a later version
-	unshown   bool      // in this sync the relay took what it does not show
-	frozen    *frozen   // the part of the journal that stays as it is; nil when there is none
-	untidy    bool      // the journal holds what must be destroyed
-	wiped     bool      // the vault is destroyed
-	lock      *Lock     // what the vault was opened with; nil while that is not known
+	heartbeat time.Time                 // newest seen
+	vouched   map[krama.DeviceID]uint64 // by admins' desks: the place in circle 0 of the newest word that shows how far each has read
+	newer     bool                      // the roster speaks a later version
+	unshown   bool                      // in this sync the relay took what it does not show
+	frozen    *frozen                   // the part of the journal that stays as it is; nil when there is none
+	untidy    bool                      // the journal holds what must be destroyed
+	wiped     bool                      // the vault is destroyed
+	lock      *Lock                     // what the vault was opened with; nil while that is not known
 }
 
 // subject names a person in one circle.
@@ -253,7 +254,7 @@ func (r *Replica) clear() {
 	}
 	r.frozen, r.early = nil, map[place]keyring{}
 	r.rewraps, r.seen, r.wrote = map[rewrap]bool{}, map[krama.DeviceID]uint64{}, map[krama.CircleID]uint64{}
-	r.lastSync, r.heartbeat, r.vouched, r.newer, r.untidy, r.loaded = time.Time{}, time.Time{}, 0, false, false, false
+	r.lastSync, r.heartbeat, r.vouched, r.newer, r.untidy, r.loaded = time.Time{}, time.Time{}, map[krama.DeviceID]uint64{}, false, false, false
 }
 
 // Create makes a new device with its own keys, locked by words. An existing vault is Conflict.

@@ -41,10 +41,27 @@ func (r *Replica) beat(ctx context.Context) error {
 	return r.push(ctx, krama.OrgCircle, func(Progress) {})
 }
 
-// unvouched reports whether a colleague's device has said a new key behind every admin's word. Called with the lock held.
+// beats reports whether an envelope is an office's heartbeat.
+func beats(e *entry) bool {
+	return slices.ContainsFunc(e.items, func(it entryItem) bool { return it.Kind == seal.KindHeartbeat })
+}
+
+// vouchedFor reports whether every admin's desk but the device itself has written into circle 0 behind the device's newest key. A relay
+// that is restored may lose the word of that key, and a desk that had not read it wraps to the old one: until then that stays. Called
+// with the lock held.
+func (r *Replica) vouchedFor(dev *seal.RosterDevice) bool {
+	for d, n := range r.vouched {
+		if o := r.author(d); d != dev.ID && o != nil && o.Removed == 0 && r.roster.Admin(d) && n <= dev.KemAt {
+			return false
+		}
+	}
+	return true
+}
+
+// unvouched reports whether a colleague's device has said a new key behind this desk's last word. Called with the lock held.
 func (r *Replica) unvouched() bool {
 	for _, d := range r.roster.Devices {
-		if d.KemAt > r.vouched && d.Removed == 0 && d.ID != r.dev.ID() {
+		if d.KemAt > r.vouched[r.dev.ID()] && d.Removed == 0 && d.ID != r.dev.ID() && d.KemAt > d.Since {
 			return true
 		}
 	}

@@ -231,8 +231,7 @@ func (r *Replica) rekeyed() bool {
 	if me == nil || seal.KemHash(me.KemPub) != seal.KemHash(r.rekeys[len(r.rekeys)-1].PublicKey().Bytes()) {
 		return false
 	}
-	// A relay that is restored may lose our word, and an admin who has not read it wraps to the old key.
-	if r.vouched <= me.KemAt && !(r.Office && r.roster.Admin(me.ID)) {
+	if !r.vouchedFor(me) {
 		return false
 	}
 	for c := range r.roster.Circles {

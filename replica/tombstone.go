@@ -53,8 +53,8 @@ func (r *Replica) dropBodiesOf(ctx context.Context, c krama.CircleID) error {
 	last, done := r.buried(c)
 	again := r.values[unburiedKey(c)] != ""
 	final := len(r.final(c))
-	spoken, looked := r.tried[c]
-	few := looked && final-spoken < dropPeople // reading all that was ever written again would find no batch
+	seen, looked := r.tried[c]
+	few := looked && final == seen // reading all that was ever written again would find no batch
 	wait := !r.undertaker(c) || !again && (r.Now().Sub(last) < dropEvery && !last.After(r.Now()) || few)
 	r.mu.Unlock()
 	if wait {
@@ -103,7 +103,7 @@ func (r *Replica) dropBodiesOf(ctx context.Context, c krama.CircleID) error {
 	}
 	if len(old)+len(stones)+len(batch) == 0 {
 		r.mu.Lock()
-		r.tried[c] = final - len(who)
+		r.tried[c] = final
 		r.mu.Unlock()
 		return nil
 	}

@@ -36,24 +36,33 @@ func (t *trimmed) void(n uint64) bool {
 
 // trimOf reads a trim's entry of the journal.
 func trimOf(b []byte) (epoch uint32, at uint64, ok bool) {
-	if len(b) != 21 || b[0] != tagTrim {
+	if len(b) != 26 || b[0] != tagTrim {
 		return 0, 0, false
 	}
 	return be32(b[5:]), binary.BigEndian.Uint64(b[13:]), true
 }
 
-func trimEntry(epoch uint32, at uint64) []byte { return tagged(tagTrim, u32(epoch), u64(at)) }
+// trimEntry is a trim's entry. Agreed says that an admin's word answers what was doubted; else that waits for her repair.
+func trimEntry(epoch uint32, at uint64, agreed bool) []byte {
+	flag := []byte{0}
+	if agreed {
+		flag[0] = 1
+	}
+	return tagged(tagTrim, u32(epoch), u64(at), flag)
+}
 
 // trim takes note that circle 0's epoch was trimmed at a place. What was folded before is then more than counts: reading begins again
 // without it.
-func (r *Replica) trim(epoch uint32, at uint64) error {
+func (r *Replica) trim(epoch uint32, at uint64, agreed bool) error {
 	t := r.trims[epoch]
 	if t == nil || t.past == len(t.at) {
 		return errCut{place: place{krama.OrgCircle, epoch}, cut: cut{n: at}, trim: true}
 	}
 	t.past++
 	r.untidy = true
-	r.mended(place{krama.OrgCircle, epoch})
+	if agreed {
+		r.mended(place{krama.OrgCircle, epoch})
+	}
 	if st := r.streams[krama.OrgCircle]; st != nil {
 		for c := range r.keys { // what comes in the place of a settled word is not settled
 			if r.settledTo(c) > st.base+at {
@@ -94,24 +103,35 @@ func idle(e *entry) bool {
 
 // trimRefused trims what this device has read of circle 0's open epoch and refused, at its end, while it is doubted: what was written
 // into a restored relay's stream and does not follow what this desk gives back. It reports whether there was any.
-func (r *Replica) trimRefused() (bool, error) {
+func (r *Replica) trimRefused(ctx context.Context) (bool, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	st := r.streams[krama.OrgCircle]
 	if r.j == nil || st == nil {
+		r.mu.Unlock()
 		return false, errLocked
 	}
-	if !r.parted(place{krama.OrgCircle, st.epoch.Epoch}) {
+	ep, head := st.epoch, st.head
+	start, _ := r.roster.StartOf(krama.OrgCircle, ep.Epoch)
+	doubt := r.parted(place{krama.OrgCircle, ep.Epoch})
+	r.mu.Unlock()
+	if !doubt {
 		return false, nil
 	}
 	k := &keeping{idle: true}
-	if err := r.keepLocked(krama.OrgCircle, map[uint32]*keeping{st.epoch.Epoch: k}); err != nil {
+	if err := r.keep(krama.OrgCircle, map[uint32]*keeping{ep.Epoch: k}); err != nil {
 		return false, err
 	}
-	if k.fine >= uint64(len(k.ids)) || uint64(len(k.ids)) != st.head.N {
+	_, common, err := r.compare(ctx, ep.StreamKey(), ep.StreamID(), start, k.ids)
+	if err != nil {
+		return false, err
+	}
+	at := max(k.fine, common.N) // what was refused and is in both histories stays
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil || r.streams[krama.OrgCircle] != st || st.epoch != ep || st.head != head || at >= uint64(len(k.ids)) || uint64(len(k.ids)) != head.N {
 		return false, nil
 	}
-	if err := r.commit(trimEntry(st.epoch.Epoch, k.fine)); err != nil {
+	if err := r.commit(trimEntry(ep.Epoch, at, false)); err != nil {
 		return false, err
 	}
 	return true, r.reload()
@@ -140,21 +160,39 @@ func (r *Replica) idleAt(ctx context.Context, ep *seal.Epoch, after uint64) erro
 	}
 }
 
-// idleWire is idle for an envelope as it came. One that nobody would take changes nothing.
+// idleWire is idle for an envelope as it came. One that nobody would take changes nothing: only a statement does, signed by an admin's
+// device, by one that ends another of its member's, or by one that the trustees bring in.
 func (r *Replica) idleWire(ep *seal.Epoch, wire []byte) bool {
 	env, v := ep.Open(wire)
-	if v != seal.Fine {
+	if v != seal.Fine || env.Kind != seal.EnvRoster || env.Len() != 1 {
 		return true
 	}
-	e := &entry{verdict: seal.Fine}
-	for i := range env.Len() {
-		it := entryItem{verdict: seal.Fine}
-		if _, it.Kind = env.Peek(i); it.Kind == seal.KindStatement {
-			it.Item, it.verdict = env.Item(i, nil)
-		}
-		e.items = append(e.items, it)
+	it, v := env.Item(0, nil)
+	if v != seal.Fine || it.Kind != seal.KindStatement {
+		return true
 	}
-	return idle(e)
+	s, err := seal.StatementOf(it.Body)
+	if err != nil {
+		return krama.KindOf(err) != krama.NotYet
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.j == nil {
+		return false
+	}
+	switch s.Deed.(type) {
+	case *seal.DeviceRekey:
+		return true
+	case *seal.RecoveryUse:
+		return false
+	case *seal.DeviceRemove:
+	default:
+		if !r.roster.Admin(env.Author) {
+			return true
+		}
+	}
+	pub, ok := r.roster.Author(krama.OrgCircle, ep.Epoch, env.Author)
+	return !ok || env.Verify(pub) != seal.Fine
 }
 
 // idleTail returns the ids of what this device has read of circle 0's open epoch, and the place behind which all of it is idle.
@@ -180,6 +218,15 @@ func (r *Replica) meetAgain(ctx context.Context) (bool, error) {
 	doubt := r.j != nil && st != nil && !st.closed && r.parted(place{krama.OrgCircle, st.epoch.Epoch})
 	r.mu.Unlock()
 	if !doubt {
+		return false, nil
+	}
+	// One look at each history: reading this device's whole file at every meeting would not change it.
+	answer, err := r.call(ctx, st.epoch.StreamKey(), seal.PathList, st.id(st.epoch), seal.ListCall{After: 1 << 62, Max: 1}.Marshal())
+	if err != nil {
+		return false, err
+	}
+	now, err := seal.ParseListing(answer)
+	if err != nil || now.Head == r.metWith {
 		return false, nil
 	}
 	ids, from, err := r.idleTail()
@@ -220,6 +267,7 @@ func (r *Replica) meetAgain(ctx context.Context) (bool, error) {
 		}
 	}
 	if !signed || common.N >= uint64(len(ids)) {
+		r.metWith = now.Head
 		return false, nil
 	}
 	r.mu.Lock()
@@ -227,7 +275,7 @@ func (r *Replica) meetAgain(ctx context.Context) (bool, error) {
 	if r.j == nil || r.streams[krama.OrgCircle] != st || st.epoch != ep || uint64(len(ids)) != st.head.N {
 		return false, nil
 	}
-	if err := r.commit(trimEntry(ep.Epoch, common.N)); err != nil {
+	if err := r.commit(trimEntry(ep.Epoch, common.N, true)); err != nil {
 		return false, err
 	}
 	return true, r.reload()
@@ -242,6 +290,9 @@ func (r *Replica) adminOpens(ep *seal.Epoch, head seal.Head, wire []byte) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.j == nil {
+		return false
+	}
 	pub, ok := r.roster.Author(krama.OrgCircle, ep.Epoch, env.Author)
 	if !ok || !r.roster.Admin(env.Author) || env.Verify(pub) != seal.Fine {
 		return false
@@ -261,7 +312,7 @@ func (r *Replica) adminOpens(ep *seal.Epoch, head seal.Head, wire []byte) bool {
 // parted reports whether an alarm says that the relay's history of an epoch is not the one read here. Called with the lock held.
 func (r *Replica) parted(p place) bool {
 	for _, a := range r.alarms {
-		if !a.Mended && a.Circle == p.circle && a.Epoch == p.epoch && (a.What == AlarmRollback || a.What == AlarmFork) {
+		if !a.Mended && !a.ByAuthor() && a.Circle == p.circle && a.Epoch == p.epoch && (a.What == AlarmRollback || a.What == AlarmFork) {
 			return true
 		}
 	}

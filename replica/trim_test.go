@@ -237,35 +237,62 @@ func TestATrimSettlesNothing(t *testing.T) {
 	}
 }
 
-// TestClaimsOfWhatWasTakenBack: what was written at a restored relay behind a word that the repair took back is sent again.
+// TestClaimsOfWhatWasTakenBack: what was written at a restored relay behind a word that the repair took back is sent again, wherever the
+// line of the first try at the repair broke; and until a repair is whole, the desk sends nothing.
 func TestClaimsOfWhatWasTakenBack(t *testing.T) {
-	w := newSmallWorld(t)
 	ctx := context.Background()
-	a, b := w.phone(), w.phone()
-	s := w.person(a)
-	w.sync(a, b, w.desk, a)
-	backup := w.store.Clone()
-	w.now = w.now.Add(25 * time.Hour)
-	w.sync(w.desk) // its word of that day
-	w.restore(backup, a, b, w.desk)
-	w.now = w.now.Add(rekeyEvery)
-	w.sync(a) // her new key
-	id := w.contact(a, s)
-	w.sync(a)
-	w.desk.Sync(ctx, nil)
-	if !w.desk.stands(AlarmFork) {
-		t.Fatal("the desk sees one history: the test proves nothing")
-	}
-	w.must(w.desk.Repair(ctx, nil))
-	for range 3 {
-		w.sync(a, b, w.desk)
-	}
-	for n, d := range map[string]*device{"a": a, "b": b, "desk": w.desk} {
-		if !slices.Contains(d.all(), id) {
-			t.Errorf("%s lacks the record", n)
+	first := newSmallWorld(t)
+	a, b := first.phone(), first.phone()
+	s := first.person(a)
+	first.sync(a, b, first.desk, a)
+	for cut := 0; ; cut++ {
+		w, ds := first.clone(t, a, b)
+		a, b := ds[0], ds[1]
+		backup := w.store.Clone()
+		w.now = w.now.Add(25 * time.Hour)
+		w.sync(w.desk) // its word of that day
+		w.restore(backup, a, b, w.desk)
+		w.now = w.now.Add(rekeyEvery)
+		w.sync(a) // her new key
+		id := w.contact(a, s)
+		w.sync(a)
+		w.desk.Sync(ctx, nil)
+		if !w.desk.stands(AlarmFork) {
+			t.Fatal("the desk sees one history: the test proves nothing")
 		}
-		if d.stopped() || d.Status().Unsent > 0 {
-			t.Errorf("%s stays stopped: %v", n, d.Status().Alarms)
+		calls := 0
+		w.desk.wire.gate = func(string) error {
+			if calls++; calls == cut {
+
+				return krama.E("test", krama.Offline, "")
+			}
+			return nil
+		}
+		err := w.desk.Repair(ctx, nil)
+		w.desk.wire.gate = nil
+		if err != nil && len(w.desk.roster.Circles[krama.OrgCircle].Epochs) == 1 && !w.desk.stopped() {
+			t.Errorf("cut at call %d: nothing is repaired, and the desk sends", cut)
+		}
+		w.desk.Sync(ctx, nil) // as a desk does before somebody tries again
+		if err := w.desk.Repair(ctx, nil); err != nil {
+			t.Fatalf("cut at call %d, again: %v", cut, err)
+		}
+		for range 3 {
+			w.sync(a, b, w.desk)
+		}
+		for n, d := range map[string]*device{"a": a, "b": b, "desk": w.desk} {
+			if !slices.Contains(d.all(), id) {
+				t.Errorf("cut at call %d: %s lacks the record", cut, n)
+			}
+			if d.stopped() || d.Status().Unsent > 0 {
+				t.Errorf("cut at call %d: %s stays stopped: %v", cut, n, d.Status().Alarms)
+			}
+		}
+		if t.Failed() || cut > calls {
+			if cut < 5 {
+				t.Errorf("%d calls: nothing was cut", calls)
+			}
+			return
 		}
 	}
 }

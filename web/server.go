@@ -4,7 +4,6 @@ package web
 
 import (
 	"context"
-	_ "embed"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -140,6 +139,9 @@ type inSession struct{}
 func (s *Server) Use(r *replica.Replica, st *casework.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.root.office != nil {
+		s.root.office.Close()
+	}
 	s.root.rep, s.root.state = r, st
 	var topics []string
 	for _, t := range s.Rights {

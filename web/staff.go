@@ -428,4 +428,10 @@ func (s *Server) Tend(ctx context.Context) error {
 }
 
 // OpenDoor publishes what the programme shows to anybody.
-func (s *Server) OpenDoor(ctx context.Context) error { return s.session().office.OpenDoor(ctx) }
+func (s *Server) OpenDoor(ctx context.Context) error {
+	o := s.session().office
+	if o == nil {
+		return krama.E("web.OpenDoor", krama.NotAllowed, "locked")
+	}
+	return o.OpenDoor(ctx)
+}

@@ -15,7 +15,7 @@ const siteAwayDays = 3
 
 // siteNotice is the sentence about what the public site gives out, or "".
 func (s *Server) siteNotice(rep *replica.Replica, p *locale.Printer) string {
-	if rep.Value(office.SiteKey) == "" {
+	if s.office == nil || rep.Value(office.SiteKey) == "" { // a request that began while the device was locked
 		return ""
 	}
 	switch last, what, since := s.office.SiteSeen(); {

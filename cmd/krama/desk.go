@@ -93,9 +93,6 @@ func deskOffice(g *guide.Guide, r *replica.Replica, st *casework.State) *office.
 			c.Topics = append(c.Topics, t.Topic)
 		}
 	}
-	if listings, err := starter.Load(); err == nil {
-		st.Starter(listings)
-	}
 	return office.New(c, r, st)
 }
 
