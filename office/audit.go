@@ -21,7 +21,7 @@ func (o *Office) Audited(what uint8, t krama.ThreadID, circles ...krama.CircleKi
 		}) {
 			continue
 		}
-		if err := o.writeNew(k, krama.SubjectID{}, &krama.Record{Audit: &krama.Audit{What: what, Day: today, Thread: t}}); err != nil {
+		if err := WriteNew(o.Rep, k, krama.SubjectID{}, &krama.Record{Audit: &krama.Audit{What: what, Day: today, Thread: t}}); err != nil {
 			return err
 		}
 	}

@@ -58,10 +58,7 @@ func (o *Office) Released(p krama.Period, today krama.Day, leaves bool) (*measur
 			return nil, krama.Wrap(op, err)
 		}
 		if !slices.ContainsFunc(before, func(old measure.Counts) bool { return sameCounts(b, old) }) || rep.Value(ReleasedKey(p)) != string(b) {
-			id, err := rep.NewRecord()
-			if err == nil {
-				err = rep.Write(krama.KindOutreach, krama.SubjectID{}, &krama.Record{ID: id, Released: &krama.Released{From: p.From, To: p.To, Counts: b}})
-			}
+			err := WriteNew(rep, krama.KindOutreach, krama.SubjectID{}, &krama.Record{Released: &krama.Released{From: p.From, To: p.To, Counts: b}})
 			if kind := krama.KindOf(err); err != nil && kind != krama.NotAllowed && kind != krama.Invalid && kind != krama.TooLarge {
 				return nil, err
 			}

@@ -138,11 +138,7 @@ func (o *Office) tendIntakes() (drew bool, err error) {
 		if err != nil {
 			return drew, err
 		}
-		id, err := o.Rep.NewRecord()
-		if err != nil {
-			return drew, err
-		}
-		if err := o.Rep.Write(k, who, &krama.Record{ID: id, Intake: in}); err == nil {
+		if err := WriteNew(o.Rep, k, who, &krama.Record{Intake: in}); err == nil {
 			drew = true
 		} else if krama.KindOf(err) != krama.NotAllowed {
 			return drew, err

@@ -71,14 +71,14 @@ func (o *Office) today() krama.Day { return krama.DayOf(o.Now()) }
 // number of days later does not end at once.
 func (o *Office) RelayDay() krama.Day { return krama.DayOf(o.Now().Add(o.Rep.ClockError())) }
 
-// writeNew keeps a new record.
-func (o *Office) writeNew(k krama.CircleKind, who krama.SubjectID, rec *krama.Record) error {
-	id, err := o.Rep.NewRecord()
+// WriteNew keeps a record under a new id.
+func WriteNew(rep *replica.Replica, k krama.CircleKind, who krama.SubjectID, rec *krama.Record) error {
+	id, err := rep.NewRecord()
 	if err != nil {
 		return err
 	}
 	rec.ID = id
-	return o.Rep.Write(k, who, rec)
+	return rep.Write(k, who, rec)
 }
 
 // Feed returns a replica's feed that folds into st.
@@ -95,9 +95,5 @@ func Feed(st *casework.State) func(replica.Event) {
 
 // WriteLabel gives a member a label inside the outreach circle: "Outreach 4", never a name.
 func WriteLabel(rep *replica.Replica, m krama.MemberID, label string) error {
-	id, err := rep.NewRecord()
-	if err != nil {
-		return err
-	}
-	return rep.Write(krama.KindOutreach, krama.SubjectID{}, &krama.Record{ID: id, Staff: &krama.Staff{Member: m, Label: label}})
+	return WriteNew(rep, krama.KindOutreach, krama.SubjectID{}, &krama.Record{Staff: &krama.Staff{Member: m, Label: label}})
 }

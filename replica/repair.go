@@ -285,7 +285,7 @@ func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, after u
 type keeping struct {
 	after     uint64
 	max       int
-	idle      bool   // only the place behind which all is idle is asked for (trim.go)
+	idle      bool   // the place is asked for behind which all is idle (trim.go)
 	from      uint64 // that place
 	fine      uint64 // the last place of what was taken
 	fork      uint64 // the first place of what claims another history; 0 for none
@@ -342,11 +342,6 @@ func (k *keeping) trim(at uint64) {
 func (r *Replica) keep(c krama.CircleID, epochs map[uint32]*keeping) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.keepLocked(c, epochs)
-}
-
-// keepLocked is keep with the lock held.
-func (r *Replica) keepLocked(c krama.CircleID, epochs map[uint32]*keeping) error {
 	if r.j == nil {
 		return errLocked
 	}

@@ -195,56 +195,41 @@ func (r *Replica) idleWire(ep *seal.Epoch, wire []byte) bool {
 	return !ok || env.Verify(pub) != seal.Fine
 }
 
-// idleTail returns the ids of what this device has read of circle 0's open epoch, and the place behind which all of it is idle.
-func (r *Replica) idleTail() (ids [][32]byte, from uint64, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	st := r.streams[krama.OrgCircle]
-	if r.j == nil || st == nil {
-		return nil, 0, errLocked
-	}
-	k := &keeping{idle: true}
-	if err := r.keepLocked(krama.OrgCircle, map[uint32]*keeping{st.epoch.Epoch: k}); err != nil {
-		return nil, 0, err
-	}
-	return k.ids, k.from, nil
-}
-
 // meetAgain looks whether a part of circle 0 that this device has read was lost by the relay and may go, and trims it. It reports whether
 // it did: then there is more to read.
 func (r *Replica) meetAgain(ctx context.Context) (bool, error) {
 	r.mu.Lock()
 	st := r.streams[krama.OrgCircle]
-	doubt := r.j != nil && st != nil && !st.closed && r.parted(place{krama.OrgCircle, st.epoch.Epoch})
-	r.mu.Unlock()
-	if !doubt {
+	if r.j == nil || st == nil || st.closed || !r.parted(place{krama.OrgCircle, st.epoch.Epoch}) {
+		r.mu.Unlock()
 		return false, nil
 	}
+	ep, id, chain, met := st.epoch, st.id(st.epoch), st.chain, r.metWith
+	r.mu.Unlock()
 	// One look at each history: reading this device's whole file at every meeting would not change it.
-	answer, err := r.call(ctx, st.epoch.StreamKey(), seal.PathList, st.id(st.epoch), seal.ListCall{After: 1 << 62, Max: 1}.Marshal())
+	answer, err := r.call(ctx, ep.StreamKey(), seal.PathList, id, seal.ListCall{After: 1 << 62, Max: 1}.Marshal())
 	if err != nil {
 		return false, err
 	}
 	now, err := seal.ParseListing(answer)
-	if err != nil || now.Head == r.metWith {
+	if err != nil {
+		return false, krama.E("replica.meetAgain", krama.Tampered, "the relay's answer is cut or garbled")
+	}
+	if now.Head == met {
 		return false, nil
 	}
-	ids, from, err := r.idleTail()
-	if err != nil {
+	k := &keeping{idle: true}
+	if err := r.keep(krama.OrgCircle, map[uint32]*keeping{ep.Epoch: k}); err != nil {
 		return false, err
 	}
-	r.mu.Lock()
-	ep, head := st.epoch, seal.Head{}
-	if ok := from < uint64(len(st.chain)); ok {
-		head = seal.Head{N: from, H: st.chain[from]}
-	}
-	r.mu.Unlock()
-	if head.H == ([32]byte{}) {
+	ids := k.ids
+	if uint64(len(chain)) != uint64(len(ids))+1 { // something came meanwhile, or the file lacks something: at another meeting
 		return false, nil
 	}
+	head := seal.Head{N: k.from, H: chain[k.from]}
 	common, signed := head, false
 	for {
-		answer, err := r.call(ctx, ep.StreamKey(), seal.PathList, ep.StreamID(), seal.ListCall{After: head.N, Max: pageBytes}.Marshal())
+		answer, err := r.call(ctx, ep.StreamKey(), seal.PathList, id, seal.ListCall{After: head.N, Max: pageBytes}.Marshal())
 		if err != nil {
 			return false, err
 		}
@@ -253,25 +238,25 @@ func (r *Replica) meetAgain(ctx context.Context) (bool, error) {
 			return false, krama.E("replica.meetAgain", krama.Tampered, "the relay's answer is cut or garbled")
 		}
 		for _, wire := range l.Entries {
-			id := seal.WireID(wire)
-			if common == head && head.N < uint64(len(ids)) && ids[head.N] == id {
-				common = head.Link(id)
+			is := seal.WireID(wire)
+			if common == head && head.N < uint64(len(ids)) && ids[head.N] == is {
+				common = head.Link(is)
 			} else {
 				signed = signed || r.adminOpens(ep, head, wire)
 			}
-			head = head.Link(id)
+			head = head.Link(is)
 		}
 		if len(l.Entries) == 0 || head.N >= l.Head.N {
 			signed = signed && head == l.Head
 			break
 		}
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if !signed || common.N >= uint64(len(ids)) {
 		r.metWith = now.Head
 		return false, nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.j == nil || r.streams[krama.OrgCircle] != st || st.epoch != ep || uint64(len(ids)) != st.head.N {
 		return false, nil
 	}

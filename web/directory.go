@@ -11,6 +11,7 @@ import (
 	"krama"
 	"krama/casework"
 	"krama/directory"
+	"krama/office"
 	"krama/web/http"
 )
 
@@ -147,12 +148,7 @@ func (s *Server) listingCheck(w http.ResponseWriter, r *http.Request) {
 
 // writeNew keeps one record under a new id.
 func (s *Server) writeNew(k krama.CircleKind, who krama.SubjectID, rec *krama.Record) error {
-	id, err := s.rep.NewRecord()
-	if err != nil {
-		return err
-	}
-	rec.ID = id
-	return s.rep.Write(k, who, rec)
+	return office.WriteNew(s.rep, k, who, rec)
 }
 
 func (s *Server) listingEdit(w http.ResponseWriter, r *http.Request) {
