@@ -84,7 +84,7 @@ type Journal struct {
 }
 
 // Open reads f from the start and hands every entry to each, in order; damaged tells that something before it was lost.
-// Entries are valid until the next call. An empty file becomes a new journal.
+// An entry is the caller's, and holds the memory of the commit it stood in. An empty file becomes a new journal.
 func Open(f File, c Cipher, rand io.Reader, each func(entry []byte, damaged bool) error) (*Journal, Report, error) {
 	j := &Journal{f: f, c: c, rand: rand}
 	var rep Report

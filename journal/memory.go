@@ -83,6 +83,10 @@ func (f *MemFile) WriteAt(b []byte, off int64) (int, error) {
 	if err := f.fault("write", len(b)); err != nil {
 		return 0, err
 	}
+	if off == int64(len(f.Data)) {
+		f.Data = append(f.Data, b...)
+		return len(b), nil
+	}
 	if need := off + int64(len(b)); need > int64(len(f.Data)) {
 		f.Data = append(f.Data, make([]byte, need-int64(len(f.Data)))...)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"slices"
+	"time"
 
 	"krama"
 	"krama/seal"
@@ -107,6 +108,13 @@ func (r *Replica) lateLetters(list []work) (out [][]byte, err error) {
 // and its box has expired at the relay.
 const handoverEpochs = 8
 
+// The boxes of the newest epochs, where a device that was removed just now leaves its work, are looked into at each meeting; the others,
+// which only a device can fill that was away for long, twice a day: each is a call over what may be a bad line.
+const (
+	handoverNow  = 2
+	handoverRest = 12 * time.Hour
+)
+
 // fetchHandovers reads what devices have left, and keeps it for a person to decide.
 func (r *Replica) fetchHandovers(ctx context.Context) error {
 	r.mu.Lock()
@@ -122,7 +130,13 @@ func (r *Replica) fetchHandovers(ctx context.Context) error {
 		}
 	}
 	r.mu.Unlock()
-	for _, ep := range epochs {
+	for i, ep := range epochs {
+		r.mu.Lock()
+		rest := i >= handoverNow && r.Now().Sub(r.emptied) >= 0 && r.Now().Sub(r.emptied) < handoverRest
+		r.mu.Unlock()
+		if rest {
+			return nil
+		}
 		box := ep.HandoverBox()
 		items, err := held(func(after uint64, skip int) ([]byte, error) {
 			return r.controlAsk(ctx, seal.PathLeaveGet, seal.Frame(box[:], u64(after), u32(uint32(skip))))
@@ -137,6 +151,9 @@ func (r *Replica) fetchHandovers(ctx context.Context) error {
 			return err
 		}
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.emptied = r.Now()
 	return nil
 }
 

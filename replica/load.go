@@ -43,7 +43,7 @@ func (l *loader) take(b []byte, _ bool) error {
 		l.within = false
 		return err
 	}
-	b = append([]byte(nil), b...)
+	b = append([]byte(nil), b...) // what is kept of one entry must not hold a whole commit in memory
 	it := &loading{tag: b[0], raw: b[1:], ready: make(chan struct{})}
 	if b[0] == tagEnvelope || b[0] == tagLater {
 		e, err := parseEnvelope(b[0], b[1:])

@@ -101,6 +101,7 @@ type Replica struct {
 	letters   []*Mail
 	controls  [][32]byte        // seeds of the programme's control keys, the newest last; admins' devices only
 	done      map[[32]byte]bool // letters that were decided
+	emptied   time.Time         // by this process: when the boxes of all recent epochs were last looked into
 	orphans   map[[32]byte]orphan
 	shreds    []Shred
 	shredded  map[subject]bool

@@ -311,7 +311,6 @@ func (t *tidying) entry(b []byte) error {
 	if len(b) == 0 {
 		return errEntry
 	}
-	b = append([]byte(nil), b...)
 	switch b[0] {
 	case tagFrozen:
 		return t.put(b)

@@ -117,7 +117,13 @@ func (r *Replica) dropBodiesOf(ctx context.Context, c krama.CircleID) error {
 	if err := r.SetValue(buriedKey(c), strings.Join(list, " ")); err != nil {
 		return err
 	}
-	if err := r.bury(ctx, append(old, batch...)); err != nil { // the old ones again: another desk may have repaired the relay
+	// Another desk may have repaired the relay since, with bodies that this one had dropped.
+	buried, err := r.stonesAt(ctx, c, old)
+	if err != nil {
+		return err
+	}
+	back := slices.DeleteFunc(old, func(g grave) bool { return buried[g.e.id] })
+	if err := r.bury(ctx, append(back, batch...)); err != nil {
 		return err
 	}
 	return r.SetValue(unburiedKey(c), "")
