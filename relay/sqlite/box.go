@@ -13,7 +13,7 @@ import (
 
 // PutItems implements relay.Boxes.
 func (s *Store) PutItems(ctx context.Context, items []relay.Item, expires time.Time, b relay.Bound) error {
-	return s.do(ctx, func(tx *sql.Tx) error {
+	return s.do(ctx, func(tx writing) error {
 		for _, it := range items {
 			if err := putItem(tx, it, expires, b); err != nil {
 				return err
@@ -23,7 +23,7 @@ func (s *Store) PutItems(ctx context.Context, items []relay.Item, expires time.T
 	})
 }
 
-func putItem(tx *sql.Tx, it relay.Item, expires time.Time, b relay.Bound) error {
+func putItem(tx writing, it relay.Item, expires time.Time, b relay.Bound) error {
 	p, box := it.Box.Programme[:], it.Box.ID[:]
 	res, err := tx.Exec(`UPDATE item SET expires=?, owner=CASE WHEN owner=zeroblob(16) THEN ? ELSE owner END
 		WHERE programme=? AND keep=? AND box=? AND body=?`, expires.Unix(), it.Owner[:], p, it.Box.Keep, box, it.Body)
@@ -61,7 +61,7 @@ func putItem(tx *sql.Tx, it relay.Item, expires time.Time, b relay.Bound) error 
 
 // SetItems implements relay.Boxes.
 func (s *Store) SetItems(ctx context.Context, b relay.Box, bodies [][]byte, expires time.Time, room int64) error {
-	return s.do(ctx, func(tx *sql.Tx) error {
+	return s.do(ctx, func(tx writing) error {
 		var size int64
 		err := tx.QueryRow("SELECT coalesce(sum(length(body)), 0) FROM item WHERE programme=? AND keep=? AND box=?", b.Programme[:], b.Keep, b.ID[:]).Scan(&size)
 		if err != nil {
@@ -128,7 +128,7 @@ func (s *Store) Holders(ctx context.Context, k relay.Keep, id [16]byte) (out [][
 
 // Sweep implements relay.Boxes.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
-	return s.do(ctx, func(tx *sql.Tx) error {
+	return s.do(ctx, func(tx writing) error {
 		if err := forget(tx, "report", sortOfReports, "day<?", int64(krama.DayOf(now)-relay.ReportKeep)); err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 }
 
 // forget deletes rows that something holds of, and gives their room back. keep is the sort or the column that has it.
-func forget(tx *sql.Tx, table, keep, where string, args ...any) error {
+func forget(tx writing, table, keep, where string, args ...any) error {
 	rows, err := tx.Query("SELECT programme, "+keep+", sum(length(body)) FROM "+table+" WHERE "+where+" GROUP BY 1, 2", args...)
 	if err != nil {
 		return err
@@ -170,7 +170,7 @@ func forget(tx *sql.Tx, table, keep, where string, args ...any) error {
 
 // PutBlob implements relay.Blobs.
 func (s *Store) PutBlob(ctx context.Context, programme [16]byte, id [32]byte, body []byte, room int64) error {
-	return s.do(ctx, func(tx *sql.Tx) error {
+	return s.do(ctx, func(tx writing) error {
 		res, err := tx.Exec("INSERT OR IGNORE INTO blob (id, programme, body) VALUES (?, ?, ?)", id[:], programme[:], body)
 		if err != nil {
 			return err
@@ -191,7 +191,7 @@ func (s *Store) Blob(ctx context.Context, programme [16]byte, id [32]byte) ([]by
 
 // DropBlobs implements relay.Blobs.
 func (s *Store) DropBlobs(ctx context.Context, programme [16]byte, ids [][32]byte) error {
-	return s.do(ctx, func(tx *sql.Tx) error {
+	return s.do(ctx, func(tx writing) error {
 		for _, id := range ids {
 			var n int64
 			err := tx.QueryRow("DELETE FROM blob WHERE id=? AND programme=? RETURNING length(body)", id[:], programme[:]).Scan(&n)

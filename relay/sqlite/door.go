@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 
 	"krama"
 	"krama/relay"
@@ -14,7 +13,7 @@ func (s *Store) SetDoor(ctx context.Context, programme [16]byte, door []byte, in
 	if door == nil {
 		door = []byte{}
 	}
-	return s.do(ctx, func(tx *sql.Tx) error {
+	return s.do(ctx, func(tx writing) error {
 		var size int64
 		if err := tx.QueryRow("SELECT coalesce(sum(length(body)), 0) FROM door WHERE programme=?", programme[:]).Scan(&size); err != nil {
 			return err
@@ -62,7 +61,7 @@ func (s *Store) Intake(ctx context.Context, id [16]byte) (programme [16]byte, er
 // PutReport implements relay.Reports.
 func (s *Store) PutReport(ctx context.Context, intake [16]byte, day krama.Day, body []byte, limit int, room int64) error {
 	id := sha256.Sum256(body)
-	return s.do(ctx, func(tx *sql.Tx) error {
+	return s.do(ctx, func(tx writing) error {
 		var programme []byte
 		var n int
 		err := tx.QueryRow("SELECT programme, (SELECT count(*) FROM report WHERE intake=?1 AND id<>?2) FROM intake WHERE id=?1", intake[:], id[:]).
@@ -111,7 +110,7 @@ func (s *Store) Reports(ctx context.Context, intake [16]byte, after int64, max i
 
 // DropReports implements relay.Reports.
 func (s *Store) DropReports(ctx context.Context, intake [16]byte, upTo int64, sums [][32]byte) error {
-	return s.do(ctx, func(tx *sql.Tx) error {
+	return s.do(ctx, func(tx writing) error {
 		for _, sum := range sums {
 			if err := forget(tx, "report", sortOfReports, "intake=? AND id=?", intake[:], sum[:]); err != nil {
 				return err

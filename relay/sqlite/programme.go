@@ -11,7 +11,7 @@ import (
 )
 
 // charge adds to what a programme keeps of a sort. More than room is Full; what shrinks always may.
-func charge(tx *sql.Tx, programme []byte, k relay.Keep, bytes, room int64) error {
+func charge(tx writing, programme []byte, k relay.Keep, bytes, room int64) error {
 	var used int64
 	err := tx.QueryRow(`INSERT INTO used (programme, keep, bytes) VALUES (?, ?, ?)
 		ON CONFLICT (programme, keep) DO UPDATE SET bytes=max(0, bytes+excluded.bytes) RETURNING bytes`, programme, k, bytes).Scan(&used)
@@ -40,7 +40,7 @@ func name(site [16]byte) []byte {
 
 // AddProgramme implements relay.Programmes.
 func (s *Store) AddProgramme(ctx context.Context, p relay.Programme) error {
-	return s.do(ctx, func(tx *sql.Tx) error {
+	return s.do(ctx, func(tx writing) error {
 		var same, taken bool
 		err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM programme WHERE site=? AND id<>?)", name(p.Site), p.ID[:]).Scan(&taken)
 		if err != nil {
@@ -83,7 +83,7 @@ func (s *Store) Unnamed(ctx context.Context) (relay.Programme, error) {
 
 // SetControl implements relay.Programmes.
 func (s *Store) SetControl(ctx context.Context, id [16]byte, control ed25519.PublicKey) error {
-	return s.do(ctx, func(tx *sql.Tx) error {
+	return s.do(ctx, func(tx writing) error {
 		res, err := tx.Exec("UPDATE programme SET control=? WHERE id=?", []byte(control), id[:])
 		if err != nil {
 			return err
@@ -97,7 +97,7 @@ func (s *Store) SetControl(ctx context.Context, id [16]byte, control ed25519.Pub
 
 // AddMembers implements relay.Programmes.
 func (s *Store) AddMembers(ctx context.Context, id, site [16]byte, list []relay.Member) error {
-	return s.do(ctx, func(tx *sql.Tx) error {
+	return s.do(ctx, func(tx writing) error {
 		var known, fits bool
 		err := tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM programme WHERE id=?1),
 			NOT EXISTS (SELECT 1 FROM programme WHERE id<>?1 AND site=?2 OR id=?1 AND site IS NOT NULL AND site<>?2)`, id[:], site[:]).Scan(&known, &fits)

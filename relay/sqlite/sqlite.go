@@ -20,6 +20,7 @@ import (
 type Store struct {
 	read  *readers
 	write *sql.DB
+	known known
 	jobs  chan job
 	done  chan struct{}
 	flush flush
@@ -30,7 +31,7 @@ type Store struct {
 }
 
 type job struct {
-	do  func(*sql.Tx) error
+	do  func(writing) error
 	err chan error
 }
 
@@ -54,7 +55,7 @@ func Open(path string, maxBytes int64) (*Store, error) {
 		return nil, failed(err)
 	}
 	r.SetMaxOpenConns(5) // four for callers, one for tidy
-	s := &Store{read: &readers{DB: r, made: map[string]*sql.Stmt{}}, write: w, jobs: make(chan job, 256), done: make(chan struct{}), flush: newFlush(),
+	s := &Store{read: &readers{DB: r, made: map[string]*sql.Stmt{}}, write: w, known: known{made: map[string]*sql.Stmt{}}, jobs: make(chan job, 256), done: make(chan struct{}), flush: newFlush(),
 		untidy: make(chan struct{}, 1), tidied: make(chan struct{})}
 	if err := s.prepare(maxBytes); err != nil {
 		w.Close()
@@ -151,11 +152,12 @@ func (s *Store) commit(batch []job) {
 		if s.flush.failed() {
 			return errLost
 		}
-		tx, err := s.write.Begin()
+		begun, err := s.write.Begin()
 		if err != nil {
 			return err
 		}
-		defer tx.Rollback()
+		defer begun.Rollback()
+		tx := writing{begun, &s.known}
 		for i, j := range batch {
 			if _, err := tx.Exec("SAVEPOINT job"); err != nil {
 				return err
@@ -178,9 +180,10 @@ func (s *Store) commit(batch []job) {
 		}
 		j.err <- failed(errs[i])
 	}
+	s.known.compile(s.write)
 }
 
-func (s *Store) do(ctx context.Context, f func(*sql.Tx) error) error {
+func (s *Store) do(ctx context.Context, f func(writing) error) error {
 	j := job{f, make(chan error, 1)}
 	select {
 	case s.jobs <- j:

@@ -12,7 +12,7 @@ import (
 
 // CreateStream implements relay.Streams.
 func (s *Store) CreateStream(ctx context.Context, st relay.Stream, before *seal.StreamID) error {
-	return s.do(ctx, func(tx *sql.Tx) error {
+	return s.do(ctx, func(tx writing) error {
 		line := st.ID[:]
 		if before != nil {
 			err := tx.QueryRow("SELECT line FROM stream WHERE id=? AND programme=?", before[:], st.Programme[:]).Scan(&line)
@@ -39,7 +39,7 @@ func (s *Store) CreateStream(ctx context.Context, st relay.Stream, before *seal.
 
 // Line implements relay.Streams.
 func (s *Store) Line(ctx context.Context, programme [16]byte, ids []seal.StreamID) error {
-	return s.do(ctx, func(tx *sql.Tx) error {
+	return s.do(ctx, func(tx writing) error {
 		for _, id := range ids {
 			var k int64
 			var roster bool
@@ -100,31 +100,35 @@ func (s *Store) Append(ctx context.Context, id seal.StreamID, ifHead *uint64, en
 	for i, e := range envelopes {
 		ids[i] = seal.EnvelopeID(e)
 	}
-	err = s.do(ctx, func(tx *sql.Tx) error {
+	err = s.do(ctx, func(tx writing) error {
 		k, st, err := find(ctx, tx, id)
 		if err != nil {
 			return err
 		}
 		head = st.Head
 		size := int64(0)
-		batch := map[[32]byte]bool{}
+		open := !st.Closed && (ifHead == nil || *ifHead == st.Head.N)
 		for i, e := range envelopes {
-			var there bool
-			if err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM envelope WHERE stream=? AND id=?)", k, ids[i][:]).Scan(&there); err != nil {
-				return err
-			}
-			if there || batch[ids[i]] {
+			if !open { // what is there already is no conflict: the caller did not hear the answer
+				var there bool
+				err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM envelope WHERE stream=? AND id=?)", k, ids[i][:]).Scan(&there)
+				if err == nil && !there {
+					err = krama.E("sqlite", krama.Conflict, "head")
+				}
+				if err != nil {
+					return err
+				}
 				continue
 			}
-			batch[ids[i]] = true
-			if st.Closed || (ifHead != nil && *ifHead != st.Head.N) {
-				return krama.E("sqlite", krama.Conflict, "head")
-			}
-			head = head.Link(ids[i])
-			if _, err := tx.Exec("INSERT INTO envelope (stream, n, id, body) VALUES (?, ?, ?, ?)", k, int64(head.N), ids[i][:], e); err != nil {
+			next := head.Link(ids[i])
+			res, err := tx.Exec("INSERT INTO envelope (stream, n, id, body) VALUES (?, ?, ?, ?) ON CONFLICT (stream, id) DO NOTHING",
+				k, int64(next.N), ids[i][:], e)
+			if err != nil {
 				return err
 			}
-			size += int64(len(e))
+			if n, _ := res.RowsAffected(); n > 0 {
+				head, size = next, size+int64(len(e))
+			}
 		}
 		if size == 0 {
 			return nil
@@ -140,7 +144,7 @@ func (s *Store) Append(ctx context.Context, id seal.StreamID, ifHead *uint64, en
 
 // PutTombstones implements relay.Streams. The connection overwrites what it deletes.
 func (s *Store) PutTombstones(ctx context.Context, puts []relay.Tombstone) error {
-	return s.do(ctx, func(tx *sql.Tx) error {
+	return s.do(ctx, func(tx writing) error {
 		for _, p := range puts {
 			k, st, err := find(ctx, tx, p.Stream)
 			if err != nil {
@@ -216,7 +220,7 @@ func (s *Store) List(ctx context.Context, id seal.StreamID, after uint64, max in
 
 // Rewind implements relay.Streams. A stream of the first version, whose start is not known, is not rewound.
 func (s *Store) Rewind(ctx context.Context, id seal.StreamID, head seal.Head) error {
-	return s.do(ctx, func(tx *sql.Tx) error {
+	return s.do(ctx, func(tx writing) error {
 		k, st, err := find(ctx, tx, id)
 		if err != nil {
 			return err
@@ -264,7 +268,7 @@ func (s *Store) Rewind(ctx context.Context, id seal.StreamID, head seal.Head) er
 
 // CloseStream implements relay.Streams.
 func (s *Store) CloseStream(ctx context.Context, id seal.StreamID, head seal.Head) error {
-	return s.do(ctx, func(tx *sql.Tx) error {
+	return s.do(ctx, func(tx writing) error {
 		k, st, err := find(ctx, tx, id)
 		if err != nil {
 			return err
