@@ -51,8 +51,9 @@ func TestCodeDetectsOneWrongAndTwoExchanged(t *testing.T) {
 func TestRecordRoundTripAndRefusals(t *testing.T) {
 	c, _ := NewCode(rand.Reader)
 	day := Date(2026, 3, 31)
-	good := &Record{ID: RecordID{1}, Contact: &Contact{Date: day, District: 1001, Place: 1, Topics: Set(0).With(1).With(3),
-		Given: Supplies{12, 0, 6}, Test: TestDeclined, Safety: SafeYes, Next: day + 28}}
+	good := &Record{ID: RecordID{1}, Contact: &Contact{Date: day, District: 1001, Place: 1,
+		Topics: Set(0).With(1).With(3),
+		Given:  Supplies{12, 0, 6}, Test: TestDeclined, Safety: SafeYes, Next: day + 28}}
 	b, err := good.Encode()
 	if err != nil || len(b) > 64 {
 		t.Fatalf("%d bytes, %v", len(b), err)
@@ -62,14 +63,16 @@ func TestRecordRoundTripAndRefusals(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	for name, r := range map[string]*Record{
-		"no id":          {Contact: good.Contact},
-		"two parts":      {ID: RecordID{1}, Contact: good.Contact, Consent: &Consent{Purpose: 1, Given: true, Date: day}},
-		"due before":     {ID: RecordID{1}, Contact: &Contact{Date: day, Place: 1, Next: day}},
-		"clock at 1970":  {ID: RecordID{1}, Contact: &Contact{Date: 3, Place: 1}},
-		"unknown topic":  {ID: RecordID{1}, Contact: &Contact{Date: day, Place: 1, Topics: Set(0).With(40)}},
-		"unknown place":  {ID: RecordID{1}, Contact: &Contact{Date: day, Place: 99}},
-		"9,000 condoms":  {ID: RecordID{1}, Contact: &Contact{Date: day, Place: 1, Given: Supplies{9000}}},
-		"bad code":       {ID: RecordID{1}, Person: &Person{Code: "AAAAAB", Gender: 1, Age: 4, Category: 1, Registered: day}},
+		"no id": {Contact: good.Contact},
+		"two parts": {ID: RecordID{1}, Contact: good.Contact, Consent: &Consent{Purpose: 1, Given: true,
+			Date: day}},
+		"due before":    {ID: RecordID{1}, Contact: &Contact{Date: day, Place: 1, Next: day}},
+		"clock at 1970": {ID: RecordID{1}, Contact: &Contact{Date: 3, Place: 1}},
+		"unknown topic": {ID: RecordID{1}, Contact: &Contact{Date: day, Place: 1, Topics: Set(0).With(40)}},
+		"unknown place": {ID: RecordID{1}, Contact: &Contact{Date: day, Place: 99}},
+		"9,000 condoms": {ID: RecordID{1}, Contact: &Contact{Date: day, Place: 1, Given: Supplies{9000}}},
+		"bad code": {ID: RecordID{1}, Person: &Person{Code: "AAAAAB", Gender: 1, Age: 4, Category: 1,
+			Registered: day}},
 		"unknown gender": {ID: RecordID{1}, Person: &Person{Code: c, Gender: 99, Age: 4, Category: 1, Registered: day}},
 		"long label":     {ID: RecordID{1}, Staff: &Staff{Label: strings.Repeat("x", 41)}},
 	} {
@@ -84,7 +87,8 @@ func TestRecordRoundTripAndRefusals(t *testing.T) {
 }
 
 func TestDays(t *testing.T) {
-	if d, err := ParseDay("2026-02-28"); err != nil || d.String() != "2026-02-28" || d.AddMonths(-1).String() != "2026-01-28" {
+	if d, err := ParseDay("2026-02-28"); err != nil || d.String() != "2026-02-28" ||
+		d.AddMonths(-1).String() != "2026-01-28" {
 		t.Errorf("%v %v", d, err)
 	}
 	if d := Date(2026, 3, 31).AddMonths(-1); d.String() != "2026-02-28" {

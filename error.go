@@ -92,8 +92,9 @@ func KindOf(err error) Kind {
 }
 
 // statuses is the one table from kinds to HTTP.
-var statuses = map[Kind]int{Internal: 500, Invalid: 400, NotFound: 404, NotAllowed: 401, Conflict: 409, CannotDecrypt: 422,
-	Tampered: 422, Offline: 503, TooLarge: 413, TooMany: 429, Full: 507, NotYet: 501}
+var statuses = map[Kind]int{Internal: 500, Invalid: 400, NotFound: 404, NotAllowed: 401, Conflict: 409,
+	CannotDecrypt: 422,
+	Tampered:      422, Offline: 503, TooLarge: 413, TooMany: 429, Full: 507, NotYet: 501}
 
 // Status returns the HTTP status of an error.
 func Status(err error) int { return statuses[KindOf(err)] }

@@ -32,14 +32,17 @@ func (w Words) Blank() bool {
 
 func (w Words) fits(max int) bool {
 	for _, s := range []string{w.EN, w.KM, w.VI} {
-		if Letters(s) > max || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\n' || r == 0xfffd }) {
+		if Letters(s) > max || strings.ContainsFunc(s, func(r rune) bool {
+			return r < ' ' && r != '\n' || r == 0xfffd
+		}) {
 			return false
 		}
 	}
 	return true
 }
 
-// Tier says who may see a field of a listing. The zero value is the narrowest that a field without one can mean: nobody.
+// Tier says who may see a field of a listing. The zero value is the narrowest that a field without one can mean:
+// nobody.
 type Tier uint8
 
 // Tiers, widest first.
@@ -49,10 +52,10 @@ const (
 	TierNamed   Tier = 3 // named staff: who holds the safeguarding circle
 )
 
-// Listing is one version of one service, hotline or shelter as the directory tells of it. Nothing in it is about a person who
-// is supported. It lives in the outreach circle, so every phone of the programme may hold it: what only named staff may
-// know is in Guarded, which lives in the safeguarding circle. What follows a version replaces it; two that replace the same
-// one both stand until somebody decides.
+// Listing is one version of one service, hotline or shelter as the directory tells of it. Nothing in it is about a
+// person who is supported. It lives in the outreach circle, so every phone of the programme may hold it: what only
+// named staff may know is in Guarded, which lives in the safeguarding circle. What follows a version replaces it; two
+// that replace the same one both stand until somebody decides.
 type Listing struct {
 	Key       ListingID  `cbor:"1,keyasint"`
 	Replaces  []RecordID `cbor:"2,keyasint,omitempty"`
@@ -74,14 +77,15 @@ type Listing struct {
 	Phones    []Phone    `cbor:"18,keyasint,omitempty"` // public and partner
 	Address   Words      `cbor:"19,keyasint,omitempty"`
 	Shown     Tier       `cbor:"20,keyasint,omitempty"` // of Address
-	Source    string     `cbor:"22,keyasint"`           // where it comes from; shown to staff, and to anybody while unverified
-	Public    bool       `cbor:"23,keyasint,omitempty"` // may be published at all
-	Closed    bool       `cbor:"24,keyasint,omitempty"`
-	Invented  bool       `cbor:"25,keyasint,omitempty"` // of the demo
+	// where it comes from; shown to staff, and to anybody while unverified
+	Source   string `cbor:"22,keyasint"`
+	Public   bool   `cbor:"23,keyasint,omitempty"` // may be published at all
+	Closed   bool   `cbor:"24,keyasint,omitempty"`
+	Invented bool   `cbor:"25,keyasint,omitempty"` // of the demo
 }
 
-// Guarded is what only named staff may know of a listing: a shelter's address, a direct number. It lives in the safeguarding
-// circle alone; a raid that opens a peer's phone does not find it.
+// Guarded is what only named staff may know of a listing: a shelter's address, a direct number. It lives in the
+// safeguarding circle alone; a raid that opens a peer's phone does not find it.
 type Guarded struct {
 	Key      ListingID  `cbor:"1,keyasint"`
 	Replaces []RecordID `cbor:"2,keyasint,omitempty"`
@@ -99,16 +103,16 @@ type Phone struct {
 // Elsewhere stands among a listing's districts for an area that no code is known of: it serves that, not everywhere.
 const Elsewhere uint16 = 65535
 
-// Hours are opening times on some days of the week: minutes since midnight, Indochina time. A service that never closes has
-// all days from 0 to 1440.
+// Hours are opening times on some days of the week: minutes since midnight, Indochina time. A service that never closes
+// has all days from 0 to 1440.
 type Hours struct {
 	Days  Set    `cbor:"1,keyasint"` // 1 Monday to 7 Sunday
 	Open  uint16 `cbor:"2,keyasint"`
 	Close uint16 `cbor:"3,keyasint"`
 }
 
-// Spans are opening times as they are kept: what goes past midnight is two, the second on the days after. Closing at the minute of
-// opening is none, and refused by Validate.
+// Spans are opening times as they are kept: what goes past midnight is two, the second on the days after. Closing at
+// the minute of opening is none, and refused by Validate.
 func Spans(days Set, open, shut uint16) []Hours {
 	if shut > open || shut == open {
 		return []Hours{{Days: days, Open: open, Close: shut}}
@@ -120,8 +124,8 @@ func Spans(days Set, open, shut uint16) []Hours {
 	return out
 }
 
-// Nights are opening times as people say them: a span that ends at midnight and the one that goes on from there, on the days after, are
-// one whose end lies before its beginning; one that ends at midnight alone ends at 0.
+// Nights are opening times as people say them: a span that ends at midnight and the one that goes on from there, on the
+// days after, are one whose end lies before its beginning; one that ends at midnight alone ends at 0.
 func Nights(hours []Hours) (out []Hours) {
 	used := map[int]bool{}
 	for i, h := range hours {
@@ -155,21 +159,24 @@ func (s Set) Shift(n uint8) (out Set) {
 
 // Check is somebody's word about a listing on a day. Its author is the record's; nobody's name is in it.
 type Check struct {
-	Key  ListingID  `cbor:"1,keyasint"`
-	Day  Day        `cbor:"2,keyasint"`
-	Says uint8      `cbor:"3,keyasint"`           // Checks
-	Seen []RecordID `cbor:"4,keyasint,omitempty"` // checks of the same day that its author knew of, so that it answers them
+	Key  ListingID `cbor:"1,keyasint"`
+	Day  Day       `cbor:"2,keyasint"`
+	Says uint8     `cbor:"3,keyasint"` // Checks
+	// checks of the same day that its author knew of, so that it answers them
+	Seen []RecordID `cbor:"4,keyasint,omitempty"`
 }
 
-// RightsText is one of the programme's own pages about rights and law, in one language. A version replaces what it names.
+// RightsText is one of the programme's own pages about rights and law, in one language. A version replaces what it
+// names.
 type RightsText struct {
-	Topic      string     `cbor:"1,keyasint"` // of guide/rights
-	Lang       string     `cbor:"2,keyasint"`
-	Replaces   []RecordID `cbor:"3,keyasint,omitempty"`
-	Body       string     `cbor:"4,keyasint"`
-	Source     string     `cbor:"5,keyasint"`
-	ReviewedBy string     `cbor:"6,keyasint,omitempty"` // an office or a profession, such as "a lawyer of the Bar"; it is published
-	ReviewedOn Day        `cbor:"7,keyasint,omitempty"` // 0: a draft
+	Topic    string     `cbor:"1,keyasint"` // of guide/rights
+	Lang     string     `cbor:"2,keyasint"`
+	Replaces []RecordID `cbor:"3,keyasint,omitempty"`
+	Body     string     `cbor:"4,keyasint"`
+	Source   string     `cbor:"5,keyasint"`
+	// an office or a profession, such as "a lawyer of the Bar"; it is published
+	ReviewedBy string `cbor:"6,keyasint,omitempty"`
+	ReviewedOn Day    `cbor:"7,keyasint,omitempty"` // 0: a draft
 }
 
 // Codes that rules name.
@@ -188,14 +195,17 @@ var (
 	ListingKinds = []Term{{KindService, "service"}, {KindHotline, "hotline"}, {KindShelter, "shelter"}}
 
 	// Operators: who runs a service. The police are always named as such.
-	Operators = []Term{{OperatorNGO, "ngo"}, {OperatorHealth, "health"}, {OperatorGovernment, "government"}, {OperatorPolice, "police"}, {OpOther, "other"}}
+	Operators = []Term{{OperatorNGO, "ngo"}, {OperatorHealth, "health"}, {OperatorGovernment, "government"},
+		{OperatorPolice, "police"}, {OpOther, "other"}}
 
 	// Needs, as a person would say them.
-	Needs = []Term{{NeedHurt, "hurt"}, {NeedTest, "test"}, {NeedLeave, "leave"}, {NeedPapers, "papers"}, {NeedControlled, "controlled"},
+	Needs = []Term{{NeedHurt, "hurt"}, {NeedTest, "test"}, {NeedLeave, "leave"}, {NeedPapers, "papers"},
+		{NeedControlled, "controlled"},
 		{NeedPolice, "police"}, {NeedMoney, "money"}, {NeedChild, "child"}}
 
 	// Welcomes: who a service says is welcome.
-	Welcomes = []Term{{1, "women"}, {2, "men"}, {3, "trans"}, {4, "migrants"}, {5, "under-18"}, {6, "with-children"}, {7, "no-papers"}, {8, "drugs"}}
+	Welcomes = []Term{{1, "women"}, {2, "men"}, {3, "trans"}, {4, "migrants"}, {5, "under-18"}, {6, "with-children"},
+		{7, "no-papers"}, {8, "drugs"}}
 
 	// Costs of a service to who comes.
 	Costs = []Term{{0, "unknown"}, {1, "free"}, {2, "some"}, {3, "fee"}}
@@ -204,7 +214,8 @@ var (
 	Accesses = []Term{{1, "step-free"}, {2, "sign"}, {3, "visits"}, {4, "transport"}, {5, "by-phone"}}
 
 	// PoliceTies: whether going there brings in the police.
-	PoliceTies = []Term{{PoliceUnknown, "unknown"}, {PoliceNever, "never"}, {PoliceIfAsked, "if-asked"}, {PoliceLaw, "law"}, {PoliceIs, "is"}}
+	PoliceTies = []Term{{PoliceUnknown, "unknown"}, {PoliceNever, "never"}, {PoliceIfAsked, "if-asked"},
+		{PoliceLaw, "law"}, {PoliceIs, "is"}}
 
 	// PhoneUses: a call leaves a trace in the phone's call log, a message in its messages.
 	PhoneUses = []Term{{UseCall, "call"}, {UseMessage, "message"}}
@@ -231,10 +242,13 @@ func (l *Listing) Validate() error {
 		return E(op, Invalid, "a listing has a key")
 	case l.Name.Blank() || l.Org.Blank():
 		return E(op, Invalid, "a listing has a name and an organisation")
-	case !l.Name.fits(MaxName) || !l.Org.fits(MaxName) || !l.Address.fits(MaxName) || !l.About.fits(MaxAbout) || !l.Bring.fits(MaxName) || !l.Asked.fits(MaxName) || Letters(l.Source) > MaxSource:
+	case !l.Name.fits(MaxName) || !l.Org.fits(MaxName) || !l.Address.fits(MaxName) || !l.About.fits(MaxAbout) ||
+		!l.Bring.fits(MaxName) || !l.Asked.fits(MaxName) || Letters(l.Source) > MaxSource:
 		return E(op, Invalid, "a text is too long, or is not plain text")
-	case !Known(ListingKinds, l.Kind) || !Known(Operators, l.Operator) || !KnownSet(Needs, l.Needs) || !KnownSet(Languages, l.Languages) ||
-		!KnownSet(Welcomes, l.Welcome) || !Known(Costs, l.Cost) || !KnownSet(Accesses, l.Access) || !Known(PoliceTies, l.Police):
+	case !Known(ListingKinds, l.Kind) || !Known(Operators, l.Operator) || !KnownSet(Needs, l.Needs) ||
+		!KnownSet(Languages, l.Languages) ||
+		!KnownSet(Welcomes, l.Welcome) || !Known(Costs, l.Cost) || !KnownSet(Accesses, l.Access) ||
+		!Known(PoliceTies, l.Police):
 		return E(op, Invalid, "a value outside its list")
 	case (l.Operator == OperatorPolice) != (l.Police == PoliceIs):
 		return E(op, Invalid, "the police are named as the police")
@@ -293,7 +307,8 @@ func ValidNumber(s string) bool {
 }
 
 func (t *RightsText) validate() error {
-	if t.Topic == "" || len(t.Topic) > 20 || len(t.Lang) != 2 || len(t.Body) == 0 || Letters(t.Body) > MaxPage || Letters(t.Source) > MaxSource || Letters(t.ReviewedBy) > MaxName ||
+	if t.Topic == "" || len(t.Topic) > 20 || len(t.Lang) != 2 || len(t.Body) == 0 || Letters(t.Body) > MaxPage ||
+		Letters(t.Source) > MaxSource || Letters(t.ReviewedBy) > MaxName ||
 		len(t.Replaces) > 32 || t.ReviewedOn != 0 && (!plausible(t.ReviewedOn) || t.ReviewedBy == "") {
 		return E("krama.RightsText", Invalid, "topic, language, length, or a review without its day or author")
 	}

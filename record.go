@@ -8,8 +8,8 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// Record is the body of one sealed item: deterministic CBOR with small integer keys. Exactly one part is set; a record of
-// a later version has none that this version knows, and is kept and passed on untouched.
+// Record is the body of one sealed item: deterministic CBOR with small integer keys. Exactly one part is set; a record
+// of a later version has none that this version knows, and is kept and passed on untouched.
 type Record struct {
 	ID      RecordID `cbor:"1,keyasint"`
 	Person  *Person  `cbor:"2,keyasint,omitempty"`
@@ -34,21 +34,24 @@ type Record struct {
 	Taken      *Taken      `cbor:"20,keyasint,omitempty"`
 	Released   *Released   `cbor:"22,keyasint,omitempty"`
 
-	// Written is when it was typed, in seconds since 1970 by its author's clock; 0 in records of the first versions, and in those whose
-	// id follows from what they say. It orders what is dated with one day and nothing else: a clock may be wrong. It tells a reader no
-	// more than the envelope's time does.
+	// Written is when it was typed, in seconds since 1970 by its author's clock; 0 in records of the first versions,
+	// and in those whose id follows from what they say. It orders what is dated with one day and nothing else: a clock
+	// may be wrong. It tells a reader no more than the envelope's time does.
 	Written uint32 `cbor:"21,keyasint,omitempty"`
 }
 
 // Later reports whether a record is of a later version: none of its parts is known.
 func (r *Record) Later() bool {
-	return r.Person == nil && r.Contact == nil && r.Consent == nil && r.Amend == nil && r.Circle == nil && r.Staff == nil && r.Trust == nil &&
-		r.Listing == nil && r.Guarded == nil && r.Check == nil && r.RightsText == nil && r.Intake == nil && r.Report == nil && r.Act == nil &&
-		r.Referral == nil && r.Outcome == nil && r.Incident == nil && r.Audit == nil && r.Taken == nil && r.Released == nil
+	return r.Person == nil && r.Contact == nil && r.Consent == nil && r.Amend == nil && r.Circle == nil &&
+		r.Staff == nil && r.Trust == nil &&
+		r.Listing == nil && r.Guarded == nil && r.Check == nil && r.RightsText == nil && r.Intake == nil &&
+		r.Report == nil && r.Act == nil &&
+		r.Referral == nil && r.Outcome == nil && r.Incident == nil && r.Audit == nil && r.Taken == nil &&
+		r.Released == nil
 }
 
-// Person is the registration of a person. There is no name, phone number, address, earnings or client in it, and no free
-// text: who reads it without a key to her face learns that somebody exists.
+// Person is the registration of a person. There is no name, phone number, address, earnings or client in it, and no
+// free text: who reads it without a key to her face learns that somebody exists.
 type Person struct {
 	Code       Code   `cbor:"1,keyasint"`
 	Gender     uint8  `cbor:"2,keyasint"` // Genders
@@ -80,8 +83,8 @@ type Supplies [5]uint16
 // Supplies64 adds up Supplies.
 type Supplies64 [5]int64
 
-// Consent is what a person said about one purpose on one day. Withdrawing is a new record with Given false. It replaces what its
-// author had before her, as an amendment does: of one day, too, the last word counts.
+// Consent is what a person said about one purpose on one day. Withdrawing is a new record with Given false. It replaces
+// what its author had before her, as an amendment does: of one day, too, the last word counts.
 type Consent struct {
 	Purpose  uint8      `cbor:"1,keyasint"` // Purposes
 	Given    bool       `cbor:"2,keyasint"`
@@ -89,16 +92,16 @@ type Consent struct {
 	Replaces []RecordID `cbor:"4,keyasint,omitempty"` // 32 at most; none in records of the first version
 }
 
-// Amend changes fields of an earlier registration or contact. Nothing is edited: a value stands until a later record says
-// that it replaces it, so two people who correct one field at the same time leave two values, and the screen asks.
+// Amend changes fields of an earlier registration or contact. Nothing is edited: a value stands until a later record
+// says that it replaces it, so two people who correct one field at the same time leave two values, and the screen asks.
 type Amend struct {
 	Target  RecordID `cbor:"1,keyasint"`
 	Date    Day      `cbor:"2,keyasint"`
 	Changes []Change `cbor:"3,keyasint"`
 }
 
-// Change is a new value of one field. Field is the CBOR key of the field in its part; Value is its CBOR; Replaces are the
-// records whose value of this field its author had before her.
+// Change is a new value of one field. Field is the CBOR key of the field in its part; Value is its CBOR; Replaces are
+// the records whose value of this field its author had before her.
 type Change struct {
 	Field    uint8           `cbor:"1,keyasint"`
 	Value    cbor.RawMessage `cbor:"2,keyasint"`
@@ -116,8 +119,8 @@ type Staff struct {
 	Label  string   `cbor:"2,keyasint"`
 }
 
-// Trust is a dated word about recovery: that a trustee showed that she still holds share X of a set, or, with X 0, that an
-// admin accepts that losing every device loses everything. It names nobody.
+// Trust is a dated word about recovery: that a trustee showed that she still holds share X of a set, or, with X 0, that
+// an admin accepts that losing every device loses everything. It names nobody.
 type Trust struct {
 	Set [4]byte `cbor:"1,keyasint"`
 	X   uint8   `cbor:"2,keyasint"`
@@ -130,8 +133,8 @@ const MaxReplaces = 32
 // MaxStaffLabel bounds Staff.Label, in letters. The first versions took 40 bytes.
 const MaxStaffLabel = 40
 
-// MaxRecord bounds a record, in bytes: a listing whose texts are all as long as they may be in three scripts fits, and a page about rights in
-// the longest of them. The first versions took 4,096.
+// MaxRecord bounds a record, in bytes: a listing whose texts are all as long as they may be in three scripts fits, and
+// a page about rights in the longest of them. The first versions took 4,096.
 const MaxRecord = 12 << 10
 
 var (
@@ -181,12 +184,14 @@ func EncodeValue(v any) (cbor.RawMessage, error) { return encMode.Marshal(v) }
 // DecodeValue reads Change.Value into v.
 func DecodeValue(b cbor.RawMessage, v any) error { return decMode.Unmarshal(b, v) }
 
-// Validate checks a record against the vocabulary. Codes that a later version may add are refused here: a version writes
-// only what it knows, and newer forms come under new keys.
+// Validate checks a record against the vocabulary. Codes that a later version may add are refused here: a version
+// writes only what it knows, and newer forms come under new keys.
 func (r *Record) Validate() error {
 	parts := 0
-	for _, set := range []bool{r.Person != nil, r.Contact != nil, r.Consent != nil, r.Amend != nil, r.Circle != nil, r.Staff != nil, r.Trust != nil,
-		r.Listing != nil, r.Guarded != nil, r.Check != nil, r.RightsText != nil, r.Intake != nil, r.Report != nil, r.Act != nil, r.Referral != nil,
+	for _, set := range []bool{r.Person != nil, r.Contact != nil, r.Consent != nil, r.Amend != nil, r.Circle != nil,
+		r.Staff != nil, r.Trust != nil,
+		r.Listing != nil, r.Guarded != nil, r.Check != nil, r.RightsText != nil, r.Intake != nil, r.Report != nil,
+		r.Act != nil, r.Referral != nil,
 		r.Outcome != nil, r.Incident != nil, r.Audit != nil, r.Taken != nil, r.Released != nil} {
 		if set {
 			parts++
@@ -257,7 +262,8 @@ func (p *Person) Validate() error {
 	if c, err := ParseCode(string(p.Code)); err != nil || c != p.Code {
 		return E(op, Invalid, "code")
 	}
-	if !Known(Genders, p.Gender) || !Known(AgeBands, p.Age) || !Known(Categories, p.Category) || !KnownSet(Languages, p.Languages) {
+	if !Known(Genders, p.Gender) || !Known(AgeBands, p.Age) || !Known(Categories, p.Category) || !KnownSet(Languages,
+		p.Languages) {
 		return E(op, Invalid, "a value outside its list")
 	}
 	if !plausible(p.Registered) {
@@ -279,7 +285,8 @@ func (c *Contact) Validate() error {
 	if !plausible(c.Date) || (c.Next != 0 && (c.Next <= c.Date || c.Next > c.Date+MaxAhead)) {
 		return E(op, Invalid, "date")
 	}
-	if !Known(Places, c.Place) || !Known(Tests, c.Test) || !Known(Safety, c.Safety) || !KnownSet(Topics, c.Topics) || !KnownSet(Services, c.Services) {
+	if !Known(Places, c.Place) || !Known(Tests, c.Test) || !Known(Safety, c.Safety) || !KnownSet(Topics, c.Topics) ||
+		!KnownSet(Services, c.Services) {
 		return E(op, Invalid, "a value outside its list")
 	}
 	for _, n := range c.Given {

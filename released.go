@@ -2,10 +2,11 @@
 
 package krama
 
-// Released is what left the programme of one reporting period, as it was counted before anything was hidden, so that what any desk lets
-// leave later can be held against it. It lives in the outreach circle, under no subject. Who reads it on a phone learns how many people of a
-// group, and with what, were met in a half-year and district, small numbers too: what he can count from the contacts beside it, and, when
-// those have been erased, what he could have. It names nobody. It rules only where an admin's desk wrote it.
+// Released is what left the programme of one reporting period, as it was counted before anything was hidden, so that
+// what any desk lets leave later can be held against it. It lives in the outreach circle, under no subject. Who reads
+// it on a phone learns how many people of a group, and with what, were met in a half-year and district, small numbers
+// too: what he can count from the contacts beside it, and, when those have been erased, what he could have. It names
+// nobody. It rules only where an admin's desk wrote it.
 type Released struct {
 	From   Day    `cbor:"1,keyasint"`
 	To     Day    `cbor:"2,keyasint"`

@@ -2,12 +2,12 @@ package krama
 
 import "io"
 
-// ThreadID names a conversation with somebody who reported, in one circle: a hash of her keys, so that who knows her mailbox alone,
-// as the relay does, cannot write in her name.
+// ThreadID names a conversation with somebody who reported, in one circle: a hash of her keys, so that who knows her
+// mailbox alone, as the relay does, cannot write in her name.
 type ThreadID [16]byte
 
-// Intake is the secret of one intake for about a month: whoever has it reads what was reported to it, if she is still in the
-// circle. It is written under a subject of its own, so that it is erased like one when its time is over.
+// Intake is the secret of one intake for about a month: whoever has it reads what was reported to it, if she is still
+// in the circle. It is written under a subject of its own, so that it is erased like one when its time is over.
 type Intake struct {
 	Seed   [32]byte `cbor:"1,keyasint"`
 	From   Day      `cbor:"2,keyasint"`
@@ -31,10 +31,12 @@ type Report struct {
 	Topic   uint8    `cbor:"6,keyasint"` // ReportTopics
 	Part    uint8    `cbor:"7,keyasint,omitempty"`
 	Text    string   `cbor:"8,keyasint"`
-	Place   uint16   `cbor:"9,keyasint,omitempty"`  // district, if she said it
-	Mailbox [16]byte `cbor:"10,keyasint"`           // where answers go
-	Of      RecordID `cbor:"11,keyasint,omitempty"` // of a part: the first part's record; zero in those of the first version
-	N       uint32   `cbor:"12,keyasint,omitempty"` // its number at the relay, which orders those of one day; 0 where not told
+	Place   uint16   `cbor:"9,keyasint,omitempty"` // district, if she said it
+	Mailbox [16]byte `cbor:"10,keyasint"`          // where answers go
+	// of a part: the first part's record; zero in those of the first version
+	Of RecordID `cbor:"11,keyasint,omitempty"`
+	// its number at the relay, which orders those of one day; 0 where not told
+	N uint32 `cbor:"12,keyasint,omitempty"`
 }
 
 // Act is what staff did about a thread.
@@ -48,8 +50,8 @@ type Act struct {
 	Messages uint16     `cbor:"7,keyasint,omitempty"` // of hers that its author had before her; 0 where not told
 }
 
-// Incident is something that was done to somebody, kept with her consent, in the safeguarding circle. It names nobody and no
-// place finer than a district.
+// Incident is something that was done to somebody, kept with her consent, in the safeguarding circle. It names nobody
+// and no place finer than a district.
 type Incident struct {
 	Thread   ThreadID `cbor:"1,keyasint,omitempty"` // the report it came from
 	Day      Day      `cbor:"2,keyasint"`           // when it was recorded
@@ -82,8 +84,9 @@ type Audit struct {
 	Thread ThreadID `cbor:"3,keyasint,omitempty"`
 }
 
-// Taken says of reports of one intake what became of them, where no conversation says it: a relay that gives their bytes again brings
-// nothing back, on no desk. It is written under the intake's own subject, and ends with its seed: after that nothing opens them.
+// Taken says of reports of one intake what became of them, where no conversation says it: a relay that gives their
+// bytes again brings nothing back, on no desk. It is written under the intake's own subject, and ends with its seed:
+// after that nothing opens them.
 type Taken struct {
 	What    uint8      `cbor:"1,keyasint"` // Takens
 	Day     Day        `cbor:"2,keyasint"`
@@ -102,20 +105,27 @@ const (
 // The closed lists of reports, incidents and referrals.
 var (
 	// ReportTopics guide who reports; the first is free text alone.
-	ReportTopics = []Term{{1, "other"}, {2, "violence"}, {3, "police"}, {4, "held"}, {5, "staff"}, {6, "service"}, {7, "child"}, {8, "work"}}
-	Acts         = []Term{{ActAssign, "assign"}, {ActAnswer, "answer"}, {ActClose, "close"}, {ActReopen, "reopen"}, {ActIncident, "incident"}, {ActAside, "aside"}}
+	ReportTopics = []Term{{1, "other"}, {2, "violence"}, {3, "police"}, {4, "held"}, {5, "staff"}, {6, "service"},
+		{7, "child"}, {8, "work"}}
+	Acts = []Term{{ActAssign, "assign"}, {ActAnswer, "answer"}, {ActClose, "close"}, {ActReopen, "reopen"},
+		{ActIncident, "incident"}, {ActAside, "aside"}}
 	// IncidentKinds follow what workers' groups record: violence of each sort, and violations by those with power.
-	IncidentKinds = []Term{{1, "physical"}, {2, "sexual"}, {3, "emotional"}, {4, "economic"}, {5, "arrest"}, {6, "bribe"}, {7, "raid"}, {8, "refused"}, {9, "held"}, {10, "debt"}, {11, "papers-kept"}}
-	Perpetrators  = []Term{{1, "client"}, {2, "partner"}, {3, "employer"}, {4, "broker"}, {5, "police"}, {6, "official"}, {7, "health"}, {8, "family"}, {9, "stranger"}, {10, "unsaid"}}
-	Wants         = []Term{{1, "talk"}, {2, "care"}, {3, "safe-place"}, {4, "legal"}, {5, "complaint"}, {6, "warn"}, {7, "nothing"}}
-	Outcomes      = []Term{{OutcomeAccepted, "accepted"}, {OutcomeDone, "done"}, {OutcomeCouldNot, "could-not"}, {OutcomeWithdrawn, "withdrawn"}}
-	Audits        = []Term{{AuditRead, "read"}, {AuditList, "list"}, {AuditExport, "export"}, {AuditRefused, "refused"}, {AuditPlace, "place"}, {AuditIncidents, "incidents"}}
+	IncidentKinds = []Term{{1, "physical"}, {2, "sexual"}, {3, "emotional"}, {4, "economic"}, {5, "arrest"},
+		{6, "bribe"}, {7, "raid"}, {8, "refused"}, {9, "held"}, {10, "debt"}, {11, "papers-kept"}}
+	Perpetrators = []Term{{1, "client"}, {2, "partner"}, {3, "employer"}, {4, "broker"}, {5, "police"},
+		{6, "official"}, {7, "health"}, {8, "family"}, {9, "stranger"}, {10, "unsaid"}}
+	Wants = []Term{{1, "talk"}, {2, "care"}, {3, "safe-place"}, {4, "legal"}, {5, "complaint"}, {6, "warn"},
+		{7, "nothing"}}
+	Outcomes = []Term{{OutcomeAccepted, "accepted"}, {OutcomeDone, "done"}, {OutcomeCouldNot, "could-not"},
+		{OutcomeWithdrawn, "withdrawn"}}
+	Audits = []Term{{AuditRead, "read"}, {AuditList, "list"}, {AuditExport, "export"}, {AuditRefused, "refused"},
+		{AuditPlace, "place"}, {AuditIncidents, "incidents"}}
 	// Takens: erased with its conversation; did not open; did not open, and staff have seen that.
 	Takens = []Term{{TakenErased, "erased"}, {TakenUnopened, "unopened"}, {TakenSeen, "seen"}}
 )
 
-// MaxReport bounds what one message may hold, MaxReportPart one record of it, MaxAnswer an answer, in bytes of UTF-8. Khmer
-// takes three a letter.
+// MaxReport bounds what one message may hold, MaxReportPart one record of it, MaxAnswer an answer, in bytes of UTF-8.
+// Khmer takes three a letter.
 const (
 	MaxReport     = 12_000
 	MaxReportPart = 2_000
@@ -126,8 +136,8 @@ const (
 	MaxTaken         = 200 // reports in one record of what became of them
 )
 
-// SlipCode is what a slip carries: eleven random Crockford characters and one check character, 55 bits that mean nothing to
-// anybody else. It is shown as K7M3-QX9P-2TDH.
+// SlipCode is what a slip carries: eleven random Crockford characters and one check character, 55 bits that mean
+// nothing to anybody else. It is shown as K7M3-QX9P-2TDH.
 type SlipCode string
 
 // NewSlipCode draws a code.
@@ -152,8 +162,8 @@ func slipOf(d [11]byte) SlipCode {
 	return SlipCode(append(b, crockford[sum]))
 }
 
-// ParseSlipCode reads what a person typed: any case, with or without dashes and spaces, O for 0 and I or L for 1. A code with
-// one wrong character or two exchanged ones is Invalid.
+// ParseSlipCode reads what a person typed: any case, with or without dashes and spaces, O for 0 and I or L for 1. A
+// code with one wrong character or two exchanged ones is Invalid.
 func ParseSlipCode(s string) (SlipCode, error) {
 	d, ok := crockfordDigits(s, 12)
 	if !ok {
@@ -182,14 +192,16 @@ func (i *Intake) validate() error {
 }
 
 func (r *Report) validate() error {
-	if r.Thread == (ThreadID{}) || !plausible(r.Day) || !Known(ReportTopics, r.Topic) || len(r.Text) > MaxReportPart || len(r.KEM) != 0 && len(r.KEM) != 1216 {
+	if r.Thread == (ThreadID{}) || !plausible(r.Day) || !Known(ReportTopics, r.Topic) || len(r.Text) > MaxReportPart ||
+		len(r.KEM) != 0 && len(r.KEM) != 1216 {
 		return E("krama.Report", Invalid, "thread, day, topic, length or key")
 	}
 	return nil
 }
 
 func (a *Act) validate() error {
-	if !Known(Acts, a.What) || !plausible(a.Day) || len(a.Text) > MaxAnswer || len(a.Threads) == 0 || len(a.Threads) > MaxAside || len(a.Threads) > 1 && a.What != ActAside {
+	if !Known(Acts, a.What) || !plausible(a.Day) || len(a.Text) > MaxAnswer || len(a.Threads) == 0 ||
+		len(a.Threads) > MaxAside || len(a.Threads) > 1 && a.What != ActAside {
 		return E("krama.Act", Invalid, "what was done, day, length or number of threads")
 	}
 	return nil
@@ -199,7 +211,8 @@ func (i *Incident) validate() error {
 	if !i.Consent {
 		return E("krama.Incident", NotAllowed, "an incident is kept only with her consent")
 	}
-	if !plausible(i.Day) || i.What == 0 || !KnownSet(IncidentKinds, i.What) || !KnownSet(Perpetrators, i.By) || !KnownSet(Wants, i.Wants) {
+	if !plausible(i.Day) || i.What == 0 || !KnownSet(IncidentKinds, i.What) || !KnownSet(Perpetrators, i.By) ||
+		!KnownSet(Wants, i.Wants) {
 		return E("krama.Incident", Invalid, "day, or a value outside its list")
 	}
 	return nil
@@ -207,7 +220,8 @@ func (i *Incident) validate() error {
 
 func (r *Referral) validate() error {
 	c, err := ParseSlipCode(string(r.Code))
-	if err != nil || c != r.Code || r.Listing == (ListingID{}) || !plausible(r.Day) || r.For != 0 && (r.For < r.Day || r.For > r.Day+365) {
+	if err != nil || c != r.Code || r.Listing == (ListingID{}) || !plausible(r.Day) || r.For != 0 && (r.For < r.Day ||
+		r.For > r.Day+365) {
 		return E("krama.Referral", Invalid, "code, listing or day")
 	}
 	return nil

@@ -2,8 +2,9 @@ package krama
 
 import "strings"
 
-// Letters is how long a text is as a browser counts it for its maxlength, in units of UTF-16: a Khmer or Latin letter or mark is one,
-// most emoji are two. It is the one unit that people are told; a letter takes at most three bytes of UTF-8.
+// Letters is how long a text is as a browser counts it for its maxlength, in units of UTF-16: a Khmer or Latin letter
+// or mark is one, most emoji are two. It is the one unit that people are told; a letter takes at most three bytes of
+// UTF-8.
 func Letters(s string) (n int) {
 	for _, r := range s {
 		if n++; r > 0xffff {
@@ -13,7 +14,8 @@ func Letters(s string) (n int) {
 	return n
 }
 
-// Line is a text on one line, without what would hide or reorder it. What Khmer has between words without showing it stays.
+// Line is a text on one line, without what would hide or reorder it. What Khmer has between words without showing it
+// stays.
 func Line(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfffd || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
@@ -38,8 +40,8 @@ func Clip(s string, max int) string {
 	return s
 }
 
-// Plain is a text as it was meant where digits or a code are typed: the digits of Khmer and of full-width keyboards become 0 to 9,
-// what is not seen is left out, and every dash is "-", every space " ".
+// Plain is a text as it was meant where digits or a code are typed: the digits of Khmer and of full-width keyboards
+// become 0 to 9, what is not seen is left out, and every dash is "-", every space " ".
 func Plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -8,7 +8,8 @@ func TestTypedAsMeant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, typed := range []string{"000000", "០០-០០០-០", "00\u200b0000", "00\u2011000\u20110", "\ufeff00 000 0", "oo\u00a0OOO\u2013O", "００００００", "00\u2212000\u00ad0"} {
+	for _, typed := range []string{"000000", "០០-០០០-០", "00\u200b0000", "00\u2011000\u20110", "\ufeff00 000 0",
+		"oo\u00a0OOO\u2013O", "００００００", "00\u2212000\u00ad0"} {
 		if got, err := ParseCode(typed); err != nil || got != code {
 			t.Errorf("%q: %v, %v", typed, got, err)
 		}
@@ -27,7 +28,8 @@ func TestTypedAsMeant(t *testing.T) {
 			t.Errorf("%q is read as %s", typed, got)
 		}
 	}
-	for typed, want := range map[string]string{"០១២ ៣៤៥": "012 345", "a\u200bb": "ab", "ក្រចេះ": "ក្រចេះ", "１２－３": "12-3"} {
+	for typed, want := range map[string]string{"០១២ ៣៤៥": "012 345", "a\u200bb": "ab", "ក្រចេះ": "ក្រចេះ",
+		"１２－３": "12-3"} {
 		if got := Plain(typed); got != want {
 			t.Errorf("%q: %q, want %q", typed, got, want)
 		}
@@ -57,7 +59,8 @@ func TestNightHours(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	for _, h := range [][]Hours{got, Spans(days, 480, 1020), Spans(days, 1200, 0), {{0xfe, 0, 1440}}} {
-		l := &Listing{Key: ListingID{1}, Kind: KindService, Org: Words{EN: "o"}, Name: Words{EN: "n"}, Operator: OperatorNGO, Hours: h}
+		l := &Listing{Key: ListingID{1}, Kind: KindService, Org: Words{EN: "o"}, Name: Words{EN: "n"},
+			Operator: OperatorNGO, Hours: h}
 		if err := l.Validate(); err != nil {
 			t.Errorf("%+v: %v", h, err)
 		}

@@ -2,8 +2,8 @@ package krama
 
 import "strconv"
 
-// Set is a set of small codes: bit i stands for code i. Codes are stable for ever; what a code means is in the lists below
-// and its words are in the locale catalogues.
+// Set is a set of small codes: bit i stands for code i. Codes are stable for ever; what a code means is in the lists
+// below and its words are in the locale catalogues.
 type Set uint64
 
 // Has reports whether the set holds code c.
@@ -45,21 +45,25 @@ var (
 	Genders = []Term{{1, "woman"}, {2, "man"}, {3, "trans-woman"}, {4, "trans-man"}, {5, "another"}, {6, "unsaid"}}
 
 	// AgeBands. Birthdays are never asked. Bands 1 and 2 are children: child protection, always.
-	AgeBands = []Term{{1, "under-15"}, {2, "15-17"}, {3, "18-19"}, {4, "20-24"}, {5, "25-29"}, {6, "30-34"}, {7, "35-39"},
+	AgeBands = []Term{{1, "under-15"}, {2, "15-17"}, {3, "18-19"}, {4, "20-24"}, {5, "25-29"}, {6, "30-34"},
+		{7, "35-39"},
 		{8, "40-44"}, {9, "45-49"}, {10, "50-up"}, {11, "unknown"}}
 
 	// Languages she is comfortable in.
-	Languages = []Term{{1, "km"}, {2, "vi"}, {3, "en"}, {4, "lo"}, {5, "th"}, {6, "zh"}, {7, "bunong"}, {8, "kuy"}, {9, "sign"}, {10, "other"}}
+	Languages = []Term{{1, "km"}, {2, "vi"}, {3, "en"}, {4, "lo"}, {5, "th"}, {6, "zh"}, {7, "bunong"}, {8, "kuy"},
+		{9, "sign"}, {10, "other"}}
 
 	// Categories for donor reports (MER 2.6.1, key population types), chosen with her; one at most. There is no value
 	// for a male or trans sex worker in MER, so gender is asked apart and never derived from this.
 	Categories = []Term{{1, "fsw"}, {2, "msm"}, {3, "tg"}, {4, "pwid"}, {5, "prison"}, {6, "none"}}
 
 	// Places: kinds only. A named venue is never recorded.
-	Places = []Term{{1, "entertainment"}, {2, "street"}, {3, "home"}, {4, "drop-in"}, {5, "clinic"}, {6, "phone"}, {7, "other"}}
+	Places = []Term{{1, "entertainment"}, {2, "street"}, {3, "home"}, {4, "drop-in"}, {5, "clinic"}, {6, "phone"},
+		{7, "other"}}
 
 	// Topics of education.
-	Topics = []Term{{1, "hiv"}, {2, "sti"}, {3, "condom"}, {4, "prep"}, {5, "family-planning"}, {6, "violence"}, {7, "rights"},
+	Topics = []Term{{1, "hiv"}, {2, "sti"}, {3, "condom"}, {4, "prep"}, {5, "family-planning"}, {6, "violence"},
+		{7, "rights"},
 		{8, "drugs-alcohol"}, {9, "mental-health"}, {10, "money"}}
 
 	// Services offered or referred to, other than an HIV test (MER 2.6.1 KP_PREV list).
@@ -67,16 +71,20 @@ var (
 		{7, "mental-health"}, {8, "legal"}, {9, "shelter"}, {10, "training"}}
 
 	// Tests: what came of the conversation about an HIV test. Never a result.
-	Tests = []Term{{TestNotOffered, "not-offered"}, {TestOffered, "offered"}, {TestAccepted, "accepted"}, {TestDeclined, "declined"}, {TestReferred, "referred"}}
+	Tests = []Term{{TestNotOffered, "not-offered"}, {TestOffered, "offered"}, {TestAccepted, "accepted"},
+		{TestDeclined, "declined"}, {TestReferred, "referred"}}
 
 	// Safety: the answer to "are you safe?".
-	Safety = []Term{{SafeNotAsked, "not-asked"}, {SafeYes, "yes"}, {SafeNo, "no"}, {SafeHelp, "help"}, {SafeUnsaid, "unsaid"}}
+	Safety = []Term{{SafeNotAsked, "not-asked"}, {SafeYes, "yes"}, {SafeNo, "no"}, {SafeHelp, "help"},
+		{SafeUnsaid, "unsaid"}}
 
 	// Purposes a person can consent to, each apart.
-	Purposes = []Term{{PurposeRecord, "record"}, {PurposeContact, "contact"}, {PurposeCount, "count"}, {PurposeShare, "share"}}
+	Purposes = []Term{{PurposeRecord, "record"}, {PurposeContact, "contact"}, {PurposeCount, "count"},
+		{PurposeShare, "share"}}
 
 	// Commodities given by hand. The code is the position in Supplies.
-	Commodities = []Term{{Condom, "condom"}, {InternalCondom, "internal-condom"}, {Lubricant, "lubricant"}, {SelfTest, "self-test"}, {Leaflet, "leaflet"}}
+	Commodities = []Term{{Condom, "condom"}, {InternalCondom, "internal-condom"}, {Lubricant, "lubricant"},
+		{SelfTest, "self-test"}, {Leaflet, "leaflet"}}
 )
 
 // Codes that rules name.

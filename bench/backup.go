@@ -18,8 +18,8 @@ import (
 	"krama/seal"
 )
 
-// backupBench copies a relay's store of 2 GB while 800 envelopes a second arrive over HTTP and some are read, and looks for
-// the slowest request: before the copy, during it, and in the ten seconds after it, when what piled up is moved.
+// backupBench copies a relay's store of 2 GB while 800 envelopes a second arrive over HTTP and some are read, and looks
+// for the slowest request: before the copy, during it, and in the ten seconds after it, when what piled up is moved.
 func backupBench() error {
 	dir, err := os.MkdirTemp("", "krama-bench-")
 	if err != nil {
@@ -37,7 +37,8 @@ func backupBench() error {
 	}
 	defer p.stop()
 	l := &load{streams: streams, stop: make(chan struct{}), worst: map[string]time.Duration{}, served: map[string]int{}}
-	l.remote = replica.HTTP{Client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * len(streams)}}, URL: p.url}
+	l.remote = replica.HTTP{Client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * len(streams)}},
+		URL: p.url}
 	if l.clock, err = hear(context.Background(), l.remote); err != nil {
 		return err
 	}
@@ -68,10 +69,13 @@ func backupBench() error {
 	if err != nil {
 		return err
 	}
-	row(fmt.Sprintf("relay, slowest request while %.1f GB are copied in %v, %.0f requests/s", float64(st.Size())/(1<<30), took.Round(time.Second),
-		float64(l.served["during"])/took.Seconds()), fmt.Sprintf("%v (before %v, in the 10 s after %v)", l.worst["during"].Round(time.Millisecond),
+	row(fmt.Sprintf("relay, slowest request while %.1f GB are copied in %v, %.0f requests/s",
+		float64(st.Size())/(1<<30), took.Round(time.Second),
+		float64(l.served["during"])/took.Seconds()), fmt.Sprintf("%v (before %v, in the 10 s after %v)",
+		l.worst["during"].Round(time.Millisecond),
 		l.worst["before"].Round(time.Millisecond), l.worst["after"].Round(time.Millisecond)), "< 1 s")
-	row("relay, its -wal file after that, resident memory at its peak", fmt.Sprintf("%d MB, %.0f MB", wal.Size()>>20, rss(p.cmd.Process.Pid, "VmHWM")), "")
+	row("relay, its -wal file after that, resident memory at its peak", fmt.Sprintf("%d MB, %.0f MB", wal.Size()>>20,
+		rss(p.cmd.Process.Pid, "VmHWM")), "")
 	return nil
 }
 
@@ -157,8 +161,8 @@ func (l *load) enter(phase string) {
 	l.phase = phase
 }
 
-// client sends an envelope at its times and reads a page after every tenth. What is counted runs from the time at which a
-// request was due, so that one slow answer does not hide those that had to wait behind it.
+// client sends an envelope at its times and reads a page after every tenth. What is counted runs from the time at which
+// a request was due, so that one slow answer does not hide those that had to wait behind it.
 func (l *load) client(i int) {
 	s := l.streams[i]
 	every := time.Second * time.Duration(len(l.streams)) / 800

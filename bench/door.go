@@ -26,7 +26,8 @@ import (
 	"krama/seal"
 )
 
-// doorBench asks a running demo's public pages as fast as they come, and looks whether a receipt can be told from none by time.
+// doorBench asks a running demo's public pages as fast as they come, and looks whether a receipt can be told from none
+// by time.
 func doorBench() error {
 	dir, err := os.MkdirTemp("", "krama-bench-")
 	if err != nil {
@@ -71,7 +72,8 @@ func findHelp(url string) error {
 		wg.Go(func() {
 			var mine []time.Duration
 			for i := c; time.Now().Before(end); i++ {
-				req, _ := http.NewRequest("POST", url, strings.NewReader(fmt.Sprintf("q=an%02d%04dkm", 1+i%8, 1001+i%7)))
+				req, _ := http.NewRequest("POST", url, strings.NewReader(fmt.Sprintf("q=an%02d%04dkm", 1+i%8,
+					1001+i%7)))
 				req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 				req.Header.Set("Accept-Encoding", "gzip")
 				began := time.Now()
@@ -98,15 +100,16 @@ func findHelp(url string) error {
 		return failed
 	}
 	slices.Sort(took)
-	row(fmt.Sprintf("find-help pages, %d connections, both ends on these cores", clients), fmt.Sprintf("%.0f requests/s, p50 %.1f ms, p99 %.1f ms", float64(len(took))/long.Seconds(),
-		ms(took[len(took)/2]), ms(took[len(took)*99/100])), "≥ 3,000 requests/s, p99 ≤ 20 ms")
+	row(fmt.Sprintf("find-help pages, %d connections, both ends on these cores", clients),
+		fmt.Sprintf("%.0f requests/s, p50 %.1f ms, p99 %.1f ms", float64(len(took))/long.Seconds(),
+			ms(took[len(took)/2]), ms(took[len(took)*99/100])), "≥ 3,000 requests/s, p99 ≤ 20 ms")
 	return nil
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// receiptTiming asks for answers with a receipt that has three and with one that nobody ever had, in random order over HTTP, and
-// compares the times by Welch's t. 4.5 is where a difference counts as one in such tests.
+// receiptTiming asks for answers with a receipt that has three and with one that nobody ever had, in random order over
+// HTTP, and compares the times by Welch's t. 4.5 is where a difference counts as one in such tests.
 func receiptTiming(dir string) error {
 	ctx := context.Background()
 	store, err := sqlite.Open(filepath.Join(dir, "timing.db"), 0)
@@ -135,7 +138,8 @@ func receiptTiming(dir string) error {
 		item := append(bytes.Clone(pub(who[0])), make([]byte, seal.ReplySize)...)
 		rand.Read(item[32:])
 		box := relay.Box{Programme: p.ID, Keep: relay.Answers, ID: who[0].Mailbox}
-		err := store.PutItems(ctx, []relay.Item{{Box: box, Owner: [16]byte(item), Body: item}}, base.Add(1e6*time.Second), relay.Bound{Room: 1 << 20})
+		err := store.PutItems(ctx, []relay.Item{{Box: box, Owner: [16]byte(item), Body: item}},
+			base.Add(1e6*time.Second), relay.Bound{Room: 1 << 20})
 		if err != nil {
 			return err
 		}
@@ -163,7 +167,8 @@ func receiptTiming(dir string) error {
 	m0, v0 := moments(times[0])
 	m1, v1 := moments(times[1])
 	t := (m0 - m1) / math.Sqrt(v0/float64(len(times[0]))+v1/float64(len(times[1])))
-	row(fmt.Sprintf("looking for an answer, with and without one, %d calls", len(times[0])+len(times[1])), fmt.Sprintf("%.2f and %.2f ms, Welch's t %.1f", m0, m1, t), "the same: abs(t) < 4.5")
+	row(fmt.Sprintf("looking for an answer, with and without one, %d calls", len(times[0])+len(times[1])),
+		fmt.Sprintf("%.2f and %.2f ms, Welch's t %.1f", m0, m1, t), "the same: abs(t) < 4.5")
 	return nil
 }
 

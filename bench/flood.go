@@ -32,8 +32,8 @@ const (
 	floodRate    = 1000
 )
 
-// floodBench floods the built program with everything of the list while 20 devices write and sync, and reporters report.
-// KRAMA_FLOOD is the seconds of each flood; without it all together take ten minutes.
+// floodBench floods the built program with everything of the list while 20 devices write and sync, and reporters
+// report. KRAMA_FLOOD is the seconds of each flood; without it all together take ten minutes.
 func floodBench() error {
 	each := 10 * time.Minute / time.Duration(len(flood.Kinds))
 	if s, err := strconv.Atoi(os.Getenv("KRAMA_FLOOD")); err == nil && s > 0 {
@@ -56,7 +56,9 @@ func floodBench() error {
 	}
 	kinds := flood.Kinds
 	if len(os.Args) > 2 { // bench flood A7: those of that name
-		kinds = slices.DeleteFunc(slices.Clone(kinds), func(k flood.Kind) bool { return !strings.Contains(k.Name, os.Args[2]) })
+		kinds = slices.DeleteFunc(slices.Clone(kinds), func(k flood.Kind) bool {
+			return !strings.Contains(k.Name, os.Args[2])
+		})
 	}
 	if len(kinds) == 0 {
 		return errors.New("no flood of that name")
@@ -66,7 +68,8 @@ func floodBench() error {
 			return fmt.Errorf("%s: %w", k.Name, err)
 		}
 	}
-	row(fmt.Sprintf("relay and site, resident memory at its peak, %d floods of %v", len(kinds), each.Round(time.Second)),
+	row(fmt.Sprintf("relay and site, resident memory at its peak, %d floods of %v", len(kinds),
+		each.Round(time.Second)),
 		fmt.Sprintf("%.0f MB", rss(p.cmd.Process.Pid, "VmHWM")), "≤ 200 MB")
 	return nil
 }
@@ -117,7 +120,8 @@ func settle(ctx context.Context, p *relayProcess) (*town, error) {
 	}
 	outreach, _ := desk.Stream(krama.KindOutreach)
 	device, _ := t.phones[0].Device()
-	t.target = flood.Target{Relay: p.url, Site: "http://127.0.0.1:8812", Programme: t.site, Stream: outreach, Device: device}
+	t.target = flood.Target{Relay: p.url, Site: "http://127.0.0.1:8812", Programme: t.site, Stream: outreach,
+		Device: device}
 	t.target.Program, err = programAt(t.target.Site)
 	return t, err
 }
@@ -189,8 +193,11 @@ func (t *town) under(ctx context.Context, k flood.Kind, each time.Duration, pid 
 	}
 	slices.Sort(took)
 	row(fmt.Sprintf("%s: %d in %v, answered %v", k.Name, flooded.Sent, each.Round(time.Second), flooded.Status),
-		fmt.Sprintf("%d syncs of %d devices, p50 %.0f ms, p99 %.0f ms, %d failed; reports with a proof %d of %d; %.0f MB", len(took), len(t.phones),
-			ms(took[len(took)/2]), ms(took[len(took)*99/100]), failed, accepted, reported, rss(pid, "VmRSS")), "p99 ≤ 2 s; ≥ 95 %")
+		fmt.Sprintf(
+			"%d syncs of %d devices, p50 %.0f ms, p99 %.0f ms, %d failed; reports with a proof %d of %d; %.0f MB",
+			len(took), len(t.phones),
+			ms(took[len(took)/2]), ms(took[len(took)*99/100]), failed, accepted, reported,
+			rss(pid, "VmRSS")), "p99 ≤ 2 s; ≥ 95 %")
 	if last != nil {
 		fmt.Fprintln(os.Stderr, k.Name+": a sync failed:", last)
 	}
@@ -210,7 +217,8 @@ func (t *town) work(ph *phone, who krama.SubjectID) error {
 	if err != nil {
 		return err
 	}
-	return ph.Write(krama.KindOutreach, who, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(time.Now()), District: 1002, Place: 1}})
+	return ph.Write(krama.KindOutreach, who, &krama.Record{ID: id,
+		Contact: &krama.Contact{Date: krama.DayOf(time.Now()), District: 1002, Place: 1}})
 }
 
 // report sends one report with a proof of work, over a connection of its own.

@@ -15,8 +15,8 @@ import (
 	"krama/seal"
 )
 
-// keysBench measures a rotation with 200 devices and 5,000 people, what a phone pays for it, and an erasure until it has
-// reached a phone that is on line.
+// keysBench measures a rotation with 200 devices and 5,000 people, what a phone pays for it, and an erasure until it
+// has reached a phone that is on line.
 func keysBench() error {
 	dir, err := os.MkdirTemp("", "krama-bench-")
 	if err != nil {
@@ -58,7 +58,8 @@ func keysBench() error {
 		code, _ := krama.NewCode(rand.Reader)
 		id, _ := desk.NewRecord()
 		who = append(who, s)
-		return desk.Write(krama.KindOutreach, s, &krama.Record{ID: id, Person: &krama.Person{Code: code, Gender: 1, Age: 4, Category: 1, District: 1002, Registered: day}})
+		return desk.Write(krama.KindOutreach, s, &krama.Record{ID: id, Person: &krama.Person{Code: code, Gender: 1,
+			Age: 4, Category: 1, District: 1002, Registered: day}})
 	}
 	for range people - month {
 		if err := register(); err != nil {
@@ -79,13 +80,15 @@ func keysBench() error {
 			return err
 		}
 		took := time.Since(began)
-		row(fmt.Sprintf("rotation, %d devices, %d people, %s: at the desk", devices, len(who), what), took.Round(10*time.Millisecond).String(), "≤ 2 s")
+		row(fmt.Sprintf("rotation, %d devices, %d people, %s: at the desk", devices, len(who), what),
+			took.Round(10*time.Millisecond).String(), "≤ 2 s")
 		row("rotation: sent by the desk, "+what, fmt.Sprintf("%d kB", (desk.traffic.up-up)/1000), "≤ 300 kB")
 		s, err := phones[0].measure(ctx)
 		if err != nil {
 			return err
 		}
-		row("rotation: received by a phone, a whole sync, "+what, fmt.Sprintf("%d kB in %d ms", s.Down/1000, s.MS), "≤ 260 kB")
+		row("rotation: received by a phone, a whole sync, "+what, fmt.Sprintf("%d kB in %d ms", s.Down/1000, s.MS),
+			"≤ 260 kB")
 		for range month {
 			if err := register(); err != nil {
 				return err
@@ -108,7 +111,8 @@ func keysBench() error {
 	if err := phones[1].Sync(ctx, nil); err != nil {
 		return err
 	}
-	row("erasure: from the desk's tap to gone on a phone that is on line, file rewritten", time.Since(began).Round(10*time.Millisecond).String(), "≤ 5 s")
+	row("erasure: from the desk's tap to gone on a phone that is on line, file rewritten",
+		time.Since(began).Round(10*time.Millisecond).String(), "≤ 5 s")
 	return nil
 }
 
@@ -127,6 +131,7 @@ func recoverBench(ctx context.Context, dir string, cards []seal.Card) error {
 		return err
 	}
 	people, contacts := st.Counts()
-	row(fmt.Sprintf("recovery by trustees, %d people and %d contacts", people, contacts), time.Since(began).Round(100*time.Millisecond).String(), "≤ 5 min")
+	row(fmt.Sprintf("recovery by trustees, %d people and %d contacts", people, contacts),
+		time.Since(began).Round(100*time.Millisecond).String(), "≤ 5 min")
 	return nil
 }

@@ -13,8 +13,8 @@ import (
 	"krama/replica"
 )
 
-// lineBench has a phone send two megabytes, and another fetch four, over a line that is reset every 5,000 bytes, and compares what
-// went over it with the same over a whole line.
+// lineBench has a phone send two megabytes, and another fetch four, over a line that is reset every 5,000 bytes, and
+// compares what went over it with the same over a whole line.
 func lineBench() error { return overLine(24_000, 0) }
 
 // slowLineBench has two megabytes fetched over such a line at 500 bytes a second: an hour and a half.
@@ -57,7 +57,8 @@ func overLine(records, rate int) error {
 			return 0, 0, 0, err
 		}
 		defer l.Close()
-		ph.Turn(replica.HTTP{Client: &http.Client{Transport: &http.Transport{DisableKeepAlives: after > 0}}, URL: l.URL})
+		ph.Turn(replica.HTTP{Client: &http.Client{Transport: &http.Transport{DisableKeepAlives: after > 0}},
+			URL: l.URL})
 		began := time.Now()
 		for range 4000 {
 			if err = ph.Sync(ctx, nil); err == nil {
@@ -98,12 +99,15 @@ func overLine(records, rate int) error {
 	if rate > 0 {
 		at = fmt.Sprintf(" and carries %d bytes a second", rate)
 	}
-	row(fmt.Sprintf("fetching %.1f MB over a line that is reset every 5 kB%s (%d resets, %v)", float64(downWhole)/1e6, at, downResets, downTook.Round(time.Second)),
-		fmt.Sprintf("converges, %.1f MB, overhead %.1f %%", float64(down)/1e6, 100*(float64(down)/float64(downWhole)-1)), "≤ 20 %")
+	row(fmt.Sprintf("fetching %.1f MB over a line that is reset every 5 kB%s (%d resets, %v)", float64(downWhole)/1e6,
+		at, downResets, downTook.Round(time.Second)),
+		fmt.Sprintf("converges, %.1f MB, overhead %.1f %%", float64(down)/1e6,
+			100*(float64(down)/float64(downWhole)-1)), "≤ 20 %")
 	if rate == 0 {
 		sent := upWhole - downWhole/2
 		row(fmt.Sprintf("sending %.1f MB over it (%d resets, %v)", float64(sent)/1e6, resets, took.Round(time.Second)),
-			fmt.Sprintf("converges, %.1f MB, overhead %.1f %%", float64(up)/1e6, 100*(float64(up)/float64(sent)-1)), "≤ 20 %")
+			fmt.Sprintf("converges, %.1f MB, overhead %.1f %%", float64(up)/1e6, 100*(float64(up)/float64(sent)-1)),
+			"≤ 20 %")
 	}
 	return nil
 }
@@ -125,7 +129,8 @@ func fillPhone(ph *phone, n int) error {
 			if err != nil {
 				return err
 			}
-			recs = append(recs, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(time.Now()), District: 1002, Place: 1}})
+			recs = append(recs, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(time.Now()),
+				District: 1002, Place: 1}})
 		}
 		if err := ph.Write(krama.KindOutreach, people[i/200%100], recs...); err != nil {
 			return err

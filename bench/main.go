@@ -1,4 +1,5 @@
-// Command bench measures what the project promises: bench relay|sync|desk|backup|keys|door|line|slowline|flood [NAME]. Each prints rows of a Markdown table.
+// Command bench measures what the project promises: bench relay|sync|desk|backup|keys|door|line|slowline|flood [NAME].
+// Each prints rows of a Markdown table.
 package main
 
 import (
@@ -15,7 +16,8 @@ func main() {
 		os.Exit(2)
 	}
 	run, ok := map[string]func() error{"relay": relayBench, "sync": syncBench, "desk": deskBench, "desk-load": deskLoad,
-		"backup": backupBench, "keys": keysBench, "door": doorBench, "flood": floodBench, "line": lineBench, "slowline": slowLineBench}[os.Args[1]]
+		"backup": backupBench, "keys": keysBench, "door": doorBench, "flood": floodBench, "line": lineBench,
+		"slowline": slowLineBench}[os.Args[1]]
 	if !ok {
 		fmt.Fprintln(os.Stderr, "usage: bench relay|sync|desk|backup|keys|door|line|slowline|flood [NAME]")
 		os.Exit(2)

@@ -86,7 +86,8 @@ func relayBench() error {
 		_, _, err = remote.Call(ctx, path, b)
 		return err
 	}
-	if err := call(control, seal.PathFound, seal.ProgrammeID(pub), seal.Frame([]byte(p.token), pub, site[:])); err != nil {
+	if err := call(control, seal.PathFound, seal.ProgrammeID(pub), seal.Frame([]byte(p.token), pub,
+		site[:])); err != nil {
 		return err
 	}
 	dev, _ := seal.NewDevice(rand.Reader, "bench")
@@ -106,13 +107,15 @@ func relayBench() error {
 	for i := range clients {
 		e, _ := seal.NewEpoch(rand.Reader, seal.Context{Org: krama.OrgID{byte(i)}})
 		id, h0 := e.StreamID(), seal.Start(e.Context, [32]byte{})
-		if err := call(control, seal.PathCreate, seal.ProgrammeID(pub), seal.Frame(id[:], e.StreamKey().Public().(ed25519.PublicKey), h0.H[:], nil, []byte{0})); err != nil {
+		if err := call(control, seal.PathCreate, seal.ProgrammeID(pub),
+			seal.Frame(id[:], e.StreamKey().Public().(ed25519.PublicKey), h0.H[:], nil, []byte{0})); err != nil {
 			return err
 		}
 		wg.Go(func() {
 			var mine []time.Duration
 			for seq := uint64(1); time.Now().Before(end); seq++ {
-				wire, err := e.Seal(rand.Reader, dev, seal.Header{Author: dev.ID(), Kind: seal.EnvContent, Seq: seq, Head: h0}, items, keys)
+				wire, err := e.Seal(rand.Reader, dev, seal.Header{Author: dev.ID(), Kind: seal.EnvContent, Seq: seq,
+					Head: h0}, items, keys)
 				if err == nil {
 					t := time.Now()
 					err = call(e.StreamKey(), seal.PathAppend, id, seal.AppendCall{Envelopes: [][]byte{wire}}.Marshal())
@@ -136,8 +139,10 @@ func relayBench() error {
 	}
 	rate := float64(len(took)) / time.Since(began).Seconds()
 	sort.Slice(took, func(i, j int) bool { return took[i] < took[j] })
-	row("relay, durable appends, 50 clients, 20-record envelopes", fmt.Sprintf("%.0f envelopes/s (%.0f records/s), p50 %v, p99 %v", rate, rate*records,
-		took[len(took)/2].Round(time.Millisecond), took[len(took)*99/100].Round(time.Millisecond)), "≥ 800 envelopes/s")
+	row("relay, durable appends, 50 clients, 20-record envelopes",
+		fmt.Sprintf("%.0f envelopes/s (%.0f records/s), p50 %v, p99 %v", rate, rate*records,
+			took[len(took)/2].Round(time.Millisecond),
+			took[len(took)*99/100].Round(time.Millisecond)), "≥ 800 envelopes/s")
 	row("relay, resident memory at its peak", fmt.Sprintf("%.0f MB", rss(p.cmd.Process.Pid, "VmHWM")), "≤ 150 MB")
 	row("relay, start to first answer", p.start.Round(time.Millisecond).String(), "≤ 1 s")
 	return nil

@@ -27,7 +27,8 @@ type phone struct {
 
 func newPhone(platform string) (*phone, error) {
 	p := &phone{traffic: &counting{next: &http.Transport{}}}
-	c := replica.Config{Dir: &journal.MemDir{}, Rand: rand.Reader, Now: time.Now, Platform: platform, Office: platform == "desk", Cost: seal.CostFloor,
+	c := replica.Config{Dir: &journal.MemDir{}, Rand: rand.Reader, Now: time.Now, Platform: platform,
+		Office: platform == "desk", Cost: seal.CostFloor,
 		Dial: func(u string) replica.Remote {
 			return replica.HTTP{Client: &http.Client{Transport: p.traffic}, URL: u}
 		},
@@ -72,8 +73,8 @@ func (p *phone) measure(ctx context.Context) (side, error) {
 	return side{t.up - up, t.down - down, time.Since(began).Milliseconds(), t.requests - n}, err
 }
 
-// syncBench types 1,000 contacts with 100 people on one phone, sends them, and pulls them with another; then does the same
-// with the peer on the same documents.
+// syncBench types 1,000 contacts with 100 people on one phone, sends them, and pulls them with another; then does the
+// same with the peer on the same documents.
 func syncBench() error {
 	dir, err := os.MkdirTemp("", "krama-bench-")
 	if err != nil {
@@ -113,7 +114,8 @@ func syncBench() error {
 		s, _ := a.NewSubject()
 		id, _ := a.NewRecord()
 		code, _ := krama.NewCode(rand.Reader)
-		if err := a.Write(krama.KindOutreach, s, &krama.Record{ID: id, Person: &krama.Person{Code: code, Gender: 1, Age: 4, Category: 1, District: 1002, Registered: day}}); err != nil {
+		if err := a.Write(krama.KindOutreach, s, &krama.Record{ID: id, Person: &krama.Person{Code: code, Gender: 1,
+			Age: 4, Category: 1, District: 1002, Registered: day}}); err != nil {
 			return err
 		}
 		people = append(people, s)
@@ -127,7 +129,8 @@ func syncBench() error {
 	for range 1000 {
 		who := people[rnd.IntN(len(people))]
 		id, _ := a.NewRecord()
-		c := &krama.Contact{Date: day - krama.Day(rnd.IntN(30)), District: uint16(1001 + rnd.IntN(7)), Place: uint8(1 + rnd.IntN(7)), Test: uint8(rnd.IntN(5)), Safety: uint8(rnd.IntN(3))}
+		c := &krama.Contact{Date: day - krama.Day(rnd.IntN(30)), District: uint16(1001 + rnd.IntN(7)),
+			Place: uint8(1 + rnd.IntN(7)), Test: uint8(rnd.IntN(5)), Safety: uint8(rnd.IntN(3))}
 		for range rnd.IntN(4) {
 			c.Topics = c.Topics.With(uint8(1 + rnd.IntN(10)))
 		}
@@ -152,8 +155,10 @@ func syncBench() error {
 	if a.records != 1000 || b.records != 1000 || a.Status().Unsent != 0 {
 		return fmt.Errorf("pushed %d, pulled %d of 1,000", a.records, b.records)
 	}
-	row("1,000 contacts pushed, all in", fmt.Sprintf("%.1f kB up, %.1f kB down, %d requests, %d ms", kb(push.Up), kb(push.Down), push.Requests, push.MS), "≤ 110 kB, ≤ 8 requests")
-	row("1,000 contacts pulled, all in", fmt.Sprintf("%.1f kB up, %.1f kB down, %d requests, %d ms", kb(pull.Up), kb(pull.Down), pull.Requests, pull.MS), "≤ 110 kB, ≤ 8 requests")
+	row("1,000 contacts pushed, all in", fmt.Sprintf("%.1f kB up, %.1f kB down, %d requests, %d ms", kb(push.Up),
+		kb(push.Down), push.Requests, push.MS), "≤ 110 kB, ≤ 8 requests")
+	row("1,000 contacts pulled, all in", fmt.Sprintf("%.1f kB up, %.1f kB down, %d requests, %d ms", kb(pull.Up),
+		kb(pull.Down), pull.Requests, pull.MS), "≤ 110 kB, ≤ 8 requests")
 	return peer(dir, docs, push, pull)
 }
 
@@ -184,8 +189,10 @@ func document(id krama.RecordID, who krama.SubjectID, c *krama.Contact) map[stri
 			given[krama.Commodities[i].Key] = int(n)
 		}
 	}
-	return map[string]any{"_id": id.String(), "type": "contact", "person": who.String(), "date": c.Date.String(), "district": c.District,
-		"place": one(krama.Places, c.Place), "topics": keys(krama.Topics, c.Topics), "services": keys(krama.Services, c.Services), "given": given,
+	return map[string]any{"_id": id.String(), "type": "contact", "person": who.String(), "date": c.Date.String(),
+		"district": c.District,
+		"place":    one(krama.Places, c.Place), "topics": keys(krama.Topics, c.Topics), "services": keys(krama.Services,
+			c.Services), "given": given,
 		"test": one(krama.Tests, c.Test), "safety": one(krama.Safety, c.Safety), "next": c.Next.String()}
 }
 
@@ -212,10 +219,15 @@ func peer(dir string, docs []map[string]any, push, pull side) error {
 	if err := json.Unmarshal(out, &them); err != nil {
 		return err
 	}
-	row(them.Peer+", the same documents", fmt.Sprintf("push %.0f kB up + %.0f kB down, %d requests, %d ms; pull %.0f + %.0f kB, %d requests, %d ms", kb(them.Push.Up), kb(them.Push.Down),
-		them.Push.Requests, them.Push.MS, kb(them.Pull.Up), kb(them.Pull.Down), them.Pull.Requests, them.Pull.MS), "")
+	row(them.Peer+", the same documents",
+		fmt.Sprintf("push %.0f kB up + %.0f kB down, %d requests, %d ms; pull %.0f + %.0f kB, %d requests, %d ms",
+			kb(them.Push.Up), kb(them.Push.Down),
+			them.Push.Requests, them.Push.MS, kb(them.Pull.Up), kb(them.Pull.Down), them.Pull.Requests,
+			them.Pull.MS), "")
 	ratio := func(a, b int64) float64 { return float64(a) / float64(max(1, b)) }
-	row("bytes, peer ÷ Krama", fmt.Sprintf("push %.1f ×, pull %.1f ×", ratio(them.Push.Up+them.Push.Down, push.Up+push.Down), ratio(them.Pull.Up+them.Pull.Down, pull.Up+pull.Down)), "≥ 5 ×")
-	row("time, peer ÷ Krama", fmt.Sprintf("push %.1f ×, pull %.1f ×", ratio(them.Push.MS, push.MS), ratio(them.Pull.MS, pull.MS)), "≥ 3 ×")
+	row("bytes, peer ÷ Krama", fmt.Sprintf("push %.1f ×, pull %.1f ×", ratio(them.Push.Up+them.Push.Down,
+		push.Up+push.Down), ratio(them.Pull.Up+them.Pull.Down, pull.Up+pull.Down)), "≥ 5 ×")
+	row("time, peer ÷ Krama", fmt.Sprintf("push %.1f ×, pull %.1f ×", ratio(them.Push.MS, push.MS), ratio(them.Pull.MS,
+		pull.MS)), "≥ 3 ×")
 	return nil
 }

@@ -17,8 +17,8 @@ type amendedAt struct {
 	target  krama.RecordID
 }
 
-// amended holds the amendments of one record: values stand until a later record replaces them, and what stands is judged as a
-// whole. It may be here before the record.
+// amended holds the amendments of one record: values stand until a later record replaces them, and what stands is
+// judged as a whole. It may be here before the record.
 type amended struct {
 	fields  map[uint8]*register
 	contact *krama.Contact // as it was written, once it is here; a registration's is in its Person
@@ -73,8 +73,8 @@ func (s *State) amend(subject krama.SubjectID, rec *krama.Record, author krama.D
 	s.resolve(at)
 }
 
-// resolve writes the standing values of a record's amended fields into its folded form. Where two stand, the one with the
-// smaller record id is shown until somebody decides, so that every device shows the same.
+// resolve writes the standing values of a record's amended fields into its folded form. Where two stand, the one with
+// the smaller record id is shown until somebody decides, so that every device shows the same.
 func (s *State) resolve(at amendedAt) {
 	a := s.amended[at]
 	if a == nil {
@@ -101,10 +101,11 @@ func (s *State) resolve(at amendedAt) {
 	c.Contact, a.refused = stand(a, *a.contact, setContact, (*krama.Contact).Validate)
 }
 
-// stand applies what stands of amendments to a record as it was written, and judges the whole. If the whole cannot be, because two
-// people changed what belongs together, whole amendments are taken in their order as far as each can be; the others' fields are
-// refused, and a screen asks.
-func stand[T any](a *amended, first T, set func(*T, uint8, cbor.RawMessage) bool, valid func(*T) error) (T, map[uint8]bool) {
+// stand applies what stands of amendments to a record as it was written, and judges the whole. If the whole cannot be,
+// because two people changed what belongs together, whole amendments are taken in their order as far as each can be;
+// the others' fields are refused, and a screen asks.
+func stand[T any](a *amended, first T, set func(*T, uint8, cbor.RawMessage) bool, valid func(*T) error) (T,
+	map[uint8]bool) {
 	shown := map[krama.RecordID][]uint8{} // fields by the amendment whose value is shown
 	var order []Head
 	all := first
@@ -124,7 +125,8 @@ func stand[T any](a *amended, first T, set func(*T, uint8, cbor.RawMessage) bool
 		return all, nil
 	}
 	slices.SortFunc(order, func(a, b Head) int {
-		return cmp.Or(cmp.Compare(a.Date, b.Date), cmp.Compare(a.written, b.written), bytes.Compare(a.Record[:], b.Record[:]))
+		return cmp.Or(cmp.Compare(a.Date, b.Date), cmp.Compare(a.written, b.written), bytes.Compare(a.Record[:],
+			b.Record[:]))
 	})
 	out, refused := first, map[uint8]bool{}
 	for left := order; len(left) > 0; {
@@ -153,8 +155,8 @@ func stand[T any](a *amended, first T, set func(*T, uint8, cbor.RawMessage) bool
 	return out, refused
 }
 
-// setPerson sets an amended field and reports whether the value is one. A field of a later version is left alone. The registration
-// day never changes; a code does where two people had one.
+// setPerson sets an amended field and reports whether the value is one. A field of a later version is left alone. The
+// registration day never changes; a code does where two people had one.
 func setPerson(p *krama.Person, n uint8, raw cbor.RawMessage) bool {
 	var err error
 	switch n {

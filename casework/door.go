@@ -72,9 +72,12 @@ type Audit struct {
 }
 
 func (d *door) reset() {
-	*d = door{starter: d.starter, listings: directory.NewFold(d.starter), rights: map[krama.RecordID]*krama.RightsText{}, intakes: map[krama.RecordID]Intake{},
-		threads: map[krama.ThreadID]*Thread{}, referrals: map[krama.RecordID]*Referral{}, outcomes: map[krama.RecordID]map[krama.RecordID]outcome{},
-		incidents: map[krama.RecordID]Incident{}, audits: map[auditAt]Audit{}, taken: map[krama.SubjectID]map[krama.RecordID]fate{}, seen: map[krama.RecordID]bool{}}
+	*d = door{starter: d.starter, listings: directory.NewFold(d.starter),
+		rights: map[krama.RecordID]*krama.RightsText{}, intakes: map[krama.RecordID]Intake{},
+		threads: map[krama.ThreadID]*Thread{}, referrals: map[krama.RecordID]*Referral{},
+		outcomes:  map[krama.RecordID]map[krama.RecordID]outcome{},
+		incidents: map[krama.RecordID]Incident{}, audits: map[auditAt]Audit{},
+		taken: map[krama.SubjectID]map[krama.RecordID]fate{}, seen: map[krama.RecordID]bool{}}
 }
 
 // take folds a record in and reports whether it was one of the door's.
@@ -117,7 +120,8 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 		if d.outcomes[of] == nil {
 			d.outcomes[of] = map[krama.RecordID]outcome{}
 		}
-		if old, ok := d.outcomes[of][rec.ID]; !ok || rec.Written < old.Written { // two desks fetch one answer, each at its time
+		if old, ok := d.outcomes[of][rec.ID]; !ok || rec.Written < old.Written {
+			// two desks fetch one answer, each at its time
 			d.outcomes[of][rec.ID] = outcome{*rec.Outcome, said{rec.Written, rec.ID}}
 		}
 	case rec.Incident != nil:
@@ -214,7 +218,8 @@ func (s *State) Listing(k krama.ListingID) *directory.Entry {
 	return s.listings.Entry(k)
 }
 
-// RightsTexts returns the programme's own text about a topic in a language that stands, newest review first, and its record.
+// RightsTexts returns the programme's own text about a topic in a language that stands, newest review first, and its
+// record.
 func (s *State) RightsTexts(topic, lang string) (out []*krama.RightsText, ids []krama.RecordID) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -252,7 +257,8 @@ func (s *State) Intakes() (out []Intake) {
 		out = append(out, in)
 	}
 	slices.SortFunc(out, func(a, b Intake) int {
-		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Circle, b.Circle), slices.Compare(a.Record[:], b.Record[:]))
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Circle, b.Circle), slices.Compare(a.Record[:],
+			b.Record[:]))
 	})
 	return out
 }
@@ -266,7 +272,9 @@ func (s *State) Referrals(of krama.SubjectID) (out []Referral) {
 			continue
 		}
 		c := *r
-		of := slices.SortedFunc(maps.Values(s.outcomes[id]), func(a, b outcome) int { return cmp.Or(cmp.Compare(a.Day, b.Day), a.compare(b.said)) })
+		of := slices.SortedFunc(maps.Values(s.outcomes[id]), func(a, b outcome) int {
+			return cmp.Or(cmp.Compare(a.Day, b.Day), a.compare(b.said))
+		})
 		for _, o := range of {
 			c.Outcomes = append(c.Outcomes, o.Outcome)
 		}
@@ -304,6 +312,7 @@ func (s *State) Audits() []Audit {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return slices.SortedFunc(maps.Values(s.audits), func(a, b Audit) int {
-		return -cmp.Or(cmp.Compare(a.Day, b.Day), a.compare(b.said), bytes.Compare(a.Author[:], b.Author[:]), cmp.Compare(a.Circle, b.Circle))
+		return -cmp.Or(cmp.Compare(a.Day, b.Day), a.compare(b.said), bytes.Compare(a.Author[:], b.Author[:]),
+			cmp.Compare(a.Circle, b.Circle))
 	})
 }

@@ -23,8 +23,8 @@ type Kept struct {
 	NoRecord bool // her last word is that no record is kept
 }
 
-// Everybody yields all that is kept, by code, the same for the same records. What it yields is valid until the next, and
-// the state must not be changed or asked meanwhile.
+// Everybody yields all that is kept, by code, the same for the same records. What it yields is valid until the next,
+// and the state must not be changed or asked meanwhile.
 func (s *State) Everybody(today krama.Day) iter.Seq[*Kept] {
 	return func(yield func(*Kept) bool) {
 		s.mu.RLock()
@@ -34,7 +34,8 @@ func (s *State) Everybody(today krama.Day) iter.Seq[*Kept] {
 		})
 		var k Kept
 		for _, p := range all {
-			k = Kept{Subject: p.Subject, Record: p.Record, Value: p.Value, Author: p.Author, Local: p.local, Contacts: k.Contacts[:0], Consents: append(k.Consents[:0], p.Consents...), Disputes: s.disputes(p)}
+			k = Kept{Subject: p.Subject, Record: p.Record, Value: p.Value, Author: p.Author, Local: p.local,
+				Contacts: k.Contacts[:0], Consents: append(k.Consents[:0], p.Consents...), Disputes: s.disputes(p)}
 			for _, i := range p.Contacts {
 				k.Contacts = append(k.Contacts, *s.contacts.at(i))
 			}
@@ -68,7 +69,8 @@ func (s *State) Rights() (out []RightsText) {
 		}
 	}
 	slices.SortFunc(out, func(a, b RightsText) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Lang, b.Lang), slices.Compare(a.Record[:], b.Record[:]))
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Lang, b.Lang), slices.Compare(a.Record[:],
+			b.Record[:]))
 	})
 	return out
 }

@@ -33,7 +33,8 @@ func (s *State) Rows(today krama.Day) []Row {
 			continue
 		}
 		m := s.met(p, today)
-		r := Row{Subject: p.Subject, Code: p.Value.Code, District: p.Value.District, Local: p.local || m.local, Minor: krama.Minor(p.Value.Age),
+		r := Row{Subject: p.Subject, Code: p.Value.Code, District: p.Value.District, Local: p.local || m.local,
+			Minor: krama.Minor(p.Value.Age),
 			Ahead: m.ahead, NotSafe: m.notSafe, Same: len(s.byCode[p.Value.Code]) > 1}
 		if m.last != nil {
 			r.Last, r.Next, r.District = m.last.Date, m.last.Next, m.last.District
@@ -50,12 +51,16 @@ func (s *State) Rows(today krama.Day) []Row {
 	return out
 }
 
-// dueFor is how long somebody stays on the due list; after that she is among those not seen, and not every morning's list.
+// dueFor is how long somebody stays on the due list; after that she is among those not seen, and not every morning's
+// list.
 const dueFor = 90
 
 // Due returns who is due by a day, longest waiting first.
 func (s *State) Due(today, by krama.Day) []Row {
-	rows := slices.DeleteFunc(s.Rows(today), func(r Row) bool { return r.Next == 0 || r.Next > by || r.Next < by-dueFor })
+	rows := slices.DeleteFunc(s.Rows(today), func(r Row) bool {
+		return r.Next == 0 || r.Next > by ||
+			r.Next < by-dueFor
+	})
 	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(a.Next, b.Next) })
 	return rows
 }

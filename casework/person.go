@@ -190,7 +190,8 @@ func (s *State) view(p *Person, today krama.Day) View {
 		}
 		v.Namesakes = append(v.Namesakes, id)
 		o, mine := s.people[id], &p.regs[0]
-		v.Later = v.Later || cmp.Or(cmp.Compare(o.regs[0].Registered, mine.Registered), o.regs[0].said.compare(mine.said)) < 0
+		v.Later = v.Later || cmp.Or(cmp.Compare(o.regs[0].Registered, mine.Registered),
+			o.regs[0].said.compare(mine.said)) < 0
 	}
 	return v
 }
@@ -214,8 +215,9 @@ func standing(p *Person, purpose uint8, counts func(*Consent) bool) (out []*Cons
 	return slices.DeleteFunc(out, func(c *Consent) bool { return gone[c.Record] })
 }
 
-// lastWord is her last word about a purpose, of those that no other replaces. Of one day a withdrawal outranks a consent. A consent from
-// ahead of the reader's clock neither counts nor replaces anything; a refusal from there counts: no clock makes a no a yes.
+// lastWord is her last word about a purpose, of those that no other replaces. Of one day a withdrawal outranks a
+// consent. A consent from ahead of the reader's clock neither counts nor replaces anything; a refusal from there
+// counts: no clock makes a no a yes.
 func lastWord(p *Person, purpose uint8, today krama.Day) (last krama.Consent, ok bool) {
 	for _, c := range standing(p, purpose, func(c *Consent) bool { return !c.Given || !ahead(c.Date, today) }) {
 		now, then := min(c.Date, today+1), min(last.Date, today+1)

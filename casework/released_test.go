@@ -11,7 +11,8 @@ import (
 func TestReleasesInAnyOrder(t *testing.T) {
 	p := krama.Period{From: 20000, To: 20100}
 	rec := func(id byte, written uint32, counts string) *krama.Record {
-		return &krama.Record{ID: krama.RecordID{id}, Written: written, Released: &krama.Released{From: p.From, To: p.To, Counts: []byte(counts)}}
+		return &krama.Record{ID: krama.RecordID{id}, Written: written, Released: &krama.Released{From: p.From, To: p.To,
+			Counts: []byte(counts)}}
 	}
 	all := []struct {
 		rec    *krama.Record

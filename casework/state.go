@@ -10,8 +10,8 @@ import (
 	"krama"
 )
 
-// State is the folded programme of one device. It is safe for concurrent use. The same records in any order give the same
-// state.
+// State is the folded programme of one device. It is safe for concurrent use. The same records in any order give the
+// same state.
 type State struct {
 	mu        sync.RWMutex // guards everything below
 	people    map[krama.SubjectID]*Person
@@ -54,7 +54,8 @@ func (s *State) Reset() {
 	defer s.mu.Unlock()
 	v := s.version
 	s.people, s.byCode, s.contacts = map[krama.SubjectID]*Person{}, map[krama.Code][]krama.SubjectID{}, contacts{}
-	s.contactAt, s.personAt, s.amended = map[krama.RecordID]int32{}, map[krama.RecordID]*Person{}, map[amendedAt]*amended{}
+	s.contactAt, s.personAt, s.amended = map[krama.RecordID]int32{}, map[krama.RecordID]*Person{},
+		map[amendedAt]*amended{}
 	s.released = map[releasedAt]Release{}
 	s.labels, s.drills = map[krama.MemberID]label{}, map[[4]byte]map[uint8][]krama.Day{}
 	s.unknown, s.accepted, s.version = map[krama.RecordID]bool{}, nil, v+1
@@ -125,9 +126,10 @@ func (s *State) Apply(subject krama.SubjectID, rec *krama.Record, author krama.D
 	}
 }
 
-// ApplyIn folds in a record of any circle. People are of the outreach circle alone; of the others only what the door, the inbox
-// and the audit show is taken, and what is of a later version is counted.
-func (s *State) ApplyIn(k krama.CircleKind, subject krama.SubjectID, rec *krama.Record, author krama.DeviceID, local bool) {
+// ApplyIn folds in a record of any circle. People are of the outreach circle alone; of the others only what the door,
+// the inbox and the audit show is taken, and what is of a later version is counted.
+func (s *State) ApplyIn(k krama.CircleKind, subject krama.SubjectID, rec *krama.Record, author krama.DeviceID,
+	local bool) {
 	if k == krama.KindOutreach {
 		s.Apply(subject, rec, author, local)
 		return
@@ -164,8 +166,8 @@ func add(days []krama.Day, d krama.Day) []krama.Day {
 	return slices.Insert(days, at, d)
 }
 
-// latest is the newest of sorted days that a reader's clock bears out; today where all are ahead of it, because it was done on some
-// day, and 0 if there is none.
+// latest is the newest of sorted days that a reader's clock bears out; today where all are ahead of it, because it was
+// done on some day, and 0 if there is none.
 func latest(days []krama.Day, today krama.Day) krama.Day {
 	for _, d := range slices.Backward(days) {
 		if !ahead(d, today) {
@@ -178,8 +180,8 @@ func latest(days []krama.Day, today krama.Day) krama.Day {
 	return 0
 }
 
-// ahead reports whether a day has not come where the reader is. What a phone dated so, whose clock was wrong, decides nothing. One
-// day is not held against it: midnight does not come everywhere at once.
+// ahead reports whether a day has not come where the reader is. What a phone dated so, whose clock was wrong, decides
+// nothing. One day is not held against it: midnight does not come everywhere at once.
 func ahead(d, today krama.Day) bool { return d > today+1 }
 
 // Version changes whenever the state does.
@@ -240,8 +242,8 @@ func (s *State) Contact(id krama.RecordID) (Contact, bool) {
 	return *s.contacts.at(i), true
 }
 
-// EachPerson calls f with every registered person, whether she may be counted, and her contacts, unsorted. The slices are valid
-// during the call only.
+// EachPerson calls f with every registered person, whether she may be counted, and her contacts, unsorted. The slices
+// are valid during the call only.
 func (s *State) EachPerson(today krama.Day, f func(p *krama.Person, counted bool, contacts []krama.Contact)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

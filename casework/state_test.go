@@ -21,7 +21,8 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	who := krama.SubjectID{1}
 	base := krama.RecordID{1}
 	records := []*krama.Record{
-		{ID: base, Person: &krama.Person{Code: "000000", Gender: 1, Age: 4, Category: 1, District: 1001, Registered: 20000}},
+		{ID: base, Person: &krama.Person{Code: "000000", Gender: 1, Age: 4, Category: 1, District: 1001,
+			Registered: 20000}},
 		{ID: krama.RecordID{2}, Contact: &krama.Contact{Date: 20001, Place: 1, Next: 20010}},
 		{ID: krama.RecordID{3}, Contact: &krama.Contact{Date: 20003, Place: 2, Next: 20040}},
 		amend(4, 6, uint16(1002), base),
@@ -64,8 +65,10 @@ func TestOrderDoesNotMatter(t *testing.T) {
 
 func TestVoidAndDue(t *testing.T) {
 	s, who := New(), krama.SubjectID{1}
-	s.Apply(who, &krama.Record{ID: krama.RecordID{9}, Person: &krama.Person{Code: "000000", Gender: 1, Age: 1, Category: 1, Registered: 20000}}, krama.DeviceID{}, false)
-	s.Apply(who, &krama.Record{ID: krama.RecordID{1}, Contact: &krama.Contact{Date: 20000, Place: 1, Next: 20010}}, krama.DeviceID{}, false)
+	s.Apply(who, &krama.Record{ID: krama.RecordID{9}, Person: &krama.Person{Code: "000000", Gender: 1, Age: 1,
+		Category: 1, Registered: 20000}}, krama.DeviceID{}, false)
+	s.Apply(who, &krama.Record{ID: krama.RecordID{1}, Contact: &krama.Contact{Date: 20000, Place: 1, Next: 20010}},
+		krama.DeviceID{}, false)
 	if d := s.Due(20009, 20009); len(d) != 0 {
 		t.Errorf("due too early: %v", d)
 	}
@@ -84,7 +87,8 @@ func TestVoidAndDue(t *testing.T) {
 func TestRecentIsNewestByDate(t *testing.T) {
 	s := New()
 	for i := range 100 {
-		s.Apply(krama.SubjectID{1}, &krama.Record{ID: krama.RecordID{byte(i + 1)}, Contact: &krama.Contact{Date: 20000 + krama.Day(i*37%100), Place: 1}}, krama.DeviceID{}, false)
+		s.Apply(krama.SubjectID{1}, &krama.Record{ID: krama.RecordID{byte(i + 1)},
+			Contact: &krama.Contact{Date: 20000 + krama.Day(i*37%100), Place: 1}}, krama.DeviceID{}, false)
 	}
 	got := s.Recent(10)
 	for i, c := range got {
@@ -98,9 +102,12 @@ func TestRecentIsNewestByDate(t *testing.T) {
 func TestForgetDoor(t *testing.T) {
 	s := New()
 	who, day := krama.SubjectID{1}, krama.Date(2026, 3, 2)
-	s.ApplyIn(krama.KindSafeguarding, who, &krama.Record{ID: krama.RecordID{1}, Incident: &krama.Incident{Day: day, What: 2, Consent: true}}, krama.DeviceID{}, false)
-	s.ApplyIn(krama.KindCasework, who, &krama.Record{ID: krama.RecordID{2}, Report: &krama.Report{Thread: krama.ThreadID{1}, Day: day, Topic: 1, Text: "t"}}, krama.DeviceID{}, false)
-	s.ApplyIn(krama.KindOutreach, who, &krama.Record{ID: krama.RecordID{3}, Referral: &krama.Referral{Day: day}}, krama.DeviceID{}, false)
+	s.ApplyIn(krama.KindSafeguarding, who, &krama.Record{ID: krama.RecordID{1}, Incident: &krama.Incident{Day: day,
+		What: 2, Consent: true}}, krama.DeviceID{}, false)
+	s.ApplyIn(krama.KindCasework, who, &krama.Record{ID: krama.RecordID{2},
+		Report: &krama.Report{Thread: krama.ThreadID{1}, Day: day, Topic: 1, Text: "t"}}, krama.DeviceID{}, false)
+	s.ApplyIn(krama.KindOutreach, who, &krama.Record{ID: krama.RecordID{3}, Referral: &krama.Referral{Day: day}},
+		krama.DeviceID{}, false)
 	if len(s.Incidents()) != 1 || len(s.Threads()) != 1 || len(s.Referrals(who)) != 1 {
 		t.Fatal("not folded")
 	}

@@ -59,7 +59,8 @@ type part struct {
 
 // says reports whether two records say the same but for the day and the number that desks took them in with.
 func (p part) says(o *krama.Report) bool {
-	return p.Auth == o.Auth && bytes.Equal(p.KEM, o.KEM) && p.Intake == o.Intake && p.Topic == o.Topic && p.Part == o.Part && p.Text == o.Text &&
+	return p.Auth == o.Auth && bytes.Equal(p.KEM, o.KEM) && p.Intake == o.Intake && p.Topic == o.Topic &&
+		p.Part == o.Part && p.Text == o.Text &&
 		p.Place == o.Place && p.Mailbox == o.Mailbox && p.Of == o.Of
 }
 
@@ -87,7 +88,8 @@ func (d *door) report(k krama.CircleKind, subject krama.SubjectID, rec *krama.Re
 	if at < 0 { // also what says something else under an id that is here: nobody's words are replaced
 		t.parts = append(t.parts, part{rec.Report, rec.ID})
 	} else { // two desks took it in, perhaps under two numbers of a relay that was restored
-		if old := t.parts[at].Report; cmp.Or(cmp.Compare(rec.Report.Day, old.Day), cmp.Compare(rec.Report.N, old.N)) >= 0 {
+		if old := t.parts[at].Report; cmp.Or(cmp.Compare(rec.Report.Day, old.Day), cmp.Compare(rec.Report.N,
+			old.N)) >= 0 {
 			return
 		}
 		t.parts[at].Report = rec.Report
@@ -95,12 +97,14 @@ func (d *door) report(k krama.CircleKind, subject krama.SubjectID, rec *krama.Re
 	t.build()
 }
 
-// build puts a conversation together from its records: messages by day, then by the relay's number, each with its parts; acts by
-// day and when they were typed.
+// build puts a conversation together from its records: messages by day, then by the relay's number, each with its
+// parts; acts by day and when they were typed.
 func (t *Thread) build() {
 	slices.SortFunc(t.parts, func(a, b part) int {
-		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.N, b.N), cmp.Compare(btoi(a.Part > 0), btoi(b.Part > 0)), cmp.Compare(a.Part, b.Part), bytes.Compare(a.id[:], b.id[:]),
-			cmp.Compare(a.Text, b.Text), bytes.Compare(a.KEM, b.KEM), bytes.Compare(a.Auth[:], b.Auth[:]), bytes.Compare(a.Mailbox[:], b.Mailbox[:]))
+		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.N, b.N), cmp.Compare(btoi(a.Part > 0), btoi(b.Part > 0)),
+			cmp.Compare(a.Part, b.Part), bytes.Compare(a.id[:], b.id[:]),
+			cmp.Compare(a.Text, b.Text), bytes.Compare(a.KEM, b.KEM), bytes.Compare(a.Auth[:], b.Auth[:]),
+			bytes.Compare(a.Mailbox[:], b.Mailbox[:]))
 	})
 	t.Messages, t.Reports, t.Senders = nil, nil, nil
 	at := map[krama.RecordID]int{} // the message that begins with a record
@@ -124,7 +128,9 @@ func (t *Thread) build() {
 		}
 		i, named := at[p.Of]
 		if !named { // of the first version, which did not name it, or its first part is not here
-			i = slices.IndexFunc(t.Messages[:whole], func(m Message) bool { return m.Day == p.Day && p.Of == krama.RecordID{} })
+			i = slices.IndexFunc(t.Messages[:whole], func(m Message) bool {
+				return m.Day == p.Day && p.Of == krama.RecordID{}
+			})
 			for i >= 0 && i < whole && (t.Messages[i].Day != p.Day || next[i] != p.Part) {
 				i++
 			}

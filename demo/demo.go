@@ -1,5 +1,5 @@
-// Package demo makes an invented programme, the same for the same seed, and takes it through the real path: enrolled devices,
-// sealed envelopes, a relay. No person, place of work or member of staff in it is real.
+// Package demo makes an invented programme, the same for the same seed, and takes it through the real path: enrolled
+// devices, sealed envelopes, a relay. No person, place of work or member of staff in it is real.
 package demo
 
 import (
@@ -35,16 +35,18 @@ type Programme struct {
 	Words  string
 }
 
-// Make founds a programme at a relay and fills it. deskDir keeps the office's device; staff devices live in memory and are
-// forgotten. say reports progress.
-func Make(ctx context.Context, g *guide.Guide, deskDir journal.Dir, dial func(string) replica.Remote, relay, token string, size Size, seed uint64, now time.Time, say func(string)) (*Programme, error) {
+// Make founds a programme at a relay and fills it. deskDir keeps the office's device; staff devices live in memory and
+// are forgotten. say reports progress.
+func Make(ctx context.Context, g *guide.Guide, deskDir journal.Dir, dial func(string) replica.Remote, relay,
+	token string, size Size, seed uint64, now time.Time, say func(string)) (*Programme, error) {
 	st := casework.New()
 	words, err := words.Draw(rand.Reader, words.Vault)
 	if err != nil {
 		return nil, err
 	}
 	p := &Programme{State: st, Words: words[0] + " " + words[1] + " " + words[2] + " " + words[3]}
-	p.Config = replica.Config{Dir: deskDir, Rand: rand.Reader, Now: time.Now, Dial: dial, Feed: office.Feed(st), Reset: st.Reset, Platform: "desk", Office: true}
+	p.Config = replica.Config{Dir: deskDir, Rand: rand.Reader, Now: time.Now, Dial: dial, Feed: office.Feed(st),
+		Reset: st.Reset, Platform: "desk", Office: true}
 	if p.Desk, err = replica.Create(p.Config, p.Words); err != nil {
 		return nil, err
 	}
@@ -134,8 +136,8 @@ func (r reader) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// people invents who is met. Mean age and shares follow the published surveys of entertainment workers (IBBS 2016: mean 26,
-// SD 6); districts follow where a provincial town and its roads are.
+// people invents who is met. Mean age and shares follow the published surveys of entertainment workers (IBBS 2016: mean
+// 26, SD 6); districts follow where a provincial town and its roads are.
 func (v *inventor) people() {
 	first := v.today - krama.Day(v.size.Months*30)
 	seen := map[krama.Code]bool{}
@@ -184,7 +186,8 @@ func (v *inventor) people() {
 			p.consents = append(p.consents, krama.Consent{Purpose: t.Code, Given: given, Date: r.Registered})
 		}
 		if v.chance(2) {
-			p.consents = append(p.consents, krama.Consent{Purpose: krama.PurposeCount, Given: false, Date: min(v.today, r.Registered+90)})
+			p.consents = append(p.consents, krama.Consent{Purpose: krama.PurposeCount, Given: false, Date: min(v.today,
+				r.Registered+90)})
 		}
 		v.all = append(v.all, p)
 	}
@@ -253,7 +256,8 @@ func (v *inventor) contact(p *person, d krama.Day, last bool) krama.Contact {
 			c.Services = c.Services.With(t.Code)
 		}
 	}
-	c.Safety = [...]uint8{krama.SafeNotAsked, krama.SafeYes, krama.SafeNo, krama.SafeHelp, krama.SafeUnsaid}[v.weighted(20, 68, 7, 2, 3)]
+	c.Safety = [...]uint8{krama.SafeNotAsked, krama.SafeYes, krama.SafeNo, krama.SafeHelp,
+		krama.SafeUnsaid}[v.weighted(20, 68, 7, 2, 3)]
 	if v.chance(4) {
 		c.Attendees = uint16(3 + v.rnd.IntN(20))
 	}
@@ -273,7 +277,8 @@ func (v *inventor) offerTests() {
 	}
 	for _, i := range v.rnd.Perm(len(all))[:min(v.size.Tests, len(all))] {
 		c := all[i]
-		c.Test = [...]uint8{krama.TestAccepted, krama.TestDeclined, krama.TestReferred, krama.TestOffered}[v.weighted(52, 18, 20, 10)]
+		c.Test = [...]uint8{krama.TestAccepted, krama.TestDeclined, krama.TestReferred,
+			krama.TestOffered}[v.weighted(52, 18, 20, 10)]
 		if c.Test == krama.TestAccepted && v.chance(15) {
 			c.Given[krama.SelfTest] = 1
 		}
@@ -294,8 +299,10 @@ func role(i int) (krama.Role, string) {
 }
 
 // device enrols one member's device by both halves of the protocol, types her people and contacts, and sends them.
-func (v *inventor) device(ctx context.Context, p *Programme, i int, relay string, dial func(string) replica.Remote) error {
-	dev, err := replica.Create(replica.Config{Dir: &journal.MemDir{}, Rand: rand.Reader, Now: time.Now, Dial: dial, Platform: "phone", Cost: seal.CostFloor}, p.Words)
+func (v *inventor) device(ctx context.Context, p *Programme, i int, relay string,
+	dial func(string) replica.Remote) error {
+	dev, err := replica.Create(replica.Config{Dir: &journal.MemDir{}, Rand: rand.Reader, Now: time.Now, Dial: dial,
+		Platform: "phone", Cost: seal.CostFloor}, p.Words)
 	if err != nil {
 		return err
 	}

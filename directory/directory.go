@@ -1,5 +1,5 @@
-// Package directory is what the programme knows of services and hotlines: how fresh each listing is, who may see which part of
-// it, and which few to show to somebody with a need in a place. It decides and draws nothing.
+// Package directory is what the programme knows of services and hotlines: how fresh each listing is, who may see which
+// part of it, and which few to show to somebody with a need in a place. It decides and draws nothing.
 package directory
 
 import (
@@ -9,8 +9,8 @@ import (
 	"krama"
 )
 
-// MaxAge is how long a verification lasts, in days. The rule is the field's: directories that do not expire go stale and
-// send people to closed doors.
+// MaxAge is how long a verification lasts, in days. The rule is the field's: directories that do not expire go stale
+// and send people to closed doors.
 const MaxAge = 180
 
 // dueBefore is how many days before its expiry a listing is put on the week's list, and grace how many after it a stale
@@ -61,7 +61,8 @@ func (e *Entry) Expires() krama.Day {
 	return e.Verified + MaxAge
 }
 
-// Status of the entry on a day. A verification from the future is none: clocks are wrong, and a listing must not live longer for it.
+// Status of the entry on a day. A verification from the future is none: clocks are wrong, and a listing must not live
+// longer for it.
 func (e *Entry) Status(today krama.Day) Status {
 	e = e.at(today)
 	if e.Closed || !e.Public {
@@ -89,8 +90,8 @@ func statusOf(verified, doubt krama.Day, wrong bool, today krama.Day) Status {
 	return Fresh
 }
 
-// at is the entry without checks from the future, where there are any: a clock that was a year ahead must not answer every doubt until
-// then.
+// at is the entry without checks from the future, where there are any: a clock that was a year ahead must not answer
+// every doubt until then.
 func (e *Entry) at(today krama.Day) *Entry {
 	ahead := func(c Found) bool { return c.Day > today+1 }
 	if !slices.ContainsFunc(e.Checks, ahead) {
@@ -112,8 +113,8 @@ func (e *Entry) last(says ...uint8) (d krama.Day) {
 	return d
 }
 
-// standing is the newest day of a check that says one of these and that no verification has answered: one of a later day, or of the
-// same day whose author knew of it.
+// standing is the newest day of a check that says one of these and that no verification has answered: one of a later
+// day, or of the same day whose author knew of it.
 func (e *Entry) standing(says ...uint8) (d krama.Day) {
 	for _, c := range e.Checks {
 		if slices.Contains(says, c.Says) && !slices.ContainsFunc(e.Checks, func(v Found) bool {
@@ -133,7 +134,8 @@ func (e *Entry) wrong() bool { return e.standing(krama.CheckWrong) > 0 }
 // fold works out Verified: the newest day on which somebody found it true.
 func (e *Entry) fold() { e.Verified = e.last(krama.CheckTrue) }
 
-// Due lists what somebody should verify this week, the most urgent first: found wrong in the field, expired, about to, never verified.
+// Due lists what somebody should verify this week, the most urgent first: found wrong in the field, expired, about to,
+// never verified.
 func Due(all []*Entry, today krama.Day) (out []*Entry) {
 	rank := func(e *Entry) int {
 		switch {
@@ -156,12 +158,14 @@ func Due(all []*Entry, today krama.Day) (out []*Entry) {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b *Entry) int {
-		return cmp.Or(-cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Verified, b.Verified), cmp.Compare(a.Name.In("en"), b.Name.In("en")), slices.Compare(a.Key[:], b.Key[:]))
+		return cmp.Or(-cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Verified, b.Verified), cmp.Compare(a.Name.In("en"),
+			b.Name.In("en")), slices.Compare(a.Key[:], b.Key[:]))
 	})
 	return out
 }
 
-// View is what one tier may see of a listing. Only For makes one, so that whatever writes a directory out cannot hold more.
+// View is what one tier may see of a listing. Only For makes one, so that whatever writes a directory out cannot hold
+// more.
 type View struct {
 	krama.Listing
 	Verified krama.Day
@@ -189,8 +193,8 @@ func (e *Entry) For(t krama.Tier, today krama.Day) (View, bool) {
 	return v, true
 }
 
-// cut drops every field of a listing that is not for the tier. A shelter has no address for anybody but named staff, whatever
-// a record says.
+// cut drops every field of a listing that is not for the tier. A shelter has no address for anybody but named staff,
+// whatever a record says.
 func cut(l krama.Listing, t krama.Tier) krama.Listing {
 	l.Replaces = nil
 	phones := l.Phones
@@ -206,11 +210,13 @@ func cut(l krama.Listing, t krama.Tier) krama.Listing {
 	return l
 }
 
-// Answers are the few listings to show for a need in a place: at most five, best first. place 0 is anywhere. What cannot be
-// believed comes after what can, and the police last unless the need is about them; only a listing that answers the need is in it.
+// Answers are the few listings to show for a need in a place: at most five, best first. place 0 is anywhere. What
+// cannot be believed comes after what can, and the police last unless the need is about them; only a listing that
+// answers the need is in it.
 func Answers(all []View, need uint8, place uint16) (out []View) {
 	for _, v := range all {
-		if !v.Needs.Has(need) || v.Status == Hidden || place != 0 && len(v.Districts) > 0 && !slices.Contains(v.Districts, place) {
+		if !v.Needs.Has(need) || v.Status == Hidden || place != 0 && len(v.Districts) > 0 &&
+			!slices.Contains(v.Districts, place) {
 			continue
 		}
 		out = append(out, v)
@@ -249,7 +255,8 @@ func b2i(b bool) int {
 	return 0
 }
 
-// Believed reports whether any of the answers is one that somebody verified: where none is, a page must not leave them alone.
+// Believed reports whether any of the answers is one that somebody verified: where none is, a page must not leave them
+// alone.
 func Believed(vs []View) bool {
 	return slices.ContainsFunc(vs, func(v View) bool { return v.Status == Fresh })
 }

@@ -27,8 +27,10 @@ func random(t *rapid.T) []*Entry {
 	f := NewFold(nil)
 	for i := range rapid.IntRange(1, 12).Draw(t, "listings") {
 		key := krama.ListingID{1, byte(i)}
-		l := &krama.Listing{Key: key, Kind: rapid.Uint8Range(1, 3).Draw(t, "kind"), Org: krama.Words{EN: "o"}, Name: krama.Words{KM: "n"},
-			Operator: rapid.SampledFrom([]uint8{1, 2, 3, 5}).Draw(t, "operator"), Needs: krama.Set(rapid.Uint64Range(0, 255).Draw(t, "needs") << 1),
+		l := &krama.Listing{Key: key, Kind: rapid.Uint8Range(1, 3).Draw(t, "kind"), Org: krama.Words{EN: "o"},
+			Name:     krama.Words{KM: "n"},
+			Operator: rapid.SampledFrom([]uint8{1, 2, 3, 5}).Draw(t, "operator"), Needs: krama.Set(rapid.Uint64Range(0,
+				255).Draw(t, "needs") << 1),
 			Public: rapid.Bool().Draw(t, "public"), Closed: rapid.IntRange(0, 9).Draw(t, "closed") == 0, Source: "s"}
 		for range rapid.IntRange(0, 3).Draw(t, "phones") {
 			if rapid.Bool().Draw(t, "partner") {
@@ -43,10 +45,14 @@ func random(t *rapid.T) []*Entry {
 				l.Address, l.Shown = krama.Words{EN: secretPartner}, krama.TierPartner
 			}
 		}
-		g := &krama.Guarded{Key: key, Address: krama.Words{EN: secretNamed}, Phones: []krama.Phone{{Number: "999 999", Use: 1, Tier: krama.TierNamed}}}
-		recs := []*krama.Record{{ID: krama.RecordID{2, byte(i)}, Listing: l}, {ID: krama.RecordID{3, byte(i)}, Guarded: g}}
+		g := &krama.Guarded{Key: key, Address: krama.Words{EN: secretNamed}, Phones: []krama.Phone{{Number: "999 999",
+			Use: 1, Tier: krama.TierNamed}}}
+		recs := []*krama.Record{{ID: krama.RecordID{2, byte(i)}, Listing: l}, {ID: krama.RecordID{3, byte(i)},
+			Guarded: g}}
 		for c := range rapid.IntRange(0, 3).Draw(t, "checks") {
-			recs = append(recs, &krama.Record{ID: krama.RecordID{4, byte(i), byte(c)}, Check: &krama.Check{Key: key, Day: today - krama.Day(rapid.IntRange(0, 300).Draw(t, "ago")), Says: rapid.Uint8Range(1, 4).Draw(t, "says")}})
+			recs = append(recs, &krama.Record{ID: krama.RecordID{4, byte(i), byte(c)}, Check: &krama.Check{Key: key,
+				Day: today - krama.Day(rapid.IntRange(0, 300).Draw(t, "ago")), Says: rapid.Uint8Range(1,
+					4).Draw(t, "says")}})
 		}
 		for _, r := range recs {
 			if _, err := r.Encode(); err != nil {
@@ -88,10 +94,12 @@ func TestTiersNeverLeak(t *testing.T) {
 			}
 			v, ok := e.For(krama.TierNamed, today)
 			number := slices.ContainsFunc(v.Phones, func(p krama.Phone) bool { return p.Number == "999 999" })
-			if want := e.Address.EN; !ok || !number || want == "" && v.Address.EN != secretNamed || want != "" && v.Address.EN != want {
+			if want := e.Address.EN; !ok || !number || want == "" && v.Address.EN != secretNamed || want != "" &&
+				v.Address.EN != want {
 				t.Fatalf("named staff see less than they may: %q, the guarded number %v", v.Address.EN, number)
 			}
-			if v, ok := e.For(krama.TierPublic, today); ok && (!v.Public || v.Closed || v.Kind == krama.KindShelter && !v.Address.Empty()) {
+			if v, ok := e.For(krama.TierPublic, today); ok && (!v.Public || v.Closed || v.Kind == krama.KindShelter &&
+				!v.Address.Empty()) {
 				t.Fatal("the public sees what is not published")
 			}
 		}
@@ -100,8 +108,10 @@ func TestTiersNeverLeak(t *testing.T) {
 
 // TestDoorCutsAgain: a door that a broken desk filled with too much shows no more than the public may see.
 func TestDoorCutsAgain(t *testing.T) {
-	l := krama.Listing{Key: krama.ListingID{1}, Kind: krama.KindService, Org: krama.Words{EN: "o"}, Name: krama.Words{EN: "n"}, Operator: 1, Public: true,
-		Address: krama.Words{EN: secretPartner}, Shown: krama.TierPartner, Phones: []krama.Phone{{Number: "999 999", Use: 1, Tier: krama.TierNamed}, {Number: "111", Use: 1, Tier: krama.TierPublic}}}
+	l := krama.Listing{Key: krama.ListingID{1}, Kind: krama.KindService, Org: krama.Words{EN: "o"},
+		Name: krama.Words{EN: "n"}, Operator: 1, Public: true,
+		Address: krama.Words{EN: secretPartner}, Shown: krama.TierPartner, Phones: []krama.Phone{{Number: "999 999",
+			Use: 1, Tier: krama.TierNamed}, {Number: "111", Use: 1, Tier: krama.TierPublic}}}
 	shelter := l
 	shelter.Key, shelter.Kind = krama.ListingID{2}, krama.KindShelter
 	closed := l
@@ -129,7 +139,8 @@ func TestDoorCutsAgain(t *testing.T) {
 
 // TestShelterAddressIsRefused: the record itself cannot be made.
 func TestShelterAddressIsRefused(t *testing.T) {
-	l := krama.Listing{Key: krama.ListingID{1}, Kind: krama.KindShelter, Org: krama.Words{EN: "o"}, Name: krama.Words{EN: "n"}, Operator: 1}
+	l := krama.Listing{Key: krama.ListingID{1}, Kind: krama.KindShelter, Org: krama.Words{EN: "o"},
+		Name: krama.Words{EN: "n"}, Operator: 1}
 	for _, tier := range []krama.Tier{krama.TierPublic, krama.TierPartner, krama.TierNamed} {
 		x := l
 		x.Address, x.Shown = krama.Words{EN: "a street"}, tier
@@ -152,14 +163,19 @@ func TestStatus(t *testing.T) {
 		{"nobody verified it", nil, Unverified},
 		{"verified today", []krama.Check{{Day: today, Says: krama.CheckTrue}}, Fresh},
 		{"verified by a clock a year ahead", []krama.Check{{Day: today + 365, Says: krama.CheckTrue}}, Unverified},
-		{"wrong, and true by a clock a year ahead", []krama.Check{{Day: today - 9, Says: krama.CheckTrue}, {Day: today - 1, Says: krama.CheckWrong}, {Day: today + 365, Says: krama.CheckTrue}}, Hidden},
+		{"wrong, and true by a clock a year ahead", []krama.Check{{Day: today - 9, Says: krama.CheckTrue},
+			{Day: today - 1, Says: krama.CheckWrong}, {Day: today + 365, Says: krama.CheckTrue}}, Hidden},
 		{"its last day", []krama.Check{{Day: today - MaxAge, Says: krama.CheckTrue}}, Fresh},
 		{"expired", []krama.Check{{Day: today - MaxAge - 1, Says: krama.CheckTrue}}, Stale},
 		{"expired long ago", []krama.Check{{Day: today - MaxAge - grace - 1, Says: krama.CheckTrue}}, Hidden},
-		{"found wrong in the field", []krama.Check{{Day: today - 9, Says: krama.CheckTrue}, {Day: today - 1, Says: krama.CheckDoubt}}, Doubted},
-		{"and verified again", []krama.Check{{Day: today - 9, Says: krama.CheckTrue}, {Day: today - 3, Says: krama.CheckDoubt}, {Day: today - 1, Says: krama.CheckTrue}}, Fresh},
-		{"found wrong on the day it was verified", []krama.Check{{Day: today, Says: krama.CheckTrue}, {Day: today, Says: krama.CheckDoubt}}, Doubted},
-		{"found wrong by who verifies", []krama.Check{{Day: today - 9, Says: krama.CheckTrue}, {Day: today - 1, Says: krama.CheckWrong}}, Hidden},
+		{"found wrong in the field", []krama.Check{{Day: today - 9, Says: krama.CheckTrue},
+			{Day: today - 1, Says: krama.CheckDoubt}}, Doubted},
+		{"and verified again", []krama.Check{{Day: today - 9, Says: krama.CheckTrue},
+			{Day: today - 3, Says: krama.CheckDoubt}, {Day: today - 1, Says: krama.CheckTrue}}, Fresh},
+		{"found wrong on the day it was verified", []krama.Check{{Day: today, Says: krama.CheckTrue},
+			{Day: today, Says: krama.CheckDoubt}}, Doubted},
+		{"found wrong by who verifies", []krama.Check{{Day: today - 9, Says: krama.CheckTrue},
+			{Day: today - 1, Says: krama.CheckWrong}}, Hidden},
 		{"never verified, and found wrong", []krama.Check{{Day: today - 1, Says: krama.CheckDoubt}}, Hidden},
 	} {
 		e := &Entry{Listing: krama.Listing{Public: true}}
@@ -177,7 +193,8 @@ func TestStatus(t *testing.T) {
 func TestAnswers(t *testing.T) {
 	var all []View
 	add := func(n byte, op uint8, st Status, districts ...uint16) {
-		all = append(all, View{Listing: krama.Listing{Key: krama.ListingID{n}, Operator: op, Needs: krama.Set(0).With(krama.NeedHurt).With(krama.NeedPolice), Districts: districts}, Status: st})
+		all = append(all, View{Listing: krama.Listing{Key: krama.ListingID{n}, Operator: op,
+			Needs: krama.Set(0).With(krama.NeedHurt).With(krama.NeedPolice), Districts: districts}, Status: st})
 	}
 	add(1, krama.OperatorPolice, Fresh)
 	add(2, krama.OperatorNGO, Stale)
@@ -196,7 +213,8 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("answer %d: got %d want %d", i, v.Key[0], want[i])
 		}
 	}
-	if got := Answers(all, krama.NeedPolice, 0); got[0].Operator == krama.OperatorPolice && got[0].Status != Fresh || len(got) != 5 {
+	if got := Answers(all, krama.NeedPolice, 0); got[0].Operator == krama.OperatorPolice && got[0].Status != Fresh ||
+		len(got) != 5 {
 		t.Errorf("got %+v", got)
 	}
 	if got := Answers(all, krama.NeedMoney, 0); len(got) != 0 {
@@ -204,7 +222,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestStarter: only what a source was found for is public, and the labels that are copied wrongly everywhere are not there.
+// TestStarter: only what a source was found for is public, and the labels that are copied wrongly everywhere are not
+// there.
 func TestStarter(t *testing.T) {
 	all, err := starter.Load()
 	if err != nil {
@@ -220,7 +239,8 @@ func TestStarter(t *testing.T) {
 		for _, p := range l.Phones {
 			switch p.Number {
 			case "1280":
-				if !strings.Contains(text, "child helpline") || strings.Contains(text, "cncc") || l.Operator != krama.OperatorNGO {
+				if !strings.Contains(text, "child helpline") || strings.Contains(text, "cncc") ||
+					l.Operator != krama.OperatorNGO {
 					t.Errorf("1280 is %q", l.Name.EN)
 				}
 			case "1288", "023 997 919", "117":
@@ -244,11 +264,13 @@ func TestStarter(t *testing.T) {
 
 // TestFoldOrder: the same records in any order give the same entries; two versions of one both stand.
 func TestFoldOrder(t *testing.T) {
-	l := krama.Listing{Key: krama.ListingID{1}, Kind: 1, Org: krama.Words{EN: "o"}, Name: krama.Words{EN: "first"}, Operator: 1}
+	l := krama.Listing{Key: krama.ListingID{1}, Kind: 1, Org: krama.Words{EN: "o"}, Name: krama.Words{EN: "first"},
+		Operator: 1}
 	a, b := l, l
 	a.Name.EN, a.Replaces = "a", []krama.RecordID{{1}}
 	b.Name.EN, b.Replaces = "b", []krama.RecordID{{1}}
-	recs := []*krama.Record{{ID: krama.RecordID{1}, Listing: &l}, {ID: krama.RecordID{2}, Listing: &a}, {ID: krama.RecordID{3}, Listing: &b}}
+	recs := []*krama.Record{{ID: krama.RecordID{1}, Listing: &l}, {ID: krama.RecordID{2}, Listing: &a},
+		{ID: krama.RecordID{3}, Listing: &b}}
 	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}} {
 		f := NewFold(nil)
 		for _, i := range order {
@@ -281,7 +303,8 @@ func TestA5IntakeKeyThatAnybodySignsFor(t *testing.T) {
 	for _, c := range []struct {
 		key  []byte
 		want bool
-	}{{sig, true}, {append([]byte{1}, make([]byte, 31)...), false}, {make([]byte, 32), false}, {bytes.Repeat([]byte{0xff}, 32), false}, {sig[:31], false}} {
+	}{{sig, true}, {append([]byte{1}, make([]byte, 31)...), false}, {make([]byte, 32), false},
+		{bytes.Repeat([]byte{0xff}, 32), false}, {sig[:31], false}} {
 		b, err := (&Door{Version: 1, Intakes: []Intake{{Kem: make([]byte, 1216), Sig: c.key}}}).Encode()
 		if err != nil {
 			t.Fatal(err)

@@ -8,8 +8,9 @@ import (
 	"krama/seal"
 )
 
-// Door is what a programme shows the world: the public part of its directory, its reviewed pages about rights, and the intakes
-// one can report to. It goes to the relay in clear, because it is for everybody; nothing else of a programme does.
+// Door is what a programme shows the world: the public part of its directory, its reviewed pages about rights, and the
+// intakes one can report to. It goes to the relay in clear, because it is for everybody; nothing else of a programme
+// does.
 type Door struct {
 	Version  uint8      `cbor:"1,keyasint"` // 1
 	Made     krama.Day  `cbor:"2,keyasint"`
@@ -27,7 +28,8 @@ type Shown struct {
 	Doubt    krama.Day     `cbor:"3,keyasint,omitempty"`
 }
 
-// Intake is one intake as a door offers it. Past ones stay listed, not offered, while answers signed with their keys may come.
+// Intake is one intake as a door offers it. Past ones stay listed, not offered, while answers signed with their keys
+// may come.
 type Intake struct {
 	Circle krama.CircleKind `cbor:"1,keyasint"`
 	ID     [16]byte         `cbor:"2,keyasint"`
@@ -35,7 +37,8 @@ type Intake struct {
 	Sig    []byte           `cbor:"4,keyasint"`
 	From   krama.Day        `cbor:"5,keyasint"`
 	Until  krama.Day        `cbor:"6,keyasint"`
-	Place  []byte           `cbor:"7,keyasint,omitempty"` // seal.IntakePlace of its stream; without it the id commits to no key, and it is not offered
+	// seal.IntakePlace of its stream; without it the id commits to no key, and it is not offered
+	Place []byte `cbor:"7,keyasint,omitempty"`
 }
 
 // Reviewed is a page about rights that somebody has reviewed.
@@ -54,8 +57,8 @@ const MaxDoor = seal.MaxDoor
 // MaxListings is how many listings a door may have, and how many another directory may bring.
 const MaxListings = 1000
 
-// PartError says which part of a door is too large for a page, so that whoever publishes can mend it. With none of need, listing and
-// topic it is the whole.
+// PartError says which part of a door is too large for a page, so that whoever publishes can mend it. With none of
+// need, listing and topic it is the whole.
 type PartError struct {
 	Need    uint8           // the answers to a need
 	Listing krama.ListingID // one listing's own page
@@ -86,8 +89,8 @@ func (d *Door) Encode() ([]byte, error) {
 	return b, krama.Wrap("directory.Door", err)
 }
 
-// DecodeDoor reads a door and cuts every listing down to its public part again: what a broken desk published too much of is not
-// shown for it. A listing that breaks a rule is left out. A later version is NotYet.
+// DecodeDoor reads a door and cuts every listing down to its public part again: what a broken desk published too much
+// of is not shown for it. A listing that breaks a rule is left out. A later version is NotYet.
 func DecodeDoor(b []byte) (*Door, error) {
 	const op = "directory.DecodeDoor"
 	if len(b) > MaxDoor {
@@ -132,8 +135,8 @@ func (d *Door) Views(today krama.Day) (out []View) {
 	return out
 }
 
-// Offered are the intakes that take reports on a day, one a circle, the newest where two overlap. None whose id commits to no key: whoever
-// serves the pages could put another key under it.
+// Offered are the intakes that take reports on a day, one a circle, the newest where two overlap. None whose id commits
+// to no key: whoever serves the pages could put another key under it.
 func (d *Door) Offered(today krama.Day) (out []Intake) {
 	for _, in := range d.Intakes {
 		if in.From > today+1 || in.Until < today || len(in.Place) == 0 {

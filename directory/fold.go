@@ -8,8 +8,8 @@ import (
 	"krama"
 )
 
-// Fold gathers versions, guarded parts and checks of listings, in any order, into entries. It is not safe for concurrent use;
-// the same records in any order give the same entries.
+// Fold gathers versions, guarded parts and checks of listings, in any order, into entries. It is not safe for
+// concurrent use; the same records in any order give the same entries.
 type Fold struct {
 	listings map[krama.ListingID]map[krama.RecordID]*krama.Listing
 	guarded  map[krama.ListingID]map[krama.RecordID]*krama.Guarded
@@ -19,7 +19,9 @@ type Fold struct {
 
 // NewFold returns a fold that begins with a starter directory: what a record says of one of its keys replaces it.
 func NewFold(starter []krama.Listing) *Fold {
-	return &Fold{map[krama.ListingID]map[krama.RecordID]*krama.Listing{}, map[krama.ListingID]map[krama.RecordID]*krama.Guarded{}, map[krama.ListingID]map[krama.RecordID]Found{}, starter}
+	return &Fold{map[krama.ListingID]map[krama.RecordID]*krama.Listing{},
+		map[krama.ListingID]map[krama.RecordID]*krama.Guarded{}, map[krama.ListingID]map[krama.RecordID]Found{},
+		starter}
 }
 
 // Begin sets the starter directory.
@@ -34,7 +36,8 @@ func (f *Fold) Take(rec *krama.Record, author krama.DeviceID) {
 		put(f.guarded, rec.Guarded.Key, rec.ID, rec.Guarded)
 	case rec.Check != nil:
 		is := Found{*rec.Check, author, rec.ID}
-		if was, ok := f.checks[rec.Check.Key][rec.ID]; !ok || cmp.Or(cmp.Compare(is.Day, was.Day), bytes.Compare(author[:], was.Author[:])) < 0 {
+		if was, ok := f.checks[rec.Check.Key][rec.ID]; !ok || cmp.Or(cmp.Compare(is.Day, was.Day),
+			bytes.Compare(author[:], was.Author[:])) < 0 {
 			put(f.checks, rec.Check.Key, rec.ID, is) // of two desks that took in one word the first
 		}
 	}
@@ -92,8 +95,8 @@ func (f *Fold) Entry(k krama.ListingID) *Entry {
 	return e
 }
 
-// standing are the versions that no other one replaces, in the order of their ids. Versions that replace each other in a circle,
-// which only a broken program writes, all stand.
+// standing are the versions that no other one replaces, in the order of their ids. Versions that replace each other in
+// a circle, which only a broken program writes, all stand.
 func standing[T any](vs map[krama.RecordID]T, replaces func(T) []krama.RecordID) (out []krama.RecordID) {
 	gone := map[krama.RecordID]bool{}
 	for id, v := range vs {

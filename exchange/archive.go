@@ -1,5 +1,5 @@
-// Package exchange writes the files that leave a programme: one file per neighbour. The archive is the whole programme as one
-// sealed page that opens without Krama.
+// Package exchange writes the files that leave a programme: one file per neighbour. The archive is the whole programme
+// as one sealed page that opens without Krama.
 package exchange
 
 import (
@@ -17,9 +17,9 @@ import (
 )
 
 // Sealing uses what every browser has built in: PBKDF2-HMAC-SHA256 and AES-256-GCM of WebCrypto. Argon2id and
-// ChaCha20-Poly1305, which guard the vault, are in no browser, and a page that carried its own would be longer than it is
-// now and slower than both. PBKDF2 is the weaker defence of a weak secret; the secret here is not weak: six drawn words are
-// 77 bits, which no number of guesses a second reaches.
+// ChaCha20-Poly1305, which guard the vault, are in no browser, and a page that carried its own would be longer than it
+// is now and slower than both. PBKDF2 is the weaker defence of a weak secret; the secret here is not weak: six drawn
+// words are 77 bits, which no number of guesses a second reaches.
 const (
 	Iterations    = 1_000_000  // written
 	minIterations = 600_000    // OWASP Password Storage Cheat Sheet, 2023, for PBKDF2-HMAC-SHA256
@@ -68,7 +68,8 @@ func parseHeader(b []byte) (h Header, err error) {
 	h.Destroy = krama.Day(binary.BigEndian.Uint32(b[25:]))
 	h.Page = [sha256.Size]byte(b[29:])
 	h.check = [tagSize]byte(b[61:])
-	if h.Iterations < minIterations || h.Iterations > maxIterations || h.Written <= 0 || h.Destroy <= h.Written || h.Destroy > h.Written+MaxKeepDays {
+	if h.Iterations < minIterations || h.Iterations > maxIterations || h.Written <= 0 || h.Destroy <= h.Written ||
+		h.Destroy > h.Written+MaxKeepDays {
 		return h, krama.E(op, krama.Tampered, "the header")
 	}
 	return h, nil
@@ -223,7 +224,8 @@ func open(r io.Reader, key func(*Header) (cipher.AEAD, error)) (Header, *opener,
 		return h, nil, err
 	}
 	if page != h.Page {
-		return h, nil, krama.E(op, krama.Tampered, "the page around the archive was changed: never type the passphrase into it")
+		return h, nil, krama.E(op, krama.Tampered,
+			"the page around the archive was changed: never type the passphrase into it")
 	}
 	o := &opener{lines: l, ad: raw}
 	if line, last, err = l.next(); err == nil && !last {
@@ -244,7 +246,8 @@ func open(r io.Reader, key func(*Header) (cipher.AEAD, error)) (Header, *opener,
 }
 
 // seal writes a page and, inside it, what fill writes.
-func seal(w io.Writer, page []byte, h Header, key func(*Header) (cipher.AEAD, error), fill func(io.Writer) error) error {
+func seal(w io.Writer, page []byte, h Header, key func(*Header) (cipher.AEAD, error),
+	fill func(io.Writer) error) error {
 	h.Page = sha256.Sum256(page)
 	a, err := key(&h)
 	if err != nil {

@@ -42,8 +42,8 @@ func id[T ~[16]byte](n int) T {
 	return T(sum[:16])
 }
 
-// programme folds an invented programme: person n has contacts of her own; person 1 disagrees about her age, person 2 said no
-// to a record, person 3 withdrew consent to sharing, and contact 0 was entered by mistake.
+// programme folds an invented programme: person n has contacts of her own; person 1 disagrees about her age, person 2
+// said no to a record, person 3 withdrew consent to sharing, and contact 0 was entered by mistake.
 func programme(t testing.TB, people, contacts int) *Export {
 	t.Helper()
 	g, err := guide.Load()
@@ -66,12 +66,17 @@ func programme(t testing.TB, people, contacts int) *Export {
 		if err != nil {
 			t.Fatal(err)
 		}
-		apply(i, &krama.Record{ID: id[krama.RecordID](1000 + i), Person: &krama.Person{Code: code, Gender: 1, Age: 4, Languages: krama.Set(0).With(1).With(2), Category: 1, District: 1001, Registered: day}})
-		apply(i, &krama.Record{ID: id[krama.RecordID](1e6 + i), Consent: &krama.Consent{Purpose: krama.PurposeRecord, Given: i != 2, Date: day}})
-		apply(i, &krama.Record{ID: id[krama.RecordID](2e6 + i), Consent: &krama.Consent{Purpose: krama.PurposeShare, Given: i != 3, Date: day}})
+		apply(i, &krama.Record{ID: id[krama.RecordID](1000 + i), Person: &krama.Person{Code: code, Gender: 1, Age: 4,
+			Languages: krama.Set(0).With(1).With(2), Category: 1, District: 1001, Registered: day}})
+		apply(i, &krama.Record{ID: id[krama.RecordID](1e6 + i), Consent: &krama.Consent{Purpose: krama.PurposeRecord,
+			Given: i != 2, Date: day}})
+		apply(i, &krama.Record{ID: id[krama.RecordID](2e6 + i), Consent: &krama.Consent{Purpose: krama.PurposeShare,
+			Given: i != 3, Date: day}})
 	}
 	for i := range contacts {
-		c := &krama.Contact{Date: day + krama.Day(i%300), District: 1001, Place: 1, Given: krama.Supplies{uint16(i % 40), 0, 3}, Test: krama.TestAccepted, Topics: krama.Set(0).With(1), Services: krama.Set(0).With(2), Safety: krama.SafeYes, Next: day + krama.Day(i%300) + 14}
+		c := &krama.Contact{Date: day + krama.Day(i%300), District: 1001, Place: 1,
+			Given: krama.Supplies{uint16(i % 40), 0, 3}, Test: krama.TestAccepted, Topics: krama.Set(0).With(1),
+			Services: krama.Set(0).With(2), Safety: krama.SafeYes, Next: day + krama.Day(i%300) + 14}
 		apply(i%people, &krama.Record{ID: id[krama.RecordID](1e7 + i), Contact: c})
 	}
 	amend := func(n, who int, target krama.RecordID, field uint8, v any) {
@@ -79,14 +84,17 @@ func programme(t testing.TB, people, contacts int) *Export {
 		if err != nil {
 			t.Fatal(err)
 		}
-		apply(who, &krama.Record{ID: id[krama.RecordID](n), Amend: &krama.Amend{Target: target, Date: day, Changes: []krama.Change{{Field: field, Value: raw, Replaces: []krama.RecordID{target}}}}})
+		apply(who, &krama.Record{ID: id[krama.RecordID](n), Amend: &krama.Amend{Target: target, Date: day,
+			Changes: []krama.Change{{Field: field, Value: raw, Replaces: []krama.RecordID{target}}}}})
 	}
 	amend(500, 1, id[krama.RecordID](1001), 3, uint8(4))
 	amend(501, 1, id[krama.RecordID](1001), 3, uint8(5))
 	amend(502, 1, id[krama.RecordID](1001), 2, uint8(3))
 	amend(503, 0, id[krama.RecordID](1e7), 11, true)
-	st.Apply(krama.SubjectID{}, &krama.Record{ID: id[krama.RecordID](600), Staff: &krama.Staff{Member: id[krama.MemberID](9), Label: "Outreach 3"}}, id[krama.DeviceID](7), false)
-	return &Export{State: st, Guide: g, Written: day + 400, Destroy: day + 490, Reason: "the programme closes", Recipient: "the board", Version: "test",
+	st.Apply(krama.SubjectID{}, &krama.Record{ID: id[krama.RecordID](600),
+		Staff: &krama.Staff{Member: id[krama.MemberID](9), Label: "Outreach 3"}}, id[krama.DeviceID](7), false)
+	return &Export{State: st, Guide: g, Written: day + 400, Destroy: day + 490, Reason: "the programme closes",
+		Recipient: "the board", Version: "test",
 		Member: func(d krama.DeviceID) (krama.MemberID, bool) {
 			return id[krama.MemberID](9), d == id[krama.DeviceID](7)
 		}}
@@ -127,11 +135,15 @@ func TestRoundTrip(t *testing.T) {
 		t.Errorf("counts: got %+v want %+v", n, want)
 	}
 	lines := map[string]int{}
-	h, err := Read(&b, "  Acorn bagel\tCEDAR dune ember fjord\r\n", func(kind string, _ []byte) error { lines[kind]++; return nil })
+	h, err := Read(&b, "  Acorn bagel\tCEDAR dune ember fjord\r\n", func(kind string, _ []byte) error {
+		lines[kind]++
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]int{"archive": 1, "codebook": 1, "words": 1, "staff": 1, "person": 4, "contact": 16, "consent": 8, "dispute": 1}
+	want := map[string]int{"archive": 1, "codebook": 1, "words": 1, "staff": 1, "person": 4, "contact": 16,
+		"consent": 8, "dispute": 1}
 	if !reflect.DeepEqual(lines, want) || h.Destroy != x.Destroy || h.Written != x.Written {
 		t.Errorf("got %v %v, want %v", lines, h, want)
 	}
@@ -149,7 +161,8 @@ func TestOldArchiveOpens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]int{"archive": 1, "codebook": 1, "words": 1, "staff": 1, "person": 3, "contact": 3, "consent": 6, "dispute": 1}
+	want := map[string]int{"archive": 1, "codebook": 1, "words": 1, "staff": 1, "person": 3, "contact": 3, "consent": 6,
+		"dispute": 1}
 	if !reflect.DeepEqual(lines, want) || h.Written != day+400 || h.Destroy != day+490 {
 		t.Errorf("got %v %v %v, want %v", lines, h.Written, h.Destroy, want)
 	}
@@ -214,7 +227,8 @@ func TestLines(t *testing.T) {
 // TestNothingReadableOutsideTheSeal looks for what is inside in the file as it lies on a disk.
 func TestNothingReadableOutsideTheSeal(t *testing.T) {
 	b := quickArchive(t, programme(t, 5, 20))
-	for _, s := range []string{"the programme closes", "the board", "Outreach 3", "trans-woman", "20-24", "Chhloung", "Woman", "Talked about", words6} {
+	for _, s := range []string{"the programme closes", "the board", "Outreach 3", "trans-woman", "20-24", "Chhloung",
+		"Woman", "Talked about", words6} {
 		if bytes.Contains(b, []byte(s)) {
 			t.Errorf("%q can be read without the passphrase", s)
 		}
@@ -254,10 +268,11 @@ func big(t testing.TB) []byte {
 	}
 	noise := make([]byte, 3*chunkSize+1000)
 	rand.Read(noise)
-	err = seal(w, page, Header{Iterations: Iterations, Salt: [16]byte(noise), Written: x.Written, Destroy: x.Destroy}, quick(words6), func(s io.Writer) error {
-		_, err := s.Write(noise)
-		return err
-	})
+	err = seal(w, page, Header{Iterations: Iterations, Salt: [16]byte(noise), Written: x.Written, Destroy: x.Destroy},
+		quick(words6), func(s io.Writer) error {
+			_, err := s.Write(noise)
+			return err
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,7 +329,8 @@ func TestChangedFile(t *testing.T) {
 			c[i] ^= 1 << bit
 			l := append([]string(nil), lines...)
 			l[1] = base64.StdEncoding.EncodeToString(c) + "\n"
-			wantKind(t, fmt.Sprintf("header byte %d bit %d", i, bit), join(page, l, ending), words6, krama.Tampered, krama.CannotDecrypt, krama.NotYet)
+			wantKind(t, fmt.Sprintf("header byte %d bit %d", i, bit), join(page, l, ending), words6, krama.Tampered,
+				krama.CannotDecrypt, krama.NotYet)
 		}
 	}
 	for cut := range b {
@@ -324,8 +340,10 @@ func TestChangedFile(t *testing.T) {
 		wantKind(t, fmt.Sprintf("cut at %d", cut), b[:cut], words6, krama.Tampered, krama.Invalid)
 	}
 	wantKind(t, "something after the end", append(bytes.Clone(b), '\n'), words6, krama.Tampered)
-	wantKind(t, "no chunk", join(page, []string{lines[0], strings.TrimSuffix(lines[1], "\n")}, ending), words6, krama.Tampered)
-	wantKind(t, "a line end inside a chunk", join(page, []string{lines[0], lines[1], lines[2][:8] + "\r" + lines[2][8:]}, ending), words6, krama.Tampered)
+	wantKind(t, "no chunk", join(page, []string{lines[0], strings.TrimSuffix(lines[1], "\n")}, ending), words6,
+		krama.Tampered)
+	wantKind(t, "a line end inside a chunk", join(page, []string{lines[0], lines[1], lines[2][:8] + "\r" +
+		lines[2][8:]}, ending), words6, krama.Tampered)
 }
 
 // middle reports whether a place is far from both ends of a part.
@@ -398,8 +416,10 @@ func TestEveryFieldIsExplained(t *testing.T) {
 			}
 		}
 	}
-	for kind, line := range map[string]any{"archive": Info{}, "person": personLine{}, "contact": contactLine{}, "consent": consentLine{}, "dispute": disputeLine{}, "staff": staffLine{},
-		"listing": listingLine{}, "guarded": guardedLine{}, "check": checkLine{}, "rights": rightsLine{}, "referral": referralLine{}, "report": reportLine{}, "act": actLine{},
+	for kind, line := range map[string]any{"archive": Info{}, "person": personLine{}, "contact": contactLine{},
+		"consent": consentLine{}, "dispute": disputeLine{}, "staff": staffLine{},
+		"listing": listingLine{}, "guarded": guardedLine{}, "check": checkLine{}, "rights": rightsLine{},
+		"referral": referralLine{}, "report": reportLine{}, "act": actLine{},
 		"incident": incidentLine{}, "audit": auditLine{}} {
 		typ, n := reflect.TypeOf(line), 0
 		for i := range typ.NumField() {
@@ -461,14 +481,16 @@ func TestPageWords(t *testing.T) {
 			if strings.HasPrefix(key, "of.") {
 				continue // headings; TestEveryFieldIsExplained
 			}
-			if key != "noscript" && !strings.Contains(string(script), `"`+key+`"`) && !strings.Contains(string(script), key+": {") {
+			if key != "noscript" && !strings.Contains(string(script), `"`+key+`"`) && !strings.Contains(string(script),
+				key+": {") {
 				if !strings.Contains(string(script), `["`+key+`"`) {
 					t.Errorf("%s %s is used nowhere", part, key)
 				}
 			}
 		}
 	}
-	if !strings.Contains(string(html), w.Page["en"]["noscript"]) || !strings.Contains(string(html), w.Page["en"]["title"]) {
+	if !strings.Contains(string(html), w.Page["en"]["noscript"]) || !strings.Contains(string(html),
+		w.Page["en"]["title"]) {
 		t.Error("the page's own text is not the catalogue's")
 	}
 	for _, l := range locale.Languages {
@@ -510,7 +532,9 @@ func BenchmarkArchive(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("read-%d", contacts), func(b *testing.B) {
 			for b.Loop() {
-				if _, err := Read(bytes.NewReader(w.Bytes()), words6, func(string, []byte) error { return nil }); err != nil {
+				if _, err := Read(bytes.NewReader(w.Bytes()), words6, func(string, []byte) error {
+					return nil
+				}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -9,8 +9,8 @@ import (
 	"krama/locale"
 )
 
-// codebook says what every kind, field and code of an archive means, in plain English; codes also in the product's other
-// languages.
+// codebook says what every kind, field and code of an archive means, in plain English; codes also in the product's
+// other languages.
 type codebook struct {
 	Kind    string                `json:"kind"`
 	About   string                `json:"about"`
@@ -71,18 +71,24 @@ func (x *Export) codebook() (*codebook, error) {
 	c.Kind = "codebook"
 	en, km, vi := locale.New("en"), locale.New("km"), locale.New("vi")
 	say := func(code, key string) codeWord { return codeWord{code, en.T(key), km.T(key), vi.T(key)} }
-	for name, list := range map[string][]krama.Term{"gender": krama.Genders, "age": krama.AgeBands, "language": krama.Languages, "category": krama.Categories,
-		"place": krama.Places, "topic": krama.Topics, "service": krama.Services, "test": krama.Tests, "safety": krama.Safety,
-		"purpose": krama.Purposes, "commodity": krama.Commodities, "listingKind": krama.ListingKinds, "operator": krama.Operators, "need": krama.Needs,
-		"welcome": krama.Welcomes, "cost": krama.Costs, "access": krama.Accesses, "police": krama.PoliceTies, "use": krama.PhoneUses, "check": krama.Checks,
-		"outcome": krama.Outcomes, "reportTopic": krama.ReportTopics, "act": krama.Acts, "incident": krama.IncidentKinds, "perpetrator": krama.Perpetrators,
+	for name, list := range map[string][]krama.Term{"gender": krama.Genders, "age": krama.AgeBands,
+		"language": krama.Languages, "category": krama.Categories,
+		"place": krama.Places, "topic": krama.Topics, "service": krama.Services, "test": krama.Tests,
+		"safety":  krama.Safety,
+		"purpose": krama.Purposes, "commodity": krama.Commodities, "listingKind": krama.ListingKinds,
+		"operator": krama.Operators, "need": krama.Needs,
+		"welcome": krama.Welcomes, "cost": krama.Costs, "access": krama.Accesses, "police": krama.PoliceTies,
+		"use": krama.PhoneUses, "check": krama.Checks,
+		"outcome": krama.Outcomes, "reportTopic": krama.ReportTopics, "act": krama.Acts,
+		"incident": krama.IncidentKinds, "perpetrator": krama.Perpetrators,
 		"want": krama.Wants, "audit": krama.Audits} {
 		for _, t := range list {
 			c.Codes[name] = append(c.Codes[name], say(t.Key, name+"."+t.Key))
 		}
 	}
 	for _, d := range x.Guide.Province.Districts {
-		c.Codes["district"] = append(c.Codes["district"], codeWord{strconv.Itoa(int(d.Code)), d.Name("en"), d.Name("km"), d.Name("vi")})
+		c.Codes["district"] = append(c.Codes["district"], codeWord{strconv.Itoa(int(d.Code)), d.Name("en"),
+			d.Name("km"), d.Name("vi")})
 	}
 	c.Codes["district"] = append(c.Codes["district"], say(outside, "person.outside"))
 	for name, list := range map[string][]krama.Term{"tier": tiers, "circle": circles} {
@@ -94,6 +100,7 @@ func (x *Export) codebook() (*codebook, error) {
 		c.Codes["weekday"] = append(c.Codes["weekday"], say(strconv.Itoa(d), "door.day."+strconv.Itoa(d)))
 	}
 	c.Codes["given"] = []codeWord{say("true", "app.yes"), say("false", "app.no")}
-	c.Sources = []source{sourceOf("district", x.Guide.Province.Provenance), sourceOf("category", x.Guide.KPPrev.Provenance), sourceOf("service", x.Guide.KPPrev.Provenance)}
+	c.Sources = []source{sourceOf("district", x.Guide.Province.Provenance), sourceOf("category",
+		x.Guide.KPPrev.Provenance), sourceOf("service", x.Guide.KPPrev.Provenance)}
 	return c, nil
 }

@@ -13,16 +13,19 @@ import (
 )
 
 // hsdsTables are the tables that a directory of ours fills, with their columns.
-var hsdsTables = []hsds.Kind{hsds.Organization, hsds.Service, hsds.Location, hsds.ServiceAtLocation, hsds.Address, hsds.Phone, hsds.Schedule, hsds.Language,
-	hsds.CostOption, hsds.RequiredDocument, hsds.ServiceArea, hsds.Accessibility, hsds.Taxonomy, hsds.TaxonomyTerm, hsds.Attribute}
+var hsdsTables = []hsds.Kind{hsds.Organization, hsds.Service, hsds.Location, hsds.ServiceAtLocation, hsds.Address,
+	hsds.Phone, hsds.Schedule, hsds.Language,
+	hsds.CostOption, hsds.RequiredDocument, hsds.ServiceArea, hsds.Accessibility, hsds.Taxonomy, hsds.TaxonomyTerm,
+	hsds.Attribute}
 
 // english prints the English words of a code: an exchange format has one language.
 type english func(key string) string
 
-// HSDS writes the views of one tier as an HSDS 3.0 package. Whoever made the views decided what is in them; a listing without a
-// published address is a virtual location. Nobody's name and no shelter's place can be in it.
+// HSDS writes the views of one tier as an HSDS 3.0 package. Whoever made the views decided what is in them; a listing
+// without a published address is a virtual location. Nobody's name and no shelter's place can be in it.
 func HSDS(views []directory.View, g *guide.Guide, made krama.Day, en func(key string) string) *hsds.Tables {
-	b := &hsdsBuilder{t: &hsds.Tables{}, rows: map[hsds.Kind]*hsds.Table{}, g: g, en: en, made: made, seen: map[string]bool{}}
+	b := &hsdsBuilder{t: &hsds.Tables{}, rows: map[hsds.Kind]*hsds.Table{}, g: g, en: en, made: made,
+		seen: map[string]bool{}}
 	for _, k := range hsdsTables {
 		x := &hsds.Table{Name: hsds.TableOf(k), Columns: hsds.Columns(k)}
 		b.rows[k] = x
@@ -54,7 +57,8 @@ func (b *hsdsBuilder) add(k hsds.Kind, o hsds.Object) {
 	b.rows[k].Rows = append(b.rows[k].Rows, o)
 }
 
-// uuid names a thing by what it is: the same at every export. It is a UUID of version 8, whose bits are the maker's own.
+// uuid names a thing by what it is: the same at every export. It is a UUID of version 8, whose bits are the maker's
+// own.
 func uuid(parts ...string) string {
 	h := sha256.Sum256([]byte("krama hsds\x00" + strings.Join(parts, "\x00")))
 	h[6], h[8] = h[6]&0x0f|0x80, h[8]&0x3f|0x80
@@ -64,9 +68,11 @@ func uuid(parts ...string) string {
 const needs = "needs"
 
 func (b *hsdsBuilder) taxonomy() {
-	b.add(hsds.Taxonomy, hsds.Object{"id": uuid(needs), "name": "Needs", "description": "What a person needs, in her own words", "version": "1"})
+	b.add(hsds.Taxonomy, hsds.Object{"id": uuid(needs), "name": "Needs",
+		"description": "What a person needs, in her own words", "version": "1"})
 	for _, n := range krama.Needs {
-		b.add(hsds.TaxonomyTerm, hsds.Object{"id": uuid(needs, n.Key), "code": n.Key, "name": b.en("need." + n.Key), "description": b.en("need." + n.Key), "taxonomy": "Needs", "language": "en", "taxonomy_id": uuid(needs)})
+		b.add(hsds.TaxonomyTerm, hsds.Object{"id": uuid(needs, n.Key), "code": n.Key, "name": b.en("need." + n.Key),
+			"description": b.en("need." + n.Key), "taxonomy": "Needs", "language": "en", "taxonomy_id": uuid(needs)})
 	}
 }
 
@@ -88,11 +94,14 @@ func (b *hsdsBuilder) listing(v directory.View) {
 	org := uuid("organization", orgName)
 	if !b.seen[org] {
 		b.seen[org] = true
-		b.add(hsds.Organization, hsds.Object{"id": org, "name": orgName, "description": b.term("operator", krama.Operators, v.Operator)})
+		b.add(hsds.Organization, hsds.Object{"id": org, "name": orgName, "description": b.term("operator",
+			krama.Operators, v.Operator)})
 	}
 	service := ServiceID(v.Key)
-	o := hsds.Object{"id": service, "organization_id": org, "name": v.Name.In("en"), "description": orText(v.About.In("en"), v.Name.In("en")), "status": "active",
-		"eligibility_description": b.list("welcome", krama.Welcomes, v.Welcome), "fees_description": b.term("cost", krama.Costs, v.Cost),
+	o := hsds.Object{"id": service, "organization_id": org, "name": v.Name.In("en"),
+		"description": orText(v.About.In("en"), v.Name.In("en")), "status": "active",
+		"eligibility_description": b.list("welcome", krama.Welcomes, v.Welcome), "fees_description": b.term("cost",
+			krama.Costs, v.Cost),
 		"application_process": v.Asked.In("en"), "last_modified": max(v.Verified, b.made-1).String() + "T00:00:00Z"}
 	if v.Name.KM != v.Name.In("en") {
 		o["alternate_name"] = v.Name.KM
@@ -114,13 +123,16 @@ func (b *hsdsBuilder) listing(v directory.View) {
 	if !v.Address.Empty() {
 		kind = "physical"
 		place := b.area(v.Districts)
-		b.add(hsds.Address, hsds.Object{"id": uuid("address", key), "location_id": location, "address_1": v.Address.In("en"), "city": place, "state_province": b.g.Province.EN,
+		b.add(hsds.Address, hsds.Object{"id": uuid("address", key), "location_id": location,
+			"address_1": v.Address.In("en"), "city": place, "state_province": b.g.Province.EN,
 			"postal_code": "unknown", "country": "KH", "address_type": "physical"})
 	}
 	b.add(hsds.Location, hsds.Object{"id": location, "location_type": kind, "name": v.Name.In("en")})
-	b.add(hsds.ServiceAtLocation, hsds.Object{"id": uuid("service_at_location", key), "service_id": service, "location_id": location})
+	b.add(hsds.ServiceAtLocation, hsds.Object{"id": uuid("service_at_location", key), "service_id": service,
+		"location_id": location})
 	for i, p := range v.Phones {
-		b.add(hsds.Phone, hsds.Object{"id": uuid("phone", key, fmt.Sprint(i)), "service_id": service, "number": p.Number, "type": map[uint8]string{krama.UseCall: "voice", krama.UseMessage: "text"}[p.Use]})
+		b.add(hsds.Phone, hsds.Object{"id": uuid("phone", key, fmt.Sprint(i)), "service_id": service,
+			"number": p.Number, "type": map[uint8]string{krama.UseCall: "voice", krama.UseMessage: "text"}[p.Use]})
 	}
 	for i, h := range v.Hours {
 		var days []string
@@ -129,22 +141,27 @@ func (b *hsdsBuilder) listing(v directory.View) {
 				days = append(days, hsdsDays[d])
 			}
 		}
-		b.add(hsds.Schedule, hsds.Object{"id": uuid("schedule", key, fmt.Sprint(i)), "service_id": service, "freq": "WEEKLY", "wkst": "MO", "byday": strings.Join(days, ","),
+		b.add(hsds.Schedule, hsds.Object{"id": uuid("schedule", key, fmt.Sprint(i)), "service_id": service,
+			"freq": "WEEKLY", "wkst": "MO", "byday": strings.Join(days, ","),
 			"opens_at": hhmm(h.Open), "closes_at": hhmm(h.Close), "timezone": json.Number("7")})
 	}
 	for _, l := range krama.Languages {
 		if v.Languages.Has(l.Code) {
-			b.add(hsds.Language, hsds.Object{"id": uuid("language", key, l.Key), "service_id": service, "name": b.en("language." + l.Key), "code": code639(l.Key)})
+			b.add(hsds.Language, hsds.Object{"id": uuid("language", key, l.Key), "service_id": service,
+				"name": b.en("language." + l.Key), "code": code639(l.Key)})
 		}
 	}
 	if v.Cost == 1 {
-		b.add(hsds.CostOption, hsds.Object{"id": uuid("cost", key), "service_id": service, "option": b.en("cost.free"), "amount": json.Number("0"), "currency": "KHR"})
+		b.add(hsds.CostOption, hsds.Object{"id": uuid("cost", key), "service_id": service, "option": b.en("cost.free"),
+			"amount": json.Number("0"), "currency": "KHR"})
 	}
 	if !v.Bring.Empty() {
-		b.add(hsds.RequiredDocument, hsds.Object{"id": uuid("document", key), "service_id": service, "document": v.Bring.In("en")})
+		b.add(hsds.RequiredDocument, hsds.Object{"id": uuid("document", key), "service_id": service,
+			"document": v.Bring.In("en")})
 	}
 	for _, d := range v.Districts {
-		area := hsds.Object{"id": uuid("area", key, fmt.Sprint(d)), "service_id": service, "extent": fmt.Sprintf("KH-%d", d), "extent_type": ncdd}
+		area := hsds.Object{"id": uuid("area", key, fmt.Sprint(d)), "service_id": service,
+			"extent": fmt.Sprintf("KH-%d", d), "extent_type": ncdd}
 		if d == krama.Elsewhere {
 			area = hsds.Object{"id": area["id"], "service_id": service, "name": "another area"}
 		} else if x, ok := b.g.District(d); ok {
@@ -154,12 +171,14 @@ func (b *hsdsBuilder) listing(v directory.View) {
 	}
 	for _, a := range krama.Accesses {
 		if v.Access.Has(a.Code) {
-			b.add(hsds.Accessibility, hsds.Object{"id": uuid("accessibility", key, a.Key), "location_id": location, "description": b.en("access." + a.Key)})
+			b.add(hsds.Accessibility, hsds.Object{"id": uuid("accessibility", key, a.Key), "location_id": location,
+				"description": b.en("access." + a.Key)})
 		}
 	}
 	for _, n := range krama.Needs {
 		if v.Needs.Has(n.Code) {
-			b.add(hsds.Attribute, hsds.Object{"id": uuid("attribute", key, n.Key), "link_id": service, "link_entity": "service", "taxonomy_term_id": uuid(needs, n.Key)})
+			b.add(hsds.Attribute, hsds.Object{"id": uuid("attribute", key, n.Key), "link_id": service,
+				"link_entity": "service", "taxonomy_term_id": uuid(needs, n.Key)})
 		}
 	}
 }

@@ -64,22 +64,32 @@ func TestFromHSDSHostile(t *testing.T) {
 		return hsds.Object{"id": id, "name": name, "status": "active", "organization_id": "o"}
 	}
 	tables := &hsds.Tables{Tables: []*hsds.Table{
-		{Name: "services", Rows: []hsds.Object{row("1", "A\x1b[2J\u202eB\n  C"), row("2", " \t"), row("3", strings.Repeat("ក", 200)), {"id": "4", "name": "N", "status": "active", "x\x1b": "y"}}},
-		{Name: "phones", Rows: []hsds.Object{{"id": "1", "service_id": "1", "number": "call me"}, {"id": "2", "service_id": "1", "number": "(012) 34-56"}, {"id": "3", "service_id": "2", "number": "012"}}},
-		{Name: "schedules", Rows: []hsds.Object{{"id": "1", "service_id": "1", "freq": "WEEKLY", "byday": "MO,SU", "opens_at": "08:00", "closes_at": "00:00"}, {"id": "2", "service_id": "1", "freq": "MONTHLY", "byday": "2MO", "opens_at": "08:00", "closes_at": "09:00"},
-			{"id": "3", "service_id": "1", "freq": "WEEKLY", "byday": "MO", "opens_at": "8", "closes_at": "09:00"}, {"id": "4", "service_id": "1", "freq": "WEEKLY", "byday": "MO", "opens_at": "19:00", "closes_at": "03:00"}}},
-		{Name: "service_areas", Rows: []hsds.Object{{"id": "1", "service_id": "1", "extent": "KH-1001", "extent_type": "NCDD code"}, {"id": "2", "service_id": "1", "extent": "KH-99999999", "extent_type": "NCDD code"}, {"id": "3", "service_id": "1", "extent": "KH-1002"}}},
+		{Name: "services", Rows: []hsds.Object{row("1", "A\x1b[2J\u202eB\n  C"), row("2", " \t"),
+			row("3", strings.Repeat("ក", 200)), {"id": "4", "name": "N", "status": "active", "x\x1b": "y"}}},
+		{Name: "phones", Rows: []hsds.Object{{"id": "1", "service_id": "1", "number": "call me"},
+			{"id": "2", "service_id": "1", "number": "(012) 34-56"}, {"id": "3", "service_id": "2", "number": "012"}}},
+		{Name: "schedules", Rows: []hsds.Object{{"id": "1", "service_id": "1", "freq": "WEEKLY", "byday": "MO,SU",
+			"opens_at": "08:00", "closes_at": "00:00"}, {"id": "2", "service_id": "1", "freq": "MONTHLY",
+			"byday": "2MO", "opens_at": "08:00", "closes_at": "09:00"},
+			{"id": "3", "service_id": "1", "freq": "WEEKLY", "byday": "MO", "opens_at": "8", "closes_at": "09:00"},
+			{"id": "4", "service_id": "1", "freq": "WEEKLY", "byday": "MO", "opens_at": "19:00",
+				"closes_at": "03:00"}}},
+		{Name: "service_areas", Rows: []hsds.Object{{"id": "1", "service_id": "1", "extent": "KH-1001",
+			"extent_type": "NCDD code"}, {"id": "2", "service_id": "1", "extent": "KH-99999999",
+			"extent_type": "NCDD code"}, {"id": "3", "service_id": "1", "extent": "KH-1002"}}},
 	}}
 	in, err := FromHSDS(tables, loadGuide(t), "test", strings.Repeat("s", 300))
 	if err != nil || len(in.Services) != 3 {
 		t.Fatalf("%+v %v", in, err)
 	}
 	a, c := in.Services[0].Listing, in.Services[1].Listing
-	if a.Name.EN != "A [2J B C" || len(a.Phones) != 1 || a.Phones[0] != (krama.Phone{Number: "012 34 56", Use: krama.UseCall, Tier: krama.TierPartner}) || len(a.Source) != krama.MaxSource {
+	if a.Name.EN != "A [2J B C" || len(a.Phones) != 1 || a.Phones[0] != (krama.Phone{Number: "012 34 56",
+		Use: krama.UseCall, Tier: krama.TierPartner}) || len(a.Source) != krama.MaxSource {
 		t.Errorf("%+v", a)
 	}
 	night := krama.Spans(krama.Set(0).With(1), 19*60, 3*60)
-	if !slices.Equal(a.Hours, append([]krama.Hours{{Days: krama.Set(0).With(1).With(7), Open: 480, Close: 1440}}, night...)) || !slices.Equal(a.Districts, []uint16{1001, krama.Elsewhere}) {
+	if !slices.Equal(a.Hours, append([]krama.Hours{{Days: krama.Set(0).With(1).With(7), Open: 480, Close: 1440}},
+		night...)) || !slices.Equal(a.Districts, []uint16{1001, krama.Elsewhere}) {
 		t.Errorf("hours %v, districts %v", a.Hours, a.Districts)
 	}
 	if c.Name.EN != strings.Repeat("ក", krama.MaxName) {
@@ -97,7 +107,8 @@ func TestFromHSDSHostile(t *testing.T) {
 	}
 }
 
-// TestImportIsBounded: a package that says little a great many times is refused before it is unfolded, and long texts are cut first.
+// TestImportIsBounded: a package that says little a great many times is refused before it is unfolded, and long texts
+// are cut first.
 func TestImportIsBounded(t *testing.T) {
 	org := "id,name,description\no," + strings.Repeat("x", 1<<20) + ",d\n"
 	services := func(n int) string {
@@ -109,7 +120,8 @@ func TestImportIsBounded(t *testing.T) {
 		return b.String()
 	}
 	read := func(n int) (*Import, error) {
-		x, err := hsds.ReadTables(fstest.MapFS{"services.csv": {Data: []byte(services(n))}, "organizations.csv": {Data: []byte(org)}})
+		x, err := hsds.ReadTables(fstest.MapFS{"services.csv": {Data: []byte(services(n))},
+			"organizations.csv": {Data: []byte(org)}})
 		if err != nil {
 			t.Fatal(err)
 		}

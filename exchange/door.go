@@ -12,9 +12,9 @@ import (
 	"krama/directory"
 )
 
-// The lines of what is not about a registered person: the directory, rights, reports and what was done about them, and the
-// referrals that are. An intake's secret, the keys and mailboxes of who reported, and the codes of slips have no field here:
-// each lets its holder read or write in somebody's name.
+// The lines of what is not about a registered person: the directory, rights, reports and what was done about them, and
+// the referrals that are. An intake's secret, the keys and mailboxes of who reported, and the codes of slips have no
+// field here: each lets its holder read or write in somebody's name.
 type (
 	listingLine struct {
 		Kind      string       `json:"kind"`
@@ -143,13 +143,15 @@ type (
 
 // Words of codes that the vocabulary has no keys for.
 var (
-	tiers   = []krama.Term{{Code: uint8(krama.TierPublic), Key: "anybody"}, {Code: uint8(krama.TierPartner), Key: "partners"}, {Code: uint8(krama.TierNamed), Key: "named-staff"}}
-	circles = []krama.Term{{Code: uint8(krama.KindOutreach), Key: "outreach"}, {Code: uint8(krama.KindClinical), Key: "clinical"}, {Code: uint8(krama.KindCasework), Key: "casework"},
+	tiers = []krama.Term{{Code: uint8(krama.TierPublic), Key: "anybody"}, {Code: uint8(krama.TierPartner),
+		Key: "partners"}, {Code: uint8(krama.TierNamed), Key: "named-staff"}}
+	circles = []krama.Term{{Code: uint8(krama.KindOutreach), Key: "outreach"}, {Code: uint8(krama.KindClinical),
+		Key: "clinical"}, {Code: uint8(krama.KindCasework), Key: "casework"},
 		{Code: uint8(krama.KindSafeguarding), Key: "safeguarding"}}
 )
 
-// door yields what is not about a registered person, as lines, kind by kind. codes are the people who may be written, with
-// their codes; out are those who may not.
+// door yields what is not about a registered person, as lines, kind by kind. codes are the people who may be written,
+// with their codes; out are those who may not.
 func (x *Export) door(codes map[krama.SubjectID]krama.Code, out map[krama.SubjectID]bool, put func(any) bool) {
 	st := x.State
 	entries := st.Listings()
@@ -170,17 +172,20 @@ func (x *Export) door(codes map[krama.SubjectID]krama.Code, out map[krama.Subjec
 	}
 	for _, e := range entries {
 		for _, c := range e.Checks {
-			put(checkLine{"check", key(c.Key), e.Name, c.Day.String(), word(krama.Checks, c.Says), x.by(c.Author), c.Record.String()})
+			put(checkLine{"check", key(c.Key), e.Name, c.Day.String(), word(krama.Checks, c.Says), x.by(c.Author),
+				c.Record.String()})
 		}
 	}
 	for _, t := range st.Rights() {
-		put(rightsLine{"rights", t.Topic, t.Lang, t.Body, t.Source, t.ReviewedBy, t.ReviewedOn.String(), t.Record.String()})
+		put(rightsLine{"rights", t.Topic, t.Lang, t.Body, t.Source, t.ReviewedBy, t.ReviewedOn.String(),
+			t.Record.String()})
 	}
 	for _, r := range st.Referrals(krama.SubjectID{}) {
 		if out[r.Subject] {
 			continue
 		}
-		line := referralLine{Kind: "referral", Person: r.Subject.String(), Code: codes[r.Subject].String(), Listing: key(r.Listing), Date: r.Day.String(), For: r.For.String(),
+		line := referralLine{Kind: "referral", Person: r.Subject.String(), Code: codes[r.Subject].String(),
+			Listing: key(r.Listing), Date: r.Day.String(), For: r.For.String(),
 			By: x.by(r.Author), Record: r.Record.String()}
 		if n, ok := names[r.Listing]; ok {
 			line.Name = &n
@@ -193,14 +198,16 @@ func (x *Export) door(codes map[krama.SubjectID]krama.Code, out map[krama.Subjec
 	threads := slices.DeleteFunc(st.Threads(), func(t *casework.Thread) bool { return anyOf(out, t.Subjects) })
 	for _, t := range threads {
 		for i, m := range t.Messages {
-			if !put(reportLine{"report", key(t.ID), word(circles, uint8(t.Circle)), i + 1, m.Day.String(), word(krama.ReportTopics, m.Topic), said(m.Place), m.Text}) {
+			if !put(reportLine{"report", key(t.ID), word(circles, uint8(t.Circle)), i + 1, m.Day.String(),
+				word(krama.ReportTopics, m.Topic), said(m.Place), m.Text}) {
 				return
 			}
 		}
 	}
 	for _, t := range threads {
 		for _, a := range t.Acts {
-			line := actLine{Kind: "act", Thread: key(t.ID), Date: a.Day.String(), What: word(krama.Acts, a.What), After: a.After, Text: a.Text, By: x.by(a.Author), Record: a.Record.String()}
+			line := actLine{Kind: "act", Thread: key(t.ID), Date: a.Day.String(), What: word(krama.Acts, a.What),
+				After: a.After, Text: a.Text, By: x.by(a.Author), Record: a.Record.String()}
 			if a.Member != (krama.MemberID{}) {
 				line.Member = a.Member.String()
 			}
@@ -212,24 +219,30 @@ func (x *Export) door(codes map[krama.SubjectID]krama.Code, out map[krama.Subjec
 	}
 	for _, i := range st.Incidents() {
 		if !out[i.Subject] {
-			put(incidentLine{"incident", i.Day.String(), said(i.District), words(krama.IncidentKinds, i.What), words(krama.Perpetrators, i.By), words(krama.Wants, i.Wants),
+			put(incidentLine{"incident", i.Day.String(), said(i.District), words(krama.IncidentKinds, i.What),
+				words(krama.Perpetrators, i.By), words(krama.Wants, i.Wants),
 				keyOrNot(i.Thread), x.by(i.Author), i.Record.String()})
 		}
 	}
 	audits := st.Audits()
 	slices.SortStableFunc(audits, func(a, b casework.Audit) int {
-		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Circle, b.Circle), cmp.Compare(a.What, b.What), bytes.Compare(a.Thread[:], b.Thread[:]), bytes.Compare(a.Author[:], b.Author[:]))
+		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Circle, b.Circle), cmp.Compare(a.What, b.What),
+			bytes.Compare(a.Thread[:], b.Thread[:]), bytes.Compare(a.Author[:], b.Author[:]))
 	})
 	for _, a := range audits {
-		put(auditLine{"audit", a.Day.String(), word(krama.Audits, a.What), word(circles, uint8(a.Circle)), keyOrNot(a.Thread), x.by(a.Author)})
+		put(auditLine{"audit", a.Day.String(), word(krama.Audits, a.What), word(circles, uint8(a.Circle)),
+			keyOrNot(a.Thread), x.by(a.Author)})
 	}
 }
 
 // listing is one version that stands; what named staff alone may know of it has lines of its own.
 func (x *Export) listing(e *directory.Entry, l *krama.Listing, at krama.RecordID) listingLine {
-	line := listingLine{Kind: "listing", Listing: key(l.Key), Type: word(krama.ListingKinds, l.Kind), Name: l.Name, Org: l.Org, About: some(l.About), Operator: word(krama.Operators, l.Operator),
-		Needs: words(krama.Needs, l.Needs), Languages: words(krama.Languages, l.Languages), Welcome: words(krama.Welcomes, l.Welcome), Cost: word(krama.Costs, l.Cost), Bring: some(l.Bring),
-		Asked: some(l.Asked), Access: words(krama.Accesses, l.Access), Police: word(krama.PoliceTies, l.Police), Phones: phones(l.Phones), Address: some(l.Address), Source: l.Source,
+	line := listingLine{Kind: "listing", Listing: key(l.Key), Type: word(krama.ListingKinds, l.Kind), Name: l.Name,
+		Org: l.Org, About: some(l.About), Operator: word(krama.Operators, l.Operator),
+		Needs: words(krama.Needs, l.Needs), Languages: words(krama.Languages, l.Languages),
+		Welcome: words(krama.Welcomes, l.Welcome), Cost: word(krama.Costs, l.Cost), Bring: some(l.Bring),
+		Asked: some(l.Asked), Access: words(krama.Accesses, l.Access), Police: word(krama.PoliceTies, l.Police),
+		Phones: phones(l.Phones), Address: some(l.Address), Source: l.Source,
 		Verified: e.Verified.String(), Public: l.Public, Closed: l.Closed, Starter: e.Starter, Invented: l.Invented}
 	for _, d := range l.Districts {
 		line.Districts = append(line.Districts, district(d))

@@ -55,8 +55,10 @@ type Counts struct {
 
 // countsOf makes counts of the number of lines of each kind.
 func countsOf(lines map[string]int, leftOut int) Counts {
-	return Counts{lines["person"], lines["contact"], lines["consent"], lines["dispute"], lines["staff"], leftOut, lines["listing"], lines["guarded"],
-		lines["check"], lines["rights"], lines["referral"], lines["report"], lines["act"], lines["incident"], lines["audit"]}
+	return Counts{lines["person"], lines["contact"], lines["consent"], lines["dispute"], lines["staff"], leftOut,
+		lines["listing"], lines["guarded"],
+		lines["check"], lines["rights"], lines["referral"], lines["report"], lines["act"], lines["incident"],
+		lines["audit"]}
 }
 
 // Count looks at what would be written.
@@ -117,13 +119,15 @@ func (x *Export) validate() error {
 	return nil
 }
 
-// Write seals everything under a passphrase into one page. It holds one part of it at a time, however large the programme.
+// Write seals everything under a passphrase into one page. It holds one part of it at a time, however large the
+// programme.
 func Write(w io.Writer, rand io.Reader, passphrase string, x *Export) (Counts, error) {
 	key := func(h *Header) (cipher.AEAD, error) { return h.aead(passphrase) }
 	return write(w, rand, Iterations, key, x)
 }
 
-func write(w io.Writer, rand io.Reader, iterations uint32, key func(*Header) (cipher.AEAD, error), x *Export) (Counts, error) {
+func write(w io.Writer, rand io.Reader, iterations uint32, key func(*Header) (cipher.AEAD, error),
+	x *Export) (Counts, error) {
 	if err := x.validate(); err != nil {
 		return Counts{}, err
 	}
@@ -162,14 +166,16 @@ type Info struct {
 	Later     int    `json:"records_of_a_later_version,omitempty"` // kept by the programme, not understood, not written
 }
 
-// lineVersion is the version of the lines. Since 2 they hold the directory, referrals, reports and what follows from them.
+// lineVersion is the version of the lines. Since 2 they hold the directory, referrals, reports and what follows from
+// them.
 const lineVersion = 2
 
 // maxLine bounds a line; the codebook is the longest by far.
 const maxLine = 1 << 20
 
-// Read opens an archive and calls line with every line, its kind and its bytes with their line end, which are the callee's
-// only during the call. The first is the Info. An error after some lines makes them worth nothing: the file was changed.
+// Read opens an archive and calls line with every line, its kind and its bytes with their line end, which are the
+// callee's only during the call. The first is the Info. An error after some lines makes them worth nothing: the file
+// was changed.
 func Read(r io.Reader, passphrase string, line func(kind string, b []byte) error) (Header, error) {
 	return read(r, func(h *Header) (cipher.AEAD, error) { return h.aead(passphrase) }, line)
 }

@@ -6,8 +6,8 @@ import (
 	"krama"
 )
 
-// TestArchiveHeaderBounds: what a header says is believed before any key is made of the words, so it is bounded: a guess costs what it
-// should, a reader is not kept busy for ever, and every copy has its last day.
+// TestArchiveHeaderBounds: what a header says is believed before any key is made of the words, so it is bounded: a
+// guess costs what it should, a reader is not kept busy for ever, and every copy has its last day.
 func TestArchiveHeaderBounds(t *testing.T) {
 	good := Header{Iterations: Iterations, Written: 20600, Destroy: 20630}
 	if _, err := parseHeader(good.bytes()); err != nil {

@@ -23,7 +23,8 @@ type Import struct {
 	Lost     map[string]int // tables and columns that this directory has nothing for, and how many values they held
 }
 
-// Imported is one service as a listing. Before is the key that it had when ids of all directories were taken for one list.
+// Imported is one service as a listing. Before is the key that it had when ids of all directories were taken for one
+// list.
 type Imported struct {
 	Listing krama.Listing
 	ID      string
@@ -43,13 +44,14 @@ func ServiceID(k krama.ListingID) string { return uuid("service", fmt.Sprintf("%
 // MaxImport bounds the services of one import: every phone of the programme will hold them.
 const MaxImport = directory.MaxListings
 
-// FromHSDS reads services of an HSDS package as listings for staff to verify: nothing of it is public, and nothing of it is taken
-// for verified. A service gives the same key at every reading. Numbers come for partners only until somebody decides. Addresses
-// are not taken at all: HSDS has no word for a shelter, and every phone would hold where it is. What is not understood whole is left
-// behind, and said.
+// FromHSDS reads services of an HSDS package as listings for staff to verify: nothing of it is public, and nothing of
+// it is taken for verified. A service gives the same key at every reading. Numbers come for partners only until
+// somebody decides. Addresses are not taken at all: HSDS has no word for a shelter, and every phone would hold where it
+// is. What is not understood whole is left behind, and said.
 //
-// owner names whose directory it is, and is needed where services have ids of their own that are no UUIDs: the first of one directory is
-// not the first of another. Without it such a package is Invalid; more than MaxImport services are TooLarge.
+// owner names whose directory it is, and is needed where services have ids of their own that are no UUIDs: the first of
+// one directory is not the first of another. Without it such a package is Invalid; more than MaxImport services are
+// TooLarge.
 func FromHSDS(t *hsds.Tables, g *guide.Guide, owner, source string) (*Import, error) {
 	const op = "exchange.FromHSDS"
 	if x := t.Table(hsds.Service); x != nil && len(x.Rows) > MaxImport {
@@ -67,7 +69,8 @@ func FromHSDS(t *hsds.Tables, g *guide.Guide, owner, source string) (*Import, er
 		case isUUID.MatchString(id):
 			l.Key = hsdsKey("krama hsds listing", id)
 		case owner == "":
-			return nil, krama.E(op, krama.Invalid, "its services have ids of their own, which another directory may have too")
+			return nil, krama.E(op, krama.Invalid,
+				"its services have ids of their own, which another directory may have too")
 		default:
 			l.Key = hsdsKey("krama hsds listing of", owner, id)
 		}
@@ -104,8 +107,10 @@ func (in *hsdsReader) left(s hsds.Object, what, value string) {
 
 func (in *hsdsReader) listing(s hsds.Object, source string) krama.Listing {
 	text := func(what string, v any, max int) krama.Words { return in.words(s, what, v, max) }
-	l := krama.Listing{Kind: krama.KindService, Operator: krama.OpOther, Name: text("name", s["name"], krama.MaxName), About: text("description", s["description"], krama.MaxAbout),
-		Asked: text("application_process", s["application_process"], krama.MaxName), Source: krama.Clip(source, krama.MaxSource)}
+	l := krama.Listing{Kind: krama.KindService, Operator: krama.OpOther, Name: text("name", s["name"], krama.MaxName),
+		About: text("description", s["description"], krama.MaxAbout),
+		Asked: text("application_process", s["application_process"], krama.MaxName), Source: krama.Clip(source,
+			krama.MaxSource)}
 	l.Org = l.Name
 	if o, ok := s["organization"].(hsds.Object); ok && str(o["name"]) != "" {
 		l.Org = text("organization", o["name"], krama.MaxName)
@@ -149,7 +154,8 @@ func (in *hsdsReader) listing(s hsds.Object, source string) krama.Listing {
 				in.left(s, "hours", "said beside them: "+note)
 			}
 		} else {
-			in.left(s, "hours", strings.Join(strings.Fields(strings.Join([]string{str(x["byday"]), str(x["opens_at"]), str(x["closes_at"]), str(x["freq"]), str(x["description"])}, " ")), " "))
+			in.left(s, "hours", strings.Join(strings.Fields(strings.Join([]string{str(x["byday"]), str(x["opens_at"]),
+				str(x["closes_at"]), str(x["freq"]), str(x["description"])}, " ")), " "))
 		}
 	}
 	in.areas(s, &l)
@@ -207,7 +213,8 @@ var (
 	joined     = regexp.MustCompile(`^\+?[0-9][0-9 ]*$`)
 )
 
-// hsdsNumbers reads the telephone numbers that a text is. rest is an extension in it. A text that is anything else beside is not understood.
+// hsdsNumbers reads the telephone numbers that a text is. rest is an extension in it. A text that is anything else
+// beside is not understood.
 func hsdsNumbers(said string) (numbers []string, rest string, ok bool) {
 	text := strings.TrimSpace(krama.Plain(said))
 	if m := extension.FindStringSubmatchIndex(text); m != nil {
@@ -242,8 +249,8 @@ func countDigits(s string) (n int) {
 // ncdd is how an area of ours says what its code is.
 const ncdd = "NCDD code"
 
-// areas takes the places that a service says it serves. A place that this directory has no code for is not everywhere: the listing
-// serves krama.Elsewhere, and the words stand where staff verify.
+// areas takes the places that a service says it serves. A place that this directory has no code for is not everywhere:
+// the listing serves krama.Elsewhere, and the words stand where staff verify.
 func (in *hsdsReader) areas(s hsds.Object, l *krama.Listing) {
 	everywhere, other, elsewhere := false, false, ""
 	for _, x := range objects(s["service_areas"]) {
@@ -273,7 +280,8 @@ func (in *hsdsReader) areas(s hsds.Object, l *krama.Listing) {
 	}
 	if other {
 		l.Districts = append(l.Districts, krama.Elsewhere)
-		if about := strings.TrimSpace(l.About.EN + " (Area: " + plainLine(elsewhere, 60) + ")"); elsewhere != "" && krama.Letters(about) <= krama.MaxAbout {
+		if about := strings.TrimSpace(l.About.EN + " (Area: " + plainLine(elsewhere, 60) + ")"); elsewhere != "" &&
+			krama.Letters(about) <= krama.MaxAbout {
 			l.About.EN = about
 		}
 	}
@@ -322,8 +330,8 @@ func fold(s string) string {
 	return strings.ToLower(strings.Join(strings.Fields(krama.Plain(s)), " "))
 }
 
-// hsdsHours reads a schedule that is the same every week. Times with an offset, in themselves or in the schedule's timezone, are
-// converted to Indochina time; a time that is not understood whole is none.
+// hsdsHours reads a schedule that is the same every week. Times with an offset, in themselves or in the schedule's
+// timezone, are converted to Indochina time; a time that is not understood whole is none.
 func hsdsHours(x hsds.Object) (out []krama.Hours, ok bool) {
 	var days krama.Set
 	for d := range strings.SplitSeq(strings.ToUpper(str(x["byday"])), ",") {
@@ -375,11 +383,12 @@ func hsdsHours(x hsds.Object) (out []krama.Hours, ok bool) {
 	return krama.Spans(days, uint16(open), uint16(shut)), ok
 }
 
-// hsdsTime reads a time of day as minutes since midnight in Indochina, below 0 or above a day where it is another day there. zone is
-// its offset in minutes where it says none itself.
+// hsdsTime reads a time of day as minutes since midnight in Indochina, below 0 or above a day where it is another day
+// there. zone is its offset in minutes where it says none itself.
 func hsdsTime(s string, zone int) (minutes int, ok bool) {
 	s = strings.ToUpper(strings.TrimSpace(s))
-	for _, layout := range []string{"15:04", "15:04:05", "15:04Z07:00", "15:04:05Z07:00", "3:04 PM", "3:04PM", "3:04:05 PM"} {
+	for _, layout := range []string{"15:04", "15:04:05", "15:04Z07:00", "15:04:05Z07:00", "3:04 PM", "3:04PM",
+		"3:04:05 PM"} {
 		t, err := time.Parse(layout, s)
 		if err != nil {
 			continue
@@ -393,7 +402,8 @@ func hsdsTime(s string, zone int) (minutes int, ok bool) {
 	return 0, false
 }
 
-// count works out what was left behind by tables and columns. A table that only links others, or only names what attributes point to, is none.
+// count works out what was left behind by tables and columns. A table that only links others, or only names what
+// attributes point to, is none.
 func (in *hsdsReader) count(t *hsds.Tables) {
 	lose := func(what string, n int) {
 		if n > 0 {
@@ -419,7 +429,8 @@ func (in *hsdsReader) count(t *hsds.Tables) {
 			columns(x, hsds.Service, "id", "organization_id", "name", "description", "status", "application_process")
 		case hsds.TableOf(hsds.Organization):
 			columns(x, hsds.Organization, "id", "name")
-		case hsds.TableOf(hsds.ServiceAtLocation), hsds.TableOf(hsds.Taxonomy), hsds.TableOf(hsds.TaxonomyTerm), "meta_table_descriptions":
+		case hsds.TableOf(hsds.ServiceAtLocation), hsds.TableOf(hsds.Taxonomy), hsds.TableOf(hsds.TaxonomyTerm),
+			"meta_table_descriptions":
 		default:
 			n := len(x.Rows)
 			for k, taken := range in.taken {

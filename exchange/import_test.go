@@ -14,7 +14,8 @@ import (
 // imported reads one invented service with what is nested in it.
 func imported(t *testing.T, more string) (krama.Listing, []Left) {
 	t.Helper()
-	text := `[{"id":"11111111-0000-4000-8000-000000000001","name":"Synthetic service","description":"Invented.",` + more + `"organization":{"id":"o","name":"Synthetic org"}}]`
+	text := `[{"id":"11111111-0000-4000-8000-000000000001","name":"Synthetic service","description":"Invented.",` +
+		more + `"organization":{"id":"o","name":"Synthetic org"}}]`
 	tables, remarks, err := hsds.GatherJSON(strings.NewReader(text), hsds.Service)
 	if err != nil || len(remarks) > 0 {
 		t.Fatalf("%s: %v %v", more, remarks, err)
@@ -26,7 +27,8 @@ func imported(t *testing.T, more string) (krama.Listing, []Left) {
 	return in.Services[0].Listing, in.Left
 }
 
-// TestNumbersAreUnderstoodWhole: what another directory calls a number is taken whole or left behind, and what stands beside it is said.
+// TestNumbersAreUnderstoodWhole: what another directory calls a number is taken whole or left behind, and what stands
+// beside it is said.
 func TestNumbersAreUnderstoodWhole(t *testing.T) {
 	for number, tc := range map[string]struct {
 		more string // other columns
@@ -73,7 +75,8 @@ func TestNumbersAreUnderstoodWhole(t *testing.T) {
 	for i := range krama.MaxPhones + 1 {
 		many = append(many, fmt.Sprintf(`{"number":"023 555 %03d"}`, i))
 	}
-	if l, left := imported(t, `"status":"active","phones":[`+strings.Join(many, ",")+`],`); len(l.Phones) != krama.MaxPhones || len(left) != 1 || !strings.Contains(left[0].Value, "023 555 006") {
+	if l, left := imported(t, `"status":"active","phones":[`+strings.Join(many, ",")+`],`); len(
+		l.Phones) != krama.MaxPhones || len(left) != 1 || !strings.Contains(left[0].Value, "023 555 006") {
 		t.Errorf("seven numbers: %v %v", l.Phones, left)
 	}
 }
@@ -93,24 +96,31 @@ func TestAreasAreUnderstoodWhole(t *testing.T) {
 		want  []uint16
 		left  int
 	}{
-		"none":                   {``, nil, 0},
-		"ours":                   {fmt.Sprintf(`{"extent":"KH-%d","extent_type":"NCDD code"}`, d.Code), []uint16{uint16(d.Code)}, 0},
-		"of another province":    {`{"extent":"KH-1201","extent_type":"NCDD code"}`, []uint16{1201}, 0},
-		"a district in words":    {`{"name":"` + d.EN + `"}`, []uint16{uint16(d.Code)}, 0},
-		"a district in Khmer":    {`{"name":"` + d.KM + `"}`, []uint16{uint16(d.Code)}, 0},
-		"the province":           {`{"name":"` + g.Province.EN + `","extent":"` + iso + `","extent_type":"ISO 3166-2"}`, whole, 0},
-		"the country":            {`{"name":"Cambodia"}`, nil, 0},
-		"elsewhere in words":     {`{"name":"An invented town","description":"Residents only"}`, []uint16{krama.Elsewhere}, 1},
-		"another province's ISO": {`{"name":"Invented","extent":"` + other + `","extent_type":"ISO 3166-2"}`, []uint16{krama.Elsewhere}, 1},
-		"here and elsewhere":     {`{"name":"` + d.EN + `"},{"name":"An invented town"}`, []uint16{uint16(d.Code), krama.Elsewhere}, 1},
-		"without a name":         {`{"description":"Residents only"}`, []uint16{krama.Elsewhere}, 1},
-		"said beside it":         {`{"name":"` + d.EN + `","description":"Residents only"}`, []uint16{uint16(d.Code)}, 1},
+		"none": {``, nil, 0},
+		"ours": {fmt.Sprintf(`{"extent":"KH-%d","extent_type":"NCDD code"}`, d.Code),
+			[]uint16{uint16(d.Code)}, 0},
+		"of another province": {`{"extent":"KH-1201","extent_type":"NCDD code"}`, []uint16{1201}, 0},
+		"a district in words": {`{"name":"` + d.EN + `"}`, []uint16{uint16(d.Code)}, 0},
+		"a district in Khmer": {`{"name":"` + d.KM + `"}`, []uint16{uint16(d.Code)}, 0},
+		"the province": {`{"name":"` + g.Province.EN + `","extent":"` + iso + `","extent_type":"ISO 3166-2"}`,
+			whole, 0},
+		"the country": {`{"name":"Cambodia"}`, nil, 0},
+		"elsewhere in words": {`{"name":"An invented town","description":"Residents only"}`,
+			[]uint16{krama.Elsewhere}, 1},
+		"another province's ISO": {`{"name":"Invented","extent":"` + other + `","extent_type":"ISO 3166-2"}`,
+			[]uint16{krama.Elsewhere}, 1},
+		"here and elsewhere": {`{"name":"` + d.EN + `"},{"name":"An invented town"}`, []uint16{uint16(d.Code),
+			krama.Elsewhere}, 1},
+		"without a name": {`{"description":"Residents only"}`, []uint16{krama.Elsewhere}, 1},
+		"said beside it": {`{"name":"` + d.EN + `","description":"Residents only"}`,
+			[]uint16{uint16(d.Code)}, 1},
 	} {
 		l, left := imported(t, `"status":"active","service_areas":[`+tc.areas+`],`)
 		if !slices.Equal(l.Districts, tc.want) || len(left) != tc.left {
 			t.Errorf("%s: %v %v, want %v and %d said", name, l.Districts, left, tc.want, tc.left)
 		}
-		if words := "An invented town"; slices.Contains(l.Districts, krama.Elsewhere) && strings.Contains(tc.areas, words) && !strings.Contains(l.About.EN, words) {
+		if words := "An invented town"; slices.Contains(l.Districts, krama.Elsewhere) && strings.Contains(tc.areas,
+			words) && !strings.Contains(l.About.EN, words) {
 			t.Errorf("%s: who verifies it does not see where: %q", name, l.About.EN)
 		}
 	}
@@ -152,20 +162,24 @@ func TestHoursThatAreNotWeekly(t *testing.T) {
 		if strings.Contains(tc.more, "byday") {
 			day = ""
 		}
-		l, left := imported(t, `"status":"active","schedules":[{`+day+tc.more+`"freq":"WEEKLY","opens_at":"08:00","closes_at":"17:00"}],`)
+		l, left := imported(t, `"status":"active","schedules":[{`+day+tc.more+
+			`"freq":"WEEKLY","opens_at":"08:00","closes_at":"17:00"}],`)
 		if len(l.Hours) != tc.want || len(left) != tc.left {
 			t.Errorf("%s: %v %v", name, l.Hours, left)
 		}
 	}
-	if l, _ := imported(t, `"status":"active","schedules":[{"freq":"WEEKLY","byday":"MO,TU,WE,TH,FR,SA,SU","opens_at":"00:00","closes_at":"23:59"}],`); len(l.Hours) != 1 || l.Hours[0] != (krama.Hours{Days: 0xfe, Open: 0, Close: 1440}) {
+	if l, _ := imported(t,
+		`"status":"active","schedules":[{"freq":"WEEKLY","byday":"MO,TU,WE,TH,FR,SA,SU","opens_at":"00:00","closes_at":"23:59"}],`); len(l.Hours) != 1 || l.Hours[0] != (krama.Hours{Days: 0xfe, Open: 0, Close: 1440}) {
 		t.Errorf("a day of 24 hours: %v", l.Hours)
 	}
 }
 
-// TestIDsBelongToTheirDirectory: the first service of one directory is not the first of another; the same directory's next file is known.
+// TestIDsBelongToTheirDirectory: the first service of one directory is not the first of another; the same directory's
+// next file is known.
 func TestIDsBelongToTheirDirectory(t *testing.T) {
 	read := func(owner, name string) (*Import, error) {
-		tables, _, err := hsds.GatherJSON(strings.NewReader(`[{"id":1,"name":"`+name+`","status":"active"}]`), hsds.Service)
+		tables, _, err := hsds.GatherJSON(strings.NewReader(`[{"id":1,"name":"`+name+`","status":"active"}]`),
+			hsds.Service)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,14 +194,17 @@ func TestIDsBelongToTheirDirectory(t *testing.T) {
 	if err1 != nil || err2 != nil || err3 != nil {
 		t.Fatal(err1, err2, err3)
 	}
-	if north.Services[0].Listing.Key != later.Services[0].Listing.Key || north.Services[0].Listing.Key == south.Services[0].Listing.Key {
+	if north.Services[0].Listing.Key != later.Services[0].Listing.Key ||
+		north.Services[0].Listing.Key == south.Services[0].Listing.Key {
 		t.Error("a key is not of its directory and id")
 	}
 }
 
 // TestNamesCanBeSeen: a name of nothing but invisible letters is none, and wrong types are said, not guessed at.
 func TestNamesCanBeSeen(t *testing.T) {
-	tables, _, err := hsds.GatherJSON(strings.NewReader(`[{"id":"1","name":"\u200b\u200b","status":"active"},{"id":"2","name":12345,"status":"active"},{"id":"3","name":["a"],"status":"active"}]`), hsds.Service)
+	tables, _, err := hsds.GatherJSON(
+		strings.NewReader(
+			`[{"id":"1","name":"\u200b\u200b","status":"active"},{"id":"2","name":12345,"status":"active"},{"id":"3","name":["a"],"status":"active"}]`), hsds.Service)
 	if err != nil {
 		t.Fatal(err)
 	}

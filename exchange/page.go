@@ -14,8 +14,8 @@ import (
 //go:embed page
 var files embed.FS
 
-// pageWords are the words of the archive's page in every language. "page" stands outside the seal and says no more than that
-// this is a sealed archive; "inside" is sealed with what it names.
+// pageWords are the words of the archive's page in every language. "page" stands outside the seal and says no more than
+// that this is a sealed archive; "inside" is sealed with what it names.
 type pageWords struct {
 	Columns map[string][][2]string       `json:"columns"` // by kind, in order: field, key of its heading
 	Page    map[string]map[string]string `json:"page"`
@@ -30,8 +30,8 @@ func loadWords() (w pageWords, err error) {
 	return w, krama.Wrap("exchange.loadWords", err)
 }
 
-// Page is the page around every archive of this version, up to the archive's first line. It is the same for all of them: it
-// holds nothing of what is sealed.
+// Page is the page around every archive of this version, up to the archive's first line. It is the same for all of
+// them: it holds nothing of what is sealed.
 func Page() ([]byte, error) {
 	w, err := loadWords()
 	if err != nil {
@@ -49,9 +49,12 @@ func Page() ([]byte, error) {
 		}
 		part[i] = string(b)
 	}
-	policy := fmt.Sprintf("default-src 'none'; script-src '%s'; style-src '%s'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+	policy := fmt.Sprintf(
+		"default-src 'none'; script-src '%s'; style-src '%s'; base-uri 'none'; form-action 'none'; "+
+			"require-trusted-types-for 'script'; trusted-types 'none'",
 		digest(part[2]), digest(part[1]))
-	return []byte(strings.NewReplacer("{{policy}}", policy, "{{style}}", part[1], "{{script}}", part[2], "{{words}}", string(catalogue)).Replace(part[0])), nil
+	return []byte(strings.NewReplacer("{{policy}}", policy, "{{style}}", part[1], "{{script}}", part[2], "{{words}}",
+		string(catalogue)).Replace(part[0])), nil
 }
 
 // digest is how a content security policy names an inline script or style.

@@ -15,8 +15,8 @@ import (
 	"krama/casework"
 )
 
-// The lines. Keys are plain words, codes are the vocabulary's keys; the codebook explains each. A field that is absent is
-// empty, except that nothing was left out.
+// The lines. Keys are plain words, codes are the vocabulary's keys; the codebook explains each. A field that is absent
+// is empty, except that nothing was left out.
 type (
 	personLine struct {
 		Kind       string   `json:"kind"`
@@ -92,12 +92,15 @@ func (x *Export) lines(w io.Writer, n Counts) error {
 		}
 		return err == nil
 	}
-	put(Info{"archive", lineVersion, x.Written.String(), x.Destroy.String(), x.Reason, x.Recipient, x.Version, n, x.State.Unknown()})
+	put(Info{"archive", lineVersion, x.Written.String(), x.Destroy.String(), x.Reason, x.Recipient, x.Version, n,
+		x.State.Unknown()})
 	if book, e := x.codebook(); err != nil || e != nil || !put(book) || !put(insideWords()) {
 		return krama.Wrap("exchange.lines", cmp.Or(err, e))
 	}
 	labels := x.State.Labels()
-	for _, m := range slices.SortedFunc(maps.Keys(labels), func(a, b krama.MemberID) int { return bytes.Compare(a[:], b[:]) }) {
+	for _, m := range slices.SortedFunc(maps.Keys(labels), func(a, b krama.MemberID) int {
+		return bytes.Compare(a[:], b[:])
+	}) {
 		put(staffLine{"staff", m.String(), labels[m]})
 	}
 	codes, out := map[krama.SubjectID]krama.Code{}, map[krama.SubjectID]bool{}
@@ -122,15 +125,19 @@ func (x *Export) person(k *casework.Kept, put func(any) bool) {
 		return
 	}
 	p := &k.Value
-	put(personLine{"person", k.Subject.String(), p.Code.String(), p.Registered.String(), word(krama.Genders, p.Gender), word(krama.AgeBands, p.Age),
-		words(krama.Languages, p.Languages), word(krama.Categories, p.Category), district(p.District), x.by(k.Author), k.Record.String(), k.Local})
+	put(personLine{"person", k.Subject.String(), p.Code.String(), p.Registered.String(), word(krama.Genders, p.Gender),
+		word(krama.AgeBands, p.Age),
+		words(krama.Languages, p.Languages), word(krama.Categories, p.Category), district(p.District), x.by(k.Author),
+		k.Record.String(), k.Local})
 }
 
 func (x *Export) contacts(k *casework.Kept, put func(any) bool) {
 	for i := range k.Contacts {
 		c := &k.Contacts[i]
-		if !put(contactLine{"contact", k.Subject.String(), k.Value.Code.String(), c.Date.String(), district(c.District), word(krama.Places, c.Place),
-			words(krama.Topics, c.Topics), given(c.Given), word(krama.Tests, c.Test), words(krama.Services, c.Services), word(krama.Safety, c.Safety),
+		if !put(contactLine{"contact", k.Subject.String(), k.Value.Code.String(), c.Date.String(), district(c.District),
+			word(krama.Places, c.Place),
+			words(krama.Topics, c.Topics), given(c.Given), word(krama.Tests, c.Test), words(krama.Services, c.Services),
+			word(krama.Safety, c.Safety),
 			c.Next.String(), int(c.Attendees), c.Void, x.by(c.Author), c.Record.String(), c.Local}) {
 			return
 		}
@@ -139,7 +146,8 @@ func (x *Export) contacts(k *casework.Kept, put func(any) bool) {
 
 func (x *Export) consents(k *casework.Kept, put func(any) bool) {
 	for _, c := range k.Consents {
-		if !put(consentLine{"consent", k.Subject.String(), k.Value.Code.String(), word(krama.Purposes, c.Purpose), c.Given, c.Date.String(), c.Record.String()}) {
+		if !put(consentLine{"consent", k.Subject.String(), k.Value.Code.String(), word(krama.Purposes, c.Purpose),
+			c.Given, c.Date.String(), c.Record.String()}) {
 			return
 		}
 	}
@@ -152,7 +160,8 @@ func (x *Export) disputes(k *casework.Kept, put func(any) bool) {
 			of, fields = "person", personFields
 		}
 		f := fields[d.Field]
-		line := disputeLine{Kind: "dispute", Person: k.Subject.String(), Code: k.Value.Code.String(), Of: of, Field: f.name, Record: d.Target.String()}
+		line := disputeLine{Kind: "dispute", Person: k.Subject.String(), Code: k.Value.Code.String(), Of: of,
+			Field: f.name, Record: d.Target.String()}
 		for _, h := range d.Heads {
 			v := disputeValue{Date: h.Date.String(), Record: h.Record.String()}
 			if h.Value != nil && f.show != nil {
@@ -241,10 +250,14 @@ func onDay(name string) amendable { return as(name, func(d krama.Day) any { retu
 
 // By the numbers that krama.Change.Field holds.
 var (
-	personFields = map[uint8]amendable{2: oneOf("gender", krama.Genders), 3: oneOf("age", krama.AgeBands), 4: someOf("languages", krama.Languages),
+	personFields = map[uint8]amendable{2: oneOf("gender", krama.Genders), 3: oneOf("age", krama.AgeBands),
+		4: someOf("languages", krama.Languages),
 		5: oneOf("category", krama.Categories), 6: as("district", func(v uint16) any { return district(v) })}
-	contactFields = map[uint8]amendable{1: onDay("date"), 2: as("district", func(v uint16) any { return district(v) }), 3: oneOf("place", krama.Places),
-		4: someOf("topics", krama.Topics), 5: as("given", func(v krama.Supplies) any { return given(v) }), 6: oneOf("test", krama.Tests),
-		7: someOf("services", krama.Services), 8: oneOf("safety", krama.Safety), 9: onDay("next"), 10: as("attendees", func(v uint16) any { return v }),
+	contactFields = map[uint8]amendable{1: onDay("date"), 2: as("district", func(v uint16) any { return district(v) }),
+		3: oneOf("place", krama.Places),
+		4: someOf("topics", krama.Topics), 5: as("given", func(v krama.Supplies) any { return given(v) }),
+		6: oneOf("test", krama.Tests),
+		7: someOf("services", krama.Services), 8: oneOf("safety", krama.Safety), 9: onDay("next"), 10: as("attendees",
+			func(v uint16) any { return v }),
 		11: as("entered_by_mistake", func(v bool) any { return v })}
 )

@@ -1,4 +1,5 @@
-// Package guide is versioned knowledge as data: places and indicator rules, each with its source, who verified it and when.
+// Package guide is versioned knowledge as data: places and indicator rules, each with its source, who verified it and
+// when.
 package guide
 
 import (
@@ -28,7 +29,8 @@ type Place struct {
 	EN   string `json:"en"`
 }
 
-// Province is a province's districts and communes. Records hold districts only; communes are for finding one's district.
+// Province is a province's districts and communes. Records hold districts only; communes are for finding one's
+// district.
 type Province struct {
 	Provenance
 	Place
@@ -110,7 +112,8 @@ func read(name string) (shipped.Object, error) {
 }
 
 func provenance(o shipped.Object) Provenance {
-	return Provenance{o.Text("source"), o.Text("version"), o.Text("validFrom"), o.Text("verifiedBy"), o.Text("verifiedOn")}
+	return Provenance{o.Text("source"), o.Text("version"), o.Text("validFrom"), o.Text("verifiedBy"),
+		o.Text("verifiedOn")}
 }
 
 func place(o shipped.Object) Place {

@@ -1,6 +1,6 @@
-// Package journal is one sealed append-only file with atomic commits, the same on disk and in a browser's private files.
-// A commit is on stable storage before Commit returns. A torn last commit is dropped; a damaged one in the middle is
-// stepped over and reported, so that what came after it is not lost with it.
+// Package journal is one sealed append-only file with atomic commits, the same on disk and in a browser's private
+// files. A commit is on stable storage before Commit returns. A torn last commit is dropped; a damaged one in the
+// middle is stepped over and reported, so that what came after it is not lost with it.
 //
 // Layout: 8 bytes magic, 32 bytes file salt, then commits of
 // marker(4) ‖ index(8) ‖ length(4) ‖ crc32 of the 16 bytes before(4) ‖ salt(32) ‖ sealed entries.
@@ -51,8 +51,8 @@ var (
 
 var magic = [8]byte{'K', 'R', 'A', 'M', 'A', 'J', '1', '\n'}
 
-// newest is the highest digit of the magic that this version reads. A journal has it when its entries say what an earlier version would
-// skip to its harm.
+// newest is the highest digit of the magic that this version reads. A journal has it when its entries say what an
+// earlier version would skip to its harm.
 const newest = '2'
 
 const (

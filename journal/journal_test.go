@@ -40,7 +40,10 @@ func load(t *testing.T, d *MemDir) (*Journal, []string, Report, error) {
 		t.Fatal(err)
 	}
 	var got []string
-	j, rep, err := Open(f, testCipher{}, rand.Reader, func(e []byte, _ bool) error { got = append(got, string(e)); return nil })
+	j, rep, err := Open(f, testCipher{}, rand.Reader, func(e []byte, _ bool) error {
+		got = append(got, string(e))
+		return nil
+	})
 	return j, got, rep, err
 }
 
@@ -89,7 +92,8 @@ func TestTornAtEveryByte(t *testing.T) {
 		if err := j.Commit([]byte("x"), []byte("y")); err != nil {
 			t.Fatal(err)
 		}
-		if _, again, rep, err := load(t, d); err != nil || len(again) != len(got)+2 || rep.Torn != 0 || rep.Damaged != 0 {
+		if _, again, rep, err := load(t, d); err != nil || len(again) != len(got)+2 || rep.Torn != 0 ||
+			rep.Damaged != 0 {
 			t.Fatalf("cut at %d, after a new commit: %d entries want %d, %+v", cut, len(again), len(got)+2, rep)
 		}
 	}
@@ -119,15 +123,17 @@ func TestRotAtEveryByte(t *testing.T) {
 	}
 }
 
-// TestAnotherKeyCutsNothingOff opens journals that this program cannot read: a later version's, and one sealed under a key
-// that is not the one at hand. Neither may be taken for a torn write and truncated.
+// TestAnotherKeyCutsNothingOff opens journals that this program cannot read: a later version's, and one sealed under a
+// key that is not the one at hand. Neither may be taken for a torn write and truncated.
 func TestAnotherKeyCutsNothingOff(t *testing.T) {
 	for n := 1; n < 4; n++ {
 		d, _ := fill(t, n)
 		whole := bytes.Clone(d.File("j").Data)
 		d.Crash()
 		f, _ := d.Open("j")
-		if _, _, err := Open(f, testCipher{[32]byte{1}}, rand.Reader, func([]byte, bool) error { return nil }); !errors.Is(err, ErrNot) {
+		if _, _, err := Open(f, testCipher{[32]byte{1}}, rand.Reader, func([]byte, bool) error {
+			return nil
+		}); !errors.Is(err, ErrNot) {
 			t.Errorf("%d commits, another key: %v", n, err)
 		}
 		if !bytes.Equal(d.File("j").Data, whole) {
@@ -158,8 +164,8 @@ func TestCommitsCannotBeMovedOrRepeated(t *testing.T) {
 	}
 }
 
-// TestCommitsAreOfTheirPlace: whoever can write to the disk, and not seal, puts a true commit at another number or into another file of
-// the same key. Nothing of it is taken.
+// TestCommitsAreOfTheirPlace: whoever can write to the disk, and not seal, puts a true commit at another number or into
+// another file of the same key. Nothing of it is taken.
 func TestCommitsAreOfTheirPlace(t *testing.T) {
 	d, _ := fill(t, 2)
 	b := d.File("j").Data
@@ -189,7 +195,8 @@ func (h half) WriteAt(b []byte, off int64) (int, error) {
 	return h.MemFile.WriteAt(b, off)
 }
 
-// TestHalfACommitIsCutOff: after a write that failed half way the file is as before, so that the next commit stands where it should.
+// TestHalfACommitIsCutOff: after a write that failed half way the file is as before, so that the next commit stands
+// where it should.
 func TestHalfACommitIsCutOff(t *testing.T) {
 	d, want := fill(t, 2)
 	d.Crash()

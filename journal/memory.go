@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// MemDir keeps files in memory, for tests and for the demo's staff devices. Fault, when set, is asked before every write and
-// flush and can fail it.
+// MemDir keeps files in memory, for tests and for the demo's staff devices. Fault, when set, is asked before every
+// write and flush and can fail it.
 type MemDir struct {
 	mu    sync.Mutex
 	files map[string]*MemFile

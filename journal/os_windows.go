@@ -16,14 +16,16 @@ const (
 
 var noRoom = []error{errHandleDiskFull, errDiskFull}
 
-// openAlone opens or makes a file and shares it with nobody until it is closed; while somebody else has it open it returns
-// ErrBusy. Who may read it is what the folder says: in a user's own folder, she and the machine's administrators.
+// openAlone opens or makes a file and shares it with nobody until it is closed; while somebody else has it open it
+// returns ErrBusy. Who may read it is what the folder says: in a user's own folder, she and the machine's
+// administrators.
 func openAlone(path string) (*os.File, error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
 		return nil, err
 	}
-	h, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, 0, nil, syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
+	h, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, 0, nil, syscall.OPEN_ALWAYS,
+		syscall.FILE_ATTRIBUTE_NORMAL, 0)
 	if errors.Is(err, errSharingViolation) {
 		return nil, ErrBusy
 	}

@@ -1,7 +1,7 @@
 package journal
 
-// Prefix is a part of a folder: all its names begin with prefix. Several devices can live in one folder and see nothing of
-// each other.
+// Prefix is a part of a folder: all its names begin with prefix. Several devices can live in one folder and see nothing
+// of each other.
 func Prefix(d Dir, prefix string) Dir { return prefixed{d, prefix} }
 
 type prefixed struct {

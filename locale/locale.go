@@ -73,8 +73,8 @@ func New(lang string) *Printer {
 	return &Printer{lang, c}
 }
 
-// T prints a message with named arguments: T("home.due", "n", 3). The argument "n" chooses the plural form. A key that is
-// missing prints itself, which a test makes impossible.
+// T prints a message with named arguments: T("home.due", "n", 3). The argument "n" chooses the plural form. A key that
+// is missing prints itself, which a test makes impossible.
 func (p *Printer) T(key string, args ...any) string {
 	m, ok := p.c[key]
 	if !ok {

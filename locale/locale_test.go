@@ -38,7 +38,8 @@ func TestCataloguesAgree(t *testing.T) {
 			if !slices.Equal(holes(got.Other), holes(m.Other)) {
 				t.Errorf("%s %s: placeholders %v want %v", l.Code, k, holes(got.Other), holes(m.Other))
 			}
-			if strings.TrimSpace(got.Other) == "" || strings.ContainsAny(strings.ReplaceAll(got.Other, "<5", ""), "<>&") {
+			if strings.TrimSpace(got.Other) == "" || strings.ContainsAny(strings.ReplaceAll(got.Other, "<5",
+				""), "<>&") {
 				t.Errorf("%s %s: empty, or holds markup", l.Code, k)
 			}
 		}
@@ -54,11 +55,16 @@ func TestCataloguesAgree(t *testing.T) {
 // beginning.
 func TestKeysAreUsedAndThere(t *testing.T) {
 	en, _ := Load("en")
-	built := []string{"gender.", "age.", "language.", "category.", "place.", "topic.", "service.", "test.", "safety.", "purpose.", "commodity.",
-		"role.", "circle.", "kind.", "alarm.", "sync.stage.", "contact.next.", "report.testing.", "reason.", "log.", "erase.reason.", "need.", "operator.", "cost.", "welcome.", "access.", "police.", "use.", "reportTopic.", "tier.", "listingKind.", "check.", "outcome.", "act.", "incident.", "perpetrator.", "want.", "audit.", "threadState.", "door.day.", "door.intake.", "door.first.", "gate.busy", "gate.full", "gate.damaged"}
+	built := []string{"gender.", "age.", "language.", "category.", "place.", "topic.", "service.", "test.", "safety.",
+		"purpose.", "commodity.",
+		"role.", "circle.", "kind.", "alarm.", "sync.stage.", "contact.next.", "report.testing.", "reason.", "log.",
+		"erase.reason.", "need.", "operator.", "cost.", "welcome.", "access.", "police.", "use.", "reportTopic.",
+		"tier.", "listingKind.", "check.", "outcome.", "act.", "incident.", "perpetrator.", "want.", "audit.",
+		"threadState.", "door.day.", "door.intake.", "door.first.", "gate.busy", "gate.full", "gate.damaged"}
 	var src strings.Builder
 	err := filepath.WalkDir("..", func(p string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && (strings.HasSuffix(p, ".templ") || (strings.HasSuffix(p, ".go") && !strings.HasSuffix(p, "_templ.go") && !strings.HasSuffix(p, "_test.go"))) {
+		if err == nil && !d.IsDir() && (strings.HasSuffix(p, ".templ") || (strings.HasSuffix(p, ".go") &&
+			!strings.HasSuffix(p, "_templ.go") && !strings.HasSuffix(p, "_test.go"))) {
 			b, _ := os.ReadFile(p)
 			src.Write(b)
 		}
@@ -69,11 +75,14 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 	}
 	text := src.String()
 	for k := range en {
-		if !strings.Contains(text, `"`+k+`"`) && !slices.ContainsFunc(built, func(p string) bool { return strings.HasPrefix(k, p) }) {
+		if !strings.Contains(text, `"`+k+`"`) && !slices.ContainsFunc(built, func(p string) bool {
+			return strings.HasPrefix(k, p)
+		}) {
 			t.Errorf("%s is used nowhere", k)
 		}
 	}
-	for _, m := range regexp.MustCompile(`(?:tr\(ctx, |\.T\(|notice\(|chips\("[a-z]+", )"([a-zA-Z0-9.-]+)"`).FindAllStringSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile(
+		`(?:tr\(ctx, |\.T\(|notice\(|chips\("[a-z]+", )"([a-zA-Z0-9.-]+)"`).FindAllStringSubmatch(text, -1) {
 		if _, ok := en[m[1]]; !ok && !strings.HasSuffix(m[1], ".") && m[1] != "gate." {
 			t.Errorf("%s is used and not in the catalogue", m[1])
 		}

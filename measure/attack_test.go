@@ -6,9 +6,10 @@ import (
 	"testing"
 )
 
-// TestWhoKnowsTheRuleLearnsNoSmallCount: somebody knows what was released and this program's text, so that he can try which counts would
-// have given just this release. For every line of two and three counts of up to 30 people, each small count that is hidden can still be
-// one of two. For tables of two by two he is left with one pattern, the same for all sizes, which doc/threat-model.md names.
+// TestWhoKnowsTheRuleLearnsNoSmallCount: somebody knows what was released and this program's text, so that he can try
+// which counts would have given just this release. For every line of two and three counts of up to 30 people, each
+// small count that is hidden can still be one of two. For tables of two by two he is left with one pattern, the same
+// for all sizes, which doc/threat-model.md names.
 func TestWhoKnowsTheRuleLearnsNoSmallCount(t *testing.T) {
 	for _, tc := range []struct{ rows, columns, people, told int }{{1, 2, 30, 0}, {1, 3, 30, 0}, {2, 2, 24, 14}} {
 		type spread struct{ least, most []int }

@@ -46,8 +46,9 @@ func Distribution(p krama.Period, gifts Gifts) Given {
 	return g
 }
 
-// Distributed is what was given as it may leave: pieces in all and by district. Pieces are not people, but what one woman got is
-// hers to know: a number that stands for fewer than five people is hidden, and enough others that it cannot be worked out.
+// Distributed is what was given as it may leave: pieces in all and by district. Pieces are not people, but what one
+// woman got is hers to know: a number that stands for fewer than five people is hidden, and enough others that it
+// cannot be worked out.
 type Distributed struct {
 	Pieces   krama.Supplies64
 	Hidden   [len(krama.Supplies64{})]bool
@@ -75,8 +76,8 @@ func (g Given) Cover() *Distributed {
 			}
 		}
 		slices.SortStableFunc(given, func(a, b uint16) int { return g[a][what].People - g[b][what].People })
-		// The smallest are hidden until each that must be is one of two at least, who together are five people at least: their sum,
-		// which follows from the total, is then nobody's.
+		// The smallest are hidden until each that must be is one of two at least, who together are five people at
+		// least: their sum, which follows from the total, is then nobody's.
 		hidden, people := 0, 0
 		for _, p := range given {
 			if n := g[p][what].People; n < smallest || hidden > 0 && (hidden < 2 || people < smallest) {

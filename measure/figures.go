@@ -40,8 +40,8 @@ func Cover(g *guide.Guide, p krama.Period, kp *KPPrev, n Counts) *Figures {
 	return r
 }
 
-// Text is a cell's text: a number, or one mark for all that are hidden. Two marks, for a small one and for one that protects it, would
-// give the small one away: of "small" and "not small" that are six together one is 1.
+// Text is a cell's text: a number, or one mark for all that are hidden. Two marks, for a small one and for one that
+// protects it, would give the small one away: of "small" and "not small" that are six together one is 1.
 func (c Cell) Text(mark string) string {
 	if !c.Hidden {
 		return strconv.Itoa(c.N)
@@ -82,11 +82,13 @@ func (r *Figures) CSV(g *guide.Guide, demo bool) ([]byte, error) {
 		}
 	}
 	for _, t := range krama.Commodities {
-		row("DISTRIBUTED", "1", from, to, "KH-10", "total", t.Key, pieces(r.Given.Pieces[t.Code], r.Given.Hidden[t.Code], "*"), data)
+		row("DISTRIBUTED", "1", from, to, "KH-10", "total", t.Key, pieces(r.Given.Pieces[t.Code],
+			r.Given.Hidden[t.Code], "*"), data)
 	}
 	for _, d := range r.Places {
 		for _, t := range krama.Commodities {
-			row("DISTRIBUTED", "1", from, to, strconv.Itoa(int(d)), "total", t.Key, pieces(r.Given.ByPlace[d][t.Code], r.Given.HiddenAt[d][t.Code], "*"), data)
+			row("DISTRIBUTED", "1", from, to, strconv.Itoa(int(d)), "total", t.Key, pieces(r.Given.ByPlace[d][t.Code],
+				r.Given.HiddenAt[d][t.Code], "*"), data)
 		}
 	}
 	w.Flush()
@@ -104,7 +106,8 @@ func Codebook(g *guide.Guide, p *locale.Printer) ([]byte, error) {
 		{"from, to", "", "First and last local day of the period, both included, UTC+7", ""},
 		{"place", "KH-10", "Kratie province", "ISO 3166-2"},
 		{"value", "", "Not known: outreach records hold no HIV status", ""},
-		{"value", "*", "Hidden: it stands for one to four people, or would give away another that does", "disclosure control"},
+		{"value", "*", "Hidden: it stands for one to four people, or would give away another that does",
+			"disclosure control"},
 		{"data", "DEMO", "Invented data", ""},
 	}
 	for _, d := range g.Province.Districts {

@@ -43,8 +43,9 @@ type KPPrev struct {
 	NoCategory int // no reporting category chosen
 }
 
-// Count counts KP_PREV (MER 2.6.1): people reached with prevention made for them, once a fiscal year. When the period is
-// the second half of the rule's fiscal year, people counted in the first are left out, so that the two halves add up.
+// Count counts KP_PREV (MER 2.6.1): people reached with prevention made for them, once a fiscal year. When the period
+// is the second half of the rule's fiscal year, people counted in the first are left out, so that the two halves add
+// up.
 func Count(rule *guide.Rule, period krama.Period, people People) *KPPrev {
 	k := &KPPrev{Period: period, Before: Earlier(rule, period), ByCategory: map[uint8]int{}, Cross: map[uint8][3]int{}}
 	counts := map[uint8]bool{}
@@ -115,7 +116,8 @@ func judge(rule *guide.Rule, p *Reached, w krama.Period) (v Testing, reached boo
 			offered = true
 		}
 		// A self-test kit is testing, not another intervention.
-		other = other || c.Topics != 0 || c.Services != 0 || c.Given[krama.Condom] > 0 || c.Given[krama.InternalCondom] > 0 ||
+		other = other || c.Topics != 0 || c.Services != 0 || c.Given[krama.Condom] > 0 ||
+			c.Given[krama.InternalCondom] > 0 ||
 			c.Given[krama.Lubricant] > 0 || c.Given[krama.Leaflet] > 0
 		if c.Given[krama.SelfTest] > 0 {
 			offered, taken = true, true
@@ -143,8 +145,8 @@ func judge(rule *guide.Rule, p *Reached, w krama.Period) (v Testing, reached boo
 	return Declined, true, counted
 }
 
-// Earlier returns the earlier windows of the fiscal year when the period is exactly one of the rule's windows and not the
-// first; otherwise an empty period.
+// Earlier returns the earlier windows of the fiscal year when the period is exactly one of the rule's windows and not
+// the first; otherwise an empty period.
 func Earlier(rule *guide.Rule, p krama.Period) krama.Period {
 	start := fiscalYear(rule, p.From)
 	if w := Window(rule, p.From); p == w && p.From != start {

@@ -66,22 +66,37 @@ func TestKPPrevCases(t *testing.T) {
 		total  int
 		test   Testing
 	}{
-		"K1 declined":                      {Reached{Category: 1, Contacts: []krama.Contact{c(day(2, 3), krama.TestDeclined, condoms)}}, q2, 1, Declined},
-		"K3 no offer":                      {Reached{Category: 1, Contacts: []krama.Contact{c(day(2, 3), 0, condoms), c(day(3, 3), 0, condoms)}}, q2, 0, 0},
-		"K4 known positive":                {Reached{Category: 1, KnownPositive: day(10, 1) - 300, Contacts: []krama.Contact{c(day(2, 3), 0, condoms)}}, q2, 1, KnownPositive},
-		"K5 newly positive, returns":       {Reached{Category: 1, KnownPositive: day(11, 5), Contacts: []krama.Contact{c(day(11, 5), krama.TestAccepted, condoms), c(day(12, 9), 0, condoms)}}, q2, 1, NewlyTested},
-		"K6 group of 26":                   {Reached{Category: 1, Contacts: []krama.Contact{talk(26)}}, q2, 0, 0},
-		"K7 group of 25":                   {Reached{Category: 1, Contacts: []krama.Contact{talk(25)}}, q2, 1, NewlyTested},
-		"K8 injects, identifies as FSW":    {Reached{Category: 1, Contacts: []krama.Contact{c(day(2, 3), krama.TestReferred, condoms)}}, q2, 1, NewlyTested},
-		"offer and nothing else":           {Reached{Category: 1, Contacts: []krama.Contact{c(day(2, 3), krama.TestAccepted, krama.Supplies{})}}, q2, 0, 0},
-		"no category":                      {Reached{Category: 6, Contacts: []krama.Contact{c(day(2, 3), krama.TestAccepted, condoms)}}, q2, 0, 0},
-		"outside the period":               {Reached{Category: 1, Contacts: []krama.Contact{c(day(4, 1), krama.TestAccepted, condoms)}}, q2, 0, 0},
-		"last day":                         {Reached{Category: 1, Contacts: []krama.Contact{c(day(9, 30), krama.TestAccepted, condoms)}}, q4, 1, NewlyTested},
-		"counted at Q2 already":            {Reached{Category: 1, Contacts: []krama.Contact{c(day(2, 3), krama.TestAccepted, condoms), c(day(5, 3), krama.TestAccepted, condoms)}}, q4, 0, 0},
-		"reached at Q2 but not counted":    {Reached{Category: 1, Contacts: []krama.Contact{c(day(2, 3), 0, condoms), c(day(5, 3), krama.TestAccepted, condoms)}}, q4, 1, NewlyTested},
-		"recent negative and no offer":     {Reached{Category: 1, LastNegative: day(1, 1), Contacts: []krama.Contact{c(day(2, 3), 0, condoms)}}, q2, 0, 0},
-		"declined once, accepted later":    {Reached{Category: 1, Contacts: []krama.Contact{c(day(2, 3), krama.TestDeclined, condoms), c(day(3, 3), krama.TestAccepted, condoms)}}, q2, 1, NewlyTested},
-		"a self-test is not other service": {Reached{Category: 1, Contacts: []krama.Contact{c(day(2, 3), 0, krama.Supplies{0, 0, 0, 1})}}, q2, 0, 0},
+		"K1 declined": {Reached{Category: 1, Contacts: []krama.Contact{c(day(2, 3),
+			krama.TestDeclined, condoms)}}, q2, 1, Declined},
+		"K3 no offer": {Reached{Category: 1, Contacts: []krama.Contact{c(day(2, 3), 0, condoms),
+			c(day(3, 3), 0, condoms)}}, q2, 0, 0},
+		"K4 known positive": {Reached{Category: 1, KnownPositive: day(10, 1) - 300,
+			Contacts: []krama.Contact{c(day(2, 3), 0, condoms)}}, q2, 1, KnownPositive},
+		"K5 newly positive, returns": {Reached{Category: 1, KnownPositive: day(11, 5), Contacts: []krama.Contact{
+			c(day(11, 5), krama.TestAccepted, condoms), c(day(12, 9), 0, condoms)}}, q2, 1, NewlyTested},
+		"K6 group of 26": {Reached{Category: 1, Contacts: []krama.Contact{talk(26)}}, q2, 0, 0},
+		"K7 group of 25": {Reached{Category: 1, Contacts: []krama.Contact{talk(25)}}, q2, 1,
+			NewlyTested},
+		"K8 injects, identifies as FSW": {Reached{Category: 1, Contacts: []krama.Contact{c(day(2, 3),
+			krama.TestReferred, condoms)}}, q2, 1, NewlyTested},
+		"offer and nothing else": {Reached{Category: 1, Contacts: []krama.Contact{c(day(2, 3),
+			krama.TestAccepted, krama.Supplies{})}}, q2, 0, 0},
+		"no category": {Reached{Category: 6, Contacts: []krama.Contact{c(day(2, 3),
+			krama.TestAccepted, condoms)}}, q2, 0, 0},
+		"outside the period": {Reached{Category: 1, Contacts: []krama.Contact{c(day(4, 1),
+			krama.TestAccepted, condoms)}}, q2, 0, 0},
+		"last day": {Reached{Category: 1, Contacts: []krama.Contact{c(day(9, 30),
+			krama.TestAccepted, condoms)}}, q4, 1, NewlyTested},
+		"counted at Q2 already": {Reached{Category: 1, Contacts: []krama.Contact{c(day(2, 3),
+			krama.TestAccepted, condoms), c(day(5, 3), krama.TestAccepted, condoms)}}, q4, 0, 0},
+		"reached at Q2 but not counted": {Reached{Category: 1, Contacts: []krama.Contact{c(day(2, 3), 0, condoms),
+			c(day(5, 3), krama.TestAccepted, condoms)}}, q4, 1, NewlyTested},
+		"recent negative and no offer": {Reached{Category: 1, LastNegative: day(1, 1),
+			Contacts: []krama.Contact{c(day(2, 3), 0, condoms)}}, q2, 0, 0},
+		"declined once, accepted later": {Reached{Category: 1, Contacts: []krama.Contact{c(day(2, 3),
+			krama.TestDeclined, condoms), c(day(3, 3), krama.TestAccepted, condoms)}}, q2, 1, NewlyTested},
+		"a self-test is not other service": {Reached{Category: 1, Contacts: []krama.Contact{c(day(2, 3), 0,
+			krama.Supplies{0, 0, 0, 1})}}, q2, 0, 0},
 	} {
 		k := count(t, tc.period, tc.who)
 		if k.Total != tc.total || (tc.total == 1 && k.ByTesting[tc.test] != 1) {
@@ -102,7 +117,8 @@ func TestFiscalBoundaries(t *testing.T) {
 	if krama.DayOf(late) != q4.To || krama.DayOf(late.Add(time.Minute)) != q4.To+1 {
 		t.Error("the local date decides")
 	}
-	if Earlier(r, q4) != q2 || Earlier(r, q2) != (krama.Period{}) || Earlier(r, krama.Period{From: q4.From, To: q4.To - 1}) != (krama.Period{}) {
+	if Earlier(r, q4) != q2 || Earlier(r, q2) != (krama.Period{}) || Earlier(r, krama.Period{From: q4.From,
+		To: q4.To - 1}) != (krama.Period{}) {
 		t.Error("only the second half of a fiscal year leaves the first out")
 	}
 }
@@ -114,8 +130,10 @@ func TestHalvesAddUp(t *testing.T) {
 		for range rapid.IntRange(0, 20).Draw(rt, "people") {
 			p := Reached{Category: uint8(rapid.IntRange(1, 6).Draw(rt, "category"))}
 			for range rapid.IntRange(0, 6).Draw(rt, "contacts") {
-				p.Contacts = append(p.Contacts, krama.Contact{Date: q2.From + krama.Day(rapid.IntRange(0, 364).Draw(rt, "day")),
-					Test: uint8(rapid.IntRange(0, 4).Draw(rt, "test")), Given: krama.Supplies{uint16(rapid.IntRange(0, 1).Draw(rt, "condoms"))}})
+				p.Contacts = append(p.Contacts, krama.Contact{Date: q2.From + krama.Day(rapid.IntRange(0,
+					364).Draw(rt, "day")),
+					Test:  uint8(rapid.IntRange(0, 4).Draw(rt, "test")),
+					Given: krama.Supplies{uint16(rapid.IntRange(0, 1).Draw(rt, "condoms"))}})
 			}
 			people = append(people, p)
 		}
@@ -206,10 +224,12 @@ func TestNoHiddenCountCanBeWorkedOut(t *testing.T) {
 	})
 }
 
-// TestNoBoundFixesAHiddenCount: in these tables, two of three million, each row and column hides enough, and yet counts follow from
-// several together: they hide more. For each hidden count another table is looked for that agrees with what is shown.
+// TestNoBoundFixesAHiddenCount: in these tables, two of three million, each row and column hides enough, and yet counts
+// follow from several together: they hide more. For each hidden count another table is looked for that agrees with what
+// is shown.
 func TestNoBoundFixesAHiddenCount(t *testing.T) {
-	for _, rows := range [][][]int{{{9, 0, 0}, {0, 0, 3}, {0, 5, 3}, {20, 0, 0}}, {{0, 6, 6, 0}, {9, 0, 1, 3}, {0, 6, 0, 0}}} {
+	for _, rows := range [][][]int{{{9, 0, 0}, {0, 0, 3}, {0, 5, 3}, {20, 0, 0}}, {{0, 6, 6, 0}, {9, 0, 1, 3},
+		{0, 6, 0, 0}}} {
 		tab, width := NewTable(rows).Suppress(), len(rows[0])
 		n := len(rows) * width
 		x := make([][]int, len(rows))
@@ -225,7 +245,8 @@ func TestNoBoundFixesAHiddenCount(t *testing.T) {
 				column += r[j]
 			}
 			of, up := tab[i][width], tab[len(rows)][j]
-			return (of.Hidden || row == of.N || row < of.N && j < width-1) && (up.Hidden || column == up.N || column < up.N && i < len(rows)-1)
+			return (of.Hidden || row == of.N || row < of.N && j < width-1) && (up.Hidden || column == up.N ||
+				column < up.N && i < len(rows)-1)
 		}
 		all := tab[len(rows)][width]
 		other := 0 // the hidden count that must be another than it is

@@ -5,9 +5,9 @@ import (
 	"krama/guide"
 )
 
-// What leaves a programme is counted over the rule's own reporting windows, whole and over, and over nothing else. No two of them
-// share a day, so that nothing follows from two reports that one alone does not say; with periods of anybody's choice, two that
-// differ by a day name who was met on it.
+// What leaves a programme is counted over the rule's own reporting windows, whole and over, and over nothing else. No
+// two of them share a day, so that nothing follows from two reports that one alone does not say; with periods of
+// anybody's choice, two that differ by a day name who was met on it.
 
 // Closed lists the n latest reporting windows that are over on a day, the latest first.
 func Closed(rule *guide.Rule, today krama.Day, n int) (out []krama.Period) {
@@ -49,9 +49,9 @@ func (c Counts) Sound() bool {
 	return min(c.Left[0], c.Left[1], c.Left[2], c.Left[3]) >= 0
 }
 
-// Hold returns c as it may follow old, what was released of the same period before. Records come late and are corrected: a number
-// that would differ from the one that left by one to four people stays as it left, until the difference is nobody's. Pieces
-// follow the people who got them.
+// Hold returns c as it may follow old, what was released of the same period before. Records come late and are
+// corrected: a number that would differ from the one that left by one to four people stays as it left, until the
+// difference is nobody's. Pieces follow the people who got them.
 func (c Counts) Hold(old Counts) Counts {
 	out := Counts{Cross: map[uint8][3]int{}, Left: c.Left, Given: Given{}}
 	for k := range keysOf(c.Cross, old.Cross) {

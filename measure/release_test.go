@@ -10,8 +10,8 @@ import (
 	"krama/guide"
 )
 
-// TestA34NoTwoPeriodsShareADay tries every pair of periods that are offered over ten years of days: from none can another be
-// subtracted. What is not a whole window that is over is not offered, a day more or less included.
+// TestA34NoTwoPeriodsShareADay tries every pair of periods that are offered over ten years of days: from none can
+// another be subtracted. What is not a whole window that is over is not offered, a day more or less included.
 func TestA34NoTwoPeriodsShareADay(t *testing.T) {
 	g, err := guide.Load()
 	if err != nil {
@@ -43,7 +43,8 @@ func TestA34NoTwoPeriodsShareADay(t *testing.T) {
 				t.Fatalf("%v and %v overlap", a, b)
 			}
 		}
-		for _, p := range []krama.Period{{From: a.From, To: a.To + 1}, {From: a.From, To: a.To - 1}, {From: a.From - 1, To: a.To}, {From: a.From + 1, To: a.To}} {
+		for _, p := range []krama.Period{{From: a.From, To: a.To + 1}, {From: a.From, To: a.To - 1}, {From: a.From - 1,
+			To: a.To}, {From: a.From + 1, To: a.To}} {
 			if Offered(&g.KPPrev, p, last) {
 				t.Errorf("%v is offered beside %v", p, a)
 			}
@@ -54,8 +55,8 @@ func TestA34NoTwoPeriodsShareADay(t *testing.T) {
 	}
 }
 
-// TestA34LateRecords releases one period again and again while records come late and are corrected: no two releases differ by one
-// to four people in any number, and nothing is held back for ever.
+// TestA34LateRecords releases one period again and again while records come late and are corrected: no two releases
+// differ by one to four people in any number, and nothing is held back for ever.
 func TestA34LateRecords(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := Counts{Cross: map[uint8][3]int{}, Given: Given{}}
@@ -102,8 +103,8 @@ func TestA34LateRecords(t *testing.T) {
 	})
 }
 
-// TestA34PiecesOfFewPeople tries tables of districts: whatever can be worked out from the total and the districts that are shown is
-// of five people or more, and no number of fewer people is shown.
+// TestA34PiecesOfFewPeople tries tables of districts: whatever can be worked out from the total and the districts that
+// are shown is of five people or more, and no number of fewer people is shown.
 func TestA34PiecesOfFewPeople(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := Given{}

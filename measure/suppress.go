@@ -58,9 +58,9 @@ func (t Table) lines() (out []line) {
 	return out
 }
 
-// Suppress hides every count of 1 to 4 and as many others as it takes that no hidden one can be worked out from the rest
-// of the table: in each row and column at least two are hidden or none, their sum is not itself small, and no bound that
-// follows from the shown counts fixes a hidden one.
+// Suppress hides every count of 1 to 4 and as many others as it takes that no hidden one can be worked out from the
+// rest of the table: in each row and column at least two are hidden or none, their sum is not itself small, and no
+// bound that follows from the shown counts fixes a hidden one.
 func (t Table) Suppress() Table {
 	for i := range t {
 		for j := range t[i] {
@@ -96,8 +96,8 @@ func (t Table) Suppress() Table {
 	}
 }
 
-// told is what somebody who knows this file can tell of a hidden count before he adds anything up: that it is small, or that it is not,
-// and was the least of the line in which it was chosen.
+// told is what somebody who knows this file can tell of a hidden count before he adds anything up: that it is small, or
+// that it is not, and was the least of the line in which it was chosen.
 func told(c *Cell, chosen map[*Cell]line) (least, most int) {
 	l := chosen[c]
 	if l == nil {
@@ -138,7 +138,8 @@ func (l line) hidden() (n, sum int) {
 	return n, sum
 }
 
-// hideOne hides the least shown count of a line, one above zero if there is one, the total last, and keeps in which line it was chosen.
+// hideOne hides the least shown count of a line, one above zero if there is one, the total last, and keeps in which
+// line it was chosen.
 func (l line) hideOne(chosen map[*Cell]line) bool {
 	var best *Cell
 	for pass := range 3 {

@@ -10,8 +10,9 @@ import (
 	"krama/seal"
 )
 
-// Answer seals an answer to the reporter's key and puts it into her mailbox. It is signed by the intake she wrote to while the door
-// lists it, and else by the one that her circle has open: her browser takes only what a listed key has signed.
+// Answer seals an answer to the reporter's key and puts it into her mailbox. It is signed by the intake she wrote to
+// while the door lists it, and else by the one that her circle has open: her browser takes only what a listed key has
+// signed.
 func (o *Office) Answer(ctx context.Context, t *casework.Thread, text string) error {
 	d, _, err := o.Door()
 	if err != nil {
@@ -37,7 +38,8 @@ func (o *Office) Answer(ctx context.Context, t *casework.Thread, text string) er
 		if keys.ID() != open || !listed[open] {
 			continue
 		}
-		// A colleague may write a report of this conversation with keys of his own: hers are those that its id was made of.
+		// A colleague may write a report of this conversation with keys of his own: hers are those that its id was made
+		// of.
 		i := slices.IndexFunc(t.Senders, func(from casework.Sender) bool { return threadOf(t.Circle, from) == t.ID })
 		if i < 0 {
 			return krama.E("office.Answer", krama.NotFound, "her keys are not here")

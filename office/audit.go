@@ -8,8 +8,8 @@ import (
 	"krama/replica"
 )
 
-// Audited keeps that this desk read something today, or was refused it, once a day for each thing and circle. It is the one access check:
-// what cannot be kept must not be shown.
+// Audited keeps that this desk read something today, or was refused it, once a day for each thing and circle. It is the
+// one access check: what cannot be kept must not be shown.
 func (o *Office) Audited(what uint8, t krama.ThreadID, circles ...krama.CircleKind) error {
 	o.auditing.Lock()
 	defer o.auditing.Unlock()
@@ -21,15 +21,17 @@ func (o *Office) Audited(what uint8, t krama.ThreadID, circles ...krama.CircleKi
 		}) {
 			continue
 		}
-		if err := WriteNew(o.Rep, k, krama.SubjectID{}, &krama.Record{Audit: &krama.Audit{What: what, Day: today, Thread: t}}); err != nil {
+		if err := WriteNew(o.Rep, k, krama.SubjectID{}, &krama.Record{Audit: &krama.Audit{What: what, Day: today,
+			Thread: t}}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// BestCircle is the one of a device's circles that a refusal is written into, or none: the line says that somebody there asked for what
-// its circles do not hold, and nothing of whom or what about, so that the outreach circle may have it if there is no better one.
+// BestCircle is the one of a device's circles that a refusal is written into, or none: the line says that somebody
+// there asked for what its circles do not hold, and nothing of whom or what about, so that the outreach circle may have
+// it if there is no better one.
 func BestCircle(rep *replica.Replica) []krama.CircleKind {
 	for _, k := range []krama.CircleKind{krama.KindSafeguarding, krama.KindCasework, krama.KindOutreach} {
 		if _, ok := rep.Kinds()[k]; ok {

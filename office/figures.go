@@ -38,9 +38,9 @@ func Compile(g *guide.Guide, st *casework.State, p krama.Period, today krama.Day
 // ReleasedKey holds what this desk released of a period last, whether others heed it or not.
 func ReleasedKey(p krama.Period) string { return ".released/" + p.From.String() }
 
-// Released compiles a period that is over as it may follow what this desk and admins' desks released of it before, and remembers it when it
-// leaves now: here, and where this is an admin's desk on all others. Another period is Invalid. What a colleague released and this desk has
-// not received yet it cannot heed.
+// Released compiles a period that is over as it may follow what this desk and admins' desks released of it before, and
+// remembers it when it leaves now: here, and where this is an admin's desk on all others. Another period is Invalid.
+// What a colleague released and this desk has not received yet it cannot heed.
 func (o *Office) Released(p krama.Period, today krama.Day, leaves bool) (*measure.Figures, error) {
 	const op = "office.Released"
 	g, st, rep := o.Guide, o.State, o.Rep
@@ -57,9 +57,12 @@ func (o *Office) Released(p krama.Period, today krama.Day, leaves bool) (*measur
 		if err != nil {
 			return nil, krama.Wrap(op, err)
 		}
-		if !slices.ContainsFunc(before, func(old measure.Counts) bool { return sameCounts(b, old) }) || rep.Value(ReleasedKey(p)) != string(b) {
-			err := WriteNew(rep, krama.KindOutreach, krama.SubjectID{}, &krama.Record{Released: &krama.Released{From: p.From, To: p.To, Counts: b}})
-			if kind := krama.KindOf(err); err != nil && kind != krama.NotAllowed && kind != krama.Invalid && kind != krama.TooLarge {
+		if !slices.ContainsFunc(before, func(old measure.Counts) bool { return sameCounts(b, old) }) ||
+			rep.Value(ReleasedKey(p)) != string(b) {
+			err := WriteNew(rep, krama.KindOutreach, krama.SubjectID{},
+				&krama.Record{Released: &krama.Released{From: p.From, To: p.To, Counts: b}})
+			if kind := krama.KindOf(err); err != nil && kind != krama.NotAllowed && kind != krama.Invalid &&
+				kind != krama.TooLarge {
 				return nil, err
 			}
 			// Last, so that a try that failed in between tells the others at the next.
@@ -71,8 +74,8 @@ func (o *Office) Released(p krama.Period, today krama.Day, leaves bool) (*measur
 	return measure.Cover(g, p, kp, c), nil
 }
 
-// releases are what was released of a period last: by an admin's desk, as its record says, and by this one. What another writes, or what
-// cannot be counts, rules nothing: it could move a report's numbers.
+// releases are what was released of a period last: by an admin's desk, as its record says, and by this one. What
+// another writes, or what cannot be counts, rules nothing: it could move a report's numbers.
 func releases(st *casework.State, rep *replica.Replica, p krama.Period) (out []measure.Counts) {
 	take := func(b []byte) bool {
 		var c measure.Counts
@@ -86,7 +89,8 @@ func releases(st *casework.State, rep *replica.Replica, p krama.Period) (out []m
 		admin := false
 		rep.Roster(func(ro *seal.Roster) {
 			if d := ro.Devices[r.Author]; d != nil { // also of one who has left since
-				admin = ro.Members[d.Member] != nil && (ro.Members[d.Member].Roles|ro.Members[d.Member].Held)&krama.RoleAdmin != 0
+				admin = ro.Members[d.Member] != nil &&
+					(ro.Members[d.Member].Roles|ro.Members[d.Member].Held)&krama.RoleAdmin != 0
 			}
 		})
 		if admin && take(r.Counts) {

@@ -17,15 +17,15 @@ import (
 // IntakeCircles take reports: the support team, and the few who look after safety, who also read what is about staff.
 var IntakeCircles = []krama.CircleKind{krama.KindCasework, krama.KindSafeguarding}
 
-// An intake's keys are offered for a month, drawn three weeks before the old ones end, and destroyed 60 days after that. Three weeks,
-// because an office closes for two, and who reports then must find an intake. They are drawn by
+// An intake's keys are offered for a month, drawn three weeks before the old ones end, and destroyed 60 days after
+// that. Three weeks, because an office closes for two, and who reports then must find an intake. They are drawn by
 // time: earlier only when somebody left who may have them, never because an epoch was opened.
 const (
 	IntakeDays   = 31
 	IntakeBefore = 21
 	IntakeKeep   = 60
-	// IntakesListed bounds how many intakes of one circle the door lists: those offered now and the newest of the others, which answers
-	// are signed with. The relay takes 64 in all.
+	// IntakesListed bounds how many intakes of one circle the door lists: those offered now and the newest of the
+	// others, which answers are signed with. The relay takes 64 in all.
 	IntakesListed = 16
 )
 
@@ -60,8 +60,8 @@ func (o *Office) closeIntakes() {
 	maps.DeleteFunc(o.keys, func(in krama.Intake, _ *seal.IntakeKeys) bool { return !here[in] })
 }
 
-// Intakes are the programme's intakes that are what they say: bound to a stream of the circle that they lie in. A colleague could write
-// another, whose reports somebody outside the circle would fetch.
+// Intakes are the programme's intakes that are what they say: bound to a stream of the circle that they lie in. A
+// colleague could write another, whose reports somebody outside the circle would fetch.
 func (o *Office) Intakes() (out []casework.Intake) {
 	for _, k := range IntakeCircles {
 		streams := o.Rep.Streams(k)
@@ -75,8 +75,8 @@ func (o *Office) Intakes() (out []casework.Intake) {
 	return out
 }
 
-// sound are the intakes of a circle that may be offered: their id commits to their key, and nobody has left the circle who may have the
-// seed.
+// sound are the intakes of a circle that may be offered: their id commits to their key, and nobody has left the circle
+// who may have the seed.
 func (o *Office) sound(list []casework.Intake, k krama.CircleKind) (out []casework.Intake) {
 	left := map[[16]byte]bool{} // by stream
 	for _, in := range list {
@@ -95,8 +95,8 @@ func (o *Office) sound(list []casework.Intake, k krama.CircleKind) (out []casewo
 	return out
 }
 
-// covered is the last day up to which, from today on, one of the intakes is offered on every day; yesterday when none is today. The
-// intakes are sorted by their first day.
+// covered is the last day up to which, from today on, one of the intakes is offered on every day; yesterday when none
+// is today. The intakes are sorted by their first day.
 func covered(list []casework.Intake, today krama.Day) krama.Day {
 	end := today - 1
 	for _, in := range list {
@@ -107,8 +107,8 @@ func covered(list []casework.Intake, today krama.Day) krama.Day {
 	return end
 }
 
-// tendIntakes draws the next month's keys where they are due and destroys those whose time is over. Only where this desk's clock
-// is near the relay's: a clock a year ahead would destroy keys that reports wait for.
+// tendIntakes draws the next month's keys where they are due and destroys those whose time is over. Only where this
+// desk's clock is near the relay's: a clock a year ahead would destroy keys that reports wait for.
 func (o *Office) tendIntakes() (drew bool, err error) {
 	o.drawing.Lock()
 	defer o.drawing.Unlock()
@@ -150,7 +150,8 @@ func (o *Office) tendIntakes() (drew bool, err error) {
 // dropIntakes destroys the keys of intakes whose time is over.
 func (o *Office) dropIntakes(today krama.Day) error {
 	for _, in := range o.State.Intakes() {
-		if in.Until+IntakeKeep >= today || !o.State.Alone(in.Subject) { // a colleague may have written it under somebody
+		if in.Until+IntakeKeep >= today || !o.State.Alone(in.Subject) {
+			// a colleague may have written it under somebody
 			continue
 		}
 		if keys, err := o.Keys(in); err == nil {
@@ -166,8 +167,8 @@ func (o *Office) dropIntakes(today krama.Day) error {
 	return nil
 }
 
-// listedIntakes are the intakes that the door lists on a day, at most IntakesListed of a circle. One that somebody who left may read is
-// listed as ended once there is another, for its answers.
+// listedIntakes are the intakes that the door lists on a day, at most IntakesListed of a circle. One that somebody who
+// left may read is listed as ended once there is another, for its answers.
 func (o *Office) listedIntakes(today krama.Day) (out []directory.Intake, err error) {
 	list := o.Intakes()
 	for _, k := range IntakeCircles {
@@ -191,7 +192,8 @@ func (o *Office) listedIntakes(today krama.Day) (out []directory.Intake, err err
 				in.Until = min(in.Until, today-1)
 				in.From = min(in.From, in.Until)
 			}
-			shown := directory.Intake{Circle: k, ID: keys.ID(), Kem: keys.KEM.PublicKey().Bytes(), Sig: keys.Sig.Public().(ed25519.PublicKey), From: in.From, Until: in.Until}
+			shown := directory.Intake{Circle: k, ID: keys.ID(), Kem: keys.KEM.PublicKey().Bytes(),
+				Sig: keys.Sig.Public().(ed25519.PublicKey), From: in.From, Until: in.Until}
 			if place := seal.IntakePlace(keys.Stream); keys.Bound {
 				shown.Place = place[:]
 			}

@@ -1,6 +1,6 @@
-// Package office does what a programme's office does beside its pages: it draws and destroys intakes' keys, fetches what was reported,
-// answers, publishes the door, ends what was kept long enough, and keeps who looked at what. Day is all of it that is due every day; the
-// desk, krama sync and the demo call it alike.
+// Package office does what a programme's office does beside its pages: it draws and destroys intakes' keys, fetches
+// what was reported, answers, publishes the door, ends what was kept long enough, and keeps who looked at what. Day is
+// all of it that is due every day; the desk, krama sync and the demo call it alike.
 package office
 
 import (
@@ -27,8 +27,9 @@ type Config struct {
 	Topics []string // of texts about rights that a programme can review and publish
 
 	// Visit asks the public site for a page as a visitor's browser does; nil where nobody looks.
-	Visit     func(ctx context.Context, site string, form url.Values, lang string) ([]byte, error)
-	CheckDoor func([]byte) error // tries whether pages can be made of a door, with a directory.PartError if not; nil takes any
+	Visit func(ctx context.Context, site string, form url.Values, lang string) ([]byte, error)
+	// tries whether pages can be made of a door, with a directory.PartError if not; nil takes any
+	CheckDoor func([]byte) error
 }
 
 // Office is the office of an unlocked device. It is safe for concurrent use; it ends when the device is locked.
@@ -37,13 +38,15 @@ type Office struct {
 	Rep   *replica.Replica // this device; never nil
 	State *casework.State  // what its records say; locks for itself
 
-	// Each is held from a look to what is kept because of it, by a page and by the day's work beside it; none is taken with another held.
+	// Each is held from a look to what is kept because of it, by a page and by the day's work beside it; none is taken
+	// with another held.
 	auditing sync.Mutex // the day's audit lines
 	drawing  sync.Mutex // whether an intake's next keys are due
 	taking   sync.Mutex // what was taken in of an intake's reports
 
-	mu   sync.Mutex                        // keys
-	keys map[krama.Intake]*seal.IntakeKeys // of intakes, as derived from what is in State; nil when the office is closed
+	mu sync.Mutex // keys
+	// of intakes, as derived from what is in State; nil when the office is closed
+	keys map[krama.Intake]*seal.IntakeKeys
 }
 
 // New returns the office of a device that was unlocked.
@@ -58,8 +61,9 @@ func (o *Office) Close() {
 	o.mu.Unlock()
 }
 
-// Day does the office's daily work, after a sync: what has expired ends, rotations that are due and what this desk announced, intakes,
-// the door, reports, slips. What fails is tried again at the next; the errors of all parts are told.
+// Day does the office's daily work, after a sync: what has expired ends, rotations that are due and what this desk
+// announced, intakes, the door, reports, slips. What fails is tried again at the next; the errors of all parts are
+// told.
 func (o *Office) Day(ctx context.Context) error {
 	return errors.Join(o.Expire(), o.Rep.Maintain(ctx), o.tendDoor(ctx))
 }
@@ -67,8 +71,8 @@ func (o *Office) Day(ctx context.Context) error {
 // today is the day of this desk's clock.
 func (o *Office) today() krama.Day { return krama.DayOf(o.Now()) }
 
-// RelayDay is today by the relay's clock, as far as it is known: a computer whose own is a year slow dates nothing back, and what ends a
-// number of days later does not end at once.
+// RelayDay is today by the relay's clock, as far as it is known: a computer whose own is a year slow dates nothing
+// back, and what ends a number of days later does not end at once.
 func (o *Office) RelayDay() krama.Day { return krama.DayOf(o.Now().Add(o.Rep.ClockError())) }
 
 // WriteNew keeps a record under a new id.
@@ -95,5 +99,6 @@ func Feed(st *casework.State) func(replica.Event) {
 
 // WriteLabel gives a member a label inside the outreach circle: "Outreach 4", never a name.
 func WriteLabel(rep *replica.Replica, m krama.MemberID, label string) error {
-	return WriteNew(rep, krama.KindOutreach, krama.SubjectID{}, &krama.Record{Staff: &krama.Staff{Member: m, Label: label}})
+	return WriteNew(rep, krama.KindOutreach, krama.SubjectID{}, &krama.Record{Staff: &krama.Staff{Member: m,
+		Label: label}})
 }

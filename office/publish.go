@@ -14,8 +14,8 @@ import (
 // DoorKey names the value that says that the door was opened, and what was last published.
 const DoorKey = "door"
 
-// tendDoor does the office's daily work at the public door: intakes, reports, slips, publishing. What fails is tried again at the
-// next sync.
+// tendDoor does the office's daily work at the public door: intakes, reports, slips, publishing. What fails is tried
+// again at the next sync.
 func (o *Office) tendDoor(ctx context.Context) error {
 	var errs []error
 	if o.Rep.Value(DoorKey) != "" {
@@ -45,15 +45,16 @@ func (o *Office) Door() (*directory.Door, [][16]byte, error) {
 	for _, topic := range o.Topics {
 		for _, lang := range []string{"km", "vi", "en"} {
 			if own, _ := o.State.RightsTexts(topic, lang); len(own) > 0 && own[0].ReviewedOn != 0 {
-				d.Rights = append(d.Rights, directory.Reviewed{Topic: topic, Lang: lang, Body: own[0].Body, Source: own[0].Source, By: own[0].ReviewedBy, On: own[0].ReviewedOn})
+				d.Rights = append(d.Rights, directory.Reviewed{Topic: topic, Lang: lang, Body: own[0].Body,
+					Source: own[0].Source, By: own[0].ReviewedBy, On: own[0].ReviewedOn})
 			}
 		}
 	}
 	return d, ids, nil
 }
 
-// publish gives the relay the door if it changed, once a day in any case, because a relay that was restored has an old one, and now
-// if that is set. Only an admin's desk can.
+// publish gives the relay the door if it changed, once a day in any case, because a relay that was restored has an old
+// one, and now if that is set. Only an admin's desk can.
 func (o *Office) publish(ctx context.Context, now bool) error {
 	if _, roles := o.Rep.Device(); roles&krama.RoleAdmin == 0 {
 		return nil
@@ -101,19 +102,21 @@ func (o *Office) publish(ctx context.Context, now bool) error {
 	return o.Rep.SetValue(DoorKey, mark)
 }
 
-// OpenDoor publishes what the programme shows to anybody. The first time it draws the intakes' keys. Only an admin's desk can.
+// OpenDoor publishes what the programme shows to anybody. The first time it draws the intakes' keys. Only an admin's
+// desk can.
 func (o *Office) OpenDoor(ctx context.Context) error {
 	if _, err := o.tendIntakes(); err != nil {
 		return err
 	}
-	if err := o.Rep.Sync(ctx, nil); err != nil { // colleagues must hold the intakes' keys before anybody is offered them
+	if err := o.Rep.Sync(ctx, nil); err != nil {
+		// colleagues must hold the intakes' keys before anybody is offered them
 		return err
 	}
 	return o.publish(ctx, true)
 }
 
-// DoorTroubleKey names the value that says why the public pages could not be published, or "". It holds no words: they are found when a
-// page is shown, in its reader's language.
+// DoorTroubleKey names the value that says why the public pages could not be published, or "". It holds no words: they
+// are found when a page is shown, in its reader's language.
 const DoorTroubleKey = "door.trouble"
 
 // TroubleOf is the value for what kept a door from being published, "" for what trying again mends.

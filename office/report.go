@@ -16,9 +16,9 @@ import (
 	"krama/seal"
 )
 
-// TakeDaily bounds how many reports of one intake a desk takes in on a day, TakeCircle how many of all intakes of a circle, and fetchBytes
-// what one meeting fetches of one: what is taken in goes to every colleague's computer and stays there. The rest waits at the relay,
-// sealed, the oldest first.
+// TakeDaily bounds how many reports of one intake a desk takes in on a day, TakeCircle how many of all intakes of a
+// circle, and fetchBytes what one meeting fetches of one: what is taken in goes to every colleague's computer and stays
+// there. The rest waits at the relay, sealed, the oldest first.
 const (
 	TakeDaily  = 200
 	TakeCircle = 2 * TakeDaily
@@ -53,11 +53,12 @@ func readFetched(value string) (f fetched) {
 }
 
 func (f fetched) String() string {
-	return strings.Join(append([]string{strconv.Itoa(f.Waiting), f.Day.String(), strconv.Itoa(f.Taken)}, f.Sums...), " ")
+	return strings.Join(append([]string{strconv.Itoa(f.Waiting), f.Day.String(), strconv.Itoa(f.Taken)},
+		f.Sums...), " ")
 }
 
-// FetchReports takes in what was reported, of the newest intakes first: a flood of one that is not offered any more must not keep others
-// waiting. A report is kept here, then sent to colleagues, and only then forgotten by the relay.
+// FetchReports takes in what was reported, of the newest intakes first: a flood of one that is not offered any more
+// must not keep others waiting. A report is kept here, then sent to colleagues, and only then forgotten by the relay.
 func (o *Office) FetchReports(ctx context.Context) error {
 	var errs []error
 	list := o.Intakes()
@@ -74,7 +75,8 @@ func (o *Office) FetchReports(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// takenToday is how many reports of all intakes of a circle this desk has taken in on a day, by the names of what it knows of them.
+// takenToday is how many reports of all intakes of a circle this desk has taken in on a day, by the names of what it
+// knows of them.
 func (o *Office) takenToday(all []string, today krama.Day) (n int) {
 	for _, key := range all {
 		if f := readFetched(o.Rep.Value(key)); f.Day == today {
@@ -145,14 +147,15 @@ func (o *Office) fetchIntake(ctx context.Context, in casework.Intake, all []stri
 	return o.Rep.SetValue(key, f.String())
 }
 
-// ReportRecord is the id of the record of a part of a report: the report's own, so that two desks that fetch it keep one.
+// ReportRecord is the id of the record of a part of a report: the report's own, so that two desks that fetch it keep
+// one.
 func ReportRecord(sealed []byte, part int) krama.RecordID {
 	h := seal.Hash("report record", sealed, []byte{byte(part)})
 	return krama.RecordID(h[:16])
 }
 
-// keepTaken keeps what became of an intake's reports. Its ids follow from what it says: two desks that say it keep one. Where the intake's
-// seed is destroyed there is nothing left to keep.
+// keepTaken keeps what became of an intake's reports. Its ids follow from what it says: two desks that say it keep one.
+// Where the intake's seed is destroyed there is nothing left to keep.
 func (o *Office) keepTaken(in casework.Intake, what uint8, reports []krama.RecordID) error {
 	for ids := range slices.Chunk(reports, krama.MaxTaken) {
 		b := []byte{what}
@@ -160,7 +163,8 @@ func (o *Office) keepTaken(in casework.Intake, what uint8, reports []krama.Recor
 			b = append(b, id[:]...)
 		}
 		h := seal.Hash("report taken", b)
-		err := o.Rep.Write(in.Circle, in.Subject, &krama.Record{ID: krama.RecordID(h[:16]), Taken: &krama.Taken{What: what, Day: o.RelayDay(), Reports: ids}})
+		err := o.Rep.Write(in.Circle, in.Subject, &krama.Record{ID: krama.RecordID(h[:16]),
+			Taken: &krama.Taken{What: what, Day: o.RelayDay(), Reports: ids}})
 		if err != nil && krama.KindOf(err) != krama.NotFound {
 			return err
 		}
@@ -211,8 +215,8 @@ func (o *Office) Forget(ctx context.Context) (failed error) {
 	return failed
 }
 
-// takeReport opens one report and keeps it. One that says nothing is left out; one that was taken in before, and may be erased since, is
-// not taken in again. It reports whether it opened.
+// takeReport opens one report and keeps it. One that says nothing is left out; one that was taken in before, and may be
+// erased since, is not taken in again. It reports whether it opened.
 func (o *Office) takeReport(in casework.Intake, keys *seal.IntakeKeys, x replica.Incoming) (opened bool, err error) {
 	m, err := seal.OpenReport(keys, o.Rep.Site(), x.Sealed)
 	if err != nil {
@@ -245,7 +249,8 @@ func (o *Office) takeReport(in casework.Intake, keys *seal.IntakeKeys, x replica
 		if o.State.Took(rid) {
 			continue
 		}
-		rec := &krama.Report{Thread: id, Mailbox: m.Mailbox, Auth: m.Auth, Intake: keys.ID(), Day: min(max(x.Day, in.From-1), o.RelayDay()+1), Topic: topic, Part: uint8(i), Text: part, Place: place}
+		rec := &krama.Report{Thread: id, Mailbox: m.Mailbox, Auth: m.Auth, Intake: keys.ID(),
+			Day: min(max(x.Day, in.From-1), o.RelayDay()+1), Topic: topic, Part: uint8(i), Text: part, Place: place}
 		if rec.N = uint32(x.K); i == 0 {
 			rec.KEM = m.KEM
 		} else {
@@ -265,7 +270,8 @@ func printable(s string) string {
 		switch {
 		case r == '\n':
 			return r
-		case r < ' ', r == 0x7f, r == 0xfffd, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069: // nothing that reorders what is read
+		case r < ' ', r == 0x7f, r == 0xfffd, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+			// nothing that reorders what is read
 			return ' '
 		}
 		return r

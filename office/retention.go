@@ -64,7 +64,9 @@ func (o *Office) expiries() (out []Expiring, notes string) {
 		out = append(out, Expiring{row, max(on, since+AnnounceDays)})
 	}
 	slices.Sort(lines)
-	slices.SortFunc(out, func(a, b Expiring) int { return cmp.Or(cmp.Compare(a.On, b.On), cmp.Compare(a.Code, b.Code)) })
+	slices.SortFunc(out, func(a, b Expiring) int {
+		return cmp.Or(cmp.Compare(a.On, b.On), cmp.Compare(a.Code, b.Code))
+	})
 	return out, strings.Join(lines, " ")
 }
 
@@ -83,7 +85,8 @@ func (o *Office) KeepDays() (days krama.Day) {
 // clockTrust is how far this computer's clock may be from the relay's for it to erase anybody by itself.
 const clockTrust = 24 * time.Hour
 
-// Expire erases whose day has come. From when on each was announced is kept first: a desk that cannot keep that erases nobody the sooner.
+// Expire erases whose day has come. From when on each was announced is kept first: a desk that cannot keep that erases
+// nobody the sooner.
 func (o *Office) Expire() error {
 	if d := o.Rep.ClockError(); d > clockTrust || d < -clockTrust {
 		return nil
@@ -121,7 +124,8 @@ func ThreadEnds(t *casework.Thread) (last krama.Day) {
 	return max(last, t.Last()) + ThreadKeep
 }
 
-// expireThreads erases the conversations whose day has come. An incident that she said yes to is kept: it has its own erasure.
+// expireThreads erases the conversations whose day has come. An incident that she said yes to is kept: it has its own
+// erasure.
 func (o *Office) expireThreads() error {
 	for _, t := range o.State.Threads() {
 		if end := ThreadEnds(t); end == 0 || end > o.today() {
@@ -134,8 +138,8 @@ func (o *Office) expireThreads() error {
 	return nil
 }
 
-// eraseThread erases a conversation. First it is kept, under the intakes it came by, which reports it was made of: the relay may give
-// their bytes again, and as long as an intake's seed is there they would open.
+// eraseThread erases a conversation. First it is kept, under the intakes it came by, which reports it was made of: the
+// relay may give their bytes again, and as long as an intake's seed is there they would open.
 func (o *Office) eraseThread(t *casework.Thread) error {
 	for _, in := range o.Intakes() {
 		keys, err := o.Keys(in)
@@ -153,7 +157,8 @@ func (o *Office) eraseThread(t *casework.Thread) error {
 		}
 	}
 	for _, who := range t.Subjects {
-		if err := o.Rep.Shred(t.Circle, who, replica.ShredExpired); err != nil && krama.KindOf(err) != krama.NotAllowed && krama.KindOf(err) != krama.NotFound {
+		if err := o.Rep.Shred(t.Circle, who, replica.ShredExpired); err != nil &&
+			krama.KindOf(err) != krama.NotAllowed && krama.KindOf(err) != krama.NotFound {
 			return err
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"krama"
 )
 
-// Unopened is how many reports of one day to one intake did not open. Noise that anybody sends does not; nor does what was locked with a
-// key that somebody else put on the public page.
+// Unopened is how many reports of one day to one intake did not open. Noise that anybody sends does not; nor does what
+// was locked with a key that somebody else put on the public page.
 type Unopened struct {
 	Circle krama.CircleKind
 	From   krama.Day // the intake's first day

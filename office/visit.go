@@ -14,8 +14,8 @@ import (
 	"krama/seal"
 )
 
-// SiteKey names the value with the public site's address, as visitors reach it; SiteSeenKey the one that says when this desk last looked at
-// it as a visitor does, what it found, and since when.
+// SiteKey names the value with the public site's address, as visitors reach it; SiteSeenKey the one that says when this
+// desk last looked at it as a visitor does, what it found, and since when.
 const (
 	SiteKey     = "door.site"
 	SiteSeenKey = "door.site.seen"
@@ -42,8 +42,9 @@ func (o *Office) SiteSeen() (last krama.Day, what string, since krama.Day) {
 	return last, f[1], since
 }
 
-// lookAtSite compares what the public site really gives a visitor with this desk's own intakes, once a day, and at every meeting while
-// something is wrong. Whoever runs or breaks into the site could give out a key of his own; a visitor cannot tell, the office can.
+// lookAtSite compares what the public site really gives a visitor with this desk's own intakes, once a day, and at
+// every meeting while something is wrong. Whoever runs or breaks into the site could give out a key of his own; a
+// visitor cannot tell, the office can.
 func (o *Office) lookAtSite(ctx context.Context) error {
 	at := o.Rep.Value(SiteKey)
 	if at == "" || o.Visit == nil {
@@ -95,7 +96,8 @@ func intakeInputs(page string) (out []map[string]string) {
 	}
 }
 
-// compareSite reads a report page as a browser does: each intake on it must be one of ours that is offered now, with our keys, one a circle.
+// compareSite reads a report page as a browser does: each intake on it must be one of ours that is offered now, with
+// our keys, one a circle.
 func (o *Office) compareSite(page []byte, today krama.Day) string {
 	if !bytes.Contains(page, []byte("<main")) || !bytes.Contains(page, []byte("</html>")) {
 		return SiteAway

@@ -101,9 +101,10 @@ func (r *Relay) rules() map[string]rule {
 	}
 }
 
-// admit is the one way in for calls. In this order: length; whose key it is, the signature and, of what anybody may call, the proof of
-// work; freshness; the budget of that caller; room in memory. Only then are more than CallHead bytes read, but for the small payloads
-// that bring their own key, and only then is anything done. done gives the room back once the answer is written.
+// admit is the one way in for calls. In this order: length; whose key it is, the signature and, of what anybody may
+// call, the proof of work; freshness; the budget of that caller; room in memory. Only then are more than CallHead bytes
+// read, but for the small payloads that bring their own key, and only then is anything done. done gives the room back
+// once the answer is written.
 func (r *Relay) admit(l *line, path string, rule rule) (out []byte, done func(), err error) {
 	done = func() {}
 	size := l.size() - seal.CallHead
@@ -184,8 +185,8 @@ func (r *Relay) admit(l *line, path string, rule rule) (out []byte, done func(),
 	return out, done, err
 }
 
-// payer is whose memory a call takes: its programme's, or, with the key of a stream of circle 0 that has a successor, what all such keys
-// have of it together. Who was removed has those keys for ever.
+// payer is whose memory a call takes: its programme's, or, with the key of a stream of circle 0 that has a successor,
+// what all such keys have of it together. Who was removed has those keys for ever.
 func (q *request) payer() [16]byte {
 	if q.stream.Roster && q.stream.Succeeded {
 		h := seal.Hash("old keys", q.programme.ID[:])
@@ -239,8 +240,8 @@ func refuse(err error) error {
 	return err
 }
 
-// named finds the programme that a call names. A programme that an earlier version founded has no name yet; while it is the only
-// one without, it is meant by every name that nobody has.
+// named finds the programme that a call names. A programme that an earlier version founded has no name yet; while it is
+// the only one without, it is meant by every name that nobody has.
 func (r *Relay) named(ctx context.Context, site [16]byte) (Programme, error) {
 	r.mu.RLock()
 	p, ok := r.programmes[site]
@@ -273,7 +274,8 @@ func (r *Relay) whose(q *request, by caller) (ed25519.PublicKey, error) {
 		return r.pepperKey(q)
 	}
 	p, err := r.named(q.ctx, q.Programme)
-	old := err != nil // its programme may be one of several without a name: then the stream or the control key tells which
+	// its programme may be one of several without a name: then the stream or the control key tells which
+	old := err != nil
 	if krama.KindOf(err) != krama.NotAllowed && err != nil {
 		return nil, err
 	}
@@ -310,8 +312,9 @@ func (r *Relay) whose(q *request, by caller) (ed25519.PublicKey, error) {
 	return r.memberKey(q, p)
 }
 
-// memberKey is the key of a device that the programme's office has named. Of a programme without a name the office must come first:
-// but a mailbox is read by who shows the key that its id commits to, or trustees could not bring such a programme back.
+// memberKey is the key of a device that the programme's office has named. Of a programme without a name the office must
+// come first: but a mailbox is read by who shows the key that its id commits to, or trustees could not bring such a
+// programme back.
 func (r *Relay) memberKey(q *request, p Programme) (ed25519.PublicKey, error) {
 	m, err := r.store.Member(q.ctx, p.ID, known(krama.DeviceID(q.Principal)))
 	if krama.KindOf(err) == krama.NotFound && err != nil && p.Site == ([16]byte{}) {
@@ -374,17 +377,21 @@ func (r *Relay) proved(q *request) error {
 	return err
 }
 
-// charge takes one call from its caller's budget, and makes it single. What anybody may call has budgets of its own, which only who
-// brought a proof takes from: nobody else's depend on them.
+// charge takes one call from its caller's budget, and makes it single. What anybody may call has budgets of its own,
+// which only who brought a proof takes from: nobody else's depend on them.
 func (r *Relay) charge(q *request, by caller, now time.Duration) error {
 	p := q.programme.ID
 	ok, single := true, true
 	switch by {
 	case byDrop:
-		ok, single = r.once(q, now, func() bool { return r.rates.take(by, p, [16]byte{}, now, r.limit.DropRate, 10*r.limit.DropRate) })
+		ok, single = r.once(q, now, func() bool {
+			return r.rates.take(by, p, [16]byte{}, now, r.limit.DropRate,
+				10*r.limit.DropRate)
+		})
 	case byReceipt:
 		ok, single = r.once(q, now, func() bool {
-			return r.rates.take(ofLooks, p, [16]byte{}, now, replyRate, replyBurst) && r.rates.take(by, p, q.Principal, now, 1, 8)
+			return r.rates.take(ofLooks, p, [16]byte{}, now, replyRate, replyBurst) && r.rates.take(by, p,
+				q.Principal, now, 1, 8)
 		})
 	case byDevice:
 		ok = r.rates.take(by, p, q.Principal, now, 5, 50)
@@ -408,8 +415,8 @@ func (r *Relay) charge(q *request, by caller, now time.Duration) error {
 	return nil
 }
 
-// once takes one use of a proof from the budget of everybody who brought one. Who uses a proof again, because an answer was lost, takes
-// from nobody else's: a few times, and then one a minute.
+// once takes one use of a proof from the budget of everybody who brought one. Who uses a proof again, because an answer
+// was lost, takes from nobody else's: a few times, and then one a minute.
 func (r *Relay) once(q *request, now time.Duration, budget func() bool) (ok, single bool) {
 	h := seal.Hash("spent", q.Principal[:], q.proof)
 	id := [16]byte(h[:16])

@@ -16,8 +16,9 @@ import (
 
 // The relay's part of attacks that once got through, each by its number in doc/threat-model.md.
 
-// TestA1OldStreamKey: a phone that was removed holds the key of an old stream of circle 0. Once the stream has a successor the key
-// lists it and does nothing else; what a removed device may leave goes through calls of its own, and fills its own share only.
+// TestA1OldStreamKey: a phone that was removed holds the key of an old stream of circle 0. Once the stream has a
+// successor the key lists it and does nothing else; what a removed device may leave goes through calls of its own, and
+// fills its own share only.
 func TestA1OldStreamKey(t *testing.T) {
 	limit := relay.DefaultLimits
 	limit.LeftItems, limit.LeftBytes = 4, 4<<10
@@ -32,11 +33,17 @@ func TestA1OldStreamKey(t *testing.T) {
 	dropID := seal.DropID(pubOf(drop))
 	g.must(200, seal.PathDropPut, g.call(drop, seal.PathDropPut, dropID, g.drop(drop, "request")))
 	tries := map[string][]byte{
-		seal.PathAppend: seal.AppendCall{Envelopes: [][]byte{storetest.Envelope(1024)}}.Marshal(), seal.PathBlobPut: seal.Frame(make([]byte, 1<<20)),
-		seal.PathBoxPut: seal.Frame(box[:], bytes.Repeat([]byte("x"), 32)), seal.PathDropGet: seal.Frame(dropID[:]), seal.PathBlobGet: seal.Frame(make([]byte, 32), make([]byte, 4)),
-		seal.PathAnswerPut: seal.Frame(make([]byte, 16), make([]byte, seal.ReplyItem)), seal.PathSlips: seal.Frame(make([]byte, 16)),
-		seal.PathReports: seal.Frame(pubOf(old), make([]byte, 8), nil), seal.PathLeaveGet: seal.Frame(make([]byte, 16), make([]byte, 8), make([]byte, 4)),
-		seal.PathPepperPut: nil, seal.PathRestore: seal.Frame(oldID[:], envelope), seal.PathCreate: seal.Frame(make([]byte, 16), pubOf(old), make([]byte, 32), nil, []byte{0}),
+		seal.PathAppend:  seal.AppendCall{Envelopes: [][]byte{storetest.Envelope(1024)}}.Marshal(),
+		seal.PathBlobPut: seal.Frame(make([]byte, 1<<20)),
+		seal.PathBoxPut:  seal.Frame(box[:], bytes.Repeat([]byte("x"), 32)), seal.PathDropGet: seal.Frame(dropID[:]),
+		seal.PathBlobGet:   seal.Frame(make([]byte, 32), make([]byte, 4)),
+		seal.PathAnswerPut: seal.Frame(make([]byte, 16), make([]byte, seal.ReplyItem)),
+		seal.PathSlips:     seal.Frame(make([]byte, 16)),
+		seal.PathReports:   seal.Frame(pubOf(old), make([]byte, 8), nil),
+		seal.PathLeaveGet: seal.Frame(make([]byte, 16),
+			make([]byte, 8), make([]byte, 4)),
+		seal.PathPepperPut: nil, seal.PathRestore: seal.Frame(oldID[:], envelope),
+		seal.PathCreate: seal.Frame(make([]byte, 16), pubOf(old), make([]byte, 32), nil, []byte{0}),
 	}
 	for path, payload := range tries {
 		if code, _ := g.ask(old, path, oldID, payload); code == 200 {
@@ -50,7 +57,8 @@ func TestA1OldStreamKey(t *testing.T) {
 	left := [16]byte{5}
 	ok := 0
 	for i := range 9 {
-		if code, _ := g.ask(g.device.Sig, seal.PathLeavePut, [16]byte(g.device.ID()), seal.Frame(left[:], bytes.Repeat([]byte{byte(i)}, 600))); code == 200 {
+		if code, _ := g.ask(g.device.Sig, seal.PathLeavePut, [16]byte(g.device.ID()), seal.Frame(left[:],
+			bytes.Repeat([]byte{byte(i)}, 600))); code == 200 {
 			ok++
 		}
 	}
@@ -58,22 +66,26 @@ func TestA1OldStreamKey(t *testing.T) {
 		t.Errorf("one device left %d things, want 4", ok)
 	}
 	other, _ := seal.NewDevice(rand.Reader, "test")
-	if code, _ := g.ask(other.Sig, seal.PathLeavePut, [16]byte(other.ID()), seal.Frame(left[:], sealed("x"))); code != 401 {
+	if code, _ := g.ask(other.Sig, seal.PathLeavePut, [16]byte(other.ID()), seal.Frame(left[:],
+		sealed("x"))); code != 401 {
 		t.Errorf("a device that nobody named leaves something: %d", code)
 	}
 	g.members(other)
-	g.must(200, seal.PathLeavePut, g.call(other.Sig, seal.PathLeavePut, [16]byte(other.ID()), seal.Frame(left[:], sealed("mine"))))
+	g.must(200, seal.PathLeavePut, g.call(other.Sig, seal.PathLeavePut, [16]byte(other.ID()), seal.Frame(left[:],
+		sealed("mine"))))
 	read := seal.Frame(left[:], make([]byte, 8), make([]byte, 4))
-	if it := g.items(g.must(200, seal.PathLeaveMine, g.call(other.Sig, seal.PathLeaveMine, [16]byte(other.ID()), read))); len(it) != 1 || it[0] != string(sealed("mine")) {
+	if it := g.items(g.must(200, seal.PathLeaveMine, g.call(other.Sig, seal.PathLeaveMine, [16]byte(other.ID()),
+		read))); len(it) != 1 || it[0] != string(sealed("mine")) {
 		t.Errorf("it reads back %d things", len(it))
 	}
-	if it := g.items(g.must(200, seal.PathLeaveGet, g.call(g.control, seal.PathLeaveGet, g.programme(), read))); len(it) != 5 {
+	if it := g.items(g.must(200, seal.PathLeaveGet, g.call(g.control, seal.PathLeaveGet, g.programme(),
+		read))); len(it) != 5 {
 		t.Errorf("the admins read %d things, want 5", len(it))
 	}
 }
 
-// TestA2EverythingIsCounted: whatever a programme can make the relay keep fills a share of its quota, and what a full share of one
-// sort leaves free is there for rotation, removal and erasure.
+// TestA2EverythingIsCounted: whatever a programme can make the relay keep fills a share of its quota, and what a full
+// share of one sort leaves free is there for rotation, removal and erasure.
 func TestA2EverythingIsCounted(t *testing.T) {
 	limit := relay.DefaultLimits
 	limit.Quota, limit.Rate, limit.Burst = 1<<20, 1e6, 1e6
@@ -99,7 +111,8 @@ func TestA2EverythingIsCounted(t *testing.T) {
 	}
 	box := func(i int) []byte { return body(i+1, 16) }
 	fill("content", func(int) (int, []byte) {
-		return g.ask(g.key, seal.PathAppend, g.id, seal.AppendCall{Envelopes: [][]byte{storetest.Envelope(8 << 10)}}.Marshal())
+		return g.ask(g.key, seal.PathAppend, g.id,
+			seal.AppendCall{Envelopes: [][]byte{storetest.Envelope(8 << 10)}}.Marshal())
 	})
 	today := krama.DayOf(g.now)
 	keys, _ := seal.OpenIntake([32]byte{1}, g.id, false)
@@ -116,18 +129,21 @@ func TestA2EverythingIsCounted(t *testing.T) {
 			return g.ask(g.control, seal.PathBlobPut, g.programme(), seal.Frame(body(i, 2000)))
 		},
 		"circle 0": func(i int) (int, []byte) {
-			return g.ask(g.org, seal.PathAppend, g.orgID, seal.AppendCall{Envelopes: [][]byte{storetest.Envelope(2000)}}.Marshal())
+			return g.ask(g.org, seal.PathAppend, g.orgID,
+				seal.AppendCall{Envelopes: [][]byte{storetest.Envelope(2000)}}.Marshal())
 		},
 		"what devices left": func(i int) (int, []byte) {
 			g.now = g.now.Add(time.Second)
-			return g.ask(g.device.Sig, seal.PathLeavePut, [16]byte(g.device.ID()), seal.Frame(make([]byte, 16), body(i, 2000)))
+			return g.ask(g.device.Sig, seal.PathLeavePut, [16]byte(g.device.ID()), seal.Frame(make([]byte, 16),
+				body(i, 2000)))
 		},
 		"answers": func(i int) (int, []byte) {
 			return g.ask(g.key, seal.PathAnswerPut, g.id, seal.Frame(box(i), body(i, seal.ReplyItem)))
 		},
 		"reports": func(i int) (int, []byte) {
 			p, _ := seal.Work(rand.Reader, g.site, today)
-			return g.post(seal.PathReport, seal.Frame(g.site[:], in[:], binary.BigEndian.AppendUint32(nil, uint32(today)), p[:], body(i, 4<<10+1136)))
+			return g.post(seal.PathReport, seal.Frame(g.site[:], in[:], binary.BigEndian.AppendUint32(nil,
+				uint32(today)), p[:], body(i, 4<<10+1136)))
 		},
 	} {
 		if n := fill(name, call); n == 0 {
@@ -147,8 +163,8 @@ func TestA2EverythingIsCounted(t *testing.T) {
 	}
 }
 
-// TestA3BoxesHaveTypes: a pepper, a mailbox, an answer, a slip, what was left and a drop can have one id, and no call reads, changes
-// or fills another's.
+// TestA3BoxesHaveTypes: a pepper, a mailbox, an answer, a slip, what was left and a drop can have one id, and no call
+// reads, changes or fills another's.
 func TestA3BoxesHaveTypes(t *testing.T) {
 	g := newRig(t, relay.DefaultLimits)
 	d := g.device
@@ -198,8 +214,8 @@ func TestA3BoxesHaveTypes(t *testing.T) {
 	}
 }
 
-// TestA4ProgrammesApart: who founds a programme of her own at the relay, and knows every id of another one, reads, changes and drops
-// nothing of it.
+// TestA4ProgrammesApart: who founds a programme of her own at the relay, and knows every id of another one, reads,
+// changes and drops nothing of it.
 func TestA4ProgrammesApart(t *testing.T) {
 	g := newRig(t, relay.DefaultLimits)
 	d, access := g.device, keyOf(55)
@@ -207,9 +223,11 @@ func TestA4ProgrammesApart(t *testing.T) {
 	id := d.ID()
 	page := []byte("a page of a keyring")
 	g.must(200, seal.PathBoxPut, g.call(g.control, seal.PathBoxPut, g.programme(), seal.Frame(box[:], sealed("wrap"))))
-	g.must(200, seal.PathPepperPut, g.call(d.Sig, seal.PathPepperPut, [16]byte(d.ID()), seal.Frame(seal.Pepper{Access: pubOf(access)}.Marshal())))
+	g.must(200, seal.PathPepperPut, g.call(d.Sig, seal.PathPepperPut, [16]byte(d.ID()),
+		seal.Frame(seal.Pepper{Access: pubOf(access)}.Marshal())))
 	blob := g.must(200, seal.PathBlobPut, g.call(g.control, seal.PathBlobPut, g.programme(), seal.Frame(page)))
-	g.must(200, seal.PathLeavePut, g.call(d.Sig, seal.PathLeavePut, [16]byte(d.ID()), seal.Frame(make([]byte, 16), sealed("late work"))))
+	g.must(200, seal.PathLeavePut, g.call(d.Sig, seal.PathLeavePut, [16]byte(d.ID()), seal.Frame(make([]byte, 16),
+		sealed("late work"))))
 	g.must(200, seal.PathAppend, g.append(1))
 	one := *g
 	g.join(2)
@@ -217,14 +235,18 @@ func TestA4ProgrammesApart(t *testing.T) {
 
 	// In her own programme's name, with the other's ids.
 	for path, payload := range map[string][]byte{
-		seal.PathBoxKeep: seal.Frame(box[:]), seal.PathPepperDrop: seal.Frame(id[:]), seal.PathBlobDrop: seal.Frame(blob),
-		seal.PathLine: seal.Frame(one.id[:]), seal.PathMembers: seal.Frame(one.site[:]),
-		seal.PathClose: seal.Frame(one.id[:], make([]byte, 40)), seal.PathRewind: seal.Frame(one.id[:], make([]byte, 40)),
-		seal.PathRestore: seal.Frame(one.id[:], seal.AppendCall{Envelopes: [][]byte{storetest.Envelope(1024)}}.Marshal()),
+		seal.PathBoxKeep: seal.Frame(box[:]), seal.PathPepperDrop: seal.Frame(id[:]),
+		seal.PathBlobDrop: seal.Frame(blob),
+		seal.PathLine:     seal.Frame(one.id[:]), seal.PathMembers: seal.Frame(one.site[:]),
+		seal.PathClose: seal.Frame(one.id[:], make([]byte, 40)), seal.PathRewind: seal.Frame(one.id[:],
+			make([]byte, 40)),
+		seal.PathRestore: seal.Frame(one.id[:],
+			seal.AppendCall{Envelopes: [][]byte{storetest.Envelope(1024)}}.Marshal()),
 	} {
 		two.ask(two.control, path, two.programme(), payload)
 	}
-	if code, out := two.ask(two.control, seal.PathLeaveGet, two.programme(), seal.Frame(make([]byte, 16), make([]byte, 8), make([]byte, 4))); code != 200 || len(two.items(out)) != 0 {
+	if code, out := two.ask(two.control, seal.PathLeaveGet, two.programme(), seal.Frame(make([]byte, 16),
+		make([]byte, 8), make([]byte, 4))); code != 200 || len(two.items(out)) != 0 {
 		t.Errorf("she reads what the other's device left: %d", code)
 	}
 	if code, _ := two.ask(two.key, seal.PathBlobGet, two.id, seal.Frame(blob, make([]byte, 4))); code != 404 {
@@ -237,7 +259,8 @@ func TestA4ProgrammesApart(t *testing.T) {
 		"the other's control": crossed.call(one.control, seal.PathBlobDrop, one.programme(), seal.Frame(blob)),
 		"the other's device":  crossed.call(d.Sig, seal.PathBoxGet, [16]byte(d.ID()), mailbox(d)),
 		"her stream":          one.call(two.key, seal.PathList, two.id, seal.ListCall{Max: 1}.Marshal()),
-		"her device":          one.call(two.device.Sig, seal.PathBoxGet, [16]byte(two.device.ID()), mailbox(two.device)),
+		"her device": one.call(two.device.Sig, seal.PathBoxGet, [16]byte(two.device.ID()),
+			mailbox(two.device)),
 	} {
 		path := seal.PathList
 		switch name {
@@ -251,13 +274,15 @@ func TestA4ProgrammesApart(t *testing.T) {
 		}
 	}
 	// Everything of the first programme is as it was.
-	if it := one.items(one.must(200, seal.PathBoxGet, one.call(d.Sig, seal.PathBoxGet, [16]byte(d.ID()), mailbox(d)))); len(it) != 1 || it[0] != string(sealed("wrap")) {
+	if it := one.items(one.must(200, seal.PathBoxGet, one.call(d.Sig, seal.PathBoxGet, [16]byte(d.ID()),
+		mailbox(d)))); len(it) != 1 || it[0] != string(sealed("wrap")) {
 		t.Errorf("the mailbox holds %q", it)
 	}
 	if code, _ := one.ask(access, seal.PathPepperGet, pepper, nil); code != 200 {
 		t.Errorf("the phone in field mode: %d", code)
 	}
-	if code, out := one.ask(one.key, seal.PathBlobGet, one.id, seal.Frame(blob, make([]byte, 4))); code != 200 || !bytes.Equal(out, page) {
+	if code, out := one.ask(one.key, seal.PathBlobGet, one.id, seal.Frame(blob, make([]byte, 4))); code != 200 ||
+		!bytes.Equal(out, page) {
 		t.Errorf("the page: %d", code)
 	}
 	if st, err := g.store.Stream(t.Context(), one.id); err != nil || st.Head.N != 1 || st.Closed {
@@ -265,9 +290,10 @@ func TestA4ProgrammesApart(t *testing.T) {
 	}
 }
 
-// TestOldProgrammeMoves: a programme that an earlier version founded has no name and no devices at the relay. Its streams and its
-// control key are heard, its devices' own calls wait with "not yet" until the office has named them, and trustees read their mailbox
-// all the same; then it is a programme like any other. With several such programmes each still has its own.
+// TestOldProgrammeMoves: a programme that an earlier version founded has no name and no devices at the relay. Its
+// streams and its control key are heard, its devices' own calls wait with "not yet" until the office has named them,
+// and trustees read their mailbox all the same; then it is a programme like any other. With several such programmes
+// each still has its own.
 func TestOldProgrammeMoves(t *testing.T) {
 	g := newRig(t, relay.DefaultLimits)
 	g.must(200, seal.PathAppend, g.append(1))
@@ -277,21 +303,25 @@ func TestOldProgrammeMoves(t *testing.T) {
 	if err := g.store.AddProgramme(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.store.CreateStream(t.Context(), relay.Stream{ID: id, Programme: p.ID, Access: pubOf(key)}, nil); err != nil {
+	if err := g.store.CreateStream(t.Context(), relay.Stream{ID: id, Programme: p.ID, Access: pubOf(key)},
+		nil); err != nil {
 		t.Fatal(err)
 	}
 	g.control, g.key, g.id, g.site = control, key, id, [16]byte{33}
 	for _, others := range []int{0, 1} {
 		g.must(200, seal.PathAppend, g.append(1))
-		g.must(200, seal.PathBoxPut, g.call(control, seal.PathBoxPut, p.ID, seal.Frame(make([]byte, 16), bytes.Repeat([]byte{byte(others)}, 32))))
+		g.must(200, seal.PathBoxPut, g.call(control, seal.PathBoxPut, p.ID, seal.Frame(make([]byte, 16),
+			bytes.Repeat([]byte{byte(others)}, 32))))
 		if others == 0 {
 			if code, _ := g.ask(g.device.Sig, seal.PathLeaveMine, [16]byte(g.device.ID()), nil); code != 501 {
 				t.Errorf("a device of a programme without a name: %d", code)
 			}
-			if code, _ := g.ask(g.device.Sig, seal.PathBoxGet, [16]byte(g.device.ID()), mailbox(g.device)); code != 200 {
+			if code, _ := g.ask(g.device.Sig, seal.PathBoxGet, [16]byte(g.device.ID()),
+				mailbox(g.device)); code != 200 {
 				t.Errorf("its mailbox: %d", code)
 			}
-			if err := g.store.AddProgramme(t.Context(), relay.Programme{ID: [16]byte{99}, Control: pubOf(keyOf(99))}); err != nil {
+			if err := g.store.AddProgramme(t.Context(), relay.Programme{ID: [16]byte{99},
+				Control: pubOf(keyOf(99))}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -301,11 +331,13 @@ func TestOldProgrammeMoves(t *testing.T) {
 	g.must(200, seal.PathBoxGet, g.call(g.device.Sig, seal.PathBoxGet, [16]byte(g.device.ID()), mailbox(g.device)))
 }
 
-// TestFirstVersionGetsASentence: every path of the first version is answered with "not yet", whatever is sent, and reads nothing.
+// TestFirstVersionGetsASentence: every path of the first version is answered with "not yet", whatever is sent, and
+// reads nothing.
 func TestFirstVersionGetsASentence(t *testing.T) {
 	g := newRig(t, relay.DefaultLimits)
 	for _, p := range []string{"/v1/list", "/v1/append", "/v1/box/get", "/v1/report", "/v1/whatever"} {
-		if code, out := g.post(p, make([]byte, 1<<20)); code != krama.Status(krama.NotYet) || string(out) != "not yet\n" {
+		if code, out := g.post(p, make([]byte, 1<<20)); code != krama.Status(krama.NotYet) ||
+			string(out) != "not yet\n" {
 			t.Errorf("%s: %d %q", p, code, out)
 		}
 	}
@@ -322,14 +354,17 @@ func (g *rig) flood(n int) {
 		g.ask(thief.Sig, seal.PathBoxGet, [16]byte(thief.ID()), mailbox(thief))
 		g.ask(garbage, seal.PathAppend, g.id, seal.AppendCall{Envelopes: [][]byte{storetest.Envelope(1024)}}.Marshal())
 		g.ask(garbage, seal.PathBlobDrop, g.programme(), seal.Frame(make([]byte, 32)))
-		g.ask(drop, seal.PathDropPut, seal.DropID(pubOf(drop)), seal.Frame(pubOf(drop), day, bytes.Repeat([]byte{byte(i)}, seal.WorkSize-1), []byte("x")))
-		g.ask(garbage, seal.PathReply, receipt, seal.Frame(pubOf(garbage), day, bytes.Repeat([]byte{byte(i)}, seal.WorkSize-1)))
-		g.post(seal.PathReport, seal.Frame(g.site[:], make([]byte, 16), day, make([]byte, seal.WorkSize), make([]byte, 4<<10+1136)))
+		g.ask(drop, seal.PathDropPut, seal.DropID(pubOf(drop)), seal.Frame(pubOf(drop), day,
+			bytes.Repeat([]byte{byte(i)}, seal.WorkSize-1), []byte("x")))
+		g.ask(garbage, seal.PathReply, receipt, seal.Frame(pubOf(garbage), day, bytes.Repeat([]byte{byte(i)},
+			seal.WorkSize-1)))
+		g.post(seal.PathReport, seal.Frame(g.site[:], make([]byte, 16), day, make([]byte, seal.WorkSize),
+			make([]byte, 4<<10+1136)))
 	}
 }
 
-// TestA6A8FloodTakesNobodysBudget: after 20,000 calls that are signed by nobody, or by keys of the caller's own making, devices,
-// circles, new devices and reporters get through as before.
+// TestA6A8FloodTakesNobodysBudget: after 20,000 calls that are signed by nobody, or by keys of the caller's own making,
+// devices, circles, new devices and reporters get through as before.
 func TestA6A8FloodTakesNobodysBudget(t *testing.T) {
 	g := newRig(t, relay.DefaultLimits)
 	keys, _ := seal.OpenIntake([32]byte{1}, g.id, false)
@@ -356,12 +391,13 @@ func TestA6A8FloodTakesNobodysBudget(t *testing.T) {
 			t.Fatal(err)
 		}
 		body := bytes.Repeat([]byte{byte(i)}, 4<<10+1136)
-		g.must(200, seal.PathReport, seal.Frame(g.site[:], in[:], binary.BigEndian.AppendUint32(nil, uint32(day)), p[:], body))
+		g.must(200, seal.PathReport, seal.Frame(g.site[:], in[:], binary.BigEndian.AppendUint32(nil, uint32(day)),
+			p[:], body))
 	}
 }
 
-// TestA7SpentProofTakesNobodysBudget: one proof of work pays for one report: sent again with others it takes nothing from what reporters
-// have together.
+// TestA7SpentProofTakesNobodysBudget: one proof of work pays for one report: sent again with others it takes nothing
+// from what reporters have together.
 func TestA7SpentProofTakesNobodysBudget(t *testing.T) {
 	g := newRig(t, relay.DefaultLimits)
 	keys, _ := seal.OpenIntake([32]byte{1}, g.id, false)
@@ -377,7 +413,8 @@ func TestA7SpentProofTakesNobodysBudget(t *testing.T) {
 	report := func(p [seal.WorkSize]byte, i int) int {
 		body := make([]byte, 4<<10+1136)
 		binary.BigEndian.PutUint32(body, uint32(i))
-		code, _ := g.post(seal.PathReport, seal.Frame(g.site[:], in[:], binary.BigEndian.AppendUint32(nil, uint32(day)), p[:], body))
+		code, _ := g.post(seal.PathReport, seal.Frame(g.site[:], in[:], binary.BigEndian.AppendUint32(nil, uint32(day)),
+			p[:], body))
 		return code
 	}
 	spent := proof()
@@ -391,8 +428,8 @@ func TestA7SpentProofTakesNobodysBudget(t *testing.T) {
 	}
 }
 
-// TestA11NoncesOfOneProgramme: a member whose calls fill her programme's memory of nonces stops no other programme, and when the window
-// has turned her own goes on.
+// TestA11NoncesOfOneProgramme: a member whose calls fill her programme's memory of nonces stops no other programme, and
+// when the window has turned her own goes on.
 func TestA11NoncesOfOneProgramme(t *testing.T) {
 	limit := relay.DefaultLimits
 	limit.Nonces, limit.Rate, limit.Burst = 200, 1e6, 1e6
@@ -413,7 +450,8 @@ func TestA11NoncesOfOneProgramme(t *testing.T) {
 	one.must(200, seal.PathList, one.call(one.key, seal.PathList, one.id, seal.ListCall{Max: 1}.Marshal()))
 }
 
-// TestA13OldestReportsStay: when an intake's share is full the newest report is refused, and those that came first are given.
+// TestA13OldestReportsStay: when an intake's share is full the newest report is refused, and those that came first are
+// given.
 func TestA13OldestReportsStay(t *testing.T) {
 	limit := relay.DefaultLimits
 	limit.Quota = 1 << 20
@@ -423,7 +461,8 @@ func TestA13OldestReportsStay(t *testing.T) {
 	g.must(200, seal.PathDoor, g.call(g.control, seal.PathDoor, g.programme(), seal.Frame([]byte("door"), in[:])))
 	report := func(i int) int {
 		p, _ := seal.Work(rand.Reader, g.site, day)
-		code, _ := g.post(seal.PathReport, seal.Frame(g.site[:], in[:], binary.BigEndian.AppendUint32(nil, uint32(day)), p[:], bytes.Repeat([]byte{byte(i)}, 4<<10+1136)))
+		code, _ := g.post(seal.PathReport, seal.Frame(g.site[:], in[:], binary.BigEndian.AppendUint32(nil, uint32(day)),
+			p[:], bytes.Repeat([]byte{byte(i)}, 4<<10+1136)))
 		return code
 	}
 	n := 0
@@ -438,8 +477,8 @@ func TestA13OldestReportsStay(t *testing.T) {
 	}
 }
 
-// TestA18ClockSetRight: the relay starts with its clock a year ahead, or behind, and somebody sets it right: callers are heard all the
-// time, and what was said before is not taken again.
+// TestA18ClockSetRight: the relay starts with its clock a year ahead, or behind, and somebody sets it right: callers
+// are heard all the time, and what was said before is not taken again.
 func TestA18ClockSetRight(t *testing.T) {
 	for _, off := range []time.Duration{365 * 24 * time.Hour, -365 * 24 * time.Hour} {
 		right := time.UnixMilli(1_800_000_000_000)
@@ -469,7 +508,8 @@ func TestNothingIsFree(t *testing.T) {
 		for path, c := range map[string]struct {
 			key ed25519.PrivateKey
 			who [16]byte
-		}{seal.PathBoxPut: {g.control, g.programme()}, seal.PathBoxKeep: {g.control, g.programme()}, seal.PathLeavePut: {g.device.Sig, [16]byte(g.device.ID())}} {
+		}{seal.PathBoxPut: {g.control, g.programme()}, seal.PathBoxKeep: {g.control, g.programme()},
+			seal.PathLeavePut: {g.device.Sig, [16]byte(g.device.ID())}} {
 			if code, _ := g.ask(c.key, path, c.who, seal.Frame(box, item)); code != 400 {
 				t.Errorf("%s of %d bytes: %d", path, len(item), code)
 			}

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// TestAnswersKeepTheBeat: an answer for a reporter, or the noise of an empty mailbox, does not leave as soon as it is made: how long
-// the relay looked is not seen from outside. That an answer is late says nothing; that one is early would.
+// TestAnswersKeepTheBeat: an answer for a reporter, or the noise of an empty mailbox, does not leave as soon as it is
+// made: how long the relay looked is not seen from outside. That an answer is late says nothing; that one is early
+// would.
 func TestAnswersKeepTheBeat(t *testing.T) {
 	const beat = 40 * time.Millisecond
 	g := newDoorRig(t)

@@ -10,8 +10,8 @@ import (
 	"krama/seal"
 )
 
-// Everything here is in memory only, counts time since the relay's start, and is bounded by constants: none of it outlives the
-// process, and nobody's part of it grows by what somebody else does.
+// Everything here is in memory only, counts time since the relay's start, and is bounded by constants: none of it
+// outlives the process, and nobody's part of it grows by what somebody else does.
 
 // seen remembers calls against replay for at least one window, in two generations.
 type seen struct {
@@ -84,7 +84,8 @@ type rates struct {
 	buckets map[payer]bucket
 }
 
-// payer is whose bucket it is. All of them are known to the relay or have brought a proof: nobody makes buckets for nothing.
+// payer is whose bucket it is. All of them are known to the relay or have brought a proof: nobody makes buckets for
+// nothing.
 type payer struct {
 	by             caller
 	programme, who [16]byte
@@ -159,8 +160,9 @@ func (f *flight) give(who [16]byte, bytes int64) {
 	}
 }
 
-// work checks proofs of work one at a time, in the order in which they came: each takes a mebibyte and a millisecond, and a
-// connection waits for one at a time, so that who has few connections waits behind no more than one proof of each other one.
+// work checks proofs of work one at a time, in the order in which they came: each takes a mebibyte and a millisecond,
+// and a connection waits for one at a time, so that who has few connections waits behind no more than one proof of each
+// other one.
 type work struct {
 	spent   *seen // proofs of reports
 	turn    chan struct{}
@@ -244,8 +246,8 @@ func (p *parts) put(k partKey, total, offset int, b []byte, now time.Duration) (
 	return len(x.b), nil
 }
 
-// grow gives a payload more of its programme's room. Where there is none, the oldest payload of whoever has most there makes some: who
-// announces or sends much takes from herself first.
+// grow gives a payload more of its programme's room. Where there is none, the oldest payload of whoever has most there
+// makes some: who announces or sends much takes from herself first.
 func (p *parts) grow(k partKey, x *part, n int) error {
 	x.n += n
 	p.size[k.programme] += n
@@ -286,7 +288,8 @@ func (p *parts) forget(k partKey) {
 	}
 }
 
-// take gives the payload of a call, once it is whole and what the call says it is. It stays until the call has succeeded.
+// take gives the payload of a call, once it is whole and what the call says it is. It stays until the call has
+// succeeded.
 func (p *parts) take(k partKey) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()

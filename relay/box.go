@@ -30,7 +30,8 @@ func (r *Relay) itemSize(b []byte) error {
 	return nil
 }
 
-// boxPut puts wraps and letters into devices' mailboxes. Only admins' devices have the key for it, so nobody else can fill one.
+// boxPut puts wraps and letters into devices' mailboxes. Only admins' devices have the key for it, so nobody else can
+// fill one.
 func (r *Relay) boxPut(q *request) ([]byte, error) {
 	it, err := seal.ParseFrame(q.Payload, 1024)
 	if err != nil || len(it) == 0 || len(it)%2 != 0 {
@@ -46,7 +47,8 @@ func (r *Relay) boxPut(q *request) ([]byte, error) {
 		}
 		items = append(items, Item{Box: q.box(Mail, it[0]), Body: it[1]})
 	}
-	return nil, r.store.PutItems(q.ctx, items, r.now().Add(r.limit.BoxKeep), Bound{Items: r.limit.BoxItems, Room: r.limit.Room(Mail)})
+	return nil, r.store.PutItems(q.ctx, items, r.now().Add(r.limit.BoxKeep), Bound{Items: r.limit.BoxItems,
+		Room: r.limit.Room(Mail)})
 }
 
 // boxKeep replaces what lies in the trustees' mailbox with items that do not expire.
@@ -101,7 +103,8 @@ func (r *Relay) dropPut(q *request) ([]byte, error) {
 	if len(it[3]) > r.limit.DropItem {
 		return nil, krama.E("relay", krama.TooLarge, "")
 	}
-	return nil, r.store.PutItems(q.ctx, []Item{{Box: Box{Keep: Drops, ID: q.Principal}, Body: it[3]}}, r.now().Add(r.limit.DropKeep),
+	return nil, r.store.PutItems(q.ctx, []Item{{Box: Box{Keep: Drops, ID: q.Principal}, Body: it[3]}},
+		r.now().Add(r.limit.DropKeep),
 		Bound{Items: r.limit.DropItems, Room: r.limit.Room(Drops)})
 }
 
@@ -114,8 +117,8 @@ func (r *Relay) dropGet(q *request) ([]byte, error) {
 	return seal.MarshalHeld(list, 0, true), err
 }
 
-// leavePut keeps what a device leaves for the admins: the work that nobody takes from it any more, and its word that it is empty.
-// A removed device may do this and nothing else, and each fills its own share only.
+// leavePut keeps what a device leaves for the admins: the work that nobody takes from it any more, and its word that it
+// is empty. A removed device may do this and nothing else, and each fills its own share only.
 func (r *Relay) leavePut(q *request) ([]byte, error) {
 	it, err := seal.ParseFrame(q.Payload, 1+r.limit.BoxItems)
 	if err != nil || len(it) < 2 || len(it[0]) != 16 {

@@ -56,7 +56,8 @@ func newDoorRig(t testing.TB) *doorRig {
 		t.Fatal(err)
 	}
 	_, g.key, _ = ed25519.GenerateKey(nil)
-	if err := g.store.CreateStream(t.Context(), relay.Stream{ID: g.keys.Stream, Programme: p.ID, Access: g.key.Public().(ed25519.PublicKey)}, nil); err != nil {
+	if err := g.store.CreateStream(t.Context(), relay.Stream{ID: g.keys.Stream, Programme: p.ID,
+		Access: g.key.Public().(ed25519.PublicKey)}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := g.store.SetDoor(t.Context(), p.ID, []byte("door"), [][16]byte{g.keys.ID()}); err != nil {
@@ -82,7 +83,8 @@ func (g *doorRig) receipt(digits string) *seal.Receipt {
 
 func (g *doorRig) sealed(text string) []byte {
 	g.t.Helper()
-	w, err := seal.SealReport(g.keys.KEM.PublicKey().Bytes(), g.site, g.keys.ID(), g.receipt("1"), seal.Message{Topic: 1, Text: text})
+	w, err := seal.SealReport(g.keys.KEM.PublicKey().Bytes(), g.site, g.keys.ID(), g.receipt("1"),
+		seal.Message{Topic: 1, Text: text})
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -90,7 +92,8 @@ func (g *doorRig) sealed(text string) []byte {
 }
 
 func (g *doorRig) report(day krama.Day, proof [seal.WorkSize]byte, intake [16]byte, sealed []byte) int {
-	return g.post(seal.PathReport, seal.Frame(g.site[:], intake[:], binary.BigEndian.AppendUint32(nil, uint32(day)), proof[:], sealed)).Code
+	return g.post(seal.PathReport, seal.Frame(g.site[:], intake[:], binary.BigEndian.AppendUint32(nil, uint32(day)),
+		proof[:], sealed)).Code
 }
 
 func (g *doorRig) work(day krama.Day) [seal.WorkSize]byte {
@@ -101,8 +104,8 @@ func (g *doorRig) work(day krama.Day) [seal.WorkSize]byte {
 	return p
 }
 
-// TestReport: a report with a proof is kept once, however often it is sent; without one, with a spent one, of another size or day or
-// intake it is refused; only the intake's key fetches and drops it.
+// TestReport: a report with a proof is kept once, however often it is sent; without one, with a spent one, of another
+// size or day or intake it is refused; only the intake's key fetches and drops it.
 func TestReport(t *testing.T) {
 	g := newDoorRig(t)
 	today := krama.DayOf(g.now)
@@ -116,7 +119,8 @@ func TestReport(t *testing.T) {
 	for seal.Worked(g.site, today, bad) {
 		bad[0]++
 	}
-	if two := g.sealed("two"); g.report(today, proof, g.keys.ID(), two) == 200 || g.report(today, proof, g.keys.ID(), two) == 200 {
+	if two := g.sealed("two"); g.report(today, proof, g.keys.ID(), two) == 200 || g.report(today, proof, g.keys.ID(),
+		two) == 200 {
 		t.Error("a spent proof is taken at the second try")
 	}
 	for name, got := range map[string]int{
@@ -135,7 +139,8 @@ func TestReport(t *testing.T) {
 	}
 	sig := g.keys.Sig.Public().(ed25519.PublicKey)
 	list := func(key ed25519.PrivateKey, stream seal.StreamID, sig ed25519.PublicKey) (int, []byte) {
-		call, _ := seal.NewCall(rand.Reader, key, seal.PathReports, g.r.Session(), g.site, stream, seal.Frame(sig, make([]byte, 8), nil))
+		call, _ := seal.NewCall(rand.Reader, key, seal.PathReports, g.r.Session(), g.site, stream,
+			seal.Frame(sig, make([]byte, 8), nil))
 		w := g.post(seal.PathReports, call)
 		return w.Code, w.Body.Bytes()
 	}
@@ -144,7 +149,8 @@ func TestReport(t *testing.T) {
 	if code != 200 || err != nil || len(it) != 2 || it[0].K != 2 || !bytes.Equal(it[1].Body[4:], body) {
 		t.Fatalf("got %d, %d items, %v", code, len(it), err)
 	}
-	// Neither a stranger's key, nor the intake's own, nor a colleague's of another circle, nor one that a successor has replaced.
+	// Neither a stranger's key, nor the intake's own, nor a colleague's of another circle, nor one that a successor has
+	// replaced.
 	_, stranger, _ := ed25519.GenerateKey(nil)
 	other := relay.Stream{ID: seal.StreamID{5}, Programme: [16]byte{1}, Access: stranger.Public().(ed25519.PublicKey)}
 	if err := g.store.CreateStream(t.Context(), other, nil); err != nil {
@@ -158,7 +164,8 @@ func TestReport(t *testing.T) {
 	if _, out := list(stranger, other.ID, sig); len(out) != 16 {
 		t.Error("a colleague of another circle lists reports")
 	}
-	call, _ := seal.NewCall(rand.Reader, g.key, seal.PathReported, g.r.Session(), g.site, g.keys.Stream, seal.Frame(sig, binary.BigEndian.AppendUint64(nil, it[1].K), nil))
+	call, _ := seal.NewCall(rand.Reader, g.key, seal.PathReported, g.r.Session(), g.site, g.keys.Stream,
+		seal.Frame(sig, binary.BigEndian.AppendUint64(nil, it[1].K), nil))
 	if w := g.post(seal.PathReported, call); w.Code != 200 {
 		t.Errorf("drop: %d", w.Code)
 	}
@@ -167,7 +174,8 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestFlood: 10,000 reports in an hour are the bound, over everybody; more is said to be too many, and nothing that was taken is lost.
+// TestFlood: 10,000 reports in an hour are the bound, over everybody; more is said to be too many, and nothing that was
+// taken is lost.
 func TestFlood(t *testing.T) {
 	g := newDoorRig(t)
 	today := krama.DayOf(g.now)
@@ -196,7 +204,8 @@ func TestFlood(t *testing.T) {
 }
 
 func (g *doorRig) look(r *seal.Receipt, key ed25519.PrivateKey) *httptest.ResponseRecorder {
-	call, err := (&seal.Receipt{Mailbox: r.Mailbox, Auth: key}).Look(rand.Reader, g.r.Session(), g.site, krama.DayOf(g.now))
+	call, err := (&seal.Receipt{Mailbox: r.Mailbox, Auth: key}).Look(rand.Reader, g.r.Session(), g.site,
+		krama.DayOf(g.now))
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -205,19 +214,22 @@ func (g *doorRig) look(r *seal.Receipt, key ed25519.PrivateKey) *httptest.Respon
 
 // answer puts an answer into a mailbox over HTTP, as staff do.
 func (g *doorRig) answer(r *seal.Receipt, item []byte) error {
-	call, err := seal.NewCall(rand.Reader, g.key, seal.PathAnswerPut, g.r.Session(), g.site, g.keys.Stream, seal.Frame(r.Mailbox[:], item))
+	call, err := seal.NewCall(rand.Reader, g.key, seal.PathAnswerPut, g.r.Session(), g.site, g.keys.Stream,
+		seal.Frame(r.Mailbox[:], item))
 	if w := g.post(seal.PathAnswerPut, call); err == nil && w.Code != 200 {
 		err = fmt.Errorf("status %d", w.Code)
 	}
 	return err
 }
 
-// TestReceiptsCannotBeProbed: a mailbox with answers, one without and one that never was give the same status, headers and size;
-// what an empty one gives is the same every time, also after a restart; a wrong key gives what an empty one gives.
+// TestReceiptsCannotBeProbed: a mailbox with answers, one without and one that never was give the same status, headers
+// and size; what an empty one gives is the same every time, also after a restart; a wrong key gives what an empty one
+// gives.
 func TestReceiptsCannotBeProbed(t *testing.T) {
 	g := newDoorRig(t)
 	with, without := g.receipt("12345678901234567897"), g.receipt("22345678901234567890")
-	item, err := seal.SealReply(with.KEM.PublicKey().Bytes(), [32]byte(with.Auth.Public().(ed25519.PublicKey)), g.site, with.Mailbox, g.keys.Sig, 20600, "hello")
+	item, err := seal.SealReply(with.KEM.PublicKey().Bytes(), [32]byte(with.Auth.Public().(ed25519.PublicKey)), g.site,
+		with.Mailbox, g.keys.Sig, 20600, "hello")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,14 +263,16 @@ func TestReceiptsCannotBeProbed(t *testing.T) {
 		t.Errorf("another key: %d, or it was given the answer", w.Code)
 	}
 	for range 5 { // only the newest three fit
-		g.answer(with, append(bytes.Clone(item[:40]), bytes.Repeat([]byte{byte(time.Now().Nanosecond())}, len(item)-40)...))
+		g.answer(with, append(bytes.Clone(item[:40]), bytes.Repeat([]byte{byte(time.Now().Nanosecond())},
+			len(item)-40)...))
 	}
 	if w := g.look(with, with.Auth); w.Body.Len() != seal.Replies*seal.ReplySize {
 		t.Errorf("with many answers: %d bytes", w.Body.Len())
 	}
 }
 
-// TestSlipAnswers: what a service says is kept under a hash of the code, few times, and slowed down for everybody together.
+// TestSlipAnswers: what a service says is kept under a hash of the code, few times, and slowed down for everybody
+// together.
 func TestSlipAnswers(t *testing.T) {
 	g := newDoorRig(t)
 	code, _ := krama.NewSlipCode(rand.Reader)
@@ -267,7 +281,8 @@ func TestSlipAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if items, _ := g.store.Items(t.Context(), relay.Box{Keep: relay.Slips, ID: seal.SlipBox(code)}, [16]byte{}, g.now, 0, 1<<20); len(items) != 2 {
+	if items, _ := g.store.Items(t.Context(), relay.Box{Keep: relay.Slips, ID: seal.SlipBox(code)}, [16]byte{}, g.now,
+		0, 1<<20); len(items) != 2 {
 		t.Errorf("%d answers kept, want 2", len(items))
 	}
 	if err := g.r.AnswerSlip(t.Context(), code, 9); krama.KindOf(err) != krama.Invalid {

@@ -14,7 +14,8 @@ import (
 	"krama/seal"
 )
 
-// TestCallLengths: a call is as long as its head and its line say, and both say the same; otherwise nothing of it is read.
+// TestCallLengths: a call is as long as its head and its line say, and both say the same; otherwise nothing of it is
+// read.
 func TestCallLengths(t *testing.T) {
 	g := newRig(t, relay.DefaultLimits)
 	for name, change := range map[string]func([]byte) []byte{
@@ -52,7 +53,8 @@ func itoa(n int) string {
 	return itoa(n/10) + string(rune('0'+n%10))
 }
 
-// TestA10HeldBack: who announces four megabytes and holds back the last byte is answered after her first bytes, if nobody knows her.
+// TestA10HeldBack: who announces four megabytes and holds back the last byte is answered after her first bytes, if
+// nobody knows her.
 func TestA10HeldBack(t *testing.T) {
 	g := newRig(t, relay.DefaultLimits)
 	srv := httptest.NewServer(g.relay)
@@ -67,8 +69,8 @@ func TestA10HeldBack(t *testing.T) {
 	}
 }
 
-// TestA10Flight: calls whose last byte is held back take no more than their programme's part of the relay's memory; others are told
-// to come again, another programme's are heard, and when the held ones end there is room again.
+// TestA10Flight: calls whose last byte is held back take no more than their programme's part of the relay's memory;
+// others are told to come again, another programme's are heard, and when the held ones end there is room again.
 func TestA10Flight(t *testing.T) {
 	limit := relay.DefaultLimits
 	limit.Flight, limit.Rate, limit.Burst = 8<<20, 1e6, 1e6
@@ -79,7 +81,8 @@ func TestA10Flight(t *testing.T) {
 	srv := httptest.NewServer(g.relay)
 	t.Cleanup(srv.Close) // after the connections: it waits for them
 	call := func(r *rig) []byte {
-		return r.call(r.key, seal.PathAppend, r.id, seal.AppendCall{Envelopes: [][]byte{make([]byte, 60<<10)}}.Marshal())
+		return r.call(r.key, seal.PathAppend, r.id,
+			seal.AppendCall{Envelopes: [][]byte{make([]byte, 60<<10)}}.Marshal())
 	}
 	var held []net.Conn
 	for range 80 {

@@ -13,8 +13,8 @@ import (
 	"krama/seal"
 )
 
-// TestBudgetsAreApart: a mailbox may have any id, and looking into one takes from no budget of others: neither that of reports nor
-// that of all looks.
+// TestBudgetsAreApart: a mailbox may have any id, and looking into one takes from no budget of others: neither that of
+// reports nor that of all looks.
 func TestBudgetsAreApart(t *testing.T) {
 	for _, id := range [][16]byte{{1}, {}} {
 		g := newDoorRig(t)
@@ -54,7 +54,8 @@ func TestProofIsSpent(t *testing.T) {
 	for range 20 { // seconds
 		g.pass(time.Second)
 		for _, p := range have {
-			call, _ := seal.NewCall(rand.Reader, p.key, seal.PathReply, g.r.Session(), g.site, p.id, seal.Frame(pubOf(p.key), d, p.bytes[:]))
+			call, _ := seal.NewCall(rand.Reader, p.key, seal.PathReply, g.r.Session(), g.site, p.id,
+				seal.Frame(pubOf(p.key), d, p.bytes[:]))
 			go g.post(seal.PathReply, call)
 			time.Sleep(2 * time.Millisecond)
 		}
@@ -68,7 +69,8 @@ func TestProofIsSpent(t *testing.T) {
 	for range 300 {
 		r.ask(keyOf(66), seal.PathDropPut, seal.DropID(pubOf(keyOf(66))), payload)
 	}
-	if code, _ := r.ask(keyOf(67), seal.PathDropPut, seal.DropID(pubOf(keyOf(67))), r.drop(keyOf(67), "y")); code != 200 {
+	if code, _ := r.ask(keyOf(67), seal.PathDropPut, seal.DropID(pubOf(keyOf(67))),
+		r.drop(keyOf(67), "y")); code != 200 {
 		t.Errorf("one proof used 300 times: a new device's drop is refused with %d", code)
 	}
 }
@@ -98,9 +100,11 @@ func TestPartsAreAsLargeAsTheCall(t *testing.T) {
 	payload := seal.Frame(append([][]byte{g.id[:], make([]byte, 40)}, make([]byte, 1<<20))...)
 	sum := seal.SHA256(payload)
 	for at := 0; at < len(payload); at += 64 << 10 {
-		g.ask(g.control, seal.PathPart, g.programme(), partOf(sum, uint32(len(payload)), uint32(at), payload[at:min(len(payload), at+64<<10)]))
+		g.ask(g.control, seal.PathPart, g.programme(), partOf(sum, uint32(len(payload)), uint32(at),
+			payload[at:min(len(payload), at+64<<10)]))
 	}
-	head, _ := seal.NewCallHead(rand.Reader, g.control, seal.PathClose, g.relay.Session(), g.site, g.programme(), sum, 0)
+	head, _ := seal.NewCallHead(rand.Reader, g.control, seal.PathClose, g.relay.Session(), g.site,
+		g.programme(), sum, 0)
 	if code, _ := g.post(seal.PathClose, head); code != 413 {
 		t.Errorf("a megabyte for close, in parts: %d, want 413", code)
 	}
@@ -115,7 +119,8 @@ func TestPartsOfColleagues(t *testing.T) {
 	for i := range 3 {
 		g.ask(g.device.Sig, seal.PathPart, [16]byte(g.device.ID()), partOf([32]byte{byte(i)}, 4<<20, 0, nil))
 	}
-	if _, b := g.ask(g.key, seal.PathPart, g.id, partOf(sum, uint32(len(body)), 0, nil)); len(b) != 4 || binary.BigEndian.Uint32(b) != 64<<10 {
+	if _, b := g.ask(g.key, seal.PathPart, g.id, partOf(sum, uint32(len(body)), 0, nil)); len(b) != 4 ||
+		binary.BigEndian.Uint32(b) != 64<<10 {
 		t.Errorf("of 64 KiB there are %x left", b)
 	}
 }
@@ -124,7 +129,8 @@ func TestPartsOfColleagues(t *testing.T) {
 func TestPepperTriesAreCountedOnce(t *testing.T) {
 	g := newRig(t, relay.DefaultLimits)
 	p := seal.Pepper{Access: pubOf(keyOf(41)), Value: [32]byte{1}}
-	g.must(200, seal.PathPepperPut, g.call(g.device.Sig, seal.PathPepperPut, [16]byte(g.device.ID()), seal.Frame(p.Marshal())))
+	g.must(200, seal.PathPepperPut, g.call(g.device.Sig, seal.PathPepperPut, [16]byte(g.device.ID()),
+		seal.Frame(p.Marshal())))
 	box := seal.PepperBox(g.device.ID())
 	for range 19 {
 		g.ask(keyOf(42), seal.PathPepperGet, box, nil)
@@ -134,7 +140,8 @@ func TestPepperTriesAreCountedOnce(t *testing.T) {
 	}
 }
 
-// TestOldKeysTakeNothing: with old keys of circle 0, which list and nothing else, nobody uses up the programme's nonces.
+// TestOldKeysTakeNothing: with old keys of circle 0, which list and nothing else, nobody uses up the programme's
+// nonces.
 func TestOldKeysTakeNothing(t *testing.T) {
 	l := relay.DefaultLimits
 	l.Nonces = 2000

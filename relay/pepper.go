@@ -14,8 +14,8 @@ import (
 // gone is what stands for the peppers of a removed device.
 var gone = []byte{0}
 
-// pepperRate is how often a second one device's pepper may be asked for, in vain or not, and pepperBurst how often at once:
-// whoever has a phone tries words here and nowhere else.
+// pepperRate is how often a second one device's pepper may be asked for, in vain or not, and pepperBurst how often at
+// once: whoever has a phone tries words here and nowhere else.
 const (
 	pepperRate  = 0.2
 	pepperBurst = 20
@@ -59,8 +59,8 @@ func (r *Relay) pepperPut(q *request) ([]byte, error) {
 	return nil, r.store.SetItems(q.ctx, box, it, r.now().Add(keepFor), r.limit.Room(Peppers))
 }
 
-// pepperKey finds the key that the words of a locked device must give: other words are another key. Each look is a try, which is
-// counted before the signature is checked, because a wrong one is what a try is.
+// pepperKey finds the key that the words of a locked device must give: other words are another key. Each look is a try,
+// which is counted before the signature is checked, because a wrong one is what a try is.
 func (r *Relay) pepperKey(q *request) (ed25519.PublicKey, error) {
 	if q.Programme != ([16]byte{}) {
 		p, err := r.named(q.ctx, q.Programme)
@@ -69,7 +69,8 @@ func (r *Relay) pepperKey(q *request) (ed25519.PublicKey, error) {
 		}
 		return r.pepperKeyIn(q, p)
 	}
-	// A phone that an earlier version shut knows no name, and cannot learn one before it is open: the box tells whose it is.
+	// A phone that an earlier version shut knows no name, and cannot learn one before it is open: the box tells whose
+	// it is.
 	all, err := r.store.Holders(q.ctx, Peppers, q.Principal)
 	for _, id := range all {
 		key, e := r.pepperKeyIn(q, Programme{ID: id})
@@ -126,7 +127,8 @@ func (r *Relay) pepperDrop(q *request) ([]byte, error) {
 	defer r.mu.Unlock()
 	for _, b := range it {
 		id := seal.PepperBox(krama.DeviceID(b))
-		err = cmp.Or(err, r.store.SetItems(q.ctx, q.box(Peppers, id[:]), [][]byte{gone}, r.now().Add(keepFor), r.limit.Room(Peppers)))
+		err = cmp.Or(err, r.store.SetItems(q.ctx, q.box(Peppers, id[:]), [][]byte{gone}, r.now().Add(keepFor),
+			r.limit.Room(Peppers)))
 	}
 	return nil, err
 }

@@ -11,8 +11,8 @@ import (
 	"krama/seal"
 )
 
-// TestPepper: the relay gives a device's pepper to who has its access key and to nobody else, keeps two while a vault is being
-// rewritten, and once the device was dropped gives nothing and takes nothing, whatever is signed.
+// TestPepper: the relay gives a device's pepper to who has its access key and to nobody else, keeps two while a vault
+// is being rewritten, and once the device was dropped gives nothing and takes nothing, whatever is signed.
 func TestPepper(t *testing.T) {
 	g := newRig(t, relay.DefaultLimits)
 	control, programme := g.control, g.programme()

@@ -1,5 +1,6 @@
-// Package relay is the blind server. It stores opaque bytes in order under random ids for whoever holds the stream's key,
-// and cannot tell members apart, circles from each other or a person from a roster. It writes no address and no log.
+// Package relay is the blind server. It stores opaque bytes in order under random ids for whoever holds the stream's
+// key, and cannot tell members apart, circles from each other or a person from a roster. It writes no address and no
+// log.
 package relay
 
 import (
@@ -40,12 +41,14 @@ type Limits struct {
 }
 
 // DefaultLimits serve a programme of a few hundred devices on a small machine.
-var DefaultLimits = Limits{Body: 4 << 20, ListBytes: 1 << 20, Skew: 10 * time.Minute, Rate: 100, Burst: 400, Quota: 8 << 30,
-	BoxItem: 64 << 10, BoxItems: 512, BoxKeep: 90 * 24 * time.Hour, DropItem: 4 << 10, DropItems: 4, DropKeep: 12 * time.Minute,
+var DefaultLimits = Limits{Body: 4 << 20, ListBytes: 1 << 20, Skew: 10 * time.Minute, Rate: 100, Burst: 400,
+	Quota:   8 << 30,
+	BoxItem: 64 << 10, BoxItems: 512, BoxKeep: 90 * 24 * time.Hour, DropItem: 4 << 10, DropItems: 4,
+	DropKeep: 12 * time.Minute,
 	DropRate: 20, LeftItems: 256, LeftBytes: 16 << 20, Blob: 3 << 20, Nonces: 1 << 17, Flight: 48 << 20, Open: 8 << 20}
 
-// Room is the share of a programme's quota that a sort of thing may fill. Three quarters are for circles' envelopes; what a
-// rotation, a removal or an erasure needs has shares of its own, which a full quota leaves free.
+// Room is the share of a programme's quota that a sort of thing may fill. Three quarters are for circles' envelopes;
+// what a rotation, a removal or an erasure needs has shares of its own, which a full quota leaves free.
 func (l Limits) Room(k Keep) int64 {
 	if k == Content {
 		return l.Quota / 4 * 3
@@ -70,9 +73,9 @@ type Relay struct {
 	work   work
 	secret []byte
 
-	// OnDoor is called after a programme has published, CheckDoor before: what it refuses is not kept. Elapsed is the time since the
-	// start by a clock that nobody sets; the process's own where it is nil. SiteKey signs for a public site that runs apart. All are
-	// set before serving.
+	// OnDoor is called after a programme has published, CheckDoor before: what it refuses is not kept. Elapsed is the
+	// time since the start by a clock that nobody sets; the process's own where it is nil. SiteKey signs for a public
+	// site that runs apart. All are set before serving.
 	OnDoor    func()
 	CheckDoor func([]byte) error
 	Elapsed   func() time.Duration
@@ -109,8 +112,8 @@ func (r *Relay) elapsed() time.Duration {
 
 var errRefused = krama.E("relay", krama.NotAllowed, "unknown, unsigned, late or repeated call")
 
-// ServeHTTP answers one call. The answer to a refusal never says which check failed; it carries the session, because a call that is
-// bound to another one is the refusal that callers mend by themselves.
+// ServeHTTP answers one call. The answer to a refusal never says which check failed; it carries the session, because a
+// call that is bound to another one is the refusal that callers mend by themselves.
 func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
@@ -125,7 +128,8 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	out, done, err := r.serve(l)
 	defer done()
 	if err != nil {
-		// Of a refused call no more than 256 KiB are read, by net/http and within the time for a head: who sends little hears the answer.
+		// Of a refused call no more than 256 KiB are read, by net/http and within the time for a head: who sends little
+		// hears the answer.
 		if krama.KindOf(err) == krama.NotAllowed {
 			out = r.Session().Marshal()
 		} else {
@@ -134,14 +138,16 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		}
 	}
 	h.Set("Content-Length", strconv.Itoa(len(out)))
-	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(slack(len(out)))) // where there is a line; else it is an error
+	// where there is a line; else it is an error
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(slack(len(out))))
 	if err != nil {
 		w.WriteHeader(krama.Status(err))
 	}
 	w.Write(out)
 }
 
-// slack is how long a line may take for some bytes: twenty seconds, and as long as 400 bytes a second need, but no more than ten minutes.
+// slack is how long a line may take for some bytes: twenty seconds, and as long as 400 bytes a second need, but no more
+// than ten minutes.
 func slack(bytes int) time.Duration {
 	return min(20*time.Second+time.Duration(bytes)*time.Second/400, 10*time.Minute)
 }

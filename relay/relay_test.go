@@ -48,7 +48,8 @@ func newRig(t *testing.T, limit relay.Limits) *rig {
 func (g *rig) join(n byte) {
 	g.control, g.key, g.org = keyOf(n), keyOf(100+n), keyOf(150+n)
 	g.id, g.orgID, g.site = seal.StreamID{7, n}, seal.StreamID{8, n}, [16]byte{9, n}
-	g.must(200, seal.PathFound, g.call(g.control, seal.PathFound, g.programme(), seal.Frame([]byte("token"), pubOf(g.control), g.site[:])))
+	g.must(200, seal.PathFound, g.call(g.control, seal.PathFound, g.programme(), seal.Frame([]byte("token"),
+		pubOf(g.control), g.site[:])))
 	g.create(g.id, g.key, nil, 0)
 	g.create(g.orgID, g.org, nil, 1)
 	g.device, _ = seal.NewDevice(rand.Reader, "test")
@@ -59,7 +60,8 @@ func (g *rig) programme() [16]byte { return seal.ProgrammeID(pubOf(g.control)) }
 
 func (g *rig) create(id seal.StreamID, key ed25519.PrivateKey, before []byte, kind byte) {
 	g.t.Helper()
-	g.must(200, seal.PathCreate, g.call(g.control, seal.PathCreate, g.programme(), seal.Frame(id[:], pubOf(key), make([]byte, 32), before, []byte{kind})))
+	g.must(200, seal.PathCreate, g.call(g.control, seal.PathCreate, g.programme(), seal.Frame(id[:], pubOf(key),
+		make([]byte, 32), before, []byte{kind})))
 }
 
 func (g *rig) members(list ...*seal.Device) {
@@ -141,9 +143,12 @@ func (g *rig) append(n int) []byte {
 }
 
 // paths are all calls that are signed.
-var paths = []string{seal.PathFound, seal.PathMembers, seal.PathControl, seal.PathCreate, seal.PathLine, seal.PathClose, seal.PathRewind, seal.PathTombstone,
-	seal.PathAppend, seal.PathRestore, seal.PathList, seal.PathBoxPut, seal.PathBoxGet, seal.PathBoxKeep, seal.PathDropPut, seal.PathDropGet,
-	seal.PathLeavePut, seal.PathLeaveMine, seal.PathLeaveGet, seal.PathBlobPut, seal.PathBlobGet, seal.PathBlobDrop, seal.PathDoor, seal.PathDoorGet,
+var paths = []string{seal.PathFound, seal.PathMembers, seal.PathControl, seal.PathCreate, seal.PathLine, seal.PathClose,
+	seal.PathRewind, seal.PathTombstone,
+	seal.PathAppend, seal.PathRestore, seal.PathList, seal.PathBoxPut, seal.PathBoxGet, seal.PathBoxKeep,
+	seal.PathDropPut, seal.PathDropGet,
+	seal.PathLeavePut, seal.PathLeaveMine, seal.PathLeaveGet, seal.PathBlobPut, seal.PathBlobGet, seal.PathBlobDrop,
+	seal.PathDoor, seal.PathDoorGet,
 	seal.PathAnswerPut, seal.PathReply, seal.PathReports, seal.PathReported, seal.PathSlip, seal.PathSlips,
 	seal.PathPepperPut, seal.PathPepperGet, seal.PathPepperDrop, seal.PathPart}
 
@@ -151,9 +156,12 @@ var paths = []string{seal.PathFound, seal.PathMembers, seal.PathControl, seal.Pa
 func TestEveryCallMustBeSignedAndFresh(t *testing.T) {
 	g := newRig(t, relay.DefaultLimits)
 	stranger := keyOf(9)
-	payloads := [][]byte{nil, seal.Frame(make([]byte, 32), make([]byte, 16), make([]byte, 32)), seal.ListCall{}.Marshal(), mailbox(g.device),
-		seal.Frame(make([]byte, 16), []byte("x")), seal.Frame(make([]byte, 32)), seal.Frame(make([]byte, 16)), seal.Frame(make([]byte, 16), make([]byte, 12)),
-		seal.Frame([]byte("guess"), pubOf(stranger), g.site[:]), seal.AppendCall{Envelopes: [][]byte{storetest.Envelope(1024)}}.Marshal()}
+	payloads := [][]byte{nil, seal.Frame(make([]byte, 32), make([]byte, 16), make([]byte, 32)),
+		seal.ListCall{}.Marshal(), mailbox(g.device),
+		seal.Frame(make([]byte, 16), []byte("x")), seal.Frame(make([]byte, 32)), seal.Frame(make([]byte, 16)),
+		seal.Frame(make([]byte, 16), make([]byte, 12)),
+		seal.Frame([]byte("guess"), pubOf(stranger), g.site[:]),
+		seal.AppendCall{Envelopes: [][]byte{storetest.Envelope(1024)}}.Marshal()}
 	refused := func(code int) bool { return code == 401 || code == 400 || code == 413 }
 	for _, p := range paths {
 		if code, _ := g.post(p, nil); code != 401 {
@@ -264,7 +272,8 @@ func TestBoxAndDropAreSelfCertifying(t *testing.T) {
 		t.Errorf("another device's mailbox: %d", code)
 	}
 	g.members(thief)
-	if code, out := g.ask(thief.Sig, seal.PathBoxGet, [16]byte(thief.ID()), mailbox(d)); code != 200 || len(g.items(out)) != 0 {
+	if code, out := g.ask(thief.Sig, seal.PathBoxGet, [16]byte(thief.ID()), mailbox(d)); code != 200 ||
+		len(g.items(out)) != 0 {
 		t.Errorf("another device's mailbox by a member: %d", code)
 	}
 	drop := keyOf(5)
@@ -309,7 +318,8 @@ func FuzzServe(f *testing.F) {
 	f.Add("/v1/append", []byte("x"))
 	f.Add(seal.PathAppend, []byte("x"))
 	f.Add(seal.PathFound, seal.Frame(make([]byte, 152), nil))
-	f.Add(seal.PathReport, seal.Frame(make([]byte, 16), make([]byte, 16), make([]byte, 4), make([]byte, 20), make([]byte, 5232)))
+	f.Add(seal.PathReport, seal.Frame(make([]byte, 16), make([]byte, 16), make([]byte, 4), make([]byte, 20),
+		make([]byte, 5232)))
 	f.Fuzz(func(t *testing.T, path string, body []byte) {
 		w := httptest.NewRecorder()
 		req := httptest.NewRequest("POST", "/", bytes.NewReader(body))

@@ -67,11 +67,12 @@ func (r *Relay) Door(ctx context.Context) ([]byte, error) { return r.store.Door(
 // doorGet gives a site that runs apart what the relay's first programme publishes.
 func (r *Relay) doorGet(q *request) ([]byte, error) { return r.Door(q.ctx) }
 
-// reportHead is what stands before a report's sealed bytes: site, intake, day, proof, each after its length, and the report's length.
+// reportHead is what stands before a report's sealed bytes: site, intake, day, proof, each after its length, and the
+// report's length.
 const reportHead = 4 + 16 + 4 + 16 + 4 + 4 + 4 + seal.WorkSize + 4
 
-// report takes a sealed report from anybody: no signature, no account, a proof of work. What it keeps is the day and the bytes. The
-// proof comes first on the line and is checked before the report is read.
+// report takes a sealed report from anybody: no signature, no account, a proof of work. What it keeps is the day and
+// the bytes. The proof comes first on the line and is checked before the report is read.
 func (r *Relay) report(l *line) ([]byte, error) {
 	ctx, size := l.req.Context(), l.size()-reportHead
 	if size < 0 || !seal.ReportSize(int(min(size, 1<<30))) {
@@ -134,32 +135,35 @@ func (r *Relay) report(l *line) ([]byte, error) {
 	return nil, r.store.PutReport(ctx, intake, today, body, reportsKept, r.limit.Room(Inbox))
 }
 
-// answerPut puts an answer into a reporter's mailbox. It can be nothing else than an answer, and lies where only the key that stands
-// before it is given it.
+// answerPut puts an answer into a reporter's mailbox. It can be nothing else than an answer, and lies where only the
+// key that stands before it is given it.
 func (r *Relay) answerPut(q *request) ([]byte, error) {
 	it, err := seal.ParseItems(q.Payload, 16, seal.ReplyItem)
 	if err != nil {
 		return nil, err
 	}
-	return nil, r.store.PutItems(q.ctx, []Item{{q.box(Answers, it[0]), [16]byte(it[1]), it[1]}}, r.now().Add(r.limit.BoxKeep),
+	return nil, r.store.PutItems(q.ctx, []Item{{q.box(Answers, it[0]), [16]byte(it[1]), it[1]}},
+		r.now().Add(r.limit.BoxKeep),
 		Bound{OwnerItems: answersKept, Room: r.limit.Room(Answers)})
 }
 
-// reply gives a reporter what lies in her mailbox. Every answer has the same size and leaves at the same beat, whether there is
-// such a mailbox or not: where an answer is missing there is noise, the same noise every time.
+// reply gives a reporter what lies in her mailbox. Every answer has the same size and leaves at the same beat, whether
+// there is such a mailbox or not: where an answer is missing there is noise, the same noise every time.
 func (r *Relay) reply(q *request) ([]byte, error) {
 	began := time.Now()
 	defer func() { // the next beat after the work, and a random while, so that how long it took does not show
 		var b [2]byte
 		rand.Read(b[:])
-		time.Sleep(replyTick - time.Since(began)%replyTick + time.Duration(binary.BigEndian.Uint16(b[:]))*replySpread>>16)
+		time.Sleep(replyTick - time.Since(began)%replyTick + time.Duration(binary.BigEndian.Uint16(
+			b[:]))*replySpread>>16)
 	}()
 	it, err := seal.ParseItems(q.Payload, 32, 4, seal.WorkSize)
 	if err != nil {
 		return nil, err
 	}
 	out := r.noise(q.Principal)
-	items, err := r.store.Items(q.ctx, q.box(Answers, q.Principal[:]), [16]byte(it[0]), r.now(), 0, answersKept*seal.ReplyItem)
+	items, err := r.store.Items(q.ctx, q.box(Answers, q.Principal[:]), [16]byte(it[0]), r.now(), 0,
+		answersKept*seal.ReplyItem)
 	if err != nil {
 		return nil, err
 	}
@@ -185,8 +189,8 @@ func (r *Relay) noise(box [16]byte) []byte {
 	return out
 }
 
-// intake reads a call about an intake, signed with the key of the stream that its id commits to. A successor of the stream has
-// taken that key's place.
+// intake reads a call about an intake, signed with the key of the stream that its id commits to. A successor of the
+// stream has taken that key's place.
 func (r *Relay) intake(q *request) (intake [16]byte, at int64, ids [][32]byte, err error) {
 	it, err := seal.ParseItems(q.Payload, 32, 8, -1, 32) // the last: the hash of the key that reports are sealed to
 	bound := err == nil
@@ -210,8 +214,8 @@ func (r *Relay) intake(q *request) (intake [16]byte, at int64, ids [][32]byte, e
 // dropMax is how many reports one call forgets by name.
 const dropMax = 2000
 
-// reports gives an intake's reports after one: first how many there are behind it and one, as a place; then the number of each that fits, its day and
-// its bytes.
+// reports gives an intake's reports after one: first how many there are behind it and one, as a place; then the number
+// of each that fits, its day and its bytes.
 func (r *Relay) reports(q *request) ([]byte, error) {
 	intake, after, _, err := r.intake(q)
 	if err != nil {
@@ -228,8 +232,8 @@ func (r *Relay) reports(q *request) ([]byte, error) {
 	return seal.MarshalHeld(out, 0, false), nil
 }
 
-// reported forgets reports by the hashes of their bytes, and those up to a number: a relay that was restored counts anew, so what a
-// desk has taken in is named and not counted.
+// reported forgets reports by the hashes of their bytes, and those up to a number: a relay that was restored counts
+// anew, so what a desk has taken in is named and not counted.
 func (r *Relay) reported(q *request) ([]byte, error) {
 	intake, upTo, ids, err := r.intake(q)
 	if err != nil {
@@ -238,8 +242,8 @@ func (r *Relay) reported(q *request) ([]byte, error) {
 	return nil, r.store.DropReports(q.ctx, intake, upTo, ids)
 }
 
-// AnswerSlip keeps what a service says of a slip: accepted, done, could not. Any code that is well made is taken, the relay does
-// not know which ones exist: the phone that made one may be without a network for days.
+// AnswerSlip keeps what a service says of a slip: accepted, done, could not. Any code that is well made is taken, the
+// relay does not know which ones exist: the phone that made one may be without a network for days.
 func (r *Relay) AnswerSlip(ctx context.Context, code krama.SlipCode, what uint8) error {
 	if !krama.Known(krama.Outcomes, what) {
 		return krama.E("relay.AnswerSlip", krama.Invalid, "outcome")
@@ -292,7 +296,8 @@ func (r *Relay) slips(q *request) ([]byte, error) {
 	return seal.Frame(out...), nil
 }
 
-// secretOf is what the relay's noise is made with. It outlives the process, so that an empty mailbox looks the same for ever.
+// secretOf is what the relay's noise is made with. It outlives the process, so that an empty mailbox looks the same for
+// ever.
 func secretOf(token string, rand io.Reader) []byte {
 	if token != "" {
 		h := seal.Hash("relay secret", []byte(token))

@@ -40,15 +40,20 @@ func TestA5NeutralKeyAtTheRelay(t *testing.T) {
 		path string
 		body []byte
 	}{
-		"founding": {seal.PathFound, g.forge(seal.PathFound, seal.ProgrammeID(neutral), seal.Frame([]byte("token"), neutral, make([]byte, 16)))},
-		"member":   {seal.PathMembers, g.call(g.control, seal.PathMembers, g.programme(), seal.Frame(g.site[:], append(neutral[:32:32], make([]byte, 16)...)))},
+		"founding": {seal.PathFound, g.forge(seal.PathFound, seal.ProgrammeID(neutral), seal.Frame([]byte("token"),
+			neutral, make([]byte, 16)))},
+		"member": {seal.PathMembers, g.call(g.control, seal.PathMembers, g.programme(), seal.Frame(g.site[:],
+			append(neutral[:32:32], make([]byte, 16)...)))},
 		"stream": {seal.PathCreate, g.call(g.control, seal.PathCreate, g.programme(),
 			seal.Frame(make([]byte, 16), neutral, make([]byte, 32), nil, []byte{0}))},
-		"control":      {seal.PathControl, g.call(g.control, seal.PathControl, g.programme(), seal.Frame(neutral))},
-		"mailbox":      {seal.PathBoxGet, g.forge(seal.PathBoxGet, [16]byte(device), seal.Frame(neutral, make([]byte, 16), make([]byte, 32), make([]byte, 8), make([]byte, 4)))},
-		"drop":         {seal.PathDropPut, g.forge(seal.PathDropPut, drop, seal.Frame(neutral, today, worked(drop), []byte("x")))},
-		"answers":      {seal.PathReply, g.forge(seal.PathReply, box, seal.Frame(neutral, today, worked(box)))},
-		"pepper's key": {seal.PathPepperPut, g.call(g.device.Sig, seal.PathPepperPut, [16]byte(g.device.ID()), seal.Frame(append(neutral[:32:32], make([]byte, 32)...)))},
+		"control": {seal.PathControl, g.call(g.control, seal.PathControl, g.programme(), seal.Frame(neutral))},
+		"mailbox": {seal.PathBoxGet, g.forge(seal.PathBoxGet, [16]byte(device), seal.Frame(neutral,
+			make([]byte, 16), make([]byte, 32), make([]byte, 8), make([]byte, 4)))},
+		"drop": {seal.PathDropPut, g.forge(seal.PathDropPut, drop, seal.Frame(neutral, today, worked(drop),
+			[]byte("x")))},
+		"answers": {seal.PathReply, g.forge(seal.PathReply, box, seal.Frame(neutral, today, worked(box)))},
+		"pepper's key": {seal.PathPepperPut, g.call(g.device.Sig, seal.PathPepperPut, [16]byte(g.device.ID()),
+			seal.Frame(append(neutral[:32:32], make([]byte, 32)...)))},
 	} {
 		if code, _ := g.post(c.path, c.body); code < 400 || code >= 500 {
 			t.Errorf("%s: status %d", name, code)

@@ -9,8 +9,8 @@ import (
 	"krama/seal"
 )
 
-// Store is what the relay keeps. Every write is on stable storage when it returns nil. All methods are safe for concurrent
-// use. Errors carry krama.NotFound, Conflict, Full, TooLarge or Internal.
+// Store is what the relay keeps. Every write is on stable storage when it returns nil. All methods are safe for
+// concurrent use. Errors carry krama.NotFound, Conflict, Full, TooLarge or Internal.
 type Store interface {
 	Programmes
 	Streams
@@ -23,8 +23,9 @@ type Store interface {
 	Close() error
 }
 
-// Keep is a sort of thing that the relay keeps. A thing of one sort is never given, changed or dropped by a call of another, and
-// each sort has a share of its programme's room, so that who fills one does not fill the others. The numbers are in stores.
+// Keep is a sort of thing that the relay keeps. A thing of one sort is never given, changed or dropped by a call of
+// another, and each sort has a share of its programme's room, so that who fills one does not fill the others. The
+// numbers are in stores.
 type Keep uint8
 
 // The sorts.
@@ -44,8 +45,8 @@ const (
 	Keeps                 // how many sorts there are
 )
 
-// Programme is a tenant: an opaque id, the key that administers it, and the short name its devices know (seal.SiteOf), zero until
-// its office has said it: a programme that an earlier version founded has none at first.
+// Programme is a tenant: an opaque id, the key that administers it, and the short name its devices know (seal.SiteOf),
+// zero until its office has said it: a programme that an earlier version founded has none at first.
 type Programme struct {
 	ID      [16]byte
 	Control ed25519.PublicKey
@@ -63,7 +64,8 @@ const MaxMembers = 8192
 
 // Programmes keeps tenants.
 type Programmes interface {
-	// AddProgramme is idempotent for equal programmes; another key under the same id, or a name that another has, is Conflict.
+	// AddProgramme is idempotent for equal programmes; another key under the same id, or a name that another has, is
+	// Conflict.
 	AddProgramme(ctx context.Context, p Programme) error
 	// Programme returns NotFound for an unknown id.
 	Programme(ctx context.Context, id [16]byte) (Programme, error)
@@ -73,8 +75,8 @@ type Programmes interface {
 	Unnamed(ctx context.Context) (Programme, error)
 	// SetControl changes the key of a programme; NotFound for an unknown id. Repeating is safe.
 	SetControl(ctx context.Context, id [16]byte, control ed25519.PublicKey) error
-	// AddMembers names a programme and adds devices. Repeating is safe. A name that another programme has, or another name
-	// than it has, is Conflict; more than MaxMembers is Full.
+	// AddMembers names a programme and adds devices. Repeating is safe. A name that another programme has, or another
+	// name than it has, is Conflict; more than MaxMembers is Full.
 	AddMembers(ctx context.Context, id, site [16]byte, list []Member) error
 	// Member returns a device of the programme, or NotFound.
 	Member(ctx context.Context, id [16]byte, device krama.DeviceID) (Member, error)
@@ -115,12 +117,12 @@ type Tombstone struct {
 
 // Streams keeps ordered envelopes.
 type Streams interface {
-	// CreateStream is idempotent while the stream is empty and equal; otherwise Conflict. With before set the stream follows in
-	// its line, and all of the line answer to the new key alone, but for circle 0's, which keep their own; before must be of
-	// the same programme, or NotFound.
+	// CreateStream is idempotent while the stream is empty and equal; otherwise Conflict. With before set the stream
+	// follows in its line, and all of the line answer to the new key alone, but for circle 0's, which keep their own;
+	// before must be of the same programme, or NotFound.
 	CreateStream(ctx context.Context, s Stream, before *seal.StreamID) error
-	// Line says that streams of a programme are circle 0's, oldest first, and moves what they hold to that share. Those that
-	// are not there or not the programme's are NotFound. Repeating is safe.
+	// Line says that streams of a programme are circle 0's, oldest first, and moves what they hold to that share. Those
+	// that are not there or not the programme's are NotFound. Repeating is safe.
 	Line(ctx context.Context, programme [16]byte, ids []seal.StreamID) error
 	// Stream returns NotFound for an unknown id.
 	Stream(ctx context.Context, id seal.StreamID) (Stream, error)
@@ -128,13 +130,15 @@ type Streams interface {
 	// skipped, so repeating is safe. A wrong ifHead or a closed stream is Conflict, unless everything is there already.
 	// More than room bytes in the programme's share is Full. It returns the head after the call.
 	Append(ctx context.Context, id seal.StreamID, ifHead *uint64, envelopes [][]byte, room int64) (seal.Head, error)
-	// List returns entries after a position in order, at most max bytes of bodies but at least one entry if there is one.
+	// List returns entries after a position in order, at most max bytes of bodies but at least one entry if there is
+	// one.
 	List(ctx context.Context, id seal.StreamID, after uint64, max int) ([]Entry, error)
-	// Rewind forgets what lies past head, if the stream's chain passes through it; otherwise Conflict. It is for a relay that
-	// was restored from an older backup and was written to since.
+	// Rewind forgets what lies past head, if the stream's chain passes through it; otherwise Conflict. It is for a
+	// relay that was restored from an older backup and was written to since.
 	Rewind(ctx context.Context, id seal.StreamID, head seal.Head) error
-	// PutTombstones replaces envelopes by what stands for them, all or none: in a closed stream, in the place of the envelope that it
-	// names; or as the next of an open one that has a successor in its line, as after a restore. Anything else is Conflict.
+	// PutTombstones replaces envelopes by what stands for them, all or none: in a closed stream, in the place of the
+	// envelope that it names; or as the next of an open one that has a successor in its line, as after a restore.
+	// Anything else is Conflict.
 	PutTombstones(ctx context.Context, puts []Tombstone) error
 	// CloseStream refuses appends for ever if the stream ends at head; otherwise Conflict. Repeating is safe.
 	CloseStream(ctx context.Context, id seal.StreamID, head seal.Head) error
@@ -157,23 +161,24 @@ type Item struct {
 	Body  []byte
 }
 
-// Bound is how much a box takes: items in all, items and bytes of one owner in all boxes of the programme and sort (0 for any),
-// and the bytes of the programme's share.
+// Bound is how much a box takes: items in all, items and bytes of one owner in all boxes of the programme and sort (0
+// for any), and the bytes of the programme's share.
 type Bound struct {
 	Items, OwnerItems int
 	OwnerBytes, Room  int64
 }
 
-// Boxes keeps small items under unguessable ids until they expire. What one programme or sort keeps, another does not see.
+// Boxes keeps small items under unguessable ids until they expire. What one programme or sort keeps, another does not
+// see.
 type Boxes interface {
-	// PutItems adds items to boxes, all or none; an item that is there already is kept once, until the new time. More than
-	// the bound is Full.
+	// PutItems adds items to boxes, all or none; an item that is there already is kept once, until the new time. More
+	// than the bound is Full.
 	PutItems(ctx context.Context, items []Item, expires time.Time, b Bound) error
 	// SetItems replaces all items of a box.
 	SetItems(ctx context.Context, box Box, bodies [][]byte, expires time.Time, room int64) error
-	// Items returns the items that have not expired after a place, oldest first, of one owner if that is not zero: at most max
-	// bytes but at least one if there is one. What is nobody's, under the zero programme, every programme reads: slips, whose
-	// codes are all that a site knows, and what an earlier version kept without saying whose.
+	// Items returns the items that have not expired after a place, oldest first, of one owner if that is not zero: at
+	// most max bytes but at least one if there is one. What is nobody's, under the zero programme, every programme
+	// reads: slips, whose codes are all that a site knows, and what an earlier version kept without saying whose.
 	Items(ctx context.Context, box Box, owner [16]byte, now time.Time, after uint64, max int) ([]seal.Held, error)
 	// Holders lists the programmes, the zero one too, under which something lies in a box of a sort and an id.
 	Holders(ctx context.Context, k Keep, id [16]byte) ([][16]byte, error)
@@ -194,8 +199,8 @@ type Blobs interface {
 type Doors interface {
 	// SetDoor replaces what a programme publishes and which intakes it has. An intake of another programme is Conflict.
 	SetDoor(ctx context.Context, programme [16]byte, door []byte, intakes [][16]byte) error
-	// Door returns what the programme publishes, or what the first one that publishes does when programme is zero; NotFound when
-	// there is nothing.
+	// Door returns what the programme publishes, or what the first one that publishes does when programme is zero;
+	// NotFound when there is nothing.
 	Door(ctx context.Context, programme [16]byte) ([]byte, error)
 	// Intake returns the programme that has an intake, or NotFound.
 	Intake(ctx context.Context, id [16]byte) (programme [16]byte, err error)
@@ -210,11 +215,11 @@ type Report struct {
 
 // Reports keeps sealed reports until somebody of the programme has them.
 type Reports interface {
-	// PutReport keeps a report; one that is there already is kept once. An intake that no programme has is NotFound, and more than
-	// limit reports in it, or room bytes in the programme's share, Full: the oldest stay.
+	// PutReport keeps a report; one that is there already is kept once. An intake that no programme has is NotFound,
+	// and more than limit reports in it, or room bytes in the programme's share, Full: the oldest stay.
 	PutReport(ctx context.Context, intake [16]byte, day krama.Day, body []byte, limit int, room int64) error
-	// Reports returns an intake's reports after one, oldest first, at most max bytes but at least one if there is one, and how many
-	// there are behind it in all.
+	// Reports returns an intake's reports after one, oldest first, at most max bytes but at least one if there is one,
+	// and how many there are behind it in all.
 	Reports(ctx context.Context, intake [16]byte, after int64, max int) (list []Report, waiting int, err error)
 	// DropReports forgets an intake's reports up to and with one, and those whose bytes have one of the SHA-256 sums.
 	DropReports(ctx context.Context, intake [16]byte, upTo int64, sums [][32]byte) error

@@ -46,7 +46,8 @@ func (r *Relay) members(q *request) ([]byte, error) {
 	return nil, nil
 }
 
-// known is how the relay's file names a device: a hash, so that who takes the file cannot look for a device that she knows.
+// known is how the relay's file names a device: a hash, so that who takes the file cannot look for a device that she
+// knows.
 func known(d krama.DeviceID) krama.DeviceID {
 	h := seal.Hash("relay member", d[:])
 	return krama.DeviceID(h[:16])
@@ -64,7 +65,8 @@ func (r *Relay) create(q *request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := Stream{ID: seal.StreamID(it[0]), Programme: q.programme.ID, Access: key, Head: seal.Head{H: [32]byte(it[2])}, Roster: it[4][0] == 1}
+	s := Stream{ID: seal.StreamID(it[0]), Programme: q.programme.ID, Access: key, Head: seal.Head{H: [32]byte(it[2])},
+		Roster: it[4][0] == 1}
 	if len(it[3]) == 0 {
 		return nil, r.store.CreateStream(q.ctx, s, nil)
 	}
@@ -123,8 +125,8 @@ func (r *Relay) append(q *request) ([]byte, error) {
 	return head.Marshal(), nil
 }
 
-// restore gives back to one of the programme's streams what a relay lost that was restored from a backup. Only an admin's desk can:
-// to streams that have a successor nobody else adds.
+// restore gives back to one of the programme's streams what a relay lost that was restored from a backup. Only an
+// admin's desk can: to streams that have a successor nobody else adds.
 func (r *Relay) restore(q *request) ([]byte, error) {
 	it, err := seal.ParseItems(q.Payload, 16, -1)
 	if err != nil {
@@ -184,6 +186,7 @@ func (r *Relay) part(q *request) ([]byte, error) {
 	if int64(total) > r.limit.Body || int64(offset) > r.limit.Body {
 		return nil, krama.E("relay", krama.TooLarge, "")
 	}
-	n, err := r.parts.put(partKey{q.programme.ID, q.Principal, [32]byte(it[0])}, int(total), int(offset), it[3], r.elapsed())
+	n, err := r.parts.put(partKey{q.programme.ID, q.Principal, [32]byte(it[0])}, int(total), int(offset), it[3],
+		r.elapsed())
 	return u32(uint32(n)), err
 }

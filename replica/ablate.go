@@ -2,8 +2,8 @@
 
 package replica
 
-// The rules that the protocol's safety rests on. Built with the tag ablate, each can be taken away, and the model's tests
-// must then fail: that is how they are known to be able to.
+// The rules that the protocol's safety rests on. Built with the tag ablate, each can be taken away, and the model's
+// tests must then fail: that is how they are known to be able to.
 const (
 	keepUntilSettled = true // an item stays re-sendable until a signed close covers it
 	rollBackTail     = true // what lies past a signed close is dropped

@@ -38,8 +38,8 @@ func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *sea
 			pub, ok = r.roster.Newcomer(env)
 		}
 		if !ok {
-			// Nothing of this envelope is proved. It may be a colleague's whose enrolment we have not read: read the roster
-			// once. If it is not there either, go on, and read the stream again when the roster names her.
+			// Nothing of this envelope is proved. It may be a colleague's whose enrolment we have not read: read the
+			// roster once. If it is not there either, go on, and read the stream again when the roster names her.
 			if env.Roster.N > r.roster.At().N && c != krama.OrgCircle && e.n > st.looked {
 				return nil, nil, errAhead
 			}
@@ -55,12 +55,14 @@ func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *sea
 		if e.n > st.looked {
 			return nil, nil, errAhead
 		}
-		// The roster was looked at after this came, and it does not go so far. Either the relay keeps some of it back, or the
-		// author claims what nobody could have read: it is stepped over for now, and judged anew when the roster has come there.
+		// The roster was looked at after this came, and it does not go so far. Either the relay keeps some of it back,
+		// or the author claims what nobody could have read: it is stepped over for now, and judged anew when the roster
+		// has come there.
 		e.verdict, e.claim = seal.Unauthorised, env.Roster.N
 		return e, env, nil
 	}
-	if verifyHeads && (env.Roster.N >= uint64(len(r.roster.Chain)) || r.roster.Chain[env.Roster.N] != env.Roster.H) { // 6
+	if verifyHeads && (env.Roster.N >= uint64(len(r.roster.Chain)) || r.roster.Chain[env.Roster.N] != env.Roster.H) {
+		// 6
 		e.verdict = seal.Fork
 		return e, env, nil
 	}
@@ -138,7 +140,8 @@ func (r *Replica) openItems(e *entry, env *seal.Envelope, wire []byte) {
 			it.verdict = seal.Unauthorised
 		} else {
 			if known, ok := keys(s); k == seal.KindSubjectKey && r.streams[e.circle].epoch.KG == [32]byte{} {
-				it.verdict = seal.KeyPending // the keyring key of a past epoch is gone; its keys came with the next keyring
+				// the keyring key of a past epoch is gone; its keys came with the next keyring
+				it.verdict = seal.KeyPending
 				if ok {
 					it.Item, it.verdict = seal.Item{Subject: s, Kind: k, Body: known[:]}, seal.Fine
 				}
@@ -146,8 +149,8 @@ func (r *Replica) openItems(e *entry, env *seal.Envelope, wire []byte) {
 				it.verdict = seal.Shredded
 			}
 			if (it.verdict == seal.KeyPending || it.verdict == seal.WasTampered) && k == seal.KindShred {
-				// Whoever comes later cannot open it, because it was carried out; nor can anybody, where its author had carried it out
-				// before a close threw it out (thrown). The signature covers it.
+				// Whoever comes later cannot open it, because it was carried out; nor can anybody, where its author had
+				// carried it out before a close threw it out (thrown). The signature covers it.
 				it.verdict = seal.Fine
 				it.Item = seal.Item{Subject: s, Kind: k}
 			}
@@ -192,7 +195,8 @@ func verdictAlarm(v seal.Verdict) AlarmKind {
 // alarmsOf lists what a person must be told about an entry.
 func alarmsOf(e *entry) (out []Alarm) {
 	if e.claim > 0 {
-		return []Alarm{{What: AlarmWithheld, Circle: e.circle, Epoch: e.epoch, N: e.n, Author: e.author, Claim: e.claim}}
+		return []Alarm{{What: AlarmWithheld, Circle: e.circle, Epoch: e.epoch, N: e.n, Author: e.author,
+			Claim: e.claim}}
 	}
 	add := func(v seal.Verdict) {
 		if k := verdictAlarm(v); k != "" {
@@ -265,7 +269,8 @@ func (r *Replica) fold(st *stream, e *entry) error {
 	if dev := r.author(e.author); dev != nil {
 		st.ledger.times[dev.Member] = max(st.ledger.times[dev.Member], e.timeMS)
 	}
-	if e.circle == krama.OrgCircle && r.roster.Admin(e.author) && (beats(e) || r.vouched[e.author] > 0 && e.kind == seal.EnvRoster) {
+	if e.circle == krama.OrgCircle && r.roster.Admin(e.author) && (beats(e) || r.vouched[e.author] > 0 &&
+		e.kind == seal.EnvRoster) {
 		r.vouched[e.author] = max(r.vouched[e.author], st.base+e.n)
 	}
 	own := r.dev != nil && e.author == r.dev.ID()
@@ -388,7 +393,8 @@ func (r *Replica) retry(st *stream) {
 
 // confirm takes an item off the outbox: it was read back from the stream.
 func (r *Replica) confirm(c krama.CircleID, it seal.Item) {
-	if it.Kind == seal.KindStatement || it.Kind == seal.KindHeartbeat || it.Kind == seal.KindRewrap || len(r.outbox) == 0 {
+	if it.Kind == seal.KindStatement || it.Kind == seal.KindHeartbeat || it.Kind == seal.KindRewrap ||
+		len(r.outbox) == 0 {
 		return
 	}
 	for i, p := range r.outbox { // ours come back in the order they were typed: the first is nearly always it

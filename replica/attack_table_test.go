@@ -15,13 +15,16 @@ import (
 	"krama/seal"
 )
 
-// The attacks of protocol §18 that a relay makes, alone or with a member who lends it her keys. Those that need no relay
-// are in package seal; doc/threat-model.md has the table. Each says which check stops it: without that check it passes.
+// The attacks of protocol §18 that a relay makes, alone or with a member who lends it her keys. Those that need no
+// relay are in package seal; doc/threat-model.md has the table. Each says which check stops it: without that check it
+// passes.
 
-// tell appends a roster statement in d's name, as a member whom the relay helps could, whatever her program would refuse.
+// tell appends a roster statement in d's name, as a member whom the relay helps could, whatever her program would
+// refuse.
 func (w *world) tell(d *device, body []byte) {
 	w.t.Helper()
-	w.inject(d, krama.OrgCircle, d.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement, Body: body})
+	w.inject(d, krama.OrgCircle, d.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement,
+		Body: body})
 }
 
 func (w *world) body(d *device, deed seal.Deed) []byte {
@@ -36,9 +39,10 @@ func (d *device) lists(id seal.StreamID, twist func(after uint64, l *seal.Listin
 	d.wire.twist = liar{id, twist}.answer
 }
 
-// TestAttackServerSubstitutesPublicKey swaps a public key wherever the relay carries one. Stopped by the scanned hash of
-// the request (Invite), by the proof made with the scanned secret (Enrol), by the genesis hash that is the organisation's
-// id and the scanned head behind it (Join), and by the rule that a device changes only its own key (Roster.fold).
+// TestAttackServerSubstitutesPublicKey swaps a public key wherever the relay carries one. Stopped by the scanned hash
+// of the request (Invite), by the proof made with the scanned secret (Enrol), by the genesis hash that is the
+// organisation's id and the scanned head behind it (Join), and by the rule that a device changes only its own key
+// (Roster.fold).
 func TestAttackServerSubstitutesPublicKey(t *testing.T) {
 	ctx := context.Background()
 	w := newSmallWorld(t)
@@ -67,7 +71,8 @@ func TestAttackServerSubstitutesPublicKey(t *testing.T) {
 	}
 	w.desk.wire.twist = nil
 
-	// The relay saw the phone's public key in the drop, and gives it an organisation of its own making under the true id.
+	// The relay saw the phone's public key in the drop, and gives it an organisation of its own making under the true
+	// id.
 	ep := &seal.Epoch{Context: seal.Context{Org: inv.Code.Org}, ES: [32]byte{1}, KG: [32]byte{2}}
 	pub, id := phone.dev.KEM.PublicKey().Bytes(), phone.dev.ID()
 	boot, err := seal.SealBootstrap(inv.Code.Org, id, pub, seal.Bootstrap{EC: ep.EC(), GC: ep.GC()})
@@ -76,7 +81,8 @@ func TestAttackServerSubstitutesPublicKey(t *testing.T) {
 	w.must(err)
 	st, _ := seal.NewStatement(thief.Rand, 1, &seal.Genesis{Founder: krama.MemberID{9}, Device: thief.dev.Request()})
 	start := seal.Start(ep.Context, inv.Code.Org)
-	first, err := ep.Seal(thief.Rand, thief.dev, seal.Header{Author: thief.dev.ID(), Kind: seal.EnvRoster, Seq: 1, Head: start, Roster: start},
+	first, err := ep.Seal(thief.Rand, thief.dev, seal.Header{Author: thief.dev.ID(), Kind: seal.EnvRoster, Seq: 1,
+		Head: start, Roster: start},
 		[]seal.Item{{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())}}, nil)
 	w.must(err)
 	phone.wire.twist = func(path string, _, answer []byte, err error) ([]byte, error) {
@@ -99,7 +105,8 @@ func TestAttackServerSubstitutesPublicKey(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 
-	// A colleague, with the relay's help, announces her key as the phone's new one: the next wraps would be hers to open.
+	// A colleague, with the relay's help, announces her key as the phone's new one: the next wraps would be hers to
+	// open.
 	insider := w.phone()
 	mine, err := seal.NewKEM(insider.Rand)
 	w.must(err)
@@ -115,9 +122,9 @@ func TestAttackServerSubstitutesPublicKey(t *testing.T) {
 	}
 }
 
-// TestAttackServerInjectsMember: a worker lends the relay her keys, and it makes members, admins and devices of its own.
-// Stopped by Roster.fold (only an admin's signature changes the roster) and Roster.Author; what the ghost then writes, by
-// steps 4 and 5 of admit.
+// TestAttackServerInjectsMember: a worker lends the relay her keys, and it makes members, admins and devices of its
+// own. Stopped by Roster.fold (only an admin's signature changes the roster) and Roster.Author; what the ghost then
+// writes, by steps 4 and 5 of admit.
 func TestAttackServerInjectsMember(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()
@@ -132,8 +139,9 @@ func TestAttackServerInjectsMember(t *testing.T) {
 		w.body(insider, &seal.MemberAdd{Member: krama.MemberID{0x66}, Roles: krama.RoleOutreach}),
 		w.body(insider, &seal.MemberRole{Member: member, Roles: krama.RoleAdmin}),
 		// a second device for herself, properly proved
-		w.body(insider, &seal.DeviceAdd{Member: member, Device: ghost.Request(), Algorithm: 1, Verified: seal.ByScan, Secret: secret,
-			Proof: ghost.Proof(insider.roster.Org, secret)}),
+		w.body(insider, &seal.DeviceAdd{Member: member, Device: ghost.Request(), Algorithm: 1, Verified: seal.ByScan,
+			Secret: secret,
+			Proof:  ghost.Proof(insider.roster.Org, secret)}),
 		w.body(insider, &seal.EpochGrant{Circle: c, Device: ghost.ID()}),
 	}
 	say := func(name string, by *seal.Device, author krama.DeviceID) {
@@ -154,7 +162,8 @@ func TestAttackServerInjectsMember(t *testing.T) {
 			w.sync(insider, w.desk)
 		}
 		ro := w.desk.roster
-		if len(ro.Members) != 2 || len(ro.Devices) != 2 || ro.Members[member].Roles != krama.RoleOutreach || ro.Latest(c).Keyed[ghost.ID()] {
+		if len(ro.Members) != 2 || len(ro.Devices) != 2 || ro.Members[member].Roles != krama.RoleOutreach ||
+			ro.Latest(c).Keyed[ghost.ID()] {
 			t.Fatalf("%s: the roster has %d members and %d devices", name, len(ro.Members), len(ro.Devices))
 		}
 	}
@@ -164,13 +173,15 @@ func TestAttackServerInjectsMember(t *testing.T) {
 	if !w.desk.has(AlarmUnauthorised) || !w.desk.has(AlarmForged) {
 		t.Errorf("alarms %v", w.desk.Status().Alarms)
 	}
-	// The worker gave the ghost the circle's keys too: what it writes is on nobody's screen, and the next epoch is not for it.
+	// The worker gave the ghost the circle's keys too: what it writes is on nobody's screen, and the next epoch is not
+	// for it.
 	shown := w.desk.shown()
 	st := insider.streams[c]
 	rec, _ := insider.NewRecord()
 	b, err := (&krama.Record{ID: rec, Staff: &krama.Staff{Member: krama.MemberID{0x66}, Label: "ghost"}}).Encode()
 	w.must(err)
-	wire, err := st.epoch.Seal(insider.Rand, ghost, seal.Header{Author: ghost.ID(), Kind: seal.EnvContent, Seq: 1, Head: st.head, Roster: insider.roster.At()},
+	wire, err := st.epoch.Seal(insider.Rand, ghost, seal.Header{Author: ghost.ID(), Kind: seal.EnvContent, Seq: 1,
+		Head: st.head, Roster: insider.roster.At()},
 		[]seal.Item{{Kind: seal.KindCircleRecord, Body: b}}, nil)
 	w.must(err)
 	_, err = w.store.Append(ctx, st.epoch.StreamID(), nil, [][]byte{wire}, 1<<40)
@@ -185,9 +196,9 @@ func TestAttackServerInjectsMember(t *testing.T) {
 	}
 }
 
-// TestAttackServerSwapsKeyMaterial: the relay, which an insider told the commitments, answers with wraps and keyring pages
-// of its own. Stopped by OpenWrap's context and commitments (in package seal), and by the pages' hashes and root in the
-// roster (fetchRing).
+// TestAttackServerSwapsKeyMaterial: the relay, which an insider told the commitments, answers with wraps and keyring
+// pages of its own. Stopped by OpenWrap's context and commitments (in package seal), and by the pages' hashes and root
+// in the roster (fetchRing).
 func TestAttackServerSwapsKeyMaterial(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()
@@ -242,8 +253,8 @@ func TestAttackServerSwapsKeyMaterial(t *testing.T) {
 	}
 }
 
-// TestAttackMalleableKeys: a colleague overwrites a person's key, so that what others write about her next is sealed under
-// hers. Stopped by "the first key of a subject stands" (openItems).
+// TestAttackMalleableKeys: a colleague overwrites a person's key, so that what others write about her next is sealed
+// under hers. Stopped by "the first key of a subject stands" (openItems).
 func TestAttackMalleableKeys(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b := w.phone(), w.phone()
@@ -251,7 +262,8 @@ func TestAttackMalleableKeys(t *testing.T) {
 	w.sync(a, b, w.desk)
 	c := w.outreach(a)
 	key := w.desk.keys[c][s]
-	w.inject(b, c, b.header(c, seal.EnvContent), seal.Item{Subject: s, Kind: seal.KindSubjectKey, Body: bytes.Repeat([]byte{6}, 32)})
+	w.inject(b, c, b.header(c, seal.EnvContent), seal.Item{Subject: s, Kind: seal.KindSubjectKey,
+		Body: bytes.Repeat([]byte{6}, 32)})
 	w.sync(w.desk, a)
 	for i, d := range []*device{w.desk, a} {
 		if d.keys[c][s] != key || !d.has(AlarmUnauthorised) {
@@ -279,7 +291,8 @@ func TestAttackReattribution(t *testing.T) {
 	rec, _ := a.NewRecord()
 	body, err := (&krama.Record{ID: rec, Staff: &krama.Staff{Member: krama.MemberID{1}, Label: "not hers"}}).Encode()
 	w.must(err)
-	w.inject(b, c, h, seal.Item{Kind: seal.KindCircleRecord, Body: body}) // sealed and signed by b, in a's name and order
+	// sealed and signed by b, in a's name and order
+	w.inject(b, c, h, seal.Item{Kind: seal.KindCircleRecord, Body: body})
 	w.contact(a, s)
 	w.sync(a, w.desk)
 	if slices.Contains(w.desk.all(), rec) || !w.desk.has(AlarmForged) || w.desk.has(AlarmEquivocation) {
@@ -299,7 +312,8 @@ func TestAttackTypeConfusion(t *testing.T) {
 	w.sync(w.desk, a)
 	c := w.outreach(w.desk)
 	add := func() seal.Item {
-		return seal.Item{Kind: seal.KindStatement, Body: w.body(w.desk, &seal.MemberAdd{Member: krama.MemberID{0x66}, Roles: krama.RoleOutreach})}
+		return seal.Item{Kind: seal.KindStatement, Body: w.body(w.desk, &seal.MemberAdd{Member: krama.MemberID{0x66},
+			Roles: krama.RoleOutreach})}
 	}
 	rec, _ := a.NewRecord()
 	body, err := (&krama.Record{ID: rec, Staff: &krama.Staff{Member: krama.MemberID{1}, Label: "x"}}).Encode()
@@ -309,12 +323,15 @@ func TestAttackTypeConfusion(t *testing.T) {
 		kind   seal.EnvelopeKind
 		item   seal.Item
 	}{
-		"a statement as content":                   {krama.OrgCircle, seal.EnvContent, add()},
-		"a statement as another circle's content":  {c, seal.EnvContent, add()},
-		"a statement in another circle":            {c, seal.EnvRoster, add()},
-		"a record in the roster":                   {krama.OrgCircle, seal.EnvContent, seal.Item{Kind: seal.KindCircleRecord, Body: body}},
-		"a record as a statement":                  {krama.OrgCircle, seal.EnvRoster, seal.Item{Kind: seal.KindCircleRecord, Body: body}},
-		"a record in a roster envelope of another": {c, seal.EnvRoster, seal.Item{Kind: seal.KindCircleRecord, Body: body}},
+		"a statement as content":                  {krama.OrgCircle, seal.EnvContent, add()},
+		"a statement as another circle's content": {c, seal.EnvContent, add()},
+		"a statement in another circle":           {c, seal.EnvRoster, add()},
+		"a record in the roster": {krama.OrgCircle, seal.EnvContent,
+			seal.Item{Kind: seal.KindCircleRecord, Body: body}},
+		"a record as a statement": {krama.OrgCircle, seal.EnvRoster,
+			seal.Item{Kind: seal.KindCircleRecord, Body: body}},
+		"a record in a roster envelope of another": {c, seal.EnvRoster, seal.Item{Kind: seal.KindCircleRecord,
+			Body: body}},
 	} {
 		w.inject(w.desk, tc.circle, w.desk.header(tc.circle, tc.kind), tc.item)
 		w.sync(w.desk, a)
@@ -366,8 +383,8 @@ func TestAttackVerificationCodeConfusesIdentifiers(t *testing.T) {
 	}
 }
 
-// TestAttackOldPasswordOpensOldBlob: nothing that words open is ever at the relay, so there is no old copy to try old words
-// on. Every byte that devices send is searched for the vault and for the words.
+// TestAttackOldPasswordOpensOldBlob: nothing that words open is ever at the relay, so there is no old copy to try old
+// words on. Every byte that devices send is searched for the vault and for the words.
 func TestAttackOldPasswordOpensOldBlob(t *testing.T) {
 	w := newSmallWorld(t)
 	var sent bytes.Buffer
@@ -393,7 +410,8 @@ func TestAttackOldPasswordOpensOldBlob(t *testing.T) {
 	if !bytes.Contains(sent.Bytes(), a.dev.Request().Marshal()) {
 		t.Fatal("the enrolment request is not in what was recorded: the test proves nothing")
 	}
-	for name, b := range map[string][]byte{"words": []byte(words), "vault's salt": vault[10:26], "vault's check": vault[26:42], "sealed vault key": vault[42:58],
+	for name, b := range map[string][]byte{"words": []byte(words), "vault's salt": vault[10:26],
+		"vault's check": vault[26:42], "sealed vault key": vault[42:58],
 		"vault key": a.vk[:], "signing key": a.dev.Sig.Seed()} {
 		if bytes.Contains(sent.Bytes(), b) {
 			t.Errorf("the %s went to the relay", name)
@@ -401,9 +419,10 @@ func TestAttackOldPasswordOpensOldBlob(t *testing.T) {
 	}
 }
 
-// TestAttackRollbackReplayReorderFreezeFork does each to the access list itself, as published for other systems: a relay
-// undoes a removal, repeats an old promotion, shows two devices two lists, or shows nothing more. Stopped by the chain
-// (receive), by author order (step 8 of admit), by the predecessor in each statement (Roster.Apply) and by the heartbeat.
+// TestAttackRollbackReplayReorderFreezeFork does each to the access list itself, as published for other systems: a
+// relay undoes a removal, repeats an old promotion, shows two devices two lists, or shows nothing more. Stopped by the
+// chain (receive), by author order (step 8 of admit), by the predecessor in each statement (Roster.Apply) and by the
+// heartbeat.
 func TestAttackRollbackReplayReorderFreezeFork(t *testing.T) {
 	ctx := context.Background()
 	setup := func(t *testing.T) (w *world, a, other *device, org seal.StreamID) {
@@ -465,7 +484,8 @@ func TestAttackRollbackReplayReorderFreezeFork(t *testing.T) {
 		head, content := a.roster.Head, a.streams[w.outreach(a)]
 		honest := liar{org, func(after uint64, l *seal.Listing) { l.Head, l.Entries = head, nil }}.answer
 		a.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
-			if krama.KindOf(err) == krama.NotAllowed && err != nil && path == seal.PathList { // the closed stream stays open to her
+			if krama.KindOf(err) == krama.NotAllowed && err != nil && path == seal.PathList {
+				// the closed stream stays open to her
 				return seal.Listing{Head: content.head}.Marshal(), nil
 			}
 			return honest(path, call, answer, err)
@@ -486,7 +506,8 @@ func TestAttackRollbackReplayReorderFreezeFork(t *testing.T) {
 	t.Run("fork", func(t *testing.T) {
 		w, a, other, org := setup(t)
 		after0 := a.roster.Head.N
-		role(w, other, krama.RoleOutreach|krama.RoleNurse) // this one a is not to see, and the relay continues as if it had not been
+		// this one a is not to see, and the relay continues as if it had not been
+		role(w, other, krama.RoleOutreach|krama.RoleNurse)
 		role(w, other, krama.RoleOutreach)
 		a.lists(org, func(after uint64, l *seal.Listing) {
 			if after == after0 && len(l.Entries) > 1 {
@@ -511,9 +532,9 @@ func TestAttackRollbackReplayReorderFreezeFork(t *testing.T) {
 	})
 }
 
-// TestAttackWithheldRotation: the removal reaches everybody, the rotation does not, because the relay drops every call that
-// would carry it. Stopped by Roster.Due, which every device computes for itself, and by Maintain, which tries until it is
-// done. What was typed meanwhile is not lost.
+// TestAttackWithheldRotation: the removal reaches everybody, the rotation does not, because the relay drops every call
+// that would carry it. Stopped by Roster.Due, which every device computes for itself, and by Maintain, which tries
+// until it is done. What was typed meanwhile is not lost.
 func TestAttackWithheldRotation(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()
@@ -526,7 +547,8 @@ func TestAttackWithheldRotation(t *testing.T) {
 		if path == seal.PathAppend {
 			appends++
 		}
-		if appends > 1 || path == seal.PathBoxPut || path == seal.PathBlobPut || path == seal.PathClose || path == seal.PathCreate {
+		if appends > 1 || path == seal.PathBoxPut || path == seal.PathBlobPut || path == seal.PathClose ||
+			path == seal.PathCreate {
 			return krama.E("test", krama.Offline, "")
 		}
 		return nil
@@ -562,9 +584,9 @@ func TestAttackWithheldRotation(t *testing.T) {
 	w.noAlarm(a, w.desk)
 }
 
-// TestAttackRemovedMemberKeepsKey gives a removed phone the relay's whole store, and the relay's help to write. Stopped by
-// the new epoch's secrets, which no old one leads to, by the signed end of the old stream (receive, settle), and by the
-// control key that was handed over (controlCall).
+// TestAttackRemovedMemberKeepsKey gives a removed phone the relay's whole store, and the relay's help to write. Stopped
+// by the new epoch's secrets, which no old one leads to, by the signed end of the old stream (receive, settle), and by
+// the control key that was handed over (controlCall).
 func TestAttackRemovedMemberKeepsKey(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()
@@ -579,7 +601,8 @@ func TestAttackRemovedMemberKeepsKey(t *testing.T) {
 	secret := w.contact(a, s)
 	w.sync(a, w.desk)
 
-	// Reading: every envelope of both new streams, with every key the phone ever had, as epoch secret and under either number.
+	// Reading: every envelope of both new streams, with every key the phone ever had, as epoch secret and under either
+	// number.
 	now, nowOrg := w.desk.streams[c].epoch, w.desk.streams[krama.OrgCircle].epoch
 	tried := 0
 	for _, ep := range []*seal.Epoch{now, nowOrg} {
@@ -603,12 +626,14 @@ func TestAttackRemovedMemberKeepsKey(t *testing.T) {
 		t.Error("the removed phone was given keys")
 	}
 	for name, key := range map[string]ed25519.PrivateKey{"old stream": old.StreamKey(), "device": thief.dev.Sig} {
-		if _, err := thief.call(ctx, key, seal.PathList, now.StreamID(), seal.ListCall{Max: 1 << 20}.Marshal()); krama.KindOf(err) != krama.NotAllowed || err == nil {
+		if _, err := thief.call(ctx, key, seal.PathList, now.StreamID(),
+			seal.ListCall{Max: 1 << 20}.Marshal()); krama.KindOf(err) != krama.NotAllowed || err == nil {
 			t.Errorf("the new stream opens to the %s's key: %v", name, err)
 		}
 	}
 	control := oldOrg.ControlKey()
-	if _, err := thief.call(ctx, control, seal.PathControl, seal.ProgrammeID(control.Public().(ed25519.PublicKey)), seal.Frame(thief.dev.SigPub())); krama.KindOf(err) != krama.NotAllowed || err == nil {
+	if _, err := thief.call(ctx, control, seal.PathControl, seal.ProgrammeID(control.Public().(ed25519.PublicKey)),
+		seal.Frame(thief.dev.SigPub())); krama.KindOf(err) != krama.NotAllowed || err == nil {
 		t.Errorf("the old control key still rules: %v", err)
 	}
 
@@ -653,13 +678,15 @@ func (w *world) past(thief *device, old *seal.Epoch, c krama.CircleID) []byte {
 	w.must(err)
 	thief.mu.Lock()
 	defer thief.mu.Unlock()
-	wire, err := old.Seal(thief.Rand, thief.dev, thief.header(c, seal.EnvContent), []seal.Item{{Kind: seal.KindCircleRecord, Body: body}}, nil)
+	wire, err := old.Seal(thief.Rand, thief.dev, thief.header(c, seal.EnvContent),
+		[]seal.Item{{Kind: seal.KindCircleRecord, Body: body}}, nil)
 	w.must(err)
 	return wire
 }
 
-// TestAttackSizeSideChannel: what the relay stores for one contact is what it stores for a new person with her consent and
-// five, for an erasure, and for a heartbeat. Stopped by wireSize in package seal and by one envelope a sync (sealOutbox).
+// TestAttackSizeSideChannel: what the relay stores for one contact is what it stores for a new person with her consent
+// and five, for an erasure, and for a heartbeat. Stopped by wireSize in package seal and by one envelope a sync
+// (sealOutbox).
 func TestAttackSizeSideChannel(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()
@@ -705,9 +732,9 @@ func TestAttackSizeSideChannel(t *testing.T) {
 	}
 }
 
-// TestAttackInstantReceipts: reading a colleague's work, the relay learns nothing more than that somebody read: no device
-// writes, answers or fetches anything because of what it read. Stopped by there being no receipts: push sends only what
-// was typed, and Write makes no call.
+// TestAttackInstantReceipts: reading a colleague's work, the relay learns nothing more than that somebody read: no
+// device writes, answers or fetches anything because of what it read. Stopped by there being no receipts: push sends
+// only what was typed, and Write makes no call.
 func TestAttackInstantReceipts(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b := w.phone(), w.phone()

@@ -26,7 +26,8 @@ func TestStatementInAnotherCircle(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.phone(), w.phone()
 	w.sync(w.desk, a, b)
-	st := &seal.Statement{NotAfter: 1 << 40, Deed: &seal.MemberAdd{Member: krama.MemberID{99}, Roles: krama.RoleOutreach}}
+	st := &seal.Statement{NotAfter: 1 << 40, Deed: &seal.MemberAdd{Member: krama.MemberID{99},
+		Roles: krama.RoleOutreach}}
 	h := a.header(mustCircle(a), seal.EnvRoster)
 	w.inject(a, mustCircle(a), h, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
 	w.sync(w.desk, b)
@@ -48,7 +49,8 @@ func TestUnsignedClaimInTheRoster(t *testing.T) {
 	w.sync(w.desk, a)
 	st := a.streams[krama.OrgCircle]
 	thief, _ := seal.NewDevice(a.Rand, "thief")
-	wire, err := st.epoch.Seal(a.Rand, thief, seal.Header{Author: thief.ID(), Kind: seal.EnvContent, Seq: 1, Head: st.head, Roster: seal.Head{N: 1 << 60}},
+	wire, err := st.epoch.Seal(a.Rand, thief, seal.Header{Author: thief.ID(), Kind: seal.EnvContent, Seq: 1,
+		Head: st.head, Roster: seal.Head{N: 1 << 60}},
 		[]seal.Item{{Kind: seal.KindHeartbeat}}, nil)
 	w.must(err)
 	_, err = w.store.Append(context.Background(), st.epoch.StreamID(), nil, [][]byte{wire}, 1<<30)
@@ -60,14 +62,16 @@ func TestUnsignedClaimInTheRoster(t *testing.T) {
 	}
 }
 
-// TestForgedClaimDoesNotStopACircle has a holder of a circle's keys forge an author nobody knows, with a roster far ahead.
+// TestForgedClaimDoesNotStopACircle has a holder of a circle's keys forge an author nobody knows, with a roster far
+// ahead.
 func TestForgedClaimDoesNotStopACircle(t *testing.T) {
 	w := newWorld(t)
 	a := w.phone()
 	w.sync(w.desk, a)
 	st := a.streams[mustCircle(a)]
 	thief, _ := seal.NewDevice(a.Rand, "thief")
-	wire, err := st.epoch.Seal(a.Rand, thief, seal.Header{Author: thief.ID(), Kind: seal.EnvContent, Seq: 1, Head: st.head, Roster: seal.Head{N: 1 << 60}},
+	wire, err := st.epoch.Seal(a.Rand, thief, seal.Header{Author: thief.ID(), Kind: seal.EnvContent, Seq: 1,
+		Head: st.head, Roster: seal.Head{N: 1 << 60}},
 		[]seal.Item{{Kind: seal.KindCircleRecord, Body: []byte("x")}}, nil)
 	w.must(err)
 	_, err = w.store.Append(context.Background(), st.epoch.StreamID(), nil, [][]byte{wire}, 1<<30)
@@ -75,7 +79,8 @@ func TestForgedClaimDoesNotStopACircle(t *testing.T) {
 	w.contact(a, w.person(a))
 	w.sync(a, w.desk)
 	if a.Status().Unsent != 0 || len(w.desk.records()) != 2 || !w.desk.has(AlarmUnauthorised) {
-		t.Errorf("unsent %d, the desk has %d records, alarms %v", a.Status().Unsent, len(w.desk.records()), w.desk.Status().Alarms)
+		t.Errorf("unsent %d, the desk has %d records, alarms %v", a.Status().Unsent, len(w.desk.records()),
+			w.desk.Status().Alarms)
 	}
 }
 
@@ -99,15 +104,16 @@ func TestKnownColleagueAhead(t *testing.T) {
 	}
 }
 
-// TestStatementOutOfOrder skips a sequence number in the roster and fills it afterwards: the statement stays refused, and
-// a restart agrees.
+// TestStatementOutOfOrder skips a sequence number in the roster and fills it afterwards: the statement stays refused,
+// and a restart agrees.
 func TestStatementOutOfOrder(t *testing.T) {
 	w := newWorld(t)
 	a := w.phone()
 	w.sync(w.desk, a)
 	h := a.header(krama.OrgCircle, seal.EnvRoster)
 	h.Seq += 1
-	st := &seal.Statement{NotAfter: 1 << 40, Deed: &seal.MemberAdd{Member: krama.MemberID{99}, Roles: krama.RoleOutreach}}
+	st := &seal.Statement{NotAfter: 1 << 40, Deed: &seal.MemberAdd{Member: krama.MemberID{99},
+		Roles: krama.RoleOutreach}}
 	w.inject(a, krama.OrgCircle, h, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
 	w.sync(w.desk)
 	h = a.header(krama.OrgCircle, seal.EnvContent)
@@ -115,7 +121,8 @@ func TestStatementOutOfOrder(t *testing.T) {
 	w.sync(w.desk)
 	check := func() {
 		t.Helper()
-		if w.desk.roster.Head != w.desk.streams[krama.OrgCircle].head || w.desk.roster.Members[krama.MemberID{99}] != nil {
+		if w.desk.roster.Head != w.desk.streams[krama.OrgCircle].head ||
+			w.desk.roster.Members[krama.MemberID{99}] != nil {
 			t.Fatal("a statement out of order was taken, or moved the roster")
 		}
 	}
@@ -128,10 +135,12 @@ func TestStatementOutOfOrder(t *testing.T) {
 	h.Seq += 1
 	w.inject(w.desk, krama.OrgCircle, h, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
 	w.sync(a)
-	w.inject(w.desk, krama.OrgCircle, w.desk.header(krama.OrgCircle, seal.EnvContent), seal.Item{Kind: seal.KindHeartbeat})
+	w.inject(w.desk, krama.OrgCircle, w.desk.header(krama.OrgCircle, seal.EnvContent),
+		seal.Item{Kind: seal.KindHeartbeat})
 	w.sync(a)
 	for range 2 {
-		if a.roster.Head != a.streams[krama.OrgCircle].head || a.roster.Members[krama.MemberID{99}] != nil || !a.has(AlarmUnauthorised) {
+		if a.roster.Head != a.streams[krama.OrgCircle].head || a.roster.Members[krama.MemberID{99}] != nil ||
+			!a.has(AlarmUnauthorised) {
 			t.Fatalf("an admin's statement out of order was taken: alarms %v", a.Status().Alarms)
 		}
 		w.reopen(a)
@@ -176,7 +185,8 @@ func TestLockDuringSync(t *testing.T) {
 		w.reopen(a)
 		w.sync(a, w.desk)
 		if len(w.desk.records()) != 2 || len(w.desk.Status().Alarms) != 0 {
-			t.Errorf("locked at call %d: the desk has %d records, alarms %v", stop, len(w.desk.records()), w.desk.Status().Alarms)
+			t.Errorf("locked at call %d: the desk has %d records, alarms %v", stop, len(w.desk.records()),
+				w.desk.Status().Alarms)
 		}
 	}
 }
@@ -216,7 +226,8 @@ func TestRotAnywhere(t *testing.T) {
 	}
 }
 
-// TestFirstSyncGoesOnWhereItWasCut cuts a first sync after its second page, restarts the phone, and looks what it asks for.
+// TestFirstSyncGoesOnWhereItWasCut cuts a first sync after its second page, restarts the phone, and looks what it asks
+// for.
 func TestFirstSyncGoesOnWhereItWasCut(t *testing.T) {
 	w := newWorld(t)
 	a := w.phone()
@@ -268,13 +279,15 @@ func TestFirstSyncGoesOnWhereItWasCut(t *testing.T) {
 }
 
 func FuzzEntry(f *testing.F) {
-	e := &entry{n: 3, seq: 2, items: []entryItem{{Item: seal.Item{Kind: seal.KindRecord, Body: []byte("x")}}}, wire: []byte("w")}
+	e := &entry{n: 3, seq: 2, items: []entryItem{{Item: seal.Item{Kind: seal.KindRecord, Body: []byte("x")}}},
+		wire: []byte("w")}
 	f.Add(e.marshal()[1:])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if e, err := parseEnvelope(tagEnvelope, b); err == nil {
 			e.decode()
-			if again, err := parseEnvelope(tagEnvelope, e.marshal()[1:]); err != nil || again.n != e.n || len(again.items) != len(e.items) {
+			if again, err := parseEnvelope(tagEnvelope, e.marshal()[1:]); err != nil || again.n != e.n ||
+				len(again.items) != len(e.items) {
 				t.Errorf("an entry does not survive: %v", err)
 			}
 		}
@@ -290,7 +303,8 @@ func TestManyAtOnce(t *testing.T) {
 		wg.Go(func() {
 			for range 10 {
 				id, _ := a.NewRecord()
-				a.Write(krama.KindOutreach, s, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), Place: 1}})
+				a.Write(krama.KindOutreach, s, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now),
+					Place: 1}})
 				a.Sync(context.Background(), nil)
 				a.Status()
 			}

@@ -8,7 +8,8 @@ import (
 	"krama/seal"
 )
 
-// TestDigitsReadAloud: where two screens cannot be scanned, each side takes the other for whom the digits name and for nobody else.
+// TestDigitsReadAloud: where two screens cannot be scanned, each side takes the other for whom the digits name and for
+// nobody else.
 func TestDigitsReadAloud(t *testing.T) {
 	w := newSmallWorld(t)
 	phone := w.device("phone")
@@ -25,7 +26,8 @@ func TestDigitsReadAloud(t *testing.T) {
 		}
 	}
 	w.must(inv.Spoken(own[:5] + " " + own[5:]))
-	if ok, err := w.desk.Enrol(t.Context(), inv, krama.MemberID{1}, krama.RoleOutreach); !ok || err != nil || !inv.ByVoice {
+	if ok, err := w.desk.Enrol(t.Context(), inv, krama.MemberID{1}, krama.RoleOutreach); !ok || err != nil ||
+		!inv.ByVoice {
 		t.Fatal(ok, err)
 	}
 	w.must(phone.Expect(other(office)))
@@ -38,8 +40,8 @@ func TestDigitsReadAloud(t *testing.T) {
 	}
 }
 
-// TestRosterLeadsToTheKeys: somebody who knows circle 0's earlier keys gives a new phone present ones of his own making, under which
-// nothing was said yet. Everything in the roster is true, and still it does not lead to them.
+// TestRosterLeadsToTheKeys: somebody who knows circle 0's earlier keys gives a new phone present ones of his own
+// making, under which nothing was said yet. Everything in the roster is true, and still it does not lead to them.
 func TestRosterLeadsToTheKeys(t *testing.T) {
 	w := newSmallWorld(t)
 	phone := w.device("phone")
@@ -85,8 +87,8 @@ func TestRosterLeadsToTheKeys(t *testing.T) {
 	}
 }
 
-// TestRemovedAdminDropsNothing: an admin's device that was removed before an epoch was closed says, with the relay's help, that a record
-// of it was dropped.
+// TestRemovedAdminDropsNothing: an admin's device that was removed before an epoch was closed says, with the relay's
+// help, that a record of it was dropped.
 func TestRemovedAdminDropsNothing(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.phone()
@@ -110,7 +112,8 @@ func TestRemovedAdminDropsNothing(t *testing.T) {
 		l, perr := seal.ParseListing(answer)
 		for i, b := range l.Entries {
 			if env, v := e.Open(b); perr == nil && v == seal.Fine && !changed {
-				l.Entries[i], perr = e.SealTombstone(x.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq, Prev: env.Prev}, x.dev.ID(), x.dev.Sig)
+				l.Entries[i], perr = e.SealTombstone(x.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author,
+					Seq: env.Seq, Prev: env.Prev}, x.dev.ID(), x.dev.Sig)
 				changed = perr == nil
 			}
 		}
@@ -123,8 +126,8 @@ func TestRemovedAdminDropsNothing(t *testing.T) {
 	}
 }
 
-// TestOldCardsWithTheRelay: a relay that kept the mailbox of trustees who were replaced gives it to whoever brings their cards: nobody is
-// made an admin by them.
+// TestOldCardsWithTheRelay: a relay that kept the mailbox of trustees who were replaced gives it to whoever brings
+// their cards: nobody is made an admin by them.
 func TestOldCardsWithTheRelay(t *testing.T) {
 	w := newSmallWorld(t)
 	old := w.trustees(2, 3)
@@ -137,7 +140,8 @@ func TestOldCardsWithTheRelay(t *testing.T) {
 	w.trustees(2, 3)
 	w.setBox(relay.Trust, box, kept...)
 	d := w.fresh()
-	if err := d.Recover(t.Context(), old[:2], "", true, nil); krama.KindOf(err) != krama.Tampered || d.State() != Fresh {
+	if err := d.Recover(t.Context(), old[:2], "", true, nil); krama.KindOf(err) != krama.Tampered ||
+		d.State() != Fresh {
 		t.Errorf("state %v, %v", d.State(), err)
 	}
 	if len(kept) == 0 {

@@ -12,7 +12,8 @@ import (
 // clockSlack is how far clocks may be apart before that is a fault of one of them.
 const clockSlack = 10 * time.Minute
 
-// ClockError is how much the relay's clock was ahead of this device's when it was last heard; 0 while they agree within ten minutes.
+// ClockError is how much the relay's clock was ahead of this device's when it was last heard; 0 while they agree within
+// ten minutes.
 func (r *Replica) ClockError() time.Duration {
 	r.mu.Lock()
 	l := r.line
@@ -29,7 +30,8 @@ func (r *Replica) ClockError() time.Duration {
 func (r *Replica) dial(relay string) { r.remote, r.line = r.Dial(relay), &link{} }
 
 // call makes one call to the relay in the programme's name, as far as the device knows one.
-func (r *Replica) call(ctx context.Context, key ed25519.PrivateKey, path string, principal [16]byte, payload []byte) ([]byte, error) {
+func (r *Replica) call(ctx context.Context, key ed25519.PrivateKey, path string, principal [16]byte,
+	payload []byte) ([]byte, error) {
 	r.mu.Lock()
 	var org krama.OrgID
 	switch {
@@ -43,8 +45,8 @@ func (r *Replica) call(ctx context.Context, key ed25519.PrivateKey, path string,
 	return c.call(ctx, key, path, principal, payload)
 }
 
-// caller calls the relay that this device turned to in the name of an organisation; of none where that is not known. Called with the
-// lock held.
+// caller calls the relay that this device turned to in the name of an organisation; of none where that is not known.
+// Called with the lock held.
 func (r *Replica) caller(org krama.OrgID) *caller {
 	c := &caller{link: r.line, remote: r.remote, rand: r.Rand, now: r.Now}
 	if org != (krama.OrgID{}) {
@@ -65,7 +67,8 @@ func (r *Replica) deviceCall(ctx context.Context, path string, payload []byte) (
 }
 
 // streamCall makes a call on the stream that a circle is being read from. Once an epoch is closed, the relay gives its
-// stream to holders of the newest key only; circle 0's streams keep their own, so that a device that was away finds its way.
+// stream to holders of the newest key only; circle 0's streams keep their own, so that a device that was away finds its
+// way.
 func (r *Replica) streamCall(ctx context.Context, c krama.CircleID, path string, payload []byte) ([]byte, error) {
 	r.mu.Lock()
 	st := r.streams[c]

@@ -13,16 +13,19 @@ import (
 // CardFault says what is wrong with one trustee's card.
 type CardFault byte
 
-// Faults of a card, in the order in which they can be known. A mistyped one never comes here: its text carries a checksum.
+// Faults of a card, in the order in which they can be known. A mistyped one never comes here: its text carries a
+// checksum.
 const (
 	CardRepeated  CardFault = iota + 1 // the same card twice
 	CardElsewhere                      // of another programme than the others
 	CardOtherSet                       // of earlier trustees, or of others than the rest
-	CardForged                         // of the present set by its face, and not the one that was made: the roster has its commitment
-	CardDoubted                        // one of those that are doubted is wrong, and nobody can know which
+	// of the present set by its face, and not the one that was made: the roster has its commitment
+	CardForged
+	CardDoubted // one of those that are doubted is wrong, and nobody can know which
 )
 
-// WrongCards is why cards recover nothing, named by their places among those that were given. Nothing was done with them.
+// WrongCards is why cards recover nothing, named by their places among those that were given. Nothing was done with
+// them.
 type WrongCards struct {
 	Fault map[int]CardFault // by place, from 0
 	Err   error             // with its kind
@@ -49,12 +52,16 @@ func (w *WrongCards) Places() (out []int) {
 	return out
 }
 
-// CompareCards finds what the cards' faces tell, without a relay: repeated ones, and those of another programme or another set than
-// most. Where as many say one thing as another, all are doubted. It returns nil or a *WrongCards of kind Invalid.
+// CompareCards finds what the cards' faces tell, without a relay: repeated ones, and those of another programme or
+// another set than most. Where as many say one thing as another, all are doubted. It returns nil or a *WrongCards of
+// kind Invalid.
 func CompareCards(cards []seal.Card) error {
-	w := &WrongCards{map[int]CardFault{}, krama.E("replica.Recover", krama.Invalid, "cards that do not belong together")}
+	w := &WrongCards{map[int]CardFault{}, krama.E("replica.Recover", krama.Invalid,
+		"cards that do not belong together")}
 	differ(cards, w, CardElsewhere, func(c seal.Card) any { return c.Org })
-	differ(cards, w, CardOtherSet, func(c seal.Card) any { return [6]byte(append(c.Share.Set[:], c.Share.K, c.Share.N)) })
+	differ(cards, w, CardOtherSet, func(c seal.Card) any {
+		return [6]byte(append(c.Share.Set[:], c.Share.K, c.Share.N))
+	})
 	for i, c := range cards {
 		if slices.ContainsFunc(cards[:i], func(o seal.Card) bool { return o.Share == c.Share && o.Org == c.Org }) {
 			w.Fault[i] = CardRepeated
@@ -124,10 +131,10 @@ type recovered struct {
 	roster *seal.Roster
 }
 
-// openCards recombines the trustees' key and reads what it opens, then compares every card with its commitment in the roster. The
-// commitments are sealed, so before k right cards are together nobody can tell a well-made card that is false from a right one:
-// with more than k cards every group of k is tried, and the false one is named by the roster; with k alone, all are doubted.
-// Nothing of this device or the programme has changed when it returns.
+// openCards recombines the trustees' key and reads what it opens, then compares every card with its commitment in the
+// roster. The commitments are sealed, so before k right cards are together nobody can tell a well-made card that is
+// false from a right one: with more than k cards every group of k is tried, and the false one is named by the roster;
+// with k alone, all are doubted. Nothing of this device or the programme has changed when it returns.
 func (r *Replica) openCards(ctx context.Context, cards []seal.Card) (got recovered, err error) {
 	const op = "replica.Recover"
 	if err := CompareCards(cards); err != nil {
@@ -166,8 +173,8 @@ func (r *Replica) openCards(ctx context.Context, cards []seal.Card) (got recover
 	return got, err
 }
 
-// openTrustees reads the trustees' mailbox with the key of a seed, and the roster that it leads to. Where it leads to none it is
-// NotFound.
+// openTrustees reads the trustees' mailbox with the key of a seed, and the roster that it leads to. Where it leads to
+// none it is NotFound.
 func (r *Replica) openTrustees(ctx context.Context, org krama.OrgID, seed [32]byte) (got recovered, err error) {
 	const op = "replica.Recover"
 	key, err := seal.RecoveryKey(seed)
@@ -179,7 +186,8 @@ func (r *Replica) openTrustees(ctx context.Context, org krama.OrgID, seed [32]by
 	trustees := r.caller(org)
 	r.mu.Unlock()
 	list, err := held(func(after uint64, skip int) ([]byte, error) {
-		return trustees.call(ctx, key.Sig, seal.PathBoxGet, [16]byte(key.ID()), seal.Frame(key.SigPub(), key.Nonce[:], kem[:], u64(after), u32(uint32(skip))))
+		return trustees.call(ctx, key.Sig, seal.PathBoxGet, [16]byte(key.ID()), seal.Frame(key.SigPub(), key.Nonce[:],
+			kem[:], u64(after), u32(uint32(skip))))
 	})
 	if krama.KindOf(err) == krama.NotAllowed && err != nil {
 		list, err = nil, nil // the relay knows no such trustees

@@ -14,8 +14,8 @@ import (
 	"krama/seal"
 )
 
-// TestKeyringIsTheOneThatWasSigned: an epoch whose pages are not those of its signed root gives nobody a key, even when an admin's
-// device, turned against the others, opened it.
+// TestKeyringIsTheOneThatWasSigned: an epoch whose pages are not those of its signed root gives nobody a key, even when
+// an admin's device, turned against the others, opened it.
 func TestKeyringIsTheOneThatWasSigned(t *testing.T) {
 	w := newSmallWorld(t)
 	p := w.phone()
@@ -48,7 +48,8 @@ func (d *watched) Remove(name string) error {
 	return d.MemDir.Remove(name)
 }
 
-// TestVaultGoesFirst: whoever empties a device destroys the vault before anything else: cut short there, the rest is noise.
+// TestVaultGoesFirst: whoever empties a device destroys the vault before anything else: cut short there, the rest is
+// noise.
 func TestVaultGoesFirst(t *testing.T) {
 	w := newSmallWorld(t)
 	d := &watched{MemDir: w.desk.dir}
@@ -66,7 +67,8 @@ func TestVaultGoesFirst(t *testing.T) {
 	}
 }
 
-// TestFirstKeyStands: a colleague who announces another key for somebody does not take her records away from the others.
+// TestFirstKeyStands: a colleague who announces another key for somebody does not take her records away from the
+// others.
 func TestFirstKeyStands(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b := w.phone(), w.phone()
@@ -75,7 +77,8 @@ func TestFirstKeyStands(t *testing.T) {
 	w.sync(a, b, w.desk)
 	c := w.outreach(b)
 	key := b.keys[c][s]
-	w.inject(b, c, b.header(c, seal.EnvContent), seal.Item{Subject: s, Kind: seal.KindSubjectKey, Body: make([]byte, 32)})
+	w.inject(b, c, b.header(c, seal.EnvContent), seal.Item{Subject: s, Kind: seal.KindSubjectKey,
+		Body: make([]byte, 32)})
 	w.sync(a)
 	if a.keys[c][s] != key || !a.has(AlarmUnauthorised) {
 		t.Errorf("her key was replaced, or nobody was told: alarms %v", a.Status().Alarms)
@@ -86,7 +89,8 @@ func TestFirstKeyStands(t *testing.T) {
 	}
 }
 
-// TestEmptyIsSaidByRemovedDevices: a device in use is not shown as empty, whatever its program says, nor one that said nothing.
+// TestEmptyIsSaidByRemovedDevices: a device in use is not shown as empty, whatever its program says, nor one that said
+// nothing.
 func TestEmptyIsSaidByRemovedDevices(t *testing.T) {
 	w := newSmallWorld(t)
 	p, q := w.phone(), w.phone()
@@ -106,7 +110,8 @@ func TestEmptyIsSaidByRemovedDevices(t *testing.T) {
 	}
 }
 
-// as appends what a device seals with another's keys of a circle: somebody outside it, with a colleague inside who helps.
+// as appends what a device seals with another's keys of a circle: somebody outside it, with a colleague inside who
+// helps.
 func (w *world) as(d, inside *device, c krama.CircleID, timeMS uint64, it seal.Item) {
 	w.t.Helper()
 	h := inside.header(c, seal.EnvContent)
@@ -119,8 +124,8 @@ func (w *world) as(d, inside *device, c krama.CircleID, timeMS uint64, it seal.I
 	w.must(err)
 }
 
-// TestAuthorIsInTheCircle: a removed phone to which a colleague gives the new keys cannot make others believe that the office was
-// there today.
+// TestAuthorIsInTheCircle: a removed phone to which a colleague gives the new keys cannot make others believe that the
+// office was there today.
 func TestAuthorIsInTheCircle(t *testing.T) {
 	w := newSmallWorld(t)
 	a, q := w.phone(), w.phone()
@@ -136,7 +141,8 @@ func TestAuthorIsInTheCircle(t *testing.T) {
 	}
 }
 
-// TestTimesOfTheFuture: a sign of the office that is dated a year ahead does not hide for a year that the office is silent.
+// TestTimesOfTheFuture: a sign of the office that is dated a year ahead does not hide for a year that the office is
+// silent.
 func TestTimesOfTheFuture(t *testing.T) {
 	w := newSmallWorld(t)
 	a, q := w.phone(), w.phone()
@@ -169,13 +175,16 @@ func TestReaderWritesNothing(t *testing.T) {
 	}
 }
 
-// TestRefusedStatementIsShown: a worker's statement changes nothing, now or after a restart, and everybody is told that she tried.
+// TestRefusedStatementIsShown: a worker's statement changes nothing, now or after a restart, and everybody is told that
+// she tried.
 func TestRefusedStatementIsShown(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b := w.phone(), w.phone()
 	w.sync(w.desk, a, b)
-	st := &seal.Statement{NotAfter: 1 << 40, Deed: &seal.MemberAdd{Member: krama.MemberID{99}, Roles: krama.RoleOutreach}}
-	w.inject(a, krama.OrgCircle, a.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
+	st := &seal.Statement{NotAfter: 1 << 40, Deed: &seal.MemberAdd{Member: krama.MemberID{99},
+		Roles: krama.RoleOutreach}}
+	w.inject(a, krama.OrgCircle, a.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement,
+		Body: seal.StatementBody(st.Marshal())})
 	w.sync(b)
 	for _, when := range []string{"now", "after a restart"} {
 		if b.roster.Members[krama.MemberID{99}] != nil || !b.has(AlarmUnauthorised) {
@@ -196,14 +205,17 @@ func TestLettersAreTheirSenders(t *testing.T) {
 	w.must(err)
 	st := (&seal.Statement{NotAfter: 1 << 40, Deed: &seal.ReleasePin{}}).Marshal()
 	body := seal.Frame(st, me[:], seal.Cosign(p.dev.Sig, org, st))
-	pt := seal.Frame(seal.Frame([]byte{byte(seal.LetterDraft)}, me[:], body, seal.Cosign(p.dev.Sig, org, body)), make([]byte, 2000))
-	forged, err := hpke.Seal(key, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), seal.Frame([]byte("krama/1 letter"), org[:], me[:]), pt)
+	pt := seal.Frame(seal.Frame([]byte{byte(seal.LetterDraft)}, me[:], body, seal.Cosign(p.dev.Sig, org, body)),
+		make([]byte, 2000))
+	forged, err := hpke.Seal(key, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), seal.Frame([]byte("krama/1 letter"),
+		org[:], me[:]), pt)
 	w.must(err)
 	control, err := seal.SealLetter(org, p.dev, me, pub, seal.LetterControl, make([]byte, 32))
 	w.must(err)
 	before := slices.Clone(w.desk.controls)
 	box := seal.Mailbox(me, seal.KemHash(pub))
-	w.must(w.desk.putBoxes(ctx, [][]byte{box[:], forged, box[:], control})) // as whoever runs the relay can: a worker's phone has no key for it
+	// as whoever runs the relay can: a worker's phone has no key for it
+	w.must(w.desk.putBoxes(ctx, [][]byte{box[:], forged, box[:], control}))
 	w.sync(w.desk)
 	if len(w.desk.Mail()) != 0 {
 		t.Error("a letter that somebody wrote in the admin's name is shown")
@@ -213,8 +225,8 @@ func TestLettersAreTheirSenders(t *testing.T) {
 	}
 }
 
-// TestHandoverIsReadBackBeforeWiping: a removed phone that has something unsent does not empty itself for a relay that says it took the
-// work and does not show it.
+// TestHandoverIsReadBackBeforeWiping: a removed phone that has something unsent does not empty itself for a relay that
+// says it took the work and does not show it.
 func TestHandoverIsReadBackBeforeWiping(t *testing.T) {
 	w := newSmallWorld(t)
 	p := w.phone()
@@ -251,7 +263,9 @@ func TestTravelTakesNothingUnsent(t *testing.T) {
 	w.sync(p, w.desk)
 	w.contact(p, s)
 	c := w.outreach(p)
-	p.wire.twist = liar{w.stream(p, krama.KindOutreach), func(_ uint64, l *seal.Listing) { l.Head, l.Entries = p.streams[c].head, nil }}.answer
+	p.wire.twist = liar{w.stream(p, krama.KindOutreach), func(_ uint64, l *seal.Listing) {
+		l.Head, l.Entries = p.streams[c].head, nil
+	}}.answer
 	if err := p.Travel(context.Background()); krama.KindOf(err) != krama.Conflict || err == nil {
 		t.Errorf("got %v want conflict", err)
 	}

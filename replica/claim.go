@@ -7,10 +7,10 @@ import (
 	"krama/seal"
 )
 
-// Every envelope claims which roster and which history its author had read. Where a claim does not fit what this device was
-// shown, the author or the relay lies, and one such envelope does not tell which: it is stepped over and a person is told,
-// but it stops nobody. Two different members whose claims do not fit mean the relay, and so does what needs no author: then
-// nothing more is sent.
+// Every envelope claims which roster and which history its author had read. Where a claim does not fit what this device
+// was shown, the author or the relay lies, and one such envelope does not tell which: it is stepped over and a person
+// is told, but it stops nobody. Two different members whose claims do not fit mean the relay, and so does what needs no
+// author: then nothing more is sent.
 
 // ByAuthor reports whether an alarm rests on what one author says of herself.
 func (a *Alarm) ByAuthor() bool {
@@ -61,8 +61,8 @@ func (r *Replica) halted() bool {
 	return false
 }
 
-// alarmsKept bounds how many alarms of one kind are kept of one epoch, and claimsKept how often a circle is read again for
-// one author's claims: whoever makes them by the thousand makes no more of them.
+// alarmsKept bounds how many alarms of one kind are kept of one epoch, and claimsKept how often a circle is read again
+// for one author's claims: whoever makes them by the thousand makes no more of them.
 const (
 	alarmsKept = 64
 	claimsKept = 8
@@ -116,8 +116,8 @@ func (r *Replica) mendedOne(p place, what AlarmKind, n uint64, by krama.DeviceID
 	}
 }
 
-// mended marks the alarms of an epoch that an admin's signature has answered: she has signed where it ends, and our history
-// agrees with it.
+// mended marks the alarms of an epoch that an admin's signature has answered: she has signed where it ends, and our
+// history agrees with it.
 func (r *Replica) mended(p place) {
 	for i, a := range r.alarms {
 		if a.What.stops() && a.Circle == p.circle && a.Epoch == p.epoch {
@@ -126,8 +126,8 @@ func (r *Replica) mended(p place) {
 	}
 }
 
-// reconsider begins anew with streams in which an author was refused whom the roster has named since, or whose claim of the
-// roster's place it has now reached.
+// reconsider begins anew with streams in which an author was refused whom the roster has named since, or whose claim of
+// the roster's place it has now reached.
 func (r *Replica) reconsider() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -178,7 +178,8 @@ func (r *Replica) answeredByRelay(p place, st *stream, relay seal.Head) error {
 		if a.Mended || a.Circle != p.circle || a.Epoch != p.epoch {
 			continue
 		}
-		if p.circle == krama.OrgCircle && a.What == AlarmRollback && st.head == relay || a.What == AlarmWithheld && !a.ByAuthor() && st.head.N >= a.N {
+		if p.circle == krama.OrgCircle && a.What == AlarmRollback && st.head == relay || a.What == AlarmWithheld &&
+			!a.ByAuthor() && st.head.N >= a.N {
 			entries = append(entries, r.mend(i))
 		}
 	}

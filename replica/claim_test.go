@@ -20,7 +20,8 @@ func (w *world) claims(d *device, c krama.CircleID, change func(*seal.Header)) {
 	w.inject(d, c, h, it)
 }
 
-// goesOn checks that colleagues of whoever wrote a false claim send, read, rotate and remove her, and that a person was told.
+// goesOn checks that colleagues of whoever wrote a false claim send, read, rotate and remove her, and that a person was
+// told.
 func (w *world) goesOn(bad *device, want AlarmKind, ds ...*device) {
 	w.t.Helper()
 	t, ctx := w.t, context.Background()
@@ -102,8 +103,8 @@ func TestA14ClaimFarAhead(t *testing.T) {
 	})
 }
 
-// TestA14HonestClaim: the relay keeps an enrolment from a phone and shows it what a colleague wrote after it. Her work is there when
-// the roster comes.
+// TestA14HonestClaim: the relay keeps an enrolment from a phone and shows it what a colleague wrote after it. Her work
+// is there when the roster comes.
 func TestA14HonestClaim(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b := w.phone(), w.phone()
@@ -149,7 +150,8 @@ func TestA14LaterStatementOfOneAdmin(t *testing.T) {
 	a := w.phone()
 	w.sync(w.desk, second, a)
 	body := laterStatement("x.y")
-	w.inject(second, krama.OrgCircle, second.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement, Body: body})
+	w.inject(second, krama.OrgCircle, second.header(krama.OrgCircle, seal.EnvRoster),
+		seal.Item{Kind: seal.KindStatement, Body: body})
 	w.contact(a, w.person(a))
 	w.sync(a, w.desk)
 	if w.desk.Status().Newer || a.Status().Newer || a.Status().Unsent != 0 || !w.desk.has(AlarmUnauthorised) {
@@ -159,8 +161,10 @@ func TestA14LaterStatementOfOneAdmin(t *testing.T) {
 	w.sync(second, w.desk, a)
 	it, err := seal.ParseFrame(body, 3)
 	w.must(err)
-	both := seal.StatementBody(it[0], seal.Cosignature{Device: second.dev.ID(), Sig: seal.Cosign(second.dev.Sig, w.desk.roster.Org, it[0])})
-	w.inject(w.desk, krama.OrgCircle, w.desk.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement, Body: both})
+	both := seal.StatementBody(it[0], seal.Cosignature{Device: second.dev.ID(), Sig: seal.Cosign(second.dev.Sig,
+		w.desk.roster.Org, it[0])})
+	w.inject(w.desk, krama.OrgCircle, w.desk.header(krama.OrgCircle, seal.EnvRoster),
+		seal.Item{Kind: seal.KindStatement, Body: both})
 	if err := a.Sync(context.Background(), nil); krama.KindOf(err) != krama.NotYet || !a.Status().Newer {
 		t.Errorf("two admins' later statement: %v", err)
 	}

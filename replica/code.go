@@ -10,12 +10,13 @@ import (
 	"krama/seal"
 )
 
-// CodeLife is how long a code of an enrolment works: the one that a new device shows, and the one that the office shows. Who takes
-// a picture of a screen has that long. Each side measures its own code by its own clock; only durations are compared, so a clock
-// may be wrong by a year.
+// CodeLife is how long a code of an enrolment works: the one that a new device shows, and the one that the office
+// shows. Who takes a picture of a screen has that long. Each side measures its own code by its own clock; only
+// durations are compared, so a clock may be wrong by a year.
 const CodeLife = 10 * time.Minute
 
-// shownKey holds when a new device first showed its code, in milliseconds, for a program that was started again meanwhile.
+// shownKey holds when a new device first showed its code, in milliseconds, for a program that was started again
+// meanwhile.
 const shownKey = ".shown"
 
 // ErrLate says that the office's code was older than CodeLife before the new device's answer came: both begin again.
@@ -48,8 +49,8 @@ func (r *Replica) codeLeft() time.Duration {
 	return CodeLife - elapsed(r.Now(), then)
 }
 
-// RenewCode has a new device show another code, under which the office finds the same request; the old one is empty at the relay
-// once its time is over. An office that had scanned the old one is still answered.
+// RenewCode has a new device show another code, under which the office finds the same request; the old one is empty at
+// the relay once its time is over. An office that had scanned the old one is still answered.
 func RenewCode(r *Replica) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -70,7 +71,8 @@ func (r *Replica) renewCode() error {
 		return err
 	}
 	now := r.Now()
-	if err := r.commit(tagged(tagDevice, d, drop), tagged(tagValue, []byte(shownKey), []byte(strconv.FormatInt(now.UnixMilli(), 10)))); err != nil {
+	if err := r.commit(tagged(tagDevice, d, drop), tagged(tagValue, []byte(shownKey),
+		[]byte(strconv.FormatInt(now.UnixMilli(), 10)))); err != nil {
 		return err
 	}
 	r.dropBefore, r.drop, r.shown = r.drop, drop, now
@@ -94,7 +96,8 @@ func (r *Replica) showCode() error {
 	return nil
 }
 
-// Left is how long the office's code still works; below zero when an answer in time was seen, since nothing hangs on it any more.
+// Left is how long the office's code still works; below zero when an answer in time was seen, since nothing hangs on it
+// any more.
 func (inv *Invitation) Left(now time.Time) time.Duration {
 	if inv.proof != nil {
 		return -1
@@ -102,8 +105,8 @@ func (inv *Invitation) Left(now time.Time) time.Duration {
 	return max(0, CodeLife-elapsed(now, inv.made))
 }
 
-// answered looks for the new device's proof among what lies in its drop, and keeps it: it counts when it was seen in time, however
-// long a second admin or a day takes then.
+// answered looks for the new device's proof among what lies in its drop, and keeps it: it counts when it was seen in
+// time, however long a second admin or a day takes then.
 func (inv *Invitation) answered(items [][]byte, now time.Time) (bool, error) {
 	switch {
 	case inv.proof != nil:

@@ -14,9 +14,9 @@ import (
 )
 
 // The key that administers the programme at the relay is the admins' own: whoever has it could take the relay away from
-// everybody, so no worker's phone may. A programme is founded with a key that circle 0 gives; the founder replaces it at
-// once by one that she draws, and gives that to the other admins' devices and to the trustees' mailbox by letter. It is
-// drawn anew when an admin's device goes.
+// everybody, so no worker's phone may. A programme is founded with a key that circle 0 gives; the founder replaces it
+// at once by one that she draws, and gives that to the other admins' devices and to the trustees' mailbox by letter. It
+// is drawn anew when an admin's device goes.
 
 // keepControl makes seeds the newest control keys, the last the newest of all. Called with the lock held.
 func (r *Replica) keepControl(seeds ...[32]byte) error {
@@ -37,8 +37,8 @@ func (r *Replica) addControl(s [32]byte) {
 	r.controls = append(slices.DeleteFunc(r.controls, func(o [32]byte) bool { return o == s }), s)
 }
 
-// controlKeys lists the keys that the relay may know, newest first: the admins' own, then those that circle 0 gave. Each is made when
-// it is asked for: after years they are many, and the first is nearly always the one.
+// controlKeys lists the keys that the relay may know, newest first: the admins' own, then those that circle 0 gave.
+// Each is made when it is asked for: after years they are many, and the first is nearly always the one.
 func (r *Replica) controlKeys() (id [16]byte, keys []func() ed25519.PrivateKey, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -57,8 +57,8 @@ func (r *Replica) controlKeys() (id [16]byte, keys []func() ed25519.PrivateKey, 
 	return seal.ProgrammeID(st.known[0].ControlKey().Public().(ed25519.PublicKey)), keys, nil
 }
 
-// controlCall makes an administrator's call. The relay knows one control key at a time; when it is an older one, because
-// a change was cut or the relay was restored, that one hands over to the newest.
+// controlCall makes an administrator's call. The relay knows one control key at a time; when it is an older one,
+// because a change was cut or the relay was restored, that one hands over to the newest.
 func (r *Replica) controlCall(ctx context.Context, path string, payload []byte) error {
 	_, err := r.controlAsk(ctx, path, payload)
 	return err
@@ -73,7 +73,8 @@ func (r *Replica) controlAsk(ctx context.Context, path string, payload []byte) (
 	newest := keys[0]()
 	for i, k := range keys {
 		if i > 0 {
-			if _, err = r.call(ctx, k(), seal.PathControl, id, seal.Frame(newest.Public().(ed25519.PublicKey))); krama.KindOf(err) == krama.NotAllowed && err != nil {
+			if _, err = r.call(ctx, k(), seal.PathControl, id,
+				seal.Frame(newest.Public().(ed25519.PublicKey))); krama.KindOf(err) == krama.NotAllowed && err != nil {
 				continue
 			}
 			if err != nil {
@@ -88,11 +89,13 @@ func (r *Replica) controlAsk(ctx context.Context, path string, payload []byte) (
 	return nil, err
 }
 
-// membersNamed names the value that says which devices the relay was told of, and on which day: a relay that was restored is told again.
+// membersNamed names the value that says which devices the relay was told of, and on which day: a relay that was
+// restored is told again.
 const membersNamed = ".members"
 
-// nameMembers tells the relay the programme's short name and its devices, those that were removed too: each may leave something for
-// the admins. A programme that an earlier version founded gets its name so. The relay learns no more than from their calls.
+// nameMembers tells the relay the programme's short name and its devices, those that were removed too: each may leave
+// something for the admins. A programme that an earlier version founded gets its name so. The relay learns no more than
+// from their calls.
 func (r *Replica) nameMembers(ctx context.Context) error {
 	r.mu.Lock()
 	if r.j == nil {
@@ -242,8 +245,8 @@ func controlName(seed [32]byte) string {
 	return hex.EncodeToString(ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey)[:4])
 }
 
-// takeControl takes up the control keys of a letter, the newest last, unless it tells nothing new. Where two admins drew at
-// once, the one whose letter comes to the other stands. Called with the lock held.
+// takeControl takes up the control keys of a letter, the newest last, unless it tells nothing new. Where two admins
+// drew at once, the one whose letter comes to the other stands. Called with the lock held.
 func (r *Replica) takeControl(body []byte) error {
 	var seeds [][32]byte
 	fresh := false

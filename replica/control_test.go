@@ -9,8 +9,8 @@ import (
 	"krama/seal"
 )
 
-// TestAttackStolenPhoneTakesTheRelay: a worker's phone, open in a thief's hand, tries to take the programme's control at the
-// relay, to rewind a stream and to empty the trustees' mailbox. Control is the admins' alone.
+// TestAttackStolenPhoneTakesTheRelay: a worker's phone, open in a thief's hand, tries to take the programme's control
+// at the relay, to rewind a stream and to empty the trustees' mailbox. Control is the admins' alone.
 func TestAttackStolenPhoneTakesTheRelay(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()
@@ -62,7 +62,8 @@ func TestControlGoesWithTheAdmins(t *testing.T) {
 	old := ed25519.NewKeyFromSeed(w.desk.controls[0][:])
 	programme, _, err := w.desk.controlKeys()
 	w.must(err)
-	if _, err := w.desk.call(ctx, old, seal.PathControl, programme, seal.Frame(w.desk.dev.SigPub())); krama.KindOf(err) != krama.NotAllowed {
+	if _, err := w.desk.call(ctx, old, seal.PathControl, programme, seal.Frame(w.desk.dev.SigPub())); krama.KindOf(
+		err) != krama.NotAllowed {
 		t.Errorf("the removed admin still controls the relay: %v", err)
 	}
 	w.must(second.Maintain(ctx))

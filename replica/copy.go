@@ -9,9 +9,10 @@ import (
 	"krama/seal"
 )
 
-// Two copies of one device, a clone and its original or an old image beside what came of it, write two histories under one
-// key. A device that finds at the relay what it did not write, in its own name and under its own signature, is such a copy.
-// It writes nothing more: everything typed is kept here, and is handed to the admins when they remove the device.
+// Two copies of one device, a clone and its original or an old image beside what came of it, write two histories under
+// one key. A device that finds at the relay what it did not write, in its own name and under its own signature, is such
+// a copy. It writes nothing more: everything typed is kept here, and is handed to the admins when they remove the
+// device.
 
 // errCopied ends whatever would write from a copy.
 var errCopied = krama.E("replica", krama.NotAllowed, "another copy of this device is at work: it must be enrolled anew")
@@ -22,8 +23,8 @@ func (r *Replica) copied() bool { return refuseCopies && r.stands(AlarmCopied) }
 // Copied reports whether this device has found that another copy of it has written, and therefore writes nothing more.
 func (r *Replica) Copied() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.copied() }
 
-// foreign reports whether an envelope in this device's name, whose signature holds, is not of this copy. A file of which a part
-// was lost proves nothing: what stood there comes back from the relay. Called with the lock held.
+// foreign reports whether an envelope in this device's name, whose signature holds, is not of this copy. A file of
+// which a part was lost proves nothing: what stood there comes back from the relay. Called with the lock held.
 func (r *Replica) foreign(c krama.CircleID, e *entry) bool {
 	if e.author != r.dev.ID() || r.report.Damaged > 0 || r.stands(AlarmDamaged) {
 		return false
@@ -43,8 +44,9 @@ func (r *Replica) foreign(c krama.CircleID, e *entry) bool {
 // own takes note that this copy wrote up to seq in a circle.
 func (r *Replica) own(c krama.CircleID, seq uint64) { r.wrote[c] = max(r.wrote[c], seq) }
 
-// saidKey names the value that says which envelopes of circle 0 were sent at once, without being kept: the place among this
-// device's, then the ids of all tries at it. Only one of them can have been taken, and a cut line does not tell which.
+// saidKey names the value that says which envelopes of circle 0 were sent at once, without being kept: the place among
+// this device's, then the ids of all tries at it. Only one of them can have been taken, and a cut line does not tell
+// which.
 const saidKey = ".said"
 
 // noteSaid makes a try durable before it is sent. Called with the lock held.

@@ -19,12 +19,16 @@ func (w *world) image(d *device) *device {
 	return c
 }
 
-// TestA32OlderCopyRefuses: an image of a phone that has written since is started. It finds what it did not write, seals nothing,
-// keeps what is typed, says so, and hands it over when it is removed.
+// TestA32OlderCopyRefuses: an image of a phone that has written since is started. It finds what it did not write, seals
+// nothing, keeps what is typed, says so, and hands it over when it is removed.
 func TestA32OlderCopyRefuses(t *testing.T) {
 	for name, meanwhile := range map[string]func(w *world, a *device, s krama.SubjectID){
-		"a record":    func(w *world, a *device, s krama.SubjectID) { w.contact(a, s); w.sync(a) },
-		"a statement": func(w *world, a *device, _ krama.SubjectID) { w.now = w.now.Add(rekeyEvery + day); w.sync(w.desk, a) },
+		"a record": func(w *world, a *device, s krama.SubjectID) { w.contact(a, s); w.sync(a) },
+		"a statement": func(w *world, a *device, _ krama.SubjectID) {
+			w.now = w.now.Add(rekeyEvery + day)
+			w.sync(
+				w.desk, a)
+		},
 		"both, and a rotation": func(w *world, a *device, s krama.SubjectID) {
 			w.contact(a, s)
 			w.sync(a)
@@ -54,7 +58,8 @@ func TestA32OlderCopyRefuses(t *testing.T) {
 					t.Fatal(err)
 				}
 				if !old.has(AlarmCopied) || !old.Copied() || old.Status().Unsent != typed+1 || len(old.sealed) != 0 {
-					t.Errorf("alarms %v, unsent %d, sealed %d", old.Status().Alarms, old.Status().Unsent, len(old.sealed))
+					t.Errorf("alarms %v, unsent %d, sealed %d", old.Status().Alarms, old.Status().Unsent,
+						len(old.sealed))
 				}
 				w.contact(old, s)
 				w.again(old)
@@ -92,7 +97,8 @@ func TestA32CutStatement(t *testing.T) {
 	w.sync(w.desk, a)
 	w.now = w.now.Add(rekeyEvery + day)
 	a.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
-		if c, e := seal.ParseCall(call); path == seal.PathPart || path == seal.PathAppend && e == nil && bytes.Equal(c.Principal[:], w.orgStream(a)) {
+		if c, e := seal.ParseCall(call); path == seal.PathPart || path == seal.PathAppend && e == nil &&
+			bytes.Equal(c.Principal[:], w.orgStream(a)) {
 			return nil, krama.E("test", krama.Offline, "")
 		}
 		return answer, err

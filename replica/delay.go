@@ -32,16 +32,18 @@ func (r *Replica) announcements() (out []Announcement) {
 const clockTrust = time.Hour
 
 // ErrClock says that nothing was announced, because a day cannot be measured with these clocks.
-var ErrClock = krama.E("replica.announce", krama.NotAllowed, "this device's clock and the relay's differ by more than an hour")
+var ErrClock = krama.E("replica.announce", krama.NotAllowed,
+	"this device's clock and the relay's differ by more than an hour")
 
 func (r *Replica) clockAgrees() bool { return r.ClockError().Abs() < clockTrust }
 
 // announceSlack is for the moment between choosing a time and sealing the announcement.
 const announceSlack = time.Minute
 
-// bring has a statement come about in the way that the roster asks for: by say, as a draft to the other admins, or announced
-// a day ahead.
-func (r *Replica) bring(ctx context.Context, deed seal.Deed, say func(context.Context, seal.Deed) error) (seal.Way, error) {
+// bring has a statement come about in the way that the roster asks for: by say, as a draft to the other admins, or
+// announced a day ahead.
+func (r *Replica) bring(ctx context.Context, deed seal.Deed, say func(context.Context, seal.Deed) error) (
+	seal.Way, error) {
 	r.mu.Lock()
 	if r.j == nil {
 		r.mu.Unlock()
@@ -78,8 +80,8 @@ func (r *Replica) ask(ctx context.Context, what func() (needed bool, deed seal.D
 	return r.bring(ctx, deed, func(ctx context.Context, _ seal.Deed) error { return r.act(ctx, what) })
 }
 
-// announce says in the roster what this device will state in a day. What is announced already stays as it is. A programme of
-// an earlier version says before its first announcement that it waits.
+// announce says in the roster what this device will state in a day. What is announced already stays as it is. A
+// programme of an earlier version says before its first announcement that it waits.
 func (r *Replica) announce(ctx context.Context, deed seal.Deed) error {
 	if !r.clockAgrees() {
 		return ErrClock
@@ -88,7 +90,8 @@ func (r *Replica) announce(ctx context.Context, deed seal.Deed) error {
 		func() (bool, seal.Deed) { return !r.roster.Delay, &seal.DelaySet{} },
 		func() (bool, seal.Deed) {
 			after := r.Now().Add(seal.Delay + announceSlack)
-			return r.roster.Announced(deed) == nil, &seal.Announce{After: uint64(after.UnixMilli()), What: &seal.Statement{Deed: deed}}
+			return r.roster.Announced(deed) == nil, &seal.Announce{After: uint64(after.UnixMilli()),
+				What: &seal.Statement{Deed: deed}}
 		},
 	} {
 		if err := r.act(ctx, try); err != nil {
@@ -135,9 +138,9 @@ func (r *Replica) Withdraw(ctx context.Context, id [32]byte) error {
 // owedKey names the value that lists devices whose keys are owed since a statement was said.
 const owedKey = ".owed"
 
-// sayAnnounced says what this device announced and whose day has come, and gives the keys that it opens. It waits while the
-// relay's clock tells another time: this one may have jumped. What is refused by now it withdraws; what a second admin can
-// sign by now it drafts.
+// sayAnnounced says what this device announced and whose day has come, and gives the keys that it opens. It waits while
+// the relay's clock tells another time: this one may have jumped. What is refused by now it withdraws; what a second
+// admin can sign by now it drafts.
 func (r *Replica) sayAnnounced(ctx context.Context) error {
 	errs := []error{r.giveOwed(ctx)} // of a time that was cut
 	r.mu.Lock()
@@ -178,7 +181,10 @@ func (r *Replica) sayOne(ctx context.Context, a *seal.Announced) error {
 	if err := r.SetValue(owedKey, strings.Join(owed, " ")); err != nil {
 		return err
 	}
-	if err := r.act(ctx, func() (bool, seal.Deed) { return r.roster.Announced(a.What.Deed) != nil, r.roster.Again(a) }); err != nil {
+	if err := r.act(ctx, func() (bool, seal.Deed) {
+		return r.roster.Announced(a.What.Deed) != nil,
+			r.roster.Again(a)
+	}); err != nil {
 		return err
 	}
 	return r.giveOwed(ctx)

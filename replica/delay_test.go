@@ -59,7 +59,8 @@ func (w *world) secondDesk() *device {
 	return x
 }
 
-// TestLoneAdminAnnounces: with one admin, what two must sign is shown to everybody for a day, and then done by her desk.
+// TestLoneAdminAnnounces: with one admin, what two must sign is shown to everybody for a day, and then done by her
+// desk.
 func TestLoneAdminAnnounces(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()
@@ -71,7 +72,8 @@ func TestLoneAdminAnnounces(t *testing.T) {
 	for _, d := range []*device{a, w.desk} {
 		w.again(d)
 		got := d.Status().Announced
-		if len(got) != 1 || got[0].What.Type != "release.pin" || got[0].Author != w.desk.dev.ID() || got[0].After.Sub(w.now) < seal.Delay {
+		if len(got) != 1 || got[0].What.Type != "release.pin" || got[0].Author != w.desk.dev.ID() ||
+			got[0].After.Sub(w.now) < seal.Delay {
 			t.Fatalf("announced: %+v", got)
 		}
 	}
@@ -155,7 +157,8 @@ func TestLoneAdminCheats(t *testing.T) {
 		w.tell(w.desk, w.body(w.desk, deed))
 		w.sync(w.desk, a, b)
 		for _, d := range []*device{w.desk, a, b} {
-			if d.pinned() != 0 || len(members(d)) != was || d.roster.Members[m].Roles != krama.RoleOutreach || d.roster.Circles[krama.CircleID{5}] != nil ||
+			if d.pinned() != 0 || len(members(d)) != was || d.roster.Members[m].Roles != krama.RoleOutreach ||
+				d.roster.Circles[krama.CircleID{5}] != nil ||
 				d.roster.Latest(safe).Keyed[a.dev.ID()] || len(d.Status().Announced) != 0 || !d.has(AlarmUnauthorised) {
 				t.Errorf("%s: believed at once, or nobody is told", name)
 			}
@@ -163,8 +166,8 @@ func TestLoneAdminCheats(t *testing.T) {
 	}
 }
 
-// TestLoneAdminClockWrongByAYear turns clocks. Nothing is lost, nothing is done early by an honest desk, and what comes is
-// either done a day later or said to be impossible with this clock.
+// TestLoneAdminClockWrongByAYear turns clocks. Nothing is lost, nothing is done early by an honest desk, and what comes
+// is either done a day later or said to be impossible with this clock.
 func TestLoneAdminClockWrongByAYear(t *testing.T) {
 	ctx := context.Background()
 	const year = 365 * 24 * time.Hour
@@ -213,7 +216,8 @@ func TestLoneAdminClockWrongByAYear(t *testing.T) {
 			w.again(a) // what it accepted it accepts from its own file
 			w.contact(a, w.person(a))
 			w.sync(a, w.desk)
-			if a.pinned() != 2 || len(a.Status().Announced) != 0 || a.roster.Head != w.desk.roster.Head || len(w.desk.all()) != 2 {
+			if a.pinned() != 2 || len(a.Status().Announced) != 0 || a.roster.Head != w.desk.roster.Head ||
+				len(w.desk.all()) != 2 {
 				t.Error("it reads another roster than the desk")
 			}
 			w.noAlarm(w.desk)
@@ -283,8 +287,8 @@ func TestLoneAdminAfterASecond(t *testing.T) {
 	w.noAlarm(a, second)
 }
 
-// TestLoneAdminOpensSafeguarding gives a colleague the safeguarding role. Role and keys wait one day, not two, over a rotation
-// and a lost connection.
+// TestLoneAdminOpensSafeguarding gives a colleague the safeguarding role. Role and keys wait one day, not two, over a
+// rotation and a lost connection.
 func TestLoneAdminOpensSafeguarding(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()
@@ -320,7 +324,8 @@ func TestLoneAdminOpensSafeguarding(t *testing.T) {
 
 	// What the roster would refuse is not announced at all.
 	me := w.desk.roster.Devices[w.desk.dev.ID()].Member
-	if err := w.desk.SetRoles(ctx, me, krama.RoleCoordinator, nil); krama.KindOf(err) != krama.NotAllowed || len(w.desk.Status().Announced) != 0 {
+	if err := w.desk.SetRoles(ctx, me, krama.RoleCoordinator, nil); krama.KindOf(err) != krama.NotAllowed ||
+		len(w.desk.Status().Announced) != 0 {
 		t.Errorf("the last admin takes her own role: %v", err)
 	}
 	// What it refuses by the time is withdrawn.

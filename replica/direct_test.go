@@ -65,7 +65,8 @@ func TestA24EveryClient(t *testing.T) {
 			return err
 		}
 		dir, _, _ := strings.Cut(name, "/")
-		if dir == "bench" || dir == "scripts" || strings.HasSuffix(name, "_test.go") || d.IsDir() { // they carry nothing of anybody's
+		if dir == "bench" || dir == "scripts" || strings.HasSuffix(name, "_test.go") || d.IsDir() {
+			// they carry nothing of anybody's
 			return nil
 		}
 		b, err := fs.ReadFile(root, name)
@@ -78,7 +79,8 @@ func TestA24EveryClient(t *testing.T) {
 					t.Errorf("%s: %s follows redirects", name, m)
 				}
 			}
-		case strings.HasSuffix(name, ".js") && name != "web/static/sw.js": // which hands on what the browser asked its own origin
+		case strings.HasSuffix(name, ".js") && name != "web/static/sw.js":
+			// which hands on what the browser asked its own origin
 			for _, m := range fetched.FindAll(b, -1) {
 				if !bytes.Contains(m, []byte(`redirect: `)) {
 					t.Errorf("%s: %s follows redirects", name, m)

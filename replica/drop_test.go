@@ -88,14 +88,15 @@ func handover(t *testing.T, remove bool) {
 	}
 }
 
-// TestDropHandover: the desk that had bodies dropped is removed, or seems away; the one that takes over does not tell the relay the
-// envelopes of one person.
+// TestDropHandover: the desk that had bodies dropped is removed, or seems away; the one that takes over does not tell
+// the relay the envelopes of one person.
 func TestDropHandover(t *testing.T) {
 	handover(t, false)
 	handover(t, true)
 }
 
-// TestDropAfterAnothersRepair: a desk that does not drop bodies repairs a restored relay; the one that does drops them again.
+// TestDropAfterAnothersRepair: a desk that does not drop bodies repairs a restored relay; the one that does drops them
+// again.
 func TestDropAfterAnothersRepair(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.phone()
@@ -137,7 +138,8 @@ func TestDropAfterAnothersRepair(t *testing.T) {
 	}
 	pass(70)
 	if n := stones(w.bodies(e.StreamID())); n != 2 {
-		t.Errorf("70 days after the repair %d of 2 erased bodies are dropped; flag %q", n, w.desk.values[unburiedKey(c)])
+		t.Errorf("70 days after the repair %d of 2 erased bodies are dropped; flag %q", n,
+			w.desk.values[unburiedKey(c)])
 	}
 }
 
@@ -171,7 +173,8 @@ func TestDropCallFails(t *testing.T) {
 	}
 }
 
-// TestDropOfACircleOfFew: the desk with the least id, let in by voice, does not hold safeguarding; another drops its bodies.
+// TestDropOfACircleOfFew: the desk with the least id, let in by voice, does not hold safeguarding; another drops its
+// bodies.
 func TestDropOfACircleOfFew(t *testing.T) {
 	w := newWorld(t)
 	var d *device
@@ -212,7 +215,9 @@ func TestDropOfACircleOfFew(t *testing.T) {
 	for range 3 {
 		s, _ := w.desk.NewSubject()
 		id, _ := w.desk.NewRecord()
-		w.must(w.desk.Write(krama.KindSafeguarding, s, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), District: 1002, Place: 1, Given: krama.Supplies{10}, Test: krama.TestOffered}}))
+		w.must(w.desk.Write(krama.KindSafeguarding, s, &krama.Record{ID: id,
+			Contact: &krama.Contact{Date: krama.DayOf(w.now), District: 1002, Place: 1, Given: krama.Supplies{10},
+				Test: krama.TestOffered}}))
 		w.sync(w.desk)
 		who = append(who, s)
 	}
@@ -230,19 +235,22 @@ func TestDropOfACircleOfFew(t *testing.T) {
 	}
 }
 
-// TestAttackTombstoneInTheRoster: a relay with a worker's keys shows a tombstone in circle 0. It ends the sync, and is kept by nobody.
+// TestAttackTombstoneInTheRoster: a relay with a worker's keys shows a tombstone in circle 0. It ends the sync, and is
+// kept by nobody.
 func TestAttackTombstoneInTheRoster(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.phone()
 	w.sync(a, w.desk)
 	e := w.desk.streams[krama.OrgCircle].epoch
 	h := w.desk.streams[krama.OrgCircle].head
-	x, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: [32]byte{9}, Author: a.dev.ID(), Seq: 1}, krama.DeviceID{7}, a.dev.Sig)
+	x, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: [32]byte{9}, Author: a.dev.ID(), Seq: 1},
+		krama.DeviceID{7}, a.dev.Sig)
 	w.must(err)
 	lie := seal.Listing{Head: h.Link([32]byte{9}), Entries: [][]byte{x}}
 	calls := 0
 	a.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
-		if c, perr := seal.ParseCall(call); perr == nil && path == seal.PathList && seal.StreamID(c.Principal) == e.StreamID() {
+		if c, perr := seal.ParseCall(call); perr == nil && path == seal.PathList &&
+			seal.StreamID(c.Principal) == e.StreamID() {
 			if calls++; calls > 200000 {
 				return nil, krama.E("test", krama.Offline, "enough")
 			}
@@ -258,8 +266,8 @@ func TestAttackTombstoneInTheRoster(t *testing.T) {
 	w.noAlarm(a)
 }
 
-// strange has a desk and a colleague not hear of a new phone while it already writes: what it wrote is judged twice. early is the
-// relay before any of it, first the stream.
+// strange has a desk and a colleague not hear of a new phone while it already writes: what it wrote is judged twice.
+// early is the relay before any of it, first the stream.
 func strange(t *testing.T, strangerFirst bool) (w *world, a, office *device, first seal.StreamID, early *memory.Store) {
 	w = newSmallWorld(t)
 	a = w.phone()
@@ -362,7 +370,8 @@ func TestDropWhileLocked(t *testing.T) {
 	}
 }
 
-// TestDropWaitsForTheClose: an erasure in an epoch that is not closed yet drops nothing: the relay may lose it, and the people live on.
+// TestDropWaitsForTheClose: an erasure in an epoch that is not closed yet drops nothing: the relay may lose it, and the
+// people live on.
 func TestDropWaitsForTheClose(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.phone()
@@ -412,6 +421,7 @@ func TestDropWaitsForTheClose(t *testing.T) {
 	late := w.phone()
 	late.Sync(context.Background(), nil)
 	if n := len(late.all()); n != len(w.desk.all()) || n < 4 || stones(w.bodies(first)) != 0 {
-		t.Errorf("who joins late has %d records, the desk %d; %d dropped", n, len(w.desk.all()), stones(w.bodies(first)))
+		t.Errorf("who joins late has %d records, the desk %d; %d dropped", n, len(w.desk.all()),
+			stones(w.bodies(first)))
 	}
 }

@@ -19,13 +19,15 @@ func (r *Replica) Scan1() seal.Scan1 {
 	if r.dev == nil { // locked
 		return seal.Scan1{}
 	}
-	return seal.Scan1{RequestHash: seal.SHA256(r.dev.Request().Marshal()), Drop: seal.DropID(r.dropKey().Public().(ed25519.PublicKey))}
+	return seal.Scan1{RequestHash: seal.SHA256(r.dev.Request().Marshal()),
+		Drop: seal.DropID(r.dropKey().Public().(ed25519.PublicKey))}
 }
 
 func (r *Replica) dropKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(r.drop) }
 
-// Introduce posts the enrolment request to the relay, so that whoever scans QR-1 can fetch it. A phone learns the relay's
-// address only from QR-2, or from the origin it was installed from; either way nothing depends on it being true.
+// Introduce posts the enrolment request to the relay, so that whoever scans QR-1 can fetch it. A phone learns the
+// relay's address only from QR-2, or from the origin it was installed from; either way nothing depends on it being
+// true.
 func (r *Replica) Introduce(ctx context.Context, relay string) error {
 	r.mu.Lock()
 	r.dial(relay)
@@ -39,8 +41,8 @@ func (r *Replica) Introduce(ctx context.Context, relay string) error {
 	return r.dropPut(ctx, key, b)
 }
 
-// dropPut lays something for the office into a drop. Anybody may make drops, so each costs a proof of work, which is of a day by the
-// relay's clock.
+// dropPut lays something for the office into a drop. Anybody may make drops, so each costs a proof of work, which is of
+// a day by the relay's clock.
 func (r *Replica) dropPut(ctx context.Context, key ed25519.PrivateKey, item []byte) error {
 	r.mu.Lock()
 	line := r.line
@@ -60,8 +62,8 @@ func (r *Replica) dropPut(ctx context.Context, key ed25519.PrivateKey, item []by
 	}
 }
 
-// Accept takes QR-2: the organisation and its head, now known for certain. It posts the proof that this device holds its
-// keys. Another programme's code on a device that was scanned already is Conflict.
+// Accept takes QR-2: the organisation and its head, now known for certain. It posts the proof that this device holds
+// its keys. Another programme's code on a device that was scanned already is Conflict.
 func (r *Replica) Accept(ctx context.Context, text string) error {
 	const op = "replica.Accept"
 	s, err := seal.ParseScan2(text)
@@ -138,7 +140,8 @@ func (r *Replica) Invite(ctx context.Context, text string) (*Invitation, error) 
 		inv := &Invitation{Request: req, Drop: s.Drop, made: r.Now()}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		inv.Code = seal.Scan2{Org: r.roster.Org, Roster: r.roster.At(), AdminKey: seal.SHA256(r.dev.SigPub()), Relay: r.relay}
+		inv.Code = seal.Scan2{Org: r.roster.Org, Roster: r.roster.At(), AdminKey: seal.SHA256(r.dev.SigPub()),
+			Relay: r.relay}
 		if _, err := io.ReadFull(r.Rand, inv.Code.Secret[:]); err != nil {
 			return nil, krama.Wrap(op, err)
 		}
@@ -168,9 +171,9 @@ var ErrSecond = krama.E("replica.Enrol", krama.NotAllowed, "a second admin must 
 // ErrDay says that an enrolment was announced and goes on by itself, from this desk, when its day has come.
 var ErrDay = krama.E("replica.Enrol", krama.NotAllowed, "announced: it goes on a day later")
 
-// Enrol finishes an invitation once the new device has proved that it scanned our code: it adds the member if she is new,
-// the device, its grants for every circle its roles open and this device administers, and posts the keys. It returns
-// false while the proof is not there. Repeating after a failure goes on where it stopped.
+// Enrol finishes an invitation once the new device has proved that it scanned our code: it adds the member if she is
+// new, the device, its grants for every circle its roles open and this device administers, and posts the keys. It
+// returns false while the proof is not there. Repeating after a failure goes on where it stopped.
 func (r *Replica) Enrol(ctx context.Context, inv *Invitation, member krama.MemberID, roles krama.Role) (bool, error) {
 	const op = "replica.Enrol"
 	var items [][]byte
@@ -203,7 +206,8 @@ func (r *Replica) Enrol(ctx context.Context, inv *Invitation, member krama.Membe
 	return err == nil, krama.Wrap(op, err)
 }
 
-func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.MemberID, roles krama.Role, id krama.DeviceID, pop []byte) error {
+func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.MemberID, roles krama.Role,
+	id krama.DeviceID, pop []byte) error {
 	r.mu.Lock()
 	if d := r.roster.Devices[id]; d != nil { // an enrolment that was cut goes on
 		member = d.Member
@@ -226,7 +230,8 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 		verified = seal.ByVoice
 	}
 	if newDevice {
-		add := &seal.DeviceAdd{Member: member, Device: inv.Request, Algorithm: 1, Verified: verified, Secret: inv.Code.Secret, Proof: pop}
+		add := &seal.DeviceAdd{Member: member, Device: inv.Request, Algorithm: 1, Verified: verified,
+			Secret: inv.Code.Secret, Proof: pop}
 		if inv.drafted {
 			return ErrSecond
 		}
@@ -267,12 +272,13 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 	return r.putBootstrap(ctx, id) // last: the new device begins when it finds this
 }
 
-// openTo lists the grants that a member's roles ask for, for a device of hers: of circles that this device administers and
-// that one is not in. Called with the lock held.
+// openTo lists the grants that a member's roles ask for, for a device of hers: of circles that this device administers
+// and that one is not in. Called with the lock held.
 func (r *Replica) openTo(id krama.DeviceID, roles krama.Role) (out []*seal.EpochGrant) {
 	for c, st := range r.streams {
 		ring, latest := r.roster.Circles[c], r.roster.Latest(c)
-		if latest == nil || st.known[latest.Epoch] == nil || latest.Keyed[id] || (c != krama.OrgCircle && roles&ring.Readers == 0) {
+		if latest == nil || st.known[latest.Epoch] == nil || latest.Keyed[id] || (c != krama.OrgCircle &&
+			roles&ring.Readers == 0) {
 			continue
 		}
 		out = append(out, &seal.EpochGrant{Circle: c, Epoch: latest.Epoch, Device: id})

@@ -22,7 +22,9 @@ const (
 	tagAlarm    = 'A'
 	tagValue    = 'V' // key, value
 	tagSynced   = 'T' // time of the last whole sync
-	tagAgain    = 'R' // circle and epoch: its stream is read from the start again (without an epoch, of the open one: an earlier version's)
+	// circle and epoch: its stream is read from the start again (without an epoch, of the open one: an earlier
+	// version's)
+	tagAgain    = 'R'
 	tagLater    = 'F' // epoch, then as tagEnvelope: an envelope of a later epoch than 0
 	tagClose    = 'C' // circle, epoch, n, H, repair: a signed close was reached
 	tagKeyring  = 'G' // circle, epoch, subject keys: a keyring that came with an epoch
@@ -35,8 +37,9 @@ const (
 	tagControl  = 'U' // seed of a control key
 	tagAbandon  = 'B' // circle, epoch: what was read of it is not the history that was signed; it is read again
 	tagFrozen   = 'I' // generation, key, size of the part that stays as it is: its entries belong here
-	tagTrim     = 'J' // epoch, n, agreed: what was read of circle 0 past n was lost by the relay and does not count (trim.go)
-	tagTidy     = 'M' // everything before was rewritten and holds nothing that had to go
+	// epoch, n, agreed: what was read of circle 0 past n was lost by the relay and does not count (trim.go)
+	tagTrim = 'J'
+	tagTidy = 'M' // everything before was rewritten and holds nothing that had to go
 )
 
 func tagged(tag byte, items ...[]byte) []byte { return append([]byte{tag}, seal.Frame(items...)...) }
@@ -66,7 +69,8 @@ type entry struct {
 	kind    seal.EnvelopeKind
 	verdict seal.Verdict
 	items   []entryItem
-	wire    []byte // kept while an item's key is missing; on disk always at an office, which can give it back to a relay
+	// kept while an item's key is missing; on disk always at an office, which can give it back to a relay
+	wire    []byte
 	applied bool   // its statement is in the roster already
 	claim   uint64 // the roster's place that its author claims, when a look at the roster has not found it; not on disk
 }
@@ -195,7 +199,8 @@ func parseEnvelope(tag byte, b []byte) (*entry, error) {
 func (e *entry) decode() {
 	for i := range e.items {
 		it := &e.items[i]
-		if it.verdict == seal.Fine && (it.Kind == seal.KindRecord || it.Kind == seal.KindCircleRecord) && it.record == nil {
+		if it.verdict == seal.Fine && (it.Kind == seal.KindRecord || it.Kind == seal.KindCircleRecord) &&
+			it.record == nil {
 			rec, err := krama.DecodeRecord(it.Body)
 			if err != nil {
 				it.verdict = seal.Malformed
@@ -239,8 +244,10 @@ func (r *Replica) restore(tag byte, b []byte) error {
 	case tag == tagEpoch && sized(32, 16, 4, 32, 32):
 		return r.addEpoch(&seal.Epoch{Context: seal.Context{Org: krama.OrgID(it[0]), Circle: krama.CircleID(it[1]),
 			Epoch: binary.BigEndian.Uint32(it[2])}, ES: [32]byte(it[3]), KG: [32]byte(it[4])})
-	case tag == tagPending && sized(16, 16, 1, -1) && (seal.ItemKind(it[2][0]) != seal.KindSubjectKey || len(it[3]) == 32):
-		return r.queue(krama.CircleID(it[0]), seal.Item{Subject: krama.SubjectID(it[1]), Kind: seal.ItemKind(it[2][0]), Body: own(it[3])})
+	case tag == tagPending && sized(16, 16, 1, -1) && (seal.ItemKind(it[2][0]) != seal.KindSubjectKey ||
+		len(it[3]) == 32):
+		return r.queue(krama.CircleID(it[0]), seal.Item{Subject: krama.SubjectID(it[1]), Kind: seal.ItemKind(it[2][0]),
+			Body: own(it[3])})
 	case tag == tagSealed && sized(16, 8, -1):
 		r.addSealed(krama.CircleID(it[0]), binary.BigEndian.Uint64(it[1]), own(it[2]))
 	case tag == tagAlarm && (sized(-1, 16, 8, 16, 8) || sized(-1, 16, 8, 16, 8, 4) || sized(-1, 16, 8, 16, 8, 4, 8)):
@@ -274,7 +281,8 @@ func (r *Replica) restore(tag byte, b []byte) error {
 		r.takeRing(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])}, ring)
 	case tag == tagNext && sized(16, 4, 32, 32) && r.roster != nil:
 		c := krama.CircleID(it[0])
-		r.opening[c] = &seal.Epoch{Context: seal.Context{Org: r.roster.Org, Circle: c, Epoch: binary.BigEndian.Uint32(it[1])},
+		r.opening[c] = &seal.Epoch{Context: seal.Context{Org: r.roster.Org, Circle: c,
+			Epoch: binary.BigEndian.Uint32(it[1])},
 			ES: [32]byte(it[2]), KG: [32]byte(it[3])}
 	case tag == tagRekey && sized(-1):
 		k, err := hpke.MLKEM768X25519().NewPrivateKey(it[0])
@@ -284,17 +292,20 @@ func (r *Replica) restore(tag byte, b []byte) error {
 		r.rekeys = append(r.rekeys, k)
 		r.untidy = true
 	case tag == tagLetter && sized(32, 1, 16, 8, -1):
-		r.letters = append(r.letters, &Mail{ID: [32]byte(it[0]), Kind: seal.LetterKind(it[1][0]), From: krama.DeviceID(it[2]),
-			Day: krama.Day(binary.BigEndian.Uint64(it[3])), body: own(it[4])})
+		r.letters = append(r.letters, &Mail{ID: [32]byte(it[0]), Kind: seal.LetterKind(it[1][0]),
+			From: krama.DeviceID(it[2]),
+			Day:  krama.Day(binary.BigEndian.Uint64(it[3])), body: own(it[4])})
 	case tag == tagLetterDo && sized(32):
 		r.dropLetter([32]byte(it[0]))
 	case tag == tagOrphan && sized(16, 16, 16, 1, -1, 8):
-		r.addOrphan(orphan{circle: krama.CircleID(it[0]), author: krama.DeviceID(it[1]), day: krama.Day(binary.BigEndian.Uint64(it[5])),
+		r.addOrphan(orphan{circle: krama.CircleID(it[0]), author: krama.DeviceID(it[1]),
+			day:  krama.Day(binary.BigEndian.Uint64(it[5])),
 			item: seal.Item{Subject: krama.SubjectID(it[2]), Kind: seal.ItemKind(it[3][0]), Body: own(it[4])}})
 	case tag == tagClear && sized(16, 4):
 		r.mended(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
 	case tag == tagClear && sized(16, 4, -1, 8, 16):
-		r.mendedOne(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])}, AlarmKind(it[2]), binary.BigEndian.Uint64(it[3]), krama.DeviceID(it[4]))
+		r.mendedOne(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])}, AlarmKind(it[2]),
+			binary.BigEndian.Uint64(it[3]), krama.DeviceID(it[4]))
 	case tag == tagControl && sized(32):
 		r.addControl([32]byte(it[0]))
 	case tag == tagAbandon && sized(16, 4):

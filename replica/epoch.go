@@ -10,9 +10,12 @@ import (
 )
 
 func newStream(e *seal.Epoch, start seal.Head) *stream {
-	return &stream{epoch: e, known: map[uint32]*seal.Epoch{e.Epoch: e}, rings: map[uint32]keyring{}, ids: map[uint32]seal.StreamID{}, head: start, chain: [][32]byte{start.H},
-		authors: map[krama.DeviceID]*author{}, strangers: map[krama.DeviceID]bool{}, ledger: newLedger(), begun: newLedger(),
-		touched: map[krama.SubjectID]uint64{}, proofs: map[krama.DeviceID][]proof{}, kept: map[krama.DeviceID][]*entry{}}
+	return &stream{epoch: e, known: map[uint32]*seal.Epoch{e.Epoch: e}, rings: map[uint32]keyring{},
+		ids: map[uint32]seal.StreamID{}, head: start, chain: [][32]byte{start.H},
+		authors: map[krama.DeviceID]*author{}, strangers: map[krama.DeviceID]bool{}, ledger: newLedger(),
+		begun:   newLedger(),
+		touched: map[krama.SubjectID]uint64{}, proofs: map[krama.DeviceID][]proof{},
+		kept: map[krama.DeviceID][]*entry{}}
 }
 
 // restart puts the stream at the beginning of an epoch.
@@ -253,8 +256,9 @@ func (r *Replica) settle(c krama.CircleID) (more bool, err error) {
 		if err := r.raise(Alarm{What: AlarmFork, Circle: c, Epoch: p.epoch, N: at.N}); err != nil || r.left[p].repair {
 			return false, err
 		}
-		// We were shown another history than the admin who signed the close. Hers counts: it is read from the start, ours is
-		// sent again, and what colleagues wrote into the other one is kept for them. The alarm is kept as an answered one.
+		// We were shown another history than the admin who signed the close. Hers counts: it is read from the start,
+		// ours is sent again, and what colleagues wrote into the other one is kept for them. The alarm is kept as an
+		// answered one.
 		if err := r.commit(tagged(tagAbandon, c[:], u32(p.epoch))); err != nil {
 			return false, err
 		}
@@ -291,8 +295,8 @@ func (r *Replica) settle(c krama.CircleID) (more bool, err error) {
 	return !st.closed, nil
 }
 
-// reannounce announces again the keys of people whose records wait to be sent and whose own announcement fell outside the
-// close.
+// reannounce announces again the keys of people whose records wait to be sent and whose own announcement fell outside
+// the close.
 func (r *Replica) reannounce(c krama.CircleID) error {
 	st := r.streams[c]
 	if st.closed || c == krama.OrgCircle {
@@ -323,8 +327,8 @@ func (r *Replica) reannounce(c krama.CircleID) error {
 	return nil
 }
 
-// fetchKeys opens wraps for circles the roster keys us for and whose newest secrets are not here, and follows their back
-// links. What is missing is asked for once.
+// fetchKeys opens wraps for circles the roster keys us for and whose newest secrets are not here, and follows their
+// back links. What is missing is asked for once.
 func (r *Replica) fetchKeys(ctx context.Context, progress func(Progress)) error {
 	r.mu.Lock()
 	if r.j == nil {
@@ -366,8 +370,8 @@ func (r *Replica) fetchKeys(ctx context.Context, progress func(Progress)) error 
 	return nil
 }
 
-// fetchHistory looks for circle 0's next secret in a bootstrap: what a device finds that was away while the relay lost its
-// wraps. It is believed if the roster's commitment says so.
+// fetchHistory looks for circle 0's next secret in a bootstrap: what a device finds that was away while the relay lost
+// its wraps. It is believed if the roster's commitment says so.
 func (r *Replica) fetchHistory(ctx context.Context) error {
 	items, err := r.mailbox(ctx)
 	if err != nil {
@@ -443,7 +447,8 @@ func (r *Replica) takeEpoch(ep *seal.Epoch) error {
 		}
 		prev, err := e.OpenBack(ring.Epochs[e.Epoch].Back, ring.Epochs[e.Epoch-1].EC)
 		if err != nil { // the open epoch's secrets are right all the same: without its history, work goes on
-			if err := r.raise(Alarm{What: AlarmTampered, Circle: ep.Circle, Epoch: e.Epoch}); err != nil || ep.Circle == krama.OrgCircle {
+			if err := r.raise(Alarm{What: AlarmTampered, Circle: ep.Circle, Epoch: e.Epoch}); err != nil ||
+				ep.Circle == krama.OrgCircle {
 				return err
 			}
 			break

@@ -47,7 +47,8 @@ func (r *Replica) Shred(k krama.CircleKind, s krama.SubjectID, why ShredReason) 
 	if _, known := r.keys[c][s]; !known || r.shredded[subject{c, s}] {
 		return krama.E(op, krama.NotFound, "")
 	}
-	if w := r.await[subject{c, s}]; w != nil && r.roster.Devices[w.Author].Member == r.roster.Devices[r.dev.ID()].Member {
+	if w := r.await[subject{c, s}]; w != nil &&
+		r.roster.Devices[w.Author].Member == r.roster.Devices[r.dev.ID()].Member {
 		return krama.E(op, krama.NotAllowed, "this erasure waits for somebody else's word")
 	}
 	it := seal.Item{Subject: s, Kind: seal.KindShred, Body: []byte{byte(why)}}
@@ -74,25 +75,27 @@ func (r *Replica) hide(c krama.CircleID, s krama.SubjectID) {
 // unqueue takes a subject out of what waits to be sent, but for the erasure itself.
 func (r *Replica) unqueue(c krama.CircleID, s krama.SubjectID) {
 	r.outbox = slices.DeleteFunc(r.outbox, func(p *pending) bool {
-		return p.circle == c && p.item.Subject == s && p.item.Kind != seal.KindShred && p.item.Kind != seal.KindSubjectKey
+		return p.circle == c && p.item.Subject == s && p.item.Kind != seal.KindShred &&
+			p.item.Kind != seal.KindSubjectKey
 	})
 	r.untidy = true
 }
 
-// mayHold reports whether a subject's key may be taken up: that of an erased one may not, but for an erasure that is still to be
-// sealed with it.
+// mayHold reports whether a subject's key may be taken up: that of an erased one may not, but for an erasure that is
+// still to be sealed with it.
 func (r *Replica) mayHold(c krama.CircleID, s krama.SubjectID) bool {
 	return !r.shredded[subject{c, s}] || r.shredWaits(c, s)
 }
 
-// said reports whether a pending erasure was carried out already, because a colleague was first. It cannot be sealed any more, and
-// stays until hers is within a signed close: what is past one is said again.
+// said reports whether a pending erasure was carried out already, because a colleague was first. It cannot be sealed
+// any more, and stays until hers is within a signed close: what is past one is said again.
 func (r *Replica) said(p *pending) bool {
-	return p.item.Kind == seal.KindShred && r.gone(p.circle, p.item.Subject) && r.carriedOut(Shred{Circle: p.circle, Subject: p.item.Subject})
+	return p.item.Kind == seal.KindShred && r.gone(p.circle, p.item.Subject) && r.carriedOut(Shred{Circle: p.circle,
+		Subject: p.item.Subject})
 }
 
-// thrown reports whether an erasure's key was destroyed here, and a signed close has thrown the erasure itself out: it is said again, with
-// nobody's key.
+// thrown reports whether an erasure's key was destroyed here, and a signed close has thrown the erasure itself out: it
+// is said again, with nobody's key.
 func (r *Replica) thrown(c krama.CircleID, s krama.SubjectID) bool {
 	return r.gone(c, s) && !r.carriedOut(Shred{Circle: c, Subject: s})
 }
@@ -131,7 +134,8 @@ func (r *Replica) forget(list ...subject) {
 		if it, err := seal.ParseFrame(m.body, 1<<12); err == nil && m.Kind == seal.LetterLate && len(it)%5 == 0 {
 			var left [][]byte
 			for i := 0; i < len(it); i += 5 {
-				if len(it[i]) != 16 || len(it[i+2]) != 16 || !gone[subject{krama.CircleID(it[i]), krama.SubjectID(it[i+2])}] {
+				if len(it[i]) != 16 || len(it[i+2]) != 16 || !gone[subject{krama.CircleID(it[i]),
+					krama.SubjectID(it[i+2])}] {
 					left = append(left, it[i:i+5]...)
 				}
 			}
@@ -166,7 +170,8 @@ type Erasure struct {
 	Gone    int              // devices that have destroyed their old key
 	Waiting []krama.DeviceID // devices that have not
 	Lost    []krama.DeviceID // removed devices that never said they are empty: they may keep it for ever
-	Horizon time.Time        // when the last waiting device will have, if it is seen in time; zero when complete or unknown
+	// when the last waiting device will have, if it is seen in time; zero when complete or unknown
+	Horizon time.Time
 }
 
 // Complete reports whether nothing that anybody holds opens her records.

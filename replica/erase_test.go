@@ -92,7 +92,8 @@ func TestErasure(t *testing.T) {
 	key := a.keys[c][s]
 	code := a.code(s)
 	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
-	if err := a.Write(krama.KindOutreach, s, &krama.Record{ID: krama.RecordID{9}, Consent: &krama.Consent{Purpose: 1, Date: krama.DayOf(w.now)}}); krama.KindOf(err) != krama.NotFound {
+	if err := a.Write(krama.KindOutreach, s, &krama.Record{ID: krama.RecordID{9}, Consent: &krama.Consent{Purpose: 1,
+		Date: krama.DayOf(w.now)}}); krama.KindOf(err) != krama.NotFound {
 		t.Errorf("a record about an erased person: %v", err)
 	}
 	w.sync(a)
@@ -234,7 +235,10 @@ func TestErasedIsGone(t *testing.T) {
 					f, _ := dir.Open("j")
 					f.WriteAt(files[journalName(n)], 0)
 					var plain []byte
-					journal.Open(f, seal.Local{Key: k}, d.cfg.Rand, func(b []byte, _ bool) error { plain = append(plain, b...); return nil })
+					journal.Open(f, seal.Local{Key: k}, d.cfg.Rand, func(b []byte, _ bool) error {
+						plain = append(plain, b...)
+						return nil
+					})
 					if bytes.Contains(plain, []byte(code)) || bytes.Contains(plain, sk[:]) {
 						t.Fatal("an old disk opens with a key that is left")
 					}
@@ -252,7 +256,9 @@ func TestErasedIsGone(t *testing.T) {
 			}
 			for i := range env.Len() {
 				if who, k := env.Peek(i); who == s {
-					it, v := env.Item(i, func(krama.SubjectID) (seal.SubjectKey, bool) { return seal.SubjectKey(kg), true })
+					it, v := env.Item(i, func(krama.SubjectID) (seal.SubjectKey, bool) {
+						return seal.SubjectKey(kg), true
+					})
 					if v == seal.Fine && k != seal.KindCircleRecord {
 						t.Fatalf("an item of hers opens: %q", it.Body)
 					}
@@ -270,7 +276,8 @@ func TestErasedIsGone(t *testing.T) {
 	}
 	// The old wraps: no KEM key that is left opens one of that time.
 	for n, d := range map[string]*device{"a": a, "desk": w.desk} {
-		if seal.KemHash(d.dev.KEM.PublicKey().Bytes()) == seal.KemHash(oldKEM.PublicKey().Bytes()) || len(d.rekeys) != 0 {
+		if seal.KemHash(d.dev.KEM.PublicKey().Bytes()) == seal.KemHash(oldKEM.PublicKey().Bytes()) ||
+			len(d.rekeys) != 0 {
 			t.Errorf("%s still has a KEM key of that time", n)
 		}
 		for _, it := range boxes[n] {
@@ -300,8 +307,8 @@ func (w *world) blobs(d *device, c krama.CircleID) map[[32]byte][]byte {
 	return out
 }
 
-// opensWith tries an epoch's keyring key on everything that keyrings were made of, and what it opens on the rest, and reports
-// whether a person's key is found.
+// opensWith tries an epoch's keyring key on everything that keyrings were made of, and what it opens on the rest, and
+// reports whether a person's key is found.
 func opensWith(blobs map[[32]byte][]byte, e *seal.Epoch, sk seal.SubjectKey) bool {
 	keys := []seal.PageKey{{Epoch: e.Epoch, Key: e.KG}}
 	for _, b := range blobs {
@@ -327,8 +334,8 @@ func opensWith(blobs map[[32]byte][]byte, e *seal.Epoch, sk seal.SubjectKey) boo
 	return false
 }
 
-// TestKeyringPagesStay: a page on which nobody changed is not sent again; who is new, and who stood beside an erased person,
-// come on a page whose key nobody had before.
+// TestKeyringPagesStay: a page on which nobody changed is not sent again; who is new, and who stood beside an erased
+// person, come on a page whose key nobody had before.
 func TestKeyringPagesStay(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
@@ -454,7 +461,8 @@ func TestTidyCrash(t *testing.T) {
 	}
 }
 
-// TestErasedByTwo: two colleagues erase one person, neither knowing of the other; nothing of it waits for ever on the second's phone.
+// TestErasedByTwo: two colleagues erase one person, neither knowing of the other; nothing of it waits for ever on the
+// second's phone.
 func TestErasedByTwo(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.phone(), w.phone()
@@ -476,8 +484,8 @@ func TestErasedByTwo(t *testing.T) {
 	w.noAlarm(a, b, w.desk)
 }
 
-// TestErasedByTwoAndThrownOut: the colleague who was first with an erasure is gone with her phone, and a close throws hers out; the
-// second's, whose file was rewritten twice meanwhile, is said.
+// TestErasedByTwoAndThrownOut: the colleague who was first with an erasure is gone with her phone, and a close throws
+// hers out; the second's, whose file was rewritten twice meanwhile, is said.
 func TestErasedByTwoAndThrownOut(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.phone(), w.phone()

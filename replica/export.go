@@ -7,8 +7,9 @@ import (
 	"krama/seal"
 )
 
-// AskExport asks for leave to take the whole programme out, and reports whether there is one. Where it must be waited for, for a
-// second admin or a day, way says for which; what is announced already stays as it is. It needs the relay unless there is leave.
+// AskExport asks for leave to take the whole programme out, and reports whether there is one. Where it must be waited
+// for, for a second admin or a day, way says for which; what is announced already stays as it is. It needs the relay
+// unless there is leave.
 func AskExport(ctx context.Context, r *Replica) (may bool, way seal.Way, err error) {
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
 		return false, 0, krama.E("replica.AskExport", krama.NotAllowed, "an admin's device must")

@@ -9,8 +9,8 @@ import (
 	"krama/seal"
 )
 
-// TestA33OnePersonAloneWaitsADay: a lone admin's export is shown on every device for a day, and can be taken back from another of
-// hers; a phone never has leave, and leave ends.
+// TestA33OnePersonAloneWaitsADay: a lone admin's export is shown on every device for a day, and can be taken back from
+// another of hers; a phone never has leave, and leave ends.
 func TestA33OnePersonAloneWaitsADay(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()

@@ -24,9 +24,9 @@ func (r *Replica) Locks() Locks {
 	return r.lock.Locks
 }
 
-// Relock writes the vault anew, with a fresh salt, to need what want says beside the words. Wrong words are CannotDecrypt. With
-// a pepper before or after it needs the relay, except for turning it off. Where it is cut, the vault opens as before or as
-// wanted: the relay keeps both peppers until the file is written.
+// Relock writes the vault anew, with a fresh salt, to need what want says beside the words. Wrong words are
+// CannotDecrypt. With a pepper before or after it needs the relay, except for turning it off. Where it is cut, the
+// vault opens as before or as wanted: the relay keeps both peppers until the file is written.
 func (r *Replica) Relock(ctx context.Context, words string, want Locks) error {
 	const op = "replica.Relock"
 	r.syncing.Lock() // nobody puts the pepper of before meanwhile
@@ -41,7 +41,8 @@ func (r *Replica) Relock(ctx context.Context, words string, want Locks) error {
 	if p != nil && (len(p.Answer) != 32 || len(p.ID) == 0 || len(p.ID) > maxPasskeyID) {
 		return krama.E(op, krama.Invalid, "passkey")
 	}
-	if p != nil && old.Passkey != nil && p != old.Passkey { // a cut would leave one passkey's vault with the other's name
+	if p != nil && old.Passkey != nil && p != old.Passkey {
+		// a cut would leave one passkey's vault with the other's name
 		return krama.E(op, krama.Conflict, "there is a passkey already")
 	}
 	now, err := NewLock(r.Dir, words)
@@ -107,9 +108,9 @@ func (r *Replica) Relock(ctx context.Context, words string, want Locks) error {
 	return nil
 }
 
-// tendField keeps the relay's part of this device's key where it belongs while the device is open: the pepper of the vault
-// that stands, and that one only, also at a relay that was restored or changed; none when it was turned off. Each time the
-// relay confirms it a new lease begins.
+// tendField keeps the relay's part of this device's key where it belongs while the device is open: the pepper of the
+// vault that stands, and that one only, also at a relay that was restored or changed; none when it was turned off. Each
+// time the relay confirms it a new lease begins.
 func (r *Replica) tendField(ctx context.Context) error {
 	r.mu.Lock()
 	d := r.lock
@@ -178,8 +179,8 @@ func (r *Replica) Shut() error {
 // droppedPeppers names the value that says for how many removed devices the relay has dropped its part.
 const droppedPeppers = ".peppers"
 
-// dropPeppers has the relay forget its part of every removed device's key, and take none again. Whether a device has one the
-// roster does not say, so it is asked for all.
+// dropPeppers has the relay forget its part of every removed device's key, and take none again. Whether a device has
+// one the roster does not say, so it is asked for all.
 func (r *Replica) dropPeppers(ctx context.Context) error {
 	r.mu.Lock()
 	var gone [][]byte

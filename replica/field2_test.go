@@ -7,8 +7,8 @@ import (
 	"krama/seal"
 )
 
-// TestFieldOfAnEarlierVersion: a phone in field mode that an earlier version shut, whose lease has ended, opens after its office has named
-// the programme at the relay.
+// TestFieldOfAnEarlierVersion: a phone in field mode that an earlier version shut, whose lease has ended, opens after
+// its office has named the programme at the relay.
 func TestFieldOfAnEarlierVersion(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.field(w.phone())

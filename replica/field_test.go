@@ -76,8 +76,8 @@ func passkey(b byte) *Passkey {
 	return &Passkey{ID: []byte{b, 1, 2}, Ask: [32]byte{b}, Answer: bytes.Repeat([]byte{b}, 32)}
 }
 
-// TestLease: within a day the phone opens without the relay, after it only with the relay, and nobody's clock makes it open
-// longer: one that is a year ahead or behind closes it and destroys nothing but the lease.
+// TestLease: within a day the phone opens without the relay, after it only with the relay, and nobody's clock makes it
+// open longer: one that is a year ahead or behind closes it and destroys nothing but the lease.
 func TestLease(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.field(w.phone())
@@ -123,8 +123,8 @@ func TestLease(t *testing.T) {
 	}
 }
 
-// TestLeaseRenewed: a phone that is open and meets the relay has a day from then on; and what looks at the gate destroys an
-// ended lease without any words.
+// TestLeaseRenewed: a phone that is open and meets the relay has a day from then on; and what looks at the gate
+// destroys an ended lease without any words.
 func TestLeaseRenewed(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.field(w.phone())
@@ -168,8 +168,8 @@ func TestShut(t *testing.T) {
 	}
 }
 
-// TestFieldRelayLies: whatever a relay says, the phone opens with its pepper or not at all, says what is the matter, and keeps
-// everything for the day when the relay is honest.
+// TestFieldRelayLies: whatever a relay says, the phone opens with its pepper or not at all, says what is the matter,
+// and keeps everything for the day when the relay is honest.
 func TestFieldRelayLies(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.field(w.phone())
@@ -219,8 +219,8 @@ func TestFieldRelayLies(t *testing.T) {
 	w.opens("the lease", a, nil)
 }
 
-// TestFieldRemoved: the removal of a phone ends its opening, though the words are known, as soon as the lease has ended; and
-// a phone that opens within its lease learns of it and empties itself.
+// TestFieldRemoved: the removal of a phone ends its opening, though the words are known, as soon as the lease has
+// ended; and a phone that opens within its lease learns of it and empties itself.
 func TestFieldRemoved(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b, c := w.field(w.phone()), w.field(w.phone()), w.field(w.phone())
@@ -291,8 +291,8 @@ func TestFieldRemoved(t *testing.T) {
 	}
 }
 
-// TestFieldHeals: a relay that lost the pepper, or has an old one beside it, has the right one and no other after the open
-// phone's next renewal.
+// TestFieldHeals: a relay that lost the pepper, or has an old one beside it, has the right one and no other after the
+// open phone's next renewal.
 func TestFieldHeals(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.field(w.phone())
@@ -327,8 +327,8 @@ func TestFieldHeals(t *testing.T) {
 	w.sync(a)
 }
 
-// TestPasskey: the words alone open no vault that needs a passkey, another answer does not either, and it can be turned off
-// with words and passkey only.
+// TestPasskey: the words alone open no vault that needs a passkey, another answer does not either, and it can be turned
+// off with words and passkey only.
 func TestPasskey(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.phone()
@@ -342,7 +342,8 @@ func TestPasskey(t *testing.T) {
 	}
 	lock, err := NewLock(a.dir, words)
 	w.must(err)
-	if lock.Passkey == nil || !bytes.Equal(lock.Passkey.ID, p.ID) || lock.Passkey.Ask != p.Ask || lock.Passkey.Answer != nil {
+	if lock.Passkey == nil || !bytes.Equal(lock.Passkey.ID, p.ID) || lock.Passkey.Ask != p.Ask ||
+		lock.Passkey.Answer != nil {
 		t.Errorf("the gate asks for %+v", lock.Passkey)
 	}
 	w.opens("words and passkey", a, p.Answer)
@@ -448,8 +449,8 @@ func TestRelockCutAnywhere(t *testing.T) {
 	}
 }
 
-// TestTornVault: a vault that was half overwritten when the phone died is made whole by what lies beside it; and a vault that
-// was destroyed does not come back from there.
+// TestTornVault: a vault that was half overwritten when the phone died is made whole by what lies beside it; and a
+// vault that was destroyed does not come back from there.
 func TestTornVault(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.phone()
@@ -474,7 +475,9 @@ func TestTornVault(t *testing.T) {
 	}
 	w.must(writeFile(a.dir, nextFile, make([]byte, seal.VaultSize+31))) // half written itself
 	w.opens("the vault of before", a, nil)
-	w.must(writeFile(a.dir, nextFile, append(bytes.Clone(next[:seal.VaultSize/2]), make([]byte, seal.VaultSize/2+32)...))) // of its whole length
+	// of its whole length
+	w.must(writeFile(a.dir, nextFile, append(bytes.Clone(next[:seal.VaultSize/2]),
+		make([]byte, seal.VaultSize/2+32)...)))
 	w.opens("the vault of before, beside one that is half zeros", a, nil)
 	w.must(writeFile(a.dir, nextFile, append(bytes.Clone(next), h[:]...)))
 	w.must(a.dir.Remove(vaultFile)) // destroyed, and cut

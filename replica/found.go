@@ -44,13 +44,15 @@ func (r *Replica) Found(ctx context.Context, relay, token string) error {
 	}
 	control := ep.ControlKey()
 	pub, site := control.Public().(ed25519.PublicKey), seal.SiteOf(org)
-	if _, err := r.call(ctx, control, seal.PathFound, seal.ProgrammeID(pub), seal.Frame([]byte(token), pub, site[:])); err != nil {
+	if _, err := r.call(ctx, control, seal.PathFound, seal.ProgrammeID(pub), seal.Frame([]byte(token), pub,
+		site[:])); err != nil {
 		return err
 	}
 	if err := r.createStream(ctx, ep); err != nil {
 		return err
 	}
-	if err := r.say(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())}); err != nil {
+	if err := r.say(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement,
+		Body: seal.StatementBody(st.Marshal())}); err != nil {
 		return err
 	}
 	if err := r.founded(); err != nil {
@@ -107,12 +109,16 @@ func (r *Replica) decide(ctx context.Context, deed seal.Deed) error {
 		return err
 	}
 	it := seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())}
-	return r.sayUnless(ctx, seal.EnvRoster, it, func() bool { return r.roster.Late(st) || r.roster.Refuses(deed, r.dev.ID()) != nil })
+	return r.sayUnless(ctx, seal.EnvRoster, it, func() bool {
+		return r.roster.Late(st) || r.roster.Refuses(deed,
+			r.dev.ID()) != nil
+	})
 }
 
 func (r *Replica) openEpoch(ctx context.Context, ep *seal.Epoch) error {
 	me, _ := r.Device()
-	return r.statement(ctx, &seal.EpochOpen{Circle: ep.Circle, Epoch: ep.Epoch, EC: ep.EC(), GC: ep.GC(), Devices: []krama.DeviceID{me}})
+	return r.statement(ctx, &seal.EpochOpen{Circle: ep.Circle, Epoch: ep.Epoch, EC: ep.EC(), GC: ep.GC(),
+		Devices: []krama.DeviceID{me}})
 }
 
 func (r *Replica) createStream(ctx context.Context, ep *seal.Epoch) error {
@@ -120,11 +126,14 @@ func (r *Replica) createStream(ctx context.Context, ep *seal.Epoch) error {
 	h := r.streams[ep.Circle].head
 	r.mu.Unlock()
 	id := ep.StreamID()
-	return r.controlCall(ctx, seal.PathCreate, seal.Frame(id[:], ep.StreamKey().Public().(ed25519.PublicKey), h.H[:], nil, streamKind(ep.Circle)))
+	return r.controlCall(ctx, seal.PathCreate, seal.Frame(id[:], ep.StreamKey().Public().(ed25519.PublicKey), h.H[:],
+		nil, streamKind(ep.Circle)))
 }
 
-// retentionDays is how long a circle's records are kept, from the threat model's defaults; issue of dates is the office's.
-var retentionDays = map[krama.CircleKind]uint32{krama.KindOutreach: 365, krama.KindClinical: 3650, krama.KindCasework: 730, krama.KindSafeguarding: 3650}
+// retentionDays is how long a circle's records are kept, from the threat model's defaults; issue of dates is the
+// office's.
+var retentionDays = map[krama.CircleKind]uint32{krama.KindOutreach: 365, krama.KindClinical: 3650,
+	krama.KindCasework: 730, krama.KindSafeguarding: 3650}
 
 func (r *Replica) createCircle(ctx context.Context, k krama.CircleKind) error {
 	const op = "replica.createCircle"
@@ -132,7 +141,8 @@ func (r *Replica) createCircle(ctx context.Context, k krama.CircleKind) error {
 	if _, err := io.ReadFull(r.Rand, id[:]); err != nil {
 		return krama.Wrap(op, err)
 	}
-	if err := r.statement(ctx, &seal.CircleCreate{Circle: id, Recoverable: k != krama.KindSafeguarding, Keyring: k != krama.KindSafeguarding, History: true, RetentionDays: retentionDays[k],
+	if err := r.statement(ctx, &seal.CircleCreate{Circle: id, Recoverable: k != krama.KindSafeguarding,
+		Keyring: k != krama.KindSafeguarding, History: true, RetentionDays: retentionDays[k],
 		Readers: k.Writers(), Writers: k.Writers()}); err != nil {
 		return err
 	}

@@ -175,8 +175,8 @@ func (r *Replica) mustThaw() bool {
 	return false
 }
 
-// lingering are people whose retention has ended within the last days: what the part that stays has of them goes together, once a week.
-// Whoever asked to be erased, or is in danger, waits for nobody.
+// lingering are people whose retention has ended within the last days: what the part that stays has of them goes
+// together, once a week. Whoever asked to be erased, or is in danger, waits for nobody.
 func (r *Replica) lingering() map[subject]bool {
 	out := map[subject]bool{}
 	for _, s := range r.shreds {
@@ -192,10 +192,12 @@ func (r *Replica) lingers(s Shred) bool {
 	return s.Reason == ShredExpired && age >= 0 && age < lingerAtMost.Milliseconds()
 }
 
-// lingered reports whether somebody in the part that stays has been there for as long as she may. Called with the lock held.
+// lingered reports whether somebody in the part that stays has been there for as long as she may. Called with the lock
+// held.
 func (r *Replica) lingered() bool {
 	return r.frozen != nil && slices.ContainsFunc(r.shreds, func(s Shred) bool {
-		return s.Reason == ShredExpired && r.frozen.who[subject{s.Circle, s.Subject}] && r.gone(s.Circle, s.Subject) && !r.lingers(s)
+		return s.Reason == ShredExpired && r.frozen.who[subject{s.Circle, s.Subject}] && r.gone(s.Circle, s.Subject) &&
+			!r.lingers(s)
 	})
 }
 

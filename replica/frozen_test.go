@@ -132,7 +132,8 @@ func TestFrozenThaws(t *testing.T) {
 	w.noAlarm(a, w.desk)
 }
 
-// TestFrozenLingers: whose retention ended leaves the part that stays within a week, also on a phone that nothing else has rewrite it.
+// TestFrozenLingers: whose retention ended leaves the part that stays within a week, also on a phone that nothing else
+// has rewrite it.
 func TestFrozenLingers(t *testing.T) {
 	w, a, one, two := frozenWorld(t)
 	w.must(w.desk.Shred(krama.KindOutreach, one, ShredExpired))

@@ -11,8 +11,8 @@ import (
 	"krama/seal"
 )
 
-// handOver leaves letters for the admins in the box of circle 0's epoch and reads them back: what the relay does not show
-// it has not taken.
+// handOver leaves letters for the admins in the box of circle 0's epoch and reads them back: what the relay does not
+// show it has not taken.
 func (r *Replica) handOver(ctx context.Context, letters [][]byte) error {
 	if len(letters) == 0 {
 		return nil
@@ -31,7 +31,8 @@ func (r *Replica) handOver(ctx context.Context, letters [][]byte) error {
 			size += len(rest[n])
 			n++
 		}
-		if _, err := r.deviceCall(ctx, seal.PathLeavePut, seal.Frame(append([][]byte{box[:]}, rest[:n]...)...)); err != nil {
+		if _, err := r.deviceCall(ctx, seal.PathLeavePut,
+			seal.Frame(append([][]byte{box[:]}, rest[:n]...)...)); err != nil {
 			return err
 		}
 		rest = rest[n:]
@@ -104,12 +105,13 @@ func (r *Replica) lateLetters(list []work) (out [][]byte, err error) {
 	return out, nil
 }
 
-// handoverEpochs is how many past epochs of circle 0 an office looks into: a device that is away longer is removed by then
-// and its box has expired at the relay.
+// handoverEpochs is how many past epochs of circle 0 an office looks into: a device that is away longer is removed by
+// then and its box has expired at the relay.
 const handoverEpochs = 8
 
-// The boxes of the newest epochs, where a device that was removed just now leaves its work, are looked into at each meeting; the others,
-// which only a device can fill that was away for long, twice a day: each is a call over what may be a bad line.
+// The boxes of the newest epochs, where a device that was removed just now leaves its work, are looked into at each
+// meeting; the others, which only a device can fill that was away for long, twice a day: each is a call over what may
+// be a bad line.
 const (
 	handoverNow  = 2
 	handoverRest = 12 * time.Hour
@@ -225,17 +227,19 @@ func (r *Replica) reread(each func(*entry) error) error {
 	return hostError("replica.reread", err)
 }
 
-// unsettled lists what this device has sent into epochs that no close covers yet: a close may still throw it out. Called
-// with the lock held.
+// unsettled lists what this device has sent into epochs that no close covers yet: a close may still throw it out.
+// Called with the lock held.
 func (r *Replica) unsettled() (out []work, err error) {
 	me := r.dev.ID()
 	err = r.reread(func(e *entry) error {
 		st := r.streams[e.circle]
-		if e.author != me || e.circle == krama.OrgCircle || st == nil || st.epoch.Epoch != e.epoch || e.verdict != seal.Fine {
+		if e.author != me || e.circle == krama.OrgCircle || st == nil || st.epoch.Epoch != e.epoch ||
+			e.verdict != seal.Fine {
 			return nil
 		}
 		for _, it := range e.items {
-			if it.verdict == seal.Fine && len(it.Body) > 0 && it.Kind <= seal.KindSubjectKey && !r.shredded[subject{e.circle, it.Subject}] {
+			if it.verdict == seal.Fine && len(it.Body) > 0 && it.Kind <= seal.KindSubjectKey &&
+				!r.shredded[subject{e.circle, it.Subject}] {
 				own := it.Item
 				own.Body = bytes.Clone(own.Body)
 				out = append(out, work{e.circle, me, own})

@@ -65,7 +65,8 @@ func TestHostileLetterUnknownKind(t *testing.T) {
 	var zero krama.SubjectID
 	w.must(handLate(w, a, seal.Frame(c[:], me[:], zero[:], []byte{99}, []byte{1})))
 	w.sync(w.desk)
-	if err := w.desk.AcceptLate(w.desk.Mail()[0].ID); krama.KindOf(err) != krama.NotAllowed || err == nil || len(w.desk.Mail()) != 1 {
+	if err := w.desk.AcceptLate(w.desk.Mail()[0].ID); krama.KindOf(err) != krama.NotAllowed || err == nil ||
+		len(w.desk.Mail()) != 1 {
 		t.Errorf("what is not understood was filed: %v", err)
 	}
 	if err := w.desk.Sync(ctx, nil); err != nil {
@@ -146,7 +147,8 @@ func TestHostileShredCrossCircle(t *testing.T) {
 	n := w.enrol(w.device("phone"), krama.RoleNurse)
 	s, _ := n.NewSubject()
 	id, _ := n.NewRecord()
-	w.must(n.Write(krama.KindClinical, s, &krama.Record{ID: id, Consent: &krama.Consent{Purpose: 1, Date: krama.DayOf(w.now)}}))
+	w.must(n.Write(krama.KindClinical, s, &krama.Record{ID: id, Consent: &krama.Consent{Purpose: 1,
+		Date: krama.DayOf(w.now)}}))
 	w.sync(n, w.desk, a)
 	c := w.outreach(a)
 	a.mu.Lock()
@@ -155,7 +157,8 @@ func TestHostileShredCrossCircle(t *testing.T) {
 	a.mu.Unlock()
 	w.sync(a, n)
 	id, _ = n.NewRecord()
-	err := n.Write(krama.KindClinical, s, &krama.Record{ID: id, Consent: &krama.Consent{Purpose: 1, Date: krama.DayOf(w.now)}})
+	err := n.Write(krama.KindClinical, s, &krama.Record{ID: id, Consent: &krama.Consent{Purpose: 1,
+		Date: krama.DayOf(w.now)}})
 	if err != nil {
 		t.Error("an outreach worker erased somebody in the clinical circle:", err)
 	}
@@ -193,7 +196,8 @@ func TestHostileLeaveUnsettled(t *testing.T) {
 	now, _ := w.store.Stream(ctx, back)
 	w.contact(a, s)
 	w.sync(a)
-	w.must(w.store.Rewind(ctx, back, now.Head)) // the relay is restored from yesterday's backup before anybody else read it
+	// the relay is restored from yesterday's backup before anybody else read it
+	w.must(w.store.Rewind(ctx, back, now.Head))
 	w.must(w.desk.RemoveDevice(ctx, a.dev.ID(), seal.ReasonLeft, nil))
 	err := a.Sync(ctx, nil)
 	w.sync(w.desk, b, w.desk)
@@ -239,7 +243,8 @@ func TestHostileOneBadItem(t *testing.T) {
 	w.contact(a, s)
 	good := a.outbox[0].item
 	w.must(w.desk.RemoveDevice(ctx, me, seal.ReasonTaken, nil))
-	w.must(handLate(w, a, seal.Frame(c[:], me[:], s[:], []byte{1}, good.Body, c[:], me[:], s[:], []byte{1}, []byte{0xff})))
+	w.must(handLate(w, a, seal.Frame(c[:], me[:], s[:], []byte{1}, good.Body, c[:], me[:], s[:], []byte{1},
+		[]byte{0xff})))
 	w.sync(w.desk)
 	if err := w.desk.AcceptLate(w.desk.Mail()[0].ID); err == nil || len(w.desk.Mail()) != 1 {
 		t.Errorf("a letter with something unreadable was filed: %v", err)
@@ -342,7 +347,8 @@ func TestHostileGarbageWrap(t *testing.T) {
 	c := w.outreach(a)
 	box := n.dev.Mailbox()
 	w.steals(a) // without it the relay takes nothing from her
-	w.must(a.putBoxes(ctx, [][]byte{box[:], seal.BoxItem(n.dev.ID(), a.roster.Latest(c).EC, make([]byte, seal.WrapSize))}))
+	w.must(a.putBoxes(ctx, [][]byte{box[:], seal.BoxItem(n.dev.ID(), a.roster.Latest(c).EC,
+		make([]byte, seal.WrapSize))}))
 	w.must(w.desk.SetRoles(ctx, krama.MemberID{w.n}, krama.RoleOutreach, nil))
 	for range 3 {
 		w.sync(n, w.desk)
@@ -553,7 +559,8 @@ func TestHostileOrphanOfErased(t *testing.T) {
 	rec, _ := a.NewRecord()
 	body, _ := (&krama.Record{ID: rec, Contact: &krama.Contact{Date: krama.DayOf(w.now), Place: 1}}).Encode()
 	b.mu.Lock()
-	b.addOrphan(orphan{circle: w.outreach(b), author: a.dev.ID(), day: krama.DayOf(w.now), item: seal.Item{Subject: s, Kind: seal.KindRecord, Body: body}})
+	b.addOrphan(orphan{circle: w.outreach(b), author: a.dev.ID(), day: krama.DayOf(w.now), item: seal.Item{Subject: s,
+		Kind: seal.KindRecord, Body: body}})
 	w.must(b.keepOrphans())
 	b.mu.Unlock()
 	w.must(w.desk.Shred(krama.KindOutreach, s, ShredDanger))
@@ -576,7 +583,8 @@ func handLate(w *world, a *device, bodies ...[]byte) error {
 	c := w.outreach(a)
 	var out [][]byte
 	for _, b := range bodies {
-		l, err := seal.SealHandover(a.Rand, a.streams[krama.OrgCircle].epoch, a.streams[c].epoch, a.dev, seal.LetterLate, b)
+		l, err := seal.SealHandover(a.Rand, a.streams[krama.OrgCircle].epoch, a.streams[c].epoch, a.dev,
+			seal.LetterLate, b)
 		if err != nil {
 			return err
 		}

@@ -7,9 +7,9 @@ import (
 	"krama/seal"
 )
 
-// Join looks whether the office has enrolled this device, and if so reads the roster from genesis, checks it against what
-// was scanned, and opens the keys. It returns false while there is nothing yet. A roster that does not lead to the scanned
-// head, or does not list this device, is Tampered: nothing of it is kept.
+// Join looks whether the office has enrolled this device, and if so reads the roster from genesis, checks it against
+// what was scanned, and opens the keys. It returns false while there is nothing yet. A roster that does not lead to the
+// scanned head, or does not list this device, is Tampered: nothing of it is kept.
 func (r *Replica) Join(ctx context.Context, progress func(Progress)) (bool, error) {
 	const op = "replica.Join"
 	if progress == nil {
@@ -36,7 +36,8 @@ func (r *Replica) Join(ctx context.Context, progress func(Progress)) (bool, erro
 	}
 	follow := func(o seal.EpochOpen) *seal.Epoch {
 		for _, wrap := range seal.FindWraps(items, dev.ID(), o.EC) {
-			if ep, err := seal.OpenWrap(seal.Context{Org: s.Org, Epoch: o.Epoch}, dev.ID(), dev.KEM, wrap, o.EC, o.GC); err == nil {
+			if ep, err := seal.OpenWrap(seal.Context{Org: s.Org, Epoch: o.Epoch}, dev.ID(), dev.KEM, wrap, o.EC,
+				o.GC); err == nil {
 				return ep
 			}
 		}
@@ -50,7 +51,8 @@ func (r *Replica) Join(ctx context.Context, progress func(Progress)) (bool, erro
 			continue
 		}
 		for _, wrap := range seal.FindWraps(items, dev.ID(), boot.EC) {
-			ep, e := seal.OpenWrap(seal.Context{Org: s.Org, Epoch: boot.Epoch}, dev.ID(), dev.KEM, wrap, boot.EC, boot.GC)
+			ep, e := seal.OpenWrap(seal.Context{Org: s.Org, Epoch: boot.Epoch}, dev.ID(), dev.KEM, wrap,
+				boot.EC, boot.GC)
 			if e != nil {
 				err = e
 				continue
@@ -75,7 +77,8 @@ func (r *Replica) Join(ctx context.Context, progress func(Progress)) (bool, erro
 			continue
 		}
 		admin = true
-		if all := digitsOf(seal.SafetyDigits(s.Org, d.Request.SigPub, seal.KemHash(d.KemPub))); expect != "" && expect != all[len(all)-spoken:] {
+		if all := digitsOf(seal.SafetyDigits(s.Org, d.Request.SigPub, seal.KemHash(d.KemPub))); expect != "" &&
+			expect != all[len(all)-spoken:] {
 			return false, krama.E(op, krama.Tampered, "the office's digits are not those that were read aloud")
 		}
 	}
@@ -118,10 +121,11 @@ func (r *Replica) takeOrg(org krama.OrgID, relay string, epochs []*seal.Epoch) e
 	return nil
 }
 
-// tryRoster reads the whole roster into a scratch one and checks it before anything of it is believed or kept. Where circle 0 was
-// given new keys since the epochs were, follow finds the next: an office may rotate before a phone that it has enrolled comes. It
-// returns all epochs with the roster.
-func (r *Replica) tryRoster(ctx context.Context, org krama.OrgID, epochs []*seal.Epoch, follow func(seal.EpochOpen) *seal.Epoch) ([]*seal.Epoch, *seal.Roster, error) {
+// tryRoster reads the whole roster into a scratch one and checks it before anything of it is believed or kept. Where
+// circle 0 was given new keys since the epochs were, follow finds the next: an office may rotate before a phone that it
+// has enrolled comes. It returns all epochs with the roster.
+func (r *Replica) tryRoster(ctx context.Context, org krama.OrgID, epochs []*seal.Epoch,
+	follow func(seal.EpochOpen) *seal.Epoch) ([]*seal.Epoch, *seal.Roster, error) {
 	const op = "replica.Join"
 	roster := seal.NewRoster(org)
 	r.mu.Lock()
@@ -130,7 +134,8 @@ func (r *Replica) tryRoster(ctx context.Context, org krama.OrgID, epochs []*seal
 	for i := 0; i < len(epochs); i++ {
 		ep := epochs[i]
 		for after := uint64(0); ; {
-			answer, err := c.call(ctx, ep.StreamKey(), seal.PathList, ep.StreamID(), seal.ListCall{After: after, Max: pageBytes}.Marshal())
+			answer, err := c.call(ctx, ep.StreamKey(), seal.PathList, ep.StreamID(), seal.ListCall{After: after,
+				Max: pageBytes}.Marshal())
 			if err != nil {
 				return nil, nil, err
 			}
@@ -146,7 +151,8 @@ func (r *Replica) tryRoster(ctx context.Context, org krama.OrgID, epochs []*seal
 				env, v := ep.Open(wire)
 				if v != seal.Fine || env.Kind != seal.EnvRoster {
 					roster.Advance(seal.EnvelopeID(wire))
-				} else if err := roster.Apply(env); krama.KindOf(err) == krama.NotYet || (err != nil && roster.At().N == 1) {
+				} else if err := roster.Apply(env); krama.KindOf(err) == krama.NotYet || (err != nil &&
+					roster.At().N == 1) {
 					return nil, nil, err
 				}
 			}
@@ -161,7 +167,8 @@ func (r *Replica) tryRoster(ctx context.Context, org krama.OrgID, epochs []*seal
 				epochs, last = append(epochs, next), false
 			}
 		}
-		if ring == nil || len(ring.Epochs) <= i || turned(roster, i) == last || ring.Epochs[i].EC != ep.EC() || (last && ep.KG != [32]byte{} && ring.Epochs[i].GC != ep.GC()) {
+		if ring == nil || len(ring.Epochs) <= i || turned(roster, i) == last || ring.Epochs[i].EC != ep.EC() ||
+			(last && ep.KG != [32]byte{} && ring.Epochs[i].GC != ep.GC()) {
 			return nil, nil, krama.E(op, krama.Tampered, "the roster does not lead to these keys")
 		}
 	}

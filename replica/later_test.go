@@ -90,11 +90,12 @@ func TestDowngradeTouchesNothing(t *testing.T) {
 
 // laterStatement is a roster statement of a type that no version has named yet.
 func laterStatement(typ string) []byte {
-	return seal.StatementBody(seal.Frame([]byte("krama/1 roster "+typ), bytes.Repeat([]byte{7}, 16), u64(1<<40), []byte("what it says")))
+	return seal.StatementBody(seal.Frame([]byte("krama/1 roster "+typ), bytes.Repeat([]byte{7}, 16), u64(1<<40),
+		[]byte("what it says")))
 }
 
-// TestStatementOfALaterVersion lets an admin's newer program say something that this version does not know. The device says
-// that it is too old, goes no further, and loses nothing; a program that does know finds everything where it was.
+// TestStatementOfALaterVersion lets an admin's newer program say something that this version does not know. The device
+// says that it is too old, goes no further, and loses nothing; a program that does know finds everything where it was.
 func TestStatementOfALaterVersion(t *testing.T) {
 	for _, typ := range []string{"partner.pin", "x.y"} {
 		t.Run(typ, func(t *testing.T) {
@@ -105,7 +106,8 @@ func TestStatementOfALaterVersion(t *testing.T) {
 			w.sync(a, b, w.desk)
 			w.contact(a, s)
 			before := w.desk.streams[krama.OrgCircle].head
-			w.inject(w.desk, krama.OrgCircle, w.desk.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement, Body: laterStatement(typ)})
+			w.inject(w.desk, krama.OrgCircle, w.desk.header(krama.OrgCircle, seal.EnvRoster),
+				seal.Item{Kind: seal.KindStatement, Body: laterStatement(typ)})
 			late := w.contact(b, s)
 			for range 2 {
 				for i, d := range []*device{a, b, w.desk} {
@@ -121,8 +123,8 @@ func TestStatementOfALaterVersion(t *testing.T) {
 			if a.Status().Unsent != 3 || b.Status().Unsent != 1 || len(a.all()) != 4 {
 				t.Errorf("unsent %d and %d, shown %d; want 3, 1, 4", a.Status().Unsent, b.Status().Unsent, len(a.all()))
 			}
-			// Nothing of the statement is in the devices' files: whoever reads on begins exactly there. Here it is the same
-			// program, for which the stream goes on without the statement; a later one would read it.
+			// Nothing of the statement is in the devices' files: whoever reads on begins exactly there. Here it is the
+			// same program, for which the stream goes on without the statement; a later one would read it.
 			for i, d := range []*device{a, b, w.desk} {
 				if h := d.streams[krama.OrgCircle].head; h != before {
 					t.Errorf("device %d stands at %d, the statement came after %d", i, h.N, before.N)
@@ -148,7 +150,8 @@ func TestWorkerCannotStopEverybody(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b := w.phone(), w.phone()
 	w.sync(w.desk, a, b)
-	w.inject(b, krama.OrgCircle, b.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement, Body: laterStatement("x.y")})
+	w.inject(b, krama.OrgCircle, b.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement,
+		Body: laterStatement("x.y")})
 	w.contact(a, w.person(a))
 	w.sync(a, w.desk)
 	if w.desk.Status().Newer || len(w.desk.all()) != 2 || !w.desk.has(AlarmUnauthorised) {
@@ -186,8 +189,8 @@ func (w *world) raw(d *device, s krama.SubjectID) (out [][]byte) {
 	return out
 }
 
-// TestRecordOfALaterVersion sends a record with an unknown part. Older devices keep it byte for byte through restarts and
-// rewritings, show nothing, raise nothing, and hand it on where work is handed on.
+// TestRecordOfALaterVersion sends a record with an unknown part. Older devices keep it byte for byte through restarts
+// and rewritings, show nothing, raise nothing, and hand it on where work is handed on.
 func TestRecordOfALaterVersion(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()

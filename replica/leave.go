@@ -12,12 +12,14 @@ import (
 	"krama/seal"
 )
 
-// UnseenAfter is how long a device may give no sign before a person is told to remove it (protocol §10.3). It is not removed
-// by itself: times are what devices say, and a clock that is wrong by a year must not empty anybody's phone.
+// UnseenAfter is how long a device may give no sign before a person is told to remove it (protocol §10.3). It is not
+// removed by itself: times are what devices say, and a clock that is wrong by a year must not empty anybody's phone.
 const UnseenAfter = 90 * 24 * time.Hour
 
-// RemoveDevice ends a device's trust and opens new epochs of every circle it was in. Repeating it goes on where it stopped.
-func (r *Replica) RemoveDevice(ctx context.Context, d krama.DeviceID, why seal.Reason, progress func(done, total int)) error {
+// RemoveDevice ends a device's trust and opens new epochs of every circle it was in. Repeating it goes on where it
+// stopped.
+func (r *Replica) RemoveDevice(ctx context.Context, d krama.DeviceID, why seal.Reason, progress func(done,
+	total int)) error {
 	_, err := r.remove(ctx, func() (bool, seal.Deed) {
 		dev := r.roster.Devices[d]
 		return dev != nil && dev.Removed == 0, &seal.DeviceRemove{Device: d, Reason: why}
@@ -25,7 +27,8 @@ func (r *Replica) RemoveDevice(ctx context.Context, d krama.DeviceID, why seal.R
 	return err
 }
 
-// RemoveMember ends a membership and the trust of all its devices. An admin's end is drafted or announced (Replica.bring).
+// RemoveMember ends a membership and the trust of all its devices. An admin's end is drafted or announced
+// (Replica.bring).
 func (r *Replica) RemoveMember(ctx context.Context, m krama.MemberID, progress func(done, total int)) error {
 	_, err := r.remove(ctx, func() (bool, seal.Deed) {
 		mem := r.roster.Members[m]
@@ -36,7 +39,8 @@ func (r *Replica) RemoveMember(ctx context.Context, m krama.MemberID, progress f
 
 // SetRoles gives a member other roles and opens new epochs of circles she left. Roles that two must sign are drafted or
 // announced (Replica.bring).
-func (r *Replica) SetRoles(ctx context.Context, m krama.MemberID, roles krama.Role, progress func(done, total int)) error {
+func (r *Replica) SetRoles(ctx context.Context, m krama.MemberID, roles krama.Role, progress func(done,
+	total int)) error {
 	way, err := r.remove(ctx, func() (bool, seal.Deed) {
 		mem := r.roster.Members[m]
 		return mem != nil && !mem.Removed && mem.Roles != roles, &seal.MemberRole{Member: m, Roles: roles}
@@ -94,16 +98,19 @@ func (r *Replica) act(ctx context.Context, what func() (needed bool, deed seal.D
 			return err
 		}
 		r.mu.Lock()
-		refused := len(r.roster.Log) > 0 && r.roster.Log[len(r.roster.Log)-1].Refused && r.roster.Log[len(r.roster.Log)-1].Author == r.dev.ID()
+		refused := len(r.roster.Log) > 0 && r.roster.Log[len(r.roster.Log)-1].Refused &&
+			r.roster.Log[len(r.roster.Log)-1].Author == r.dev.ID()
 		r.mu.Unlock()
 		if refused || moot > 1 { // the first may have been overtaken
-			return krama.E("replica.act", krama.NotAllowed, "the roster refused it: a second admin must sign, or it would leave nobody")
+			return krama.E("replica.act", krama.NotAllowed,
+				"the roster refused it: a second admin must sign, or it would leave nobody")
 		}
 	}
 	return krama.E("replica.act", krama.Conflict, "others were first sixteen times")
 }
 
-func (r *Replica) remove(ctx context.Context, what func() (bool, seal.Deed), progress func(done, total int)) (seal.Way, error) {
+func (r *Replica) remove(ctx context.Context, what func() (bool, seal.Deed), progress func(done, total int)) (
+	seal.Way, error) {
 	if progress == nil {
 		progress = func(int, int) {}
 	}
@@ -118,8 +125,8 @@ func (r *Replica) remove(ctx context.Context, what func() (bool, seal.Deed), pro
 	return way, errors.Join(dropped, r.rotateDue(ctx, true, progress))
 }
 
-// leave is what a removed device does when it learns so: it hands its unsent work to the admins, destroys its vault, and
-// says that it did. Without the relay it waits: what is typed is not lost.
+// leave is what a removed device does when it learns so: it hands its unsent work to the admins, destroys its vault,
+// and says that it did. Without the relay it waits: what is typed is not lost.
 func (r *Replica) leave(ctx context.Context) error {
 	const op = "replica.leave"
 	r.mu.Lock()
@@ -226,11 +233,13 @@ func (r *Replica) rekey(ctx context.Context) error {
 	urgent := false
 	for _, s := range r.shreds {
 		ring := r.roster.Circles[s.Circle]
-		if int(s.Epoch)+1 < len(ring.Epochs) && ring.Epochs[s.Epoch+1].Opened > me.KemAt && ring.Epochs[s.Epoch].Keyed[me.ID] {
+		if int(s.Epoch)+1 < len(ring.Epochs) && ring.Epochs[s.Epoch+1].Opened > me.KemAt &&
+			ring.Epochs[s.Epoch].Keyed[me.ID] {
 			urgent = true
 		}
 	}
-	pending := len(r.rekeys) > 0 && seal.KemHash(r.kems()[0].PublicKey().Bytes()) == seal.KemHash(r.dev.KEM.PublicKey().Bytes())
+	pending := len(r.rekeys) > 0 && seal.KemHash(r.kems()[0].PublicKey().Bytes()) == seal.KemHash(
+		r.dev.KEM.PublicKey().Bytes())
 	if !pending && !urgent && (me.KemMS == 0 || r.Now().Sub(time.UnixMilli(int64(me.KemMS))) < rekeyEvery) {
 		r.mu.Unlock()
 		return nil
@@ -319,7 +328,8 @@ func (r *Replica) supplyRewraps(ctx context.Context) error {
 	var pairs [][]byte
 	for w := range r.rewraps {
 		st, e := r.streams[w.circle], r.roster.Latest(w.circle)
-		if r.dev == nil || w.device == r.dev.ID() || st == nil || e == nil || !e.Keyed[w.device] || st.known[e.Epoch] == nil || r.roster.Devices[w.device].Removed != 0 {
+		if r.dev == nil || w.device == r.dev.ID() || st == nil || e == nil || !e.Keyed[w.device] ||
+			st.known[e.Epoch] == nil || r.roster.Devices[w.device].Removed != 0 {
 			continue
 		}
 		pub := r.roster.Devices[w.device].KemPub

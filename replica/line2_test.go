@@ -38,8 +38,8 @@ func TestDropOverALineThatBreaks(t *testing.T) {
 	}
 }
 
-// TestPiecesEnd: a relay that takes the pieces of a call and says that it has none does not have them sent for ever, and one that lost
-// them once, as it does when it starts anew, is no liar.
+// TestPiecesEnd: a relay that takes the pieces of a call and says that it has none does not have them sent for ever,
+// and one that lost them once, as it does when it starts anew, is no liar.
 func TestPiecesEnd(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.phone()
@@ -112,7 +112,8 @@ func TestHeldOfAnotherItem(t *testing.T) {
 	n := 0
 	list, err := held(func(after uint64, skip int) ([]byte, error) {
 		if n++; n == 1 {
-			return seal.MarshalHeld([]seal.Held{{K: 1, Body: make([]byte, 100)}}, 0, false)[:20], krama.E("test", krama.Offline, "")
+			return seal.MarshalHeld([]seal.Held{{K: 1, Body: make([]byte, 100)}}, 0, false)[:20],
+				krama.E("test", krama.Offline, "")
 		}
 		return seal.MarshalHeld([]seal.Held{{K: 2, Body: next}}, skip, true), nil
 	})

@@ -14,8 +14,8 @@ import (
 	"krama/seal"
 )
 
-// TestA19BreakingLine: over a line that is reset every 5,000 bytes a phone fetches and sends everything, real HTTP over real
-// connections, and little goes over it twice.
+// TestA19BreakingLine: over a line that is reset every 5,000 bytes a phone fetches and sends everything, real HTTP over
+// real connections, and little goes over it twice.
 func TestA19BreakingLine(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()
@@ -65,7 +65,8 @@ func TestA19BreakingLine(t *testing.T) {
 	w.noAlarm(a, b, c, d)
 }
 
-// TestA19CutAnywhere: a page that ends after any byte is taken as far as it came; nothing is taken twice or in pieces of two.
+// TestA19CutAnywhere: a page that ends after any byte is taken as far as it came; nothing is taken twice or in pieces
+// of two.
 func TestA19CutAnywhere(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b := w.phone(), w.phone()

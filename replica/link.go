@@ -19,8 +19,8 @@ type refusal struct{ seal.Session }
 
 func (refusal) Error() string { return "refused" }
 
-// link is how a device speaks with one relay: what it has heard of the relay's session and clock, and how much gets through the
-// line at a time. It is safe for concurrent use.
+// link is how a device speaks with one relay: what it has heard of the relay's session and clock, and how much gets
+// through the line at a time. It is safe for concurrent use.
 type link struct {
 	mu      sync.Mutex
 	session seal.Session
@@ -31,7 +31,8 @@ type link struct {
 	patient int           // how many must before larger ones are tried; each loss doubles it
 }
 
-// Pieces of a call over a line that breaks: they begin with a half of what did not get through, and grow again when they do.
+// Pieces of a call over a line that breaks: they begin with a half of what did not get through, and grow again when
+// they do.
 const (
 	leastPiece = 1 << 10
 	mostPiece  = 64 << 10
@@ -102,9 +103,10 @@ func (c *caller) hello(ctx context.Context) error {
 	return nil
 }
 
-// call signs and makes one call. A payload that does not get through whole goes in pieces. An answer that was cut comes with the
-// error, as far as it came.
-func (c *caller) call(ctx context.Context, key ed25519.PrivateKey, path string, principal [16]byte, payload []byte) ([]byte, error) {
+// call signs and makes one call. A payload that does not get through whole goes in pieces. An answer that was cut comes
+// with the error, as far as it came.
+func (c *caller) call(ctx context.Context, key ed25519.PrivateKey, path string, principal [16]byte,
+	payload []byte) ([]byte, error) {
 	sum := seal.SHA256(payload)
 	for again := 0; ; again++ {
 		c.mu.Lock()
@@ -115,7 +117,8 @@ func (c *caller) call(ctx context.Context, key ed25519.PrivateKey, path string, 
 		}
 		if piece == 0 || len(payload) <= piece {
 			answer, err := c.once(ctx, key, path, principal, sum, len(payload), payload)
-			if krama.KindOf(err) != krama.Offline || err == nil || len(answer) > 0 || len(payload) <= leastPiece || ctx.Err() != nil {
+			if krama.KindOf(err) != krama.Offline || err == nil || len(answer) > 0 || len(payload) <= leastPiece ||
+				ctx.Err() != nil {
 				return answer, err
 			}
 			c.smaller(len(payload))
@@ -134,7 +137,8 @@ func (c *caller) call(ctx context.Context, key ed25519.PrivateKey, path string, 
 }
 
 // once makes one call whose payload comes with it or is at the relay already.
-func (c *caller) once(ctx context.Context, key ed25519.PrivateKey, path string, principal [16]byte, sum [32]byte, size int, payload []byte) ([]byte, error) {
+func (c *caller) once(ctx context.Context, key ed25519.PrivateKey, path string, principal [16]byte, sum [32]byte,
+	size int, payload []byte) ([]byte, error) {
 	if c.remote == nil {
 		return nil, errLocked
 	}
@@ -162,7 +166,8 @@ func (c *caller) once(ctx context.Context, key ed25519.PrivateKey, path string, 
 }
 
 // pieces sends a payload ahead of its call. A line over which not even a question about it gets through is down.
-func (c *caller) pieces(ctx context.Context, key ed25519.PrivateKey, principal [16]byte, sum [32]byte, payload []byte) (err error) {
+func (c *caller) pieces(ctx context.Context, key ed25519.PrivateKey, principal [16]byte, sum [32]byte,
+	payload []byte) (err error) {
 	have, err := c.begun(ctx, key, principal, sum, len(payload))
 	defer func() {
 		if krama.KindOf(err) == krama.Offline && err != nil { // the size was not it
@@ -200,11 +205,13 @@ func (c *caller) pieces(ctx context.Context, key ed25519.PrivateKey, principal [
 }
 
 // begun asks how much of a payload is at the relay.
-func (c *caller) begun(ctx context.Context, key ed25519.PrivateKey, principal [16]byte, sum [32]byte, total int) (int, error) {
+func (c *caller) begun(ctx context.Context, key ed25519.PrivateKey, principal [16]byte, sum [32]byte,
+	total int) (int, error) {
 	return c.part(ctx, key, principal, sum, total, 0, nil)
 }
 
-func (c *caller) part(ctx context.Context, key ed25519.PrivateKey, principal [16]byte, sum [32]byte, total, offset int, b []byte) (int, error) {
+func (c *caller) part(ctx context.Context, key ed25519.PrivateKey, principal [16]byte, sum [32]byte, total, offset int,
+	b []byte) (int, error) {
 	payload := seal.Frame(sum[:], u32(uint32(total)), u32(uint32(offset)), b)
 	answer, err := c.once(ctx, key, seal.PathPart, principal, seal.SHA256(payload), len(payload), payload)
 	if err != nil {
@@ -235,8 +242,8 @@ func (c *caller) larger() {
 // heldMost bounds what is read of one box: more than a relay has room for.
 const heldMost = 256 << 20
 
-// held reads a box to its end. ask asks for what comes after a place, without the beginning of the first item that is here already:
-// over a line that breaks, what came is not sent again.
+// held reads a box to its end. ask asks for what comes after a place, without the beginning of the first item that is
+// here already: over a line that breaks, what came is not sent again.
 func held(ask func(after uint64, skip int) ([]byte, error)) (list []seal.Held, err error) {
 	var begun seal.Held
 	after, size, all, again := uint64(0), 0, 0, 0
@@ -257,7 +264,8 @@ func held(ask func(after uint64, skip int) ([]byte, error)) (list []seal.Held, e
 				some[0].Body = append(begun.Body, some[0].Body...)
 			case len(some) == 0 && part.K == begun.K && total == rest:
 				part.Body, total = append(begun.Body, part.Body...), size
-			case len(some) > 0 && some[0].K != 0 || part.Body != nil: // it has gone: what comes after it may lack its beginning
+			case len(some) > 0 && some[0].K != 0 || part.Body != nil:
+				// it has gone: what comes after it may lack its beginning
 				if again++; again > startAgain {
 					return list, krama.E("replica.held", krama.Tampered, "the relay's answer is cut or garbled")
 				}

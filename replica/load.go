@@ -28,8 +28,8 @@ func newLoader(r *Replica) *loader {
 	return l
 }
 
-// take receives one journal entry. What follows damage is treated like the rest: an envelope out of its place is asked for
-// again, anything typed is kept.
+// take receives one journal entry. What follows damage is treated like the rest: an envelope out of its place is asked
+// for again, anything typed is kept.
 func (l *loader) take(b []byte, _ bool) error {
 	if len(b) == 0 {
 		return errEntry

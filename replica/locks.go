@@ -16,8 +16,9 @@ import (
 // Files of a vault that needs more than the words. They name what is needed and hold none of it readable.
 const (
 	passkeyFile = "passkey" // 01 ‖ question(32) ‖ the passkey's id
-	fieldFile   = "field"   // 02 ‖ the name of the box at the relay(16) ‖ the programme's short name(16); 01 without that
-	leaseFile   = "lease"   // 01 ‖ u64 from ms ‖ u64 until ms ‖ salt(32) ‖ the pepper, sealed(48)
+	// 02 ‖ the name of the box at the relay(16) ‖ the programme's short name(16); 01 without that
+	fieldFile = "field"
+	leaseFile = "lease" // 01 ‖ u64 from ms ‖ u64 until ms ‖ salt(32) ‖ the pepper, sealed(48)
 )
 
 // Lease is how long the pepper is kept on a device after the relay was heard: so long the device opens without network.
@@ -42,8 +43,8 @@ type Locks struct {
 	Field   bool     // a pepper that the relay keeps
 }
 
-// Lock is a device whose words were given, right or wrong, and whose vault may need more. An open device keeps it, to write
-// its vault anew and its lease longer.
+// Lock is a device whose words were given, right or wrong, and whose vault may need more. An open device keeps it, to
+// write its vault anew and its lease longer.
 type Lock struct {
 	Locks
 	dir   journal.Dir
@@ -76,8 +77,8 @@ func NewLock(dir journal.Dir, words string) (*Lock, error) {
 	return d, nil
 }
 
-// Open opens the vault with what is here: the passkey's answer if it needs one, and the lease. Without a lease that holds it
-// is Offline: Ask is next.
+// Open opens the vault with what is here: the passkey's answer if it needs one, and the lease. Without a lease that
+// holds it is Offline: Ask is next.
 func (d *Lock) Open(now time.Time, prf []byte) (vk [32]byte, err error) {
 	if !d.Field {
 		return d.open(seal.Factors{PRF: prf})
@@ -94,9 +95,9 @@ func (d *Lock) Open(now time.Time, prf []byte) (vk [32]byte, err error) {
 	return vk, krama.E("replica.Open", krama.Offline, "the relay must be asked")
 }
 
-// Ask opens a vault with the pepper that the relay keeps, and begins a lease. NotAllowed is CannotDecrypt here: the words or
-// the passkey are wrong, or the device was removed, and nobody can tell which. A relay that gives something else than was
-// given to it is Tampered.
+// Ask opens a vault with the pepper that the relay keeps, and begins a lease. NotAllowed is CannotDecrypt here: the
+// words or the passkey are wrong, or the device was removed, and nobody can tell which. A relay that gives something
+// else than was given to it is Tampered.
 func (d *Lock) Ask(ctx context.Context, c Config, relay string, prf []byte) (vk [32]byte, err error) {
 	const op = "replica.Ask"
 	b, err := readFile(d.dir, fieldFile, fieldSize)
@@ -152,11 +153,12 @@ func (d *Lock) open(f seal.Factors) (vk [32]byte, err error) {
 
 // pepper is what the relay keeps for the open lock.
 func (d *Lock) pepper() seal.Pepper {
-	return seal.Pepper{Access: d.vault.PepperKey(d.with.PRF).Public().(ed25519.PublicKey), Value: [32]byte(d.with.Pepper)}
+	return seal.Pepper{Access: d.vault.PepperKey(d.with.PRF).Public().(ed25519.PublicKey),
+		Value: [32]byte(d.with.Pepper)}
 }
 
-// lease keeps the pepper here from now on, sealed under the words and the passkey. Its times are this device's own clock, and
-// nothing the relay says changes them.
+// lease keeps the pepper here from now on, sealed under the words and the passkey. Its times are this device's own
+// clock, and nothing the relay says changes them.
 func (d *Lock) lease(rand io.Reader, now time.Time) error {
 	var salt [32]byte
 	if _, err := io.ReadFull(rand, salt[:]); err != nil {
@@ -168,8 +170,8 @@ func (d *Lock) lease(rand io.Reader, now time.Time) error {
 	return writeFile(d.dir, leaseFile, slices.Concat(b, salt[:], sealed))
 }
 
-// readLease returns a lease that runs, or nil. One that has ended is destroyed by whoever looks, whatever words come; one from
-// the future counts for nothing until its time comes.
+// readLease returns a lease that runs, or nil. One that has ended is destroyed by whoever looks, whatever words come;
+// one from the future counts for nothing until its time comes.
 func readLease(dir journal.Dir, now time.Time) ([]byte, error) {
 	b, from, until, err := leaseTimes(dir)
 	switch {

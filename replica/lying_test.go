@@ -43,8 +43,8 @@ func (d *device) has(k AlarmKind) bool {
 	return slices.ContainsFunc(d.Status().Alarms, func(a Alarm) bool { return a.What == k })
 }
 
-// TestLyingRelay gives one phone a relay that lies in one way. Each lie must end in its alarm, and nothing that the liar
-// made up may be on the screen.
+// TestLyingRelay gives one phone a relay that lies in one way. Each lie must end in its alarm, and nothing that the
+// liar made up may be on the screen.
 func TestLyingRelay(t *testing.T) {
 	for name, tc := range map[string]struct {
 		lie   func(w *world, after uint64, l *seal.Listing)
@@ -177,7 +177,8 @@ func (w *world) heads(id seal.StreamID) uint64 {
 	return s.Head.N
 }
 
-// TestForkIsSeenWhenOneEnvelopeCrosses shows two phones different histories from one point, then lets one envelope cross.
+// TestForkIsSeenWhenOneEnvelopeCrosses shows two phones different histories from one point, then lets one envelope
+// cross.
 func TestForkIsSeenWhenOneEnvelopeCrosses(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.phone(), w.phone()
@@ -208,7 +209,9 @@ func TestRewrittenHistoryIsSeen(t *testing.T) {
 	a := w.phone()
 	w.person(a)
 	w.sync(a)
-	a.wire.twist = liar{w.stream(a, krama.KindOutreach), func(after uint64, l *seal.Listing) { l.Head.H[0] ^= 1 }}.answer
+	a.wire.twist = liar{w.stream(a, krama.KindOutreach), func(after uint64, l *seal.Listing) {
+		l.Head.H[0] ^= 1
+	}}.answer
 	a.Sync(context.Background(), nil)
 	if !a.has(AlarmFork) {
 		t.Errorf("alarms %v want fork", a.Status().Alarms)
@@ -252,7 +255,8 @@ func TestClonedDevice(t *testing.T) {
 	a := w.phone()
 	s := w.person(a)
 	w.sync(a)
-	image := map[string][]byte{vaultFile: bytes.Clone(a.dir.File(vaultFile).Data), journalName(1): bytes.Clone(a.dir.File(journalName(1)).Data)}
+	image := map[string][]byte{vaultFile: bytes.Clone(a.dir.File(vaultFile).Data),
+		journalName(1): bytes.Clone(a.dir.File(journalName(1)).Data)}
 	clone := &device{dir: a.dir, wire: &wire{h: w.relay}}
 	clone.cfg = a.cfg
 	clone.cfg.Feed = nil
@@ -269,7 +273,8 @@ func TestClonedDevice(t *testing.T) {
 	w.contact(clone, s)
 	w.must(clone.Sync(context.Background(), nil))
 	key := a.streams[mustCircle(a)].epoch.StreamKey()
-	body, _ := seal.NewCall(a.Rand, key, seal.PathAppend, w.relay.Session(), a.Site(), a.streams[mustCircle(a)].epoch.StreamID(),
+	body, _ := seal.NewCall(a.Rand, key, seal.PathAppend, w.relay.Session(), a.Site(),
+		a.streams[mustCircle(a)].epoch.StreamID(),
 		seal.AppendCall{Envelopes: [][]byte{mine}}.Marshal())
 	if _, _, err := (&wire{h: w.relay}).Call(context.Background(), seal.PathAppend, body); err != nil {
 		t.Fatal(err)
@@ -452,10 +457,12 @@ func TestOutsiderWithStreamKey(t *testing.T) {
 	w.sync(a)
 	st := a.streams[mustCircle(a)]
 	thief, _ := seal.NewDevice(a.Rand, "thief")
-	wire1, err := st.epoch.Seal(a.Rand, thief, seal.Header{Author: thief.ID(), Kind: seal.EnvContent, Seq: 1, Head: st.head, Roster: a.roster.Head},
+	wire1, err := st.epoch.Seal(a.Rand, thief, seal.Header{Author: thief.ID(), Kind: seal.EnvContent, Seq: 1,
+		Head: st.head, Roster: a.roster.Head},
 		[]seal.Item{{Kind: seal.KindCircleRecord, Body: []byte("x")}}, nil)
 	w.must(err)
-	claimed, err := st.epoch.Seal(a.Rand, thief, seal.Header{Author: a.dev.ID(), Kind: seal.EnvContent, Seq: 9, Head: st.head, Roster: a.roster.Head},
+	claimed, err := st.epoch.Seal(a.Rand, thief, seal.Header{Author: a.dev.ID(), Kind: seal.EnvContent, Seq: 9,
+		Head: st.head, Roster: a.roster.Head},
 		[]seal.Item{{Kind: seal.KindCircleRecord, Body: []byte("x")}}, nil)
 	w.must(err)
 	_, err = w.store.Append(context.Background(), st.epoch.StreamID(), nil, [][]byte{wire1, claimed}, 1<<30)

@@ -9,8 +9,8 @@ import (
 	"krama/seal"
 )
 
-// Mail is a letter to this device that a person must look at: work that nobody could send, or a statement that waits for
-// a second signature. It is kept until somebody decides.
+// Mail is a letter to this device that a person must look at: work that nobody could send, or a statement that waits
+// for a second signature. It is kept until somebody decides.
 type Mail struct {
 	ID   [32]byte
 	Kind seal.LetterKind
@@ -27,8 +27,8 @@ type Late struct {
 	Record *krama.Record // nil for keys and for what this version does not know
 }
 
-// Late reads the items of a letter of late work: records and subjects' keys, nothing else. whole tells that every item is
-// one that this version understands; what it does not is left in the letter.
+// Late reads the items of a letter of late work: records and subjects' keys, nothing else. whole tells that every item
+// is one that this version understands; what it does not is left in the letter.
 func (m *Mail) Late() (out []Late, whole bool) {
 	it, err := seal.ParseFrame(m.body, 1<<12)
 	if err != nil || m.Kind != seal.LetterLate || len(it)%5 != 0 {
@@ -40,7 +40,8 @@ func (m *Mail) Late() (out []Late, whole bool) {
 			whole = false
 			continue
 		}
-		l := Late{krama.CircleID(it[i]), krama.DeviceID(it[i+1]), seal.Item{Subject: krama.SubjectID(it[i+2]), Kind: seal.ItemKind(it[i+3][0]), Body: it[i+4]}, nil}
+		l := Late{krama.CircleID(it[i]), krama.DeviceID(it[i+1]), seal.Item{Subject: krama.SubjectID(it[i+2]),
+			Kind: seal.ItemKind(it[i+3][0]), Body: it[i+4]}, nil}
 		about := l.Item.Subject != krama.SubjectID{}
 		var bad error
 		switch l.Item.Kind {
@@ -145,7 +146,8 @@ func (r *Replica) fetchMail(ctx context.Context) error {
 	if krama.KindOf(err) == krama.NotAllowed && err != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if len(r.controls) == 0 { // a new admin's desk gets the key for them by letter, when another admin's has seen it
+		if len(r.controls) == 0 {
+			// a new admin's desk gets the key for them by letter, when another admin's has seen it
 			return nil
 		}
 	}
@@ -188,7 +190,8 @@ func (r *Replica) takeMail(items [][]byte) error {
 				r.done[id] = true
 				break
 			}
-			if l.Kind == seal.LetterDraft && (from.Removed != 0 || r.roster.Members[from.Member].Roles&krama.RoleAdmin == 0) {
+			if l.Kind == seal.LetterDraft && (from.Removed != 0 ||
+				r.roster.Members[from.Member].Roles&krama.RoleAdmin == 0) {
 				break // a draft is an admin's
 			}
 			if l.Kind == seal.LetterLate || l.Kind == seal.LetterWiped {
@@ -409,7 +412,8 @@ func (r *Replica) devicesOf(m krama.MemberID) (out []krama.DeviceID) {
 	return out
 }
 
-// give gives devices the keys that their members' roles open, and the way to the roster to those nobody has heard of yet.
+// give gives devices the keys that their members' roles open, and the way to the roster to those nobody has heard of
+// yet.
 func (r *Replica) give(ctx context.Context, devices []krama.DeviceID) error {
 	for _, d := range devices {
 		r.mu.Lock()

@@ -16,7 +16,8 @@ func (r *Replica) kems() []hpke.PrivateKey {
 	if d := r.roster; d != nil && d.Devices[r.dev.ID()] != nil {
 		pub := d.Devices[r.dev.ID()].KemPub
 		slices.SortStableFunc(out, func(a, b hpke.PrivateKey) int {
-			return cmp.Compare(bool2int(!bytes.Equal(a.PublicKey().Bytes(), pub)), bool2int(!bytes.Equal(b.PublicKey().Bytes(), pub)))
+			return cmp.Compare(bool2int(!bytes.Equal(a.PublicKey().Bytes(), pub)),
+				bool2int(!bytes.Equal(b.PublicKey().Bytes(), pub)))
 		})
 	}
 	return out
@@ -42,7 +43,8 @@ func (r *Replica) mailbox(ctx context.Context) (items [][]byte, err error) {
 	for _, k := range kems {
 		kem := seal.KemHash(k.PublicKey().Bytes())
 		list, err := held(func(after uint64, skip int) ([]byte, error) {
-			return r.call(ctx, d.Sig, seal.PathBoxGet, [16]byte(d.ID()), seal.Frame(d.SigPub(), d.Nonce[:], kem[:], u64(after), u32(uint32(skip))))
+			return r.call(ctx, d.Sig, seal.PathBoxGet, [16]byte(d.ID()), seal.Frame(d.SigPub(), d.Nonce[:], kem[:],
+				u64(after), u32(uint32(skip))))
 		})
 		if err != nil {
 			return nil, err

@@ -21,11 +21,12 @@ import (
 )
 
 // The model of the protocol's order, closes and removals, run over the real devices: an office and five phones write,
-// meet the relay, lose the connection at any call, end at any write to their disk, are rotated and removed, in any order.
-// In the end everybody shows the same records in the same order, each once, with nothing missing that an honest device
-// typed, nothing injected, and no false alarm. The hostile relay also loses what it took, keeps it back, hides what is
-// new, takes envelopes into closed streams and lets a removed device write on. With either relay one member's device may lie
-// in her own name: claim a roster or a history that is not, or write with an old key. It must stop nobody.
+// meet the relay, lose the connection at any call, end at any write to their disk, are rotated and removed, in any
+// order. In the end everybody shows the same records in the same order, each once, with nothing missing that an honest
+// device typed, nothing injected, and no false alarm. The hostile relay also loses what it took, keeps it back, hides
+// what is new, takes envelopes into closed streams and lets a removed device write on. With either relay one member's
+// device may lie in her own name: claim a roster or a history that is not, or write with an old key. It must stop
+// nobody.
 
 // evil is a relay without rules. All devices share its streams; it shows each what it wants.
 type evil struct {
@@ -49,7 +50,8 @@ type evilLate struct {
 }
 
 func (e *evil) clone() *evil {
-	c := &evil{now: e.now, streams: map[seal.StreamID]*evilStream{}, boxes: map[[16]byte][][]byte{}, blobs: map[[32]byte][]byte{}}
+	c := &evil{now: e.now, streams: map[seal.StreamID]*evilStream{}, boxes: map[[16]byte][][]byte{},
+		blobs: map[[32]byte][]byte{}}
 	for k, v := range e.streams {
 		c.streams[k] = &evilStream{v.start, slices.Clone(v.entries)}
 	}
@@ -112,7 +114,8 @@ func (l *evilLine) serve(path string, body []byte) ([]byte, error) {
 	s := l.streams[id]
 	refused := krama.E("model", krama.NotAllowed, "")
 	switch path {
-	case seal.PathFound, seal.PathMembers, seal.PathControl, seal.PathLine, seal.PathClose, seal.PathBlobDrop, seal.PathRewind:
+	case seal.PathFound, seal.PathMembers, seal.PathControl, seal.PathLine, seal.PathClose, seal.PathBlobDrop,
+		seal.PathRewind:
 		return nil, nil
 	case seal.PathCreate:
 		it, _ := seal.ParseItems(c.Payload, 16, 32, 32, -1, 1)
@@ -240,7 +243,8 @@ func modelTemplate(t *testing.T, hostile bool) *template {
 	clock := func() time.Time { return w.now }
 	w.relay = relay.New(w.store, "token", relay.DefaultLimits, clock)
 	tp := &template{now: w.now}
-	ev := &evil{now: clock, streams: map[seal.StreamID]*evilStream{}, boxes: map[[16]byte][][]byte{}, blobs: map[[32]byte][]byte{}}
+	ev := &evil{now: clock, streams: map[seal.StreamID]*evilStream{}, boxes: map[[16]byte][][]byte{},
+		blobs: map[[32]byte][]byte{}}
 	newDevice := func(platform string) *device {
 		d := w.device(platform)
 		if hostile {
@@ -386,7 +390,8 @@ func model(t *testing.T, hostile bool) {
 				p.honest = &honestLine{wire: wire{h: rl}}
 				line = p.honest
 			}
-			p.cfg = Config{Dir: p.dir, Rand: rand.Reader, Now: clock, Platform: "model", Office: i == 0, Dial: func(string) Remote { return line },
+			p.cfg = Config{Dir: p.dir, Rand: rand.Reader, Now: clock, Platform: "model", Office: i == 0,
+				Dial: func(string) Remote { return line },
 				Feed: func(e Event) { p.events = append(p.events, e) }, Reset: func() { p.events = nil }}
 			p.restart(t)
 			ps[i] = p
@@ -399,7 +404,8 @@ func model(t *testing.T, hostile bool) {
 		removed, done := 0, map[int]bool{}
 		rogue := 0 // whose device lies; the office's does not
 		var passing []krama.SubjectID
-		erased := map[krama.RecordID]bool{} // of people who were or will be erased: who shows them depends on when each device met the relay
+		// of people who were or will be erased: who shows them depends on when each device met the relay
+		erased := map[krama.RecordID]bool{}
 		steps := rapid.IntRange(4, 28).Draw(t, "steps")
 		for range steps {
 			i := rapid.IntRange(0, modelPhones).Draw(t, "who")
@@ -411,7 +417,8 @@ func model(t *testing.T, hostile bool) {
 			switch {
 			case act <= 4:
 				id, _ := p.NewRecord()
-				if err := p.Write(krama.KindOutreach, tp.subject, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(now), District: 1002, Place: 1}}); err == nil {
+				if err := p.Write(krama.KindOutreach, tp.subject, &krama.Record{ID: id,
+					Contact: &krama.Contact{Date: krama.DayOf(now), District: 1002, Place: 1}}); err == nil {
 					p.typed = append(p.typed, id)
 					if done[i] {
 						mustnt[id] = true
@@ -443,7 +450,8 @@ func model(t *testing.T, hostile bool) {
 					at = rapid.IntRange(1, 12).Draw(t, "call")
 				}
 				desk.cut(at, rapid.Bool().Draw(t, "before"))
-				desk.Rotate(context.Background(), []krama.CircleID{c, krama.OrgCircle}[rapid.IntRange(0, 1).Draw(t, "circle")])
+				desk.Rotate(context.Background(), []krama.CircleID{c, krama.OrgCircle}[rapid.IntRange(0, 1).Draw(t,
+					"circle")])
 				desk.cut(0, false)
 			case act == 13 && i > 0 && removed < 2 && !p.gone:
 				removed++
@@ -464,7 +472,8 @@ func model(t *testing.T, hostile bool) {
 			case !hostile && act == 14: // somebody who will be erased
 				s, _ := p.NewSubject()
 				id, _ := p.NewRecord()
-				if err := p.Write(krama.KindOutreach, s, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(now), District: 1002, Place: 1}}); err == nil {
+				if err := p.Write(krama.KindOutreach, s, &krama.Record{ID: id,
+					Contact: &krama.Contact{Date: krama.DayOf(now), District: 1002, Place: 1}}); err == nil {
 					p.sync(t) // in an envelope of her own
 					passing = append(passing, s)
 					erased[id] = true
@@ -494,7 +503,9 @@ func model(t *testing.T, hostile bool) {
 					if st := p.streams[c]; st != nil {
 						p.evil.hidden[st.epoch.StreamID()] = int(max(st.head.N, st.floor.N))
 					}
-				case 3: // so are statements of the roster from a phone, which reads what colleagues write who have seen them
+				case 3:
+					// so are statements of the roster from a phone, which reads what colleagues write who have seen
+					// them
 					if st := p.streams[krama.OrgCircle]; i > 0 && st != nil {
 						p.evil.hidden[st.epoch.StreamID()] = int(st.head.N)
 					}

@@ -9,12 +9,13 @@ import (
 	"krama/seal"
 )
 
-// An erasure stands in its circle behind everything else that was written there. So that a phone that comes back after weeks does
-// not show an erased person until it has read all that, the same word stands in circle 0, which is read first, as a token that
-// only holders of her key recognise. It hides and destroys nothing: when her circle is read to its end and the erasure is not
-// there, she is back.
+// An erasure stands in its circle behind everything else that was written there. So that a phone that comes back after
+// weeks does not show an erased person until it has read all that, the same word stands in circle 0, which is read
+// first, as a token that only holders of her key recognise. It hides and destroys nothing: when her circle is read to
+// its end and the erasure is not there, she is back.
 
-// noticedKey names the value that says up to which place of the roster a circle's notices were settled by reading the circle.
+// noticedKey names the value that says up to which place of the roster a circle's notices were settled by reading the
+// circle.
 func noticedKey(c krama.CircleID) string { return ".noticed." + c.String() }
 
 // notice is one token, who said it, and where in the roster it stands.
@@ -27,7 +28,8 @@ type notice struct {
 // noticesKept bounds how many notices of one device are looked at at once: whoever says more hides her own.
 const noticesKept = 256
 
-// hear keeps a notice that is read in circle 0 until the circles have been read. A token that is said again hides nobody again.
+// hear keeps a notice that is read in circle 0 until the circles have been read. A token that is said again hides
+// nobody again.
 func (r *Replica) hear(e *entry, it *entryItem) {
 	if len(it.Body) != len(seal.EraseToken{}) {
 		return
@@ -83,11 +85,13 @@ func (r *Replica) settledTo(c krama.CircleID) uint64 {
 	return n
 }
 
-// settleNotices ends what notices have hidden in a circle that was read to its end: whoever was not erased is shown again. Called
-// with the lock held, when circle 0 was read up to place n before that.
+// settleNotices ends what notices have hidden in a circle that was read to its end: whoever was not erased is shown
+// again. Called with the lock held, when circle 0 was read up to place n before that.
 func (r *Replica) settleNotices(c krama.CircleID, n uint64) error {
 	st, settled := r.streams[c], r.settledTo(c)
-	if r.j == nil || st == nil || st.closed || !slices.ContainsFunc(r.notices, func(o notice) bool { return o.n > settled && o.n <= n }) {
+	if r.j == nil || st == nil || st.closed || !slices.ContainsFunc(r.notices, func(o notice) bool {
+		return o.n > settled && o.n <= n
+	}) {
 		return nil
 	}
 	v := strconv.FormatUint(n, 10)
@@ -141,7 +145,8 @@ func (r *Replica) sayNotices(ctx context.Context) error {
 	return r.push(ctx, krama.OrgCircle, nothing)
 }
 
-// erasuresFirst puts erasures before everything else of a circle, behind the announcements of the keys they are sealed with.
+// erasuresFirst puts erasures before everything else of a circle, behind the announcements of the keys they are sealed
+// with.
 func erasuresFirst(items []seal.Item) {
 	gone := map[krama.SubjectID]bool{}
 	for _, it := range items {

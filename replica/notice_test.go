@@ -9,7 +9,8 @@ import (
 	"krama/seal"
 )
 
-// TestA27ErasedFirst: a phone that was away shows an erased person no more as soon as it has read circle 0, whatever is cut then.
+// TestA27ErasedFirst: a phone that was away shows an erased person no more as soon as it has read circle 0, whatever is
+// cut then.
 func TestA27ErasedFirst(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()
@@ -59,8 +60,8 @@ func TestA27ErasedFirst(t *testing.T) {
 	w.noAlarm(a, b, w.desk)
 }
 
-// TestA27LyingNotice: a colleague who knows her key says that she is erased, and does not erase her. She is hidden for one sync; what
-// was written about her meanwhile is there after it. Nobody else can say the token again.
+// TestA27LyingNotice: a colleague who knows her key says that she is erased, and does not erase her. She is hidden for
+// one sync; what was written about her meanwhile is there after it. Nobody else can say the token again.
 func TestA27LyingNotice(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b, c := w.phone(), w.phone(), w.phone()

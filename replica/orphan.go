@@ -26,8 +26,8 @@ func (r *Replica) addOrphan(o orphan) {
 	}
 }
 
-// lost takes note of an envelope past a signed close. Ours is still in the outbox. A colleague's is kept only when a relay
-// lost it: otherwise nothing tells it from an injected one.
+// lost takes note of an envelope past a signed close. Ours is still in the outbox. A colleague's is kept only when a
+// relay lost it: otherwise nothing tells it from an injected one.
 func (r *Replica) lost(e *entry, c cut) {
 	own := r.dev != nil && e.author == r.dev.ID()
 	if own {
@@ -39,7 +39,8 @@ func (r *Replica) lost(e *entry, c cut) {
 		case it.verdict != seal.Fine || e.verdict != seal.Fine:
 		case own && !keepUntilSettled:
 			r.confirm(e.circle, it.Item)
-		case !own && c.repair && (it.Kind == seal.KindRecord || it.Kind == seal.KindCircleRecord || it.Kind == seal.KindSubjectKey):
+		case !own && c.repair && (it.Kind == seal.KindRecord || it.Kind == seal.KindCircleRecord ||
+			it.Kind == seal.KindSubjectKey):
 			body := it.Item
 			r.addOrphan(orphan{circle: e.circle, author: e.author, day: krama.DayOf(r.Now()), item: body})
 		}
@@ -59,7 +60,8 @@ func (r *Replica) keepOrphans() error {
 }
 
 func orphanEntry(o orphan) []byte {
-	return tagged(tagOrphan, o.circle[:], o.author[:], o.item.Subject[:], []byte{byte(o.item.Kind)}, o.item.Body, u64(uint64(o.day)))
+	return tagged(tagOrphan, o.circle[:], o.author[:], o.item.Subject[:], []byte{byte(o.item.Kind)}, o.item.Body,
+		u64(uint64(o.day)))
 }
 
 // offerOrphans sends work that its author has not sent again for a week, or cannot, to the admins' quarantine.
@@ -69,7 +71,8 @@ func (r *Replica) offerOrphans(ctx context.Context) error {
 	var ids [][32]byte
 	for id, o := range r.orphans {
 		e := r.roster.Latest(o.circle)
-		if krama.DayOf(r.Now()) >= o.day+orphanDays || e == nil || !e.Keyed[o.author] || r.roster.Devices[o.author].Removed != 0 {
+		if krama.DayOf(r.Now()) >= o.day+orphanDays || e == nil || !e.Keyed[o.author] ||
+			r.roster.Devices[o.author].Removed != 0 {
 			old, ids = append(old, o), append(ids, id)
 		}
 	}

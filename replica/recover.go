@@ -14,8 +14,8 @@ import (
 // CoolOff is how long a recovered device waits while an admin may still be alive to say no.
 const CoolOff = 72 * time.Hour
 
-// SetTrustees draws a recovery key, splits it among n people of whom any k recover, and puts it in the roster. The cards
-// exist in the answer and nowhere else. way tells whether the set holds already.
+// SetTrustees draws a recovery key, splits it among n people of whom any k recover, and puts it in the roster. The
+// cards exist in the answer and nowhere else. way tells whether the set holds already.
 func (r *Replica) SetTrustees(ctx context.Context, k, n int) (cards []seal.Card, way seal.Way, err error) {
 	t, shares, err := seal.NewTrustees(r.Rand, k, n)
 	if err != nil {
@@ -41,8 +41,9 @@ func (r *Replica) SetTrustees(ctx context.Context, k, n int) (cards []seal.Card,
 	return cards, way, r.Maintain(ctx)
 }
 
-// openKeyrings lets trustees open the people of every circle they can recover. The first version made circles before there
-// were trustees and did not say so in them: without this, its programmes would come back without anybody's records.
+// openKeyrings lets trustees open the people of every circle they can recover. The first version made circles before
+// there were trustees and did not say so in them: without this, its programmes would come back without anybody's
+// records.
 func (r *Replica) openKeyrings(ctx context.Context) error {
 	r.mu.Lock()
 	var closed []seal.CirclePolicy
@@ -67,7 +68,8 @@ func (r *Replica) openKeyrings(ctx context.Context) error {
 // ErrForgedCard is a card of the present set by its face that is not the one that was made.
 var ErrForgedCard = krama.E("replica.CheckCard", krama.Tampered, "not the card that was made")
 
-// CheckCard reports whether a card is one of the present trustees', and which. One of trustees who are announced is NotYet.
+// CheckCard reports whether a card is one of the present trustees', and which. One of trustees who are announced is
+// NotYet.
 func (r *Replica) CheckCard(text string) (x int, err error) {
 	const op = "replica.CheckCard"
 	c, err := seal.ParseCard(text)
@@ -148,8 +150,8 @@ func (r *Replica) keepRecovery(ctx context.Context) error {
 	return r.SetValue(".trust", key)
 }
 
-// recoveryItems seals what the trustees' key opens: the address, the control keys, and each circle's newest key. The first item is the
-// mailbox itself. The lock is held.
+// recoveryItems seals what the trustees' key opens: the address, the control keys, and each circle's newest key. The
+// first item is the mailbox itself. The lock is held.
 func (r *Replica) recoveryItems(t *seal.TrusteesSet, circles []krama.CircleID) ([][]byte, error) {
 	box := seal.Mailbox(t.ID(), seal.KemHash(t.KemPub))
 	boot, err := seal.SealBootstrap(r.roster.Org, t.ID(), t.KemPub, r.bootstrap())
@@ -182,7 +184,8 @@ func (r *Replica) recoveryItems(t *seal.TrusteesSet, circles []krama.CircleID) (
 // Recover makes this Fresh device an admin's of a programme whose devices are gone, from k trustees' cards and what the
 // relay holds. total says that no admin is left; otherwise the device waits CoolOff before it may act, so that a living
 // admin can remove it.
-func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, total bool, progress func(Progress)) error {
+func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, total bool,
+	progress func(Progress)) error {
 	const op = "replica.Recover"
 	if r.State() != Fresh {
 		return krama.E(op, krama.Conflict, "this device belongs to a programme already")
@@ -217,7 +220,8 @@ func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, 
 			continue
 		}
 		from := roster.Devices[l.From]
-		if from == nil || roster.Members[from.Member].Roles&krama.RoleAdmin == 0 || !l.Check(org, key.ID(), from.Request.SigPub, sig) {
+		if from == nil || roster.Members[from.Member].Roles&krama.RoleAdmin == 0 || !l.Check(org, key.ID(),
+			from.Request.SigPub, sig) {
 			continue
 		}
 		r.mu.Lock()
@@ -297,7 +301,8 @@ func (r *Replica) CoolingOff() time.Time {
 // PinRelease says in the roster which release the programme runs. way tells whether it holds already.
 func (r *Replica) PinRelease(ctx context.Context, pin seal.ReleasePin) (way seal.Way, err error) {
 	return r.ask(ctx, func() (bool, seal.Deed) {
-		return r.roster.Release == nil || r.roster.Release.Manifest != pin.Manifest || r.roster.Release.Phone != pin.Phone,
+		return r.roster.Release == nil || r.roster.Release.Manifest != pin.Manifest ||
+				r.roster.Release.Phone != pin.Phone,
 			&pin
 	})
 }

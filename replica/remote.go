@@ -9,8 +9,8 @@ import (
 	"krama/seal"
 )
 
-// Remote carries calls to a relay. An answer's error has a krama kind, Offline when the line broke: what had come until then is the
-// answer all the same. now is the relay's clock, or zero.
+// Remote carries calls to a relay. An answer's error has a krama kind, Offline when the line broke: what had come until
+// then is the answer all the same. now is the relay's clock, or zero.
 type Remote interface {
 	Call(ctx context.Context, path string, body []byte) (answer []byte, now time.Time, err error)
 }

@@ -14,8 +14,8 @@ type agreed struct{ common, relay seal.Head }
 
 // Repair answers a relay that came back from an older backup (protocol §5.5), after an admin has confirmed that this is
 // what happened. An office has every envelope as it came: it gives back what the relay lost, in its place. Where others
-// have written since, the circle's epoch is closed at the newest common place, and what lies past it is sent again by its
-// authors. Then every circle gets a new epoch, so that wraps and keyrings are whole again.
+// have written since, the circle's epoch is closed at the newest common place, and what lies past it is sent again by
+// its authors. Then every circle gets a new epoch, so that wraps and keyrings are whole again.
 func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) error {
 	const op = "replica.Repair"
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 || !r.Office {
@@ -50,7 +50,8 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 		}
 		parted[c] = at
 	}
-	for _, done := range []string{".trust", droppedPeppers, membersNamed, lineNamed} { // done at the relay, and undone by the backup
+	for _, done := range []string{".trust", droppedPeppers, membersNamed, lineNamed} {
+		// done at the relay, and undone by the backup
 		if err := r.SetValue(done, ""); err != nil {
 			return err
 		}
@@ -82,7 +83,8 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 const apartKey = ".apart"
 
 // rotateParted closes each circle out where this desk and the restored relay part.
-func (r *Replica) rotateParted(ctx context.Context, all []krama.CircleID, parted map[krama.CircleID]*agreed, progress func(done, total int)) error {
+func (r *Replica) rotateParted(ctx context.Context, all []krama.CircleID, parted map[krama.CircleID]*agreed,
+	progress func(done, total int)) error {
 	r.rotating.Lock()
 	defer r.rotating.Unlock()
 	for i, c := range all {
@@ -95,8 +97,8 @@ func (r *Replica) rotateParted(ctx context.Context, all []krama.CircleID, parted
 }
 
 // giveBack appends what the relay lost of a circle's streams, epoch by epoch. Where the relay has something else, it
-// returns the newest place both agree on, if that is in the open epoch; circle 0 it takes back to that place by itself. With apart,
-// circle 0 was taken back: then both agree only as far as nobody claims what is not in it any more.
+// returns the newest place both agree on, if that is in the open epoch; circle 0 it takes back to that place by itself.
+// With apart, circle 0 was taken back: then both agree only as far as nobody claims what is not in it any more.
 func (r *Replica) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*agreed, error) {
 	const op = "replica.giveBack"
 	r.mu.Lock()
@@ -138,7 +140,8 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*
 		if err != nil {
 			return nil, err
 		}
-		if fork := ours[ep.Epoch].fork; apart && c != krama.OrgCircle && ep.Epoch == st.epoch.Epoch && fork > 0 && fork <= common.N {
+		if fork := ours[ep.Epoch].fork; apart && c != krama.OrgCircle && ep.Epoch == st.epoch.Epoch && fork > 0 &&
+			fork <= common.N {
 			for common = start; common.N+1 < fork; {
 				common = common.Link(ids[common.N])
 			}
@@ -146,7 +149,8 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*
 		end, closed := r.closedAt(c, ep.Epoch)
 		shut := end
 		if closed && c != krama.OrgCircle && common.N >= end.N && theirs.N > end.N {
-			shut, theirs = theirs, common // what lies past its signed end counts nowhere: a repair before this one closed it there
+			// what lies past its signed end counts nowhere: a repair before this one closed it there
+			shut, theirs = theirs, common
 		}
 		if common.N < theirs.N {
 			if ep.Epoch == st.epoch.Epoch && c != krama.OrgCircle {
@@ -158,8 +162,8 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*
 				}
 				back = &agreed{common, theirs}
 			}
-			// Somebody who had not heard of the close wrote into a stream that a restored relay had open again. It goes back to
-			// where it is what was signed; her work is outside the close and she sends it again.
+			// Somebody who had not heard of the close wrote into a stream that a restored relay had open again. It goes
+			// back to where it is what was signed; her work is outside the close and she sends it again.
 			if err := r.controlCall(ctx, seal.PathRewind, seal.Frame(id[:], common.Marshal())); err != nil {
 				return nil, krama.Wrap(op, err)
 			}
@@ -186,7 +190,8 @@ func (r *Replica) closedAt(c krama.CircleID, epoch uint32) (seal.Head, bool) {
 }
 
 // compare reads the relay's head of a stream and finds the newest place where its history is ours.
-func (r *Replica) compare(ctx context.Context, key ed25519.PrivateKey, id seal.StreamID, start seal.Head, ids [][32]byte) (theirs, common seal.Head, err error) {
+func (r *Replica) compare(ctx context.Context, key ed25519.PrivateKey, id seal.StreamID, start seal.Head,
+	ids [][32]byte) (theirs, common seal.Head, err error) {
 	common = start
 	for after := uint64(0); ; {
 		answer, err := r.call(ctx, key, seal.PathList, id, seal.ListCall{After: after, Max: pageBytes}.Marshal())
@@ -251,7 +256,8 @@ func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, after u
 				wire := e.wire
 				switch {
 				case e.verdict != seal.Fine && e.verdict != seal.Gap || !stone && !done[shortID(e.id)]:
-					err = krama.E("replica.sendKept", krama.CannotDecrypt, "this desk does not have an envelope that the relay lost: repair from another")
+					err = krama.E("replica.sendKept", krama.CannotDecrypt,
+						"this desk does not have an envelope that the relay lost: repair from another")
 				case !stone:
 					wire, err = r.tombstone(ep, e)
 				}
@@ -280,8 +286,8 @@ func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, after u
 	}
 }
 
-// keeping is what a reading of this device's own file finds of one epoch: which envelopes it has, in order, and those after a place whole,
-// as many as have max bytes.
+// keeping is what a reading of this device's own file finds of one epoch: which envelopes it has, in order, and those
+// after a place whole, as many as have max bytes.
 type keeping struct {
 	after     uint64
 	max       int

@@ -124,7 +124,8 @@ func TestRestoredRelay(t *testing.T) {
 		for id := range typed {
 			if !once[id] {
 				for i, d := range ds {
-					t.Logf("device %d: has %v, orphans %d, unsent %d, alarms %v, cuts %v", i, slices.Contains(d.all(), id), len(d.orphans), d.Status().Unsent, d.Status().Alarms, d.cuts)
+					t.Logf("device %d: has %v, orphans %d, unsent %d, alarms %v, cuts %v", i, slices.Contains(d.all(),
+						id), len(d.orphans), d.Status().Unsent, d.Status().Alarms, d.cuts)
 				}
 				t.Fatalf("seed %d: a record is lost", seed)
 			}
@@ -154,8 +155,8 @@ func TestRestoredRelay(t *testing.T) {
 	}
 }
 
-// TestRestoredRelayLostAuthor: what a phone had sent, the relay lost, and the phone is lost too, comes back from who had
-// read it, by way of the quarantine when the office had not.
+// TestRestoredRelayLostAuthor: what a phone had sent, the relay lost, and the phone is lost too, comes back from who
+// had read it, by way of the quarantine when the office had not.
 func TestRestoredRelayLostAuthor(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()
@@ -196,7 +197,8 @@ func (o opens) Open(name string) (journal.File, error) {
 	return o.Dir.Open(name)
 }
 
-// TestARepairReadsAFewTimes: what the office reads of its own file for a repair does not grow with the number of epochs there have been.
+// TestARepairReadsAFewTimes: what the office reads of its own file for a repair does not grow with the number of epochs
+// there have been.
 func TestARepairReadsAFewTimes(t *testing.T) {
 	reads := func(epochs int) int {
 		w := newSmallWorld(t)

@@ -1,5 +1,5 @@
-// Package replica is one device: its vault, what it has typed and not yet sent, what it has verified, and how it meets the
-// relay. It believes nothing the relay says that a key or the roster does not prove.
+// Package replica is one device: its vault, what it has typed and not yet sent, what it has verified, and how it meets
+// the relay. It believes nothing the relay says that a key or the roster does not prove.
 package replica
 
 import (
@@ -17,8 +17,8 @@ import (
 	"krama/seal"
 )
 
-// Event is one record that entered the replica, in the order of its stream or, when Local, just typed here. A record that
-// was typed here comes once more, not Local, when it is confirmed.
+// Event is one record that entered the replica, in the order of its stream or, when Local, just typed here. A record
+// that was typed here comes once more, not Local, when it is confirmed.
 //
 // An event without a record says that a subject was erased: everything of hers is to be forgotten.
 type Event struct {
@@ -54,11 +54,13 @@ type Replica struct {
 	Config
 	mu      sync.Mutex // everything below
 	syncing sync.Mutex // one sync at a time
-	// speaking is held while this device writes into circle 0, from the choice of a place to the reading back: a sync and what a person
-	// does meanwhile would take the same place, and each be a copy's work to the other. Taken after syncing and before mu.
+	// speaking is held while this device writes into circle 0, from the choice of a place to the reading back: a sync
+	// and what a person does meanwhile would take the same place, and each be a copy's work to the other. Taken after
+	// syncing and before mu.
 	speaking sync.Mutex
-	// rotating is held while this device opens epochs: a sync in the background and an act of the office do it one after the other, or one
-	// would find the circle half way into the other's. It is taken before speaking and mu, never with them held.
+	// rotating is held while this device opens epochs: a sync in the background and an act of the office do it one
+	// after the other, or one would find the circle half way into the other's. It is taken before speaking and mu,
+	// never with them held.
 	rotating sync.Mutex
 
 	j      *journal.Journal
@@ -87,44 +89,48 @@ type Replica struct {
 	left    map[place]readings  // of an epoch's stream, those that count no more
 	passed  map[place]int       // how often an epoch's stream was begun anew, as far as the journal was read
 	trims   map[uint32]*trimmed // what of circle 0's epochs counts no more
-	metWith seal.Head           // the relay's head of circle 0 at the last look for a trim that found none; of whoever syncs
+	// the relay's head of circle 0 at the last look for a trim that found none; of whoever syncs
+	metWith seal.Head
 
-	waiting   []*seal.Epoch                  // keys whose circle the roster does not show yet
-	early     map[place]keyring              // the same of subject keys
-	opening   map[krama.CircleID]*seal.Epoch // secrets of epochs this device is opening
-	drawnAt   map[krama.CircleID]int         // how many erasures were known when they were drawn
-	tried     map[krama.CircleID]int         // how many people were erased for good at the last look for bodies to drop that found no batch
-	outbox    []*pending
-	sealed    []*sealedEnvelope
-	alarms    []Alarm
-	values    map[string]string
-	letters   []*Mail
-	controls  [][32]byte        // seeds of the programme's control keys, the newest last; admins' devices only
-	done      map[[32]byte]bool // letters that were decided
-	emptied   time.Time         // by this process: when the boxes of all recent epochs were last looked into
-	orphans   map[[32]byte]orphan
-	shreds    []Shred
-	shredded  map[subject]bool
-	typed     uint32               // when the newest record was typed here, as Record.Written says it
-	await     map[subject]*awaited // erasures that wait for a second word
-	notices   []notice             // words in circle 0 that somebody was erased
-	noticed   map[subject]bool     // whom they hide until their circle is read
-	told      map[subject]bool     // whose erasure this process has told in circle 0
-	also      [][]byte             // entries to commit with the page that is being taken
-	reshow    bool                 // what is shown is not what counts any more: the journal is read anew before the sync ends
+	waiting []*seal.Epoch                  // keys whose circle the roster does not show yet
+	early   map[place]keyring              // the same of subject keys
+	opening map[krama.CircleID]*seal.Epoch // secrets of epochs this device is opening
+	drawnAt map[krama.CircleID]int         // how many erasures were known when they were drawn
+	// how many people were erased for good at the last look for bodies to drop that found no batch
+	tried    map[krama.CircleID]int
+	outbox   []*pending
+	sealed   []*sealedEnvelope
+	alarms   []Alarm
+	values   map[string]string
+	letters  []*Mail
+	controls [][32]byte        // seeds of the programme's control keys, the newest last; admins' devices only
+	done     map[[32]byte]bool // letters that were decided
+	emptied  time.Time         // by this process: when the boxes of all recent epochs were last looked into
+	orphans  map[[32]byte]orphan
+	shreds   []Shred
+	shredded map[subject]bool
+	typed    uint32               // when the newest record was typed here, as Record.Written says it
+	await    map[subject]*awaited // erasures that wait for a second word
+	notices  []notice             // words in circle 0 that somebody was erased
+	noticed  map[subject]bool     // whom they hide until their circle is read
+	told     map[subject]bool     // whose erasure this process has told in circle 0
+	also     [][]byte             // entries to commit with the page that is being taken
+	// what is shown is not what counts any more: the journal is read anew before the sync ends
+	reshow    bool
 	rewraps   map[rewrap]bool
 	shut      map[krama.CircleID]uint32 // epoch whose opening is awaited, by circles that the relay has closed already
 	seen      map[krama.DeviceID]uint64 // newest time an author gave, in milliseconds
 	wrote     map[krama.CircleID]uint64 // highest sequence that this copy of the device is known to have written
 	lastSync  time.Time
-	heartbeat time.Time                 // newest seen
-	vouched   map[krama.DeviceID]uint64 // by admins' desks: the place in circle 0 of the newest word that shows how far each has read
-	newer     bool                      // the roster speaks a later version
-	unshown   bool                      // in this sync the relay took what it does not show
-	frozen    *frozen                   // the part of the journal that stays as it is; nil when there is none
-	untidy    bool                      // the journal holds what must be destroyed
-	wiped     bool                      // the vault is destroyed
-	lock      *Lock                     // what the vault was opened with; nil while that is not known
+	heartbeat time.Time // newest seen
+	// by admins' desks: the place in circle 0 of the newest word that shows how far each has read
+	vouched map[krama.DeviceID]uint64
+	newer   bool    // the roster speaks a later version
+	unshown bool    // in this sync the relay took what it does not show
+	frozen  *frozen // the part of the journal that stays as it is; nil when there is none
+	untidy  bool    // the journal holds what must be destroyed
+	wiped   bool    // the vault is destroyed
+	lock    *Lock   // what the vault was opened with; nil while that is not known
 }
 
 // subject names a person in one circle.
@@ -145,8 +151,8 @@ type cut struct {
 	repair bool
 }
 
-// readings says that an epoch's stream was read anew: what the first n readings of it showed is left out. Repair tells that one of
-// them was of another history than the one that was signed.
+// readings says that an epoch's stream was read anew: what the first n readings of it showed is left out. Repair tells
+// that one of them was of another history than the one that was signed.
 type readings struct {
 	n      int
 	repair bool
@@ -154,12 +160,13 @@ type readings struct {
 
 // stream is one circle's stream as this device verified it, epoch after epoch.
 type stream struct {
-	epoch     *seal.Epoch              // being read
-	known     map[uint32]*seal.Epoch   // secrets of epochs, with KG for the newest only
-	rings     map[uint32]keyring       // keyrings that came with an epoch
-	ids       map[uint32]seal.StreamID // of known epochs, as they were asked for: deriving one costs more than a day's other questions
-	closed    bool                     // read to its signed end; the next epoch's secrets are not here
-	base      uint64                   // for circle 0: the roster position before this epoch's first
+	epoch *seal.Epoch            // being read
+	known map[uint32]*seal.Epoch // secrets of epochs, with KG for the newest only
+	rings map[uint32]keyring     // keyrings that came with an epoch
+	// of known epochs, as they were asked for: deriving one costs more than a day's other questions
+	ids       map[uint32]seal.StreamID
+	closed    bool   // read to its signed end; the next epoch's secrets are not here
+	base      uint64 // for circle 0: the roster position before this epoch's first
 	head      seal.Head
 	chain     [][32]byte // chain[n] is H_n
 	authors   map[krama.DeviceID]*author
@@ -232,7 +239,8 @@ func hostError(op string, err error) error {
 }
 
 func newReplica(c Config) *Replica {
-	r := &Replica{Config: c, cuts: map[place]cut{}, left: map[place]readings{}, trims: map[uint32]*trimmed{}, lock: &Lock{dir: c.Dir}, line: &link{}}
+	r := &Replica{Config: c, cuts: map[place]cut{}, left: map[place]readings{}, trims: map[uint32]*trimmed{},
+		lock: &Lock{dir: c.Dir}, line: &link{}}
 	r.clear()
 	return r
 }
@@ -242,7 +250,8 @@ func (r *Replica) clear() {
 	r.dev, r.rekeys, r.drop, r.dropBefore, r.scan, r.roster = nil, nil, nil, nil, nil, nil
 	r.streams, r.keys = map[krama.CircleID]*stream{}, map[krama.CircleID]map[krama.SubjectID]seal.SubjectKey{}
 	r.kinds = map[krama.CircleID]krama.CircleKind{krama.OrgCircle: krama.KindOrg}
-	r.waiting, r.opening, r.outbox, r.sealed, r.alarms, r.letters, r.shreds = nil, map[krama.CircleID]*seal.Epoch{}, nil, nil, nil, nil, nil
+	r.waiting, r.opening, r.outbox, r.sealed, r.alarms, r.letters, r.shreds = nil, map[krama.CircleID]*seal.Epoch{},
+		nil, nil, nil, nil, nil
 	r.values, r.orphans, r.shredded = map[string]string{}, map[[32]byte]orphan{}, map[subject]bool{}
 	r.notices, r.noticed, r.told = nil, map[subject]bool{}, map[subject]bool{}
 	r.await, r.also, r.reshow = map[subject]*awaited{}, nil, false
@@ -255,7 +264,8 @@ func (r *Replica) clear() {
 	}
 	r.frozen, r.early = nil, map[place]keyring{}
 	r.rewraps, r.seen, r.wrote = map[rewrap]bool{}, map[krama.DeviceID]uint64{}, map[krama.CircleID]uint64{}
-	r.lastSync, r.heartbeat, r.vouched, r.newer, r.untidy, r.loaded = time.Time{}, time.Time{}, map[krama.DeviceID]uint64{}, false, false, false
+	r.lastSync, r.heartbeat, r.vouched, r.newer, r.untidy, r.loaded = time.Time{}, time.Time{},
+		map[krama.DeviceID]uint64{}, false, false, false
 }
 
 // Create makes a new device with its own keys, locked by words. An existing vault is Conflict.

@@ -117,8 +117,8 @@ func newWorldOf(t *testing.T) *world {
 	return w
 }
 
-// clone is a world of its own in which everything stands as in this one, with copies of the desk and of the devices: enrolling them anew,
-// with the work that it costs, would be most of a test that begins many times.
+// clone is a world of its own in which everything stands as in this one, with copies of the desk and of the devices:
+// enrolling them anew, with the work that it costs, would be most of a test that begins many times.
 func (w *world) clone(t *testing.T, ds ...*device) (*world, []*device) {
 	t.Helper()
 	c := &world{t: t, now: w.now, store: w.store.Clone(), n: w.n}
@@ -147,8 +147,10 @@ func (w *world) must(err error) {
 func (w *world) device(platform string) *device {
 	w.t.Helper()
 	d := &device{dir: &journal.MemDir{}, wire: &wire{h: w.relay}}
-	d.cfg = Config{Dir: d.dir, Rand: rand.Reader, Now: func() time.Time { return w.now }, Platform: platform, Cost: seal.CostFloor,
-		Dial: func(string) Remote { return d.wire }, Feed: func(e Event) { d.events = append(d.events, e) }, Reset: func() { d.events = nil }}
+	d.cfg = Config{Dir: d.dir, Rand: rand.Reader, Now: func() time.Time { return w.now }, Platform: platform,
+		Cost: seal.CostFloor,
+		Dial: func(string) Remote { return d.wire }, Feed: func(e Event) { d.events = append(d.events, e) },
+		Reset: func() { d.events = nil }}
 	r, err := Create(d.cfg, words)
 	w.must(err)
 	d.Replica = r
@@ -248,7 +250,8 @@ func (w *world) person(d *device) krama.SubjectID {
 	w.must(err)
 	id, _ := d.NewRecord()
 	code, _ := krama.NewCode(rand.Reader)
-	w.must(d.Write(krama.KindOutreach, s, &krama.Record{ID: id, Person: &krama.Person{Code: code, Gender: 1, Age: 4, Category: 1,
+	w.must(d.Write(krama.KindOutreach, s, &krama.Record{ID: id, Person: &krama.Person{Code: code, Gender: 1, Age: 4,
+		Category: 1,
 		District: 1002, Registered: krama.DayOf(w.now)}}))
 	return s
 }
@@ -256,7 +259,8 @@ func (w *world) person(d *device) krama.SubjectID {
 func (w *world) contact(d *device, s krama.SubjectID) krama.RecordID {
 	w.t.Helper()
 	id, _ := d.NewRecord()
-	w.must(d.Write(krama.KindOutreach, s, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), District: 1002, Place: 1,
+	w.must(d.Write(krama.KindOutreach, s, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now),
+		District: 1002, Place: 1,
 		Given: krama.Supplies{10}, Test: krama.TestOffered}}))
 	return id
 }
@@ -375,7 +379,8 @@ func TestClockWrongByAYear(t *testing.T) {
 		a.cfg.Now = func() time.Time { return real().AddDate(years, 0, 0) }
 		w.reopen(a)
 		id, _ := a.NewRecord()
-		w.must(a.Write(krama.KindOutreach, w.person0(a), &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), Place: 1}}))
+		w.must(a.Write(krama.KindOutreach, w.person0(a), &krama.Record{ID: id,
+			Contact: &krama.Contact{Date: krama.DayOf(w.now), Place: 1}}))
 		w.sync(a, w.desk)
 		if got := len(w.desk.records()); got != 1 {
 			t.Errorf("clock off by %d years: desk has %d records", years, got)
@@ -385,8 +390,8 @@ func TestClockWrongByAYear(t *testing.T) {
 
 func (w *world) person0(d *device) krama.SubjectID { s, _ := d.NewSubject(); return s }
 
-// TestCrashAnywhere fails every write of a phone's life in turn, in the two ways a disk fails, restarts, and checks that
-// what was called saved is there once.
+// TestCrashAnywhere fails every write of a phone's life in turn, in the two ways a disk fails, restarts, and checks
+// that what was called saved is there once.
 func TestCrashAnywhere(t *testing.T) {
 	first := newWorld(t)
 	enrolled := first.phone()
@@ -406,7 +411,8 @@ func TestCrashAnywhere(t *testing.T) {
 				s, _ := a.NewSubject()
 				for range 3 {
 					id, _ := a.NewRecord()
-					if a.Write(krama.KindOutreach, s, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), Place: 1}}) == nil {
+					if a.Write(krama.KindOutreach, s, &krama.Record{ID: id,
+						Contact: &krama.Contact{Date: krama.DayOf(w.now), Place: 1}}) == nil {
 						saved = append(saved, id)
 					}
 					a.Sync(context.Background(), nil)
@@ -475,7 +481,8 @@ func TestFullDiskLosesNothing(t *testing.T) {
 	s := w.person(a)
 	a.dir.Fault = func(op string, n int) error { return journal.ErrFull }
 	id, _ := a.NewRecord()
-	err := a.Write(krama.KindOutreach, s, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), Place: 1}})
+	err := a.Write(krama.KindOutreach, s, &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now),
+		Place: 1}})
 	if krama.KindOf(err) != krama.Full {
 		t.Errorf("got %v want full", err)
 	}
@@ -490,7 +497,8 @@ func TestFullDiskLosesNothing(t *testing.T) {
 	}
 }
 
-// TestRotKeepsTyped damages a phone's file in the middle: typed records behind the damage live on, the rest comes again.
+// TestRotKeepsTyped damages a phone's file in the middle: typed records behind the damage live on, the rest comes
+// again.
 func TestRotKeepsTyped(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.phone(), w.phone()

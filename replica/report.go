@@ -17,7 +17,8 @@ func (r *Replica) Publish(ctx context.Context, door []byte, intakes [][16]byte) 
 	return krama.Wrap("replica.Publish", r.controlCall(ctx, seal.PathDoor, seal.Frame(items...)))
 }
 
-// Site is what receipts of this programme are bound to: a hash of the organisation, so that it is the same on every desk.
+// Site is what receipts of this programme are bound to: a hash of the organisation, so that it is the same on every
+// desk.
 func (r *Replica) Site() (site [16]byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -34,8 +35,10 @@ type Incoming struct {
 	Sealed []byte
 }
 
-// FetchReports asks for what was reported to an intake of a circle after K, as much as one answer holds, and how many there are in all.
-func (r *Replica) FetchReports(ctx context.Context, k krama.CircleKind, keys *seal.IntakeKeys, after int64) (list []Incoming, waiting int, err error) {
+// FetchReports asks for what was reported to an intake of a circle after K, as much as one answer holds, and how many
+// there are in all.
+func (r *Replica) FetchReports(ctx context.Context, k krama.CircleKind, keys *seal.IntakeKeys,
+	after int64) (list []Incoming, waiting int, err error) {
 	const op = "replica.FetchReports"
 	out, err := r.intakeCall(ctx, k, keys, seal.PathReports, after)
 	if err != nil {
@@ -54,8 +57,10 @@ func (r *Replica) FetchReports(ctx context.Context, k krama.CircleKind, keys *se
 	return list, int(min(found[0].K-1, 1<<30)), nil
 }
 
-// DropReports has the relay forget reports of an intake: up to and with K, and those whose sealed bytes have one of the sums.
-func (r *Replica) DropReports(ctx context.Context, k krama.CircleKind, keys *seal.IntakeKeys, upTo int64, sums ...[32]byte) error {
+// DropReports has the relay forget reports of an intake: up to and with K, and those whose sealed bytes have one of the
+// sums.
+func (r *Replica) DropReports(ctx context.Context, k krama.CircleKind, keys *seal.IntakeKeys, upTo int64,
+	sums ...[32]byte) error {
 	_, err := r.intakeCall(ctx, k, keys, seal.PathReported, upTo, sums...)
 	return krama.Wrap("replica.DropReports", err)
 }
@@ -71,7 +76,8 @@ func (r *Replica) Stream(k krama.CircleKind) (id seal.StreamID, ok bool) {
 	return r.streams[c].epoch.StreamID(), true
 }
 
-// Streams are the ids of a circle's streams as far as this device knows them: an intake that names another is not the circle's.
+// Streams are the ids of a circle's streams as far as this device knows them: an intake that names another is not the
+// circle's.
 func (r *Replica) Streams(k krama.CircleKind) map[seal.StreamID]bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,8 +90,8 @@ func (r *Replica) Streams(k krama.CircleKind) map[seal.StreamID]bool {
 	return out
 }
 
-// Departed reports whether a device that could read a circle in the epoch of one of its streams, or since, no longer can: who has it may
-// keep what was written there. A device that joined later counts, where it was given the history.
+// Departed reports whether a device that could read a circle in the epoch of one of its streams, or since, no longer
+// can: who has it may keep what was written there. A device that joined later counts, where it was given the history.
 func (r *Replica) Departed(k krama.CircleKind, stream seal.StreamID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -110,7 +116,8 @@ func (r *Replica) Departed(k krama.CircleKind, stream seal.StreamID) bool {
 	return false
 }
 
-func (r *Replica) intakeCall(ctx context.Context, kind krama.CircleKind, keys *seal.IntakeKeys, path string, k int64, sums ...[32]byte) ([]byte, error) {
+func (r *Replica) intakeCall(ctx context.Context, kind krama.CircleKind, keys *seal.IntakeKeys, path string, k int64,
+	sums ...[32]byte) ([]byte, error) {
 	r.mu.Lock()
 	c, ok := r.circle(kind)
 	if !ok {

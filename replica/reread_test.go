@@ -296,7 +296,8 @@ func TestErasedWhileReadAgain(t *testing.T) {
 		}
 	}
 	if a.Status().Unsent != 0 || len(b.shreds) != 1 || len(b.all()) != 0 {
-		t.Errorf("%d unsent, %d erasures at a colleague's, who shows %d", a.Status().Unsent, len(b.shreds), len(b.all()))
+		t.Errorf("%d unsent, %d erasures at a colleague's, who shows %d", a.Status().Unsent, len(b.shreds),
+			len(b.all()))
 	}
 	w.noAlarm(a, b)
 }

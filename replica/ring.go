@@ -40,7 +40,8 @@ func (r *Replica) fetchRing(ctx context.Context, c krama.CircleID) error {
 	if r.j == nil {
 		return errLocked
 	}
-	if err := r.commit(keyringEntry(c, ep.Epoch, ring), tagged(tagValue, []byte(key), []byte(open.Mark()))); err != nil {
+	if err := r.commit(keyringEntry(c, ep.Epoch, ring), tagged(tagValue, []byte(key),
+		[]byte(open.Mark()))); err != nil {
 		return err
 	}
 	r.values[key] = open.Mark()

@@ -23,8 +23,8 @@ func (r *Replica) Rotate(ctx context.Context, c krama.CircleID) error {
 	return r.rotate(ctx, c, nil)
 }
 
-// rotateDue opens the next epoch of every circle that is due, or of those that are forced. One that fails does not stop the others.
-// What is due is asked with the lock held: who waited for another's rotations does not repeat them.
+// rotateDue opens the next epoch of every circle that is due, or of those that are forced. One that fails does not stop
+// the others. What is due is asked with the lock held: who waited for another's rotations does not repeat them.
 func (r *Replica) rotateDue(ctx context.Context, forced bool, progress func(done, total int)) error {
 	r.rotating.Lock()
 	defer r.rotating.Unlock()
@@ -40,8 +40,8 @@ func (r *Replica) rotateDue(ctx context.Context, forced bool, progress func(done
 	return errors.Join(errs...)
 }
 
-// rotate opens the next epoch, with rotating held. at, when set, is the newest place that this device and a relay that was restored agree on,
-// and the relay's own head: what lies between is closed out, and its authors send it again.
+// rotate opens the next epoch, with rotating held. at, when set, is the newest place that this device and a relay that
+// was restored agree on, and the relay's own head: what lies between is closed out, and its authors send it again.
 func (r *Replica) rotate(ctx context.Context, c krama.CircleID, at *agreed) error {
 	const op = "replica.Rotate"
 	started := -1
@@ -103,7 +103,8 @@ func (r *Replica) rotate(ctx context.Context, c krama.CircleID, at *agreed) erro
 
 func nothing(Progress) {}
 
-// finishRotation finishes a rotation that the roster shows: the next stream exists, and the trustees' mailbox is up to date.
+// finishRotation finishes a rotation that the roster shows: the next stream exists, and the trustees' mailbox is up to
+// date.
 func (r *Replica) finishRotation(ctx context.Context, c krama.CircleID) error {
 	if c == krama.OrgCircle {
 		if err := r.readRoster(ctx, nothing); err != nil {
@@ -121,8 +122,8 @@ func (r *Replica) finishRotation(ctx context.Context, c krama.CircleID) error {
 	return r.keepRecovery(ctx)
 }
 
-// standing reads the pages of a circle's keyring as the relay has them: those that are still right stay. A relay that lost
-// them gets new ones.
+// standing reads the pages of a circle's keyring as the relay has them: those that are still right stay. A relay that
+// lost them gets new ones.
 func (r *Replica) standing(ctx context.Context, c krama.CircleID) ([]seal.Page, error) {
 	r.mu.Lock()
 	st, latest := r.streams[c], r.roster.Latest(c)
@@ -139,8 +140,8 @@ func (r *Replica) standing(ctx context.Context, c krama.CircleID) ([]seal.Page, 
 	return pages, err
 }
 
-// dropPages has the relay forget what was in the keyrings of the epochs before and is not in the newest one, which has everybody
-// but the erased.
+// dropPages has the relay forget what was in the keyrings of the epochs before and is not in the newest one, which has
+// everybody but the erased.
 func (r *Replica) dropPages(ctx context.Context, c krama.CircleID) error {
 	r.mu.Lock()
 	epochs := r.roster.Circles[c].Epochs
@@ -175,7 +176,8 @@ func (r *Replica) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*pla
 		return nil, errLocked
 	}
 	st, latest := r.streams[c], r.roster.Latest(c)
-	if st == nil || st.closed || st.epoch.Epoch != latest.Epoch || st.epoch.KG == ([32]byte{}) && c != krama.OrgCircle && len(latest.Pages) > 0 {
+	if st == nil || st.closed || st.epoch.Epoch != latest.Epoch || st.epoch.KG == ([32]byte{}) &&
+		c != krama.OrgCircle && len(latest.Pages) > 0 {
 		return nil, krama.E("replica.plan", krama.CannotDecrypt, "the circle's newest keys are not here")
 	}
 	if st.rereading() && at == nil { // a close here would cut off what was verified before
@@ -185,7 +187,8 @@ func (r *Replica) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*pla
 	// Secrets that a page with an erased person's key may lie under at the relay are not used.
 	if next == nil || next.Epoch != latest.Epoch+1 || r.drawnAt[c] != len(r.shreds) {
 		var err error
-		if next, err = seal.NewEpoch(r.Rand, seal.Context{Org: r.roster.Org, Circle: c, Epoch: latest.Epoch + 1}); err != nil {
+		if next, err = seal.NewEpoch(r.Rand, seal.Context{Org: r.roster.Org, Circle: c, Epoch: latest.Epoch +
+			1}); err != nil {
 			return nil, err
 		}
 		if err := r.commit(tagged(tagNext, c[:], u32(next.Epoch), next.ES[:], next.KG[:])); err != nil {
@@ -193,7 +196,8 @@ func (r *Replica) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*pla
 		}
 		r.opening[c], r.drawnAt[c] = next, len(r.shreds)
 	}
-	p := &plan{now: st.epoch, next: next, open: &seal.EpochOpen{Circle: c, Epoch: next.Epoch, EC: next.EC(), GC: next.GC(), Devices: r.roster.Next(c), Closes: st.head}}
+	p := &plan{now: st.epoch, next: next, open: &seal.EpochOpen{Circle: c, Epoch: next.Epoch, EC: next.EC(),
+		GC: next.GC(), Devices: r.roster.Next(c), Closes: st.head}}
 	if r.roster.Circles[c].History {
 		p.open.Back = next.Back(st.epoch)
 	}
@@ -245,8 +249,8 @@ const (
 	boxBytes = 2 << 20
 )
 
-// putWraps puts wraps into mailboxes. A mailbox that somebody has filled fails alone: nobody can stop a rotation by it, and
-// its device asks again.
+// putWraps puts wraps into mailboxes. A mailbox that somebody has filled fails alone: nobody can stop a rotation by it,
+// and its device asks again.
 func (r *Replica) putWraps(ctx context.Context, pairs [][]byte) error {
 	err := r.putBoxes(ctx, pairs)
 	if krama.KindOf(err) != krama.Full || err == nil {
@@ -289,8 +293,8 @@ func streamKind(c krama.CircleID) []byte {
 	return []byte{0}
 }
 
-// remake makes the streams of a circle that the roster shows and the relay does not have: after a rotation that was cut,
-// or after the relay was restored from a backup. Only an admin can; it reports whether it did.
+// remake makes the streams of a circle that the roster shows and the relay does not have: after a rotation that was
+// cut, or after the relay was restored from a backup. Only an admin can; it reports whether it did.
 func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 	r.mu.Lock()
 	refused := krama.E("replica.remake", krama.NotAllowed, "the relay does not have the stream")
@@ -299,7 +303,8 @@ func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 		return false, errLocked
 	}
 	st := r.streams[c]
-	if dev := r.roster.Devices[r.dev.ID()]; dev == nil || r.roster.Members[dev.Member].Roles&krama.RoleAdmin == 0 || st == nil {
+	if dev := r.roster.Devices[r.dev.ID()]; dev == nil || r.roster.Members[dev.Member].Roles&krama.RoleAdmin == 0 ||
+		st == nil {
 		r.mu.Unlock()
 		return false, refused
 	}
@@ -313,7 +318,8 @@ func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 			continue
 		}
 		id := ep.StreamID()
-		list = append(list, seal.Frame(id[:], ep.StreamKey().Public().(ed25519.PublicKey), start.H[:], before, streamKind(c)))
+		list = append(list, seal.Frame(id[:], ep.StreamKey().Public().(ed25519.PublicKey), start.H[:], before,
+			streamKind(c)))
 		before = id[:]
 	}
 	r.mu.Unlock()
@@ -337,10 +343,11 @@ func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 }
 
 // Maintain does what a programme needs done by an office every day: what this desk announced and whose day has come,
-// rotations that are due, the trustees' mailbox, the control key, removed devices' peppers, what of erased people the relay
-// keeps, wraps that colleagues asked for. It is called after a sync, by an admin's device.
+// rotations that are due, the trustees' mailbox, the control key, removed devices' peppers, what of erased people the
+// relay keeps, wraps that colleagues asked for. It is called after a sync, by an admin's device.
 func (r *Replica) Maintain(ctx context.Context) error {
-	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 || r.State() != Enrolled || r.stopped() || !r.CoolingOff().IsZero() {
+	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 || r.State() != Enrolled || r.stopped() ||
+		!r.CoolingOff().IsZero() {
 		return nil
 	}
 	errs := []error{r.sayAnnounced(ctx)} // first: it may make an admin, and rotations due
@@ -348,7 +355,8 @@ func (r *Replica) Maintain(ctx context.Context) error {
 		return errors.Join(append(errs, err)...)
 	}
 	errs = append(errs, r.nameMembers(ctx), r.nameLine(ctx), r.rotateDue(ctx, false, func(int, int) {}))
-	return errors.Join(append(errs, r.dropPeppers(ctx), r.dropBodies(ctx), r.keepRecovery(ctx), r.keepWays(ctx), r.supplyRewraps(ctx))...)
+	return errors.Join(append(errs, r.dropPeppers(ctx), r.dropBodies(ctx), r.keepRecovery(ctx), r.keepWays(ctx),
+		r.supplyRewraps(ctx))...)
 }
 
 // DueRotation is a circle whose next epoch should be opened, and why.
@@ -362,9 +370,9 @@ type DueRotation struct {
 // askedEvery is how often what people asked for opens a new epoch of a circle at most.
 const askedEvery = 24 * time.Hour
 
-// shredDue reports whether an erasure of a circle's open epoch forces the next one: at once where the record endangers her, once a day
-// where she asked for it. What was kept long enough goes with the next rotation in any case: one epoch a day for conversations that
-// end would be an epoch a day for ever.
+// shredDue reports whether an erasure of a circle's open epoch forces the next one: at once where the record endangers
+// her, once a day where she asked for it. What was kept long enough goes with the next rotation in any case: one epoch
+// a day for conversations that end would be an epoch a day for ever.
 func (r *Replica) shredDue(c krama.CircleID, e *seal.RosterEpoch) bool {
 	since := r.Now().Sub(time.UnixMilli(int64(e.TimeMS)))
 	in := func(epoch uint32, why ...ShredReason) bool {

@@ -198,13 +198,15 @@ func TestRemovedDevice(t *testing.T) {
 	if due := w.desk.Due(); len(due) != 0 {
 		t.Errorf("still due: %v", due)
 	}
-	// The taken phone reads nothing new and adds nothing, even where the relay helps: its key opens no door, and what it
-	// signs into the old stream is past the signed end.
-	if _, err := thief.call(ctx, oldEpoch.StreamKey(), seal.PathList, old, seal.ListCall{Max: 1 << 20}.Marshal()); krama.KindOf(err) != krama.NotAllowed {
+	// The taken phone reads nothing new and adds nothing, even where the relay helps: its key opens no door, and what
+	// it signs into the old stream is past the signed end.
+	if _, err := thief.call(ctx, oldEpoch.StreamKey(), seal.PathList, old,
+		seal.ListCall{Max: 1 << 20}.Marshal()); krama.KindOf(err) != krama.NotAllowed {
 		t.Errorf("the removed device lists its old stream: %v", err)
 	}
 	thief.mu.Lock()
-	wire, err := oldEpoch.Seal(thief.Rand, thief.dev, thief.header(w.outreach(thief), seal.EnvContent), []seal.Item{{Kind: seal.KindCircleRecord, Body: []byte{0xa0}}}, nil)
+	wire, err := oldEpoch.Seal(thief.Rand, thief.dev, thief.header(w.outreach(thief), seal.EnvContent),
+		[]seal.Item{{Kind: seal.KindCircleRecord, Body: []byte{0xa0}}}, nil)
 	thief.mu.Unlock()
 	w.must(err)
 	if _, err := w.store.Append(ctx, old, nil, [][]byte{wire}, 1<<40); krama.KindOf(err) != krama.Conflict {
@@ -415,8 +417,8 @@ func TestTwoAdminsSign(t *testing.T) {
 	}
 }
 
-// TestSyncBesideRotation: a sync and rotations run at once on one device, as when a person removes somebody while the open desk
-// meets the relay; neither fails, and nothing is taken for a lie.
+// TestSyncBesideRotation: a sync and rotations run at once on one device, as when a person removes somebody while the
+// open desk meets the relay; neither fails, and nothing is taken for a lie.
 func TestSyncBesideRotation(t *testing.T) {
 	w := newWorld(t)
 	a := w.phone()
@@ -441,8 +443,8 @@ func TestSyncBesideRotation(t *testing.T) {
 	w.noAlarm(a, w.desk)
 }
 
-// TestRotationsOneAfterTheOther: the office's daily work runs in the background, at every sync, while a person removes a phone. None
-// fails for the other, and what is due is done once.
+// TestRotationsOneAfterTheOther: the office's daily work runs in the background, at every sync, while a person removes
+// a phone. None fails for the other, and what is due is done once.
 func TestRotationsOneAfterTheOther(t *testing.T) {
 	w := newSmallWorld(t)
 	a, lost := w.phone(), w.phone()
@@ -470,7 +472,8 @@ func TestRotationsOneAfterTheOther(t *testing.T) {
 			}
 		}
 		w.sync(a, w.desk)
-		if n := w.desk.roster.Latest(c).Epoch - before; n != 1 && (try > 0 || n != 2) { // the removal may come after a rotation, and forces one
+		if n := w.desk.roster.Latest(c).Epoch - before; n != 1 && (try > 0 || n != 2) {
+			// the removal may come after a rotation, and forces one
 			t.Errorf("try %d: %d epochs were opened", try, n)
 		}
 	}

@@ -16,8 +16,8 @@ func (r *Replica) pushRoster(ctx context.Context, c krama.CircleID, progress fun
 	return r.push(ctx, c, progress)
 }
 
-// beatEvery is how often an office device shows everybody that the relay holds nothing back. An admin's does so too when somebody said a
-// new key: its old one can go once an office has read that.
+// beatEvery is how often an office device shows everybody that the relay holds nothing back. An admin's does so too
+// when somebody said a new key: its old one can go once an office has read that.
 const beatEvery = 24 * time.Hour
 
 func (r *Replica) beat(ctx context.Context) error {
@@ -30,7 +30,8 @@ func (r *Replica) beat(ctx context.Context) error {
 	}
 	var err error
 	waiting := slices.ContainsFunc(r.sealed, func(s *sealedEnvelope) bool { return s.circle == krama.OrgCircle })
-	due := r.Office && !waiting && (r.Now().Sub(r.heartbeat) >= beatEvery || r.roster.Admin(r.dev.ID()) && r.unvouched())
+	due := r.Office && !waiting && (r.Now().Sub(r.heartbeat) >= beatEvery || r.roster.Admin(r.dev.ID()) &&
+		r.unvouched())
 	if due {
 		err = r.sealOne(krama.OrgCircle, []seal.Item{{Kind: seal.KindHeartbeat}})
 	}
@@ -46,9 +47,9 @@ func beats(e *entry) bool {
 	return slices.ContainsFunc(e.items, func(it entryItem) bool { return it.Kind == seal.KindHeartbeat })
 }
 
-// vouchedFor reports whether every admin's desk but the device itself has written into circle 0 behind the device's newest key. A relay
-// that is restored may lose the word of that key, and a desk that had not read it wraps to the old one: until then that stays. Called
-// with the lock held.
+// vouchedFor reports whether every admin's desk but the device itself has written into circle 0 behind the device's
+// newest key. A relay that is restored may lose the word of that key, and a desk that had not read it wraps to the old
+// one: until then that stays. Called with the lock held.
 func (r *Replica) vouchedFor(dev *seal.RosterDevice) bool {
 	for d, n := range r.vouched {
 		if o := r.author(d); d != dev.ID && o != nil && o.Removed == 0 && r.roster.Admin(d) && n <= dev.KemAt {
@@ -58,7 +59,8 @@ func (r *Replica) vouchedFor(dev *seal.RosterDevice) bool {
 	return true
 }
 
-// unvouched reports whether a colleague's device has said a new key behind this desk's last word. Called with the lock held.
+// unvouched reports whether a colleague's device has said a new key behind this desk's last word. Called with the lock
+// held.
 func (r *Replica) unvouched() bool {
 	for _, d := range r.roster.Devices {
 		if d.KemAt > r.vouched[r.dev.ID()] && d.Removed == 0 && d.ID != r.dev.ID() && d.KemAt > d.Since {
@@ -68,17 +70,18 @@ func (r *Replica) unvouched() bool {
 	return false
 }
 
-// say appends one envelope to circle 0, only if nobody else was first, and reads it back. Conflict means: read again and
-// decide again.
+// say appends one envelope to circle 0, only if nobody else was first, and reads it back. Conflict means: read again
+// and decide again.
 func (r *Replica) say(ctx context.Context, kind seal.EnvelopeKind, it seal.Item) error {
 	return r.sayUnless(ctx, kind, it, func() bool { return false })
 }
 
-// errMoot is a statement that was not said, because the roster as it is read by now would refuse it: it would be an alarm on every
-// device. It is a Conflict: what was decided is to be decided anew.
+// errMoot is a statement that was not said, because the roster as it is read by now would refuse it: it would be an
+// alarm on every device. It is a Conflict: what was decided is to be decided anew.
 var errMoot = krama.E("replica.say", krama.Conflict, "the list of devices has moved on")
 
-// sayUnless is say, but for what is moot by the roster at the place where it would stand. moot is called with the lock held.
+// sayUnless is say, but for what is moot by the roster at the place where it would stand. moot is called with the lock
+// held.
 func (r *Replica) sayUnless(ctx context.Context, kind seal.EnvelopeKind, it seal.Item, moot func() bool) error {
 	r.speaking.Lock()
 	defer r.speaking.Unlock()
@@ -107,7 +110,8 @@ func (r *Replica) sayUnless(ctx context.Context, kind seal.EnvelopeKind, it seal
 		return err
 	}
 	n := h.Head.N
-	if _, err = r.streamCall(ctx, krama.OrgCircle, seal.PathAppend, seal.AppendCall{IfHead: &n, Envelopes: [][]byte{wire}}.Marshal()); err != nil {
+	if _, err = r.streamCall(ctx, krama.OrgCircle, seal.PathAppend, seal.AppendCall{IfHead: &n,
+		Envelopes: [][]byte{wire}}.Marshal()); err != nil {
 		return err
 	}
 	return r.pull(ctx, krama.OrgCircle, StageRoster, func(Progress) {})

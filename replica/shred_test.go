@@ -7,8 +7,8 @@ import (
 	"krama"
 )
 
-// TestA16ErasuresDoNotForceEpochs: who was kept long enough goes with the month's rotation; who asked, once a day; who is in danger, at
-// once.
+// TestA16ErasuresDoNotForceEpochs: who was kept long enough goes with the month's rotation; who asked, once a day; who
+// is in danger, at once.
 func TestA16ErasuresDoNotForceEpochs(t *testing.T) {
 	w := newSmallWorld(t)
 	c := w.outreach(w.desk)

@@ -10,8 +10,8 @@ import (
 	"krama/seal"
 )
 
-// SiteCaller is a public site that runs in a process of its own: it asks its relay for what the programme publishes, and hands it what
-// services say of slips. Its key is in the relay's folder; it opens nothing else.
+// SiteCaller is a public site that runs in a process of its own: it asks its relay for what the programme publishes,
+// and hands it what services say of slips. Its key is in the relay's folder; it opens nothing else.
 type SiteCaller struct {
 	c   caller
 	key ed25519.PrivateKey

@@ -10,8 +10,9 @@ import (
 	"krama/seal"
 )
 
-// TestSpeaksOneAtATime: a desk meets the relay by itself while a person removes a phone at it, over a line that takes its time. Nothing is
-// said twice, in one place or after it is moot: that would be an alarm on every device, or the end of this one as a copy of itself.
+// TestSpeaksOneAtATime: a desk meets the relay by itself while a person removes a phone at it, over a line that takes
+// its time. Nothing is said twice, in one place or after it is moot: that would be an alarm on every device, or the end
+// of this one as a copy of itself.
 func TestSpeaksOneAtATime(t *testing.T) {
 	w := newSmallWorld(t)
 	other := w.phone()
@@ -26,7 +27,8 @@ func TestSpeaksOneAtATime(t *testing.T) {
 		w.now = w.now.Add(25 * time.Hour) // a heartbeat is due
 		var both sync.WaitGroup
 		both.Go(func() {
-			if err := w.desk.RemoveDevice(t.Context(), p.dev.ID(), seal.ReasonLost, nil); err != nil && krama.KindOf(err) != krama.Conflict {
+			if err := w.desk.RemoveDevice(t.Context(), p.dev.ID(), seal.ReasonLost, nil); err != nil &&
+				krama.KindOf(err) != krama.Conflict {
 				t.Error(err)
 			}
 		})
@@ -50,7 +52,8 @@ func TestSpeaksOneAtATime(t *testing.T) {
 	}
 }
 
-// TestDraftWhoseTimeIsOver: a draft that the roster would refuse by now is not said: an honest admin's signature is no alarm.
+// TestDraftWhoseTimeIsOver: a draft that the roster would refuse by now is not said: an honest admin's signature is no
+// alarm.
 func TestDraftWhoseTimeIsOver(t *testing.T) {
 	w := newWorld(t)
 	second := w.enrol(w.device("desk"), krama.RoleAdmin)

@@ -92,8 +92,8 @@ type Status struct {
 	Streams  map[krama.CircleKind]uint64
 	Waiting  bool // a circle is being rotated and its new keys have not come
 	Mail     int  // letters a person must look at
-	// Recovering is when a device that trustees brought in may act; zero when there is none. Until then any admin can refuse
-	// it by removing it.
+	// Recovering is when a device that trustees brought in may act; zero when there is none. Until then any admin can
+	// refuse it by removing it.
 	Recovering time.Time
 	Announced  []Announcement // what a lone admin will do, oldest first
 }
@@ -105,8 +105,9 @@ func (r *Replica) Status() Status {
 	if r.j == nil {
 		return Status{}
 	}
-	s := Status{State: r.state(), Device: r.dev.ID(), LastSync: r.lastSync, Newer: r.newer, Relay: r.relay, Bytes: r.j.Size(),
-		Torn: r.report.Torn > 0, Streams: map[krama.CircleKind]uint64{}}
+	s := Status{State: r.state(), Device: r.dev.ID(), LastSync: r.lastSync, Newer: r.newer, Relay: r.relay,
+		Bytes: r.j.Size(),
+		Torn:  r.report.Torn > 0, Streams: map[krama.CircleKind]uint64{}}
 	if r.frozen != nil {
 		s.Bytes += r.frozen.size
 	}

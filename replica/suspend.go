@@ -9,11 +9,11 @@ import (
 	"krama/seal"
 )
 
-// Two different envelopes with one place among their author's prove that two copies of her device write. From the place in the
-// stream where the second stands, what the device writes in that circle is kept and not shown, until an admin removes the device
-// or says in the roster that these proofs are no reason to doubt it (device.trust). Every reader of the stream finds the same
-// place, and the roster names the proofs, so all come to show the same. Circle 0 goes on: its statements have rules of their own,
-// and a programme's only admin must not lock herself out.
+// Two different envelopes with one place among their author's prove that two copies of her device write. From the place
+// in the stream where the second stands, what the device writes in that circle is kept and not shown, until an admin
+// removes the device or says in the roster that these proofs are no reason to doubt it (device.trust). Every reader of
+// the stream finds the same place, and the roster names the proofs, so all come to show the same. Circle 0 goes on: its
+// statements have rules of their own, and a programme's only admin must not lock herself out.
 
 // proof is an envelope that stands where its author has another one.
 type proof struct {
@@ -72,7 +72,8 @@ func (r *Replica) release() (fail error) {
 		}
 		for i := range r.alarms {
 			a := &r.alarms[i]
-			if a.What == AlarmEquivocation && a.Circle == c && !a.Mended && len(st.proofs[a.Author]) > 0 && !r.suspended(st, a.Author) && r.loaded {
+			if a.What == AlarmEquivocation && a.Circle == c && !a.Mended && len(st.proofs[a.Author]) > 0 &&
+				!r.suspended(st, a.Author) && r.loaded {
 				r.also = append(r.also, r.mend(i))
 			}
 		}
@@ -104,8 +105,8 @@ func (r *Replica) doubted() map[krama.DeviceID][][32]byte {
 	return out
 }
 
-// TrustDevice says that what proves a device to be copied is no reason to doubt it: an admin has looked at it. What was kept back
-// is shown then, on every device.
+// TrustDevice says that what proves a device to be copied is no reason to doubt it: an admin has looked at it. What was
+// kept back is shown then, on every device.
 func (r *Replica) TrustDevice(ctx context.Context, d krama.DeviceID) error {
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
 		return krama.E("replica.TrustDevice", krama.NotAllowed, "only an admin answers for a copied device")

@@ -8,8 +8,8 @@ import (
 	"krama/seal"
 )
 
-// copiedWrites lets two copies of a phone write one envelope each in the same place, then one of them a third. It returns the first
-// envelope's record and the third's.
+// copiedWrites lets two copies of a phone write one envelope each in the same place, then one of them a third. It
+// returns the first envelope's record and the third's.
 func (w *world) copiedWrites(a *device, s krama.SubjectID, swapped bool) (first, kept krama.RecordID) {
 	w.t.Helper()
 	c := w.outreach(a)
@@ -18,7 +18,8 @@ func (w *world) copiedWrites(a *device, s krama.SubjectID, swapped bool) (first,
 	keys := func(s krama.SubjectID) (seal.SubjectKey, bool) { k, ok := a.keys[c][s]; return k, ok }
 	make1 := func(h seal.Header) (krama.RecordID, []byte) {
 		id, _ := a.NewRecord()
-		b, err := (&krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), District: 1002, Place: 1}}).Encode()
+		b, err := (&krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), District: 1002,
+			Place: 1}}).Encode()
 		w.must(err)
 		wire, err := st.epoch.Seal(a.Rand, a.dev, h, []seal.Item{{Subject: s, Kind: seal.KindRecord, Body: b}}, keys)
 		w.must(err)
@@ -47,8 +48,8 @@ func (d *device) showsRecord(id krama.RecordID) bool {
 	return false
 }
 
-// TestA32Suspended: what a copied phone writes after the proof is kept back on every device, in whatever order they learn of it,
-// until an admin decides; colleagues go on.
+// TestA32Suspended: what a copied phone writes after the proof is kept back on every device, in whatever order they
+// learn of it, until an admin decides; colleagues go on.
 func TestA32Suspended(t *testing.T) {
 	for _, tc := range []struct {
 		name            string
@@ -65,7 +66,8 @@ func TestA32Suspended(t *testing.T) {
 				t.Helper()
 				for i, d := range ds {
 					if !d.showsRecord(first) || d.showsRecord(kept) != shown {
-						t.Errorf("%s: device %d shows the first %v, the third %v; want true, %v", when, i, d.showsRecord(first), d.showsRecord(kept), shown)
+						t.Errorf("%s: device %d shows the first %v, the third %v; want true, %v", when, i,
+							d.showsRecord(first), d.showsRecord(kept), shown)
 					}
 					if n := len(d.Suspended()); (n == 0) != shown {
 						t.Errorf("%s: device %d keeps %d devices back", when, i, n)
@@ -125,7 +127,8 @@ func TestA32SuspendedAndRemoved(t *testing.T) {
 		w.again(d)
 		w.sync(d)
 		if !d.showsRecord(first) || d.showsRecord(kept) || len(d.Suspended()) != 0 {
-			t.Errorf("device %d: first %v, third %v, %d kept back", i, d.showsRecord(first), d.showsRecord(kept), len(d.Suspended()))
+			t.Errorf("device %d: first %v, third %v, %d kept back", i, d.showsRecord(first), d.showsRecord(kept),
+				len(d.Suspended()))
 		}
 		for _, al := range d.Status().Alarms {
 			if !al.Mended {

@@ -27,12 +27,12 @@ const (
 	StageDone   Stage = "done"
 )
 
-// pageBytes is how much of a stream one call asks for. A page is verified and durable before the next is asked for, so a
-// first sync that is cut goes on where it was.
+// pageBytes is how much of a stream one call asks for. A page is verified and durable before the next is asked for, so
+// a first sync that is cut goes on where it was.
 const pageBytes = 512 << 10
 
-// Sync meets the relay: reads the roster, fetches keys, reads every circle to its head, sends what is typed, and reads it
-// back. What was sent counts as confirmed only then. progress may be nil.
+// Sync meets the relay: reads the roster, fetches keys, reads every circle to its head, sends what is typed, and reads
+// it back. What was sent counts as confirmed only then. progress may be nil.
 func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 	r.syncing.Lock()
 	defer r.syncing.Unlock()
@@ -80,7 +80,8 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 			r.mu.Unlock()
 			whole = append(whole, c)
 		}
-		if k := krama.KindOf(err); err != nil && k != krama.Tampered && k != krama.NotFound && k != krama.CannotDecrypt {
+		if k := krama.KindOf(err); err != nil && k != krama.Tampered && k != krama.NotFound &&
+			k != krama.CannotDecrypt {
 			return err
 		}
 		if err != nil {
@@ -259,7 +260,8 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 			}
 		}
 		r.mu.Unlock()
-		answer, err := r.streamCall(ctx, c, seal.PathList, seal.ListCall{After: after, Skip: uint32(skip), Max: pageBytes, Have: have}.Marshal())
+		answer, err := r.streamCall(ctx, c, seal.PathList, seal.ListCall{After: after, Skip: uint32(skip),
+			Max: pageBytes, Have: have}.Marshal())
 		if krama.KindOf(err) == krama.NotAllowed && err != nil && !made {
 			if made, err = r.remake(ctx, c); made {
 				continue
@@ -344,7 +346,8 @@ func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 		}
 		return errLess
 	}
-	for i, wire := range l.Entries { // before any is taken: what a copy of this device wrote takes the place of one of ours
+	for i, wire := range l.Entries {
+		// before any is taken: what a copy of this device wrote takes the place of one of ours
 		if len(wire) == 32 {
 			if l.Entries[i] = r.ownWire(c, [32]byte(wire)); l.Entries[i] == nil {
 				return krama.E("replica.receive", krama.Tampered, "the relay names an envelope we did not ask about")
@@ -372,7 +375,8 @@ func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 			e.applied = true
 		}
 		if env != nil && r.foreign(c, e) {
-			if err := r.raise(Alarm{What: AlarmCopied, Circle: c, Epoch: e.epoch, N: e.n, Author: e.author}); err != nil {
+			if err := r.raise(Alarm{What: AlarmCopied, Circle: c, Epoch: e.epoch, N: e.n,
+				Author: e.author}); err != nil {
 				return err
 			}
 		}
@@ -381,7 +385,8 @@ func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 		}
 		entries = append(entries, e.marshal())
 		for _, a := range alarmsOf(e) {
-			if dev := r.roster.Devices[a.Author]; dev != nil && dev.Removed != 0 && (a.What == AlarmUnauthorised || a.ByAuthor()) {
+			if dev := r.roster.Devices[a.Author]; dev != nil && dev.Removed != 0 && (a.What == AlarmUnauthorised ||
+				a.ByAuthor()) {
 				continue // she did not know yet, or her word counts no more
 			}
 			if err := r.raise(a); err != nil {

@@ -119,8 +119,8 @@ func (r *Replica) removeOldJournals() error {
 // tidyBatch is how many bytes of entries go into one commit of the rewriting.
 const tidyBatch = 4 << 20
 
-// tidy rewrites the journal under a new key without what had to go. Until the new key's slot is written, the old journal
-// is the device; after it, the new one is. Called with the lock held.
+// tidy rewrites the journal under a new key without what had to go. Until the new key's slot is written, the old
+// journal is the device; after it, the new one is. Called with the lock held.
 func (r *Replica) tidy() (err error) {
 	const op = "replica.tidy"
 	if !r.loaded { // a reading that failed: what is in memory is not the whole
@@ -183,12 +183,15 @@ func (r *Replica) tidy() (err error) {
 		for _, k := range r.trims {
 			k.past = 0
 		}
-		t := tidying{r: r, freezer: z, left: map[place]int{}, typed: map[[32]byte]int{}, read: map[reading]int{}, done: map[krama.CircleID]map[string]bool{}}
+		t := tidying{r: r, freezer: z, left: map[place]int{}, typed: map[[32]byte]int{}, read: map[reading]int{},
+			done: map[krama.CircleID]map[string]bool{}}
 		for c := range r.streams {
 			_, t.done[c] = r.buried(c)
 		}
 		if z.done {
-			_, _, err = journal.Open(r.file, seal.Local{Key: oldKey}, r.Rand, func(b []byte, _ bool) error { return t.entry(b) })
+			_, _, err = journal.Open(r.file, seal.Local{Key: oldKey}, r.Rand, func(b []byte, _ bool) error {
+				return t.entry(b)
+			})
 		} else if err = r.entries(oldKey, t.entry); err == nil {
 			err = z.finish()
 		}
@@ -235,7 +238,8 @@ func (r *Replica) rekeyed() bool {
 		return false
 	}
 	for c := range r.roster.Circles {
-		if e := r.roster.Latest(c); e != nil && e.Keyed[me.ID] && (r.streams[c] == nil || r.streams[c].known[e.Epoch] == nil) {
+		if e := r.roster.Latest(c); e != nil && e.Keyed[me.ID] && (r.streams[c] == nil ||
+			r.streams[c].known[e.Epoch] == nil) {
 			return false
 		}
 	}
@@ -260,7 +264,8 @@ func (r *Replica) tidyHead() (out [][]byte, err error) {
 		return out, nil
 	}
 	out = append(out, tagged(tagOrg, r.roster.Org[:], []byte(r.relay)))
-	// Circle 0's secrets first, so that its envelopes have a stream; the others wait for the roster to name their circles.
+	// Circle 0's secrets first, so that its envelopes have a stream; the others wait for the roster to name their
+	// circles.
 	for pass := range 2 {
 		for c, st := range r.streams {
 			if (c == krama.OrgCircle) != (pass == 0) {
@@ -292,8 +297,9 @@ func (r *Replica) tidyHead() (out [][]byte, err error) {
 type tidying struct {
 	r *Replica
 	*freezer
-	left  map[place]int                      // how often an epoch's stream was begun anew so far
-	typed map[[32]byte]int                   // contents that stay this device's to send, and how often, however often an epoch was read
+	left map[place]int // how often an epoch's stream was begun anew so far
+	// contents that stay this device's to send, and how often, however often an epoch was read
+	typed map[[32]byte]int
 	read  map[reading]int                    // how often each was met
 	done  map[krama.CircleID]map[string]bool // envelopes whose bodies were dropped
 }
@@ -331,11 +337,13 @@ func (t *tidying) entry(b []byte) error {
 			return err
 		}
 		p := place{e.circle, e.epoch}
-		if c, ok := r.cuts[p]; ok && e.n > c.n || t.left[p] < r.left[p].n || e.circle == krama.OrgCircle && r.trims[e.epoch].void(e.n) {
+		if c, ok := r.cuts[p]; ok && e.n > c.n || t.left[p] < r.left[p].n || e.circle == krama.OrgCircle &&
+			r.trims[e.epoch].void(e.n) {
 			return nil
 		}
 		st := r.streams[e.circle]
-		open := st != nil && st.epoch.Epoch == e.epoch && e.circle != krama.OrgCircle && e.author == r.dev.ID() && e.verdict == seal.Fine
+		open := st != nil && st.epoch.Epoch == e.epoch && e.circle != krama.OrgCircle && e.author == r.dev.ID() &&
+			e.verdict == seal.Fine
 		if open { // it may have to go, and what is typed anew below comes after what is frozen
 			if err := t.finish(); err != nil {
 				return err
@@ -344,11 +352,13 @@ func (t *tidying) entry(b []byte) error {
 		changed := false
 		for i := range e.items {
 			it := &e.items[i]
-			if r.gone(e.circle, it.Subject) && it.Kind != seal.KindShred && (len(it.Body) > 0 || it.verdict == seal.KeyPending) {
+			if r.gone(e.circle, it.Subject) && it.Kind != seal.KindShred && (len(it.Body) > 0 ||
+				it.verdict == seal.KeyPending) {
 				it.Body, it.verdict, changed = nil, seal.Shredded, true
 			}
 			// What a close may yet throw out stays ours to send.
-			if open && it.verdict == seal.Fine && (it.Kind == seal.KindRecord || it.Kind == seal.KindCircleRecord || it.Kind == seal.KindSubjectKey || it.Kind == seal.KindShred || it.Kind == seal.KindUnshred) {
+			if open && it.verdict == seal.Fine && (it.Kind == seal.KindRecord || it.Kind == seal.KindCircleRecord ||
+				it.Kind == seal.KindSubjectKey || it.Kind == seal.KindShred || it.Kind == seal.KindUnshred) {
 				content := contentOf(e.circle, it.Item)
 				in := reading{p, t.left[p], content}
 				if t.read[in]++; t.read[in] > t.typed[content] {

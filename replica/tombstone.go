@@ -13,8 +13,8 @@ import (
 	"krama/seal"
 )
 
-// dropEvery is how long an admin's office waits after it had bodies dropped: asked for one by one, they would tell the relay which
-// envelopes speak of one person.
+// dropEvery is how long an admin's office waits after it had bodies dropped: asked for one by one, they would tell the
+// relay which envelopes speak of one person.
 const dropEvery = 30 * 24 * time.Hour
 
 // dropPeople is how many erased people a batch speaks of, at least.
@@ -27,9 +27,9 @@ type grave struct {
 	who   []krama.SubjectID
 }
 
-// dropBodies has the relay replace the envelopes in which everybody was erased by tombstones (protocol §10.2), at most once a month
-// and several people's together. An envelope that also speaks of somebody who is kept stays; the erased person's items in it open
-// with no key. Only of epochs that are closed: their order is signed.
+// dropBodies has the relay replace the envelopes in which everybody was erased by tombstones (protocol §10.2), at most
+// once a month and several people's together. An envelope that also speaks of somebody who is kept stays; the erased
+// person's items in it open with no key. Only of epochs that are closed: their order is signed.
 func (r *Replica) dropBodies(ctx context.Context) error {
 	if e := r.ClockError(); !r.Office || e > day || e < -day {
 		return nil
@@ -129,8 +129,8 @@ func (r *Replica) dropBodiesOf(ctx context.Context, c krama.CircleID) error {
 	return r.SetValue(unburiedKey(c), "")
 }
 
-// undertaker reports whether it is this desk's part to have a circle's bodies dropped: that of the admins' desks in it that were seen
-// within two weeks whose id is the least. Called with the lock held.
+// undertaker reports whether it is this desk's part to have a circle's bodies dropped: that of the admins' desks in it
+// that were seen within two weeks whose id is the least. Called with the lock held.
 func (r *Replica) undertaker(c krama.CircleID) bool {
 	me, in := r.dev.ID(), r.roster.Latest(c)
 	for _, d := range r.adminDevices() {
@@ -138,14 +138,16 @@ func (r *Replica) undertaker(c krama.CircleID) bool {
 			continue
 		}
 		seen := time.UnixMilli(int64(r.seen[d]))
-		if bytes.Compare(d[:], me[:]) < 0 && r.roster.Devices[d].Request.Platform == r.dev.Platform && r.Now().Sub(seen) < 14*day {
+		if bytes.Compare(d[:], me[:]) < 0 && r.roster.Devices[d].Request.Platform == r.dev.Platform &&
+			r.Now().Sub(seen) < 14*day {
 			return false
 		}
 	}
 	return true
 }
 
-// final are a circle's people whose erasure stands: one in the open epoch may yet fall outside its close. Called with the lock held.
+// final are a circle's people whose erasure stands: one in the open epoch may yet fall outside its close. Called with
+// the lock held.
 func (r *Replica) final(c krama.CircleID) map[krama.SubjectID]bool {
 	out := map[krama.SubjectID]bool{}
 	for _, s := range r.shreds {
@@ -188,13 +190,15 @@ func (r *Replica) graves(c krama.CircleID, done map[string]bool) (old, fresh []g
 			return nil
 		}
 		e, err := parseEnvelope(b[0], b[1:])
-		if err != nil || e.circle != c || e.epoch >= st.epoch.Epoch || st.known[e.epoch] == nil || e.verdict != seal.Fine {
+		if err != nil || e.circle != c || e.epoch >= st.epoch.Epoch || st.known[e.epoch] == nil ||
+			e.verdict != seal.Fine {
 			return err
 		}
 		if cut, ok := r.cuts[place{c, e.epoch}]; ok && e.n > cut.n {
 			return nil
 		}
-		g := grave{&entry{circle: c, epoch: e.epoch, n: e.n, id: e.id, author: e.author, seq: e.seq, prev: e.prev, timeMS: e.timeMS}, st.known[e.epoch], nil}
+		g := grave{&entry{circle: c, epoch: e.epoch, n: e.n, id: e.id, author: e.author, seq: e.seq, prev: e.prev,
+			timeMS: e.timeMS}, st.known[e.epoch], nil}
 		for _, it := range e.items {
 			g.who = append(g.who, it.Subject)
 		}
@@ -221,7 +225,8 @@ func (r *Replica) stonesAt(ctx context.Context, c krama.CircleID, list []grave) 
 	r.mu.Unlock()
 	for len(list) > 0 {
 		at := list[0]
-		answer, err := r.call(ctx, key, seal.PathList, at.epoch.StreamID(), seal.ListCall{After: at.e.n - 1, Max: 16 << 10}.Marshal())
+		answer, err := r.call(ctx, key, seal.PathList, at.epoch.StreamID(), seal.ListCall{After: at.e.n - 1,
+			Max: 16 << 10}.Marshal())
 		if err != nil {
 			return nil, err
 		}
@@ -243,7 +248,8 @@ func (r *Replica) stonesAt(ctx context.Context, c krama.CircleID, list []grave) 
 // dead reports whether an envelope speaks of erased people alone.
 func (r *Replica) dead(e *entry, final map[krama.SubjectID]bool) bool {
 	for _, it := range e.items {
-		if !final[it.Subject] || it.Kind != seal.KindRecord && it.Kind != seal.KindSubjectKey || !r.gone(e.circle, it.Subject) {
+		if !final[it.Subject] || it.Kind != seal.KindRecord && it.Kind != seal.KindSubjectKey || !r.gone(e.circle,
+			it.Subject) {
 			return false
 		}
 	}
@@ -279,11 +285,12 @@ func (r *Replica) tombstone(ep *seal.Epoch, e *entry) ([]byte, error) {
 	if r.j == nil {
 		return nil, errLocked
 	}
-	return ep.SealTombstone(r.Rand, seal.Tombstone{ID: e.id, Author: e.author, Seq: e.seq, Prev: e.prev, TimeMS: e.timeMS}, r.dev.ID(), r.dev.Sig)
+	return ep.SealTombstone(r.Rand, seal.Tombstone{ID: e.id, Author: e.author, Seq: e.seq, Prev: e.prev,
+		TimeMS: e.timeMS}, r.dev.ID(), r.dev.Sig)
 }
 
-// buriedKey names the value that says when bodies of a circle were last dropped, and which; unburiedKey the one that says that the
-// relay may have them still, or again.
+// buriedKey names the value that says when bodies of a circle were last dropped, and which; unburiedKey the one that
+// says that the relay may have them still, or again.
 func buriedKey(c krama.CircleID) string   { return ".buried." + c.String() }
 func unburiedKey(c krama.CircleID) string { return ".unburied." + c.String() }
 
@@ -302,9 +309,9 @@ func (r *Replica) buried(c krama.CircleID) (last time.Time, ids map[string]bool)
 
 func shortID(id [32]byte) string { return hex.EncodeToString(id[:16]) }
 
-// admitTombstone takes a tombstone in its envelope's place: in a closed epoch, with the signature of a device whose member is or was
-// an admin, and which was not removed before that close. One that does not open, or is not so signed, does not get the
-// envelope's id: the stream parts from what admins signed, and is read again.
+// admitTombstone takes a tombstone in its envelope's place: in a closed epoch, with the signature of a device whose
+// member is or was an admin, and which was not removed before that close. One that does not open, or is not so signed,
+// does not get the envelope's id: the stream parts from what admins signed, and is read again.
 func (r *Replica) admitTombstone(c krama.CircleID, st *stream, wire []byte) (*entry, error) {
 	e := &entry{circle: c, epoch: st.epoch.Epoch, n: st.head.N + 1, id: seal.EnvelopeID(wire), kind: seal.EnvContent}
 	if c == krama.OrgCircle { // nothing of the roster is ever dropped
@@ -327,7 +334,8 @@ func (r *Replica) admitTombstone(c krama.CircleID, st *stream, wire []byte) (*en
 	case !t.Verify(dev.Request.SigPub):
 		e.verdict = seal.Forged
 	default:
-		e.id, e.author, e.seq, e.prev, e.timeMS = t.ID, t.Author, t.Seq, t.Prev, min(t.TimeMS, uint64(r.Now().UnixMilli()))
+		e.id, e.author, e.seq, e.prev, e.timeMS = t.ID, t.Author, t.Seq, t.Prev,
+			min(t.TimeMS, uint64(r.Now().UnixMilli()))
 		e.verdict = st.order(e.author, e.seq, e.prev, e.id)
 	}
 	return e, nil

@@ -41,8 +41,9 @@ func stones(bodies [][]byte) (n int) {
 	return n
 }
 
-// TestBodiesDropped: a month after an erasure the relay has tombstones where an envelope spoke of erased people alone, and as many
-// signs of life with them; nobody's order or record suffers, who comes late, who was away, and who restores the relay.
+// TestBodiesDropped: a month after an erasure the relay has tombstones where an envelope spoke of erased people alone,
+// and as many signs of life with them; nobody's order or record suffers, who comes late, who was away, and who restores
+// the relay.
 func TestBodiesDropped(t *testing.T) {
 	w := newWorld(t)
 	a, away := w.phone(), w.phone()
@@ -149,7 +150,8 @@ func TestBodiesDropped(t *testing.T) {
 		}
 	}
 
-	// A relay restored from before the erasure gets what it lost, tombstones too, and drops again what the backup brought back.
+	// A relay restored from before the erasure gets what it lost, tombstones too, and drops again what the backup
+	// brought back.
 	all := []*device{a, away, late, w.desk}
 	w.restore(backup, all...)
 	w.desk.Sync(context.Background(), nil)
@@ -179,22 +181,27 @@ func TestAttackTombstone(t *testing.T) {
 			return append(append([]byte{2}, env.ID[:]...), make([]byte, seal.TombstoneSize-33)...)
 		}, false, AlarmTampered},
 		"with a colleague": {func(w *world, a *device, e *seal.Epoch, env *seal.Envelope) []byte {
-			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq, Prev: env.Prev}, a.dev.ID(), a.dev.Sig)
+			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq,
+				Prev: env.Prev}, a.dev.ID(), a.dev.Sig)
 			w.must(err)
 			return b
 		}, false, AlarmUnauthorised},
-		"with a colleague who signs as the office": {func(w *world, a *device, e *seal.Epoch, env *seal.Envelope) []byte {
-			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq, Prev: env.Prev}, w.desk.dev.ID(), a.dev.Sig)
+		"with a colleague who signs as the office": {func(w *world, a *device, e *seal.Epoch,
+			env *seal.Envelope) []byte {
+			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq,
+				Prev: env.Prev}, w.desk.dev.ID(), a.dev.Sig)
 			w.must(err)
 			return b
 		}, false, AlarmForged},
 		"an admin's, in an epoch that is open": {func(w *world, a *device, e *seal.Epoch, env *seal.Envelope) []byte {
-			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq, Prev: env.Prev}, w.desk.dev.ID(), w.desk.dev.Sig)
+			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq,
+				Prev: env.Prev}, w.desk.dev.ID(), w.desk.dev.Sig)
 			w.must(err)
 			return b
 		}, true, AlarmWithheld},
 		"an admin's, of another envelope": {func(w *world, a *device, e *seal.Epoch, env *seal.Envelope) []byte {
-			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: [32]byte{1}, Author: env.Author, Seq: env.Seq, Prev: env.Prev}, w.desk.dev.ID(), w.desk.dev.Sig)
+			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: [32]byte{1}, Author: env.Author, Seq: env.Seq,
+				Prev: env.Prev}, w.desk.dev.ID(), w.desk.dev.Sig)
 			w.must(err)
 			return b
 		}, false, AlarmFork},
@@ -241,7 +248,8 @@ func TestAttackTombstone(t *testing.T) {
 }
 
 // listTwist changes what a device is shown of a stream.
-func listTwist(id seal.StreamID, f func(l *seal.Listing)) func(path string, call, answer []byte, err error) ([]byte, error) {
+func listTwist(id seal.StreamID, f func(l *seal.Listing)) func(path string, call, answer []byte,
+	err error) ([]byte, error) {
 	return func(path string, call, answer []byte, err error) ([]byte, error) {
 		c, perr := seal.ParseCall(call)
 		if path != seal.PathList || err != nil || perr != nil || seal.StreamID(c.Principal) != id {
@@ -256,7 +264,8 @@ func listTwist(id seal.StreamID, f func(l *seal.Listing)) func(path string, call
 	}
 }
 
-// TestOneLieHeals: a relay that lies once and is honest afterwards, with a flipped bit or a tombstone of its own making, blinds nobody.
+// TestOneLieHeals: a relay that lies once and is honest afterwards, with a flipped bit or a tombstone of its own
+// making, blinds nobody.
 func TestOneLieHeals(t *testing.T) {
 	for _, stone := range []bool{false, true} {
 		w := newWorld(t)
@@ -271,7 +280,8 @@ func TestOneLieHeals(t *testing.T) {
 			for i, x := range l.Entries {
 				if len(x) > 100 && !lied {
 					id := seal.EnvelopeID(x)
-					if l.Entries[i] = append(append([]byte{2}, id[:]...), make([]byte, seal.TombstoneSize-33)...); !stone {
+					if l.Entries[i] = append(append([]byte{2}, id[:]...),
+						make([]byte, seal.TombstoneSize-33)...); !stone {
 						l.Entries[i] = bytes.Clone(x)
 						l.Entries[i][500] ^= 1
 					}
@@ -343,8 +353,9 @@ func TestRottenTombstone(t *testing.T) {
 	}
 }
 
-// TestBatchesSpeakOfSeveral: whatever is erased when, and however many desks there are, what is dropped in one call speaks of at least
-// two people of whom nothing was dropped before; a clock that was a year ahead puts nothing off for a year.
+// TestBatchesSpeakOfSeveral: whatever is erased when, and however many desks there are, what is dropped in one call
+// speaks of at least two people of whom nothing was dropped before; a clock that was a year ahead puts nothing off for
+// a year.
 func TestBatchesSpeakOfSeveral(t *testing.T) {
 	w := newWorld(t)
 	a := w.phone()
@@ -454,8 +465,8 @@ func TestBatchesSpeakOfSeveral(t *testing.T) {
 	}
 }
 
-// TestRepairSignsNoLie: a desk that was shown a colleague's tombstone, and refused it, does not put one of its own there when it repairs
-// a restored relay.
+// TestRepairSignsNoLie: a desk that was shown a colleague's tombstone, and refused it, does not put one of its own
+// there when it repairs a restored relay.
 func TestRepairSignsNoLie(t *testing.T) {
 	w := newWorld(t)
 	a, evil := w.phone(), w.phone()
@@ -474,7 +485,8 @@ func TestRepairSignsNoLie(t *testing.T) {
 	desk2.wire.twist = listTwist(e.StreamID(), func(l *seal.Listing) {
 		for i, b := range l.Entries {
 			if env, v := e.Open(b); v == seal.Fine && env.Author == a.dev.ID() && env.Seq == 2 && !done {
-				x, err := e.SealTombstone(evil.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq, Prev: env.Prev}, evil.dev.ID(), evil.dev.Sig)
+				x, err := e.SealTombstone(evil.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq,
+					Prev: env.Prev}, evil.dev.ID(), evil.dev.Sig)
 				w.must(err)
 				l.Entries[i], done = x, true
 			}

@@ -9,13 +9,14 @@ import (
 	"krama/seal"
 )
 
-// A relay that was restored from a backup may have lost words of circle 0 that no admin had read: a phone's new key, its word that
-// somebody was erased, its wish for a wrap. The office that repairs cannot give them back, and its own next statements stand in their
-// place. Whoever had read them sees two histories. Where the lost part is only such words, which give and take nobody's rights, and an
-// admin has signed the other history, it is the relay's loss and no attack: the part is trimmed, and its authors say it again.
-// Anything else that was lost stays an alarm.
+// A relay that was restored from a backup may have lost words of circle 0 that no admin had read: a phone's new key,
+// its word that somebody was erased, its wish for a wrap. The office that repairs cannot give them back, and its own
+// next statements stand in their place. Whoever had read them sees two histories. Where the lost part is only such
+// words, which give and take nobody's rights, and an admin has signed the other history, it is the relay's loss and no
+// attack: the part is trimmed, and its authors say it again. Anything else that was lost stays an alarm.
 
-// trimmed is how one epoch of circle 0 was trimmed, in the journal's order: the places behind which nothing counts that was read before.
+// trimmed is how one epoch of circle 0 was trimmed, in the journal's order: the places behind which nothing counts that
+// was read before.
 type trimmed struct {
 	at   []uint64
 	past int // of those, as far as the journal was read
@@ -42,7 +43,8 @@ func trimOf(b []byte) (epoch uint32, at uint64, ok bool) {
 	return be32(b[5:]), binary.BigEndian.Uint64(b[13:]), true
 }
 
-// trimEntry is a trim's entry. Agreed says that an admin's word answers what was doubted; else that waits for her repair.
+// trimEntry is a trim's entry. Agreed says that an admin's word answers what was doubted; else that waits for her
+// repair.
 func trimEntry(epoch uint32, at uint64, agreed bool) []byte {
 	flag := []byte{0}
 	if agreed {
@@ -51,8 +53,8 @@ func trimEntry(epoch uint32, at uint64, agreed bool) []byte {
 	return tagged(tagTrim, u32(epoch), u64(at), flag)
 }
 
-// trim takes note that circle 0's epoch was trimmed at a place. What was folded before is then more than counts: reading begins again
-// without it.
+// trim takes note that circle 0's epoch was trimmed at a place. What was folded before is then more than counts:
+// reading begins again without it.
 func (r *Replica) trim(epoch uint32, at uint64, agreed bool) error {
 	t := r.trims[epoch]
 	if t == nil || t.past == len(t.at) {
@@ -81,13 +83,15 @@ func (r *Replica) trimAt(epoch uint32, at uint64) {
 	r.trims[epoch].at = append(r.trims[epoch].at, at)
 }
 
-// idle reports whether an envelope of circle 0 leaves everybody's rights as they are, so that it can be said again in another place.
+// idle reports whether an envelope of circle 0 leaves everybody's rights as they are, so that it can be said again in
+// another place.
 func idle(e *entry) bool {
 	if e.verdict != seal.Fine {
 		return true
 	}
 	for _, it := range e.items {
-		if it.verdict != seal.Fine || it.Kind == seal.KindHeartbeat || it.Kind == seal.KindRewrap || it.Kind == seal.KindErased || it.Kind == seal.KindAnswer {
+		if it.verdict != seal.Fine || it.Kind == seal.KindHeartbeat || it.Kind == seal.KindRewrap ||
+			it.Kind == seal.KindErased || it.Kind == seal.KindAnswer {
 			continue
 		}
 		st, err := seal.StatementOf(it.Body)
@@ -101,8 +105,9 @@ func idle(e *entry) bool {
 	return true
 }
 
-// trimRefused trims what this device has read of circle 0's open epoch and refused, at its end, while it is doubted: what was written
-// into a restored relay's stream and does not follow what this desk gives back. It reports whether there was any.
+// trimRefused trims what this device has read of circle 0's open epoch and refused, at its end, while it is doubted:
+// what was written into a restored relay's stream and does not follow what this desk gives back. It reports whether
+// there was any.
 func (r *Replica) trimRefused(ctx context.Context) (bool, error) {
 	r.mu.Lock()
 	st := r.streams[krama.OrgCircle]
@@ -128,7 +133,8 @@ func (r *Replica) trimRefused(ctx context.Context) (bool, error) {
 	at := max(k.fine, common.N) // what was refused and is in both histories stays
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.j == nil || r.streams[krama.OrgCircle] != st || st.epoch != ep || st.head != head || at >= uint64(len(k.ids)) || uint64(len(k.ids)) != head.N {
+	if r.j == nil || r.streams[krama.OrgCircle] != st || st.epoch != ep || st.head != head ||
+		at >= uint64(len(k.ids)) || uint64(len(k.ids)) != head.N {
 		return false, nil
 	}
 	if err := r.commit(trimEntry(ep.Epoch, at, false)); err != nil {
@@ -137,10 +143,12 @@ func (r *Replica) trimRefused(ctx context.Context) (bool, error) {
 	return true, r.reload()
 }
 
-// idleAt returns why what a restored relay has of circle 0 past a place may not go: somebody has said there what only she can say again.
+// idleAt returns why what a restored relay has of circle 0 past a place may not go: somebody has said there what only
+// she can say again.
 func (r *Replica) idleAt(ctx context.Context, ep *seal.Epoch, after uint64) error {
 	for {
-		answer, err := r.call(ctx, ep.StreamKey(), seal.PathList, ep.StreamID(), seal.ListCall{After: after, Max: pageBytes}.Marshal())
+		answer, err := r.call(ctx, ep.StreamKey(), seal.PathList, ep.StreamID(), seal.ListCall{After: after,
+			Max: pageBytes}.Marshal())
 		if err != nil {
 			return err
 		}
@@ -160,8 +168,8 @@ func (r *Replica) idleAt(ctx context.Context, ep *seal.Epoch, after uint64) erro
 	}
 }
 
-// idleWire is idle for an envelope as it came. One that nobody would take changes nothing: only a statement does, signed by an admin's
-// device, by one that ends another of its member's, or by one that the trustees bring in.
+// idleWire is idle for an envelope as it came. One that nobody would take changes nothing: only a statement does,
+// signed by an admin's device, by one that ends another of its member's, or by one that the trustees bring in.
 func (r *Replica) idleWire(ep *seal.Epoch, wire []byte) bool {
 	env, v := ep.Open(wire)
 	if v != seal.Fine || env.Kind != seal.EnvRoster || env.Len() != 1 {
@@ -195,8 +203,8 @@ func (r *Replica) idleWire(ep *seal.Epoch, wire []byte) bool {
 	return !ok || env.Verify(pub) != seal.Fine
 }
 
-// meetAgain looks whether a part of circle 0 that this device has read was lost by the relay and may go, and trims it. It reports whether
-// it did: then there is more to read.
+// meetAgain looks whether a part of circle 0 that this device has read was lost by the relay and may go, and trims it.
+// It reports whether it did: then there is more to read.
 func (r *Replica) meetAgain(ctx context.Context) (bool, error) {
 	r.mu.Lock()
 	st := r.streams[krama.OrgCircle]
@@ -223,13 +231,15 @@ func (r *Replica) meetAgain(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	ids := k.ids
-	if uint64(len(chain)) != uint64(len(ids))+1 { // something came meanwhile, or the file lacks something: at another meeting
+	if uint64(len(chain)) != uint64(len(ids))+1 {
+		// something came meanwhile, or the file lacks something: at another meeting
 		return false, nil
 	}
 	head := seal.Head{N: k.from, H: chain[k.from]}
 	common, signed := head, false
 	for {
-		answer, err := r.call(ctx, ep.StreamKey(), seal.PathList, id, seal.ListCall{After: head.N, Max: pageBytes}.Marshal())
+		answer, err := r.call(ctx, ep.StreamKey(), seal.PathList, id, seal.ListCall{After: head.N,
+			Max: pageBytes}.Marshal())
 		if err != nil {
 			return false, err
 		}
@@ -266,8 +276,8 @@ func (r *Replica) meetAgain(ctx context.Context) (bool, error) {
 	return true, r.reload()
 }
 
-// adminOpens reports whether an envelope that stands behind a head is an admin's opening of circle 0's next epoch: what a repair ends
-// with. By the roster as it is here, which nothing in the part that may go has changed.
+// adminOpens reports whether an envelope that stands behind a head is an admin's opening of circle 0's next epoch: what
+// a repair ends with. By the roster as it is here, which nothing in the part that may go has changed.
 func (r *Replica) adminOpens(ep *seal.Epoch, head seal.Head, wire []byte) bool {
 	env, v := ep.Open(wire)
 	if v != seal.Fine || env.Kind != seal.EnvRoster || env.Head != head || env.Len() != 1 {
@@ -294,10 +304,12 @@ func (r *Replica) adminOpens(ep *seal.Epoch, head seal.Head, wire []byte) bool {
 	return ok && open.Circle == krama.OrgCircle && open.Epoch == ep.Epoch+1 && open.Closes == head
 }
 
-// parted reports whether an alarm says that the relay's history of an epoch is not the one read here. Called with the lock held.
+// parted reports whether an alarm says that the relay's history of an epoch is not the one read here. Called with the
+// lock held.
 func (r *Replica) parted(p place) bool {
 	for _, a := range r.alarms {
-		if !a.Mended && !a.ByAuthor() && a.Circle == p.circle && a.Epoch == p.epoch && (a.What == AlarmRollback || a.What == AlarmFork) {
+		if !a.Mended && !a.ByAuthor() && a.Circle == p.circle && a.Epoch == p.epoch && (a.What == AlarmRollback ||
+			a.What == AlarmFork) {
 			return true
 		}
 	}

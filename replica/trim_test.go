@@ -23,8 +23,8 @@ var wordsInRoster = map[string]func(*world, *device, krama.SubjectID){
 	},
 }
 
-// TestARestoredRelayForgetsAPhonesWord: what a phone said in circle 0, and no admin had read when the relay broke, stops neither her nor
-// the colleague who had read it, nor the office.
+// TestARestoredRelayForgetsAPhonesWord: what a phone said in circle 0, and no admin had read when the relay broke,
+// stops neither her nor the colleague who had read it, nor the office.
 func TestARestoredRelayForgetsAPhonesWord(t *testing.T) {
 	for name, say := range wordsInRoster {
 		for _, read := range []bool{false, true} { // by a colleague
@@ -65,7 +65,8 @@ func TestARestoredRelayForgetsAPhonesWord(t *testing.T) {
 				if name != "erasure" && bytes.Equal(a.roster.Devices[a.dev.ID()].KemPub, first) {
 					t.Error("the phone's new key was never said again")
 				}
-				if name != "new key" && (!w.desk.shredded[subject{w.outreach(w.desk), gone}] || !b.shredded[subject{w.outreach(w.desk), gone}]) {
+				if name != "new key" && (!w.desk.shredded[subject{w.outreach(w.desk), gone}] ||
+					!b.shredded[subject{w.outreach(w.desk), gone}]) {
 					t.Error("the erasure was lost")
 				}
 				at := a.roster.At()
@@ -79,7 +80,8 @@ func TestARestoredRelayForgetsAPhonesWord(t *testing.T) {
 	}
 }
 
-// TestARestoredRelayHearsAPhoneFirst: a phone that had not met the relay since the backup says its word before the office repairs.
+// TestARestoredRelayHearsAPhoneFirst: a phone that had not met the relay since the backup says its word before the
+// office repairs.
 func TestARestoredRelayHearsAPhoneFirst(t *testing.T) {
 	for name, say := range wordsInRoster {
 		t.Run(name, func(t *testing.T) {
@@ -145,8 +147,8 @@ func TestOnlyAnAdminForgetsAWord(t *testing.T) {
 	}
 }
 
-// TestARepairTakesNoAdminsWordBack: what an admin said before, and the desk that repairs never read, stays where it was read, and somebody
-// is told; what an admin said at the restored relay is not taken back.
+// TestARepairTakesNoAdminsWordBack: what an admin said before, and the desk that repairs never read, stays where it was
+// read, and somebody is told; what an admin said at the restored relay is not taken back.
 func TestARepairTakesNoAdminsWordBack(t *testing.T) {
 	ctx := context.Background()
 	member := func(d *device) krama.MemberID { return d.roster.Devices[d.dev.ID()].Member }
@@ -203,7 +205,8 @@ func TestARepairTakesNoAdminsWordBack(t *testing.T) {
 	}
 }
 
-// TestATrimSettlesNothing: who was erased after a trim is off the screen as soon as circle 0 is read, also where a settled word stood.
+// TestATrimSettlesNothing: who was erased after a trim is off the screen as soon as circle 0 is read, also where a
+// settled word stood.
 func TestATrimSettlesNothing(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()
@@ -237,8 +240,8 @@ func TestATrimSettlesNothing(t *testing.T) {
 	}
 }
 
-// TestClaimsOfWhatWasTakenBack: what was written at a restored relay behind a word that the repair took back is sent again, wherever the
-// line of the first try at the repair broke; and until a repair is whole, the desk sends nothing.
+// TestClaimsOfWhatWasTakenBack: what was written at a restored relay behind a word that the repair took back is sent
+// again, wherever the line of the first try at the repair broke; and until a repair is whole, the desk sends nothing.
 func TestClaimsOfWhatWasTakenBack(t *testing.T) {
 	ctx := context.Background()
 	first := newSmallWorld(t)
@@ -297,8 +300,8 @@ func TestClaimsOfWhatWasTakenBack(t *testing.T) {
 	}
 }
 
-// TestAThrownErasureIsSaidAgain: an erasure that everybody had carried out, and that a repair's close throws out because a colleague wrote
-// first, counts all the same, and brings nobody an alarm.
+// TestAThrownErasureIsSaidAgain: an erasure that everybody had carried out, and that a repair's close throws out
+// because a colleague wrote first, counts all the same, and brings nobody an alarm.
 func TestAThrownErasureIsSaidAgain(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()

@@ -7,19 +7,19 @@ import (
 	"krama"
 )
 
-// A relay that says it took an envelope and does not show it has lost it or drops it. A sync that finds this ends well, because
-// the next may show it; when it has gone on for a day, a person is told.
+// A relay that says it took an envelope and does not show it has lost it or drops it. A sync that finds this ends well,
+// because the next may show it; when it has gone on for a day, a person is told.
 
 // dropAfter is how long what the relay took may stay unshown.
 const dropAfter = 24 * time.Hour
 
-// unshownKey names the value that says for how long the relay has not shown what it took, in milliseconds, and when that was
-// last looked at. Time counts forward only, from one sync to the next: a clock that is set back neither loses what was counted
-// nor makes more of it, and one that jumps ahead tells of a thing that two syncs in a row have seen.
+// unshownKey names the value that says for how long the relay has not shown what it took, in milliseconds, and when
+// that was last looked at. Time counts forward only, from one sync to the next: a clock that is set back neither loses
+// what was counted nor makes more of it, and one that jumps ahead tells of a thing that two syncs in a row have seen.
 const unshownKey = ".unshown"
 
-// tendUnshown counts how long the relay keeps back what it took, tells of it, and takes it back when everything was read.
-// Called with the lock held.
+// tendUnshown counts how long the relay keeps back what it took, tells of it, and takes it back when everything was
+// read. Called with the lock held.
 func (r *Replica) tendUnshown() error {
 	old := r.values[unshownKey]
 	now, waited, last := r.Now().UnixMilli(), int64(0), int64(0)
@@ -58,8 +58,8 @@ func (r *Replica) tendUnshown() error {
 	return nil
 }
 
-// took takes note whether what the relay has just taken is shown: left is how much of what is sealed was not yet sent. Called
-// with the lock held.
+// took takes note whether what the relay has just taken is shown: left is how much of what is sealed was not yet sent.
+// Called with the lock held.
 func (r *Replica) took(c krama.CircleID, left int) (shown bool) {
 	still := 0
 	for _, s := range r.sealed {

@@ -26,8 +26,8 @@ func dropper(w *world, id seal.StreamID) http.Handler {
 	})
 }
 
-// TestA20AcceptedAndDropped: over HTTP, a relay answers 200 to what it drops. Nobody is told within a day, everybody on that device
-// after it, whatever restarts, until it shows everything.
+// TestA20AcceptedAndDropped: over HTTP, a relay answers 200 to what it drops. Nobody is told within a day, everybody on
+// that device after it, whatever restarts, until it shows everything.
 func TestA20AcceptedAndDropped(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.phone()

@@ -70,8 +70,10 @@ func openOld(t *testing.T, days int) *old {
 			w.must(err)
 			w.must(f.Close())
 		}
-		d.cfg = Config{Dir: d.dir, Rand: rand.Reader, Now: w.clock, Platform: name, Office: office, Cost: seal.CostFloor,
-			Dial: func(string) Remote { return d.wire }, Feed: func(e Event) { d.events = append(d.events, e) }, Reset: func() { d.events = nil }}
+		d.cfg = Config{Dir: d.dir, Rand: rand.Reader, Now: w.clock, Platform: name, Office: office,
+			Cost: seal.CostFloor,
+			Dial: func(string) Remote { return d.wire }, Feed: func(e Event) { d.events = append(d.events, e) },
+			Reset: func() { d.events = nil }}
 		d.Replica, err = Unlock(d.cfg, words)
 		w.must(err)
 		return d

@@ -104,8 +104,8 @@ func readVault(d journal.Dir) ([]byte, error) {
 // nextFile holds a vault that is about to take the place of the one that is there, and its hash.
 const nextFile = "vault-next"
 
-// replaceVault writes another vault in place of the one that is there. Where it is cut, the old one stands or the new one
-// will: never neither.
+// replaceVault writes another vault in place of the one that is there. Where it is cut, the old one stands or the new
+// one will: never neither.
 func replaceVault(d journal.Dir, b []byte) error {
 	h := seal.SHA256(b)
 	if err := writeFile(d, nextFile, slices.Concat(b, h[:])); err != nil {

@@ -27,8 +27,8 @@ func (r *Replica) Safety() string {
 	return seal.SafetyDigits(org, r.dev.SigPub(), seal.KemHash(r.kems()[0].PublicKey().Bytes()))
 }
 
-// Expect tells a new device the last groups of the office's digits, as a voice read them. Join then refuses an office with
-// others.
+// Expect tells a new device the last groups of the office's digits, as a voice read them. Join then refuses an office
+// with others.
 func (r *Replica) Expect(groups string) error { return r.SetValue(expectKey, digitsOf(groups)) }
 
 const expectKey = ".expect"

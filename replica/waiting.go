@@ -11,9 +11,9 @@ import (
 	"krama/seal"
 )
 
-// One member erases few people a day: a stolen phone, or somebody in anger, could otherwise erase everybody. What goes beyond
-// that waits. The person is off every screen at once, but nothing of hers is destroyed until a second member says it too, or
-// a week has passed; until then its author or an admin takes it back.
+// One member erases few people a day: a stolen phone, or somebody in anger, could otherwise erase everybody. What goes
+// beyond that waits. The person is off every screen at once, but nothing of hers is destroyed until a second member
+// says it too, or a week has passed; until then its author or an admin takes it back.
 
 // erasuresADay is how many erasures of one member take effect in 24 hours without a second one's word, in one circle.
 const erasuresADay = 5
@@ -27,8 +27,8 @@ type awaited struct {
 	held []Event // hers, met while the journal was read: they are fed if it turns out to have been taken back
 }
 
-// ledger is what of a stream the bound on erasures rests on. Every reader makes it from the stream alone, but for times ahead of
-// its own clock.
+// ledger is what of a stream the bound on erasures rests on. Every reader makes it from the stream alone, but for times
+// ahead of its own clock.
 type ledger struct {
 	times map[krama.MemberID]uint64   // newest time that a member gave, in milliseconds
 	alone map[krama.MemberID][]uint64 // when the erasures were that took effect on one member's word
@@ -46,8 +46,8 @@ func newLedger() ledger {
 	return ledger{map[krama.MemberID]uint64{}, map[krama.MemberID][]uint64{}}
 }
 
-// at is a member's time as the others' bear it out: not before the newest of theirs, and not a day after it. Her own clock buys
-// nothing. Where nobody else has written there is nobody's work to protect, and hers counts.
+// at is a member's time as the others' bear it out: not before the newest of theirs, and not a day after it. Her own
+// clock buys nothing. Where nobody else has written there is nobody's work to protect, and hers counts.
 func (l ledger) at(m krama.MemberID, ms uint64) uint64 {
 	others := uint64(0)
 	for o, t := range l.times {
@@ -78,8 +78,8 @@ func (l ledger) takes(m krama.MemberID, at uint64) bool {
 	return true
 }
 
-// expired reports whether a subject's records are past the circle's retention, as far as this reader knows. That needs no second
-// word: the programme has decided it, and a clock alone cannot make it so.
+// expired reports whether a subject's records are past the circle's retention, as far as this reader knows. That needs
+// no second word: the programme has decided it, and a clock alone cannot make it so.
 func (r *Replica) expired(st *stream, e *entry, s krama.SubjectID, at uint64) bool {
 	keep := uint64(r.roster.Circles[e.circle].RetentionDays) * uint64(day.Milliseconds())
 	last := st.touched[s]
@@ -185,11 +185,12 @@ func (r *Replica) takenBack(e *entry, it *entryItem) {
 
 func (r *Replica) mayTakeBack(d krama.DeviceID, w *awaited) bool {
 	dev, by := r.author(d), r.author(w.Author)
-	return dev != nil && by != nil && (dev.Member == by.Member || r.roster.Members[dev.Member].Held&krama.RoleAdmin != 0)
+	return dev != nil && by != nil && (dev.Member == by.Member ||
+		r.roster.Members[dev.Member].Held&krama.RoleAdmin != 0)
 }
 
-// waitKey names the value that says since when this device knows of an erasure that waits; goneKey the one that says in which
-// epoch it was carried out without a second word. The second does not name her: it outlives her.
+// waitKey names the value that says since when this device knows of an erasure that waits; goneKey the one that says in
+// which epoch it was carried out without a second word. The second does not name her: it outlives her.
 func waitKey(id subject) string { return ".wait." + id.circle.String() + "." + id.id.String() }
 func goneKey(id subject) string {
 	sum := seal.SHA256(append(id.circle[:], id.id[:]...))
@@ -287,7 +288,8 @@ func (r *Replica) Awaiting() (out []Awaited) {
 // answers reports whether a second word or a taking back waits in the outbox.
 func (r *Replica) answers(id subject) bool {
 	return slices.ContainsFunc(r.outbox, func(p *pending) bool {
-		return p.circle == id.circle && p.item.Subject == id.id && (p.item.Kind == seal.KindShred || p.item.Kind == seal.KindUnshred)
+		return p.circle == id.circle && p.item.Subject == id.id && (p.item.Kind == seal.KindShred ||
+			p.item.Kind == seal.KindUnshred)
 	})
 }
 

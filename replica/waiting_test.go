@@ -20,8 +20,8 @@ func (d *device) shows(s krama.SubjectID) (on bool) {
 	return on
 }
 
-// TestA28Bound: a stolen phone erases everybody. Five are gone; the others are off every screen and nothing of theirs is destroyed:
-// they can be taken back, a second member can confirm, and after a week they are gone.
+// TestA28Bound: a stolen phone erases everybody. Five are gone; the others are off every screen and nothing of theirs
+// is destroyed: they can be taken back, a second member can confirm, and after a week they are gone.
 func TestA28Bound(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()
@@ -82,7 +82,8 @@ func TestA28Bound(t *testing.T) {
 	w.must(w.desk.TakeBack(krama.KindOutreach, who[6]))     // an admin
 	w.must(a.TakeBack(krama.KindOutreach, who[11]))         // its author
 	h := b.header(c, seal.EnvContent)                       // and somebody who may not, by a changed program
-	wire, err := b.streams[c].epoch.Seal(b.Rand, b.dev, h, []seal.Item{{Subject: who[7], Kind: seal.KindUnshred}}, func(s krama.SubjectID) (seal.SubjectKey, bool) { k, ok := b.keys[c][s]; return k, ok })
+	wire, err := b.streams[c].epoch.Seal(b.Rand, b.dev, h, []seal.Item{{Subject: who[7], Kind: seal.KindUnshred}},
+		func(s krama.SubjectID) (seal.SubjectKey, bool) { k, ok := b.keys[c][s]; return k, ok })
 	w.must(err)
 	b.mu.Lock()
 	w.must(b.commit(tagged(tagSealed, c[:], u64(h.Seq), wire)))
@@ -133,7 +134,8 @@ func TestA28Bound(t *testing.T) {
 
 // TestA28ClockBuysNothing: a clock that runs a day for every erasure, ahead or behind, buys no more of them.
 func TestA28ClockBuysNothing(t *testing.T) {
-	for name, step := range map[string]time.Duration{"ahead": 25 * time.Hour, "behind": -25 * time.Hour, "from long ago": 24*time.Hour + time.Minute} {
+	for name, step := range map[string]time.Duration{"ahead": 25 * time.Hour, "behind": -25 * time.Hour,
+		"from long ago": 24*time.Hour + time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			w := newSmallWorld(t)
 			a, b := w.phone(), w.phone()
@@ -193,8 +195,8 @@ func TestA28Retention(t *testing.T) {
 	}
 }
 
-// TestA28NewDevice: a device that comes later reads erasures that waited and were carried out since. Nothing of theirs is there to
-// wait for, and nobody is asked for a second word.
+// TestA28NewDevice: a device that comes later reads erasures that waited and were carried out since. Nothing of theirs
+// is there to wait for, and nobody is asked for a second word.
 func TestA28NewDevice(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()

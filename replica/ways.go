@@ -8,9 +8,9 @@ import (
 	"krama"
 )
 
-// What lies in a mailbox ends after 90 days: the keys of circle 0's epochs that were opened while a device was away would be gone before
-// it comes back, and with them its way to everything else, and what is typed on it. An admin's desk gives who is away the whole way to
-// the roster anew each month, which holds every secret up to then.
+// What lies in a mailbox ends after 90 days: the keys of circle 0's epochs that were opened while a device was away
+// would be gone before it comes back, and with them its way to everything else, and what is typed on it. An admin's
+// desk gives who is away the whole way to the roster anew each month, which holds every secret up to then.
 
 // awayAfter is after how long without a sign a device counts as away, and how often it gets the way then.
 const awayAfter = 30 * 24 * time.Hour

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestAwayForMonths: a phone that comes back after four months or a year reads everything, and what was typed on it arrives, although what lay
-// in its mailbox meanwhile is long gone.
+// TestAwayForMonths: a phone that comes back after four months or a year reads everything, and what was typed on it
+// arrives, although what lay in its mailbox meanwhile is long gone.
 func TestAwayForMonths(t *testing.T) {
 	for _, weeks := range []int{18, 52} {
 		w := newSmallWorld(t)

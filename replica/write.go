@@ -8,7 +8,8 @@ import (
 )
 
 // Write keeps records about one subject in one circle, all or none, durable when it returns, and feeds them as Local. A
-// subject that is new to the circle gets her key in the same commit. Circle records (no subject) carry no personal data.
+// subject that is new to the circle gets her key in the same commit. Circle records (no subject) carry no personal
+// data.
 func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama.Record) error {
 	const op = "replica.Write"
 	r.mu.Lock()
@@ -39,7 +40,8 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 		}
 	}
 	for _, rec := range records {
-		if rec.Written == 0 && rec.Report == nil && rec.Taken == nil { // those two are the same on every desk that says them
+		if rec.Written == 0 && rec.Report == nil && rec.Taken == nil {
+			// those two are the same on every desk that says them
 			rec.Written = r.typedAt()
 		}
 		b, err := rec.Encode()
@@ -63,8 +65,8 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 	return nil
 }
 
-// typedAt is now, in seconds, or just after what was typed here before: two records of one second keep their order. A clock that was
-// set back is followed.
+// typedAt is now, in seconds, or just after what was typed here before: two records of one second keep their order. A
+// clock that was set back is followed.
 func (r *Replica) typedAt() uint32 {
 	now := uint32(max(0, r.Now().Unix()))
 	if r.typed >= now && r.typed-now < 3600 {
@@ -95,7 +97,8 @@ func (r *Replica) queue(c krama.CircleID, it seal.Item) error {
 	r.outbox = append(r.outbox, &pending{c, it})
 	switch {
 	case it.Kind == seal.KindShred:
-		r.shredded[subject{c, it.Subject}] = true // her key stays until the erasure itself is sealed with it and read back
+		// her key stays until the erasure itself is sealed with it and read back
+		r.shredded[subject{c, it.Subject}] = true
 		r.unqueue(c, it.Subject)
 		if r.loaded { // while loading, it may be read back and wait: then what was fed before it is still needed
 			r.offScreen(subject{c, it.Subject})
@@ -174,8 +177,8 @@ func (r *Replica) sealOutbox() error {
 	return nil
 }
 
-// ready reports whether an item can be sealed now: its circle's newest epoch is open here and read as far as it was before, and its
-// subject's key is known.
+// ready reports whether an item can be sealed now: its circle's newest epoch is open here and read as far as it was
+// before, and its subject's key is known.
 func (r *Replica) ready(p *pending) bool {
 	st, latest := r.streams[p.circle], r.roster.Latest(p.circle)
 	if st == nil || latest == nil || st.closed || st.rereading() || st.epoch.Epoch != latest.Epoch {

@@ -14,8 +14,9 @@ import (
 	"krama"
 )
 
-// The attacks of protocol §18 that need no relay, tried with everything an attacker inside may hold. Those that need one
-// are in package replica; doc/threat-model.md has the table. Each says which check stops it: without that check it passes.
+// The attacks of protocol §18 that need no relay, tried with everything an attacker inside may hold. Those that need
+// one are in package replica; doc/threat-model.md has the table. Each says which check stops it: without that check it
+// passes.
 
 // reseal puts an outer layer around what an insider changed: she holds ES, so she can.
 func (e *Epoch) reseal(salt []byte, h Header, sig, payload []byte) []byte {
@@ -42,8 +43,8 @@ func (f *fixture) open(t *testing.T, wire []byte) *Envelope {
 	return env
 }
 
-// TestAttackServerSwapsKeyMaterial: a relay that saw the device's public key wraps secrets of its own choosing to it, bound
-// to the true commitments. Stopped by the commitments of OpenWrap, OpenWrapRecovery and OpenBack.
+// TestAttackServerSwapsKeyMaterial: a relay that saw the device's public key wraps secrets of its own choosing to it,
+// bound to the true commitments. Stopped by the commitments of OpenWrap, OpenWrapRecovery and OpenBack.
 func TestAttackServerSwapsKeyMaterial(t *testing.T) {
 	f := newFixture(t)
 	ec, gc := f.e1.EC(), f.e1.GC()
@@ -54,14 +55,16 @@ func TestAttackServerSwapsKeyMaterial(t *testing.T) {
 		"ES alone": append(q(0x01, 32), f.e1.KG[:]...),
 		"KG alone": append(bytes.Clone(f.e1.ES[:]), q(0x02, 32)...),
 	} {
-		w, err := hpke.Seal(pub, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), wrapInfo(f.e1.Context, f.dev.ID(), KemHash(pub.Bytes()), ec, gc), pt)
+		w, err := hpke.Seal(pub, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), wrapInfo(f.e1.Context, f.dev.ID(),
+			KemHash(pub.Bytes()), ec, gc), pt)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := OpenWrap(f.e1.Context, f.dev.ID(), f.dev.KEM, w, ec, gc); krama.KindOf(err) != krama.Tampered {
 			t.Errorf("%s: %v", name, err)
 		}
-		w, err = hpke.Seal(pub, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), recoveryInfo(f.e1.Context, key.ID(), KemHash(pub.Bytes()), ec, gc), pt)
+		w, err = hpke.Seal(pub, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), recoveryInfo(f.e1.Context, key.ID(),
+			KemHash(pub.Bytes()), ec, gc), pt)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,14 +74,15 @@ func TestAttackServerSwapsKeyMaterial(t *testing.T) {
 	}
 	other := &Epoch{Context: f.e0.Context, ES: q32(0x03)}
 	prev := f.e0.EC()
-	back := sealOnce(nil, deriveCtx(f.e1.ES[:], nil, 32, "back", f.e1.Context), other.ES[:], encCtx("back", f.e1.Context, prev[:]))
+	back := sealOnce(nil, deriveCtx(f.e1.ES[:], nil, 32, "back", f.e1.Context), other.ES[:],
+		encCtx("back", f.e1.Context, prev[:]))
 	if _, err := f.e1.OpenBack(back, prev); krama.KindOf(err) != krama.Tampered {
 		t.Errorf("a back link to another epoch: %v", err)
 	}
 }
 
-// TestAttackMalleableKeys changes each byte of everything that carries a key. Stopped by the AEADs; an answer never tells
-// which part was wrong, so nothing can be learned by trying.
+// TestAttackMalleableKeys changes each byte of everything that carries a key. Stopped by the AEADs; an answer never
+// tells which part was wrong, so nothing can be learned by trying.
 func TestAttackMalleableKeys(t *testing.T) {
 	f := newFixture(t)
 	id, ec, gc := f.dev.ID(), f.e1.EC(), f.e1.GC()
@@ -98,16 +102,28 @@ func TestAttackMalleableKeys(t *testing.T) {
 		open   func([]byte) error
 		also   krama.Kind // what a wrong version or length says, before any key is used
 	}{
-		"wrap": {must(f.e1.Wrap(id, pub)), 1, func(b []byte) error { _, err := OpenWrap(f.e1.Context, id, f.dev.KEM, b, ec, gc); return err }, krama.CannotDecrypt},
+		"wrap": {must(f.e1.Wrap(id, pub)), 1, func(b []byte) error {
+			_, err := OpenWrap(f.e1.Context, id, f.dev.KEM, b,
+				ec, gc)
+			return err
+		}, krama.CannotDecrypt},
 		"recovery wrap": {must(f.e1.WrapRecovery(set, true)), 1, func(b []byte) error {
 			_, err := OpenWrapRecovery(f.e1.Context, key, b, ec, gc)
 			return err
 		}, krama.CannotDecrypt},
-		"bootstrap": {must(SealBootstrap(f.e1.Org, id, pub, Bootstrap{Epoch: 1, EC: ec, GC: gc, History: [][32]byte{f.e0.ES}})), 1,
+		"bootstrap": {must(SealBootstrap(f.e1.Org, id, pub, Bootstrap{Epoch: 1, EC: ec, GC: gc,
+			History: [][32]byte{f.e0.ES}})), 1,
 			func(b []byte) error { _, err := OpenBootstrap(f.e1.Org, f.dev, b); return err }, krama.CannotDecrypt},
-		"back link":     {f.e1.Back(f.e0), 1, func(b []byte) error { _, err := f.e1.OpenBack(b, f.e0.EC()); return err }, krama.CannotDecrypt},
-		"keyring index": {f.e1.SealIndex(q32(9), []PageKey{{1, 0, q32(3)}}), 2, func(b []byte) error { _, err := f.e1.OpenIndex(b); return err }, krama.Invalid},
-		"keyring page":  {must(f.e1.SealPage(0, q32(9), map[krama.SubjectID]SubjectKey{f.subject: f.sk}, 1024)), 211, func(b []byte) error { _, err := f.e1.OpenPage(0, b); return err }, krama.Invalid},
+		"back link": {f.e1.Back(f.e0), 1, func(b []byte) error {
+			_, err := f.e1.OpenBack(b, f.e0.EC())
+			return err
+		}, krama.CannotDecrypt},
+		"keyring index": {f.e1.SealIndex(q32(9), []PageKey{{1, 0, q32(3)}}), 2, func(b []byte) error {
+			_, err := f.e1.OpenIndex(b)
+			return err
+		}, krama.Invalid},
+		"keyring page": {must(f.e1.SealPage(0, q32(9), map[krama.SubjectID]SubjectKey{f.subject: f.sk}, 1024)), 211,
+			func(b []byte) error { _, err := f.e1.OpenPage(0, b); return err }, krama.Invalid},
 	} {
 		if err := tc.open(tc.sealed); err != nil {
 			t.Fatalf("%s untouched: %v", name, err)
@@ -115,22 +131,24 @@ func TestAttackMalleableKeys(t *testing.T) {
 		for at := 0; at < len(tc.sealed); at += tc.step {
 			b := bytes.Clone(tc.sealed)
 			b[at] ^= 1 << (at % 8)
-			if err := tc.open(b); err == nil || krama.KindOf(err) != krama.CannotDecrypt && (at != 0 || krama.KindOf(err) != tc.also) {
+			if err := tc.open(b); err == nil || krama.KindOf(err) != krama.CannotDecrypt &&
+				(at != 0 || krama.KindOf(err) != tc.also) {
 				t.Fatalf("%s, byte %d changed: %v", name, at, err)
 			}
 		}
 	}
 }
 
-// TestAttackRecordMovedBetweenPeople: an insider with every key moves records of a colleague's envelope to another person,
-// another place and another envelope. Even two people under one key are told apart. Stopped by the signature, and without
-// it by the subject, the place and the envelope's head in each item's key (itemKey).
+// TestAttackRecordMovedBetweenPeople: an insider with every key moves records of a colleague's envelope to another
+// person, another place and another envelope. Even two people under one key are told apart. Stopped by the signature,
+// and without it by the subject, the place and the envelope's head in each item's key (itemKey).
 func TestAttackRecordMovedBetweenPeople(t *testing.T) {
 	f := newFixture(t)
 	other := krama.SubjectID(q16(0x02))
 	same := func(s krama.SubjectID) (SubjectKey, bool) { return f.sk, true }
 	salt := q(0x61, 32)
-	wire, err := f.e1.sealWith([32]byte(salt), f.dev.Sig, f.header, []Item{{f.subject, KindRecord, []byte("hers")}, {f.subject, KindRecord, []byte("also")}}, same)
+	wire, err := f.e1.sealWith([32]byte(salt), f.dev.Sig, f.header, []Item{{f.subject, KindRecord, []byte("hers")},
+		{f.subject, KindRecord, []byte("also")}}, same)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,12 +166,18 @@ func TestAttackRecordMovedBetweenPeople(t *testing.T) {
 		want  Verdict // of the envelope
 		item0 Verdict
 	}{
-		"moved, signature kept":              {f.e1.reseal(salt, f.header, env.sig, moved), f.dev.SigPub(), Forged, WasTampered},
-		"moved by its author":                {f.e1.resign(salt, f.dev, f.header, moved), f.dev.SigPub(), Fine, WasTampered},
-		"swapped by its author":              {f.e1.resign(salt, f.dev, f.header, swapped), f.dev.SigPub(), Fine, WasTampered},
-		"copied into an insider's own":       {f.e1.resign(salt, thief, hers, env.payload), thief.SigPub(), Fine, WasTampered},
-		"copied under another salt":          {f.e1.resign(q(0x62, 32), f.dev, f.header, env.payload), f.dev.SigPub(), Fine, WasTampered},
-		"nothing changed (it must be shown)": {f.e1.resign(salt, f.dev, f.header, env.payload), f.dev.SigPub(), Fine, Fine},
+		"moved, signature kept": {f.e1.reseal(salt, f.header, env.sig, moved), f.dev.SigPub(), Forged,
+			WasTampered},
+		"moved by its author": {f.e1.resign(salt, f.dev, f.header, moved), f.dev.SigPub(), Fine,
+			WasTampered},
+		"swapped by its author": {f.e1.resign(salt, f.dev, f.header, swapped), f.dev.SigPub(), Fine,
+			WasTampered},
+		"copied into an insider's own": {f.e1.resign(salt, thief, hers, env.payload), thief.SigPub(), Fine,
+			WasTampered},
+		"copied under another salt": {f.e1.resign(q(0x62, 32), f.dev, f.header, env.payload), f.dev.SigPub(),
+			Fine, WasTampered},
+		"nothing changed (it must be shown)": {f.e1.resign(salt, f.dev, f.header, env.payload), f.dev.SigPub(),
+			Fine, Fine},
 	} {
 		got := f.open(t, tc.wire)
 		if v := got.Verify(tc.pub); v != tc.want {
@@ -208,7 +232,10 @@ func TestAttackTypeConfusion(t *testing.T) {
 		"cosignature": func(s []byte) bool { return ed25519.Verify(pub, m[:], s) },
 		"proof":       func(s []byte) bool { return CheckProof(org, req, secret, s) },
 		"letter":      func(s []byte) bool { return Letter{LetterDraft, id, raw}.Check(org, id, pub, s) },
-		"request":     func(s []byte) bool { return CheckRequest(pub, "POST", PathAppend, [16]byte(id), raw, 7, q16(1), s) },
+		"request": func(s []byte) bool {
+			return CheckRequest(pub, "POST", PathAppend, [16]byte(id), raw, 7,
+				q16(1), s)
+		},
 	}
 	for made, sig := range sigs {
 		for used, check := range checks {
@@ -264,9 +291,10 @@ func TestAttackVerificationCodeConfusesIdentifiers(t *testing.T) {
 	kem := KemHash(f.dev.KEM.PublicKey().Bytes())
 	seen := map[string]string{}
 	for name, digits := range map[string]string{
-		"the device":        SafetyDigits(f.e1.Org, f.dev.SigPub(), kem),
-		"another org":       SafetyDigits(krama.OrgID(q32(9)), f.dev.SigPub(), kem),
-		"another key":       SafetyDigits(f.e1.Org, ed25519.NewKeyFromSeed(q(0x33, 32)).Public().(ed25519.PublicKey), kem),
+		"the device":  SafetyDigits(f.e1.Org, f.dev.SigPub(), kem),
+		"another org": SafetyDigits(krama.OrgID(q32(9)), f.dev.SigPub(), kem),
+		"another key": SafetyDigits(f.e1.Org, ed25519.NewKeyFromSeed(q(0x33, 32)).Public().(ed25519.PublicKey),
+			kem),
 		"another KEM key":   SafetyDigits(f.e1.Org, f.dev.SigPub(), q32(9)),
 		"the two exchanged": SafetyDigits(f.e1.Org, kem[:], [32]byte(f.dev.SigPub())),
 	} {
@@ -286,7 +314,8 @@ func TestAttackVerificationCodeConfusesIdentifiers(t *testing.T) {
 	h.must(err)
 	req := *thief.Request()
 	req.Nonce = victim.Nonce
-	if err := h.say(h.founder, h.statement(&DeviceAdd{krama.MemberID{2}, &req, 1, ByScan, q32(3), victim.Proof(h.roster.Org, q32(3))})); krama.KindOf(err) != krama.Tampered {
+	if err := h.say(h.founder, h.statement(&DeviceAdd{krama.MemberID{2}, &req, 1, ByScan, q32(3),
+		victim.Proof(h.roster.Org, q32(3))})); krama.KindOf(err) != krama.Tampered {
 		t.Errorf("enrolled with another device's proof: %v", err)
 	}
 	// A proof is for one programme, one scan and one request.
@@ -294,7 +323,8 @@ func TestAttackVerificationCodeConfusesIdentifiers(t *testing.T) {
 	if !CheckProof(f.e1.Org, f.dev.Request(), q32(3), good) {
 		t.Fatal("the proof does not hold: the test proves nothing")
 	}
-	if CheckProof(krama.OrgID(q32(9)), f.dev.Request(), q32(3), good) || CheckProof(f.e1.Org, f.dev.Request(), q32(4), good) || CheckProof(f.e1.Org, thief.Request(), q32(3), good) {
+	if CheckProof(krama.OrgID(q32(9)), f.dev.Request(), q32(3), good) || CheckProof(f.e1.Org, f.dev.Request(), q32(4),
+		good) || CheckProof(f.e1.Org, thief.Request(), q32(3), good) {
 		t.Error("a proof was taken for another programme, scan or device")
 	}
 	// The codes of the two screens, and names made from one key, are never each other's.
@@ -310,11 +340,12 @@ func TestAttackVerificationCodeConfusesIdentifiers(t *testing.T) {
 }
 
 // TestAttackOldPasswordOpensOldBlob: the only thing that words open is the vault file, which never leaves the device. A
-// copy with cheaper parameters, written by somebody who knows the words or lowered by somebody who does not, is refused.
-// Stopped by the floor in OpenVault, checked before any guess is computed, and by the parameters in the key.
+// copy with cheaper parameters, written by somebody who knows the words or lowered by somebody who does not, is
+// refused. Stopped by the floor in OpenVault, checked before any guess is computed, and by the parameters in the key.
 func TestAttackOldPasswordOpensOldBlob(t *testing.T) {
 	vk := q32(1)
-	for name, cost := range map[string]Cost{"one pass": {1, 19 * 1024}, "less memory": {2, 19*1024 - 1}, "next to nothing": {1, 8}} {
+	for name, cost := range map[string]Cost{"one pass": {1, 19 * 1024}, "less memory": {2, 19*1024 - 1},
+		"next to nothing": {1, 8}} {
 		file := newVault("one two three four", cost, q16(2)).Seal(Factors{}, vk)
 		if _, err := OpenVault(file, "one two three four", Factors{}); krama.KindOf(err) != krama.Tampered {
 			t.Errorf("%s, with the right words: %v", name, err)
@@ -326,7 +357,8 @@ func TestAttackOldPasswordOpensOldBlob(t *testing.T) {
 	if _, err := OpenVault(file, "one two three four", Factors{}); err == nil {
 		t.Error("parameters were lowered to the floor and the file still opened")
 	}
-	for name, f := range map[string]Factors{"the passkey": {PRF: q(5, 32)}, "the relay's part": {Pepper: q(6, 32)}, "both": {q(5, 32), q(6, 32)}} {
+	for name, f := range map[string]Factors{"the passkey": {PRF: q(5, 32)}, "the relay's part": {Pepper: q(6, 32)},
+		"both": {q(5, 32), q(6, 32)}} {
 		with := newVault("one two three four", CostFloor, q16(2)).Seal(f, vk)
 		for flags := range f.flags() { // struck out, or one of two
 			with[1] = flags
@@ -339,8 +371,9 @@ func TestAttackOldPasswordOpensOldBlob(t *testing.T) {
 	}
 }
 
-// TestAttackNonceReuse gives the device a random source that is stuck. Stopped by the salt, which is made from the content
-// and a secret as well (Seal): two messages never meet under one key; only the very same message twice gives the same bytes.
+// TestAttackNonceReuse gives the device a random source that is stuck. Stopped by the salt, which is made from the
+// content and a secret as well (Seal): two messages never meet under one key; only the very same message twice gives
+// the same bytes.
 func TestAttackNonceReuse(t *testing.T) {
 	f := newFixture(t)
 	stuck := func() *bytes.Reader { return bytes.NewReader(make([]byte, 32)) }
@@ -354,7 +387,8 @@ func TestAttackNonceReuse(t *testing.T) {
 		} else {
 			body = append(body, byte(i))
 		}
-		w, err := f.e1.Seal(stuck(), f.dev, h, []Item{{f.subject, KindRecord, body}, {f.subject, KindRecord, body}}, f.keys)
+		w, err := f.e1.Seal(stuck(), f.dev, h, []Item{{f.subject, KindRecord, body}, {f.subject, KindRecord, body}},
+			f.keys)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -368,21 +402,23 @@ func TestAttackNonceReuse(t *testing.T) {
 	if len(salts) != 64 {
 		t.Errorf("64 messages, %d keys", len(salts))
 	}
-	again, _ := f.e1.Seal(stuck(), f.dev, Header{Author: f.header.Author, Kind: EnvContent, Seq: 1, Head: f.start, Roster: f.header.Roster, TimeMS: f.header.TimeMS},
+	again, _ := f.e1.Seal(stuck(), f.dev, Header{Author: f.header.Author, Kind: EnvContent, Seq: 1, Head: f.start,
+		Roster: f.header.Roster, TimeMS: f.header.TimeMS},
 		[]Item{{f.subject, KindRecord, []byte("hello")}, {f.subject, KindRecord, []byte("hello")}}, f.keys)
 	if !bytes.Equal(again, wires[0]) {
 		t.Error("the same message does not give the same bytes: the source was not stuck, the test proves nothing")
 	}
 	colleague := *f.dev
 	colleague.SaltSecret = q32(0x77)
-	w, _ := f.e1.Seal(stuck(), &colleague, f.header, []Item{{f.subject, KindRecord, []byte("hello")}, {f.subject, KindRecord, []byte("hello")}}, f.keys)
+	w, _ := f.e1.Seal(stuck(), &colleague, f.header, []Item{{f.subject, KindRecord, []byte("hello")},
+		{f.subject, KindRecord, []byte("hello")}}, f.keys)
 	if salts[[32]byte(w[1:33])] != 0 {
 		t.Error("two devices with stuck sources share a key")
 	}
 }
 
-// collide makes 32 bytes and a tag that ChaCha20-Poly1305 opens under two keys at once (Len, Grubbs and Ristenpart 2021):
-// the two unknown blocks solve one linear equation for each key.
+// collide makes 32 bytes and a tag that ChaCha20-Poly1305 opens under two keys at once (Len, Grubbs and Ristenpart
+// 2021): the two unknown blocks solve one linear equation for each key.
 func collide(t *testing.T, keys [2][]byte, ad []byte) []byte {
 	t.Helper()
 	p := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 130), big.NewInt(5))
@@ -460,9 +496,9 @@ func collide(t *testing.T, keys [2][]byte, ad []byte) []byte {
 	return nil
 }
 
-// TestAttackPartitioningOracle makes one ciphertext that opens under two keys, which this AEAD allows, and puts it where a
-// reader might try several. Stopped by the check value of the vault and by the commitments to epoch secrets: one file
-// tests one password, one link leads to one epoch.
+// TestAttackPartitioningOracle makes one ciphertext that opens under two keys, which this AEAD allows, and puts it
+// where a reader might try several. Stopped by the check value of the vault and by the commitments to epoch secrets:
+// one file tests one password, one link leads to one epoch.
 func TestAttackPartitioningOracle(t *testing.T) {
 	salt := q16(2)
 	words := [2]string{"one two three four", "five six seven eight"}
@@ -487,7 +523,8 @@ func TestAttackPartitioningOracle(t *testing.T) {
 	prev := f.e0.EC()
 	e2 := &Epoch{Context: f.e1.Context, ES: q32(0x99)}
 	bad := encCtx("back", f.e1.Context, prev[:])
-	back := collide(t, [2][]byte{deriveCtx(f.e1.ES[:], nil, 32, "back", f.e1.Context), deriveCtx(e2.ES[:], nil, 32, "back", f.e1.Context)}, bad)
+	back := collide(t, [2][]byte{deriveCtx(f.e1.ES[:], nil, 32, "back", f.e1.Context), deriveCtx(e2.ES[:], nil, 32,
+		"back", f.e1.Context)}, bad)
 	for _, e := range []*Epoch{f.e1, e2} {
 		if _, err := e.OpenBack(back, prev); krama.KindOf(err) != krama.Tampered {
 			t.Errorf("a link that opens under two secrets: %v", err)
@@ -518,7 +555,8 @@ func TestAttackSizeSideChannel(t *testing.T) {
 	if len(sizes) > 80 {
 		t.Errorf("1 to 400 contacts have %d sizes", len(sizes))
 	}
-	if a, b := size(Item{f.subject, KindRecord, nil}), size(Item{f.subject, KindShred, []byte{1}}, Item{f.subject, KindRecord, make([]byte, 400)}); a != b {
+	if a, b := size(Item{f.subject, KindRecord, nil}), size(Item{f.subject, KindShred, []byte{1}},
+		Item{f.subject, KindRecord, make([]byte, 400)}); a != b {
 		t.Errorf("an empty record has %d bytes, an erasure and a long one %d", a, b)
 	}
 	noise := make([]byte, 3000)

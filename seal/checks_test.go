@@ -11,8 +11,8 @@ import (
 	"krama"
 )
 
-// The checks of doc/format.md one by one, each against somebody who holds every key of her circle: without the check she gets
-// through. scripts/ablate takes each away.
+// The checks of doc/format.md one by one, each against somebody who holds every key of her circle: without the check
+// she gets through. scripts/ablate takes each away.
 
 // item seals one item of an envelope as its author would, whatever its kind and length.
 func (f *fixture) item(h Header, salt []byte, i int, s krama.SubjectID, k ItemKind, body []byte) []byte {
@@ -62,16 +62,19 @@ func TestEnvelopeOfWrongShape(t *testing.T) {
 		items [][]byte
 		want  Verdict
 	}{
-		"as it must be":               {content, circle(content, 1), Fine},
-		"512 items":                   {content, circle(content, MaxItems), Fine},
-		"513 items":                   {content, circle(content, MaxItems+1), Malformed},
-		"no items":                    {content, nil, Malformed},
-		"another kind":                {other, circle(other, 1), Malformed},
-		"larger than any":             {content, [][]byte{large}, Malformed},
-		"an item without a tag":       {content, short, Malformed},
-		"a subject's key of 31 bytes": {content, [][]byte{f.item(content, salt, 0, f.subject, KindSubjectKey, make([]byte, 31))}, Malformed},
-		"a subject's key of nobody":   {content, [][]byte{f.item(content, salt, 0, none, KindSubjectKey, make([]byte, 32))}, Malformed},
-		"a circle record of somebody": {content, [][]byte{f.item(content, salt, 0, f.subject, KindCircleRecord, []byte("x"))}, Malformed},
+		"as it must be":         {content, circle(content, 1), Fine},
+		"512 items":             {content, circle(content, MaxItems), Fine},
+		"513 items":             {content, circle(content, MaxItems+1), Malformed},
+		"no items":              {content, nil, Malformed},
+		"another kind":          {other, circle(other, 1), Malformed},
+		"larger than any":       {content, [][]byte{large}, Malformed},
+		"an item without a tag": {content, short, Malformed},
+		"a subject's key of 31 bytes": {content, [][]byte{f.item(content, salt, 0, f.subject, KindSubjectKey,
+			make([]byte, 31))}, Malformed},
+		"a subject's key of nobody": {content, [][]byte{f.item(content, salt, 0, none, KindSubjectKey,
+			make([]byte, 32))}, Malformed},
+		"a circle record of somebody": {content, [][]byte{f.item(content, salt, 0, f.subject, KindCircleRecord,
+			[]byte("x"))}, Malformed},
 	} {
 		if v := f.reject(f.e1, f.e1.resign(salt, f.dev, tc.h, Frame(tc.items...))); v != tc.want {
 			t.Errorf("%s: got %v want %v", name, v, tc.want)
@@ -115,8 +118,8 @@ func TestRequestIsWhatWasProved(t *testing.T) {
 	}
 }
 
-// TestKeyringOfWrongShape: who makes a keyring cannot put somebody on it twice, hide bytes in it, or have its index speak of other
-// pages than there are.
+// TestKeyringOfWrongShape: who makes a keyring cannot put somebody on it twice, hide bytes in it, or have its index
+// speak of other pages than there are.
 func TestKeyringOfWrongShape(t *testing.T) {
 	e, _ := NewEpoch(rand.Reader, Context{Epoch: 4})
 	salt := q(9, 32)
@@ -149,15 +152,18 @@ func TestKeyringOfWrongShape(t *testing.T) {
 	k := e.pageKey(0, salt)
 	later := k
 	later.Epoch = 5
-	for name, index := range map[string][]PageKey{"a page that is not there": {k, k}, "a page of an epoch to come": {later}, "nothing": nil} {
-		if _, err := e.OpenKeyring([][]byte{wire, e.SealIndex(q32(8), index)}); krama.KindOf(err) != krama.Invalid || err == nil {
+	for name, index := range map[string][]PageKey{"a page that is not there": {k, k}, "a page of an epoch to come": {
+		later}, "nothing": nil} {
+		if _, err := e.OpenKeyring([][]byte{wire, e.SealIndex(q32(8), index)}); krama.KindOf(err) != krama.Invalid ||
+			err == nil {
 			t.Errorf("an index of %s: %v", name, err)
 		}
 	}
 	a, b := PageHash(wire), PageHash(page(fill(entry(2))))
 	next := *e
 	next.Context.Epoch++
-	roots := map[[32]byte]bool{e.KeyringRoot([][32]byte{a}): true, e.KeyringRoot([][32]byte{b}): true, e.KeyringRoot([][32]byte{a, b}): true,
+	roots := map[[32]byte]bool{e.KeyringRoot([][32]byte{a}): true, e.KeyringRoot([][32]byte{b}): true,
+		e.KeyringRoot([][32]byte{a, b}): true,
 		e.KeyringRoot([][32]byte{b, a}): true, e.KeyringRoot(nil): true, next.KeyringRoot([][32]byte{a}): true}
 	if len(roots) != 6 {
 		t.Errorf("six keyrings have %d roots", len(roots))
@@ -173,8 +179,8 @@ func TestVaultCostsNoMoreThanItMay(t *testing.T) {
 	}
 }
 
-// TestCards: too few cards, one card twice and cards of two sets are refused, not combined; a mistyped card is not read; and the
-// roster tells a wrong one.
+// TestCards: too few cards, one card twice and cards of two sets are refused, not combined; a mistyped card is not
+// read; and the roster tells a wrong one.
 func TestCards(t *testing.T) {
 	set, shares, err := NewTrustees(rand.Reader, 2, 3)
 	if err != nil {
@@ -183,7 +189,8 @@ func TestCards(t *testing.T) {
 	_, others, _ := NewTrustees(rand.Reader, 2, 3)
 	three := shares[1]
 	three.K = 3
-	for name, some := range map[string][]Share{"none": nil, "one": shares[:1], "one twice": {shares[0], shares[0]}, "of two sets": {shares[0], others[1]}, "of another k": {shares[0], three},
+	for name, some := range map[string][]Share{"none": nil, "one": shares[:1], "one twice": {shares[0], shares[0]},
+		"of two sets": {shares[0], others[1]}, "of another k": {shares[0], three},
 		"at nought": {shares[0], {Set: shares[0].Set, K: 2, N: 3}}} {
 		if _, err := Combine(some); krama.KindOf(err) != krama.Invalid || err == nil {
 			t.Errorf("%s: %v", name, err)
@@ -257,8 +264,10 @@ func TestTombstoneIsItsSigners(t *testing.T) {
 		t.Error("it is somebody else's")
 	}
 	for name, change := range map[string]func(*Tombstone){
-		"envelope": func(s *Tombstone) { s.ID[0] ^= 1 }, "author": func(s *Tombstone) { s.Author[0] ^= 1 }, "place": func(s *Tombstone) { s.Seq++ },
-		"predecessor": func(s *Tombstone) { s.Prev[0] ^= 1 }, "time": func(s *Tombstone) { s.TimeMS++ }, "epoch": func(s *Tombstone) { s.ctx.Epoch++ },
+		"envelope": func(s *Tombstone) { s.ID[0] ^= 1 }, "author": func(s *Tombstone) { s.Author[0] ^= 1 },
+		"place":       func(s *Tombstone) { s.Seq++ },
+		"predecessor": func(s *Tombstone) { s.Prev[0] ^= 1 }, "time": func(s *Tombstone) { s.TimeMS++ },
+		"epoch": func(s *Tombstone) { s.ctx.Epoch++ },
 	} {
 		s := *got
 		if change(&s); s.Verify(f.dev.SigPub()) {
@@ -286,7 +295,8 @@ func TestBootstrapIsWhole(t *testing.T) {
 func TestReportOfWrongShape(t *testing.T) {
 	f := newIntake(t)
 	of := func(text string) []byte {
-		return Frame(make([]byte, 1216), make([]byte, 16), f.receipt.Auth.Public().(ed25519.PublicKey), []byte{1}, []byte{0, 1}, []byte(text))
+		return Frame(make([]byte, 1216), make([]byte, 16), f.receipt.Auth.Public().(ed25519.PublicKey), []byte{1},
+			[]byte{0, 1}, []byte(text))
 	}
 	dirty, _ := pad(of("x"), reportClasses[0])
 	dirty[len(dirty)-1] = 1
@@ -297,13 +307,15 @@ func TestReportOfWrongShape(t *testing.T) {
 			t.Fatal("of the right shape: ", err)
 		}
 	}
-	for name, pt := range map[string][]byte{"written into the padding": dirty, "too long": long, "a field too many": wide} {
+	for name, pt := range map[string][]byte{"written into the padding": dirty, "too long": long,
+		"a field too many": wide} {
 		if m, err := parseReport(pt); err == nil {
 			t.Errorf("%s: %+v", name, m)
 		}
 	}
 	wrong, _ := pad(of("x"), 5000)
-	odd, err := hpke.Seal(f.keys.KEM.PublicKey(), hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), enc("intake", f.site[:], idBytes(f.keys)), wrong)
+	odd, err := hpke.Seal(f.keys.KEM.PublicKey(), hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), enc("intake", f.site[:],
+		idBytes(f.keys)), wrong)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,7 +326,8 @@ func TestReportOfWrongShape(t *testing.T) {
 
 func idBytes(k *IntakeKeys) []byte { id := k.ID(); return id[:] }
 
-// TestAnswerIsForOneMailbox: an answer that the programme gave to one person does not hold in another's mailbox or on another site.
+// TestAnswerIsForOneMailbox: an answer that the programme gave to one person does not hold in another's mailbox or on
+// another site.
 func TestAnswerIsForOneMailbox(t *testing.T) {
 	f := newIntake(t)
 	sigs := []ed25519.PublicKey{f.keys.Sig.Public().(ed25519.PublicKey)}
@@ -359,7 +372,8 @@ func TestIntakeNamesItsStream(t *testing.T) {
 // TestFrameStaysInside: no length in a frame reaches beyond it, and a frame has no rest.
 func TestFrameStaysInside(t *testing.T) {
 	for name, b := range map[string][]byte{
-		"beyond the end": append(u32(3), 1, 2), "at the end of all": append(u32(1<<32-1), 1), "a rest": append(Frame([]byte("a")), 0), "a cut length": {0, 0, 0},
+		"beyond the end": append(u32(3), 1, 2), "at the end of all": append(u32(1<<32-1), 1),
+		"a rest": append(Frame([]byte("a")), 0), "a cut length": {0, 0, 0},
 	} {
 		if it, err := ParseFrame(b, 4); err == nil {
 			t.Errorf("%s: %q", name, it)

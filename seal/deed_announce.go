@@ -8,8 +8,8 @@ import (
 
 // What a lone admin says a day before she does it (delay.go). An admin said it, or check is not reached.
 
-// DelaySet makes readers refuse a lone admin's guarded statement that was not announced. Founding says it; programmes of
-// earlier versions say it before they first announce something, so that what they had signed stays valid.
+// DelaySet makes readers refuse a lone admin's guarded statement that was not announced. Founding says it; programmes
+// of earlier versions say it before they first announce something, so that what they had signed stays valid.
 type DelaySet struct{}
 
 func (d *DelaySet) kind() string     { return "delay.set" }

@@ -68,7 +68,8 @@ func parseCircleCreate(f fields) (Deed, error) {
 }
 
 func parseCircle(f fields) *CircleCreate {
-	return &CircleCreate{Circle: krama.CircleID(f[0]), Recoverable: f[1][0]&1 != 0, History: f[1][0]&2 != 0, Keyring: f[1][0]&4 != 0,
+	return &CircleCreate{Circle: krama.CircleID(f[0]), Recoverable: f[1][0]&1 != 0, History: f[1][0]&2 != 0,
+		Keyring:       f[1][0]&4 != 0,
 		RetentionDays: f.u32(2), Readers: f.roles(3), Writers: f.roles(4)}
 }
 

@@ -17,8 +17,8 @@ const (
 	ByVoice Verified = 2
 )
 
-// DeviceAdd enrols a device. It carries the request, the secret of QR-2 and the device's proof, so that every reader checks
-// the enrolment for herself.
+// DeviceAdd enrols a device. It carries the request, the secret of QR-2 and the device's proof, so that every reader
+// checks the enrolment for herself.
 type DeviceAdd struct {
 	Member    krama.MemberID
 	Device    *Request
@@ -152,8 +152,8 @@ func (d *DeviceRemove) log(l *Logged)                        { l.Device, l.Reaso
 // MaxProofs is how many proofs one statement answers.
 const MaxProofs = 1024
 
-// DeviceTrust says that envelopes which prove a device copied are no reason to doubt it: an admin has looked into it. Others like
-// them, which come later, are.
+// DeviceTrust says that envelopes which prove a device copied are no reason to doubt it: an admin has looked into it.
+// Others like them, which come later, are.
 type DeviceTrust struct {
 	Device krama.DeviceID
 	Proofs [][32]byte // ids of envelopes

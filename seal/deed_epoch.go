@@ -46,7 +46,8 @@ func parseEpochOpen(f fields) (Deed, error) {
 		return nil, malformed("epoch.open")
 	}
 	d := &EpochOpen{Circle: krama.CircleID(f[0]), Epoch: f.u32(1), EC: [32]byte(f[2]), GC: [32]byte(f[3]), Back: f[4],
-		Closes: Head{binary.BigEndian.Uint64(f[6]), [32]byte(f[6][8:])}, KeyringRoot: [32]byte(f[7]), Pages: parted(pages)}
+		Closes: Head{binary.BigEndian.Uint64(f[6]), [32]byte(f[6][8:])}, KeyringRoot: [32]byte(f[7]),
+		Pages: parted(pages)}
 	for i := 0; i < len(f[5]); i += 16 {
 		d.Devices = append(d.Devices, krama.DeviceID(f[5][i:i+16]))
 	}
@@ -78,9 +79,11 @@ func (d *EpochOpen) check(r *Roster, by signers) (func(), error) {
 	if len(d.Devices) == 0 || !slices.Contains(d.Devices, by.author) {
 		return refused(krama.Invalid, "the opening admin must be in the epoch")
 	}
-	next := &RosterEpoch{EpochOpen: *d, Keyed: map[krama.DeviceID]bool{}, writers: map[krama.DeviceID]bool{}, Opened: by.at, TimeMS: by.timeMS, after: after}
+	next := &RosterEpoch{EpochOpen: *d, Keyed: map[krama.DeviceID]bool{}, writers: map[krama.DeviceID]bool{},
+		Opened: by.at, TimeMS: by.timeMS, after: after}
 	for _, id := range d.Devices {
-		if next.Keyed[id] || !r.entitled(d.Circle, id) || (d.Epoch > 0 && !before[id] && !r.checked(d.Circle, id) && !r.recovered(id, by.author)) {
+		if next.Keyed[id] || !r.entitled(d.Circle, id) || (d.Epoch > 0 && !before[id] && !r.checked(d.Circle, id) &&
+			!r.recovered(id, by.author)) {
 			return refused(krama.Invalid, "a device that may not be keyed")
 		}
 		r.key(next, id)

@@ -4,8 +4,8 @@ import "krama"
 
 // What the programme runs, and what it takes out.
 
-// ReleasePin names the release the programme runs, the part of it that phones can check for themselves, and the keys that
-// sign releases.
+// ReleasePin names the release the programme runs, the part of it that phones can check for themselves, and the keys
+// that sign releases.
 type ReleasePin struct {
 	Manifest [32]byte
 	Phone    [32]byte
@@ -30,8 +30,8 @@ func (d *ReleasePin) guarded(*Roster, krama.DeviceID) bool { return true }
 func (d *ReleasePin) named() Deed                          { return d }
 func (d *ReleasePin) log(*Logged)                          {}
 
-// Export says that admins agree to the whole programme being taken out of it, sealed or not, by the desks of those who signed. Two
-// admins sign it, or a lone one announces it a day before: everybody's device shows it first.
+// Export says that admins agree to the whole programme being taken out of it, sealed or not, by the desks of those who
+// signed. Two admins sign it, or a lone one announces it a day before: everybody's device shows it first.
 type Export struct{}
 
 func (d *Export) kind() string     { return "export" }

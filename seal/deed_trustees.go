@@ -51,8 +51,8 @@ func (d *TrusteesSet) guarded(*Roster, krama.DeviceID) bool { return true }
 func (d *TrusteesSet) named() Deed                          { return d }
 func (d *TrusteesSet) log(l *Logged)                        { l.Count, l.K = int(d.N), int(d.K) }
 
-// RecoveryUse brings in a new admin's device by the trustees' key. CoolOff is when it may act, in milliseconds; 0 when the
-// trustees said that no admin is left. Until then any admin may remove it: that is the veto.
+// RecoveryUse brings in a new admin's device by the trustees' key. CoolOff is when it may act, in milliseconds; 0 when
+// the trustees said that no admin is left. Until then any admin may remove it: that is the veto.
 type RecoveryUse struct {
 	Member  krama.MemberID
 	Device  *Request

@@ -7,9 +7,9 @@ import (
 	"krama"
 )
 
-// Where two admins must sign and there is only one, a day's wait stands for the second: what she means to do is announced in
-// the roster, every device shows it, and the same device says it a day later unless it was withdrawn. The times are those of
-// one device's own clock; nobody can prove that it is right.
+// Where two admins must sign and there is only one, a day's wait stands for the second: what she means to do is
+// announced in the roster, every device shows it, and the same device says it a day later unless it was withdrawn. The
+// times are those of one device's own clock; nobody can prove that it is right.
 
 // Delay is how long before it counts a lone admin's guarded statement is announced.
 const Delay = 24 * time.Hour
@@ -26,8 +26,8 @@ func (r *Roster) forget(deed [32]byte) {
 	r.announced = slices.DeleteFunc(r.announced, func(a *Announced) bool { return a.Deed == deed })
 }
 
-// Announcements lists what waits for its day, oldest first. What a device announced that is an admin's no more will never be
-// said and is not listed.
+// Announcements lists what waits for its day, oldest first. What a device announced that is an admin's no more will
+// never be said and is not listed.
 func (r *Roster) Announcements() (out []*Announced) {
 	for _, a := range r.announced {
 		if r.Admin(a.Author) {
@@ -48,8 +48,8 @@ func (r *Roster) Announced(deed Deed) *Announced {
 	return nil
 }
 
-// agreed reports whether enough stands behind a guarded statement: two admins, or a lone one's announcement of a day before.
-// While the founder's device is the only one there ever was, nobody is there to be told.
+// agreed reports whether enough stands behind a guarded statement: two admins, or a lone one's announcement of a day
+// before. While the founder's device is the only one there ever was, nobody is there to be told.
 func (r *Roster) agreed(st *Statement, by signers) bool {
 	if by.admins < r.need() {
 		return false
@@ -93,8 +93,9 @@ func (r *Roster) Again(a *Announced) Deed {
 	return a.What.Deed
 }
 
-// Refuses returns the rule that a deed would break if this admin's device said it now, leaving aside how many must sign it and since when
-// it is announced; nil when none. Ask before saying: a refused statement raises an alarm on every device.
+// Refuses returns the rule that a deed would break if this admin's device said it now, leaving aside how many must sign
+// it and since when it is announced; nil when none. Ask before saying: a refused statement raises an alarm on every
+// device.
 func (r *Roster) Refuses(deed Deed, author krama.DeviceID) error {
 	_, err := r.check(deed, signers{author: author, devices: []krama.DeviceID{author}, admins: 1, at: r.At().N + 1})
 	return err

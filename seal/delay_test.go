@@ -84,7 +84,8 @@ func TestLoneAdminWaits(t *testing.T) {
 			continue
 		}
 		it, _ := env.Item(0, nil)
-		h.must(loaded.Replay(env.Author, env.ID, min(env.TimeMS, 5), it.Body)) // a device whose clock stands keeps no later time
+		// a device whose clock stands keeps no later time
+		h.must(loaded.Replay(env.Author, env.ID, min(env.TimeMS, 5), it.Body))
 	}
 	for _, r := range []*Roster{again, loaded} {
 		if r.Head != h.roster.Head || r.Release.Manifest != q32(1) || len(r.Announcements()) != 0 {
@@ -93,7 +94,8 @@ func TestLoneAdminWaits(t *testing.T) {
 	}
 }
 
-// TestLoneAdminAlone: what nobody else is there to see waits for nobody, and a programme that never said so does not wait.
+// TestLoneAdminAlone: what nobody else is there to see waits for nobody, and a programme that never said so does not
+// wait.
 func TestLoneAdminAlone(t *testing.T) {
 	h := found(t)
 	h.must(h.say(h.founder, h.statement(&DelaySet{})))
@@ -114,8 +116,8 @@ func TestLoneAdminAlone(t *testing.T) {
 	h.must(h.say(h.founder, h.statement(pin(1))))
 }
 
-// TestLoneAdminAgain removes the second admin, which one may: what two would have signed waits again. What the removed one
-// announced nobody says.
+// TestLoneAdminAgain removes the second admin, which one may: what two would have signed waits again. What the removed
+// one announced nobody says.
 func TestLoneAdminAgain(t *testing.T) {
 	h, _ := lone(t)
 	second := krama.MemberID{3}
@@ -176,14 +178,16 @@ func TestAnnouncedGrant(t *testing.T) {
 	h.must(h.say(h.founder, h.statement(&MemberAdd{krama.MemberID{2}, krama.RoleSafeguarding})))
 	d, _ := NewDevice(rand.Reader, "test")
 	secret := q32(3)
-	h.must(h.say(h.founder, h.statement(&DeviceAdd{krama.MemberID{2}, d.Request(), 1, ByScan, secret, d.Proof(h.roster.Org, secret)})))
+	h.must(h.say(h.founder, h.statement(&DeviceAdd{krama.MemberID{2}, d.Request(), 1, ByScan, secret,
+		d.Proof(h.roster.Org, secret)})))
 	grant := &EpochGrant{Circle: c, Device: d.ID()}
 	h.must(h.announce(h.founder, 0, Delay, grant))
 	next, _ := NewEpoch(rand.Reader, Context{Org: h.roster.Org, Circle: c, Epoch: 1})
 	open := func(devices ...krama.DeviceID) Deed {
 		return &EpochOpen{Circle: c, Epoch: 1, EC: next.EC(), GC: next.GC(), Back: make([]byte, 48), Devices: devices}
 	}
-	if err := h.sayAt(h.founder, Delay, h.statement(open(h.founder.ID(), d.ID()))); krama.KindOf(err) != krama.NotAllowed || err == nil {
+	if err := h.sayAt(h.founder, Delay, h.statement(open(h.founder.ID(), d.ID()))); krama.KindOf(
+		err) != krama.NotAllowed || err == nil {
 		t.Errorf("let in by an epoch that nobody announced: %v", err)
 	}
 	h.must(h.say(h.founder, h.statement(open(h.founder.ID()))))

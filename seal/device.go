@@ -47,7 +47,8 @@ func deviceFrom(seed, kem [32]byte, nonce [16]byte, salt [32]byte, platform stri
 	if err != nil {
 		return nil, krama.Wrap("seal.NewDevice", err)
 	}
-	return &Device{Sig: ed25519.NewKeyFromSeed(seed[:]), KEM: k, Nonce: nonce, SaltSecret: salt, Platform: platform}, nil
+	return &Device{Sig: ed25519.NewKeyFromSeed(seed[:]), KEM: k, Nonce: nonce, SaltSecret: salt, Platform: platform},
+		nil
 }
 
 // Marshal returns the device's secrets for the vault.

@@ -7,8 +7,8 @@ import (
 	"krama"
 )
 
-// Bootstrap is what a device must know of circle 0 to open its wrap and read the roster that confirms it: the open epoch
-// with its two commitments, and the secrets of the epochs before, whose links lie in streams it cannot read yet.
+// Bootstrap is what a device must know of circle 0 to open its wrap and read the roster that confirms it: the open
+// epoch with its two commitments, and the secrets of the epochs before, whose links lie in streams it cannot read yet.
 type Bootstrap struct {
 	Epoch   uint32
 	EC, GC  [32]byte
@@ -26,7 +26,8 @@ func SealBootstrap(org krama.OrgID, d krama.DeviceID, kemPub []byte, b Bootstrap
 		return nil, malformed("kem key")
 	}
 	pt := append(append(u32(b.Epoch), b.EC[:]...), b.GC[:]...)
-	w, err := hpke.Seal(pub, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), bootstrapInfo(org, d), append(pt, joined(b.History)...))
+	w, err := hpke.Seal(pub, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), bootstrapInfo(org, d),
+		append(pt, joined(b.History)...))
 	return w, krama.Wrap("seal.SealBootstrap", err)
 }
 
@@ -57,8 +58,8 @@ func boxRef(d krama.DeviceID, ec [32]byte) [16]byte {
 	return [16]byte(h[:16])
 }
 
-// FindWraps returns what lies under the reference of the epoch with commitment ec among a mailbox's items. Anybody may put
-// something there; the commitments tell which is the wrap.
+// FindWraps returns what lies under the reference of the epoch with commitment ec among a mailbox's items. Anybody may
+// put something there; the commitments tell which is the wrap.
 func FindWraps(items [][]byte, d krama.DeviceID, ec [32]byte) (out [][]byte) {
 	ref := boxRef(d, ec)
 	for _, it := range items {

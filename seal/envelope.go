@@ -116,7 +116,8 @@ func (e *Epoch) Seal(rand io.Reader, d *Device, h Header, items []Item, keys Key
 	return e.sealWith(salt, d.Sig, h, items, keys)
 }
 
-func (e *Epoch) sealWith(salt [32]byte, sig ed25519.PrivateKey, h Header, items []Item, keys KeyLookup) ([]byte, error) {
+func (e *Epoch) sealWith(salt [32]byte, sig ed25519.PrivateKey, h Header, items []Item,
+	keys KeyLookup) ([]byte, error) {
 	const op = "seal.Seal"
 	if len(items) < 1 || len(items) > MaxItems {
 		return nil, krama.E(op, krama.Invalid, "1 to 512 items")
@@ -165,7 +166,8 @@ func (e *Epoch) outerAD(salt []byte) []byte {
 }
 
 // itemSecret returns what, beside ES, an item's key is made from.
-func (e *Epoch) itemSecret(k ItemKind, s krama.SubjectID, announced map[krama.SubjectID]SubjectKey, keys KeyLookup) ([32]byte, error) {
+func (e *Epoch) itemSecret(k ItemKind, s krama.SubjectID, announced map[krama.SubjectID]SubjectKey,
+	keys KeyLookup) ([32]byte, error) {
 	if k.subjectful() == (s == krama.SubjectID{}) {
 		return [32]byte{}, malformed("item subject")
 	}
@@ -188,13 +190,15 @@ func (e *Epoch) itemSecret(k ItemKind, s krama.SubjectID, announced map[krama.Su
 	return [32]byte{}, malformed("item kind")
 }
 
-func (e *Epoch) itemKey(x [32]byte, salt []byte, hk [32]byte, i uint32, s krama.SubjectID, k ItemKind) (key, ad []byte) {
+func (e *Epoch) itemKey(x [32]byte, salt []byte, hk [32]byte, i uint32, s krama.SubjectID, k ItemKind) (key,
+	ad []byte) {
 	secret := append(append(make([]byte, 0, 64), e.ES[:]...), x[:]...)
 	info := enc("env item", hk[:], u32(i), s[:], []byte{byte(k)})
 	return derive(secret, salt, 32, info), info
 }
 
-// Verdict is the only set of results that opening can have. Everything but Fine keeps an envelope or item off the screen.
+// Verdict is the only set of results that opening can have. Everything but Fine keeps an envelope or item off the
+// screen.
 type Verdict uint8
 
 // Verdicts, in the order of the checks.
@@ -211,7 +215,8 @@ const (
 	Shredded
 )
 
-var verdictNames = [...]string{"fine", "malformed", "tampered", "unauthorised", "forged", "fork", "gap", "equivocation", "key-pending", "shredded"}
+var verdictNames = [...]string{"fine", "malformed", "tampered", "unauthorised", "forged", "fork", "gap", "equivocation",
+	"key-pending", "shredded"}
 
 func (v Verdict) String() string { return verdictNames[v] }
 

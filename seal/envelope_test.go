@@ -44,7 +44,8 @@ func TestTransplantIsRejected(t *testing.T) {
 	f := newFixture(t)
 	wire := f.envelope(t)
 	for name, change := range map[string]func(*Context){
-		"org": func(c *Context) { c.Org[0] ^= 1 }, "circle": func(c *Context) { c.Circle[0] ^= 1 }, "epoch": func(c *Context) { c.Epoch++ },
+		"org": func(c *Context) { c.Org[0] ^= 1 }, "circle": func(c *Context) { c.Circle[0] ^= 1 },
+		"epoch": func(c *Context) { c.Epoch++ },
 	} {
 		e := *f.e1
 		change(&e.Context)
@@ -59,7 +60,8 @@ func TestRePaddingIsRejected(t *testing.T) {
 	wire := f.envelope(t)
 	env, _ := f.e1.Open(wire)
 	outer := append(append(env.Header.marshal(), env.sig...), env.payload...)
-	pt := make([]byte, 2048-overhead) // an insider re-pads somebody else's envelope to make her look like an equivocator
+	// an insider re-pads somebody else's envelope to make her look like an equivocator
+	pt := make([]byte, 2048-overhead)
 	copy(pt, u32(uint32(len(outer))))
 	copy(pt[4:], outer)
 	again := sealOnce(append([]byte{1}, env.salt...), f.e1.outerKey(env.salt), pt, f.e1.outerAD(env.salt))
@@ -155,8 +157,8 @@ func TestVault(t *testing.T) {
 	}
 }
 
-// TestVaultFactors: a vault opens with exactly what it was sealed with, and everything it derives depends on all of that but
-// the pepper, which is not there yet when its key is needed.
+// TestVaultFactors: a vault opens with exactly what it was sealed with, and everything it derives depends on all of
+// that but the pepper, which is not there yet when its key is needed.
 func TestVaultFactors(t *testing.T) {
 	vk, prf, pepper := q32(1), q(5, 32), q(9, 32)
 	all := []Factors{{}, {PRF: prf}, {Pepper: pepper}, {prf, pepper}}
@@ -170,7 +172,8 @@ func TestVaultFactors(t *testing.T) {
 		}
 		for _, g := range append(all, Factors{pepper, prf}, Factors{PRF: pepper}, Factors{Pepper: prf}) {
 			got, err := v.Open(g)
-			if same := bytes.Equal(g.PRF, f.PRF) && bytes.Equal(g.Pepper, f.Pepper); same != (err == nil) || (same && got != vk) || (!same && krama.KindOf(err) != krama.CannotDecrypt) {
+			if same := bytes.Equal(g.PRF, f.PRF) && bytes.Equal(g.Pepper, f.Pepper); same != (err == nil) ||
+				(same && got != vk) || (!same && krama.KindOf(err) != krama.CannotDecrypt) {
 				t.Errorf("sealed with %x, opened with %x: %v", f, g, err)
 			}
 		}
@@ -181,7 +184,8 @@ func TestVaultFactors(t *testing.T) {
 			t.Errorf("%x: the lease's key is not the file's", f)
 		}
 		other, _ := ReadVault(file, "one two three five")
-		for what, k := range map[string][]byte{"access": v.PepperKey(f.PRF), "wrong words": other.PepperKey(f.PRF), "no passkey": v.PepperKey(q(7, 32))} {
+		for what, k := range map[string][]byte{"access": v.PepperKey(f.PRF), "wrong words": other.PepperKey(f.PRF),
+			"no passkey": v.PepperKey(q(7, 32))} {
 			if was, ok := keys[string(k)]; ok {
 				t.Errorf("%x %s: the same key as %s", f, what, was)
 			}

@@ -9,8 +9,8 @@ import (
 	"krama"
 )
 
-// Epoch is one epoch's secrets as a member holds them: ES reads what the circle shares and, through the back link, every
-// epoch before; KG opens subject keys and is destroyed when the next epoch arrives, so that erasure is real.
+// Epoch is one epoch's secrets as a member holds them: ES reads what the circle shares and, through the back link,
+// every epoch before; KG opens subject keys and is destroyed when the next epoch arrives, so that erasure is real.
 type Epoch struct {
 	Context
 	ES, KG [32]byte
@@ -125,7 +125,8 @@ func (e *Epoch) WrapRecovery(t *TrusteesSet, keyring bool) ([]byte, error) {
 	if keyring {
 		copy(pt[32:], e.KG[:])
 	}
-	w, err := hpke.Seal(pub, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), recoveryInfo(e.Context, t.ID(), KemHash(t.KemPub), e.EC(), e.GC()), pt)
+	w, err := hpke.Seal(pub, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), recoveryInfo(e.Context, t.ID(),
+		KemHash(t.KemPub), e.EC(), e.GC()), pt)
 	return w, krama.Wrap("seal.WrapRecovery", err)
 }
 
@@ -139,7 +140,8 @@ func OpenWrapRecovery(ctx Context, k *Device, wrap []byte, ec, gc [32]byte) (*Ep
 	if len(wrap) != WrapSize {
 		return nil, malformed("wrap")
 	}
-	pt, err := hpke.Open(k.KEM, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), recoveryInfo(ctx, k.ID(), KemHash(k.KEM.PublicKey().Bytes()), ec, gc), wrap)
+	pt, err := hpke.Open(k.KEM, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), recoveryInfo(ctx, k.ID(),
+		KemHash(k.KEM.PublicKey().Bytes()), ec, gc), wrap)
 	if err != nil || len(pt) != 64 {
 		return nil, krama.E("seal.OpenWrapRecovery", krama.CannotDecrypt, "")
 	}
@@ -162,8 +164,8 @@ type Head struct {
 	H [32]byte
 }
 
-// Start returns H_0 of a stream: f is the final chain value of the epoch before; at epoch 0 the org id for circle 0, and
-// the id of the circle.create entry for any other circle.
+// Start returns H_0 of a stream: f is the final chain value of the epoch before; at epoch 0 the org id for circle 0,
+// and the id of the circle.create entry for any other circle.
 func Start(ctx Context, f [32]byte) Head { return Head{0, hashCtx("chain", ctx, f[:])} }
 
 // Link returns the head after one more envelope.

@@ -18,5 +18,6 @@ const ExportFor = 7 * 24 * time.Hour
 
 // MayExport reports whether a device may take everything out now, by its own clock.
 func (r *Roster) MayExport(d krama.DeviceID, now time.Time) bool {
-	return r.Exports != nil && r.Admin(d) && slices.Contains(r.Exports.Devices, d) && now.Sub(time.UnixMilli(int64(r.Exports.TimeMS))).Abs() < ExportFor
+	return r.Exports != nil && r.Admin(d) && slices.Contains(r.Exports.Devices, d) &&
+		now.Sub(time.UnixMilli(int64(r.Exports.TimeMS))).Abs() < ExportFor
 }

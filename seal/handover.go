@@ -8,10 +8,10 @@ import (
 	"krama"
 )
 
-// A hand-over is what a device leaves for the admins when no stream takes its work any more. It is sealed under the secrets
-// of the epochs the device was in, not to anybody's KEM key: a removed device cannot learn the admins' newest keys, and
-// the secrets of past epochs stay with those who may read them. The outer layer, under circle 0, hides which circle it is
-// of; the inner one is the circle's own.
+// A hand-over is what a device leaves for the admins when no stream takes its work any more. It is sealed under the
+// secrets of the epochs the device was in, not to anybody's KEM key: a removed device cannot learn the admins' newest
+// keys, and the secrets of past epochs stay with those who may read them. The outer layer, under circle 0, hides which
+// circle it is of; the inner one is the circle's own.
 
 // HandoverBox is where hand-overs of circle 0's epoch lie at the relay.
 func (e *Epoch) HandoverBox() [16]byte {
@@ -23,8 +23,8 @@ func handoverMessage(l Letter, ctx Context) []byte {
 	return m[:]
 }
 
-// SealHandover seals a letter from a device. org is circle 0's epoch; in is the circle whose members may read it, or org
-// itself for what every device may know.
+// SealHandover seals a letter from a device. org is circle 0's epoch; in is the circle whose members may read it, or
+// org itself for what every device may know.
 func SealHandover(rand io.Reader, org, in *Epoch, from *Device, k LetterKind, body []byte) ([]byte, error) {
 	const op = "seal.SealHandover"
 	if len(body) > MaxLetter {
@@ -36,22 +36,26 @@ func SealHandover(rand io.Reader, org, in *Epoch, from *Device, k LetterKind, bo
 	}
 	l := Letter{Kind: k, From: from.ID(), Body: body}
 	pt := Frame([]byte{byte(k)}, l.From[:], body, ed25519.Sign(from.Sig, handoverMessage(l, in.Context)))
-	inner := sealOnce(nil, deriveCtx(in.ES[:], salts[:32], 32, "handover", in.Context), pt, encCtx("handover", in.Context, salts[:32]))
+	inner := sealOnce(nil, deriveCtx(in.ES[:], salts[:32], 32, "handover", in.Context), pt, encCtx("handover",
+		in.Context, salts[:32]))
 	outer := Frame(in.Circle[:], u32(in.Epoch), salts[:32], inner)
 	size := max(letterMin, Padme(len(outer)+8))
 	outer = Frame(outer, make([]byte, size-len(outer)-8))
-	return sealOnce(append([]byte{1}, salts[32:]...), deriveCtx(org.ES[:], salts[32:], 32, "handover outer", org.Context), outer,
+	return sealOnce(append([]byte{1}, salts[32:]...), deriveCtx(org.ES[:], salts[32:], 32, "handover outer",
+		org.Context), outer,
 		encCtx("handover outer", org.Context, salts[32:])), nil
 }
 
-// OpenHandover opens a hand-over of circle 0's epoch org; known gives the secrets of other circles' epochs. The signature is
-// checked with the sender's key, which sig asks for.
-func OpenHandover(org *Epoch, wire []byte, known func(krama.CircleID, uint32) *Epoch, sig func(krama.DeviceID) ed25519.PublicKey) (l Letter, err error) {
+// OpenHandover opens a hand-over of circle 0's epoch org; known gives the secrets of other circles' epochs. The
+// signature is checked with the sender's key, which sig asks for.
+func OpenHandover(org *Epoch, wire []byte, known func(krama.CircleID, uint32) *Epoch,
+	sig func(krama.DeviceID) ed25519.PublicKey) (l Letter, err error) {
 	if len(wire) < 33 || wire[0] != 1 {
 		return l, malformed("handover")
 	}
 	salt := wire[1:33]
-	pt, err := openOnce(deriveCtx(org.ES[:], salt, 32, "handover outer", org.Context), wire[33:], encCtx("handover outer", org.Context, salt))
+	pt, err := openOnce(deriveCtx(org.ES[:], salt, 32, "handover outer", org.Context), wire[33:],
+		encCtx("handover outer", org.Context, salt))
 	if err != nil {
 		return l, err
 	}
@@ -67,7 +71,8 @@ func OpenHandover(org *Epoch, wire []byte, known func(krama.CircleID, uint32) *E
 	if in == nil {
 		return l, krama.E("seal.OpenHandover", krama.CannotDecrypt, "not this device's circle")
 	}
-	pt, err = openOnce(deriveCtx(in.ES[:], o[2], 32, "handover", in.Context), o[3], encCtx("handover", in.Context, o[2]))
+	pt, err = openOnce(deriveCtx(in.ES[:], o[2], 32, "handover", in.Context), o[3],
+		encCtx("handover", in.Context, o[2]))
 	if err != nil {
 		return l, err
 	}

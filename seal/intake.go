@@ -11,9 +11,9 @@ import (
 	"krama"
 )
 
-// IntakeKeys are what an intake's seed gives: the key that reports are sealed to, and the key that answers are signed with. Its reports
-// are fetched with the key of the stream it was drawn in, which the relay hands on to the circle's newest epoch: who left the circle
-// keeps the seed and gets nothing.
+// IntakeKeys are what an intake's seed gives: the key that reports are sealed to, and the key that answers are signed
+// with. Its reports are fetched with the key of the stream it was drawn in, which the relay hands on to the circle's
+// newest epoch: who left the circle keeps the seed and gets nothing.
 type IntakeKeys struct {
 	KEM    hpke.PrivateKey
 	Sig    ed25519.PrivateKey
@@ -21,7 +21,8 @@ type IntakeKeys struct {
 	Bound  bool // its id commits to KEM; those of the first version do not
 }
 
-// OpenIntake derives the keys of an intake that was drawn in a stream (protocol §12.1). Bound are all but those of the first version.
+// OpenIntake derives the keys of an intake that was drawn in a stream (protocol §12.1). Bound are all but those of the
+// first version.
 func OpenIntake(seed [32]byte, stream StreamID, bound bool) (*IntakeKeys, error) {
 	kem, err := hpke.MLKEM768X25519().NewPrivateKey(Derive(seed[:], nil, 32, "intake kem"))
 	if err != nil {
@@ -30,8 +31,8 @@ func OpenIntake(seed [32]byte, stream StreamID, bound bool) (*IntakeKeys, error)
 	return &IntakeKeys{kem, ed25519.NewKeyFromSeed(Derive(seed[:], nil, 32, "intake sig")), stream, bound}, nil
 }
 
-// ID names the intake at the relay. It commits to the stream whose key fetches its reports, so the relay needs no account for it, and
-// to the key that reports are sealed to, so that nobody passes off another key under it.
+// ID names the intake at the relay. It commits to the stream whose key fetches its reports, so the relay needs no
+// account for it, and to the key that reports are sealed to, so that nobody passes off another key under it.
 func (k *IntakeKeys) ID() [16]byte {
 	sig := k.Sig.Public().(ed25519.PublicKey)
 	if !k.Bound {
@@ -56,13 +57,15 @@ func IntakePlace(stream StreamID) [16]byte {
 	return [16]byte(h[:16])
 }
 
-// BoundIntakeID names an intake by the key it signs with, its place (16 bytes) and the hash of the key that reports are sealed to (32).
+// BoundIntakeID names an intake by the key it signs with, its place (16 bytes) and the hash of the key that reports are
+// sealed to (32).
 func BoundIntakeID(sig ed25519.PublicKey, place, kemHash []byte) [16]byte {
 	h := Hash("intake id 2", sig, place, kemHash)
 	return [16]byte(h[:16])
 }
 
-// IntakeFits reports whether an id is that of an intake with these keys, as a site shows them. Whoever seals a report asks first.
+// IntakeFits reports whether an id is that of an intake with these keys, as a site shows them. Whoever seals a report
+// asks first.
 func IntakeFits(id [16]byte, sig ed25519.PublicKey, place, kem []byte) bool {
 	h := KemHash(kem)
 	return len(sig) == ed25519.PublicKeySize && len(place) == 16 && id == BoundIntakeID(sig, place, h[:])
@@ -137,7 +140,8 @@ func unpad(b []byte) ([]byte, error) {
 	return b[4 : 4+n], nil
 }
 
-// SealReport seals a message to an intake's key (protocol §12.2). Who has the seed reads it; nobody else, and not the relay.
+// SealReport seals a message to an intake's key (protocol §12.2). Who has the seed reads it; nobody else, and not the
+// relay.
 func SealReport(kemPub []byte, site, intake [16]byte, r *Receipt, m Message) ([]byte, error) {
 	const op = "seal.SealReport"
 	pub, err := hpke.MLKEM768X25519().NewPublicKey(kemPub)
@@ -147,7 +151,8 @@ func SealReport(kemPub []byte, site, intake [16]byte, r *Receipt, m Message) ([]
 	if len(m.Text) > krama.MaxReport {
 		return nil, krama.E(op, krama.TooLarge, "the text is longer than a report")
 	}
-	pt, err := pad(Frame(r.KEM.PublicKey().Bytes(), r.Mailbox[:], r.Auth.Public().(ed25519.PublicKey), []byte{m.Topic}, binary.BigEndian.AppendUint16(nil, m.Place), []byte(m.Text)), reportClasses[:]...)
+	pt, err := pad(Frame(r.KEM.PublicKey().Bytes(), r.Mailbox[:], r.Auth.Public().(ed25519.PublicKey), []byte{m.Topic},
+		binary.BigEndian.AppendUint16(nil, m.Place), []byte(m.Text)), reportClasses[:]...)
 	if err != nil {
 		return nil, err
 	}
@@ -185,10 +190,12 @@ func parseReport(pt []byte) (*Reported, error) {
 	if len(it[5]) > krama.MaxReport {
 		return nil, krama.E("seal.OpenReport", krama.TooLarge, "the text is longer than a report")
 	}
-	return &Reported{Message{it[3][0], binary.BigEndian.Uint16(it[4]), string(it[5])}, [16]byte(it[1]), [32]byte(it[2]), it[0]}, nil
+	return &Reported{Message{it[3][0], binary.BigEndian.Uint16(it[4]), string(it[5])}, [16]byte(it[1]), [32]byte(it[2]),
+		it[0]}, nil
 }
 
-// ReplySize is the size of a sealed answer, and ReplyItem that of an answer in its mailbox: the reporter's key before it.
+// ReplySize is the size of a sealed answer, and ReplyItem that of an answer in its mailbox: the reporter's key before
+// it.
 const (
 	replyPlain = 4 << 10
 	ReplySize  = replyPlain + hpkeOverhead
@@ -202,7 +209,8 @@ func replyMessage(site, mailbox [16]byte, text []byte) []byte {
 }
 
 // SealReply signs an answer with the intake's key and seals it to the reporter's. It returns the mailbox item.
-func SealReply(kemPub []byte, auth [32]byte, site, mailbox [16]byte, sig ed25519.PrivateKey, day krama.Day, text string) ([]byte, error) {
+func SealReply(kemPub []byte, auth [32]byte, site, mailbox [16]byte, sig ed25519.PrivateKey, day krama.Day,
+	text string) ([]byte, error) {
 	const op = "seal.SealReply"
 	pub, err := hpke.MLKEM768X25519().NewPublicKey(kemPub)
 	if err != nil {
@@ -223,8 +231,9 @@ type Reply struct {
 	Text string
 }
 
-// OpenReply opens a sealed answer and checks that one of the intakes' keys signed it. What is not an answer, such as the noise
-// that the relay gives for an empty mailbox, is CannotDecrypt; an answer that nobody of the programme signed is Tampered.
+// OpenReply opens a sealed answer and checks that one of the intakes' keys signed it. What is not an answer, such as
+// the noise that the relay gives for an empty mailbox, is CannotDecrypt; an answer that nobody of the programme signed
+// is Tampered.
 func OpenReply(r *Receipt, site [16]byte, sigs []ed25519.PublicKey, sealed []byte) (*Reply, error) {
 	const op = "seal.OpenReply"
 	pt, err := hpke.Open(r.KEM, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), enc("reply", site[:], r.Mailbox[:]), sealed)
@@ -256,8 +265,8 @@ func parseReply(pt []byte, mailbox, site [16]byte, sigs []ed25519.PublicKey) (*R
 	return nil, krama.E("seal.OpenReply", krama.Tampered, "nobody of the programme signed it")
 }
 
-// NewReceipt draws the 20 digits of a receipt: 19 random ones and Damm's check digit, which finds every single wrong digit and
-// every exchange of two neighbours.
+// NewReceipt draws the 20 digits of a receipt: 19 random ones and Damm's check digit, which finds every single wrong
+// digit and every exchange of two neighbours.
 func NewReceipt(rand io.Reader) (string, error) {
 	d := make([]byte, 0, 20)
 	var b [1]byte
@@ -272,7 +281,8 @@ func NewReceipt(rand io.Reader) (string, error) {
 	return string(append(d, '0'+damm(d))), nil
 }
 
-// ParseReceipt reads the digits as they are typed, with spaces or dashes, in Khmer digits too. A mistyped digit is Invalid.
+// ParseReceipt reads the digits as they are typed, with spaces or dashes, in Khmer digits too. A mistyped digit is
+// Invalid.
 func ParseReceipt(s string) (string, error) {
 	var d []byte
 	for _, r := range krama.Plain(s) {
@@ -291,7 +301,8 @@ func ParseReceipt(s string) (string, error) {
 }
 
 // dammTable is the quasigroup of Damm's thesis (2004) of order ten.
-var dammTable = [10]string{"0317598642", "7092154863", "4206871359", "1750983426", "6123045978", "3674209581", "5869720134", "8945362017", "9438617205", "2581436790"}
+var dammTable = [10]string{"0317598642", "7092154863", "4206871359", "1750983426", "6123045978", "3674209581",
+	"5869720134", "8945362017", "9438617205", "2581436790"}
 
 func damm(digits []byte) byte {
 	var i byte

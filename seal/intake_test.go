@@ -41,11 +41,13 @@ func TestReportAndReply(t *testing.T) {
 	if err != nil || got.Message != m || got.Mailbox != f.receipt.Mailbox {
 		t.Fatalf("got %+v, %v", got, err)
 	}
-	long, err := SealReport(f.keys.KEM.PublicKey().Bytes(), f.site, f.keys.ID(), f.receipt, Message{Text: strings.Repeat("ក", 4000)})
+	long, err := SealReport(f.keys.KEM.PublicKey().Bytes(), f.site, f.keys.ID(), f.receipt,
+		Message{Text: strings.Repeat("ក", 4000)})
 	if err != nil || len(long) != 65536+hpkeOverhead {
 		t.Fatalf("got %d bytes, %v", len(long), err)
 	}
-	if _, err := SealReport(f.keys.KEM.PublicKey().Bytes(), f.site, f.keys.ID(), f.receipt, Message{Text: strings.Repeat("x", krama.MaxReport+1)}); krama.KindOf(err) != krama.TooLarge {
+	if _, err := SealReport(f.keys.KEM.PublicKey().Bytes(), f.site, f.keys.ID(), f.receipt,
+		Message{Text: strings.Repeat("x", krama.MaxReport+1)}); krama.KindOf(err) != krama.TooLarge {
 		t.Errorf("got %v want too large", err)
 	}
 
@@ -187,7 +189,8 @@ func TestWork(t *testing.T) {
 	}
 }
 
-// TestA7NobodyElseDoesTheWork: who sends what she has not worked on gets nothing by luck, not with a try that would count either.
+// TestA7NobodyElseDoesTheWork: who sends what she has not worked on gets nothing by luck, not with a try that would
+// count either.
 func TestA7NobodyElseDoesTheWork(t *testing.T) {
 	site, box := q16(1), q16(2)
 	for range 200 {
@@ -199,7 +202,8 @@ func TestA7NobodyElseDoesTheWork(t *testing.T) {
 	}
 	report, err1 := Work(rand.Reader, site, 20600)
 	call, err2 := CallWork(rand.Reader, box, 20600)
-	if err1 != nil || err2 != nil || !Worked(site, 20600, report) || !CallWorked(box, 20600, call) || Worked(site, 20600, call) || CallWorked(box, 20600, report) {
+	if err1 != nil || err2 != nil || !Worked(site, 20600, report) || !CallWorked(box, 20600, call) ||
+		Worked(site, 20600, call) || CallWorked(box, 20600, report) {
 		t.Fatal("proofs of reports and of calls")
 	}
 	for i := range WorkSize {
@@ -216,14 +220,16 @@ func FuzzReply(f *testing.F) {
 	b, _ := pad(Frame(Frame(u32(1), []byte("a")), make([]byte, 64)), replyPlain)
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if r, err := parseReply(b, x.receipt.Mailbox, x.site, []ed25519.PublicKey{x.keys.Sig.Public().(ed25519.PublicKey)}); err == nil {
+		if r, err := parseReply(b, x.receipt.Mailbox, x.site,
+			[]ed25519.PublicKey{x.keys.Sig.Public().(ed25519.PublicKey)}); err == nil {
 			t.Fatalf("nobody signed %+v", r)
 		}
 	})
 }
 
 func FuzzReport(f *testing.F) {
-	b, _ := pad(Frame(make([]byte, 1216), make([]byte, 16), make([]byte, 32), []byte{1}, []byte{0, 1}, []byte("text")), reportClasses[0])
+	b, _ := pad(Frame(make([]byte, 1216), make([]byte, 16), make([]byte, 32), []byte{1}, []byte{0, 1}, []byte("text")),
+		reportClasses[0])
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if r, err := parseReport(b); err == nil && (len(r.KEM) != 1216 || len(r.Text) > krama.MaxReport) {

@@ -14,8 +14,8 @@ import (
 // SubjectKey is the random key of one person in one circle. Destroying it destroys her records.
 type SubjectKey [32]byte
 
-// EraseToken says to holders of a person's key, and to nobody else, that she is being erased. It is bound to the device that says
-// so: who only read it cannot say it again.
+// EraseToken says to holders of a person's key, and to nobody else, that she is being erased. It is bound to the device
+// that says so: who only read it cannot say it again.
 type EraseToken [16]byte
 
 // EraseToken makes the token by which a device says that the key's person is being erased.
@@ -41,8 +41,8 @@ type PageKey struct {
 	Key         [32]byte
 }
 
-// SealPage seals subject keys as keyring page p of the epoch, filled up with zeros to room for a number of entries, 1,024 at most:
-// 49,201 bytes.
+// SealPage seals subject keys as keyring page p of the epoch, filled up with zeros to room for a number of entries,
+// 1,024 at most: 49,201 bytes.
 func (e *Epoch) SealPage(p uint32, salt [32]byte, keys map[krama.SubjectID]SubjectKey, room int) ([]byte, error) {
 	if len(keys) > room || room > pageEntries {
 		return nil, krama.E("seal.SealPage", krama.TooLarge, "")
@@ -106,7 +106,8 @@ func (e *Epoch) SealIndex(salt [32]byte, pages []PageKey) []byte {
 		pt = append(append(append(pt, u32(k.Epoch)...), u32(k.Page)...), k.Key[:]...)
 	}
 	wire := append([]byte{indexVersion}, salt[:]...)
-	return sealOnce(wire, deriveCtx(e.KG[:], salt[:], 32, "keyring index", e.Context), pt, encCtx("keyring index", e.Context, salt[:]))
+	return sealOnce(wire, deriveCtx(e.KG[:], salt[:], 32, "keyring index", e.Context), pt, encCtx("keyring index",
+		e.Context, salt[:]))
 }
 
 // OpenIndex opens what SealIndex made.
@@ -115,7 +116,8 @@ func (e *Epoch) OpenIndex(wire []byte) ([]PageKey, error) {
 	if !IsIndex(wire) || len(wire) < 1+32+16 || (len(wire)-1-32-16)%entry != 0 {
 		return nil, malformed("keyring index")
 	}
-	pt, err := openOnce(deriveCtx(e.KG[:], wire[1:33], 32, "keyring index", e.Context), wire[33:], encCtx("keyring index", e.Context, wire[1:33]))
+	pt, err := openOnce(deriveCtx(e.KG[:], wire[1:33], 32, "keyring index", e.Context), wire[33:],
+		encCtx("keyring index", e.Context, wire[1:33]))
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +135,8 @@ func (e *Epoch) OpenIndex(wire []byte) ([]PageKey, error) {
 // indexVersion is the first byte of an index; a page's is 1.
 const indexVersion = 2
 
-// IsIndex reports whether the last part of a keyring is an index. A keyring without one has only pages of its own epoch.
+// IsIndex reports whether the last part of a keyring is an index. A keyring without one has only pages of its own
+// epoch.
 func IsIndex(wire []byte) bool { return len(wire) > 0 && wire[0] == indexVersion }
 
 // PageHash is a page's part in the keyring's root.
@@ -185,11 +188,13 @@ func (e *Epoch) OpenKeyring(parts [][]byte) ([]Page, error) {
 	return out, nil
 }
 
-// SealKeyring seals all keys as pages and an index. Of the pages that the epoch before had, those stay as they are on which
-// everybody is still to be kept. Who is new comes on a page that is sealed anew, because somebody who left may know the keys of
-// those that stay: where a page is sealed anew anyway and has room, else with the pages that have fewer people than are new,
-// so that pages stay few and a person's key is sealed anew a few times in all. The salts are drawn from rand.
-func (e *Epoch) SealKeyring(rand io.Reader, keys map[krama.SubjectID]SubjectKey, before []Page) (parts [][]byte, err error) {
+// SealKeyring seals all keys as pages and an index. Of the pages that the epoch before had, those stay as they are on
+// which everybody is still to be kept. Who is new comes on a page that is sealed anew, because somebody who left may
+// know the keys of those that stay: where a page is sealed anew anyway and has room, else with the pages that have
+// fewer people than are new, so that pages stay few and a person's key is sealed anew a few times in all. The salts are
+// drawn from rand.
+func (e *Epoch) SealKeyring(rand io.Reader, keys map[krama.SubjectID]SubjectKey, before []Page) (parts [][]byte,
+	err error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
@@ -210,7 +215,9 @@ func (e *Epoch) SealKeyring(rand io.Reader, keys map[krama.SubjectID]SubjectKey,
 			changed = append(changed, left)
 		}
 	}
-	if i := slices.IndexFunc(changed, func(m map[krama.SubjectID]SubjectKey) bool { return len(m)+len(fresh) <= pageEntries }); i >= 0 {
+	if i := slices.IndexFunc(changed, func(m map[krama.SubjectID]SubjectKey) bool {
+		return len(m)+len(fresh) <= pageEntries
+	}); i >= 0 {
 		maps.Copy(changed[i], fresh)
 	} else if len(fresh) > 0 {
 		slices.SortStableFunc(same, func(a, b Page) int { return cmp.Compare(len(a.Keys), len(b.Keys)) })

@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestKeyring lets people come and go over many rotations: every keyring opens to exactly those who are kept, a page that stays
-// has nobody new, and pages are few.
+// TestKeyring lets people come and go over many rotations: every keyring opens to exactly those who are kept, a page
+// that stays has nobody new, and pages are few.
 func TestKeyring(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e, _ := NewEpoch(rand.Reader, Context{})

@@ -23,7 +23,8 @@ const (
 	LetterLate  LetterKind = 1 // items that a removed device had not sent
 	LetterWiped LetterKind = 2 // the device has destroyed its vault
 	LetterDraft LetterKind = 3 // a statement and its first signature
-	// LetterControl carries the seeds of the programme's control keys, the newest last, from one admin's device to another.
+	// LetterControl carries the seeds of the programme's control keys, the newest last, from one admin's device to
+	// another.
 	LetterControl LetterKind = 4
 )
 
@@ -41,7 +42,8 @@ func letterMessage(org krama.OrgID, to krama.DeviceID, k LetterKind, body []byte
 }
 
 // SealLetter seals and signs a letter to a device's newest KEM key.
-func SealLetter(org krama.OrgID, from *Device, to krama.DeviceID, kemPub []byte, k LetterKind, body []byte) ([]byte, error) {
+func SealLetter(org krama.OrgID, from *Device, to krama.DeviceID, kemPub []byte, k LetterKind,
+	body []byte) ([]byte, error) {
 	if len(body) > MaxLetter {
 		return nil, krama.E("seal.SealLetter", krama.TooLarge, "")
 	}

@@ -7,7 +7,8 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// Receipt is what 20 digits open: the reporter's mailbox, the key that proves it is hers, and the key answers are sealed to.
+// Receipt is what 20 digits open: the reporter's mailbox, the key that proves it is hers, and the key answers are
+// sealed to.
 type Receipt struct {
 	Mailbox [16]byte
 	Auth    ed25519.PrivateKey

@@ -10,14 +10,15 @@ import (
 	"krama"
 )
 
-// RecoveryKey is the trustees' key, made from the seed that k of them recombine. It is a device that is in no roster: it
-// opens wraps and signs recovery.use, and nothing else.
+// RecoveryKey is the trustees' key, made from the seed that k of them recombine. It is a device that is in no roster:
+// it opens wraps and signs recovery.use, and nothing else.
 func RecoveryKey(seed [32]byte) (*Device, error) {
 	k, err := hpke.MLKEM768X25519().NewPrivateKey(Derive(seed[:], nil, 32, "recovery kem"))
 	if err != nil {
 		return nil, krama.Wrap("seal.RecoveryKey", err)
 	}
-	return &Device{Sig: ed25519.NewKeyFromSeed(Derive(seed[:], nil, 32, "recovery sig")), KEM: k, Platform: "recovery"}, nil
+	return &Device{Sig: ed25519.NewKeyFromSeed(Derive(seed[:], nil, 32, "recovery sig")), KEM: k, Platform: "recovery"},
+		nil
 }
 
 // ID names the trustees' key like a device.
@@ -51,7 +52,8 @@ func NewTrustees(rand io.Reader, k, n int) (*TrusteesSet, []Share, error) {
 
 // Holds reports whether a share is the one the roster committed to.
 func (t *TrusteesSet) Holds(s Share) bool {
-	return s.Set == t.Set && s.K == t.K && s.N == t.N && s.X >= 1 && int(s.X) <= len(t.Commits) && t.Commits[s.X-1] == s.Commit()
+	return s.Set == t.Set && s.K == t.K && s.N == t.N && s.X >= 1 && int(s.X) <= len(t.Commits) &&
+		t.Commits[s.X-1] == s.Commit()
 }
 
 // Card is what a trustee keeps: her share, the organisation it belongs to, and where its relay was. The relay's address

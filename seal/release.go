@@ -17,8 +17,9 @@ const (
 	maxReleaseSigs  = 16
 )
 
-// Release is what a version consists of: which commit it was built from and the SHA-256 of every file. Whoever builds the
-// commit again with the same Go gets the same manifest, byte for byte; that, not the builder's word, is what signers sign.
+// Release is what a version consists of: which commit it was built from and the SHA-256 of every file. Whoever builds
+// the commit again with the same Go gets the same manifest, byte for byte; that, not the builder's word, is what
+// signers sign.
 type Release struct {
 	Version string // 1 to 100 of a-z A-Z 0-9 . _ + -
 	Commit  string // the source's full commit, 40 or 64 hexadecimal digits
@@ -35,7 +36,8 @@ type ReleaseFile struct {
 // phonePrefix begins the names of the files that phones run.
 const phonePrefix = "phone/"
 
-// Marshal encodes the manifest with its files in the order of their names. ParseRelease reads what it writes if every bound holds.
+// Marshal encodes the manifest with its files in the order of their names. ParseRelease reads what it writes if every
+// bound holds.
 func (r Release) Marshal() []byte {
 	items := [][]byte{[]byte(r.Version), []byte(r.Commit)}
 	for _, f := range sortedFiles(r.Files) {
@@ -47,11 +49,12 @@ func (r Release) Marshal() []byte {
 // ManifestHash names the whole release: the SHA-256 of its manifest. It is what signers compare and a programme pins.
 func (r Release) ManifestHash() [32]byte { return SHA256(r.Marshal()) }
 
-// Phone is PhoneRelease of the release's phone files. The program that serves phones cannot know the manifest's hash, because
-// the manifest holds the program's own; it can know this one.
+// Phone is PhoneRelease of the release's phone files. The program that serves phones cannot know the manifest's hash,
+// because the manifest holds the program's own; it can know this one.
 func (r Release) Phone() [32]byte { return PhoneRelease(r.Files) }
 
-// PhoneRelease names what phones run, whatever version it is called: a hash over the names and sums of the files under phone/.
+// PhoneRelease names what phones run, whatever version it is called: a hash over the names and sums of the files under
+// phone/.
 func PhoneRelease(files []ReleaseFile) [32]byte {
 	var items [][]byte
 	for _, f := range sortedFiles(files) {
@@ -62,7 +65,8 @@ func PhoneRelease(files []ReleaseFile) [32]byte {
 	return Hash("release phone", items...)
 }
 
-// ReleaseDigits are what two people compare when a phone's screen and the office's stand side by side: four groups of five digits.
+// ReleaseDigits are what two people compare when a phone's screen and the office's stand side by side: four groups of
+// five digits.
 func ReleaseDigits(h [32]byte) string {
 	var groups []string
 	for i := range 4 {
@@ -76,10 +80,13 @@ func ReleaseDigits(h [32]byte) string {
 }
 
 func sortedFiles(files []ReleaseFile) []ReleaseFile {
-	return slices.SortedFunc(slices.Values(files), func(a, b ReleaseFile) int { return strings.Compare(a.Name, b.Name) })
+	return slices.SortedFunc(slices.Values(files), func(a, b ReleaseFile) int {
+		return strings.Compare(a.Name, b.Name)
+	})
 }
 
-// ParseRelease reads a manifest. There is one encoding of each release: files stand in the order of their names, none twice.
+// ParseRelease reads a manifest. There is one encoding of each release: files stand in the order of their names, none
+// twice.
 func ParseRelease(b []byte) (Release, error) {
 	bad := malformed("release")
 	items, err := ParseFrame(b, 3+2*maxReleaseFiles)
@@ -106,7 +113,8 @@ func plainName(s string) bool {
 		return false
 	}
 	for part := range strings.SplitSeq(s, "/") {
-		if part == "" || strings.Trim(part, ".") != part || strings.Trim(part, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-") != "" {
+		if part == "" || strings.Trim(part, ".") != part || strings.Trim(part,
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-") != "" {
 			return false
 		}
 	}
@@ -137,7 +145,9 @@ func releaseMessage(manifest []byte) []byte {
 // Sign adds key's signature. Signing twice changes nothing.
 func (s *SignedRelease) Sign(key ed25519.PrivateKey) {
 	n := ReleaseSig{[32]byte(key.Public().(ed25519.PublicKey)), [64]byte(ed25519.Sign(key, releaseMessage(s.Manifest)))}
-	i, found := slices.BinarySearchFunc(s.Sigs, n, func(a, b ReleaseSig) int { return bytes.Compare(a.Key[:], b.Key[:]) })
+	i, found := slices.BinarySearchFunc(s.Sigs, n, func(a, b ReleaseSig) int {
+		return bytes.Compare(a.Key[:], b.Key[:])
+	})
 	if !found {
 		s.Sigs = slices.Insert(s.Sigs, i, n)
 	}
@@ -152,7 +162,8 @@ func (s SignedRelease) Marshal() []byte {
 	return Frame(items...)
 }
 
-// ParseSignedRelease reads a manifest file. It refuses a malformed manifest and keys out of order or twice, and checks no signature.
+// ParseSignedRelease reads a manifest file. It refuses a malformed manifest and keys out of order or twice, and checks
+// no signature.
 func ParseSignedRelease(b []byte) (SignedRelease, Release, error) {
 	bad := malformed("release file")
 	items, err := ParseFrame(b, 1+2*maxReleaseSigs)
@@ -165,7 +176,8 @@ func ParseSignedRelease(b []byte) (SignedRelease, Release, error) {
 	}
 	s := SignedRelease{Manifest: items[0]}
 	for i := 1; i < len(items); i += 2 {
-		if badSigKey(items[i]) || len(items[i+1]) != ed25519.SignatureSize || (i > 1 && bytes.Compare(items[i-2], items[i]) >= 0) {
+		if badSigKey(items[i]) || len(items[i+1]) != ed25519.SignatureSize || (i > 1 && bytes.Compare(items[i-2],
+			items[i]) >= 0) {
 			return SignedRelease{}, Release{}, bad
 		}
 		s.Sigs = append(s.Sigs, ReleaseSig{[32]byte(items[i]), [64]byte(items[i+1])})
@@ -173,9 +185,9 @@ func ParseSignedRelease(b []byte) (SignedRelease, Release, error) {
 	return s, r, nil
 }
 
-// VerifyRelease reads a manifest file that at least need of the pinned keys have signed. It returns Invalid for a malformed
-// file, Tampered when any signature in it is false, and NotAllowed when too few pinned keys signed; keys that are not pinned
-// count for nothing.
+// VerifyRelease reads a manifest file that at least need of the pinned keys have signed. It returns Invalid for a
+// malformed file, Tampered when any signature in it is false, and NotAllowed when too few pinned keys signed; keys that
+// are not pinned count for nothing.
 func VerifyRelease(file []byte, pinned [][32]byte, need int) (Release, error) {
 	if need < 1 {
 		return Release{}, krama.E("seal.VerifyRelease", krama.Invalid, "a release needs a signature")
@@ -194,7 +206,8 @@ func VerifyRelease(file []byte, pinned [][32]byte, need int) (Release, error) {
 		}
 	}
 	if n < need {
-		return Release{}, krama.E("seal.VerifyRelease", krama.NotAllowed, fmt.Sprintf("%d of the pinned keys signed, %d must", n, need))
+		return Release{}, krama.E("seal.VerifyRelease", krama.NotAllowed,
+			fmt.Sprintf("%d of the pinned keys signed, %d must", n, need))
 	}
 	return r, nil
 }

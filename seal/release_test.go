@@ -18,7 +18,8 @@ var releaseCommit = strings.Repeat("0123456789abcdef", 3)[:40]
 // testRelease is a release of fixed bytes and three release keys.
 func testRelease() (Release, []ed25519.PrivateKey, [][32]byte) {
 	r := Release{"v1.2.0", releaseCommit, []ReleaseFile{
-		{"phone/krama.wasm", q32(0x40)}, {"bin/krama-linux-amd64", q32(0x10)}, {"phone/app.js", q32(0x30)}, {"build.txt", q32(0x20)},
+		{"phone/krama.wasm", q32(0x40)}, {"bin/krama-linux-amd64", q32(0x10)}, {"phone/app.js", q32(0x30)},
+		{"build.txt", q32(0x20)},
 	}}
 	var keys []ed25519.PrivateKey
 	var pinned [][32]byte
@@ -51,9 +52,11 @@ func TestReleaseVectors(t *testing.T) {
 	s := signed(r.Marshal(), keys[2], keys[0])
 	mh, ph := r.ManifestHash(), r.Phone()
 	for name, got := range map[string]string{
-		"manifest": hex.EncodeToString(r.Marshal()), "manifest_hash": hex.EncodeToString(mh[:]), "phone_hash": hex.EncodeToString(ph[:]),
+		"manifest": hex.EncodeToString(r.Marshal()), "manifest_hash": hex.EncodeToString(mh[:]),
+		"phone_hash":   hex.EncodeToString(ph[:]),
 		"phone_digits": ReleaseDigits(ph), "file": hex.EncodeToString(s.Marshal()),
-		"key_0": hex.EncodeToString(pinned[0][:]), "key_1": hex.EncodeToString(pinned[1][:]), "key_2": hex.EncodeToString(pinned[2][:]),
+		"key_0": hex.EncodeToString(pinned[0][:]), "key_1": hex.EncodeToString(pinned[1][:]),
+		"key_2": hex.EncodeToString(pinned[2][:]),
 	} {
 		if vectors[name] != got {
 			t.Errorf("%s: got %s want %s", name, got, vectors[name])
@@ -71,11 +74,13 @@ func TestRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Version != r.Version || got.Commit != r.Commit || len(got.Files) != 4 || got.Files[0] != r.Files[1] || got.ManifestHash() != r.ManifestHash() {
+	if got.Version != r.Version || got.Commit != r.Commit || len(got.Files) != 4 || got.Files[0] != r.Files[1] ||
+		got.ManifestHash() != r.ManifestHash() {
 		t.Errorf("got %+v", got)
 	}
 	for _, two := range [][]ed25519.PrivateKey{{keys[0], keys[1]}, {keys[1], keys[2]}, {keys[2], keys[0]}} {
-		if v, err := VerifyRelease(signed(r.Marshal(), two...).Marshal(), pinned, 2); err != nil || v.Phone() != r.Phone() {
+		if v, err := VerifyRelease(signed(r.Marshal(), two...).Marshal(), pinned, 2); err != nil ||
+			v.Phone() != r.Phone() {
 			t.Errorf("two of three: %v", err)
 		}
 	}
@@ -177,18 +182,23 @@ func TestReleaseRefused(t *testing.T) {
 		{"short signature", Frame(manifest, pinned[0][:], sum), pinned, 2, krama.Invalid},
 		{"short key", Frame(manifest, pinned[0][:31], make([]byte, 64)), pinned, 2, krama.Invalid},
 		{"a key twice", broken(func(s *SignedRelease) { s.Sigs[1] = s.Sigs[0] }), pinned, 2, krama.Invalid},
-		{"keys out of order", broken(func(s *SignedRelease) { s.Sigs[0], s.Sigs[1] = s.Sigs[1], s.Sigs[0] }), pinned, 2, krama.Invalid},
-		{"too many signatures", broken(func(s *SignedRelease) { s.Sigs = make([]ReleaseSig, maxReleaseSigs+1) }), pinned, 2, krama.Invalid},
+		{"keys out of order", broken(func(s *SignedRelease) { s.Sigs[0], s.Sigs[1] = s.Sigs[1], s.Sigs[0] }), pinned, 2,
+			krama.Invalid},
+		{"too many signatures", broken(func(s *SignedRelease) { s.Sigs = make([]ReleaseSig, maxReleaseSigs+1) }),
+			pinned, 2, krama.Invalid},
 		{"malformed manifest", signed(manifest[:len(manifest)-1], keys...).Marshal(), pinned, 2, krama.Invalid},
 		{"none needed", two.Marshal(), pinned, 0, krama.Invalid},
 		{"unsigned", signed(manifest).Marshal(), pinned, 2, krama.NotAllowed},
 		{"one of three", signed(manifest, keys[1]).Marshal(), pinned, 2, krama.NotAllowed},
 		{"one and a stranger", signed(manifest, keys[1], stranger).Marshal(), pinned, 2, krama.NotAllowed},
-		{"one, pinned twice", signed(manifest, keys[1]).Marshal(), [][32]byte{pinned[1], pinned[1]}, 2, krama.NotAllowed},
+		{"one, pinned twice", signed(manifest, keys[1]).Marshal(), [][32]byte{pinned[1], pinned[1]}, 2,
+			krama.NotAllowed},
 		{"no keys pinned", two.Marshal(), nil, 2, krama.NotAllowed},
-		{"another manifest under the signatures", broken(func(s *SignedRelease) { s.Manifest = other }), pinned, 2, krama.Tampered},
+		{"another manifest under the signatures", broken(func(s *SignedRelease) { s.Manifest = other }), pinned, 2,
+			krama.Tampered},
 		{"a bit of a signature", broken(func(s *SignedRelease) { s.Sigs[1].Sig[9] ^= 1 }), pinned, 2, krama.Tampered},
-		{"a signature under another's key", broken(func(s *SignedRelease) { s.Sigs[1].Sig = s.Sigs[0].Sig }), pinned, 2, krama.Tampered},
+		{"a signature under another's key", broken(func(s *SignedRelease) { s.Sigs[1].Sig = s.Sigs[0].Sig }), pinned, 2,
+			krama.Tampered},
 		{"the manifest signed without the label", Frame(manifest, pinned[2][:], bare), pinned, 1, krama.Tampered},
 	}
 	for _, c := range cases {

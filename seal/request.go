@@ -5,12 +5,14 @@ import (
 )
 
 // SignRequest signs one request to the relay. principal is the stream, mailbox, drop or programme it acts on.
-func SignRequest(key ed25519.PrivateKey, method, path string, principal [16]byte, body []byte, ms uint64, nonce [16]byte) []byte {
+func SignRequest(key ed25519.PrivateKey, method, path string, principal [16]byte, body []byte, ms uint64,
+	nonce [16]byte) []byte {
 	return ed25519.Sign(key, requestMessage(method, path, principal, body, ms, nonce))
 }
 
 // CheckRequest verifies what SignRequest signed.
-func CheckRequest(pub ed25519.PublicKey, method, path string, principal [16]byte, body []byte, ms uint64, nonce [16]byte, sig []byte) bool {
+func CheckRequest(pub ed25519.PublicKey, method, path string, principal [16]byte, body []byte, ms uint64,
+	nonce [16]byte, sig []byte) bool {
 	return verify(pub, requestMessage(method, path, principal, body, ms, nonce), sig)
 }
 

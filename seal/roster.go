@@ -78,8 +78,8 @@ type RosterCircle struct {
 	Epochs []*RosterEpoch
 }
 
-// RosterEpoch is an epoch and the devices keyed for it. Who may write is settled when a device is keyed: what a record was
-// worth does not change with a later role.
+// RosterEpoch is an epoch and the devices keyed for it. Who may write is settled when a device is keyed: what a record
+// was worth does not change with a later role.
 type RosterEpoch struct {
 	EpochOpen
 	Keyed   map[krama.DeviceID]bool
@@ -115,16 +115,17 @@ func (r *Roster) Author(c krama.CircleID, epoch uint32, d krama.DeviceID) (ed255
 	return dev.Request.SigPub, ring.Epochs[epoch].Keyed[d]
 }
 
-// Admin reports whether a device is an admin's and may speak in the roster now. A statement that this version does not know
-// stops reading until a version comes that does: it counts only from an admin, or any worker's phone could stop them all.
-// So what a later version adds to the roster, an admin must say.
+// Admin reports whether a device is an admin's and may speak in the roster now. A statement that this version does not
+// know stops reading until a version comes that does: it counts only from an admin, or any worker's phone could stop
+// them all. So what a later version adds to the roster, an admin must say.
 func (r *Roster) Admin(d krama.DeviceID) bool {
 	_, keyed := r.Author(krama.OrgCircle, r.orgEpoch(), d)
 	return keyed && r.Members[r.Devices[d].Member].Roles&krama.RoleAdmin != 0
 }
 
-// Later reports whether a statement that this version does not know is one to wait for: as many admins stand behind it as must
-// sign what two must sign. So one admin of two stops nobody, and what a later version adds to the roster, two must sign.
+// Later reports whether a statement that this version does not know is one to wait for: as many admins stand behind it
+// as must sign what two must sign. So one admin of two stops nobody, and what a later version adds to the roster, two
+// must sign.
 func (r *Roster) Later(author krama.DeviceID, body []byte) bool {
 	raw, co, err := parseStatementBody(body)
 	if err != nil || !r.Admin(author) {
@@ -207,8 +208,8 @@ func (r *Roster) ClosedAt(c krama.CircleID, epoch uint32) (Head, bool) {
 	return ring.Epochs[epoch+1].Closes, true
 }
 
-// Advance moves the head over an envelope of circle 0. The statement that opens circle 0's next epoch is the last of its
-// stream; the next stream begins at the value the chain has after it.
+// Advance moves the head over an envelope of circle 0. The statement that opens circle 0's next epoch is the last of
+// its stream; the next stream begins at the value the chain has after it.
 func (r *Roster) Advance(id [32]byte) {
 	r.Head = r.Head.Link(id)
 	if r.turned {
@@ -242,16 +243,20 @@ func (r *Roster) Apply(env *Envelope) error {
 		r.Advance(env.ID)
 		return krama.E(op, krama.Tampered, "not a roster statement")
 	}
-	return r.apply(env.Author, env.ID, env.TimeMS, body, false, verify, func(pub ed25519.PublicKey) bool { return env.Verify(pub) == Fine })
+	return r.apply(env.Author, env.ID, env.TimeMS, body, false, verify, func(pub ed25519.PublicKey) bool {
+		return env.Verify(pub) == Fine
+	})
 }
 
 // Replay folds in a statement that Apply accepted before, from the device's own sealed journal, without checking
 // signatures again.
 func (r *Roster) Replay(author krama.DeviceID, id [32]byte, timeMS uint64, body []byte) error {
-	return r.apply(author, id, timeMS, body, true, func(ed25519.PublicKey, []byte, []byte) bool { return true }, func(ed25519.PublicKey) bool { return true })
+	return r.apply(author, id, timeMS, body, true, func(ed25519.PublicKey, []byte, []byte) bool { return true },
+		func(ed25519.PublicKey) bool { return true })
 }
 
-func (r *Roster) apply(author krama.DeviceID, id [32]byte, timeMS uint64, body []byte, replayed bool, cosigned func(ed25519.PublicKey, []byte, []byte) bool, signed func(ed25519.PublicKey) bool) (err error) {
+func (r *Roster) apply(author krama.DeviceID, id [32]byte, timeMS uint64, body []byte, replayed bool,
+	cosigned func(ed25519.PublicKey, []byte, []byte) bool, signed func(ed25519.PublicKey) bool) (err error) {
 	const op = "seal.Roster"
 	defer r.Advance(id)
 	raw, co, err := parseStatementBody(body)
@@ -288,7 +293,8 @@ func (r *Roster) apply(author krama.DeviceID, id [32]byte, timeMS uint64, body [
 		return krama.E(op, krama.Invalid, "a repeated or late statement")
 	}
 	m := Hash("roster cosign", r.Org[:], raw)
-	s := signers{replayed: replayed, id: id, at: r.At().N + 1, timeMS: timeMS, author: author, devices: []krama.DeviceID{author}}
+	s := signers{replayed: replayed, id: id, at: r.At().N + 1, timeMS: timeMS, author: author,
+		devices: []krama.DeviceID{author}}
 	members := map[krama.MemberID]bool{}
 	if !recovery {
 		members[r.Devices[author].Member] = true
@@ -339,7 +345,8 @@ func (r *Roster) orgEpoch() uint32 {
 	return 0
 }
 
-func (r *Roster) found(author krama.DeviceID, timeMS uint64, st *Statement, raw []byte, signed func(ed25519.PublicKey) bool) error {
+func (r *Roster) found(author krama.DeviceID, timeMS uint64, st *Statement, raw []byte,
+	signed func(ed25519.PublicKey) bool) error {
 	const op = "seal.Roster"
 	g, ok := st.Deed.(*Genesis)
 	if !ok || Hash("org", raw) != r.Org {
@@ -350,8 +357,10 @@ func (r *Roster) found(author krama.DeviceID, timeMS uint64, st *Statement, raw 
 	}
 	r.nonces[st.Nonce] = true
 	r.Members[g.Founder] = &Member{ID: g.Founder, Roles: krama.RoleAdmin, Held: krama.RoleAdmin}
-	r.Devices[author] = &RosterDevice{ID: author, Member: g.Founder, Request: g.Device, Verified: ByScan, KemPub: g.Device.KemPub, KemAt: 1, KemMS: timeMS, Since: 1}
-	r.Circles[krama.OrgCircle] = &RosterCircle{CircleCreate: CircleCreate{Recoverable: true, History: true, Readers: ^krama.Role(0), Writers: krama.RoleAdmin}, Origin: r.Org}
+	r.Devices[author] = &RosterDevice{ID: author, Member: g.Founder, Request: g.Device, Verified: ByScan,
+		KemPub: g.Device.KemPub, KemAt: 1, KemMS: timeMS, Since: 1}
+	r.Circles[krama.OrgCircle] = &RosterCircle{CircleCreate: CircleCreate{Recoverable: true, History: true,
+		Readers: ^krama.Role(0), Writers: krama.RoleAdmin}, Origin: r.Org}
 	return nil
 }
 

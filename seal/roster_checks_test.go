@@ -78,7 +78,10 @@ func TestRosterBelievesNobody(t *testing.T) {
 		act  func(h *house) error
 		want krama.Kind
 	}{
-		"a statement under the founder's name": {func(h *house) error { return h.sayRaw(thief, h.head(h.founder.ID()), h.statement(add).item()) }, krama.Tampered},
+		"a statement under the founder's name": {func(h *house) error {
+			return h.sayRaw(thief, h.head(h.founder.ID()),
+				h.statement(add).item())
+		}, krama.Tampered},
 		"a statement that follows another": {func(h *house) error {
 			hd := h.head(h.founder.ID())
 			hd.Head.H[0] ^= 1
@@ -97,7 +100,9 @@ func TestRosterBelievesNobody(t *testing.T) {
 			hd.Kind = EnvContent
 			return h.sayRaw(h.founder.Sig, hd, h.statement(add).item())
 		}, krama.Tampered},
-		"an admin's device that nobody let in": {func(h *house) error { return h.say(h.enrol(2, krama.RoleAdmin, ByScan), h.statement(add)) }, krama.NotAllowed},
+		"an admin's device that nobody let in": {func(h *house) error {
+			return h.say(h.enrol(2, krama.RoleAdmin, ByScan), h.statement(add))
+		}, krama.NotAllowed},
 		"an admin's removed device": {func(h *house) error {
 			second := h.enrol(1, krama.RoleAdmin, ByScan)
 			h.grant(krama.OrgCircle, second)
@@ -138,10 +143,12 @@ func TestGenesisIsTheOrganisation(t *testing.T) {
 		org krama.OrgID
 		by  ed25519.PrivateKey
 		ok  bool
-	}{"founded": {krama.OrgID(Hash("org", st.Marshal())), d.Sig, true}, "another's id": {krama.OrgID{9}, d.Sig, false}, "another's key": {krama.OrgID(Hash("org", st.Marshal())), thief, false}} {
+	}{"founded": {krama.OrgID(Hash("org", st.Marshal())), d.Sig, true}, "another's id": {krama.OrgID{9}, d.Sig, false},
+		"another's key": {krama.OrgID(Hash("org", st.Marshal())), thief, false}} {
 		e, _ := NewEpoch(rand.Reader, Context{Org: tc.org})
 		h := &house{t: t, epoch: e, founder: d, roster: NewRoster(tc.org)}
-		if err := h.sayRaw(tc.by, h.head(d.ID()), st.item()); (err == nil) != tc.ok || !tc.ok && krama.KindOf(err) != krama.Tampered {
+		if err := h.sayRaw(tc.by, h.head(d.ID()), st.item()); (err == nil) != tc.ok || !tc.ok &&
+			krama.KindOf(err) != krama.Tampered {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -200,7 +207,8 @@ func TestTwoMustSign(t *testing.T) {
 				t.Errorf("by one: got %v want not allowed", err)
 			}
 			st := h.statement(what)
-			if err := h.say(h.founder, st, Cosignature{second.ID(), Cosign(second.Sig, h.roster.Org, st.Marshal())}); err != nil {
+			if err := h.say(h.founder, st, Cosignature{second.ID(), Cosign(second.Sig, h.roster.Org,
+				st.Marshal())}); err != nil {
 				t.Errorf("by two: %v", err)
 			}
 		})
@@ -285,10 +293,14 @@ func TestRosterKeepsItsOrder(t *testing.T) {
 		"safeguarding's next epoch for a device checked by voice": {func(h *house, w *Device) error {
 			return h.does(openEpoch(safe, 1, h.founder, h.enrol(4, krama.RoleSafeguarding, ByVoice)))
 		}, krama.Invalid},
-		"an epoch left out":    {func(h *house, w *Device) error { return h.does(openEpoch(c, 2, h.founder, w)) }, krama.Invalid},
-		"an epoch once more":   {func(h *house, w *Device) error { return h.does(openEpoch(c, 0, h.founder, w)) }, krama.Invalid},
-		"a device twice in it": {func(h *house, w *Device) error { return h.does(openEpoch(c, 1, h.founder, w, w)) }, krama.Invalid},
-		"somebody left out":    {func(h *house, w *Device) error { return h.does(openEpoch(c, 1, h.founder)) }, krama.Invalid},
+		"an epoch left out": {func(h *house, w *Device) error { return h.does(openEpoch(c, 2, h.founder, w)) },
+			krama.Invalid},
+		"an epoch once more": {func(h *house, w *Device) error { return h.does(openEpoch(c, 0, h.founder, w)) },
+			krama.Invalid},
+		"a device twice in it": {func(h *house, w *Device) error { return h.does(openEpoch(c, 1, h.founder, w, w)) },
+			krama.Invalid},
+		"somebody left out": {func(h *house, w *Device) error { return h.does(openEpoch(c, 1, h.founder)) },
+			krama.Invalid},
 		"a removed device in it": {func(h *house, w *Device) error {
 			h.must(h.does(&DeviceRemove{w.ID(), ReasonLost}))
 			return h.does(openEpoch(c, 1, h.founder, w))
@@ -337,7 +349,8 @@ func TestRosterKeepsItsOrder(t *testing.T) {
 func TestWhoMayWrite(t *testing.T) {
 	h := found(t)
 	c := krama.CircleID{7}
-	h.must(h.does(&CircleCreate{Circle: c, Readers: krama.RoleAdmin | krama.RoleOutreach | krama.RoleNurse, Writers: krama.RoleAdmin | krama.RoleOutreach}))
+	h.must(h.does(&CircleCreate{Circle: c, Readers: krama.RoleAdmin | krama.RoleOutreach | krama.RoleNurse,
+		Writers: krama.RoleAdmin | krama.RoleOutreach}))
 	h.must(h.does(openEpoch(c, 0, h.founder)))
 	writer, reader := h.enrol(2, krama.RoleOutreach, ByScan), h.enrol(3, krama.RoleNurse, ByScan)
 	other := h.enrol(2, krama.RoleOutreach, ByScan)
@@ -348,9 +361,12 @@ func TestWhoMayWrite(t *testing.T) {
 		d    *Device
 		k    ItemKind
 		want bool
-	}{"a writer's record": {c, writer, KindRecord, true}, "a reader's record": {c, reader, KindRecord, false}, "a reader's erasure": {c, reader, KindShred, false},
-		"a reader's request": {c, reader, KindRewrap, true}, "an admin's record in circle 0": {krama.OrgCircle, h.founder, KindRecord, false},
-		"an admin's sign": {krama.OrgCircle, h.founder, KindHeartbeat, true}, "an unknown kind": {c, writer, 99, false}} {
+	}{"a writer's record": {c, writer, KindRecord, true}, "a reader's record": {c, reader, KindRecord, false},
+		"a reader's erasure": {c, reader, KindShred, false},
+		"a reader's request": {c, reader, KindRewrap, true}, "an admin's record in circle 0": {krama.OrgCircle,
+			h.founder, KindRecord, false},
+		"an admin's sign": {krama.OrgCircle, h.founder, KindHeartbeat, true}, "an unknown kind": {c, writer,
+			99, false}} {
 		if got := h.roster.MayWrite(tc.c, 0, tc.d.ID(), tc.k); got != tc.want {
 			t.Errorf("%s: %v", name, got)
 		}

@@ -50,8 +50,10 @@ func (h *house) statement(deed Deed) *Statement {
 
 func (h *house) say(d *Device, st *Statement, co ...Cosignature) error {
 	h.t.Helper()
-	hd := Header{Author: d.ID(), Kind: EnvRoster, Seq: h.seq + 1, Prev: h.prev, Head: h.roster.Head, Roster: h.roster.At(), TimeMS: uint64(h.at.Milliseconds())}
-	wire, err := h.epoch.Seal(rand.Reader, d, hd, []Item{{Kind: KindStatement, Body: StatementBody(st.Marshal(), co...)}}, nil)
+	hd := Header{Author: d.ID(), Kind: EnvRoster, Seq: h.seq + 1, Prev: h.prev, Head: h.roster.Head,
+		Roster: h.roster.At(), TimeMS: uint64(h.at.Milliseconds())}
+	wire, err := h.epoch.Seal(rand.Reader, d, hd, []Item{{Kind: KindStatement, Body: StatementBody(st.Marshal(),
+		co...)}}, nil)
 	h.must(err)
 	env, v := h.epoch.Open(wire)
 	if v != Fine {
@@ -68,14 +70,16 @@ func (h *house) add(member krama.MemberID, roles krama.Role) (*Device, error) {
 	}
 	d, _ := NewDevice(rand.Reader, "test")
 	secret := q32(3)
-	return d, h.say(h.founder, h.statement(&DeviceAdd{member, d.Request(), 1, ByScan, secret, d.Proof(h.roster.Org, secret)}))
+	return d, h.say(h.founder, h.statement(&DeviceAdd{member, d.Request(), 1, ByScan, secret,
+		d.Proof(h.roster.Org, secret)}))
 }
 
 func (h *house) circle(id krama.CircleID, readers krama.Role) *Epoch {
 	h.t.Helper()
 	h.must(h.say(h.founder, h.statement(&CircleCreate{Circle: id, Readers: readers, Writers: readers})))
 	e, _ := NewEpoch(rand.Reader, Context{Org: h.roster.Org, Circle: id})
-	h.must(h.say(h.founder, h.statement(&EpochOpen{Circle: id, EC: e.EC(), GC: e.GC(), Devices: []krama.DeviceID{h.founder.ID()}})))
+	h.must(h.say(h.founder, h.statement(&EpochOpen{Circle: id, EC: e.EC(), GC: e.GC(),
+		Devices: []krama.DeviceID{h.founder.ID()}})))
 	return e
 }
 
@@ -157,18 +161,27 @@ func TestRosterRefuses(t *testing.T) {
 		}, krama.Invalid},
 		"a repeated commitment": {func(h *house, w *Device) error {
 			e := h.roster.Latest(c)
-			return h.say(h.founder, h.statement(&EpochOpen{Circle: c, Epoch: 1, EC: e.EC, GC: e.GC, Devices: []krama.DeviceID{h.founder.ID()}}))
+			return h.say(h.founder, h.statement(&EpochOpen{Circle: c, Epoch: 1, EC: e.EC, GC: e.GC,
+				Devices: []krama.DeviceID{h.founder.ID()}}))
 		}, krama.Invalid},
 		"an epoch for a device without a role": {func(h *house, w *Device) error {
-			return h.say(h.founder, h.statement(&EpochOpen{Circle: c, Epoch: 1, EC: q32(1), GC: q32(2), Devices: []krama.DeviceID{h.founder.ID(), w.ID()}}))
+			return h.say(h.founder, h.statement(&EpochOpen{Circle: c, Epoch: 1, EC: q32(1), GC: q32(2),
+				Devices: []krama.DeviceID{h.founder.ID(), w.ID()}}))
 		}, krama.Invalid},
 		"a proof for another secret": {func(h *house, w *Device) error {
 			d, _ := NewDevice(rand.Reader, "test")
-			return h.say(h.founder, h.statement(&DeviceAdd{krama.MemberID{2}, d.Request(), 1, ByScan, q32(3), d.Proof(h.roster.Org, q32(4))}))
+			return h.say(h.founder, h.statement(&DeviceAdd{krama.MemberID{2}, d.Request(), 1, ByScan, q32(3),
+				d.Proof(h.roster.Org, q32(4))}))
 		}, krama.Tampered},
-		"a later version's statement":               {func(h *house, w *Device) error { return h.later(h.founder, "partner.pin") }, krama.NotYet},
-		"a statement nobody has named":              {func(h *house, w *Device) error { return h.later(h.founder, "x.y") }, krama.NotYet},
-		"a later version's statement by a stranger": {func(h *house, w *Device) error { return h.later(w, "partner.pin") }, krama.NotAllowed},
+		"a later version's statement": {func(h *house, w *Device) error {
+			return h.later(h.founder, "partner.pin")
+		}, krama.NotYet},
+		"a statement nobody has named": {func(h *house, w *Device) error {
+			return h.later(h.founder, "x.y")
+		}, krama.NotYet},
+		"a later version's statement by a stranger": {func(h *house, w *Device) error {
+			return h.later(w, "partner.pin")
+		}, krama.NotAllowed},
 		"a later version's statement by a worker": {func(h *house, w *Device) error {
 			h.must(h.say(h.founder, h.statement(&EpochGrant{Device: w.ID()})))
 			return h.later(w, "x.y")
@@ -192,7 +205,8 @@ func TestTwoAdmins(t *testing.T) {
 	second, err := h.add(krama.MemberID{2}, krama.RoleAdmin)
 	h.must(err)
 	make1 := func(id byte) *Statement {
-		return h.statement(&CircleCreate{Circle: krama.CircleID{id}, Readers: krama.RoleAdmin | krama.RoleSafeguarding, Writers: krama.RoleAdmin | krama.RoleSafeguarding})
+		return h.statement(&CircleCreate{Circle: krama.CircleID{id}, Readers: krama.RoleAdmin | krama.RoleSafeguarding,
+			Writers: krama.RoleAdmin | krama.RoleSafeguarding})
 	}
 	co := func(d *Device, st *Statement) Cosignature {
 		return Cosignature{d.ID(), Cosign(d.Sig, h.roster.Org, st.Marshal())}
@@ -204,10 +218,11 @@ func TestTwoAdmins(t *testing.T) {
 		co   []Cosignature
 		want krama.Kind
 	}{
-		"alone":                   {nil, krama.NotAllowed},
-		"the same member twice":   {[]Cosignature{co(h.founder, st)}, krama.NotAllowed},
-		"another statement's":     {[]Cosignature{co(second, make1(3))}, krama.Tampered},
-		"signed by somebody else": {[]Cosignature{{second.ID(), Cosign(h.founder.Sig, h.roster.Org, st.Marshal())}}, krama.Tampered},
+		"alone":                 {nil, krama.NotAllowed},
+		"the same member twice": {[]Cosignature{co(h.founder, st)}, krama.NotAllowed},
+		"another statement's":   {[]Cosignature{co(second, make1(3))}, krama.Tampered},
+		"signed by somebody else": {[]Cosignature{{second.ID(), Cosign(h.founder.Sig, h.roster.Org, st.Marshal())}},
+			krama.Tampered},
 	} {
 		if err := h.say(h.founder, st, tc.co...); err == nil || krama.KindOf(err) != tc.want {
 			t.Errorf("%s: got %v want %v", name, err, tc.want)
@@ -216,7 +231,8 @@ func TestTwoAdmins(t *testing.T) {
 	st = make1(4)
 	h.must(h.say(h.founder, st, co(second, st)))
 	e, _ := NewEpoch(rand.Reader, Context{Org: h.roster.Org, Circle: krama.CircleID{4}})
-	h.must(h.say(h.founder, h.statement(&EpochOpen{Circle: krama.CircleID{4}, EC: e.EC(), GC: e.GC(), Devices: []krama.DeviceID{h.founder.ID()}})))
+	h.must(h.say(h.founder, h.statement(&EpochOpen{Circle: krama.CircleID{4}, EC: e.EC(), GC: e.GC(),
+		Devices: []krama.DeviceID{h.founder.ID()}})))
 	grant := func() *Statement {
 		return h.statement(&EpochGrant{Circle: krama.CircleID{4}, Device: second.ID()})
 	}

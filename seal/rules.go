@@ -6,8 +6,9 @@ import (
 	"krama"
 )
 
-// need is how many admins must sign what two must sign: two, once the organisation has two who can, that is, whose devices
-// are keyed for the roster. Counting one without a device would mean that her first device could never be enrolled.
+// need is how many admins must sign what two must sign: two, once the organisation has two who can, that is, whose
+// devices are keyed for the roster. Counting one without a device would mean that her first device could never be
+// enrolled.
 func (r *Roster) need() int { return min(len(r.admins()), 2) }
 
 // admins are the members who can sign as admins now.
@@ -54,7 +55,8 @@ func (r *Roster) fold(st *Statement, by signers) error {
 		return err
 	}
 	if st.Deed.guarded(r, by.author) && !r.agreed(st, by) {
-		return krama.E("seal.Roster", krama.NotAllowed, "two admins must sign it, or the only one announce it a day before")
+		return krama.E("seal.Roster", krama.NotAllowed,
+			"two admins must sign it, or the only one announce it a day before")
 	}
 	do()
 	if len(r.announced) > 0 {
@@ -63,7 +65,8 @@ func (r *Roster) fold(st *Statement, by signers) error {
 	return nil
 }
 
-// check returns what a deed does in this roster, or the rule that it breaks, leaving aside how many admins signed. It changes nothing.
+// check returns what a deed does in this roster, or the rule that it breaks, leaving aside how many admins signed. It
+// changes nothing.
 func (r *Roster) check(deed Deed, by signers) (do func(), err error) {
 	own, ok := deed.(ownDeed)
 	_, recovery := deed.(*RecoveryUse)
@@ -91,7 +94,8 @@ func (r *Roster) setRoles(m *Member, roles krama.Role) {
 func (r *Roster) recover(u *RecoveryUse, by signers) {
 	r.Members[u.Member] = &Member{ID: u.Member, Roles: krama.RoleAdmin, Held: krama.RoleAdmin}
 	id := u.Device.ID()
-	r.Devices[id] = &RosterDevice{ID: id, Member: u.Member, Request: u.Device, Verified: ByVoice, KemPub: u.Device.KemPub, KemAt: by.at, KemMS: by.timeMS,
+	r.Devices[id] = &RosterDevice{ID: id, Member: u.Member, Request: u.Device, Verified: ByVoice,
+		KemPub: u.Device.KemPub, KemAt: by.at, KemMS: by.timeMS,
 		Since: by.at, Recovered: true, CoolOff: u.CoolOff}
 	for c, ring := range r.Circles {
 		if e := r.Latest(c); e != nil && ring.Recoverable {
@@ -119,10 +123,12 @@ func (r *Roster) hasOther(dev *RosterDevice) bool {
 // entitled reports whether a device is trusted and its member has a role in the circle.
 func (r *Roster) entitled(c krama.CircleID, d krama.DeviceID) bool {
 	dev := r.Devices[d]
-	return dev != nil && dev.Removed == 0 && (c == krama.OrgCircle || r.Members[dev.Member].Roles&r.Circles[c].Readers != 0)
+	return dev != nil && dev.Removed == 0 && (c == krama.OrgCircle ||
+		r.Members[dev.Member].Roles&r.Circles[c].Readers != 0)
 }
 
-// checked reports whether a device was checked closely enough to be let into a circle: one of safeguarding takes scanned ones.
+// checked reports whether a device was checked closely enough to be let into a circle: one of safeguarding takes
+// scanned ones.
 func (r *Roster) checked(c krama.CircleID, d krama.DeviceID) bool {
 	dev := r.Devices[d]
 	return !r.safeguards(c) || (dev != nil && dev.Verified == ByScan)
@@ -136,8 +142,8 @@ func (r *Roster) key(e *RosterEpoch, d krama.DeviceID) {
 	}
 }
 
-// Due lists the circles whose open epoch somebody can read who should not, or that the present trustees cannot: they must
-// be rotated now. Every reader computes it, so a relay that forgets to ask changes nothing.
+// Due lists the circles whose open epoch somebody can read who should not, or that the present trustees cannot: they
+// must be rotated now. Every reader computes it, so a relay that forgets to ask changes nothing.
 func (r *Roster) Due() (out []krama.CircleID) {
 	for c, ring := range r.Circles {
 		e := r.Latest(c)

@@ -44,7 +44,8 @@ func split(secret [32]byte, rows [][32]byte, set [4]byte, n int) []Share {
 	return out
 }
 
-// Combine recovers the secret from at least k shares of one set with different x. Fewer give a wrong secret, never a hint.
+// Combine recovers the secret from at least k shares of one set with different x. Fewer give a wrong secret, never a
+// hint.
 func Combine(shares []Share) (secret [32]byte, err error) {
 	seen := map[byte]bool{}
 	for _, s := range shares {

@@ -16,7 +16,8 @@ import (
 
 var fieldP = new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
 
-// weakKeys are all encodings that SigKey must refuse: both signs of the eight points' y, and both signs of every y from p on.
+// weakKeys are all encodings that SigKey must refuse: both signs of the eight points' y, and both signs of every y from
+// p on.
 func weakKeys() (out [][]byte) {
 	add := func(le [32]byte) {
 		for _, sign := range []byte{0, 0x80} {
@@ -40,8 +41,8 @@ func littleEndian(v *big.Int) (out [32]byte) {
 	return out
 }
 
-// TestSmallOrder works the list out again: eight points of edwards25519 become neutral when they are doubled three times, and
-// there are no others, because the curve has 8 times a prime of points.
+// TestSmallOrder works the list out again: eight points of edwards25519 become neutral when they are doubled three
+// times, and there are no others, because the curve has 8 times a prime of points.
 func TestSmallOrder(t *testing.T) {
 	mod := func(v *big.Int) *big.Int { return v.Mod(v, fieldP) }
 	mul := func(a, b *big.Int) *big.Int { return mod(new(big.Int).Mul(a, b)) }
@@ -68,7 +69,8 @@ func TestSmallOrder(t *testing.T) {
 		for range 3 { // double: x' = 2xy / (1 + d x² y²), y' = (y² + x²) / (1 - d x² y²)
 			xx, yy := mul(x, x), mul(y, y)
 			dxy := mul(d, mul(xx, yy))
-			x, y = mul(add(mul(x, y), mul(x, y)), inv(add(one, dxy))), mul(add(yy, xx), inv(mod(new(big.Int).Sub(one, dxy))))
+			x, y = mul(add(mul(x, y), mul(x, y)), inv(add(one, dxy))),
+				mul(add(yy, xx), inv(mod(new(big.Int).Sub(one, dxy))))
 		}
 		if x.Sign() != 0 || y.Cmp(one) != 0 {
 			t.Errorf("%x is not of small order", w)
@@ -111,10 +113,12 @@ func TestA5EveryKeyThatComesIn(t *testing.T) {
 		"request": func(k []byte) error { _, err := ParseRequest(request(k).Marshal()); return err },
 		"genesis": func(k []byte) error { return statement(&Statement{Deed: &Genesis{Device: request(k)}}) },
 		"device.add": func(k []byte) error {
-			return statement(&Statement{Deed: &DeviceAdd{Device: request(k), Algorithm: 1, Verified: ByScan, Proof: forged}})
+			return statement(&Statement{Deed: &DeviceAdd{Device: request(k), Algorithm: 1, Verified: ByScan,
+				Proof: forged}})
 		},
 		"announced device.add": func(k []byte) error {
-			return statement(&Statement{Deed: &Announce{What: &Statement{Deed: &DeviceAdd{Device: request(k), Algorithm: 1, Verified: ByScan, Proof: forged}}}})
+			return statement(&Statement{Deed: &Announce{What: &Statement{Deed: &DeviceAdd{Device: request(k),
+				Algorithm: 1, Verified: ByScan, Proof: forged}}}})
 		},
 		"recovery.use": func(k []byte) error { return statement(&Statement{Deed: &RecoveryUse{Device: request(k)}}) },
 		"trustees.set": func(k []byte) error {
@@ -126,15 +130,18 @@ func TestA5EveryKeyThatComesIn(t *testing.T) {
 			return statement(&Statement{Deed: &ReleasePin{Keys: [][32]byte{{2}, [32]byte(k)}}})
 		},
 		"release file": func(k []byte) error {
-			_, _, err := ParseSignedRelease(SignedRelease{manifest, []ReleaseSig{{[32]byte(k), [64]byte(forged)}}}.Marshal())
+			_, _, err := ParseSignedRelease(SignedRelease{manifest,
+				[]ReleaseSig{{[32]byte(k), [64]byte(forged)}}}.Marshal())
 			return err
 		},
 		"release": func(k []byte) error {
-			_, err := VerifyRelease(SignedRelease{manifest, []ReleaseSig{{[32]byte(k), [64]byte(forged)}}}.Marshal(), [][32]byte{[32]byte(k)}, 1)
+			_, err := VerifyRelease(SignedRelease{manifest, []ReleaseSig{{[32]byte(k), [64]byte(forged)}}}.Marshal(),
+				[][32]byte{[32]byte(k)}, 1)
 			return err
 		},
 		"report": func(k []byte) error {
-			pt, err := pad(Frame(f.receipt.KEM.PublicKey().Bytes(), make([]byte, 16), k, []byte{1}, []byte{0, 0}, []byte("x")), reportClasses[:]...)
+			pt, err := pad(Frame(f.receipt.KEM.PublicKey().Bytes(), make([]byte, 16), k, []byte{1}, []byte{0, 0},
+				[]byte("x")), reportClasses[:]...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -188,7 +195,8 @@ func TestA5EveryKeyThatComesIn(t *testing.T) {
 		}
 	}
 	// Where nothing but the key was wrong, a good one comes in: the refusals were the key's.
-	for _, name := range []string{"SigKey", "request", "genesis", "device.add", "announced device.add", "recovery.use", "trustees.set",
+	for _, name := range []string{"SigKey", "request", "genesis", "device.add", "announced device.add", "recovery.use",
+		"trustees.set",
 		"release.pin", "release file", "report"} {
 		if err := doors[name](dev.SigPub()); err != nil {
 			t.Errorf("%s: a good key: %v", name, err)
@@ -200,14 +208,16 @@ func TestA5EveryKeyThatComesIn(t *testing.T) {
 func TestA5OneCheck(t *testing.T) {
 	root := os.DirFS("..")
 	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || name == "seal/sigkey.go" {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") ||
+			name == "seal/sigkey.go" {
 			return err
 		}
 		b, err := fs.ReadFile(root, name)
 		if err != nil {
 			return err
 		}
-		if bytes.Contains(b, []byte("ed25519.Verify(")) || bytes.Contains(b, []byte("ed25519.Verify,")) || bytes.Contains(b, []byte("VerifyWithOptions")) {
+		if bytes.Contains(b, []byte("ed25519.Verify(")) || bytes.Contains(b, []byte("ed25519.Verify,")) ||
+			bytes.Contains(b, []byte("VerifyWithOptions")) {
 			t.Errorf("%s checks a signature without looking at its key", name)
 		}
 		return nil

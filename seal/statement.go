@@ -16,15 +16,15 @@ type Statement struct {
 	Deed     Deed     // what it does; never nil in a statement that is sent
 }
 
-// A Deed is what a statement does. Each type stands in one of the deed_*.go files with everything the protocol says of it; parser
-// finds them by name.
+// A Deed is what a statement does. Each type stands in one of the deed_*.go files with everything the protocol says of
+// it; parser finds them by name.
 type Deed interface {
 	// kind is the type's name in the roster, as "member.add".
 	kind() string
 	// fields are what is signed and sent of it, in the order of doc/format.md.
 	fields() [][]byte
-	// check returns what the deed does to the roster, or the rule that it breaks there. It changes nothing, and asks neither how many
-	// admins signed nor since when it is announced.
+	// check returns what the deed does to the roster, or the rule that it breaks there. It changes nothing, and asks
+	// neither how many admins signed nor since when it is announced.
 	check(r *Roster, by signers) (do func(), err error)
 	// guarded reports whether two admins must sign it in this roster, when author says it.
 	guarded(r *Roster, author krama.DeviceID) bool
@@ -39,8 +39,8 @@ type ownDeed interface {
 	own(r *Roster, author krama.DeviceID) bool
 }
 
-// parser returns what reads the fields of a type of statement, by its name; nil for one that this version does not know. It is no table:
-// a program that reads no statements would carry all of it.
+// parser returns what reads the fields of a type of statement, by its name; nil for one that this version does not
+// know. It is no table: a program that reads no statements would carry all of it.
 func parser(kind string) func(fields) (Deed, error) {
 	switch kind {
 	case "genesis":
@@ -133,8 +133,8 @@ func (s *Statement) Marshal() []byte {
 	return enc("roster "+s.Deed.kind(), append([][]byte{s.Nonce[:], u64(s.NotAfter)}, s.Deed.fields()...)...)
 }
 
-// ParseStatement reads a statement. A type this version does not know is NotYet: a later version must not change what a type
-// means, and gives what is new a name of its own.
+// ParseStatement reads a statement. A type this version does not know is NotYet: a later version must not change what a
+// type means, and gives what is new a name of its own.
 func ParseStatement(b []byte) (*Statement, error) {
 	it, err := ParseFrame(b, 16)
 	if err != nil || len(it) < 3 || len(it[1]) != 16 || len(it[2]) != 8 {

@@ -9,13 +9,14 @@ import (
 	"krama"
 )
 
-// TestTrusteesAreAsked: a device is brought in by the trustees' key alone, into the circles that are marked, and who were trustees
-// before do not read on.
+// TestTrusteesAreAsked: a device is brought in by the trustees' key alone, into the circles that are marked, and who
+// were trustees before do not read on.
 func TestTrusteesAreAsked(t *testing.T) {
 	h := found(t)
 	marked, closed := krama.CircleID{7}, krama.CircleID{8}
 	for _, c := range []krama.CircleID{marked, closed} {
-		h.must(h.does(&CircleCreate{Circle: c, Recoverable: c == marked, Readers: krama.RoleAdmin, Writers: krama.RoleAdmin}))
+		h.must(h.does(&CircleCreate{Circle: c, Recoverable: c == marked, Readers: krama.RoleAdmin,
+			Writers: krama.RoleAdmin}))
 		e := openEpoch(c, 0, h.founder)
 		e.EC[0], e.GC[0] = c[0], 100+c[0]
 		h.must(h.does(e))
@@ -23,15 +24,18 @@ func TestTrusteesAreAsked(t *testing.T) {
 	seed := q32(7)
 	key, _ := RecoveryKey(seed)
 	shares, _ := Split(rand.Reader, seed, [4]byte{1}, 2, 2)
-	h.must(h.does(&TrusteesSet{Set: [4]byte{1}, K: 2, N: 2, KemPub: key.KEM.PublicKey().Bytes(), SigPub: key.SigPub(), Commits: [][32]byte{shares[0].Commit(), shares[1].Commit()}}))
+	h.must(h.does(&TrusteesSet{Set: [4]byte{1}, K: 2, N: 2, KemPub: key.KEM.PublicKey().Bytes(), SigPub: key.SigPub(),
+		Commits: [][32]byte{shares[0].Commit(), shares[1].Commit()}}))
 	d, _ := NewDevice(rand.Reader, "test")
 	st := h.statement(&RecoveryUse{Member: krama.MemberID{9}, Device: d.Request()})
 	by := h.roster.Trustees.ID()
 	for name, tc := range map[string]struct {
 		co   []Cosignature
 		want krama.Kind
-	}{"without them": {nil, krama.NotAllowed}, "by another key in their name": {[]Cosignature{{by, Cosign(d.Sig, h.roster.Org, st.Marshal())}}, krama.Tampered},
-		"for another statement": {[]Cosignature{{by, Cosign(key.Sig, h.roster.Org, []byte("other"))}}, krama.Tampered}} {
+	}{"without them": {nil, krama.NotAllowed}, "by another key in their name": {
+		[]Cosignature{{by, Cosign(d.Sig, h.roster.Org, st.Marshal())}}, krama.Tampered},
+		"for another statement": {[]Cosignature{{by, Cosign(key.Sig, h.roster.Org, []byte("other"))}},
+			krama.Tampered}} {
 		if err := h.say(d, st, tc.co...); err == nil || krama.KindOf(err) != tc.want {
 			t.Errorf("%s: got %v want %v", name, err, tc.want)
 		}
@@ -48,7 +52,8 @@ func TestTrusteesAreAsked(t *testing.T) {
 	}
 }
 
-// TestStatementHasOneForm: a statement has the fields and sizes of its type and no others, so that one hash names one meaning.
+// TestStatementHasOneForm: a statement has the fields and sizes of its type and no others, so that one hash names one
+// meaning.
 func TestStatementHasOneForm(t *testing.T) {
 	d, _ := NewDevice(rand.Reader, "test")
 	kem, bad := d.KEM.PublicKey().Bytes(), bytes.Repeat([]byte{0xff}, kemPubSize)
@@ -57,11 +62,16 @@ func TestStatementHasOneForm(t *testing.T) {
 	}
 	id, b32, b40, req := q(1, 16), q(1, 32), q(1, 40), d.Request().Marshal()
 	one := [][]byte{
-		of("genesis", b32, id, req, nil, nil), of("member.add", id, u16(1)), of("device.add", id, req, []byte{1}, []byte{1}, b32, q(1, 64)),
-		of("circle.create", id, []byte{7}, u32(1), u16(1), u16(1)), of("circle.policy", id, []byte{7}, u32(1), u16(1), u16(1)),
-		of("epoch.open", id, u32(1), b32, b32, q(1, 48), id, b40, b32, u32(0)), of("epoch.open", id, u32(1), b32, b32, nil, id, b40, b32, u32(1), b32),
-		of("epoch.grant", id, u32(1), id), of("member.role", id, u16(1)), of("member.remove", id), of("device.rekey", id, kem), of("device.remove", id, []byte{1}),
-		of("trustees.set", q(1, 4), []byte{2}, []byte{2}, kem, b32, q(1, 64)), of("recovery.use", id, req, u64(1)), of("release.pin", b32, b32, b32),
+		of("genesis", b32, id, req, nil, nil), of("member.add", id, u16(1)), of("device.add", id, req, []byte{1},
+			[]byte{1}, b32, q(1, 64)),
+		of("circle.create", id, []byte{7}, u32(1), u16(1), u16(1)), of("circle.policy", id, []byte{7}, u32(1),
+			u16(1), u16(1)),
+		of("epoch.open", id, u32(1), b32, b32, q(1, 48), id, b40, b32, u32(0)), of("epoch.open", id, u32(1), b32, b32,
+			nil, id, b40, b32, u32(1), b32),
+		of("epoch.grant", id, u32(1), id), of("member.role", id, u16(1)), of("member.remove", id),
+		of("device.rekey", id, kem), of("device.remove", id, []byte{1}),
+		of("trustees.set", q(1, 4), []byte{2}, []byte{2}, kem, b32, q(1, 64)), of("recovery.use", id, req, u64(1)),
+		of("release.pin", b32, b32, b32),
 	}
 	for _, b := range one {
 		st, err := ParseStatement(b)
@@ -70,7 +80,8 @@ func TestStatementHasOneForm(t *testing.T) {
 		}
 		it, _ := ParseFrame(b, 16)
 		if len(it) < 13 { // only pages may follow epoch.open's ninth field
-			if _, err := ParseStatement(Frame(append(it, []byte("more"))...)); krama.KindOf(err) != krama.Invalid || err == nil {
+			if _, err := ParseStatement(Frame(append(it, []byte("more"))...)); krama.KindOf(err) != krama.Invalid ||
+				err == nil {
 				t.Errorf("%s with a field more: %v", it[0], err)
 			}
 		}
@@ -103,7 +114,8 @@ func TestStatementHasOneForm(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for name, b := range map[string][]byte{"a signature a byte short": Frame(one[1], id, q(1, 63)), "a signature without a name": Frame(one[1], q(1, 64)), "a short name": Frame(one[1], id[:15], q(1, 64))} {
+	for name, b := range map[string][]byte{"a signature a byte short": Frame(one[1], id, q(1, 63)),
+		"a signature without a name": Frame(one[1], q(1, 64)), "a short name": Frame(one[1], id[:15], q(1, 64))} {
 		if _, _, err := parseStatementBody(b); err == nil {
 			t.Errorf("%s is read", name)
 		}

@@ -35,7 +35,8 @@ func TombstoneID(wire []byte) (id [32]byte, ok bool) {
 	return [32]byte(wire[1:33]), true
 }
 
-// WireID is the id of what stands in a place of a stream: an envelope's, or that of the envelope before it was replaced.
+// WireID is the id of what stands in a place of a stream: an envelope's, or that of the envelope before it was
+// replaced.
 func WireID(wire []byte) [32]byte {
 	if id, ok := TombstoneID(wire); ok {
 		return id
@@ -49,7 +50,8 @@ func (t *Tombstone) message() []byte {
 }
 
 // SealTombstone signs and seals a tombstone: 225 bytes.
-func (e *Epoch) SealTombstone(rand io.Reader, t Tombstone, signer krama.DeviceID, key ed25519.PrivateKey) ([]byte, error) {
+func (e *Epoch) SealTombstone(rand io.Reader, t Tombstone, signer krama.DeviceID, key ed25519.PrivateKey) (
+	[]byte, error) {
 	t.ctx = e.Context
 	var salt [32]byte
 	if _, err := io.ReadFull(rand, salt[:]); err != nil {
@@ -59,7 +61,8 @@ func (e *Epoch) SealTombstone(rand io.Reader, t Tombstone, signer krama.DeviceID
 	pt = append(append(append(pt, t.Prev[:]...), u64(t.TimeMS)...), signer[:]...)
 	pt = append(pt, ed25519.Sign(key, t.message())...)
 	wire := append(append([]byte{tombVersion}, t.ID[:]...), salt[:]...)
-	return sealOnce(wire, deriveCtx(e.ES[:], salt[:], 32, "env tombstone", e.Context), pt, encCtx("env tombstone", e.Context, t.ID[:], salt[:])), nil
+	return sealOnce(wire, deriveCtx(e.ES[:], salt[:], 32, "env tombstone", e.Context), pt, encCtx("env tombstone",
+		e.Context, t.ID[:], salt[:])), nil
 }
 
 // OpenTombstone opens a tombstone of the epoch. Verify says whether its signer wrote it.
@@ -69,11 +72,13 @@ func (e *Epoch) OpenTombstone(wire []byte) (*Tombstone, error) {
 		return nil, malformed("tombstone")
 	}
 	salt := wire[33:65]
-	pt, err := openOnce(deriveCtx(e.ES[:], salt, 32, "env tombstone", e.Context), wire[65:], encCtx("env tombstone", e.Context, id[:], salt))
+	pt, err := openOnce(deriveCtx(e.ES[:], salt, 32, "env tombstone", e.Context), wire[65:], encCtx("env tombstone",
+		e.Context, id[:], salt))
 	if err != nil {
 		return nil, err
 	}
-	return &Tombstone{id, krama.DeviceID(pt), binary.BigEndian.Uint64(pt[16:]), [32]byte(pt[24:]), binary.BigEndian.Uint64(pt[56:]),
+	return &Tombstone{id, krama.DeviceID(pt), binary.BigEndian.Uint64(pt[16:]), [32]byte(pt[24:]),
+		binary.BigEndian.Uint64(pt[56:]),
 		krama.DeviceID(pt[64:]), pt[80:], e.Context}, nil
 }
 

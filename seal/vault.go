@@ -55,8 +55,8 @@ func (f Factors) flags() (out byte) {
 	return out
 }
 
-// Vault is a vault whose words were given, right or wrong: the slow part is done, and other factors may be missing yet. It
-// tells nothing about whether the words are right; only Open does.
+// Vault is a vault whose words were given, right or wrong: the slow part is done, and other factors may be missing yet.
+// It tells nothing about whether the words are right; only Open does.
 type Vault struct {
 	head []byte // version, flags, cost and salt, as they stand in the file
 	body []byte // check and sealed key; nil in a vault that is new
@@ -82,8 +82,8 @@ func stretch(pass string, cost Cost, salt []byte) []byte {
 	return argon2.IDKey([]byte(pass), salt, cost.Passes, cost.KiB, 1, 32)
 }
 
-// ReadVault reads a vault file and stretches the words. A file whose cost was lowered is Tampered; one of a later version, or
-// with a factor this version does not know, is NotYet.
+// ReadVault reads a vault file and stretches the words. A file whose cost was lowered is Tampered; one of a later
+// version, or with a factor this version does not know, is NotYet.
 func ReadVault(file []byte, pass string) (*Vault, error) {
 	const op = "seal.ReadVault"
 	if len(file) > 0 && file[0] > 1 {
@@ -99,7 +99,8 @@ func ReadVault(file []byte, pass string) (*Vault, error) {
 	if cost.Passes < CostFloor.Passes || cost.KiB < CostFloor.KiB || cost.Passes > 16 || cost.KiB > 1<<20 {
 		return nil, krama.E(op, krama.Tampered, "cost")
 	}
-	return &Vault{bytes.Clone(file[:vaultHead]), bytes.Clone(file[vaultHead:]), stretch(pass, cost, file[10:vaultHead])}, nil
+	return &Vault{bytes.Clone(file[:vaultHead]), bytes.Clone(file[vaultHead:]), stretch(pass, cost,
+		file[10:vaultHead])}, nil
 }
 
 // NeedsPRF reports whether the vault opens only with a passkey.
@@ -113,8 +114,8 @@ func (v *Vault) derive(f Factors, n int, label string) []byte {
 	return Derive(slices.Concat(v.a, f.PRF, f.Pepper), h[10:], n, label, h[1:2], h[2:6], h[6:10])
 }
 
-// PepperKey signs what is asked of the relay before the vault is open. It comes from the words and, when there is one, the
-// passkey; the salt, which is on the device alone, keeps whoever has only the public half from trying words.
+// PepperKey signs what is asked of the relay before the vault is open. It comes from the words and, when there is one,
+// the passkey; the salt, which is on the device alone, keeps whoever has only the public half from trying words.
 func (v *Vault) PepperKey(prf []byte) ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(v.derive(Factors{PRF: prf}, 32, "pepper access"))
 }
@@ -124,7 +125,8 @@ func (v *Vault) LeaseKey(prf []byte) Local {
 	return Local{[32]byte(v.derive(Factors{PRF: prf}, 32, "pepper lease"))}
 }
 
-// With returns the new vault as one with these factors, whose PepperKey and LeaseKey are those of the file that Seal makes.
+// With returns the new vault as one with these factors, whose PepperKey and LeaseKey are those of the file that Seal
+// makes.
 func (v *Vault) With(f Factors) *Vault {
 	h := bytes.Clone(v.head)
 	h[1] = f.flags()
@@ -139,8 +141,8 @@ func (v *Vault) Seal(f Factors, vk [32]byte) []byte {
 	return sealOnce(b, kek, vk[:], enc("vault", bytes.Clone(b)))
 }
 
-// Open recovers the vault key. Wrong words, a wrong factor, or others than the flags say, are CannotDecrypt; a file whose
-// body was changed is Tampered.
+// Open recovers the vault key. Wrong words, a wrong factor, or others than the flags say, are CannotDecrypt; a file
+// whose body was changed is Tampered.
 func (v *Vault) Open(f Factors) (vk [32]byte, err error) {
 	const op = "seal.OpenVault"
 	if v.head[1] != f.flags() || v.body == nil {

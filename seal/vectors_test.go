@@ -54,7 +54,8 @@ func newFixture(t testing.TB) *fixture {
 	}
 	f.dev = &Device{Sig: ed25519.NewKeyFromSeed(q(0x90, 32)), KEM: kem, Nonce: q16(0xb0)}
 	f.start = Start(ctx, q32(0x11))
-	f.header = Header{Author: f.dev.ID(), Kind: EnvContent, Seq: 1, Head: f.start, Roster: Head{5, q32(0x41)}, TimeMS: 1767225600000}
+	f.header = Header{Author: f.dev.ID(), Kind: EnvContent, Seq: 1, Head: f.start, Roster: Head{5, q32(0x41)},
+		TimeMS: 1767225600000}
 	return f
 }
 
@@ -63,7 +64,8 @@ func (f *fixture) keys(s krama.SubjectID) (SubjectKey, bool) { return f.sk, s ==
 func (f *fixture) envelope(t testing.TB) []byte {
 	t.Helper()
 	wire, err := f.e1.sealWith(q32(0x61), f.dev.Sig, f.header, []Item{
-		{f.subject, KindSubjectKey, f.sk[:]}, {f.subject, KindRecord, []byte("hello")}, {Kind: KindCircleRecord, Body: []byte("world")},
+		{f.subject, KindSubjectKey, f.sk[:]}, {f.subject, KindRecord, []byte("hello")}, {Kind: KindCircleRecord,
+			Body: []byte("world")},
 	}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +138,9 @@ func TestVectors(t *testing.T) {
 		sub[s] = true
 		many = append(many, Item{s, KindRecord, bytes.Repeat([]byte{byte(i)}, 45)})
 	}
-	w100, err := f.e1.sealWith(q32(0x61), f.dev.Sig, f.header, many, func(s krama.SubjectID) (SubjectKey, bool) { return f.sk, sub[s] })
+	w100, err := f.e1.sealWith(q32(0x61), f.dev.Sig, f.header, many, func(s krama.SubjectID) (SubjectKey, bool) {
+		return f.sk, sub[s]
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +171,8 @@ func TestVectors(t *testing.T) {
 	hx("receipt auth pub", r.Auth.Public().(ed25519.PublicKey))
 	h32("receipt kem pub sha256", SHA256(r.KEM.PublicKey().Bytes()))
 
-	for name, work := range map[string]func(io.Reader, [16]byte, krama.Day) ([WorkSize]byte, error){"work": Work, "call work": CallWork} {
+	for name, work := range map[string]func(io.Reader, [16]byte, krama.Day) ([WorkSize]byte, error){"work": Work,
+		"call work": CallWork} {
 		p, err := work(bytes.NewReader(q(0xe1, 16)), q16(0xd1), 20600)
 		if err != nil {
 			t.Fatal(err)

@@ -8,8 +8,9 @@ import (
 	"krama"
 )
 
-// Paths of the relay. Every request is a POST; but for PathHello and PathReport it is a signed call. What the first version's
-// paths began with, OldPaths, is answered with "not yet": a device of that version says that it must be updated.
+// Paths of the relay. Every request is a POST; but for PathHello and PathReport it is a signed call. What the first
+// version's paths began with, OldPaths, is answered with "not yet": a device of that version says that it must be
+// updated.
 const (
 	OldPaths = "/v1/"
 
@@ -61,8 +62,8 @@ const (
 // TimeHeader carries the relay's time in milliseconds in every answer, for callers whose clocks are wrong.
 const TimeHeader = "Krama-Time"
 
-// Session is one run of a relay. Calls are bound to it and dated by it: a call from before the relay's start is void, and its wall
-// clock, which somebody may set right at any moment, is nothing that a call depends on.
+// Session is one run of a relay. Calls are bound to it and dated by it: a call from before the relay's start is void,
+// and its wall clock, which somebody may set right at any moment, is nothing that a call depends on.
 type Session struct {
 	Boot [16]byte // drawn when the relay starts
 	MS   uint64   // milliseconds since
@@ -82,8 +83,8 @@ func ParseSession(b []byte) (s Session, err error) {
 	return Session{[16]byte(b), binary.BigEndian.Uint64(b[16:])}, nil
 }
 
-// Call is one request to the relay: in which programme, who acts, when, once, and with what. The signature is over the sum of the
-// payload and not the payload, so that the relay knows who calls before it reads more than CallHead bytes.
+// Call is one request to the relay: in which programme, who acts, when, once, and with what. The signature is over the
+// sum of the payload and not the payload, so that the relay knows who calls before it reads more than CallHead bytes.
 type Call struct {
 	Programme [16]byte // the programme's short name; zero where the caller cannot know one yet
 	Principal [16]byte // the stream, device, mailbox, drop or programme that acts
@@ -104,13 +105,16 @@ const (
 
 // NewCall signs a call and returns its bytes. The signature travels in the body, not in a header, so that a browser
 // sends a simple request without asking the relay first.
-func NewCall(rand io.Reader, key ed25519.PrivateKey, path string, at Session, programme, principal [16]byte, payload []byte) ([]byte, error) {
+func NewCall(rand io.Reader, key ed25519.PrivateKey, path string, at Session, programme, principal [16]byte,
+	payload []byte) ([]byte, error) {
 	head, err := NewCallHead(rand, key, path, at, programme, principal, SHA256(payload), len(payload))
 	return append(head, payload...), err
 }
 
-// NewCallHead signs a call whose payload has the sum and comes after the head, or, with size 0, went ahead of it in parts.
-func NewCallHead(rand io.Reader, key ed25519.PrivateKey, path string, at Session, programme, principal [16]byte, sum [32]byte, size int) ([]byte, error) {
+// NewCallHead signs a call whose payload has the sum and comes after the head, or, with size 0, went ahead of it in
+// parts.
+func NewCallHead(rand io.Reader, key ed25519.PrivateKey, path string, at Session, programme, principal [16]byte,
+	sum [32]byte, size int) ([]byte, error) {
 	auth := append(append(make([]byte, 0, authSize), programme[:]...), principal[:]...)
 	auth = append(auth, u64(at.MS)...)
 	var nonce [16]byte
@@ -138,7 +142,8 @@ func ParseCallHead(b []byte) (c *Call, payload int, err error) {
 	if n > 1<<30 {
 		return nil, 0, malformed("call")
 	}
-	return &Call{[16]byte(a), [16]byte(a[16:]), binary.BigEndian.Uint64(a[32:]), [16]byte(a[40:]), [32]byte(a[56:]), a[signedSize:authSize:authSize], nil},
+	return &Call{[16]byte(a), [16]byte(a[16:]), binary.BigEndian.Uint64(a[32:]), [16]byte(a[40:]), [32]byte(a[56:]),
+			a[signedSize:authSize:authSize], nil},
 		int(n), nil
 }
 
@@ -165,8 +170,8 @@ func (c *Call) Check(pub ed25519.PublicKey, path string, boot [16]byte) bool {
 	return verify(pub, m[:], c.Sig)
 }
 
-// SiteOf is a programme's short name: what its devices, its trustees' cards and its reporters' pages know before they know anything
-// else of it. It says nothing of the organisation.
+// SiteOf is a programme's short name: what its devices, its trustees' cards and its reporters' pages know before they
+// know anything else of it. It says nothing of the organisation.
 func SiteOf(org krama.OrgID) [16]byte {
 	h := Hash("site", org[:])
 	return [16]byte(h[:16])
@@ -209,9 +214,9 @@ func ParseAppend(b []byte) (a AppendCall, err error) {
 	return a, nil
 }
 
-// ListCall is the payload of PathList. Envelopes whose id is in Have come back as the id alone: a device that reads its own
-// work back needs its place in the order, not its bytes. Skip leaves out the beginning of the first envelope, which came before
-// the line broke.
+// ListCall is the payload of PathList. Envelopes whose id is in Have come back as the id alone: a device that reads its
+// own work back needs its place in the order, not its bytes. Skip leaves out the beginning of the first envelope, which
+// came before the line broke.
 type ListCall struct {
 	After uint64
 	Skip  uint32
@@ -234,7 +239,8 @@ func ParseList(b []byte) (l ListCall, err error) {
 	if err != nil || len(it[3])%32 != 0 || len(it[3]) > 32*MaxBatch {
 		return l, malformed("list")
 	}
-	l.After, l.Skip, l.Max = binary.BigEndian.Uint64(it[0]), binary.BigEndian.Uint32(it[1]), binary.BigEndian.Uint32(it[2])
+	l.After, l.Skip, l.Max = binary.BigEndian.Uint64(it[0]), binary.BigEndian.Uint32(it[1]),
+		binary.BigEndian.Uint32(it[2])
 	for i := 0; i < len(it[3]); i += 32 {
 		l.Have = append(l.Have, [32]byte(it[3][i:]))
 	}
@@ -271,8 +277,8 @@ func ParseListing(b []byte) (l Listing, err error) {
 	return l, nil
 }
 
-// CutListing reads as much of an answer as came before the line broke: the head, whole entries, and the beginning of the next one
-// with how long it is.
+// CutListing reads as much of an answer as came before the line broke: the head, whole entries, and the beginning of
+// the next one with how long it is.
 func CutListing(b []byte) (l Listing, begun []byte, size int, err error) {
 	var items [][]byte
 	for len(b) >= 4 && len(items) <= MaxListed {
@@ -308,8 +314,8 @@ func ParseHead(b []byte) (h Head, err error) {
 // ParseItems splits a payload into items of given sizes; -1 allows any.
 func ParseItems(b []byte, sizes ...int) ([][]byte, error) { return parseExact(b, "payload", sizes...) }
 
-// Held is one item of a box with its place, which rises: who reads on asks for what comes after it. Place 0 and no bytes end the last
-// answer.
+// Held is one item of a box with its place, which rises: who reads on asks for what comes after it. Place 0 and no
+// bytes end the last answer.
 type Held struct {
 	K    uint64
 	Body []byte
@@ -318,8 +324,8 @@ type Held struct {
 // HeldMax bounds the items of one answer.
 const HeldMax = 4096
 
-// MarshalHeld returns the answer's bytes: the place and the bytes of each item, the first without its beginning, which the caller
-// has. last adds the end.
+// MarshalHeld returns the answer's bytes: the place and the bytes of each item, the first without its beginning, which
+// the caller has. last adds the end.
 func MarshalHeld(list []Held, skip int, last bool) []byte {
 	var f [][]byte
 	for i, h := range list {

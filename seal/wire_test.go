@@ -7,13 +7,14 @@ import (
 	"testing"
 )
 
-// TestCallIsBound: a call is of one path, one run of a relay, one programme, one caller, one moment and one payload; each byte of its
-// head counts.
+// TestCallIsBound: a call is of one path, one run of a relay, one programme, one caller, one moment and one payload;
+// each byte of its head counts.
 func TestCallIsBound(t *testing.T) {
 	key := ed25519.NewKeyFromSeed(q(1, 32))
 	pub := key.Public().(ed25519.PublicKey)
 	at := Session{Boot: [16]byte(q(9, 16)), MS: 5000}
-	b, err := NewCall(bytes.NewReader(q(33, 16)), key, PathList, at, [16]byte(q(40, 16)), [16]byte(q(60, 16)), []byte("body"))
+	b, err := NewCall(bytes.NewReader(q(33, 16)), key, PathList, at, [16]byte(q(40, 16)), [16]byte(q(60, 16)),
+		[]byte("body"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,14 +36,15 @@ func TestCallIsBound(t *testing.T) {
 			t.Errorf("byte %d does not count", i)
 		}
 	}
-	// The vector of format krama/1's second calls: key seed q(01,32), boot q(09,16), 5,000 ms, nonce q(21h,16), programme q(28h,16),
-	// principal q(3ch,16), "/v2/list", "body".
+	// The vector of format krama/1's second calls: key seed q(01,32), boot q(09,16), 5,000 ms, nonce q(21h,16),
+	// programme q(28h,16), principal q(3ch,16), "/v2/list", "body".
 	if got := hex.EncodeToString(b[4+signedSize : 4+authSize]); got != callVector {
 		t.Errorf("signature %s", got)
 	}
 }
 
-// TestCutAnswers: of an answer that ends anywhere, what is whole and the beginning of what is not are read, and nothing else.
+// TestCutAnswers: of an answer that ends anywhere, what is whole and the beginning of what is not are read, and nothing
+// else.
 func TestCutAnswers(t *testing.T) {
 	list := []Held{{1, []byte("one")}, {7, nil}, {9, bytes.Repeat([]byte{3}, 40)}}
 	whole := MarshalHeld(list, 0, true)
@@ -56,7 +58,8 @@ func TestCutAnswers(t *testing.T) {
 				t.Fatalf("cut at %d: item %d is another", n, i)
 			}
 		}
-		if begun.Body != nil && (size != len(list[len(got)].Body) || !bytes.HasPrefix(list[len(got)].Body, begun.Body)) {
+		if begun.Body != nil && (size != len(list[len(got)].Body) || !bytes.HasPrefix(list[len(got)].Body,
+			begun.Body)) {
 			t.Fatalf("cut at %d: begun %x of %d", n, begun.Body, size)
 		}
 	}
@@ -76,7 +79,8 @@ func TestCutAnswers(t *testing.T) {
 		if err != nil || got.Head != l.Head {
 			t.Fatalf("cut at %d: %v", n, err)
 		}
-		if k := len(got.Entries); k < 2 && size > 0 && (size != len(l.Entries[k]) || !bytes.HasPrefix(l.Entries[k], begun)) {
+		if k := len(got.Entries); k < 2 && size > 0 && (size != len(l.Entries[k]) ||
+			!bytes.HasPrefix(l.Entries[k], begun)) {
 			t.Fatalf("cut at %d: begun %d of %d", n, len(begun), size)
 		}
 	}

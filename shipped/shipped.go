@@ -1,5 +1,5 @@
-// Package shipped reads the JSON files that the program carries: catalogues and the guide. People edit them; encoding/json would
-// add 40 kB to what a phone downloads, to read files that a test has already read.
+// Package shipped reads the JSON files that the program carries: catalogues and the guide. People edit them;
+// encoding/json would add 40 kB to what a phone downloads, to read files that a test has already read.
 package shipped
 
 import (
@@ -20,8 +20,8 @@ func (o Object) Number(key string) int64 { n, _ := o[key].(int64); return n }
 // List returns a list, or nil when the key holds none.
 func (o Object) List(key string) []any { l, _ := o[key].([]any); return l }
 
-// Read reads one object. It refuses what the shipped files do without: fractions, true, false and null, and the escapes that Go's
-// strings do not have.
+// Read reads one object. It refuses what the shipped files do without: fractions, true, false and null, and the escapes
+// that Go's strings do not have.
 func Read(b []byte) (Object, error) {
 	r := reader{b}
 	v, err := r.value()

@@ -59,9 +59,9 @@ func (g *rig) newDesk(id byte) *Server {
 	return s
 }
 
-// TestA23ErasedReportGivenAgain: a relay that gives an erased conversation's bytes again brings nothing back: not on the desk, not after its
-// restart, not on a colleague's, not on one that joins later, and not in part when she has written again since. When the intake's seed is
-// destroyed, what was kept for that goes with it.
+// TestA23ErasedReportGivenAgain: a relay that gives an erased conversation's bytes again brings nothing back: not on
+// the desk, not after its restart, not on a colleague's, not on one that joins later, and not in part when she has
+// written again since. When the intake's seed is destroyed, what was kept for that goes with it.
 func TestA23ErasedReportGivenAgain(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")

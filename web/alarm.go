@@ -9,7 +9,8 @@ import (
 	"krama/seal"
 )
 
-// alarmText is an alarm's sentence: what it means and what is to be done. An alarm that rests on what one device says names it.
+// alarmText is an alarm's sentence: what it means and what is to be done. An alarm that rests on what one device says
+// names it.
 func (s *Server) alarmText(p *locale.Printer, a replica.Alarm, stopped bool) string {
 	key := "alarm." + string(a.What)
 	if !a.ByAuthor() || stopped {

@@ -33,7 +33,8 @@ func (s *Server) deed(rep *replica.Replica, l seal.Logged) deedRow {
 		if ro.Devices[l.Device] != nil {
 			row.Of = s.deviceName(ro, l.Device)
 		}
-		if c := ro.Circles[l.Circle]; row.Kind == krama.KindOrg && l.Circle != krama.OrgCircle && c != nil && c.Readers&krama.RoleSafeguarding != 0 {
+		if c := ro.Circles[l.Circle]; row.Kind == krama.KindOrg && l.Circle != krama.OrgCircle && c != nil &&
+			c.Readers&krama.RoleSafeguarding != 0 {
 			row.Kind = krama.KindSafeguarding // who may read it tells what it is for, also to a device that cannot
 		}
 	})
@@ -52,7 +53,8 @@ type announcedRow struct {
 func (s *Server) announcedRows(rep *replica.Replica, list []replica.Announcement) (out []announcedRow) {
 	me, _ := rep.Device()
 	for _, a := range list {
-		row := announcedRow{deedRow: s.deed(rep, a.What), ID: hex.EncodeToString(a.ID[:]), Mine: a.Author == me, After: a.After}
+		row := announcedRow{deedRow: s.deed(rep, a.What), ID: hex.EncodeToString(a.ID[:]), Mine: a.Author == me,
+			After: a.After}
 		rep.Roster(func(ro *seal.Roster) { row.Who = s.deviceName(ro, a.Author) })
 		out = append(out, row)
 	}

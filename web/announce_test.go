@@ -36,8 +36,8 @@ func (g *rig) syncPhone() {
 	}
 }
 
-// TestLoneAdminOnEveryPage: what the only admin announces stands on every page of desk and phone until it is done or taken
-// back, with what, who and when.
+// TestLoneAdminOnEveryPage: what the only admin announces stands on every page of desk and phone until it is done or
+// taken back, with what, who and when.
 func TestLoneAdminOnEveryPage(t *testing.T) {
 	g := newRig(t)
 	g.setUp()
@@ -60,7 +60,8 @@ func TestLoneAdminOnEveryPage(t *testing.T) {
 	ask()
 	for _, path := range []string{"/", "/people", "/settings"} {
 		_, page, _ := g.ask(g.phone, "GET", path)
-		for _, part := range []string{title, "Roles changed", "Outreach 1", "Safeguarding</span>", "not done yet", "will do this after 03/03/2026 10:01", "tell an admin"} {
+		for _, part := range []string{title, "Roles changed", "Outreach 1", "Safeguarding</span>", "not done yet",
+			"will do this after 03/03/2026 10:01", "tell an admin"} {
 			g.want(page, part)
 		}
 		if strings.Contains(page, button) {
@@ -114,7 +115,8 @@ func TestLoneAdminOnEveryPage(t *testing.T) {
 	}
 }
 
-// TestLoneAdminsTrustees shows the cards at once, and says that they hold in a day. A clock that cannot measure one is named.
+// TestLoneAdminsTrustees shows the cards at once, and says that they hold in a day. A clock that cannot measure one is
+// named.
 func TestLoneAdminsTrustees(t *testing.T) {
 	g := newRig(t)
 	g.setUp()

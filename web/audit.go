@@ -8,9 +8,10 @@ import (
 	"krama/web/http"
 )
 
-// audited keeps that this desk read something today, or was refused it. What cannot be kept is not shown: it answers with the trouble,
-// and reports false.
-func (s *Server) audited(w http.ResponseWriter, r *http.Request, what uint8, t krama.ThreadID, circles ...krama.CircleKind) bool {
+// audited keeps that this desk read something today, or was refused it. What cannot be kept is not shown: it answers
+// with the trouble, and reports false.
+func (s *Server) audited(w http.ResponseWriter, r *http.Request, what uint8, t krama.ThreadID,
+	circles ...krama.CircleKind) bool {
 	if err := s.office.Audited(what, t, circles...); err != nil {
 		s.fail(w, r, err)
 		return false

@@ -25,8 +25,8 @@ func with(form []string, change ...string) []string {
 	return out
 }
 
-// TestAFormGivenBack: the browser's Back gives a form again with its old id. Sent unchanged it is one record; changed, she is asked,
-// and whatever she then does both are there.
+// TestAFormGivenBack: the browser's Back gives a form again with its old id. Sent unchanged it is one record; changed,
+// she is asked, and whatever she then does both are there.
 func TestAFormGivenBack(t *testing.T) {
 	g := newRig(t)
 	g.setUp()
@@ -36,14 +36,16 @@ func TestAFormGivenBack(t *testing.T) {
 	_, page, _ := g.ask(g.phone, "GET", "/person/new")
 	first := append([]string{"sid", sid(page, "sid")}, person...)
 	for range 2 {
-		if code, _, at := g.ask(g.phone, "POST", "/person/new", first...); code != 200 || !strings.HasPrefix(at, "/person/") {
+		if code, _, at := g.ask(g.phone, "POST", "/person/new", first...); code != 200 || !strings.HasPrefix(at,
+			"/person/") {
 			t.Fatalf("%d at %s", code, at)
 		}
 	}
 	if n, _ := g.phone.state.Counts(); n != 1 {
 		t.Fatalf("a form sent twice made %d people", n)
 	}
-	for name, change := range map[string][]string{"gender": {"gender", "2"}, "consent": {"consent-count", "no"}, "asked now": {"consent-share", "no"}} {
+	for name, change := range map[string][]string{"gender": {"gender", "2"}, "consent": {"consent-count", "no"},
+		"asked now": {"consent-share", "no"}} {
 		before, _ := g.phone.state.Counts()
 		code, page, _ := g.ask(g.phone, "POST", "/person/new", with(first, change...)...)
 		if code != 409 || !strings.Contains(page, "saved before") || !strings.Contains(page, "/amend") {
@@ -69,7 +71,8 @@ func TestAFormGivenBack(t *testing.T) {
 		g.ask(g.phone, "POST", who+"/contact", visit...)
 	}
 	code, page, _ := g.ask(g.phone, "POST", who+"/contact", with(visit, "given-condom", "30", "safety", "3")...)
-	if _, n := g.phone.state.Counts(); code != 409 || n != 1 || !strings.Contains(page, `value="30"`) || !strings.Contains(page, "/contact/"+visit[1]) {
+	if _, n := g.phone.state.Counts(); code != 409 || n != 1 || !strings.Contains(page, `value="30"`) ||
+		!strings.Contains(page, "/contact/"+visit[1]) {
 		t.Fatalf("a changed contact: %d, %d kept\n%.900s", code, n, page)
 	}
 	g.ask(g.phone, "POST", who+"/contact", with(visit, "given-condom", "30", "safety", "3", "rid", sid(page, "rid"))...)
@@ -94,8 +97,8 @@ func TestAFormGivenBack(t *testing.T) {
 	}
 }
 
-// TestACorrectionTouchesWhatItChanged: a colleague's correction that came while a form was open is not undone by it; drafts of
-// corrections are kept like others.
+// TestACorrectionTouchesWhatItChanged: a colleague's correction that came while a form was open is not undone by it;
+// drafts of corrections are kept like others.
 func TestACorrectionTouchesWhatItChanged(t *testing.T) {
 	g := newRig(t)
 	g.setUp()
@@ -111,7 +114,8 @@ func TestACorrectionTouchesWhatItChanged(t *testing.T) {
 	_, page, _ := g.ask(g.phone, "GET", path)
 	was := regexp.MustCompile(`name="was" value="([^"]*)"`).FindStringSubmatch(page)[1]
 	was = strings.ReplaceAll(was, "&amp;", "&")
-	g.ask(g.phone, "POST", path, with(contactForm1, "was", was, "given-condom", "50", "until", "2026-03-30")...) // a colleague
+	// a colleague
+	g.ask(g.phone, "POST", path, with(contactForm1, "was", was, "given-condom", "50", "until", "2026-03-30")...)
 	g.ask(g.phone, "POST", path, with(contactForm1, "was", was, "place", "2", "until", "2026-03-30")...)
 	if c := visit(); c.Given[0] != 50 || c.Place != 2 {
 		t.Errorf("condoms %d want 50, place %d want 2", c.Given[0], c.Place)
@@ -119,16 +123,20 @@ func TestACorrectionTouchesWhatItChanged(t *testing.T) {
 	// The same field: both stand, and she is asked.
 	_, page, _ = g.ask(g.phone, "GET", path)
 	hidden := func(name string) string {
-		return strings.ReplaceAll(regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(page)[1], "&amp;", "&")
+		return strings.ReplaceAll(regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(page)[1],
+			"&amp;", "&")
 	}
-	open := with(contactForm1, "was", hidden("was"), "heads", hidden("heads"), "given-condom", "50", "until", "2026-03-30", "place", "2")
+	open := with(contactForm1, "was", hidden("was"), "heads", hidden("heads"), "given-condom", "50", "until",
+		"2026-03-30", "place", "2")
 	g.ask(g.phone, "POST", path, with(open, "place", "3")...) // a colleague
 	g.ask(g.phone, "POST", path, with(open, "place", "4")...)
-	if v, _ = g.phone.state.Person(id, g.phone.today()); len(v.Disputes) != 1 || v.Disputes[0].Field != 3 || len(v.Disputes[0].Heads) != 2 {
+	if v, _ = g.phone.state.Person(id, g.phone.today()); len(v.Disputes) != 1 || v.Disputes[0].Field != 3 ||
+		len(v.Disputes[0].Heads) != 2 {
 		t.Errorf("two corrected one field: %+v", v.Disputes)
 	}
 	for _, path := range []string{path, who + "/amend", who + "/contact", "/person/new"} {
-		if code, _, _ := g.ask(g.phone, "POST", "/draft", "draft-of", path, "place", "3", "gender", "2", "rid", "x"); code != 204 {
+		if code, _, _ := g.ask(g.phone, "POST", "/draft", "draft-of", path, "place", "3", "gender", "2", "rid",
+			"x"); code != 204 {
 			t.Errorf("%s: a draft is answered %d", path, code)
 		}
 		_, page, _ := g.ask(g.phone, "GET", path)
@@ -140,7 +148,8 @@ func TestACorrectionTouchesWhatItChanged(t *testing.T) {
 			t.Errorf("%s: a forgotten draft is shown", path)
 		}
 	}
-	for _, path := range []string{"/settings", "/person/new/../x", "/contact/zz", "/person/zz/amend", who + "/erase", "/draft"} {
+	for _, path := range []string{"/settings", "/person/new/../x", "/contact/zz", "/person/zz/amend", who + "/erase",
+		"/draft"} {
 		if code, _, _ := g.ask(g.phone, "POST", "/draft", "draft-of", path, "a", "b"); code != 404 {
 			t.Errorf("%s: a draft is answered %d", path, code)
 		}
@@ -155,7 +164,8 @@ func TestOneCodeTwice(t *testing.T) {
 	for i := range 2 {
 		who, _ := g.phone.rep.NewSubject()
 		id, _ := g.phone.rep.NewRecord()
-		p := &krama.Person{Code: "000000", Gender: uint8(i + 1), Age: 4, Category: 1, District: 1002, Registered: g.phone.today() - krama.Day(i)}
+		p := &krama.Person{Code: "000000", Gender: uint8(i + 1), Age: 4, Category: 1, District: 1002,
+			Registered: g.phone.today() - krama.Day(i)}
 		if err := g.phone.rep.Write(krama.KindOutreach, who, &krama.Record{ID: id, Person: p}); err != nil {
 			t.Fatal(err)
 		}

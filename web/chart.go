@@ -17,7 +17,8 @@ type bar struct {
 func monthBars(ms []month, most int64, value func(month) int64) (out []bar) {
 	for _, m := range ms {
 		n := value(m)
-		out = append(out, bar{monthName(m.First), strconv.Itoa(int(m.First.Time().Month())), short(n), n, share(n, most)})
+		out = append(out, bar{monthName(m.First), strconv.Itoa(int(m.First.Time().Month())), short(n), n,
+			share(n, most)})
 	}
 	return out
 }

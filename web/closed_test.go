@@ -10,20 +10,23 @@ import (
 
 // listed are the fields of a listing that can be kept.
 func listed(more ...string) []string {
-	return append([]string{"kind", "1", "operator", "1", "police", "0", "cost", "0", "name-en", "Night clinic", "org-en", "Group"}, more...)
+	return append([]string{"kind", "1", "operator", "1", "police", "0", "cost", "0", "name-en", "Night clinic",
+		"org-en", "Group"}, more...)
 }
 
-// TestAClosedListingCanBeOpened: what was closed by mistake, or comes closed from another directory, has a place on the desk and one
-// button that opens it; a phone does not show it.
+// TestAClosedListingCanBeOpened: what was closed by mistake, or comes closed from another directory, has a place on the
+// desk and one button that opens it; a phone does not show it.
 func TestAClosedListingCanBeOpened(t *testing.T) {
 	g := newRig(t)
 	key := krama.ListingID{9}
-	l := krama.Listing{Key: key, Kind: krama.KindService, Operator: krama.OperatorNGO, Org: krama.Words{EN: "Group"}, Name: krama.Words{EN: "Night clinic"}, Source: "import", Closed: true}
+	l := krama.Listing{Key: key, Kind: krama.KindService, Operator: krama.OperatorNGO, Org: krama.Words{EN: "Group"},
+		Name: krama.Words{EN: "Night clinic"}, Source: "import", Closed: true}
 	if err := g.desk.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Listing: &l}); err != nil {
 		t.Fatal(err)
 	}
 	path := "/listing/" + hexOf(key[:])
-	if _, page, _ := g.ask(g.desk, "GET", "/directory"); !strings.Contains(page, "Closed: 1") || !strings.Contains(page, path) {
+	if _, page, _ := g.ask(g.desk, "GET", "/directory"); !strings.Contains(page, "Closed: 1") ||
+		!strings.Contains(page, path) {
 		t.Error("the desk shows no closed listing")
 	}
 	if _, page, _ := g.ask(g.desk, "GET", path); !strings.Contains(page, path+"/open") {
@@ -42,12 +45,14 @@ func TestAClosedListingCanBeOpened(t *testing.T) {
 	}
 }
 
-// TestOpeningChoosesNoVersion: where a colleague's version stands beside the closed one, opening does not throw it away.
+// TestOpeningChoosesNoVersion: where a colleague's version stands beside the closed one, opening does not throw it
+// away.
 func TestOpeningChoosesNoVersion(t *testing.T) {
 	g := newRig(t)
 	key := krama.ListingID{9}
 	for _, closed := range []bool{true, false} {
-		l := krama.Listing{Key: key, Kind: krama.KindService, Operator: krama.OperatorNGO, Org: krama.Words{EN: "Group"}, Name: krama.Words{EN: "Night clinic"}, Source: "import", Closed: closed}
+		l := krama.Listing{Key: key, Kind: krama.KindService, Operator: krama.OperatorNGO,
+			Org: krama.Words{EN: "Group"}, Name: krama.Words{EN: "Night clinic"}, Source: "import", Closed: closed}
 		if err := g.desk.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Listing: &l}); err != nil {
 			t.Fatal(err)
 		}
@@ -66,9 +71,10 @@ func TestAListingSaysWhatIsWrong(t *testing.T) {
 		fields []string
 		says   string
 	}{
-		"no name":          {listed("name-en", "\u200b"), "&#34;Name&#34; is empty"},
-		"long":             {listed("bring-km", long), "&#34;Bring&#34; has 1 letters too many"},
-		"a number":         {listed("phone0", "call me", "use0", "1", "tier0", "1"), "&#34;call me&#34; is not a telephone number"},
+		"no name": {listed("name-en", "\u200b"), "&#34;Name&#34; is empty"},
+		"long":    {listed("bring-km", long), "&#34;Bring&#34; has 1 letters too many"},
+		"a number": {listed("phone0", "call me", "use0", "1", "tier0", "1"),
+			"&#34;call me&#34; is not a telephone number"},
 		"hours, no days":   {listed("open", "08:00", "close", "17:00"), "08:00–17:00 have no days"},
 		"hours of nothing": {listed("day", "1", "open", "08:00", "close", "08:00"), "08:00–08:00 need both"},
 		"half of hours":    {listed("day", "1", "open", "08:00"), "08:00– need both"},
@@ -92,7 +98,10 @@ func TestAListingSaysWhatIsWrong(t *testing.T) {
 			}
 		}
 	}
-	if code, page, _ := g.ask(g.desk, "POST", "/listing/new", listed("name-km", strings.Repeat("ក", krama.MaxName), "about-km", strings.Repeat("ក", krama.MaxAbout), "org-km", strings.Repeat("ក", krama.MaxName))...); code != 200 || !strings.Contains(page, strings.Repeat("ក", krama.MaxAbout)) {
+	if code, page, _ := g.ask(g.desk, "POST", "/listing/new", listed("name-km", strings.Repeat("ក", krama.MaxName),
+		"about-km", strings.Repeat("ក", krama.MaxAbout), "org-km",
+		strings.Repeat("ក", krama.MaxName))...); code != 200 ||
+		!strings.Contains(page, strings.Repeat("ក", krama.MaxAbout)) {
 		t.Errorf("as long as it may be: %d", code)
 	}
 }

@@ -11,7 +11,8 @@ import (
 	"krama/web/http"
 )
 
-// nextChoices are days until the next contact; 28 is offered first (contacts at least every three months, most monthly).
+// nextChoices are days until the next contact; 28 is offered first (contacts at least every three months, most
+// monthly).
 var nextChoices = []int{0, 7, 14, 28, 84}
 
 func (s *Server) contactNew(w http.ResponseWriter, r *http.Request) {
@@ -74,7 +75,8 @@ func (s *Server) contactCreate(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	c, err := s.readContact(f)
 	if err != nil {
-		s.page(w, r, 422, "contact.new", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Bad: true, Wrong: contactWrong(f, s.today())}))
+		s.page(w, r, 422, "contact.new", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Bad: true,
+			Wrong: contactWrong(f, s.today())}))
 		return
 	}
 	saved, err := s.once(f, v.Subject, c)
@@ -83,15 +85,16 @@ func (s *Server) contactCreate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if saved != "" { // the browser's Back gave the form again, and it was changed: she decides
-		s.page(w, r, http.StatusConflict, "contact.new", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Saved: saved}))
+		s.page(w, r, http.StatusConflict, "contact.new", "people", contactForm(s, &v, f, formState{Action: r.URL.Path,
+			Saved: saved}))
 		return
 	}
 	s.dropDraft(r.URL.Path)
 	redirect(w, r, "/person/"+v.Subject.String())
 }
 
-// once keeps a contact under the id its form was drawn with, so that a form sent twice is one contact. Where something else was kept
-// under it, nothing is: the form gets another id, and saved is the page of the first.
+// once keeps a contact under the id its form was drawn with, so that a form sent twice is one contact. Where something
+// else was kept under it, nothing is: the form gets another id, and saved is the page of the first.
 func (s *Server) once(f url.Values, who krama.SubjectID, c *krama.Contact) (saved string, err error) {
 	id, err := krama.ParseRecordID(f.Get("rid"))
 	if err != nil || id == (krama.RecordID{}) {
@@ -234,7 +237,8 @@ func (s *Server) contactAmendSave(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	c, err := s.readContact(f)
 	if err != nil {
-		s.page(w, r, 422, "contact.correct", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Correct: true, Bad: true, Wrong: contactWrong(f, s.today())}))
+		s.page(w, r, 422, "contact.correct", "people", contactForm(s, &v, f, formState{Action: r.URL.Path,
+			Correct: true, Bad: true, Wrong: contactWrong(f, s.today())}))
 		return
 	}
 	was := &old.Contact

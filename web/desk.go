@@ -120,8 +120,10 @@ func (s *Server) deviceRows() (rows []deviceRow, admins int) {
 	s.rep.Roster(func(ro *seal.Roster) {
 		admins = ro.AdminsNeeded()
 		for id, d := range ro.Devices {
-			row := deviceRow{ID: id, Label: s.labelled(ro, id), Kind: d.Request.Platform, Roles: ro.Members[d.Member].Roles, Verified: d.Verified, Mine: id == me,
-				Removed: d.Removed != 0, Reason: d.Reason, Cooling: d.Recovered && uint64(s.Now().UnixMilli()) < d.CoolOff}
+			row := deviceRow{ID: id, Label: s.labelled(ro, id), Kind: d.Request.Platform,
+				Roles: ro.Members[d.Member].Roles, Verified: d.Verified, Mine: id == me,
+				Removed: d.Removed != 0, Reason: d.Reason, Cooling: d.Recovered &&
+					uint64(s.Now().UnixMilli()) < d.CoolOff}
 			_, row.Wiped = wiped[id]
 			for k, c := range kinds {
 				if e := ro.Latest(c); k != krama.KindOrg && e != nil && e.Keyed[id] {
@@ -139,7 +141,9 @@ func (s *Server) deviceRows() (rows []deviceRow, admins int) {
 		}
 	}
 	slices.SortFunc(rows, func(a, b deviceRow) int {
-		return cmp.Or(cmp.Compare(btoi(a.Removed), btoi(b.Removed)), -cmp.Compare(a.Roles&krama.RoleAdmin, b.Roles&krama.RoleAdmin), cmp.Compare(len(a.Label), len(b.Label)), cmp.Compare(a.Label, b.Label), slices.Compare(a.ID[:], b.ID[:]))
+		return cmp.Or(cmp.Compare(btoi(a.Removed), btoi(b.Removed)), -cmp.Compare(a.Roles&krama.RoleAdmin,
+			b.Roles&krama.RoleAdmin), cmp.Compare(len(a.Label), len(b.Label)), cmp.Compare(a.Label,
+			b.Label), slices.Compare(a.ID[:], b.ID[:]))
 	})
 	return rows, admins
 }
@@ -156,9 +160,10 @@ func (s *Server) devices(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "devices.title", "devices", devicesView(s, rows, admins, s.rep.Status(), s.rep.Due()))
 }
 
-// enrolRoles are the roles a new member can be given at once. With two admins, both must sign for the last two; they are
-// given afterwards, on the device's page.
-var enrolRoles = []krama.Role{krama.RoleOutreach, krama.RoleNurse, krama.RoleCaseWorker, krama.RoleCoordinator, krama.RoleSteward}
+// enrolRoles are the roles a new member can be given at once. With two admins, both must sign for the last two; they
+// are given afterwards, on the device's page.
+var enrolRoles = []krama.Role{krama.RoleOutreach, krama.RoleNurse, krama.RoleCaseWorker, krama.RoleCoordinator,
+	krama.RoleSteward}
 
 // memberRow is a member with a label: somebody who can have a second device.
 type memberRow struct {

@@ -69,7 +69,8 @@ func (s *Server) directory(w http.ResponseWriter, r *http.Request) {
 		due = append(due, s.row(e))
 	}
 	for _, e := range all {
-		if need != 0 && !e.Needs.Has(uint8(need)) || place != 0 && len(e.Districts) > 0 && !slices.Contains(e.Districts, uint16(place)) {
+		if need != 0 && !e.Needs.Has(uint8(need)) || place != 0 && len(e.Districts) > 0 && !slices.Contains(e.Districts,
+			uint16(place)) {
 			continue
 		}
 		if e.Closed {
@@ -111,7 +112,8 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request) *directory.Entry {
 
 // mayShow keeps that a protected place is looked at, where this desk can see it.
 func (s *Server) mayShow(w http.ResponseWriter, r *http.Request, e *directory.Entry) bool {
-	return e.Guarded == nil || s.tier() != krama.TierNamed || s.audited(w, r, krama.AuditPlace, krama.ThreadID{}, krama.KindSafeguarding)
+	return e.Guarded == nil || s.tier() != krama.TierNamed || s.audited(w, r, krama.AuditPlace, krama.ThreadID{},
+		krama.KindSafeguarding)
 }
 
 func (s *Server) listing(w http.ResponseWriter, r *http.Request) {
@@ -166,13 +168,16 @@ func (s *Server) listingEdit(w http.ResponseWriter, r *http.Request) {
 
 // listingForm fills the form from a listing and its guarded part.
 func listingForm(e *directory.Entry) url.Values {
-	f := url.Values{"kind": {itoa(int(e.Kind))}, "operator": {itoa(int(e.Operator))}, "police": {itoa(int(e.Police))}, "cost": {itoa(int(e.Cost))}, "source": {e.Source}, "shown": {itoa(int(e.Shown))}}
-	for name, x := range map[string]krama.Words{"org": e.Org, "name": e.Name, "about": e.About, "bring": e.Bring, "asked": e.Asked, "address": e.Address} {
+	f := url.Values{"kind": {itoa(int(e.Kind))}, "operator": {itoa(int(e.Operator))}, "police": {itoa(int(e.Police))},
+		"cost": {itoa(int(e.Cost))}, "source": {e.Source}, "shown": {itoa(int(e.Shown))}}
+	for name, x := range map[string]krama.Words{"org": e.Org, "name": e.Name, "about": e.About, "bring": e.Bring,
+		"asked": e.Asked, "address": e.Address} {
 		f.Set(name+"-km", x.KM)
 		f.Set(name+"-en", x.EN)
 		f.Set(name+"-vi", x.VI)
 	}
-	for name, set := range map[string]krama.Set{"need": e.Needs, "language": e.Languages, "welcome": e.Welcome, "access": e.Access} {
+	for name, set := range map[string]krama.Set{"need": e.Needs, "language": e.Languages, "welcome": e.Welcome,
+		"access": e.Access} {
 		for _, c := range set.Codes() {
 			f.Add(name, itoa(int(c)))
 		}
@@ -190,7 +195,8 @@ func listingForm(e *directory.Entry) url.Values {
 				f.Set("shown", "3")
 			}
 		}
-		for lang, x := range map[string]string{"km": e.Guarded.Address.KM, "en": e.Guarded.Address.EN, "vi": e.Guarded.Address.VI} {
+		for lang, x := range map[string]string{"km": e.Guarded.Address.KM, "en": e.Guarded.Address.EN,
+			"vi": e.Guarded.Address.VI} {
 			if x != "" {
 				f.Set(at+"-"+lang, x)
 			}
@@ -244,7 +250,8 @@ func formRow(n int) string {
 	return itoa(n)
 }
 
-// formPhones and formHours are how many numbers and sets of hours the form shows: all there are and one more, four numbers at least.
+// formPhones and formHours are how many numbers and sets of hours the form shows: all there are and one more, four
+// numbers at least.
 func formPhones(f url.Values) int {
 	n := 0
 	for i := range 2 * krama.MaxPhones {
@@ -280,8 +287,10 @@ func readListing(f url.Values) (l krama.Listing, g krama.Guarded) {
 		in := func(lang string) string { return krama.Line(f.Get(name + "-" + lang)) }
 		return krama.Words{EN: in("en"), KM: in("km"), VI: in("vi")}
 	}
-	l = krama.Listing{Kind: code("kind"), Org: words("org"), Name: words("name"), About: words("about"), Operator: code("operator"), Needs: set("need"), Languages: set("language"),
-		Welcome: set("welcome"), Cost: code("cost"), Bring: words("bring"), Asked: words("asked"), Access: set("access"), Police: code("police"), Source: krama.Line(f.Get("source")),
+	l = krama.Listing{Kind: code("kind"), Org: words("org"), Name: words("name"), About: words("about"),
+		Operator: code("operator"), Needs: set("need"), Languages: set("language"),
+		Welcome: set("welcome"), Cost: code("cost"), Bring: words("bring"), Asked: words("asked"),
+		Access: set("access"), Police: code("police"), Source: krama.Line(f.Get("source")),
 		Public: f.Get("public") == "yes", Closed: f.Get("closed") == "yes"}
 	if l.Operator == krama.OperatorPolice {
 		l.Police = krama.PoliceIs
@@ -302,7 +311,8 @@ func readListing(f url.Values) (l krama.Listing, g krama.Guarded) {
 		}
 	}
 	for i := range 2 * krama.MaxPhones {
-		p := krama.Phone{Number: strings.Join(strings.Fields(strings.ReplaceAll(krama.Plain(f.Get("phone"+itoa(i))), "-", " ")), " "), Use: code("use" + itoa(i)), Tier: krama.Tier(code("tier" + itoa(i)))}
+		p := krama.Phone{Number: strings.Join(strings.Fields(strings.ReplaceAll(krama.Plain(f.Get("phone"+itoa(i))),
+			"-", " ")), " "), Use: code("use" + itoa(i)), Tier: krama.Tier(code("tier" + itoa(i)))}
 		switch {
 		case p.Number == "":
 		case p.Tier == krama.TierNamed:
@@ -367,9 +377,11 @@ func (s *Server) listingSave(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, "/listing/"+hex.EncodeToString(l.Key[:]))
 		return
 	}
-	if now := headsOf(e); f.Has("heads") && f.Get("heads") != now { // a colleague changed it, or this form was given back: neither undoes the other unasked
+	if now := headsOf(e); f.Has("heads") && f.Get("heads") != now {
+		// a colleague changed it, or this form was given back: neither undoes the other unasked
 		f.Set("heads", now)
-		s.page(w, r, http.StatusConflict, "dir.edit", "directory", listingEditView(s, f, r.URL.Path, listingTrouble{key: "dir.changed", to: "/listing/" + hex.EncodeToString(l.Key[:])}))
+		s.page(w, r, http.StatusConflict, "dir.edit", "directory", listingEditView(s, f, r.URL.Path,
+			listingTrouble{key: "dir.changed", to: "/listing/" + hex.EncodeToString(l.Key[:])}))
 		return
 	}
 	if e == nil {
@@ -461,7 +473,8 @@ func (s *Server) refer(w http.ResponseWriter, r *http.Request) {
 				redirect(w, r, "/slip/"+rid.String())
 				return
 			}
-			if rid, err = s.rep.NewRecord(); err != nil { // the form came back, and another service was chosen: a slip of its own
+			if rid, err = s.rep.NewRecord(); err != nil {
+				// the form came back, and another service was chosen: a slip of its own
 				s.fail(w, r, err)
 				return
 			}

@@ -13,8 +13,10 @@ import (
 	"krama/relay"
 )
 
-var shelter = []string{"kind", "3", "operator", "1", "name-en", "House of Reeds", "org-en", "Invented group", "need", "1", "public", "yes", "cost", "1", "police", "1",
-	"address-en", "behind the blue gate", "shown", "1", "phone0", "000 111", "use0", "1", "tier0", "1", "phone1", "000 999", "use1", "1", "tier1", "3", "source", "invented"}
+var shelter = []string{"kind", "3", "operator", "1", "name-en", "House of Reeds", "org-en", "Invented group", "need",
+	"1", "public", "yes", "cost", "1", "police", "1",
+	"address-en", "behind the blue gate", "shown", "1", "phone0", "000 111", "use0", "1", "tier0", "1", "phone1",
+	"000 999", "use1", "1", "tier1", "3", "source", "invented"}
 
 // door reads what the relay publishes.
 func (g *rig) door() (*directory.Door, []byte) {
@@ -42,8 +44,8 @@ func (g *rig) tendTwice() {
 	}
 }
 
-// TestShelterStaysWithNamedStaff: a form that would publish a shelter's address puts it where only named staff hold the key; the
-// phone, the door and its bytes never see it.
+// TestShelterStaysWithNamedStaff: a form that would publish a shelter's address puts it where only named staff hold the
+// key; the phone, the door and its bytes never see it.
 func TestShelterStaysWithNamedStaff(t *testing.T) {
 	g := newRig(t)
 	g.setUp()
@@ -74,12 +76,13 @@ func TestShelterStaysWithNamedStaff(t *testing.T) {
 	g.want(page, "behind the blue gate")
 }
 
-// TestSlipComesBack: a worker without a network makes a slip; the service answers; the desk asks and shows it; "could not" puts the
-// listing on the week's list. Sent twice, the form is one slip.
+// TestSlipComesBack: a worker without a network makes a slip; the service answers; the desk asks and shows it; "could
+// not" puts the listing on the week's list. Sent twice, the form is one slip.
 func TestSlipComesBack(t *testing.T) {
 	g := newRig(t)
 	g.setUp()
-	_, _, listing := g.ask(g.desk, "POST", "/listing/new", "kind", "1", "operator", "1", "name-en", "Small Clinic", "org-en", "Group", "need", "2", "public", "yes", "phone0", "000 222", "use0", "1", "tier0", "1")
+	_, _, listing := g.ask(g.desk, "POST", "/listing/new", "kind", "1", "operator", "1", "name-en", "Small Clinic",
+		"org-en", "Group", "need", "2", "public", "yes", "phone0", "000 222", "use0", "1", "tier0", "1")
 	g.ask(g.desk, "POST", listing+"/check", "says", "1")
 	g.syncOffice()
 	g.phone.rep.Sync(t.Context(), nil)
@@ -98,10 +101,12 @@ func TestSlipComesBack(t *testing.T) {
 		t.Error("a form sent twice is two slips")
 	}
 	her, _ := krama.ParseSubjectID(strings.TrimPrefix(who, "/person/"))
-	if printed, _, _ := strings.Cut(page[strings.Index(page, "slip\">"):], "noprint"); strings.Contains(printed, g.phone.state.Code(her).String()) || strings.Contains(printed, her.String()) {
+	if printed, _, _ := strings.Cut(page[strings.Index(page, "slip\">"):], "noprint"); strings.Contains(printed,
+		g.phone.state.Code(her).String()) || strings.Contains(printed, her.String()) {
 		t.Error("the slip names her")
 	}
-	if err := g.relay.(*relay.Relay).AnswerSlip(t.Context(), code, krama.OutcomeAccepted); err != nil { // before the phone was on line
+	if err := g.relay.(*relay.Relay).AnswerSlip(t.Context(), code, krama.OutcomeAccepted); err != nil {
+		// before the phone was on line
 		t.Fatal(err)
 	}
 	g.cut.Store(false)
@@ -145,9 +150,9 @@ func TestSlipComesBack(t *testing.T) {
 	}
 }
 
-// TestConversationsEnd: 60 days after staff have dealt with it a conversation is erased; one in which somebody waits is not; a
-// wrong clock erases nothing. An incident outlives its conversation until her yes is taken back. A restored relay's door is
-// published again within a day.
+// TestConversationsEnd: 60 days after staff have dealt with it a conversation is erased; one in which somebody waits is
+// not; a wrong clock erases nothing. An incident outlives its conversation until her yes is taken back. A restored
+// relay's door is published again within a day.
 func TestConversationsEnd(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
@@ -214,8 +219,8 @@ func TestConversationsEnd(t *testing.T) {
 	g.want(page, "erased")
 }
 
-// TestRefusalLeavesALine: who asks for reports or incidents at a computer that does not hold them leaves a line that colleagues see,
-// one a day.
+// TestRefusalLeavesALine: who asks for reports or incidents at a computer that does not hold them leaves a line that
+// colleagues see, one a day.
 func TestRefusalLeavesALine(t *testing.T) {
 	g := newRig(t)
 	g.setUp()

@@ -122,8 +122,8 @@ func (s *Server) duressPage(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) hasDuress() bool { return replica.HasDecoy(s.dirs()[s.slot]) }
 
-// duressSet draws the words, shows them once, or takes them away again. They open a second vault that holds nothing and is
-// no secret to whoever looks at the files.
+// duressSet draws the words, shows them once, or takes them away again. They open a second vault that holds nothing and
+// is no secret to whoever looks at the files.
 func (s *Server) duressSet(w http.ResponseWriter, r *http.Request) {
 	dir := s.dirs()[s.slot]
 	if form(r).Get("do") == "off" {

@@ -10,7 +10,8 @@ import (
 	"krama/replica"
 )
 
-// TestA28ErasuresPage: what goes beyond a member's bound stands on the office's page; one is confirmed there and one taken back.
+// TestA28ErasuresPage: what goes beyond a member's bound stands on the office's page; one is confirmed there and one
+// taken back.
 func TestA28ErasuresPage(t *testing.T) {
 	g := newRig(t)
 	g.setUp()
@@ -26,7 +27,8 @@ func TestA28ErasuresPage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &krama.Person{Code: code, Gender: 1, Age: 4, Category: 1, District: 1002, Registered: krama.DayOf(g.desk.Now())}
+		p := &krama.Person{Code: code, Gender: 1, Age: 4, Category: 1, District: 1002,
+			Registered: krama.DayOf(g.desk.Now())}
 		if err := rep.Write(krama.KindOutreach, s, &krama.Record{ID: id, Person: p}); err != nil {
 			t.Fatal(err)
 		}

@@ -12,8 +12,8 @@ import (
 	"krama/seal"
 )
 
-// TestA13FloodWaitsAtTheRelay: of a flood a desk takes in so many a day, the oldest first; the rest waits, and staff are told how many and
-// why; the other intake is served meanwhile; what opens and what does not counts alike.
+// TestA13FloodWaitsAtTheRelay: of a flood a desk takes in so many a day, the oldest first; the rest waits, and staff
+// are told how many and why; the other intake is served meanwhile; what opens and what does not counts alike.
 func TestA13FloodWaitsAtTheRelay(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
@@ -85,8 +85,8 @@ func TestA13FloodWaitsAtTheRelay(t *testing.T) {
 	}
 }
 
-// TestA13FloodOverOldIntakes: intakes that are not offered any more still take reports; a flood over all of them is bounded for the circle, and
-// the one that is offered comes first.
+// TestA13FloodOverOldIntakes: intakes that are not offered any more still take reports; a flood over all of them is
+// bounded for the circle, and the one that is offered comes first.
 func TestA13FloodOverOldIntakes(t *testing.T) {
 	g := newRig(t)
 	stream, _ := g.office.Stream(krama.KindCasework)
@@ -115,7 +115,8 @@ func TestA13FloodOverOldIntakes(t *testing.T) {
 			n += len(ids)
 		}
 		taken[in.Circle] += n
-		if keys, err := g.desk.session().office.Keys(in); err == nil && keys.ID() == now[0].ID && n != office.TakeDaily {
+		if keys, err := g.desk.session().office.Keys(in); err == nil && keys.ID() == now[0].ID &&
+			n != office.TakeDaily {
 			t.Errorf("%d of the intake that is offered", n)
 		}
 	}

@@ -49,7 +49,8 @@ func (g *rig) restartOffice() {
 	g.desk.Use(g.office, st)
 }
 
-// reportNow writes to one of the intakes that the door offers, as somebody whom nobody knows; it returns what the relay answers.
+// reportNow writes to one of the intakes that the door offers, as somebody whom nobody knows; it returns what the relay
+// answers.
 func (g *rig) reportNow(to int, text string) int {
 	g.t.Helper()
 	d, _ := g.door()
@@ -83,8 +84,8 @@ func (g *rig) reportWith(d *directory.Door, to int, text string, proof [seal.Wor
 	return rec.Code
 }
 
-// officeDay is one day of an office: somebody reports, the desk meets the relay twice, staff close what came. Its clock then stands a
-// day later. It tells whether an intake of each circle was open, and what failed.
+// officeDay is one day of an office: somebody reports, the desk meets the relay twice, staff close what came. Its clock
+// then stands a day later. It tells whether an intake of each circle was open, and what failed.
 func (g *rig) officeDay(n int) (open bool, failed error) {
 	g.t.Helper()
 	code := g.reportNow(n%2, "what happened today")
@@ -100,7 +101,8 @@ func (g *rig) officeDay(n int) (open bool, failed error) {
 		if th.State() != casework.ThreadNew {
 			continue
 		}
-		act := &krama.Act{Threads: []krama.ThreadID{th.ID}, What: krama.ActClose, Day: g.desk.today(), Messages: uint16(len(th.Messages))}
+		act := &krama.Act{Threads: []krama.ThreadID{th.ID}, What: krama.ActClose, Day: g.desk.today(),
+			Messages: uint16(len(th.Messages))}
 		if err := g.desk.writeNew(th.Circle, th.Subjects[0], &krama.Record{Act: act}); err != nil && failed == nil {
 			failed = err
 		}
@@ -119,8 +121,8 @@ func (g *rig) doorChain() (epochs, held, listed, size int) {
 	return epochs, len(g.desk.state.Intakes()), len(d.Intakes), len(b)
 }
 
-// TestA16OneReportADay: one report a day that staff close, for 150 days: every day it can be published and reported, and nothing of what
-// an erasure leads to grows with the days but one epoch a month.
+// TestA16OneReportADay: one report a day that staff close, for 150 days: every day it can be published and reported,
+// and nothing of what an erasure leads to grows with the days but one epoch a month.
 func TestA16OneReportADay(t *testing.T) {
 	const days = 150
 	g := newRig(t)
@@ -139,15 +141,16 @@ func TestA16OneReportADay(t *testing.T) {
 	epochs, held, listed, size := g.doorChain()
 	t.Logf("after %d days: %d epochs, %d intakes held, %d in the door, %d bytes", days, epochs, held, listed, size)
 	if epochs > days/30+2 || held > 2*5 || listed > 2*5 || size > 20_000 {
-		t.Errorf("after %d days: %d epochs, %d intakes held, %d in the door, %d bytes", days, epochs, held, listed, size)
+		t.Errorf("after %d days: %d epochs, %d intakes held, %d in the door, %d bytes", days, epochs, held,
+			listed, size)
 	}
 	if n := len(g.desk.state.Threads()); n > office.ThreadKeep+3 {
 		t.Errorf("%d conversations are kept", n)
 	}
 }
 
-// TestA16DoorIsBounded: however many intakes a colleague writes, the door lists office.IntakesListed of a circle, and what is offered is among
-// them.
+// TestA16DoorIsBounded: however many intakes a colleague writes, the door lists office.IntakesListed of a circle, and
+// what is offered is among them.
 func TestA16DoorIsBounded(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
@@ -168,7 +171,8 @@ func TestA16DoorIsBounded(t *testing.T) {
 	}
 }
 
-// TestA16AnswerAfterTheKeysWent: who waited until the keys she wrote to were destroyed still gets an answer that her browser takes.
+// TestA16AnswerAfterTheKeysWent: who waited until the keys she wrote to were destroyed still gets an answer that her
+// browser takes.
 func TestA16AnswerAfterTheKeysWent(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
@@ -178,7 +182,8 @@ func TestA16AnswerAfterTheKeysWent(t *testing.T) {
 		g.ms.Add(5 * 24 * time.Hour.Milliseconds())
 		g.tendTwice()
 	}
-	_, page, _ := g.ask(g.desk, "POST", "/thread/"+hexID(g.desk.state.Threads()[0].ID), "do", "answer", "text", "Yes, we are")
+	_, page, _ := g.ask(g.desk, "POST", "/thread/"+hexID(g.desk.state.Threads()[0].ID), "do", "answer", "text",
+		"Yes, we are")
 	g.want(page, "answered")
 	if got := g.answers(r); got != "Yes, we are" {
 		t.Errorf("she reads %q", got)

@@ -369,7 +369,8 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request, rep *replica.Repli
 		}
 	}
 	if rep.State() == replica.Scanned { // both codes stay at hand: the office may have to begin again
-		s.page(w, r, 200, "gate.waiting", "", waitingView(rep.Scan1().String(), trouble, rep.Safety(), replica.CodeLeft(rep)))
+		s.page(w, r, 200, "gate.waiting", "", waitingView(rep.Scan1().String(), trouble, rep.Safety(),
+			replica.CodeLeft(rep)))
 		return
 	}
 	s.page(w, r, 200, "gate.scan1", "", scanView(rep.Scan1().String(), trouble, replica.CodeLeft(rep)))

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestAClosedTabEnrols: what a form set going ends though nobody waits for the answer any more, as when its browser sends it again.
+// TestAClosedTabEnrols: what a form set going ends though nobody waits for the answer any more, as when its browser
+// sends it again.
 func TestAClosedTabEnrols(t *testing.T) {
 	g := newRig(t)
 	page := g.tap(g.words())
@@ -17,7 +18,8 @@ func TestAClosedTabEnrols(t *testing.T) {
 	g.ask(g.phone, "POST", "/join/scan", "code", qrOf(page))
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	r := httptest.NewRequestWithContext(gone, "POST", "/enrol/finish", strings.NewReader(formOf(page, "/enrol/finish").Encode()))
+	r := httptest.NewRequestWithContext(gone, "POST", "/enrol/finish",
+		strings.NewReader(formOf(page, "/enrol/finish").Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()
 	g.desk.ServeHTTP(w, r)

@@ -15,7 +15,8 @@ func TestHostileClockErasesEverybody(t *testing.T) {
 	g.phone.rep.Sync(t.Context(), nil)
 	g.syncOffice()
 	g.desk.maintain(context.Background(), g.office)
-	g.office.SetValue("retention.since", (g.desk.today() - 100).String()) // as in any programme older than its retention
+	// as in any programme older than its retention
+	g.office.SetValue("retention.since", (g.desk.today() - 100).String())
 	n, _ := g.desk.state.Counts()
 	real := g.ms.Load()
 	bad := time.UnixMilli(real).Add(800 * 24 * time.Hour)

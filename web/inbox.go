@@ -80,7 +80,8 @@ func (s *Server) inboxData(aside bool) (d inboxData) {
 		if (state == casework.ThreadAside) != aside {
 			continue
 		}
-		if i, ok := alike[t.Messages[0].Text]; ok && state == casework.ThreadNew && d.Rows[i].State() == casework.ThreadNew {
+		if i, ok := alike[t.Messages[0].Text]; ok && state == casework.ThreadNew &&
+			d.Rows[i].State() == casework.ThreadNew {
 			d.Rows[i].Same++
 			continue
 		}
@@ -88,7 +89,9 @@ func (s *Server) inboxData(aside bool) (d inboxData) {
 		d.Rows = append(d.Rows, threadRow{t, hex.EncodeToString(t.ID[:]), 0})
 	}
 	d.Fresh = fresh.String()
-	slices.SortStableFunc(d.Rows, func(a, b threadRow) int { return cmp.Compare(office.Waits(a.State()), office.Waits(b.State())) })
+	slices.SortStableFunc(d.Rows, func(a, b threadRow) int {
+		return cmp.Compare(office.Waits(a.State()), office.Waits(b.State()))
+	})
 	for _, k := range office.IntakeCircles {
 		n := s.office.Waiting(k)
 		if n > 0 {
@@ -131,7 +134,8 @@ func (s *Server) thread(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "inbox.title", "inbox", threadView(s, t, url.Values{}, "", 0))
 }
 
-// threadAct keeps what staff decided about a conversation. An answer goes to the relay first: it is shown as given only when it is.
+// threadAct keeps what staff decided about a conversation. An answer goes to the relay first: it is shown as given only
+// when it is.
 func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 	t := s.findThread(r)
 	if t == nil {
@@ -144,8 +148,10 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	f := form(r)
-	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: max(s.today(), s.office.RelayDay(), t.Last()), Messages: uint16(len(t.Messages))}
-	if n, err := strconv.Atoi(f.Get("had")); err == nil && n > 0 { // what came since the page was shown is not answered by it
+	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: max(s.today(), s.office.RelayDay(), t.Last()),
+		Messages: uint16(len(t.Messages))}
+	if n, err := strconv.Atoi(f.Get("had")); err == nil && n > 0 {
+		// what came since the page was shown is not answered by it
 		act.Messages = uint16(min(n, len(t.Messages)))
 	}
 	trouble, over := "", 0
@@ -157,8 +163,10 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 			trouble = "inbox.empty"
 		} else if n := krama.Letters(act.Text); n > krama.MaxAnswerLetters {
 			trouble, over = "inbox.long", n-krama.MaxAnswerLetters
-		} else if n := len(t.Acts); n > 0 && t.Acts[n-1].What == krama.ActAnswer && t.Acts[n-1].Text == act.Text && t.Acts[n-1].Messages >= act.Messages {
-			redirect(w, r, "/thread/"+r.PathValue("id")) // the last word already: Back drew the form anew, and it was sent again
+		} else if n := len(t.Acts); n > 0 && t.Acts[n-1].What == krama.ActAnswer && t.Acts[n-1].Text == act.Text &&
+			t.Acts[n-1].Messages >= act.Messages {
+			// the last word already: Back drew the form anew, and it was sent again
+			redirect(w, r, "/thread/"+r.PathValue("id"))
 			return
 		} else {
 			ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
@@ -205,7 +213,8 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/thread/"+r.PathValue("id"))
 }
 
-// inboxAside sets aside everything that the page showed and nobody has touched: one act, whatever the flood. What came since stays.
+// inboxAside sets aside everything that the page showed and nobody has touched: one act, whatever the flood. What came
+// since stays.
 func (s *Server) inboxAside(w http.ResponseWriter, r *http.Request) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
@@ -226,7 +235,8 @@ func (s *Server) inboxAside(w http.ResponseWriter, r *http.Request) {
 	}
 	for k, ids := range by {
 		for part := range slices.Chunk(ids, krama.MaxAside) {
-			act := &krama.Act{Threads: part, What: krama.ActAside, Day: max(s.today(), s.office.RelayDay()), Messages: uint16(k.messages)}
+			act := &krama.Act{Threads: part, What: krama.ActAside, Day: max(s.today(), s.office.RelayDay()),
+				Messages: uint16(k.messages)}
 			if err := s.writeNew(k.circle, krama.SubjectID{}, &krama.Record{Act: act}); err != nil {
 				s.fail(w, r, err)
 				return

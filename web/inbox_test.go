@@ -71,8 +71,8 @@ func (g *rig) waiting() (n int) {
 	return n
 }
 
-// TestReportsAreNeverLost: the network ends at every call in turn while reports are taken in; each is there once in the end, and the
-// relay forgets none before it was sent to colleagues.
+// TestReportsAreNeverLost: the network ends at every call in turn while reports are taken in; each is there once in the
+// end, and the relay forgets none before it was sent to colleagues.
 func TestReportsAreNeverLost(t *testing.T) {
 	for cut := int32(1); cut <= 14; cut++ {
 		g := newRig(t)
@@ -139,8 +139,8 @@ func (g *rig) answers(r *seal.Receipt) (read string) {
 	return read
 }
 
-// TestAnswerAndIncident: an answer opens with her receipt; an incident is kept only with her yes; reading leaves a line; what a
-// stranger wrote cannot break the page.
+// TestAnswerAndIncident: an answer opens with her receipt; an incident is kept only with her yes; reading leaves a
+// line; what a stranger wrote cannot break the page.
 func TestAnswerAndIncident(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
@@ -178,8 +178,8 @@ func TestAnswerAndIncident(t *testing.T) {
 	}
 }
 
-// TestFloodIsClearedInOneAct: hundreds of reports cost one act; a real one among them is set aside with them and not deleted; what a
-// reporter writes after that brings her back.
+// TestFloodIsClearedInOneAct: hundreds of reports cost one act; a real one among them is set aside with them and not
+// deleted; what a reporter writes after that brings her back.
 func TestFloodIsClearedInOneAct(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
@@ -220,8 +220,8 @@ func TestFloodIsClearedInOneAct(t *testing.T) {
 	}
 }
 
-// TestIntakesRollOver: keys of the next month are drawn before the old ones end, the old ones stay listed for answers, and are
-// destroyed 60 days after; a clock a year ahead destroys nothing.
+// TestIntakesRollOver: keys of the next month are drawn before the old ones end, the old ones stay listed for answers,
+// and are destroyed 60 days after; a clock a year ahead destroys nothing.
 func TestIntakesRollOver(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
@@ -245,7 +245,8 @@ func TestIntakesRollOver(t *testing.T) {
 	g.tendTwice()
 	d, _ := g.door()
 	if len(g.desk.state.Intakes()) != 4 || len(d.Offered(g.desk.today())) != 2 || len(d.Intakes) != 4 {
-		t.Fatalf("%d here, %d offered, %d listed", len(g.desk.state.Intakes()), len(d.Offered(g.desk.today())), len(d.Intakes))
+		t.Fatalf("%d here, %d offered, %d listed", len(g.desk.state.Intakes()), len(d.Offered(g.desk.today())),
+			len(d.Intakes))
 	}
 	day(80)
 	g.tendTwice()
@@ -276,8 +277,8 @@ func (g *rig) keepIntake(from, until krama.Day, stream seal.StreamID) *krama.Int
 	return in
 }
 
-// TestForeignIntake: an intake that a colleague wrote, of a stream that is nobody's or another circle's, is not offered, stops no
-// report, and gives nobody outside the circle anything.
+// TestForeignIntake: an intake that a colleague wrote, of a stream that is nobody's or another circle's, is not
+// offered, stops no report, and gives nobody outside the circle anything.
 func TestForeignIntake(t *testing.T) {
 	g := newRig(t)
 	g.setUp()
@@ -309,7 +310,8 @@ func TestForeignIntake(t *testing.T) {
 	}
 }
 
-// TestConversationOfASlowClock: what a computer dealt with whose clock was a year slow is not erased by one whose clock is right.
+// TestConversationOfASlowClock: what a computer dealt with whose clock was a year slow is not erased by one whose clock
+// is right.
 func TestConversationOfASlowClock(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
@@ -400,7 +402,8 @@ func TestRelayDatesNothingBack(t *testing.T) {
 	}
 }
 
-// TestIntakeOfSomebody: an intake whose time is over, written under a conversation's subject, does not take the conversation with it.
+// TestIntakeOfSomebody: an intake whose time is over, written under a conversation's subject, does not take the
+// conversation with it.
 func TestIntakeOfSomebody(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
@@ -421,8 +424,8 @@ func TestIntakeOfSomebody(t *testing.T) {
 	}
 }
 
-// TestIntakeLeftBehind: a colleague leaves an intake of coming months behind; once she has left it is not offered. A change of keys
-// alone, after which nobody is away, draws nothing.
+// TestIntakeLeftBehind: a colleague leaves an intake of coming months behind; once she has left it is not offered. A
+// change of keys alone, after which nobody is away, draws nothing.
 func TestIntakeLeftBehind(t *testing.T) {
 	g := newRig(t)
 	g.setUpAs(krama.RoleCaseWorker)

@@ -12,7 +12,8 @@ import (
 )
 
 // incident keeps what was done to her in the safeguarding circle, if she said yes.
-func (s *Server) incident(t *casework.Thread, what, by, wants []string, consent bool) (id krama.RecordID, trouble string, err error) {
+func (s *Server) incident(t *casework.Thread, what, by, wants []string, consent bool) (id krama.RecordID,
+	trouble string, err error) {
 	set := func(list []string) (out krama.Set) {
 		for _, v := range list {
 			if n, err := strconv.ParseUint(v, 10, 6); err == nil {
@@ -24,7 +25,8 @@ func (s *Server) incident(t *casework.Thread, what, by, wants []string, consent 
 	if _, ok := s.rep.Kinds()[krama.KindSafeguarding]; !ok {
 		return id, "inbox.notSafeguarding", nil
 	}
-	inc := &krama.Incident{Thread: t.ID, Day: s.office.RelayDay(), What: set(what), By: set(by), Wants: set(wants), Consent: consent}
+	inc := &krama.Incident{Thread: t.ID, Day: s.office.RelayDay(), What: set(what), By: set(by), Wants: set(wants),
+		Consent: consent}
 	for _, m := range t.Messages {
 		inc.District = cmp.Or(m.Place, inc.District)
 	}
@@ -59,7 +61,8 @@ func (s *Server) incidents(w http.ResponseWriter, r *http.Request) {
 
 // incidentErase erases an incident whose person has withdrawn her yes, or that is no longer needed.
 func (s *Server) incidentErase(w http.ResponseWriter, r *http.Request) {
-	if !s.audited(w, r, krama.AuditIncidents, krama.ThreadID{}, krama.KindSafeguarding) { // what is refused shows the list
+	if !s.audited(w, r, krama.AuditIncidents, krama.ThreadID{}, krama.KindSafeguarding) {
+		// what is refused shows the list
 		return
 	}
 	s.saving.Lock()

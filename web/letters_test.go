@@ -11,8 +11,8 @@ import (
 	"krama"
 )
 
-// TestWhatStaffTypedStays: an answer that is too long, or that cannot be sent, is in the page that says so, whole; so are the boxes of an
-// incident that is refused. A message that came after the page was shown is not answered by it.
+// TestWhatStaffTypedStays: an answer that is too long, or that cannot be sent, is in the page that says so, whole; so
+// are the boxes of an incident that is refused. A message that came after the page was shown is not answered by it.
 func TestWhatStaffTypedStays(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
@@ -37,7 +37,8 @@ func TestWhatStaffTypedStays(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	code, page, _ = g.ask(g.desk, "POST", path, "do", "incident", "what", "11", "by", "3")
-	if code != 422 || !strings.Contains(page, `value="11" checked`) || !strings.Contains(page, "<details class=\"card\" open>") {
+	if code != 422 || !strings.Contains(page, `value="11" checked`) || !strings.Contains(page,
+		"<details class=\"card\" open>") {
 		t.Errorf("a refused incident: %d, its boxes are empty", code)
 	}
 	// She writes again while the page is open.
@@ -49,7 +50,8 @@ func TestWhatStaffTypedStays(t *testing.T) {
 	again := *g.desk.state.Thread(th.ID)
 	id, _ := g.office.NewRecord()
 	her := again.Senders[0]
-	second := &krama.Report{Thread: th.ID, Auth: her.Auth, KEM: her.KEM, Mailbox: her.Mailbox, Intake: again.Intake, Day: g.desk.today(), Topic: 1, Text: "please hurry", N: 9}
+	second := &krama.Report{Thread: th.ID, Auth: her.Auth, KEM: her.KEM, Mailbox: her.Mailbox, Intake: again.Intake,
+		Day: g.desk.today(), Topic: 1, Text: "please hurry", N: 9}
 	if err := g.office.Write(th.Circle, th.Subjects[0], &krama.Record{ID: id, Report: second}); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +69,8 @@ func TestWhatStaffTypedStays(t *testing.T) {
 	}
 }
 
-// TestAnswersGoToHer: a colleague writes a report of her conversation with keys of his own, dated before hers. Answers are sealed to hers.
+// TestAnswersGoToHer: a colleague writes a report of her conversation with keys of his own, dated before hers. Answers
+// are sealed to hers.
 func TestAnswersGoToHer(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
@@ -76,7 +79,8 @@ func TestAnswersGoToHer(t *testing.T) {
 	th := g.desk.state.Threads()[0]
 	her := th.Senders[0]
 	id, _ := g.office.NewRecord()
-	his := &krama.Report{Thread: th.ID, Auth: [32]byte{1}, KEM: make([]byte, 1216), Mailbox: [16]byte{1}, Intake: th.Intake, Day: g.desk.today() - 9, Topic: 1, Text: "x"}
+	his := &krama.Report{Thread: th.ID, Auth: [32]byte{1}, KEM: make([]byte, 1216), Mailbox: [16]byte{1},
+		Intake: th.Intake, Day: g.desk.today() - 9, Topic: 1, Text: "x"}
 	if err := g.office.Write(th.Circle, th.Subjects[0], &krama.Record{ID: id, Report: his}); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +88,8 @@ func TestAnswersGoToHer(t *testing.T) {
 	if len(th.Senders) != 2 || th.Senders[0].Mailbox == her.Mailbox {
 		t.Fatal("his report does not come first: the test proves nothing")
 	}
-	if code, page, _ := g.ask(g.desk, "POST", "/thread/"+hexID(th.ID), "do", "answer", "text", "We believe you"); code != 200 {
+	if code, page, _ := g.ask(g.desk, "POST", "/thread/"+hexID(th.ID), "do", "answer", "text",
+		"We believe you"); code != 200 {
 		t.Fatalf("%d %.700s", code, page)
 	}
 	for syncing(g.desk) {
@@ -113,7 +118,8 @@ func TestAnswersGoToHer(t *testing.T) {
 	}
 }
 
-// TestLabelsInLetters: Khmer labels are whole, too long ones are said to be, and two people of one label are told apart.
+// TestLabelsInLetters: Khmer labels are whole, too long ones are said to be, and two people of one label are told
+// apart.
 func TestLabelsInLetters(t *testing.T) {
 	g := newRig(t)
 	words := g.words()
@@ -135,13 +141,14 @@ func TestLabelsInLetters(t *testing.T) {
 	if got := g.desk.state.Label(id); got != name {
 		t.Errorf("the label is %q", got)
 	}
-	if a, b := g.desk.memberName(id), g.desk.memberName(other); a == b || !strings.HasPrefix(a, name) || !strings.HasPrefix(b, name) {
+	if a, b := g.desk.memberName(id), g.desk.memberName(other); a == b || !strings.HasPrefix(a, name) ||
+		!strings.HasPrefix(b, name) {
 		t.Errorf("two members are called %q and %q", a, b)
 	}
 }
 
-// TestKhmerDigitsEverywhere: numbers of a contact, the search and a listing's telephone are read in Khmer digits and with what a
-// keyboard leaves in between.
+// TestKhmerDigitsEverywhere: numbers of a contact, the search and a listing's telephone are read in Khmer digits and
+// with what a keyboard leaves in between.
 func TestKhmerDigitsEverywhere(t *testing.T) {
 	g := newRig(t)
 	g.setUp()

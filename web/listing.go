@@ -38,8 +38,10 @@ func whyNot(f url.Values, l *krama.Listing, g *krama.Guarded, holds bool) listin
 		field string
 		words krama.Words
 		most  int
-	}{{"dir.name", l.Name, krama.MaxName}, {"listing.org", l.Org, krama.MaxName}, {"dir.address", l.Address, krama.MaxName}, {"dir.address", g.Address, krama.MaxAbout}, {"dir.about", l.About, krama.MaxAbout},
-		{"listing.bring", l.Bring, krama.MaxName}, {"listing.asked", l.Asked, krama.MaxName}, {"dir.source", krama.Words{EN: l.Source}, krama.MaxSource}} {
+	}{{"dir.name", l.Name, krama.MaxName}, {"listing.org", l.Org, krama.MaxName}, {"dir.address", l.Address,
+		krama.MaxName}, {"dir.address", g.Address, krama.MaxAbout}, {"dir.about", l.About, krama.MaxAbout},
+		{"listing.bring", l.Bring, krama.MaxName}, {"listing.asked", l.Asked, krama.MaxName},
+		{"dir.source", krama.Words{EN: l.Source}, krama.MaxSource}} {
 		for _, s := range []string{t.words.KM, t.words.EN, t.words.VI} {
 			if over := krama.Letters(s) - t.most; over > 0 {
 				return listingTrouble{key: "dir.long", field: t.field, n: over}

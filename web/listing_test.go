@@ -38,19 +38,25 @@ func fieldsOf(page string) (out []string) {
 	return out
 }
 
-// TestAListingSavedUnchanged: what was imported with six numbers, one for named staff, an address of each sort, night hours and a
-// district of another province is opened for change and saved as it is: nothing is written. With one word changed nothing else is.
+// TestAListingSavedUnchanged: what was imported with six numbers, one for named staff, an address of each sort, night
+// hours and a district of another province is opened for change and saved as it is: nothing is written. With one word
+// changed nothing else is.
 func TestAListingSavedUnchanged(t *testing.T) {
 	g := newRig(t)
 	key := krama.ListingID{9}
-	l := krama.Listing{Key: key, Kind: krama.KindService, Operator: krama.OperatorNGO, Org: krama.Words{EN: "Group"}, Name: krama.Words{EN: "Night clinic", KM: "គ្លីនិក"},
-		Needs: krama.Set(0).With(1).With(2), Districts: []uint16{1002, 1407}, Address: krama.Words{EN: "1 Open Street"}, Shown: krama.TierPublic, Source: "import", Public: true,
-		Hours: append(krama.Spans(krama.Set(0).With(1).With(7), 20*60, 2*60), krama.Hours{Days: krama.Set(0).With(3), Open: 480, Close: 1440}, krama.Hours{Days: krama.Set(0).With(4), Open: 480, Close: 720})}
+	l := krama.Listing{Key: key, Kind: krama.KindService, Operator: krama.OperatorNGO, Org: krama.Words{EN: "Group"},
+		Name:  krama.Words{EN: "Night clinic", KM: "គ្លីនិក"},
+		Needs: krama.Set(0).With(1).With(2), Districts: []uint16{1002, 1407}, Address: krama.Words{EN: "1 Open Street"},
+		Shown: krama.TierPublic, Source: "import", Public: true,
+		Hours: append(krama.Spans(krama.Set(0).With(1).With(7), 20*60, 2*60), krama.Hours{Days: krama.Set(0).With(3),
+			Open: 480, Close: 1440}, krama.Hours{Days: krama.Set(0).With(4), Open: 480, Close: 720})}
 	for i := range 5 {
 		l.Phones = append(l.Phones, krama.Phone{Number: "000 10" + itoa(i), Use: krama.UseCall, Tier: krama.TierPublic})
 	}
-	guarded := krama.Guarded{Key: key, Address: krama.Words{EN: "2 Hidden Street"}, Phones: []krama.Phone{{Number: "000 999", Use: krama.UseCall, Tier: krama.TierNamed}}}
-	for k, rec := range map[krama.CircleKind]*krama.Record{krama.KindOutreach: {Listing: &l}, krama.KindSafeguarding: {Guarded: &guarded}} {
+	guarded := krama.Guarded{Key: key, Address: krama.Words{EN: "2 Hidden Street"},
+		Phones: []krama.Phone{{Number: "000 999", Use: krama.UseCall, Tier: krama.TierNamed}}}
+	for k, rec := range map[krama.CircleKind]*krama.Record{krama.KindOutreach: {Listing: &l},
+		krama.KindSafeguarding: {Guarded: &guarded}} {
 		if err := g.desk.writeNew(k, krama.SubjectID{}, rec); err != nil {
 			t.Fatal(err)
 		}
@@ -70,8 +76,10 @@ func TestAListingSavedUnchanged(t *testing.T) {
 	after = *g.desk.state.Listing(key)
 	after.Listing.Replaces, after.Guarded.Replaces = nil, nil
 	l.About = krama.Words{EN: "Open at night"}
-	if got := listingForm(&after); !reflect.DeepEqual(after.Phones, l.Phones) || !reflect.DeepEqual(after.Districts, l.Districts) || !reflect.DeepEqual(after.Address, l.Address) ||
-		!reflect.DeepEqual(*after.Guarded, guarded) || after.About != l.About || !reflect.DeepEqual(krama.Nights(after.Hours), krama.Nights(l.Hours)) {
+	if got := listingForm(&after); !reflect.DeepEqual(after.Phones, l.Phones) || !reflect.DeepEqual(after.Districts,
+		l.Districts) || !reflect.DeepEqual(after.Address, l.Address) ||
+		!reflect.DeepEqual(*after.Guarded, guarded) || after.About != l.About ||
+		!reflect.DeepEqual(krama.Nights(after.Hours), krama.Nights(l.Hours)) {
 		t.Errorf("one word was changed: %+v\n%+v\n%s", after.Listing, after.Guarded, got.Encode())
 	}
 }

@@ -36,12 +36,13 @@ type opened struct {
 }
 
 const (
-	askTime     = 20 * time.Second // for the relay's answer
-	passkeyTime = 2 * time.Minute  // for the passkey, after the words: whoever picks the phone up later needs them again
+	askTime = 20 * time.Second // for the relay's answer
+	// for the passkey, after the words: whoever picks the phone up later needs them again
+	passkeyTime = 2 * time.Minute
 )
 
-// openAny gives the words to every vault of this phone. What opens with what is on the phone comes first, then the words for
-// an emergency, which need neither passkey nor network, and only then is the relay asked, or a passkey.
+// openAny gives the words to every vault of this phone. What opens with what is on the phone comes first, then the
+// words for an emergency, which need neither passkey nor network, and only then is the relay asked, or a passkey.
 func (s *Server) openAny(ctx context.Context, words string) (o opened, err error) {
 	has, err := s.vaults()
 	if err != nil {

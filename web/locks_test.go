@@ -67,8 +67,8 @@ func (g *rig) enter(words []string, prf byte) string {
 	return page
 }
 
-// TestLocks takes a phone through both locks at its gate: wrong words, another passkey, no network, wrong clocks, a lying relay
-// and its removal. None of them loses anything, and each says what it is.
+// TestLocks takes a phone through both locks at its gate: wrong words, another passkey, no network, wrong clocks, a
+// lying relay and its removal. None of them loses anything, and each says what it is.
 func TestLocks(t *testing.T) {
 	g := newRig(t)
 	words, _ := g.setUpLocks()
@@ -136,8 +136,8 @@ func (l liar) Call(ctx context.Context, path string, body []byte) ([]byte, time.
 	return answer, now, err
 }
 
-// TestDuressNeedsNothing: the words for an emergency empty a phone with both locks at once, with no passkey and no call to
-// anybody, within the lease or past it.
+// TestDuressNeedsNothing: the words for an emergency empty a phone with both locks at once, with no passkey and no call
+// to anybody, within the lease or past it.
 func TestDuressNeedsNothing(t *testing.T) {
 	g := newRig(t)
 	_, emergency := g.setUpLocks()
@@ -159,8 +159,8 @@ func TestDuressNeedsNothing(t *testing.T) {
 	}
 }
 
-// TestLocksOfTwo: two people share a phone, and one of them has both locks. The other's words open hers without passkey and
-// without network, as before.
+// TestLocksOfTwo: two people share a phone, and one of them has both locks. The other's words open hers without passkey
+// and without network, as before.
 func TestLocksOfTwo(t *testing.T) {
 	g := newRig(t)
 	first, _ := g.setUpLocks()

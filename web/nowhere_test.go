@@ -23,7 +23,8 @@ func TestPagesAreKeptNowhere(t *testing.T) {
 // TestFormsLeadNowhereElse: a form that somebody else wrote cannot have a page of ours lead to another site.
 func TestFormsLeadNowhereElse(t *testing.T) {
 	g := newRig(t)
-	for to, want := range map[string]string{"/people": "/people", "https://evil.example/": "/", "//evil.example/": "/", "": "/", "javascript:alert(1)": "/",
+	for to, want := range map[string]string{"/people": "/people", "https://evil.example/": "/", "//evil.example/": "/",
+		"": "/", "javascript:alert(1)": "/",
 		`/\evil.example/`: "/", "/\t/evil.example/": "/"} {
 		if got := serve(g.desk, "POST", "/lang", url.Values{"lang": {"en"}, "to": {to}}.Encode()).to; got != want {
 			t.Errorf("to %q: leads to %q, want %q", to, got, want)

@@ -14,7 +14,8 @@ import (
 	"krama/web/http"
 )
 
-// on has a page served by the request's own server. A form that is too long is refused whole, and one that was sent twice acts once.
+// on has a page served by the request's own server. A form that is too long is refused whole, and one that was sent
+// twice acts once.
 func on(f func(*Server, http.ResponseWriter, *http.Request)) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s := r.Context().Value(inSession{}).(*Server)
@@ -23,7 +24,8 @@ func on(f func(*Server, http.ResponseWriter, *http.Request)) func(http.ResponseW
 				s.fail(w, r, krama.E("web.form", krama.TooLarge, "a form"))
 				return
 			}
-			r = r.WithContext(context.WithoutCancel(r.Context())) // a browser drops what it asked for first when a form is sent again
+			// a browser drops what it asked for first when a form is sent again
+			r = r.WithContext(context.WithoutCancel(r.Context()))
 		}
 		s.twice(w, r, f)
 	}
@@ -48,8 +50,9 @@ func (w *whole) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// once is what became of the form that was sent last: of a double tap, or a Back and the same form again, the second only leads where the
-// first did. Forms that carry the id of the page they stood on (formOnce) are held to it; another that was kept in between ends it.
+// once is what became of the form that was sent last: of a double tap, or a Back and the same form again, the second
+// only leads where the first did. Forms that carry the id of the page they stood on (formOnce) are held to it; another
+// that was kept in between ends it.
 type once struct {
 	form [32]byte
 	to   string        // where it led; "" while it is at work
@@ -110,18 +113,21 @@ func (s *Server) pageID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// typed is what a form held when it could not be kept, so that the page that says so can send it again. Nothing of a form that unlocks or
-// locks something is written on a page.
+// typed is what a form held when it could not be kept, so that the page that says so can send it again. Nothing of a
+// form that unlocks or locks something is written on a page.
 type typed struct {
 	path   string
 	fields [][2]string
 }
 
 // secret are the beginnings of addresses whose forms hold words, numbers or codes that open something.
-var secret = []string{"/pin", "/tap", "/unlock", "/passkey", "/locks", "/duress", "/setup", "/join", "/enrol", "/panic", "/trustees"}
+var secret = []string{"/pin", "/tap", "/unlock", "/passkey", "/locks", "/duress", "/setup", "/join", "/enrol", "/panic",
+	"/trustees"}
 
 func typedIn(r *http.Request) (t typed) {
-	if r.Method != http.MethodPost || len(r.PostForm) == 0 || slices.ContainsFunc(secret, func(p string) bool { return strings.HasPrefix(r.URL.Path, p) }) {
+	if r.Method != http.MethodPost || len(r.PostForm) == 0 || slices.ContainsFunc(secret, func(p string) bool {
+		return strings.HasPrefix(r.URL.Path, p)
+	}) {
 		return t
 	}
 	t.path = r.URL.Path

@@ -13,13 +13,15 @@ import (
 	"krama/seal"
 )
 
-// TestADoubleTapActsOnce: each form that writes, taken from its page and sent three times at once, writes what it writes once.
+// TestADoubleTapActsOnce: each form that writes, taken from its page and sent three times at once, writes what it
+// writes once.
 func TestADoubleTapActsOnce(t *testing.T) {
 	g := newRig(t)
 	g.setUp()
 	who := g.register()
 	key := krama.ListingID{9}
-	l := krama.Listing{Key: key, Kind: krama.KindService, Operator: krama.OperatorNGO, Org: krama.Words{EN: "Group"}, Name: krama.Words{EN: "Night clinic"}, Source: "test"}
+	l := krama.Listing{Key: key, Kind: krama.KindService, Operator: krama.OperatorNGO, Org: krama.Words{EN: "Group"},
+		Name: krama.Words{EN: "Night clinic"}, Source: "test"}
 	if err := g.desk.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Listing: &l}); err != nil {
 		t.Fatal(err)
 	}
@@ -31,11 +33,15 @@ func TestADoubleTapActsOnce(t *testing.T) {
 		writes       int
 	}{
 		{g.desk, path, path + "/check", url.Values{"says": {"1"}}, 1},
-		{g.desk, "/listing/new", "/listing/new", url.Values{"kind": {"1"}, "operator": {"1"}, "police": {"0"}, "cost": {"0"}, "name-en": {"Another"}, "org-en": {"Group"}}, 1},
-		{g.desk, path + "/edit", path + "/edit", url.Values{"kind": {"1"}, "operator": {"1"}, "police": {"0"}, "cost": {"0"}, "name-en": {"Night clinic, renamed"}, "org-en": {"Group"}}, 1},
+		{g.desk, "/listing/new", "/listing/new", url.Values{"kind": {"1"}, "operator": {"1"}, "police": {"0"},
+			"cost": {"0"}, "name-en": {"Another"}, "org-en": {"Group"}}, 1},
+		{g.desk, path + "/edit", path + "/edit", url.Values{"kind": {"1"}, "operator": {"1"}, "police": {"0"},
+			"cost": {"0"}, "name-en": {"Night clinic, renamed"}, "org-en": {"Group"}}, 1},
 		{g.phone, who, who + "/consent", url.Values{"purpose": {"2"}, "given": {"yes"}}, 1},
-		{g.phone, who + "/contact", who + "/contact", url.Values{"date": {"2026-03-02"}, "district": {"1002"}, "place": {"1"}, "test": {"2"}, "given-condom": {"7"}, "safety": {"1"}, "next": {"28"}}, 1},
-		{g.phone, "/person/new", "/person/new", url.Values{"gender": {"1"}, "age": {"4"}, "language": {"1"}, "category": {"1"}, "district": {"1002"}, "consent-record": {"yes"}}, 2},
+		{g.phone, who + "/contact", who + "/contact", url.Values{"date": {"2026-03-02"}, "district": {"1002"},
+			"place": {"1"}, "test": {"2"}, "given-condom": {"7"}, "safety": {"1"}, "next": {"28"}}, 1},
+		{g.phone, "/person/new", "/person/new", url.Values{"gender": {"1"}, "age": {"4"}, "language": {"1"},
+			"category": {"1"}, "district": {"1002"}, "consent-record": {"yes"}}, 2},
 	} {
 		_, page, _ := g.ask(tc.s, "GET", tc.page)
 		f := formOf(page, tc.action)
@@ -61,7 +67,8 @@ func TestADoubleTapActsOnce(t *testing.T) {
 	}
 }
 
-// TestEnrollingEndsOnce: the office's last button, tapped three times at once, enrols one device and leads each tap to the page that says so.
+// TestEnrollingEndsOnce: the office's last button, tapped three times at once, enrols one device and leads each tap to
+// the page that says so.
 func TestEnrollingEndsOnce(t *testing.T) {
 	g := newRig(t)
 	page := g.tap(g.words())
@@ -89,13 +96,14 @@ func TestEnrollingEndsOnce(t *testing.T) {
 	}
 }
 
-// TestWhatFailedIsGivenBack: the page that says why something was not kept sends it again as it was typed, and names the cause; words that
-// open a device are on no page.
+// TestWhatFailedIsGivenBack: the page that says why something was not kept sends it again as it was typed, and names
+// the cause; words that open a device are on no page.
 func TestWhatFailedIsGivenBack(t *testing.T) {
 	g := newRig(t)
 	g.setUp()
 	who := g.register()
-	if code, page, _ := g.ask(g.phone, "POST", who+"/contact", append([]string{"note", strings.Repeat("x", maxForm)}, contactForm1...)...); code != 413 || !strings.Contains(page, "too long to be kept") {
+	if code, page, _ := g.ask(g.phone, "POST", who+"/contact", append([]string{"note", strings.Repeat("x", maxForm)},
+		contactForm1...)...); code != 413 || !strings.Contains(page, "too long to be kept") {
 		t.Errorf("a form that is too long: %d", code)
 	}
 	_, n := g.phone.state.Counts()
@@ -110,7 +118,8 @@ func TestWhatFailedIsGivenBack(t *testing.T) {
 			t.Errorf("%s is lost", contactForm1[i])
 		}
 	}
-	if code, page, _ := g.ask(g.phone, "POST", "/pin", "pin", "473829", "again", "473829"); strings.Contains(page, "473829") {
+	if code, page, _ := g.ask(g.phone, "POST", "/pin", "pin", "473829", "again", "473829"); strings.Contains(page,
+		"473829") {
 		t.Errorf("%d: the number is on the page", code)
 	}
 	g.dir.Fault = nil

@@ -56,7 +56,9 @@ func (s *Server) people(w http.ResponseWriter, r *http.Request) {
 		} else if part := codePart(q.Text); len(part) >= 6 {
 			q.Bad, rows = true, nil
 		} else {
-			rows = slices.DeleteFunc(rows, func(r casework.Row) bool { return !strings.HasPrefix(string(r.Code), part) })
+			rows = slices.DeleteFunc(rows, func(r casework.Row) bool {
+				return !strings.HasPrefix(string(r.Code), part)
+			})
 		}
 	}
 	before := s.today() - notSeenDays
@@ -79,7 +81,8 @@ func (s *Server) personNew(w http.ResponseWriter, r *http.Request) {
 	if who, err := s.rep.NewSubject(); err == nil && f.Get("sid") == "" {
 		f.Set("sid", who.String())
 	}
-	s.page(w, r, 200, "person.new", "people", personForm(s, f, formState{Action: "/person/new", Drafted: len(f) > 1}, nil))
+	s.page(w, r, 200, "person.new", "people", personForm(s, f, formState{Action: "/person/new", Drafted: len(f) > 1},
+		nil))
 }
 
 func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
@@ -97,11 +100,13 @@ func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
 		err = p.Validate()
 	}
 	if err != nil {
-		s.page(w, r, 422, "person.new", "people", personForm(s, f, formState{Action: "/person/new", Bad: true, Wrong: personWrong(f)}, nil))
+		s.page(w, r, 422, "person.new", "people", personForm(s, f, formState{Action: "/person/new", Bad: true,
+			Wrong: personWrong(f)}, nil))
 		return
 	}
 	if who, err := krama.ParseSubjectID(f.Get("sid")); err == nil && f.Get("consent-record") == "no" {
-		if _, there := s.state.Person(who, s.today()); there { // kept before, by this form: it is erased, once somebody has made sure
+		if _, there := s.state.Person(who, s.today()); there {
+			// kept before, by this form: it is erased, once somebody has made sure
 			redirect(w, r, "/person/"+who.String()+"/erase")
 			return
 		}
@@ -119,10 +124,12 @@ func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
 			redirect(w, r, "/person/"+who.String())
 			return
 		}
-		if who, err = s.rep.NewSubject(); err == nil { // the browser's Back gave the form again, and it was changed: she decides
+		if who, err = s.rep.NewSubject(); err == nil {
+			// the browser's Back gave the form again, and it was changed: she decides
 			f.Set("sid", who.String())
 		}
-		s.page(w, r, http.StatusConflict, "person.new", "people", personForm(s, f, formState{Action: "/person/new", Saved: "/person/" + v.Subject.String(), Code: v.Value.Code}, nil))
+		s.page(w, r, http.StatusConflict, "person.new", "people", personForm(s, f, formState{Action: "/person/new",
+			Saved: "/person/" + v.Subject.String(), Code: v.Value.Code}, nil))
 		return
 	}
 	if err != nil || who == (krama.SubjectID{}) || s.rep.Erased(krama.KindOutreach, who) {
@@ -134,7 +141,8 @@ func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
 	recs := []*krama.Record{{Person: p}}
 	for _, t := range krama.Purposes {
 		if v := f.Get("consent-" + t.Key); v != "" {
-			recs = append(recs, &krama.Record{Consent: &krama.Consent{Purpose: t.Code, Given: v == "yes", Date: s.today()}})
+			recs = append(recs, &krama.Record{Consent: &krama.Consent{Purpose: t.Code, Given: v == "yes",
+				Date: s.today()}})
 		}
 	}
 	if err := s.write(who, recs...); err != nil {
@@ -151,7 +159,8 @@ func samePerson(v *casework.View, p *krama.Person, f url.Values) bool {
 	was.Code, was.Registered = p.Code, p.Registered
 	for _, t := range krama.Purposes {
 		was, asked := v.Consents[t.Code]
-		if said := f.Get("consent-" + t.Key); said != "" && (!asked || was.Given != (said == "yes")) { // a no to what was not asked is a word, too
+		if said := f.Get("consent-" + t.Key); said != "" && (!asked || was.Given != (said == "yes")) {
+			// a no to what was not asked is a word, too
 			return false
 		}
 	}
@@ -221,7 +230,8 @@ func (s *Server) personAmendSave(w http.ResponseWriter, r *http.Request) {
 		err = p.Validate()
 	}
 	if err != nil {
-		s.page(w, r, 422, "person.amend", "people", personForm(s, f, formState{Action: r.URL.Path, Bad: true, Wrong: personWrong(f)}, &v))
+		s.page(w, r, 422, "person.amend", "people", personForm(s, f, formState{Action: r.URL.Path, Bad: true,
+			Wrong: personWrong(f)}, &v))
 		return
 	}
 	was := &v.Value
@@ -244,8 +254,8 @@ func (s *Server) personAmendSave(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/person/"+v.Subject.String())
 }
 
-// correction fills a form that corrects a record: with what was typed before, if it was not sent, and else with what is kept. It
-// carries what is shown, so that only what she changes is written.
+// correction fills a form that corrects a record: with what was typed before, if it was not sent, and else with what is
+// kept. It carries what is shown, so that only what she changes is written.
 func (s *Server) correction(path string, target krama.RecordID, kept url.Values) (url.Values, formState) {
 	st := formState{Action: path, Correct: true}
 	f := s.savedDraft(path)
@@ -259,8 +269,8 @@ func (s *Server) correction(path string, target krama.RecordID, kept url.Values)
 	return f, st
 }
 
-// headsOf names the standing values of a record's fields, as a correction's form carries them: field by field, "!" where what stands is
-// not shown because it cannot stand with the others.
+// headsOf names the standing values of a record's fields, as a correction's form carries them: field by field, "!"
+// where what stands is not shown because it cannot stand with the others.
 func (s *Server) headsOf(target krama.RecordID) string {
 	var out []string
 	for n := uint8(1); n <= 11; n++ {
@@ -311,9 +321,10 @@ func shownBefore(f url.Values) url.Values {
 	return was
 }
 
-// change adds a change when a value differs, naming the values it replaces: those that stood when the form was opened, so that what came
-// since stands beside it and is asked about.
-func (s *Server) change(ch []krama.Change, target krama.RecordID, n uint8, was, is any, seen map[uint8]seenHead) []krama.Change {
+// change adds a change when a value differs, naming the values it replaces: those that stood when the form was opened,
+// so that what came since stands beside it and is asked about.
+func (s *Server) change(ch []krama.Change, target krama.RecordID, n uint8, was, is any,
+	seen map[uint8]seenHead) []krama.Change {
 	at, ok := seen[n]
 	if !ok {
 		at = seenHead{s.state.Heads(target, n), s.state.Refused(target, n)}
@@ -366,7 +377,8 @@ func (s *Server) settle(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/person/"+v.Subject.String())
 }
 
-// recode gives somebody a new code: two people must not be called the same. The one who was registered first keeps hers.
+// recode gives somebody a new code: two people must not be called the same. The one who was registered first keeps
+// hers.
 func (s *Server) recode(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.view(w, r)
 	if !ok {
@@ -401,11 +413,13 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
-	if uint8(n) == krama.PurposeRecord && f.Get("given") != "yes" { // no record means none: it is erased, once somebody has made sure
+	if uint8(n) == krama.PurposeRecord && f.Get("given") != "yes" {
+		// no record means none: it is erased, once somebody has made sure
 		redirect(w, r, "/person/"+v.Subject.String()+"/erase")
 		return
 	}
-	rec := &krama.Record{Consent: &krama.Consent{Purpose: uint8(n), Given: f.Get("given") == "yes", Date: s.today(), Replaces: s.state.Said(v.Subject, uint8(n))}}
+	rec := &krama.Record{Consent: &krama.Consent{Purpose: uint8(n), Given: f.Get("given") == "yes", Date: s.today(),
+		Replaces: s.state.Said(v.Subject, uint8(n))}}
 	if err := s.write(v.Subject, rec); err != nil {
 		s.fail(w, r, err)
 		return
@@ -491,8 +505,8 @@ func draftable(path string) bool {
 	return false
 }
 
-// draftKey names the value that holds a form's draft. It names whom the form is about: erasing her erases it. It is "" where nobody
-// here has such a record.
+// draftKey names the value that holds a form's draft. It names whom the form is about: erasing her erases it. It is ""
+// where nobody here has such a record.
 func (s *Server) draftKey(path string) string {
 	if id, ok := strings.CutPrefix(path, "/contact/"); ok {
 		rec, err := krama.ParseRecordID(id)

@@ -74,7 +74,8 @@ func digits(in string) string {
 // pinGate is all there is while the screen is covered.
 func (s *Server) pinGate(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	late := s.Now().Round(0).Sub(s.pin.unlocked.Round(0)) >= pinHours // the wall clock: the other one stops while a phone sleeps
+	// the wall clock: the other one stops while a phone sleeps
+	late := s.Now().Round(0).Sub(s.pin.unlocked.Round(0)) >= pinHours
 	s.mu.Unlock()
 	if late || (r.Method == http.MethodPost && r.URL.Path == "/lock") {
 		s.lockNow(w, r)

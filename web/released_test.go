@@ -11,8 +11,9 @@ import (
 	"krama/office"
 )
 
-// TestADeskHoldsWhatAnotherReleased: one desk lets seven people leave; two come late; another desk's report of the period says seven still,
-// and nine never, until the difference is nobody's. What cannot be read as a release stops no report.
+// TestADeskHoldsWhatAnotherReleased: one desk lets seven people leave; two come late; another desk's report of the
+// period says seven still, and nine never, until the difference is nobody's. What cannot be read as a release stops no
+// report.
 func TestADeskHoldsWhatAnotherReleased(t *testing.T) {
 	g := newRig(t)
 	other := g.newDesk(7)
@@ -31,7 +32,8 @@ func TestADeskHoldsWhatAnotherReleased(t *testing.T) {
 				{Person: &krama.Person{Code: code, Gender: 1, Age: 4, Category: 1, District: 1002, Registered: p.From}},
 				{Consent: &krama.Consent{Purpose: krama.PurposeRecord, Given: true, Date: p.From}},
 				{Consent: &krama.Consent{Purpose: krama.PurposeCount, Given: true, Date: p.From}},
-				{Contact: &krama.Contact{Date: p.From + 5, District: 1002, Place: 1, Test: krama.TestAccepted, Given: krama.Supplies{10}}},
+				{Contact: &krama.Contact{Date: p.From + 5, District: 1002, Place: 1, Test: krama.TestAccepted,
+					Given: krama.Supplies{10}}},
 			} {
 				if err := g.desk.writeNew(krama.KindOutreach, who, rec); err != nil {
 					t.Fatal(err)
@@ -66,7 +68,9 @@ func TestADeskHoldsWhatAnotherReleased(t *testing.T) {
 	}
 	reach(4)
 	hostile := func(s *Server, b []byte) {
-		if err := s.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Released: &krama.Released{From: p.From, To: p.To, Counts: b}}); err != nil && krama.KindOf(err) != krama.NotAllowed {
+		if err := s.writeNew(krama.KindOutreach, krama.SubjectID{},
+			&krama.Record{Released: &krama.Released{From: p.From, To: p.To, Counts: b}}); err != nil && krama.KindOf(
+			err) != krama.NotAllowed {
 			t.Fatal(err)
 		}
 	}
@@ -100,8 +104,8 @@ func TestADeskHoldsWhatAnotherReleased(t *testing.T) {
 	}
 }
 
-// TestAReleaseThatWasCutIsTold: a report that could not be remembered the whole way, because the disk was full at any step, is remembered by
-// all when it is asked for again.
+// TestAReleaseThatWasCutIsTold: a report that could not be remembered the whole way, because the disk was full at any
+// step, is remembered by all when it is asked for again.
 func TestAReleaseThatWasCutIsTold(t *testing.T) {
 	for full := 1; ; full++ {
 		g := newRig(t)

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestNoTextIsRemembered: a browser keeps what is typed into a field of words, to offer it again and to bring a page back, in files of its
-// own. Of no such field does it, on a desk either: the address of a shelter is typed into one.
+// TestNoTextIsRemembered: a browser keeps what is typed into a field of words, to offer it again and to bring a page
+// back, in files of its own. Of no such field does it, on a desk either: the address of a shelter is typed into one.
 func TestNoTextIsRemembered(t *testing.T) {
 	field := regexp.MustCompile(`<(?:input|textarea) [^\n]*`)
 	other := regexp.MustCompile(`type="(?:hidden|radio|checkbox|date|time|number|submit)"`)

@@ -22,7 +22,8 @@ func (s *Server) period(r *http.Request) (krama.Period, bool) {
 	if f.Has("to") {
 		to, err2 = krama.ParseDay(f.Get("to"))
 	}
-	return p, err == nil && err2 == nil && p == krama.Period{From: from, To: to} && measure.Offered(&s.Guide.KPPrev, p, s.today())
+	return p, err == nil && err2 == nil && p == krama.Period{From: from, To: to} && measure.Offered(&s.Guide.KPPrev,
+		p, s.today())
 }
 
 func (s *Server) report(w http.ResponseWriter, r *http.Request) {

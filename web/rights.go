@@ -55,7 +55,9 @@ func (s *Server) rightsSave(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := form(r)
-	t := &krama.RightsText{Topic: old.Topic, Lang: old.Lang, Replaces: ids, Body: strings.TrimSpace(strings.ReplaceAll(f.Get("body"), "\r", "")), Source: krama.Line(f.Get("source")), ReviewedBy: krama.Line(f.Get("by"))}
+	t := &krama.RightsText{Topic: old.Topic, Lang: old.Lang, Replaces: ids,
+		Body: strings.TrimSpace(strings.ReplaceAll(f.Get("body"), "\r", "")), Source: krama.Line(f.Get("source")),
+		ReviewedBy: krama.Line(f.Get("by"))}
 	typed := f.Get("on")
 	if d, err := krama.ParseDay(typed); err == nil && d <= s.today() {
 		t.ReviewedOn = d
@@ -66,7 +68,8 @@ func (s *Server) rightsSave(w http.ResponseWriter, r *http.Request) {
 		trouble = "rightsDesk.changed"
 	case t.Body == "":
 		trouble = "rightsDesk.empty"
-	case krama.Letters(t.Body) > krama.MaxPage || krama.Letters(t.Source) > krama.MaxSource || krama.Letters(t.ReviewedBy) > krama.MaxName:
+	case krama.Letters(t.Body) > krama.MaxPage || krama.Letters(t.Source) > krama.MaxSource ||
+		krama.Letters(t.ReviewedBy) > krama.MaxName:
 		trouble = "rightsDesk.long"
 	case t.ReviewedBy != "" && typed == "", t.ReviewedBy == "" && typed != "":
 		trouble = "rightsDesk.half"

@@ -42,9 +42,11 @@ func (b *tab) open(path, action string) {
 // formOf are the fields that the form sent to action has without anything typed.
 func formOf(page, action string) url.Values {
 	f := url.Values{}
-	for _, form := range regexp.MustCompile(`(?s)<form [^>]*action="`+regexp.QuoteMeta(action)+`".*?</form>`).FindAllString(page, -1) {
+	for _, form := range regexp.MustCompile(`(?s)<form [^>]*action="`+regexp.QuoteMeta(action)+
+		`".*?</form>`).FindAllString(page, -1) {
 		for _, m := range inputTag.FindAllStringSubmatch(form, -1) {
-			if v := regexp.MustCompile(` value="([^"]*)"`).FindStringSubmatch(m[0]); strings.Contains(m[0], `type="hidden"`) && v != nil {
+			if v := regexp.MustCompile(` value="([^"]*)"`).FindStringSubmatch(m[0]); strings.Contains(m[0],
+				`type="hidden"`) && v != nil {
 				f.Set(m[2], v[1])
 			}
 		}
@@ -54,8 +56,8 @@ func formOf(page, action string) url.Values {
 
 func (b *tab) top() *sheet { return b.pages[len(b.pages)-1] }
 
-// send sends the form on top as often as it was tapped, at once. kept is whether the browser was led to a page that shows it kept; a page
-// that asks gives the window its form instead, with what was typed.
+// send sends the form on top as often as it was tapped, at once. kept is whether the browser was led to a page that
+// shows it kept; a page that asks gives the window its form instead, with what was typed.
 func (b *tab) send(taps int) (kept bool) {
 	b.g.t.Helper()
 	f, answers := b.top(), make([]answered, taps)
@@ -81,8 +83,8 @@ func (b *tab) send(taps int) (kept bool) {
 	return false
 }
 
-// back leaves the page on top. The page below is as it was left, or, as some browsers have it, read anew with what was typed put back into
-// what a person can type into.
+// back leaves the page on top. The page below is as it was left, or, as some browsers have it, read anew with what was
+// typed put back into what a person can type into.
 func (b *tab) back(anew bool) {
 	if len(b.pages) < 2 {
 		return
@@ -98,8 +100,9 @@ func (b *tab) back(anew bool) {
 	}
 }
 
-// TestEveryWayKeepsWhatWasSaid: 200 random ways of a desk and a phone through their forms, with edits, Back, double taps, pages read anew and
-// locks. What a page said it kept is there once in the end, in the place where it was put, and once for the reporter.
+// TestEveryWayKeepsWhatWasSaid: 200 random ways of a desk and a phone through their forms, with edits, Back, double
+// taps, pages read anew and locks. What a page said it kept is there once in the end, in the place where it was put,
+// and once for the reporter.
 func TestEveryWayKeepsWhatWasSaid(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
@@ -137,7 +140,8 @@ func TestEveryWayKeepsWhatWasSaid(t *testing.T) {
 			b.open(who, "")
 			b.open(who+"/contact", who+"/contact")
 			field, kept = "given-condom", contacts
-			fill = url.Values{"date": {"2026-03-02"}, "district": {"1002"}, "place": {"1"}, "test": {"2"}, "topic": {"1"}, "safety": {"1"}, "next": {"28"}}
+			fill = url.Values{"date": {"2026-03-02"}, "district": {"1002"}, "place": {"1"}, "test": {"2"},
+				"topic": {"1"}, "safety": {"1"}, "next": {"28"}}
 			next = func() string { serial++; return itoa(serial) }
 		}
 		for k, v := range fill {
@@ -217,7 +221,8 @@ func notOnce(g *rig, thread, who, last string, listings, answers, contacts map[s
 	}
 	_, page, _ := g.ask(g.desk, "GET", thread)
 	for s := range answers {
-		if n, m := strings.Count(page, s), strings.Count(reads, s); n != 1 || m > 1 || s == last && m != 1 { // a look at a mailbox gives the last three
+		if n, m := strings.Count(page, s), strings.Count(reads, s); n != 1 || m > 1 || s == last && m != 1 {
+			// a look at a mailbox gives the last three
 			return fmt.Sprintf("the answer %q is there %d times, and she reads it %d times", s, n, m)
 		}
 	}

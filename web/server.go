@@ -1,5 +1,5 @@
-// Package web is the pages: one http.Handler that the desk serves natively and the phone runs inside its worker. It parses,
-// calls, builds a view and renders; it decides nothing that a record or a key does not.
+// Package web is the pages: one http.Handler that the desk serves natively and the phone runs inside its worker. It
+// parses, calls, builds a view and renders; it decides nothing that a record or a key does not.
 package web
 
 import (
@@ -51,8 +51,9 @@ type Config struct {
 	Starter  []krama.Listing          // what a desk's directory begins with
 
 	// Visit asks the public site for a page as a visitor's browser does; nil where nobody looks.
-	Visit     func(ctx context.Context, site string, form url.Values, lang string) ([]byte, error)
-	CheckDoor func([]byte) error // tries whether pages can be made of a door, with a directory.PartError if not; nil takes any
+	Visit func(ctx context.Context, site string, form url.Values, lang string) ([]byte, error)
+	// tries whether pages can be made of a door, with a directory.PartError if not; nil takes any
+	CheckDoor func([]byte) error
 }
 
 // RightsDraft is a shipped text about rights: a beginning for the programme's own.
@@ -70,8 +71,8 @@ type Storage struct {
 	Quota     int64
 }
 
-// Server serves the pages of one device. It is safe for concurrent use: a request works on a copy of it, in which what was unlocked
-// when it began stays, whoever locks the device meanwhile.
+// Server serves the pages of one device. It is safe for concurrent use: a request works on a copy of it, in which what
+// was unlocked when it began stays, whoever locks the device meanwhile.
 type Server struct {
 	Config
 	*shared
@@ -135,7 +136,8 @@ func (s *Server) session() *Server {
 // inSession is the key of a request's server in its context.
 type inSession struct{}
 
-// Use hands the server an unlocked replica and its folded state; the desk's command line and the demo unlock by themselves.
+// Use hands the server an unlocked replica and its folded state; the desk's command line and the demo unlock by
+// themselves.
 func (s *Server) Use(r *replica.Replica, st *casework.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,7 +149,9 @@ func (s *Server) Use(r *replica.Replica, st *casework.State) {
 	for _, t := range s.Rights {
 		topics = append(topics, t.Topic)
 	}
-	s.root.office = office.New(office.Config{Guide: s.Guide, Rand: s.Rand, Now: func() time.Time { return s.root.Now() },
+	s.root.office = office.New(office.Config{Guide: s.Guide, Rand: s.Rand, Now: func() time.Time {
+		return s.root.Now()
+	},
 		Demo: s.Demo, Topics: topics, Visit: s.Visit, CheckDoor: s.CheckDoor}, r, st)
 	if len(s.Starter) > 0 {
 		st.Starter(s.Starter)
@@ -299,7 +303,8 @@ func (s *Server) setLang(w http.ResponseWriter, r *http.Request) {
 		rep.SetValue("lang", lang)
 	}
 	to := f.Get("to")
-	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\t\r\n") { // browsers read /\ as //
+	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\t\r\n") {
+		// browsers read /\ as //
 		to = "/"
 	}
 	redirect(w, r, to)
@@ -338,8 +343,8 @@ func (s *Server) startSync(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/sync")
 }
 
-// BeginSync starts a sync. While one is running it has another follow: what it was asked for may lie behind the place where the
-// running one is already. None follows one that fails.
+// BeginSync starts a sync. While one is running it has another follow: what it was asked for may lie behind the place
+// where the running one is already. None follows one that fails.
 func (s *Server) BeginSync() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

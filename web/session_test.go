@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// TestLockWhilePagesRender locks and unlocks a desk while pages of it are read and forms are sent from several windows: each request
-// ends with a page or the gate, none in a panic, and under the race detector (scripts/test) none reads what another writes.
+// TestLockWhilePagesRender locks and unlocks a desk while pages of it are read and forms are sent from several windows:
+// each request ends with a page or the gate, none in a panic, and under the race detector (scripts/test) none reads
+// what another writes.
 func TestLockWhilePagesRender(t *testing.T) {
 	g := newRig(t)
 	g.setUp()
@@ -36,7 +37,9 @@ func TestLockWhilePagesRender(t *testing.T) {
 		g.desk.Use(rep, st)
 		time.Sleep(2 * time.Millisecond)
 	})
-	paths := []string{"/", "/people", who, who + "/contact", who + "/amend", "/contacts", "/overview", "/report", "/devices", "/inbox", "/door", "/erasures", "/directory", "/settings", "/trustees", "/incidents", "/audit", "/sync"}
+	paths := []string{"/", "/people", who, who + "/contact", who + "/amend", "/contacts", "/overview", "/report",
+		"/devices", "/inbox", "/door", "/erasures", "/directory", "/settings", "/trustees", "/incidents",
+		"/audit", "/sync"}
 	for w := range 3 {
 		worker(func(n int) {
 			path := paths[(n*5+w)%len(paths)]

@@ -49,7 +49,8 @@ type job struct {
 }
 
 // begin starts a job unless one is running, and shows its page.
-func (s *Server) begin(w http.ResponseWriter, r *http.Request, title, next string, do func(context.Context, func(done, total int)) error) {
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, title, next string, do func(context.Context,
+	func(done, total int)) error) {
 	s.mu.Lock()
 	if !s.job.running {
 		s.job = job{running: true, title: title, next: next}
@@ -106,8 +107,8 @@ type deviceData struct {
 	Copied   bool // what it writes is kept back until an admin decides
 }
 
-// exposure computes from the roster and this desk's own records what a device holds: it needs neither the device nor the
-// relay.
+// exposure computes from the roster and this desk's own records what a device holds: it needs neither the device nor
+// the relay.
 func (s *Server) exposure(id krama.DeviceID) deviceData {
 	rows, _ := s.deviceRows()
 	var d deviceData
@@ -141,7 +142,8 @@ func (s *Server) exposure(id krama.DeviceID) deviceData {
 			if row.Minor {
 				d.Children++
 			}
-			if row.Minor || (len(v.Contacts) > 0 && (v.Contacts[0].Safety == krama.SafeNo || v.Contacts[0].Safety == krama.SafeHelp)) {
+			if row.Minor || (len(v.Contacts) > 0 && (v.Contacts[0].Safety == krama.SafeNo ||
+				v.Contacts[0].Safety == krama.SafeHelp)) {
 				d.Worried = append(d.Worried, row)
 			}
 		}
@@ -156,7 +158,8 @@ func (s *Server) device(w http.ResponseWriter, r *http.Request) {
 }
 
 // removeReasons are those a person chooses from; the others the program gives by itself.
-var removeReasons = []seal.Reason{seal.ReasonLost, seal.ReasonTaken, seal.ReasonLeft, seal.ReasonReplaced, seal.ReasonCloned}
+var removeReasons = []seal.Reason{seal.ReasonLost, seal.ReasonTaken, seal.ReasonLeft, seal.ReasonReplaced,
+	seal.ReasonCloned}
 
 func (s *Server) deviceRemove(w http.ResponseWriter, r *http.Request) {
 	id, ok := s.deviceID(w, r)
@@ -207,7 +210,8 @@ func (s *Server) deviceRoles(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-var allRoles = []krama.Role{krama.RoleOutreach, krama.RoleNurse, krama.RoleCaseWorker, krama.RoleSafeguarding, krama.RoleCoordinator, krama.RoleSteward, krama.RoleAdmin}
+var allRoles = []krama.Role{krama.RoleOutreach, krama.RoleNurse, krama.RoleCaseWorker, krama.RoleSafeguarding,
+	krama.RoleCoordinator, krama.RoleSteward, krama.RoleAdmin}
 
 // deviceTrust says that a copied device is to be believed again.
 func (s *Server) deviceTrust(w http.ResponseWriter, r *http.Request) {
@@ -216,7 +220,9 @@ func (s *Server) deviceTrust(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rep := s.rep
-	s.begin(w, r, "staff.copied", "/device/"+id.String(), func(ctx context.Context, _ func(int, int)) error { return rep.TrustDevice(ctx, id) })
+	s.begin(w, r, "staff.copied", "/device/"+id.String(), func(ctx context.Context, _ func(int, int)) error {
+		return rep.TrustDevice(ctx, id)
+	})
 }
 
 func (s *Server) deviceAfter(w http.ResponseWriter, r *http.Request) {
@@ -234,7 +240,9 @@ func (s *Server) deviceAfter(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) rotateNow(w http.ResponseWriter, r *http.Request) {
 	rep := s.rep
-	s.begin(w, r, "staff.rotating", "/devices", func(ctx context.Context, p func(int, int)) error { return rep.Maintain(ctx) })
+	s.begin(w, r, "staff.rotating", "/devices", func(ctx context.Context, p func(int, int)) error {
+		return rep.Maintain(ctx)
+	})
 }
 
 // logRow is one roster statement in the reader's words.
@@ -285,8 +293,8 @@ func (s *Server) deviceName(ro *seal.Roster, id krama.DeviceID) string {
 	return cmp.Or(s.labelled(ro, id), id.String()[:8])
 }
 
-// labelled is the label of a device's member, or "". Where another device that is not removed has the same one, the beginning of its
-// id tells the two apart.
+// labelled is the label of a device's member, or "". Where another device that is not removed has the same one, the
+// beginning of its id tells the two apart.
 func (s *Server) labelled(ro *seal.Roster, id krama.DeviceID) string {
 	d := ro.Devices[id]
 	if d == nil {
@@ -304,8 +312,8 @@ func (s *Server) labelled(ro *seal.Roster, id krama.DeviceID) string {
 	return l
 }
 
-// memberName is a member's label, or the beginning of her id. Where another member has the same label, the beginning of her id tells the
-// two apart.
+// memberName is a member's label, or the beginning of her id. Where another member has the same label, the beginning of
+// her id tells the two apart.
 func (s *Server) memberName(m krama.MemberID) string {
 	l := s.state.Label(m)
 	if l == "" {
@@ -407,7 +415,9 @@ func (s *Server) repairNow(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rep := s.rep
-	s.begin(w, r, "repair.title", "/devices", func(ctx context.Context, p func(int, int)) error { return rep.Repair(ctx, p) })
+	s.begin(w, r, "repair.title", "/devices", func(ctx context.Context, p func(int, int)) error {
+		return rep.Repair(ctx, p)
+	})
 }
 
 // maintain does the office's daily work after a sync, unless the device was locked meanwhile.

@@ -55,7 +55,8 @@ func TestFirstPersonNeedsRecovery(t *testing.T) {
 	g := newBareRig(t)
 	_, page, _ := g.ask(g.desk, "GET", "/person/new")
 	g.want(page, "Before the first real person")
-	_, page, _ = g.ask(g.desk, "POST", "/person/new", "gender", "1", "age", "4", "category", "1", "district", "1002", "consent-record", "yes")
+	_, page, _ = g.ask(g.desk, "POST", "/person/new", "gender", "1", "age", "4", "category", "1", "district", "1002",
+		"consent-record", "yes")
 	g.want(page, "Before the first real person")
 	if n, _ := g.desk.state.Counts(); n != 0 {
 		t.Fatal("a person was recorded without recovery")
@@ -100,7 +101,8 @@ func TestLostPhone(t *testing.T) {
 	g := newRig(t)
 	g.setUp()
 	path := g.register()
-	g.ask(g.phone, "POST", path+"/contact", "date", g.phone.today().String(), "district", "1002", "place", "1", "test", "0", "safety", "2", "next", "28")
+	g.ask(g.phone, "POST", path+"/contact", "date", g.phone.today().String(), "district", "1002", "place", "1", "test",
+		"0", "safety", "2", "next", "28")
 	if err := g.phone.rep.Sync(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +112,8 @@ func TestLostPhone(t *testing.T) {
 	g.want(page, "1 person")
 	g.want(page, "Remove this device now")
 	// The phone types something more, far away.
-	_, page, _ = g.ask(g.phone, "POST", path+"/contact", "date", g.phone.today().String(), "district", "1002", "place", "2", "test", "0", "safety", "0", "next", "28")
+	_, page, _ = g.ask(g.phone, "POST", path+"/contact", "date", g.phone.today().String(), "district", "1002", "place",
+		"2", "test", "0", "safety", "0", "next", "28")
 	began := time.Now()
 	g.ask(g.desk, "POST", "/device/"+id+"/remove", "reason", "2")
 	page, at := g.job()
@@ -284,8 +287,8 @@ func TestPanicAndDuress(t *testing.T) {
 	}
 }
 
-// TestTwoUsersOnePhone: two people share a phone. Each has her own words, nothing of one is seen by the other, and one can
-// empty hers without touching the other's.
+// TestTwoUsersOnePhone: two people share a phone. Each has her own words, nothing of one is seen by the other, and one
+// can empty hers without touching the other's.
 func TestTwoUsersOnePhone(t *testing.T) {
 	g := newRig(t)
 	first := g.setUp()
@@ -323,8 +326,8 @@ func TestTwoUsersOnePhone(t *testing.T) {
 	g.want(page, "uick number")
 }
 
-// TestEnrolByVoice: both codes travel as text and the digits by voice. Digits of another device, or of another office, end
-// it on the side that notices.
+// TestEnrolByVoice: both codes travel as text and the digits by voice. Digits of another device, or of another office,
+// end it on the side that notices.
 func TestEnrolByVoice(t *testing.T) {
 	g := newRig(t)
 	page := g.tap(g.words())

@@ -15,8 +15,8 @@ import (
 	"krama/seal"
 )
 
-// TestReportIsForgottenAfterColleaguesHaveIt: what only this desk has is still at the relay, however often the desk tends; the disk
-// that it lies on may be lost tonight.
+// TestReportIsForgottenAfterColleaguesHaveIt: what only this desk has is still at the relay, however often the desk
+// tends; the disk that it lies on may be lost tonight.
 func TestReportIsForgottenAfterColleaguesHaveIt(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
@@ -39,8 +39,8 @@ func TestReportIsForgottenAfterColleaguesHaveIt(t *testing.T) {
 	}
 }
 
-// TestThreadIsItsReporters: who knows another's mailbox cannot write into her conversation, nor have its answers sealed to a key of
-// her own: a conversation is of all three keys.
+// TestThreadIsItsReporters: who knows another's mailbox cannot write into her conversation, nor have its answers sealed
+// to a key of her own: a conversation is of all three keys.
 func TestThreadIsItsReporters(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
@@ -81,8 +81,8 @@ func TestThreadIsItsReporters(t *testing.T) {
 	}
 }
 
-// TestReadingLeavesALine: looking at a conversation, at the list or at incidents, without doing anything, leaves a signed line, and
-// one whose line cannot be kept is not shown.
+// TestReadingLeavesALine: looking at a conversation, at the list or at incidents, without doing anything, leaves a
+// signed line, and one whose line cannot be kept is not shown.
 func TestReadingLeavesALine(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
@@ -101,7 +101,8 @@ func TestReadingLeavesALine(t *testing.T) {
 		path string
 		what uint8
 		id   krama.ThreadID
-	}{"a conversation": {"/thread/" + hexID(th.ID), krama.AuditRead, th.ID}, "the list": {"/inbox", krama.AuditList, krama.ThreadID{}}, "incidents": {"/incidents", krama.AuditIncidents, krama.ThreadID{}}} {
+	}{"a conversation": {"/thread/" + hexID(th.ID), krama.AuditRead, th.ID}, "the list": {"/inbox", krama.AuditList,
+		krama.ThreadID{}}, "incidents": {"/incidents", krama.AuditIncidents, krama.ThreadID{}}} {
 		before := lines(tc.what, tc.id)
 		for range 2 {
 			if status, _, _ := g.ask(g.desk, "GET", tc.path); status != 200 {
@@ -113,7 +114,9 @@ func TestReadingLeavesALine(t *testing.T) {
 		}
 	}
 	me, _ := g.office.Device()
-	if !slices.ContainsFunc(g.desk.state.Audits(), func(a casework.Audit) bool { return a.Author == me && a.What == krama.AuditRead }) {
+	if !slices.ContainsFunc(g.desk.state.Audits(), func(a casework.Audit) bool {
+		return a.Author == me && a.What == krama.AuditRead
+	}) {
 		t.Error("the line does not say who")
 	}
 	g.syncOffice()

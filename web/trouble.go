@@ -11,7 +11,8 @@ import (
 	"krama/replica"
 )
 
-// doorNotices are the sentences about the public pages that stand on every page of the desk until what they say is mended.
+// doorNotices are the sentences about the public pages that stand on every page of the desk until what they say is
+// mended.
 func (s *Server) doorNotices(rep *replica.Replica, p *locale.Printer) (out []string) {
 	what, of, _ := strings.Cut(rep.Value(office.DoorTroubleKey), " ")
 	var why string

@@ -14,8 +14,8 @@ import (
 	"krama/web/door"
 )
 
-// TestA17DeskIsToldWhy: a door that no pages can be made of is refused by the relay; the desk says which part is too large, on every page,
-// until it is mended; the door of before stays.
+// TestA17DeskIsToldWhy: a door that no pages can be made of is refused by the relay; the desk says which part is too
+// large, on every page, until it is mended; the door of before stays.
 func TestA17DeskIsToldWhy(t *testing.T) {
 	g := newRig(t)
 	kb, err1 := guide.Load()
@@ -24,10 +24,12 @@ func TestA17DeskIsToldWhy(t *testing.T) {
 		t.Fatal(err1, err2)
 	}
 	for _, x := range texts {
-		g.desk.Rights = append(g.desk.Rights, RightsDraft{Topic: x.Topic, Title: x.Title, Body: x.Body, Source: x.Source})
+		g.desk.Rights = append(g.desk.Rights, RightsDraft{Topic: x.Topic, Title: x.Title, Body: x.Body,
+			Source: x.Source})
 	}
 	g.desk.Use(g.office, g.desk.state)
-	site := door.Checker(door.Config{Guide: kb, Rights: texts, Now: g.desk.Now, Relay: "https://relay.example", Asset: func(n string) string { return "/app/a/" + n }})
+	site := door.Checker(door.Config{Guide: kb, Rights: texts, Now: g.desk.Now, Relay: "https://relay.example",
+		Asset: func(n string) string { return "/app/a/" + n }})
 	r := g.relay.(*relay.Relay)
 	r.CheckDoor = site.Check
 	_, page, _ := g.ask(g.desk, "POST", "/door")
@@ -35,7 +37,8 @@ func TestA17DeskIsToldWhy(t *testing.T) {
 	d, before := g.door()
 
 	// What no form takes, from a broken desk.
-	d.Rights = []directory.Reviewed{{Topic: texts[0].Topic, Lang: "en", Body: strings.Join(g.desk.words, " "), Source: "test", By: "nobody", On: d.Made}}
+	d.Rights = []directory.Reviewed{{Topic: texts[0].Topic, Lang: "en", Body: strings.Join(g.desk.words, " "),
+		Source: "test", By: "nobody", On: d.Made}}
 	bad, err := d.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +61,8 @@ func TestA17DeskIsToldWhy(t *testing.T) {
 	large := func(p *directory.PartError) func([]byte) error {
 		return func([]byte) error { return &krama.Error{Op: "test", Kind: krama.TooLarge, Err: p} }
 	}
-	for want, desk := range map[string]*directory.PartError{"The page &#34;A test, or my health&#34; has become": {Need: krama.NeedTest}, "The listing": {Listing: krama.ListingID{1}},
+	for want, desk := range map[string]*directory.PartError{"The page &#34;A test, or my health&#34; has become": {
+		Need: krama.NeedTest}, "The listing": {Listing: krama.ListingID{1}},
 		"The text about rights": {Topic: texts[0].Topic}, "All of it together": {}} {
 		g.desk.CheckDoor = large(desk)
 		g.desk.Use(g.office, g.desk.state)

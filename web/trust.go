@@ -52,8 +52,8 @@ func (s *Server) recovery() trustData {
 	return d
 }
 
-// mayBegin reports whether the first person may be recorded: recovery was set up and drilled, or an admin has accepted in
-// writing that losing every device loses everything.
+// mayBegin reports whether the first person may be recorded: recovery was set up and drilled, or an admin has accepted
+// in writing that losing every device loses everything.
 func (s *Server) mayBegin() bool {
 	if n, _ := s.state.Counts(); n > 0 || s.Demo {
 		return true
@@ -111,7 +111,8 @@ func (s *Server) trusteesDrill(w http.ResponseWriter, r *http.Request) {
 	default:
 		var set [4]byte
 		s.rep.Roster(func(ro *seal.Roster) { set = ro.Trustees.Set })
-		if err := s.write(krama.SubjectID{}, &krama.Record{Trust: &krama.Trust{Set: set, X: uint8(x), Day: s.today()}}); err != nil {
+		if err := s.write(krama.SubjectID{}, &krama.Record{Trust: &krama.Trust{Set: set, X: uint8(x),
+			Day: s.today()}}); err != nil {
 			s.fail(w, r, err)
 			return
 		}
@@ -124,7 +125,8 @@ func (s *Server) trusteesDrill(w http.ResponseWriter, r *http.Request) {
 func (s *Server) trusteesAccept(w http.ResponseWriter, r *http.Request) {
 	p := s.printer(r)
 	typed := strings.Join(strings.Fields(form(r).Get("typed")), " ")
-	if !strings.EqualFold(norm.NFC.String(typed), norm.NFC.String(p.T("trust.sentence"))) { // keyboards differ in how they make accents
+	if !strings.EqualFold(norm.NFC.String(typed), norm.NFC.String(p.T("trust.sentence"))) {
+		// keyboards differ in how they make accents
 		d := s.recovery()
 		d.Trouble = "trust.notTyped"
 		s.page(w, r, 422, "trust.title", "devices", trusteesView(d))

@@ -48,7 +48,8 @@ func tr(ctx context.Context, key string, args ...any) string { return fr(ctx).T(
 
 // page renders a whole page on the desk and its inner part on the phone, where the shell is there already.
 func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, title, nav string, body templ.Component) {
-	f := &frame{Printer: s.printer(r), Title: title, Nav: nav, Path: r.URL.Path, Host: s.Host, Demo: s.Demo, Asset: s.Assets, Once: s.pageID()}
+	f := &frame{Printer: s.printer(r), Title: title, Nav: nav, Path: r.URL.Path, Host: s.Host, Demo: s.Demo,
+		Asset: s.Assets, Once: s.pageID()}
 	if rep := s.Replica(); rep != nil && rep.State() == replica.Enrolled && title != "pin.locked" {
 		st := rep.Status()
 		f.Open, f.Unsent, f.Alarms, f.Recovering = true, st.Unsent, s.alarmLines(f.Printer, st), st.Recovering
@@ -72,7 +73,8 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, title,
 		return
 	}
 	page := b.Bytes()
-	if s.Host == Phone { // a browser writes down what stands in other forms, and where they are sent: whom they are about
+	if s.Host == Phone {
+		// a browser writes down what stands in other forms, and where they are sent: whom they are about
 		page = bytes.ReplaceAll(page, []byte("<form "), []byte(`<form autocomplete="off" `))
 	}
 	w.WriteHeader(status)
@@ -88,7 +90,9 @@ func QR(text string) templ.Component {
 		}
 		n := strconv.Itoa(code.Size + 8)
 		var b strings.Builder
-		b.WriteString(`<svg class="qr" viewBox="0 0 ` + n + ` ` + n + `" role="img" aria-label="QR" data-qr="` + templ.EscapeString(text) + `" shape-rendering="crispEdges"><rect width="` + n + `" height="` + n + `" fill="#fff"></rect><path fill="#000" d="`)
+		b.WriteString(`<svg class="qr" viewBox="0 0 ` + n + ` ` + n + `" role="img" aria-label="QR" data-qr="` +
+			templ.EscapeString(text) + `" shape-rendering="crispEdges"><rect width="` + n + `" height="` + n +
+			`" fill="#fff"></rect><path fill="#000" d="`)
 		for y := range code.Size {
 			for x := range code.Size {
 				if code.Black(x, y) {
@@ -227,10 +231,13 @@ func (s *Server) summary(ctx context.Context, c *casework.Contact) string {
 // fieldLabel names an amended field for a dispute.
 func fieldLabel(ctx context.Context, v *casework.View, d casework.Dispute) string {
 	if d.Target == v.Record {
-		return tr(ctx, map[uint8]string{1: "person.code", 2: "person.gender", 3: "person.age", 4: "person.languages", 5: "person.category", 6: "person.district"}[d.Field])
+		return tr(ctx, map[uint8]string{1: "person.code", 2: "person.gender", 3: "person.age", 4: "person.languages",
+			5: "person.category", 6: "person.district"}[d.Field])
 	}
-	return tr(ctx, map[uint8]string{1: "contact.date", 2: "contact.district", 3: "contact.place", 4: "contact.topics", 5: "contact.given", 6: "contact.test",
-		7: "contact.services", 8: "contact.safety", 9: "contact.next", 10: "contact.group", 11: "contact.void"}[d.Field])
+	return tr(ctx, map[uint8]string{1: "contact.date", 2: "contact.district", 3: "contact.place", 4: "contact.topics",
+		5: "contact.given", 6: "contact.test",
+		7: "contact.services", 8: "contact.safety", 9: "contact.next", 10: "contact.group",
+		11: "contact.void"}[d.Field])
 }
 
 // correction is the page that corrects the record of a dispute.

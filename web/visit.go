@@ -33,14 +33,16 @@ func (s *Server) siteState(rep *replica.Replica) (key, day string) {
 	if rep.Value(office.SiteKey) == "" || what == "" {
 		return "", ""
 	}
-	return map[string]string{office.SiteRight: "doorDesk.foundRight", office.SiteDiffers: "doorDesk.foundOther", office.SiteAway: "doorDesk.foundAway"}[what], date(last)
+	return map[string]string{office.SiteRight: "doorDesk.foundRight", office.SiteDiffers: "doorDesk.foundOther",
+		office.SiteAway: "doorDesk.foundAway"}[what], date(last)
 }
 
 // doorSite keeps the public site's address, or none. What was found at another is forgotten.
 func (s *Server) doorSite(w http.ResponseWriter, r *http.Request) {
 	at := strings.TrimSpace(form(r).Get("site"))
 	u, err := url.Parse(at)
-	if at != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || len(at) > 200) {
+	if at != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil ||
+		len(at) > 200) {
 		d, _, e := s.office.Door()
 		if e != nil {
 			s.fail(w, r, e)

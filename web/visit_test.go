@@ -30,7 +30,8 @@ func (g *rig) site(twist func([]byte) []byte) (refresh func()) {
 		g.t.Fatal(err)
 	}
 	r := g.relay.(*relay.Relay)
-	d, err := door.New(g.t.Context(), door.Config{Guide: kb, Load: r.Door, Now: g.desk.Now, Relay: "https://relay.example", Exit: "https://example.org/",
+	d, err := door.New(g.t.Context(), door.Config{Guide: kb, Load: r.Door, Now: g.desk.Now,
+		Relay: "https://relay.example", Exit: "https://example.org/",
 		Asset: func(n string) string { return "/app/a/" + n }})
 	if err != nil {
 		g.t.Fatal(err)
@@ -53,8 +54,8 @@ func (g *rig) site(twist func([]byte) []byte) (refresh func()) {
 	}
 }
 
-// TestA22SiteIsLookedAt: the desk compares what a visitor gets with its own: a swapped key, a swapped intake or one that is missing stands
-// on every page until it is right again; a site that is away, from the third day on.
+// TestA22SiteIsLookedAt: the desk compares what a visitor gets with its own: a swapped key, a swapped intake or one
+// that is missing stands on every page until it is right again; a site that is away, from the third day on.
 func TestA22SiteIsLookedAt(t *testing.T) {
 	g := newRig(t)
 	twist := func(b []byte) []byte { return b }
@@ -102,13 +103,21 @@ func TestA22SiteIsLookedAt(t *testing.T) {
 	other.ID = seal.BoundIntakeID(other.Sig, other.Place, h[:])
 	hx := func(id [16]byte) []byte { return []byte(hexID(krama.ThreadID(id))) }
 	for what, t1 := range map[string]func([]byte) []byte{
-		"a swapped key": func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(b64(in.Kem)), []byte(b64(other.Kem))) },
-		"a swapped key under its own id": func(b []byte) []byte {
-			return bytes.ReplaceAll(bytes.ReplaceAll(b, []byte(b64(in.Kem)), []byte(b64(other.Kem))), hx(in.ID), hx(other.ID))
+		"a swapped key": func(b []byte) []byte {
+			return bytes.ReplaceAll(b, []byte(b64(in.Kem)),
+				[]byte(b64(other.Kem)))
 		},
-		"one that is missing": func(b []byte) []byte { return bytes.Replace(b, []byte(`name="to"`), []byte(`name="no"`), 1) },
+		"a swapped key under its own id": func(b []byte) []byte {
+			return bytes.ReplaceAll(bytes.ReplaceAll(b, []byte(b64(in.Kem)), []byte(b64(other.Kem))), hx(in.ID),
+				hx(other.ID))
+		},
+		"one that is missing": func(b []byte) []byte {
+			return bytes.Replace(b, []byte(`name="to"`),
+				[]byte(`name="no"`), 1)
+		},
 		"another beside them": func(b []byte) []byte {
-			return bytes.Replace(b, []byte(`<select`), []byte(`<input type="radio" name="to" value="`+string(hx(other.ID))+`"><select`), 1)
+			return bytes.Replace(b, []byte(`<select`), []byte(`<input type="radio" name="to" value="`+
+				string(hx(other.ID))+`"><select`), 1)
 		},
 	} {
 		twist = t1
@@ -136,8 +145,8 @@ func TestA22SiteIsLookedAt(t *testing.T) {
 	quiet("there again")
 }
 
-// TestA22WhatDoesNotOpenIsShown: reports that do not open are counted by intake and day, on every desk, until somebody sets them aside; the
-// relay giving them again adds none.
+// TestA22WhatDoesNotOpenIsShown: reports that do not open are counted by intake and day, on every desk, until somebody
+// sets them aside; the relay giving them again adds none.
 func TestA22WhatDoesNotOpenIsShown(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
@@ -149,7 +158,8 @@ func TestA22WhatDoesNotOpenIsShown(t *testing.T) {
 	}
 	var sealed [][]byte
 	for range 3 { // as a page with a swapped key has it
-		w, err := seal.SealReport(kem.PublicKey().Bytes(), d.Site, offered[0].ID, quickReceipt(t), seal.Message{Topic: 2, Text: "nobody reads this"})
+		w, err := seal.SealReport(kem.PublicKey().Bytes(), d.Site, offered[0].ID, quickReceipt(t),
+			seal.Message{Topic: 2, Text: "nobody reads this"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,14 +203,15 @@ func TestA22WhatDoesNotOpenIsShown(t *testing.T) {
 	}
 }
 
-// TestA22OldIntakes: an intake that was drawn by the first version keeps its id, is listed for answers and fetched, and is not offered: a new
-// one is drawn at the next meeting.
+// TestA22OldIntakes: an intake that was drawn by the first version keeps its id, is listed for answers and fetched, and
+// is not offered: a new one is drawn at the next meeting.
 func TestA22OldIntakes(t *testing.T) {
 	g := newRig(t)
 	var old [2]*seal.IntakeKeys
 	for i, k := range office.IntakeCircles {
 		stream, _ := g.office.Stream(k)
-		in := &krama.Intake{Seed: [32]byte{byte(i + 1)}, From: g.desk.today() - 5, Until: g.desk.today() + 26, Stream: stream}
+		in := &krama.Intake{Seed: [32]byte{byte(i + 1)}, From: g.desk.today() - 5, Until: g.desk.today() + 26,
+			Stream: stream}
 		who, _ := g.office.NewSubject()
 		id, _ := g.office.NewRecord()
 		if err := g.office.Write(k, who, &krama.Record{ID: id, Intake: in}); err != nil {
@@ -223,7 +234,8 @@ func TestA22OldIntakes(t *testing.T) {
 		}
 	}
 	r := quickReceipt(t)
-	w, err := seal.SealReport(old[0].KEM.PublicKey().Bytes(), d.Site, old[0].ID(), r, seal.Message{Topic: 1, Text: "from a page of last week"})
+	w, err := seal.SealReport(old[0].KEM.PublicKey().Bytes(), d.Site, old[0].ID(), r, seal.Message{Topic: 1,
+		Text: "from a page of last week"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,8 +70,11 @@ func (g *rig) config(h Host, d journal.Dir, dial func(string) replica.Remote) Co
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	return Config{Host: h, Relay: "relay", Guide: kb, Rand: rand.Reader, Now: g.clock, Assets: func(s string) string { return "/static/" + s },
-		Replica: replica.Config{Dir: d, Rand: rand.Reader, Now: g.clock, Platform: string(h), Cost: seal.CostFloor, Office: h == Desk, Dial: dial}}
+	return Config{Host: h, Relay: "relay", Guide: kb, Rand: rand.Reader, Now: g.clock, Assets: func(s string) string {
+		return "/static/" + s
+	},
+		Replica: replica.Config{Dir: d, Rand: rand.Reader, Now: g.clock, Platform: string(h), Cost: seal.CostFloor,
+			Office: h == Desk, Dial: dial}}
 }
 
 // found makes the phone's pages, and the office, which founds a programme at the relay.
@@ -104,7 +107,8 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	g := newBareRig(t)
 	id, _ := g.office.NewRecord()
-	if err := g.office.Write(krama.KindOutreach, krama.SubjectID{}, &krama.Record{ID: id, Trust: &krama.Trust{Day: g.desk.today()}}); err != nil {
+	if err := g.office.Write(krama.KindOutreach, krama.SubjectID{}, &krama.Record{ID: id,
+		Trust: &krama.Trust{Day: g.desk.today()}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := g.office.Sync(t.Context(), nil); err != nil {
@@ -197,7 +201,8 @@ func (g *rig) restart() {
 	g.dir.Crash()
 }
 
-var person = []string{"gender", "1", "age", "4", "language", "1", "category", "1", "district", "1002", "consent-record", "yes", "consent-count", "yes"}
+var person = []string{"gender", "1", "age", "4", "language", "1", "category", "1", "district", "1002", "consent-record",
+	"yes", "consent-count", "yes"}
 
 func (g *rig) register() (path string) {
 	g.t.Helper()
@@ -208,7 +213,8 @@ func (g *rig) register() (path string) {
 	return path
 }
 
-var contactForm1 = []string{"date", "2026-03-02", "district", "1002", "place", "1", "given-condom", "20", "test", "2", "topic", "1", "safety", "1", "next", "28"}
+var contactForm1 = []string{"date", "2026-03-02", "district", "1002", "place", "1", "given-condom", "20", "test", "2",
+	"topic", "1", "safety", "1", "next", "28"}
 
 // TestPhonePages is the phone's whole day over the real handler: it runs natively and as WebAssembly.
 func TestPhonePages(t *testing.T) {
@@ -250,14 +256,17 @@ func TestPhonePages(t *testing.T) {
 	g.ms.Add((31 * 24 * time.Hour).Milliseconds())
 	_, page, _ = g.ask(g.desk, "POST", "/report", "from", "2025-10-01")
 	g.want(page, "∗") // one person is a small number
-	rep := office.Compile(g.desk.Guide, g.desk.state, krama.Period{From: krama.Date(2025, 10, 1), To: krama.Date(2026, 3, 31)}, krama.Date(2026, 4, 1))
+	rep := office.Compile(g.desk.Guide, g.desk.state, krama.Period{From: krama.Date(2025, 10, 1), To: krama.Date(2026,
+		3, 31)}, krama.Date(2026, 4, 1))
 	if rep.KP.Total != 1 || rep.Given.Pieces[krama.Condom] != 60 {
 		t.Errorf("counted %d people and %d condoms, want 1 and 60", rep.KP.Total, rep.Given.Pieces[krama.Condom])
 	}
 	_, page, _ = g.ask(g.desk, "POST", "/report.csv", "from", "2025-10-01", "to", "2026-03-31")
 	g.want(page, "KP_PREV,2.6.1,2025-10-01,2026-03-31,KH-10,fsw,newly_tested_or_referred,*,programme")
-	g.want(page, "DISTRIBUTED,1,2025-10-01,2026-03-31,KH-10,total,condom,*,programme") // what one person got is hers to know
-	for _, p := range []string{"/", "/people", "/contacts", "/overview", "/report", "/devices", "/enrol", "/settings", "/limits", "/codebook.csv"} {
+	// what one person got is hers to know
+	g.want(page, "DISTRIBUTED,1,2025-10-01,2026-03-31,KH-10,total,condom,*,programme")
+	for _, p := range []string{"/", "/people", "/contacts", "/overview", "/report", "/devices", "/enrol", "/settings",
+		"/limits", "/codebook.csv"} {
 		if code, _, _ := g.ask(g.desk, "GET", p); code != 200 {
 			t.Errorf("desk %s: %d", p, code)
 		}
@@ -284,12 +293,14 @@ func TestTwoCorrections(t *testing.T) {
 	sync()
 	for name, s := range map[string]*Server{"phone": g.phone, "desk": g.desk} {
 		_, page, _ := g.ask(s, "GET", path)
-		if !strings.Contains(page, "at the same time") || !strings.Contains(page, "25–29") || !strings.Contains(page, "30–34") {
+		if !strings.Contains(page, "at the same time") || !strings.Contains(page, "25–29") ||
+			!strings.Contains(page, "30–34") {
 			t.Errorf("%s does not ask", name)
 		}
 	}
 	_, page, _ := g.ask(g.desk, "GET", path)
-	m := regexp.MustCompile(`name="target" value="(\w+)"[\s\S]*?name="field" value="(\d+)"[\s\S]*?name="head" value="(\w+)"`).FindStringSubmatch(page)
+	m := regexp.MustCompile(
+		`name="target" value="(\w+)"[\s\S]*?name="field" value="(\d+)"[\s\S]*?name="head" value="(\w+)"`).FindStringSubmatch(page)
 	g.ask(g.desk, "POST", path+"/settle", "target", m[1], "field", m[2], "head", m[3])
 	sync()
 	if _, page, _ = g.ask(g.phone, "GET", path); strings.Contains(page, "at the same time") {
@@ -307,7 +318,8 @@ func TestQuickNumber(t *testing.T) {
 	g.ask(g.phone, "POST", "/cover")
 	for _, p := range []string{"/", path, "/people", "/settings", "/person/new"} {
 		_, page, _ = g.ask(g.phone, "GET", p)
-		if !strings.Contains(page, "Quick number") || strings.Contains(page, "nav class") || strings.Contains(page, "data-unsent") {
+		if !strings.Contains(page, "Quick number") || strings.Contains(page, "nav class") || strings.Contains(page,
+			"data-unsent") {
 			t.Errorf("%s shows through the cover", p)
 		}
 	}
@@ -340,7 +352,8 @@ func TestQuickNumber(t *testing.T) {
 	g.ask(g.phone, "POST", "/pin", "pin", "123456")
 	g.ask(g.phone, "POST", "/cover")
 	g.ms.Add((8*time.Hour + time.Minute).Milliseconds()) // behind the cover
-	if _, page, _ = g.ask(g.phone, "POST", "/pin/enter", "pin", "123456"); g.locked != 3 || strings.Contains(page, "Who is due") {
+	if _, page, _ = g.ask(g.phone, "POST", "/pin/enter", "pin", "123456"); g.locked != 3 || strings.Contains(page,
+		"Who is due") {
 		t.Error("after eight hours behind the cover the number still opens")
 	}
 	g.dir.Crash()
@@ -355,7 +368,8 @@ func TestDraftSurvivesLocking(t *testing.T) {
 	g := newRig(t)
 	words := g.setUp()
 	path := g.register()
-	g.ask(g.phone, "POST", "/draft", append([]string{"draft-of", path + "/contact", "given-lubricant", "77"}, contactForm1...)...)
+	g.ask(g.phone, "POST", "/draft", append([]string{"draft-of", path + "/contact", "given-lubricant", "77"},
+		contactForm1...)...)
 	g.restart()
 	g.tap(words)
 	_, page, _ := g.ask(g.phone, "GET", path+"/contact")
@@ -453,7 +467,8 @@ func TestConsentActs(t *testing.T) {
 	g.want(page, "Do not look for her")
 }
 
-// TestEnrolmentGoesOn loses the relay in the middle of the office's last step, forgets the invitation, and begins again.
+// TestEnrolmentGoesOn loses the relay in the middle of the office's last step, forgets the invitation, and begins
+// again.
 func TestEnrolmentGoesOn(t *testing.T) {
 	for lose := 3; lose < 9; lose++ {
 		g := newRig(t)
@@ -492,14 +507,17 @@ func TestBadInput(t *testing.T) {
 		}
 		return append(f, k, v)
 	}
-	for _, f := range [][]string{change("date", "2026-03-03"), change("date", "1970-01-01"), change("date", "soon"), change("given-condom", "9999"),
-		change("given-condom", "many"), change("place", "99"), change("place", "-1"), change("test", "9"), change("group", "9999"), change("next", "40000"), change("until", "2020-01-01")} {
+	for _, f := range [][]string{change("date", "2026-03-03"), change("date", "1970-01-01"), change("date", "soon"),
+		change("given-condom", "9999"),
+		change("given-condom", "many"), change("place", "99"), change("place", "-1"), change("test", "9"),
+		change("group", "9999"), change("next", "40000"), change("until", "2020-01-01")} {
 		code, page, _ := g.ask(g.phone, "POST", path+"/contact", f...)
 		if code != 422 || !strings.Contains(page, "Nothing was lost") {
 			t.Errorf("%v: %d", f, code)
 		}
 	}
-	for _, p := range []string{"/person/zz", "/person/" + strings.Repeat("0", 32), "/contact/1", "/nothing", "/report", "/enrol", "/overview"} {
+	for _, p := range []string{"/person/zz", "/person/" + strings.Repeat("0", 32), "/contact/1", "/nothing", "/report",
+		"/enrol", "/overview"} {
 		if code, _, _ := g.ask(g.phone, "GET", p); code != 404 {
 			t.Errorf("%s: %d", p, code)
 		}

@@ -9,8 +9,8 @@ import (
 	"krama"
 )
 
-// wrong says which field of a form does not fit, and why: the keys of the sentence and of the field's label, what was typed, and a bound.
-// The zero value names none.
+// wrong says which field of a form does not fit, and why: the keys of the sentence and of the field's label, what was
+// typed, and a bound. The zero value names none.
 type wrong struct {
 	key, field, typed string
 	n                 int

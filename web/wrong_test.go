@@ -28,7 +28,8 @@ func TestAFormNamesTheField(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"gender", "age", "category", "district"} {
-		if code, page, _ := g.ask(g.phone, "POST", "/person/new", with(person, name, "")...); code != 422 || !strings.Contains(page, "Choose something under") {
+		if code, page, _ := g.ask(g.phone, "POST", "/person/new", with(person, name, "")...); code != 422 ||
+			!strings.Contains(page, "Choose something under") {
 			t.Errorf("no %s: %d", name, code)
 		}
 	}

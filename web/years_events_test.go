@@ -12,8 +12,8 @@ import (
 	"krama/seal"
 )
 
-// steward is what whoever runs the relay does: a restart each month, once a year a machine that broke, and a backup each week, of which
-// those are made here that the broken one may need.
+// steward is what whoever runs the relay does: a restart each month, once a year a machine that broke, and a backup
+// each week, of which those are made here that the broken one may need.
 func (l *life) steward() {
 	l.t.Helper()
 	ctx := l.t.Context()

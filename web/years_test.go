@@ -29,9 +29,9 @@ import (
 	"krama/seal"
 )
 
-// TestYears is ordinary use day by day, on a clock that is set: phones in the field, an office, a second admin's desk, the public, over
-// the relay's own handler and its SQLite store. Once a week everything that could grow is counted (watch). 180 days have one of every
-// event; KRAMA_DAYS=1826 is five years.
+// TestYears is ordinary use day by day, on a clock that is set: phones in the field, an office, a second admin's desk,
+// the public, over the relay's own handler and its SQLite store. Once a week everything that could grow is counted
+// (watch). 180 days have one of every event; KRAMA_DAYS=1826 is five years.
 func TestYears(t *testing.T) {
 	days := 180
 	if n, err := strconv.Atoi(os.Getenv("KRAMA_DAYS")); err == nil {
@@ -40,7 +40,8 @@ func TestYears(t *testing.T) {
 		days = 60
 	}
 	began := time.Now()
-	t.Cleanup(func(was int) func() { return func() { debug.SetGCPercent(was) } }(debug.SetGCPercent(400))) // the machine has room
+	// the machine has room
+	t.Cleanup(func(was int) func() { return func() { debug.SetGCPercent(was) } }(debug.SetGCPercent(400)))
 	l := newLife(t)
 	for l.day = 0; l.day < days && !t.Failed(); l.day++ {
 		l.live()
@@ -111,7 +112,8 @@ func (c *counted) Call(_ context.Context, path string, body []byte) ([]byte, tim
 
 func newLife(t *testing.T) *life {
 	t.Helper()
-	l := &life{rig: &rig{t: t}, rnd: mrand.New(mrand.NewPCG(9, 3)), counts: map[string]int{}, mute: map[string]bool{}, waits: map[string]int{}, restore: -100, started: map[string]float64{}}
+	l := &life{rig: &rig{t: t}, rnd: mrand.New(mrand.NewPCG(9, 3)), counts: map[string]int{}, mute: map[string]bool{},
+		waits: map[string]int{}, restore: -100, started: map[string]float64{}}
 	l.dir = t.TempDir()
 	if d, err := os.MkdirTemp("/dev/shm", "krama-years-"); err == nil { // a disk is not what is measured
 		l.dir = d
@@ -163,7 +165,8 @@ func (l *life) pass(d time.Duration) { l.ms.Add(d.Milliseconds()) }
 // newDevice makes a device that belongs to nobody yet.
 func (l *life) newDevice(name string, host Host) *handset {
 	l.t.Helper()
-	h := &handset{name: name, disk: &journal.MemDir{}, line: &counted{l: l}, unsent: -1, st: casework.New(), rhythm: 1, lastSync: l.day}
+	h := &handset{name: name, disk: &journal.MemDir{}, line: &counted{l: l}, unsent: -1, st: casework.New(), rhythm: 1,
+		lastSync: l.day}
 	c := l.config(host, h.disk, func(string) replica.Remote { return h.line })
 	h.cfg = c.Replica
 	h.cfg.Now = func() time.Time { return l.clock().Add(h.ahead) }
@@ -253,7 +256,8 @@ func (l *life) cosign() {
 	l.must(l.office.Maintain(l.t.Context()))
 }
 
-// sign has an admin decide about every letter: she signs drafts and takes in late work; a draft whose time is over she files.
+// sign has an admin decide about every letter: she signs drafts and takes in late work; a draft whose time is over she
+// files.
 func (l *life) sign(rep *replica.Replica) {
 	l.t.Helper()
 	for _, m := range rep.Mail() {
@@ -287,7 +291,8 @@ func (l *life) trustees() {
 	for _, c := range cards[:2] {
 		x, err := l.office.CheckCard(c.String())
 		l.must(err)
-		l.write(l.office, krama.SubjectID{}, &krama.Record{Trust: &krama.Trust{Set: c.Share.Set, X: uint8(x), Day: l.desk.today()}})
+		l.write(l.office, krama.SubjectID{}, &krama.Record{Trust: &krama.Trust{Set: c.Share.Set, X: uint8(x),
+			Day: l.desk.today()}})
 	}
 	l.counts["trustees chosen"]++
 }
@@ -361,7 +366,8 @@ func (l *life) work(h *handset) {
 		l.must(err)
 		code, err := krama.NewCode(rand.Reader)
 		l.must(err)
-		recs := []*krama.Record{{Person: &krama.Person{Code: code, Gender: 1, Age: 4, Category: 1, District: 1002, Registered: today}}}
+		recs := []*krama.Record{{Person: &krama.Person{Code: code, Gender: 1, Age: 4, Category: 1, District: 1002,
+			Registered: today}}}
 		for _, p := range krama.Purposes {
 			recs = append(recs, &krama.Record{Consent: &krama.Consent{Purpose: p.Code, Given: true, Date: today}})
 		}
@@ -374,7 +380,8 @@ func (l *life) work(h *handset) {
 		if int(today-r.Last) > 60 && r.Last != 0 && l.rnd.IntN(4) > 0 { // people move on
 			continue
 		}
-		l.write(h.rep, r.Subject, &krama.Record{Contact: &krama.Contact{Date: today, District: 1002, Place: 1, Given: krama.Supplies{10}, Test: 2, Safety: 1, Next: today + 28}})
+		l.write(h.rep, r.Subject, &krama.Record{Contact: &krama.Contact{Date: today, District: 1002, Place: 1,
+			Given: krama.Supplies{10}, Test: 2, Safety: 1, Next: today + 28}})
 		l.counts["contacts"]++
 	}
 	r := rows[l.rnd.IntN(len(rows))]
@@ -383,12 +390,14 @@ func (l *life) work(h *handset) {
 		l.must(h.rep.Shred(krama.KindOutreach, r.Subject, replica.ShredAsked))
 		l.counts["erasures asked for"]++
 	case n < 3:
-		l.write(h.rep, r.Subject, &krama.Record{Consent: &krama.Consent{Purpose: krama.PurposeContact, Given: false, Date: today}})
+		l.write(h.rep, r.Subject, &krama.Record{Consent: &krama.Consent{Purpose: krama.PurposeContact, Given: false,
+			Date: today}})
 		l.counts["consents withdrawn"]++
 	case n < 6:
 		code, err := krama.NewSlipCode(rand.Reader)
 		l.must(err)
-		l.write(h.rep, r.Subject, &krama.Record{Referral: &krama.Referral{Listing: krama.ListingID{1}, Day: today, Code: code}})
+		l.write(h.rep, r.Subject, &krama.Record{Referral: &krama.Referral{Listing: krama.ListingID{1}, Day: today,
+			Code: code}})
 		l.counts["slips"]++
 	}
 }
@@ -440,7 +449,8 @@ func (l *life) public() {
 	}
 }
 
-// reportersWork makes the proofs of each day's reports, some days ahead: other people's phones work beside the programme's own.
+// reportersWork makes the proofs of each day's reports, some days ahead: other people's phones work beside the
+// programme's own.
 func (l *life) reportersWork(site [16]byte, today krama.Day, day int) {
 	rnd := mrand.New(mrand.NewPCG(9, 4))
 	for ; ; today, day = today+1, day+1 {
@@ -473,7 +483,8 @@ func (l *life) openOffice() {
 			continue
 		}
 		if i%3 == 0 {
-			if code, page, _ := l.ask(l.desk, "POST", "/thread/"+hexID(th.ID), "do", "answer", "text", "We can help"); code != 200 {
+			if code, page, _ := l.ask(l.desk, "POST", "/thread/"+hexID(th.ID), "do", "answer", "text",
+				"We can help"); code != 200 {
 				l.t.Errorf("day %d: answering: %d %.300s", l.day, code, page)
 			}
 			for syncing(l.desk) { // an answer is sent in the background, and the office's daily work with it
@@ -481,7 +492,8 @@ func (l *life) openOffice() {
 			}
 			l.counts["answers"]++
 		}
-		act := &krama.Act{Threads: []krama.ThreadID{th.ID}, What: krama.ActClose, Day: l.desk.today(), Messages: uint16(len(th.Messages))}
+		act := &krama.Act{Threads: []krama.ThreadID{th.ID}, What: krama.ActClose, Day: l.desk.today(),
+			Messages: uint16(len(th.Messages))}
 		l.must(l.desk.writeNew(th.Circle, th.Subjects[0], &krama.Record{Act: act}))
 		l.counts["conversations closed"]++
 	}
@@ -512,7 +524,8 @@ func (l *life) deskMeets(name string, rep *replica.Replica, s *Server) {
 		l.t.Errorf("day %d: %s: %d unsent since day %d", l.day, name, n, l.waits[name])
 	}
 	err = errors.Join(err, s.Tend(l.t.Context()))
-	if krama.KindOf(err) == krama.NotAllowed && err != nil { // the other desk opened an epoch in between, by itself: the next meeting mends it
+	if krama.KindOf(err) == krama.NotAllowed && err != nil {
+		// the other desk opened an epoch in between, by itself: the next meeting mends it
 		l.counts["meetings of desks that another crossed"]++
 		err = errors.Join(rep.Sync(l.t.Context(), nil), s.Tend(l.t.Context()))
 	}

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// sizes counts what can be reached from a value: the elements of every map, slice and channel, and the bytes of strings and byte slices
-// that are elements, by the path of field names that leads there. What is not exported is counted too. The same map, slice or pointer is
-// counted once, at the first path. skip names types that are not gone into.
+// sizes counts what can be reached from a value: the elements of every map, slice and channel, and the bytes of strings
+// and byte slices that are elements, by the path of field names that leads there. What is not exported is counted too.
+// The same map, slice or pointer is counted once, at the first path. skip names types that are not gone into.
 func sizes(root any, skip ...string) map[string]int {
 	w := walk{seen: map[uintptr]bool{}, out: map[string]int{}, skip: skip}
 	v := reflect.ValueOf(root)
@@ -26,7 +26,8 @@ type walk struct {
 // flat reports whether a type's values hold nothing that grows.
 func flat(t reflect.Type) bool {
 	switch t.Kind() {
-	case reflect.Map, reflect.Slice, reflect.Pointer, reflect.Interface, reflect.Chan, reflect.Func, reflect.String, reflect.UnsafePointer:
+	case reflect.Map, reflect.Slice, reflect.Pointer, reflect.Interface, reflect.Chan, reflect.Func, reflect.String,
+		reflect.UnsafePointer:
 		return false
 	case reflect.Array:
 		return flat(t.Elem())

@@ -51,8 +51,8 @@ func (l *life) excused(h *handset, err error) bool {
 	return l.day-l.restore < 7 // until the office has repaired what its relay lost
 }
 
-// settled looks at a device that has met the relay: nothing waits longer than its owner was away and a week; no alarm but what explains
-// itself.
+// settled looks at a device that has met the relay: nothing waits longer than its owner was away and a week; no alarm
+// but what explains itself.
 func (l *life) settled(h *handset) {
 	l.t.Helper()
 	st := h.rep.Status()
@@ -77,10 +77,12 @@ func (l *life) alarms(name string, st replica.Status, clock bool) {
 		case l.day-l.restore < 10: // the relay forgot a week, and phones meet it in their own rhythm
 		case !l.mute[name+string(a.What)]:
 			l.mute[name+string(a.What)] = true
-			l.t.Errorf("day %d: %s: alarm %s of circle %s, epoch %d, place %d, by %s", l.day, name, a.What, a.Circle, a.Epoch, a.N, a.Author)
+			l.t.Errorf("day %d: %s: alarm %s of circle %s, epoch %d, place %d, by %s", l.day, name, a.What, a.Circle,
+				a.Epoch, a.N, a.Author)
 			l.office.Roster(func(ro *seal.Roster) {
 				for _, x := range ro.Log[max(0, len(ro.Log)-12):] {
-					l.t.Logf("%s refused %v, by %s, circle %s, epoch %d, of %s", x.Type, x.Refused, x.Author, x.Circle, x.Epoch, x.Device)
+					l.t.Logf("%s refused %v, by %s, circle %s, epoch %d, of %s", x.Type, x.Refused, x.Author, x.Circle,
+						x.Epoch, x.Device)
 				}
 			})
 		}
@@ -119,15 +121,16 @@ func (l *life) watchDay() {
 	}
 	l.note("door: bytes", float64(len(b)), 20_000)
 	l.note("door: largest allowed", directory.MaxDoor, 0)
-	// An intake is held from three weeks before its month to 60 days after, and as long as the office is closed then: at most five of
-	// each circle; and one more for each time that somebody left who could read it.
+	// An intake is held from three weeks before its month to 60 days after, and as long as the office is closed then:
+	// at most five of each circle; and one more for each time that somebody left who could read it.
 	held := office.IntakeBefore + office.IntakeDays + office.IntakeKeep + 14 + 2
 	l.parted = append(l.parted, l.departures())
 	intakes := float64(len(office.IntakeCircles)*5 + l.parted[len(l.parted)-1] - l.parted[max(0, len(l.parted)-1-held)])
 	l.note("door: intakes listed", float64(len(d.Intakes)), intakes)
 	l.note("office: intakes held", float64(len(l.desk.state.Intakes())), intakes)
 	l.note("office: conversations", float64(len(l.desk.state.Threads())), 3*office.ThreadKeep+60)
-	// what ended while the office was closed for two weeks and a weekend, and in the week that an erasure waits, at three reports a day
+	// what ended while the office was closed for two weeks and a weekend, and in the week that an erasure waits, at
+	// three reports a day
 	l.note("office: erasures that wait for a second word", float64(len(l.office.Awaiting())), 3*(14+2+7))
 	l.note("office: letters to decide", float64(len(l.office.Mail())), 2)
 	l.note("office: circles due after its day", float64(len(l.office.Due())), 0)
@@ -137,7 +140,8 @@ func (l *life) watchDay() {
 func (l *life) watchMonth() {
 	l.t.Helper()
 	months := float64(l.day)/30 + 2
-	staff := float64(l.counts["members left"] + l.counts["phones lost"] + l.counts["role changes"] + 2*l.counts["admins changed"] + l.counts["repairs"])
+	staff := float64(l.counts["members left"] + l.counts["phones lost"] + l.counts["role changes"] +
+		2*l.counts["admins changed"] + l.counts["repairs"])
 	var devices, here, epochs0 int
 	kinds := l.office.Kinds()
 	l.office.Roster(func(ro *seal.Roster) {
@@ -175,7 +179,8 @@ func (l *life) watchMonth() {
 		l.watchLoad(old)
 	}
 	for name, root := range map[string]any{"phone": old.rep, "office": l.office, "second": l.second.rep} {
-		for path, n := range sizes(root, "journal.Journal", "journal.MemDir", "journal.MemFile", "replica.Config", "replica.counted", "web.counted") {
+		for path, n := range sizes(root, "journal.Journal", "journal.MemDir", "journal.MemFile", "replica.Config",
+			"replica.counted", "web.counted") {
 			l.note(name+" "+strings.TrimPrefix(path, "Replica."), float64(n), l.room(path))
 		}
 	}
@@ -187,16 +192,18 @@ func (l *life) watchMonth() {
 	}
 }
 
-// grows names what may grow with what was lived: what is kept of records, of the roster's statements and epochs, and of erasures. All else
-// that a device, a desk or the relay holds in memory is bounded by a constant.
-var grows = regexp.MustCompile(`^State\.(audits|byCode|contactAt|contacts|people|personAt|referrals|seen|threads|incidents|taken|ended)|` +
-	`^Replica\.(keys|notices|noticed|shreds|shredded|told|values|roster\.|streams|seen|letters|done|rewraps|frozen\.)|` +
-	`^Relay\.open`) // at most the streams there are
+// grows names what may grow with what was lived: what is kept of records, of the roster's statements and epochs, and of
+// erasures. All else that a device, a desk or the relay holds in memory is bounded by a constant.
+var grows = regexp.MustCompile(
+	`^State\.(audits|byCode|contactAt|contacts|people|personAt|referrals|seen|threads|incidents|taken|ended)|` +
+		`^Replica\.(keys|notices|noticed|shreds|shredded|told|values|roster\.|streams|seen|letters|done|rewraps|frozen\.)|` +
+		`^Relay\.open`) // at most the streams there are
 
 // room is how much may be at a path. The unit is an entry that somebody made; names and keys have their bytes.
 func (l *life) room(path string) float64 {
 	if strings.HasSuffix(path, "outbox[].item.Body") {
-		return 64 << 10 // bytes, of the few items that wait when a day ends; how many wait is bounded by the path of the outbox
+		// bytes, of the few items that wait when a day ends; how many wait is bounded by the path of the outbox
+		return 64 << 10
 	}
 	if !grows.MatchString(path) {
 		return 700
@@ -206,7 +213,8 @@ func (l *life) room(path string) float64 {
 		lived += n
 	}
 	unit := 4.0
-	for _, bytes := range []string{"Kem", "KEM", "Pub", "Text", "Code", "Type", "Back", "values[]", "Access", "Sig", "body"} {
+	for _, bytes := range []string{"Kem", "KEM", "Pub", "Text", "Code", "Type", "Back", "values[]", "Access",
+		"Sig", "body"} {
 		if strings.Contains(path, bytes) {
 			unit = 160
 		}
@@ -220,8 +228,10 @@ func (l *life) watchRelay() {
 	ctx := l.t.Context()
 	p, err := l.sq.Named(ctx, l.office.Site())
 	l.must(err)
-	for k, name := range map[relay.Keep]string{relay.Content: "content", relay.Roster: "roster", relay.Pages: "pages", relay.Mail: "mail", relay.Trust: "trust",
-		relay.Left: "left", relay.Answers: "answers", relay.Slips: "slips", relay.Peppers: "peppers", relay.Inbox: "inbox", relay.Published: "published"} {
+	for k, name := range map[relay.Keep]string{relay.Content: "content", relay.Roster: "roster", relay.Pages: "pages",
+		relay.Mail: "mail", relay.Trust: "trust",
+		relay.Left: "left", relay.Answers: "answers", relay.Slips: "slips", relay.Peppers: "peppers",
+		relay.Inbox: "inbox", relay.Published: "published"} {
 		n, err := l.sq.Used(ctx, p.ID, k)
 		l.must(err)
 		l.note("relay bytes: "+name, float64(n), float64(relay.DefaultLimits.Room(k))/10)
@@ -247,7 +257,8 @@ func (l *life) watchRelay() {
 		l.note("relay rows: "+s, float64(n), 0)
 	}
 	var most int
-	l.must(db.QueryRow("SELECT coalesce(max(n), 0) FROM (SELECT count(*) n FROM item WHERE keep=? GROUP BY box)", relay.Mail).Scan(&most))
+	l.must(db.QueryRow("SELECT coalesce(max(n), 0) FROM (SELECT count(*) n FROM item WHERE keep=? GROUP BY box)",
+		relay.Mail).Scan(&most))
 	l.note("relay: items in the fullest mailbox", float64(most), float64(relay.DefaultLimits.BoxItems)/2)
 }
 

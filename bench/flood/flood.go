@@ -1,5 +1,6 @@
-// Package flood is what somebody without a key can throw at a relay and its public site, for the test of the built program and for the
-// benchmark. It sends to this machine alone, from a bounded number of connections, for a bounded time.
+// Package flood is what somebody without a key can throw at a relay and its public site, for the test of the built
+// program and for the benchmark. It sends to this machine alone, from a bounded number of connections, for a bounded
+// time.
 package flood
 
 import (
@@ -21,7 +22,8 @@ import (
 	"krama/seal"
 )
 
-// Target is what is flooded: addresses of a relay and its site on this machine, and what a stranger can know of a programme.
+// Target is what is flooded: addresses of a relay and its site on this machine, and what a stranger can know of a
+// programme.
 type Target struct {
 	Relay, Site string
 	Programme   [16]byte      // its short name, which every reporter's page tells
@@ -62,7 +64,8 @@ var Kinds = []Kind{
 		return seal.PathReply, f.call(f.key, seal.PathReply, box, f.unpaid())
 	}},
 	{"appends signed by nobody", false, func(f *flooder) (string, []byte) {
-		return seal.PathAppend, f.call(f.key, seal.PathAppend, f.Stream, seal.AppendCall{Envelopes: [][]byte{make([]byte, 60<<10)}}.Marshal())
+		return seal.PathAppend, f.call(f.key, seal.PathAppend, f.Stream,
+			seal.AppendCall{Envelopes: [][]byte{make([]byte, 60<<10)}}.Marshal())
 	}},
 	{"public pages", false, func(f *flooder) (string, []byte) { return "", nil }},
 	{"A9 the phone's program without Brotli, answers not read", true, nil},
@@ -107,8 +110,8 @@ func (f *flooder) unpaid(more ...[]byte) []byte {
 	return seal.Frame(append([][]byte{f.pub(), day, proof}, more...)...)
 }
 
-// Run floods a target with rate requests a second from conns connections until ctx ends; a held kind holds that many open. intake is an
-// open intake, which the public page tells.
+// Run floods a target with rate requests a second from conns connections until ctx ends; a held kind holds that many
+// open. intake is an open intake, which the public page tells.
 func Run(ctx context.Context, t Target, k Kind, conns int, rate float64, intake [16]byte) (Result, error) {
 	if !strings.HasPrefix(t.Relay, "http://127.") {
 		return Result{}, fmt.Errorf("flood: %s is not this machine", t.Relay)
@@ -137,7 +140,8 @@ func Run(ctx context.Context, t Target, k Kind, conns int, rate float64, intake 
 	var sent atomic.Int64
 	var mu sync.Mutex
 	status := map[int]int64{}
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: conns, MaxConnsPerHost: conns}, Timeout: 30 * time.Second}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: conns, MaxConnsPerHost: conns},
+		Timeout: 30 * time.Second}
 	turn := make(chan struct{}, conns)
 	var wg sync.WaitGroup
 	for range conns {
@@ -191,9 +195,11 @@ func (f *flooder) one(ctx context.Context, client *http.Client, k Kind) int {
 // hold opens connections and holds them: answers that are not read, or calls whose last byte does not come.
 func (f *flooder) hold(ctx context.Context, k Kind, conns int) (Result, error) {
 	body := f.call(f.key, seal.PathAppend, f.Stream, make([]byte, 4<<20-1024))
-	host, request := strings.TrimPrefix(f.Relay, "http://"), fmt.Sprintf("POST %s HTTP/1.1\r\nHost: relay\r\nContent-Length: %d\r\n\r\n", seal.PathAppend, len(body))
+	host, request := strings.TrimPrefix(f.Relay, "http://"),
+		fmt.Sprintf("POST %s HTTP/1.1\r\nHost: relay\r\nContent-Length: %d\r\n\r\n", seal.PathAppend, len(body))
 	if strings.HasPrefix(k.Name, "A9") {
-		host, request, body = strings.TrimPrefix(f.Site, "http://"), "GET "+f.Program+" HTTP/1.1\r\nHost: site\r\n\r\n", []byte("x")
+		host, request, body = strings.TrimPrefix(f.Site, "http://"), "GET "+f.Program+" HTTP/1.1\r\nHost: site\r\n\r\n",
+			[]byte("x")
 	}
 	var sent atomic.Int64
 	var wg sync.WaitGroup

@@ -20,7 +20,8 @@ func TestBackOnTheDesk(t *testing.T) {
 	desk.backOnTheDesk(d.desk[:strings.Index(d.desk, "/open")])
 }
 
-// sequences is how many random ways through a form TestEveryWayKeepsWhatWasTyped takes: 2, or as many as KRAMA_SEQUENCES says.
+// sequences is how many random ways through a form TestEveryWayKeepsWhatWasTyped takes: 2, or as many as
+// KRAMA_SEQUENCES says.
 func sequences() int {
 	if n, err := strconv.Atoi(os.Getenv("KRAMA_SEQUENCES")); err == nil {
 		return n
@@ -28,9 +29,10 @@ func sequences() int {
 	return 2
 }
 
-// TestEveryWayKeepsWhatWasTyped records contacts on a phone, each with a number of condoms of its own, by random ways: typed and left by
-// Back, by a link or by the lock, typed again after that, read anew, saved by a double tap. Whatever the way, the form still shows what was
-// typed when it is opened again, and in the end each number stands in exactly one contact.
+// TestEveryWayKeepsWhatWasTyped records contacts on a phone, each with a number of condoms of its own, by random ways:
+// typed and left by Back, by a link or by the lock, typed again after that, read anew, saved by a double tap. Whatever
+// the way, the form still shows what was typed when it is opened again, and in the end each number stands in exactly
+// one contact.
 func TestEveryWayKeepsWhatWasTyped(t *testing.T) {
 	e := startEnrolled(t)
 	b, words := e.phone, e.words
@@ -62,7 +64,8 @@ func TestEveryWayKeepsWhatWasTyped(t *testing.T) {
 				}
 			}
 			if !typed || r.IntN(3) == 0 {
-				b.js(fmt.Sprintf(`(()=>{window.drafts=0;%[1]s.value='';%[1]s.value=%[2]q;%[1]s.dispatchEvent(new Event('input',{bubbles:true}))})()`, field, n))
+				b.js(fmt.Sprintf(
+					`(()=>{window.drafts=0;%[1]s.value='';%[1]s.value=%[2]q;%[1]s.dispatchEvent(new Event('input',{bubbles:true}))})()`, field, n))
 				typed = true
 			}
 			switch what := []string{"back", "link", "two links", "lock", "anew"}[r.IntN(5)]; what {
@@ -84,7 +87,8 @@ func TestEveryWayKeepsWhatWasTyped(t *testing.T) {
 				b.waitFor("form.tapper")
 				b.again(words)
 				b.find(code)
-			case "anew": // a page that is read anew cannot seal any more: what the last second brought is lost, and nothing else
+			case "anew":
+				// a page that is read anew cannot seal any more: what the last second brought is lost, and nothing else
 				way = append(way, what)
 				b.wait("what was typed to be sealed", `window.drafts>0`)
 				b.open(e.site + "/app/")
@@ -96,7 +100,9 @@ func TestEveryWayKeepsWhatWasTyped(t *testing.T) {
 		form()
 		b.js(`document.querySelector('input[name="test"][value="2"]').click(),document.querySelector('input[name="topic"][value="1"]').click()`)
 		b.js(`(x=>{x.click();x.click()})(document.querySelector('form[data-draft] .bar button'))`)
-		b.wait("the contact", fmt.Sprintf(`[...document.querySelectorAll('[data-contact]')].filter(x=>x.innerText.includes('Condoms %s')).length==1`, n))
+		b.wait("the contact",
+			fmt.Sprintf(
+				`[...document.querySelectorAll('[data-contact]')].filter(x=>x.innerText.includes('Condoms %s')).length==1`, n))
 		if got := b.js(`document.querySelectorAll('[data-contact]').length`); got != strconv.Itoa(i+1) {
 			t.Fatalf("seed %d, %v: %s contacts, want %d", seed, way, got, i+1)
 		}
@@ -143,8 +149,9 @@ func (b *browser) again(words []string) {
 	b.waitFor("nav.main")
 }
 
-// TestTheProgramIsGoneAfterARelease: a page that lay open through a release locks, and the site no longer has the files that it began with.
-// The page begins anew with those of the release, says nothing of an old browser, and what was typed is there.
+// TestTheProgramIsGoneAfterARelease: a page that lay open through a release locks, and the site no longer has the files
+// that it began with. The page begins anew with those of the release, says nothing of an old browser, and what was
+// typed is there.
 func TestTheProgramIsGoneAfterARelease(t *testing.T) {
 	e := startEnrolled(t)
 	b, words := e.phone, e.words
@@ -162,11 +169,12 @@ func TestTheProgramIsGoneAfterARelease(t *testing.T) {
 	b.again(words)
 	b.find(code)
 	b.click(`a[href$="/contact"]`)
-	b.wait("what was typed", `document.querySelector('input[name="given-condom"]')&&document.querySelector('input[name="given-condom"]').value==='77'`)
+	b.wait("what was typed",
+		`document.querySelector('input[name="given-condom"]')&&document.querySelector('input[name="given-condom"]').value==='77'`)
 }
 
-// TestTheBrowserRemembersNoForm: a browser keeps what stands in forms, and where they are sent, in its session's file, which outlives a kill.
-// Of the phone's forms it keeps nothing.
+// TestTheBrowserRemembersNoForm: a browser keeps what stands in forms, and where they are sent, in its session's file,
+// which outlives a kill. Of the phone's forms it keeps nothing.
 func TestTheBrowserRemembersNoForm(t *testing.T) {
 	d := startDemo(t, t.TempDir(), freePort(t), "--small")
 	profile := t.TempDir()
@@ -174,7 +182,8 @@ func TestTheBrowserRemembersNoForm(t *testing.T) {
 	words := b.enrolPhone(d)
 	b.unlock(d, words)
 	code := b.register()
-	who := strings.TrimSuffix(strings.TrimPrefix(b.js(`document.querySelector('a[href$="/contact"]').getAttribute('href')`), "/person/"), "/contact")
+	who := strings.TrimSuffix(strings.TrimPrefix(
+		b.js(`document.querySelector('a[href$="/contact"]').getAttribute('href')`), "/person/"), "/contact")
 	for range 3 { // forms that were typed in are left by steps of the history, as a browser writes them down
 		b.click(`a[href$="/contact"]`)
 		b.waitFor(`input[name="given-condom"]`)

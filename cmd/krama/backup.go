@@ -39,7 +39,8 @@ func backup(ctx context.Context, e *env, args []string) error {
 	c, err := sqlite.Backup(ctx, storePath(*data), *to, 0, meter(e.err))
 	if err != nil {
 		return storeHint(ctx, "backup", err, map[krama.Kind]string{
-			krama.NotFound: "--data is the folder of krama serve, with relay.db in it; the folder of --to must be there",
+			krama.NotFound: "--data is the folder of krama serve, with relay.db in it; the folder of --to must be " +
+				"there",
 			krama.Conflict: "choose another name; a backup never replaces a file",
 			krama.Full:     "make room or choose another disk; the relay's store was not touched",
 			krama.Tampered: "krama check --data " + *data + " says what is wrong; keep your older backups",
@@ -47,7 +48,9 @@ func backup(ctx context.Context, e *env, args []string) error {
 		})
 	}
 	printCopy(e.out, c)
-	fmt.Fprintf(e.err, "hint: take %s to another place, and destroy it after %s: an old backup is what an erasure waits for\n", *to, krama.DayOf(time.Now())+backupDays)
+	fmt.Fprintf(e.err,
+		"hint: take %s to another place, and destroy it after %s: an old backup is what an erasure waits for\n", *to,
+		krama.DayOf(time.Now())+backupDays)
 	return nil
 }
 

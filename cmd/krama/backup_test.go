@@ -69,7 +69,8 @@ func TestBackupCommands(t *testing.T) {
 	if bytes.Contains(raw, []byte("SECRETTOKEN")) {
 		t.Error("the token is in the backup")
 	}
-	if !strings.Contains(stderr, "copying: 100 %\n") || !strings.Contains(stderr, "hint:") || !strings.Contains(stderr, "destroy it after "+(krama.DayOf(time.Now())+7).String()) {
+	if !strings.Contains(stderr, "copying: 100 %\n") || !strings.Contains(stderr, "hint:") || !strings.Contains(stderr,
+		"destroy it after "+(krama.DayOf(time.Now())+7).String()) {
 		t.Errorf("no progress: %q", stderr)
 	}
 	if err := os.MkdirAll(back, 0o700); err != nil {
@@ -78,7 +79,8 @@ func TestBackupCommands(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(back, "token"), []byte("KEPT\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, stderr = cli("", "restore", "--from", file, "--data", back); code != exitOK || !strings.Contains(out, "envelopes 30\n") {
+	if code, out, stderr = cli("", "restore", "--from", file, "--data", back); code != exitOK || !strings.Contains(out,
+		"envelopes 30\n") {
 		t.Fatalf("restore: %d %s", code, stderr)
 	}
 	if token, fresh, err := foundingToken(back); token != "KEPT" || fresh || err != nil {
@@ -113,22 +115,32 @@ func TestBackupCommands(t *testing.T) {
 		out    string
 		stderr string
 	}{
-		"a running relay":        {[]string{"check", "--data", dir}, exitOK, "Nothing is wrong.", ""},
-		"a backup":               {[]string{"check", "--file", file}, exitOK, hex.EncodeToString(sum[:]), ""},
-		"a damaged backup":       {[]string{"check", "--file", half}, exitFailed, "The database file is damaged", "hint: do not use this backup"},
-		"a damaged relay":        {[]string{"check", "--data", damaged}, exitFailed, "The database file is damaged", "hint: stop the relay"},
-		"nothing to check":       {[]string{"check", "--data", t.TempDir()}, exitFailed, "", "hint:"},
-		"check without a place":  {[]string{"check"}, exitUsage, "", "Usage: krama check"},
-		"check of two":           {[]string{"check", "--data", dir, "--file", file}, exitUsage, "", "Usage: krama check"},
-		"backup over a file":     {[]string{"backup", "--data", dir, "--to", file}, exitFailed, "", "hint: choose another name"},
-		"backup of nothing":      {[]string{"backup", "--data", t.TempDir(), "--to", half + "2"}, exitFailed, "", "hint: --data is the folder of krama serve"},
-		"backup of damage":       {[]string{"backup", "--data", damaged, "--to", half + "3"}, exitFailed, "", "hint: krama check --data"},
-		"backup to nowhere":      {[]string{"backup", "--data", dir}, exitUsage, "", "Usage: krama backup"},
-		"restore over a store":   {[]string{"restore", "--from", file, "--data", back}, exitFailed, "", "hint: stop the relay and give a new folder"},
-		"restore of damage":      {[]string{"restore", "--from", half, "--data", filepath.Join(damaged, "r")}, exitFailed, "", "hint: krama check --file"},
-		"restore of a live file": {[]string{"restore", "--from", storePath(dir), "--data", filepath.Join(damaged, "r")}, exitFailed, "", "hint: --from is a file that krama backup made"},
-		"restore of nothing":     {[]string{"restore", "--from", half + "9", "--data", filepath.Join(damaged, "r")}, exitFailed, "", "hint: --from is a file"},
-		"restore from nowhere":   {[]string{"restore", "--data", dir}, exitUsage, "", "Usage: krama restore"},
+		"a running relay": {[]string{"check", "--data", dir}, exitOK, "Nothing is wrong.", ""},
+		"a backup":        {[]string{"check", "--file", file}, exitOK, hex.EncodeToString(sum[:]), ""},
+		"a damaged backup": {[]string{"check", "--file", half}, exitFailed, "The database file is damaged",
+			"hint: do not use this backup"},
+		"a damaged relay": {[]string{"check", "--data", damaged}, exitFailed, "The database file is damaged",
+			"hint: stop the relay"},
+		"nothing to check":      {[]string{"check", "--data", t.TempDir()}, exitFailed, "", "hint:"},
+		"check without a place": {[]string{"check"}, exitUsage, "", "Usage: krama check"},
+		"check of two": {[]string{"check", "--data", dir, "--file", file}, exitUsage, "",
+			"Usage: krama check"},
+		"backup over a file": {[]string{"backup", "--data", dir, "--to", file}, exitFailed, "",
+			"hint: choose another name"},
+		"backup of nothing": {[]string{"backup", "--data", t.TempDir(), "--to", half + "2"}, exitFailed, "",
+			"hint: --data is the folder of krama serve"},
+		"backup of damage": {[]string{"backup", "--data", damaged, "--to", half + "3"}, exitFailed, "",
+			"hint: krama check --data"},
+		"backup to nowhere": {[]string{"backup", "--data", dir}, exitUsage, "", "Usage: krama backup"},
+		"restore over a store": {[]string{"restore", "--from", file, "--data", back}, exitFailed, "",
+			"hint: stop the relay and give a new folder"},
+		"restore of damage": {[]string{"restore", "--from", half, "--data", filepath.Join(damaged, "r")},
+			exitFailed, "", "hint: krama check --file"},
+		"restore of a live file": {[]string{"restore", "--from", storePath(dir), "--data", filepath.Join(damaged, "r")},
+			exitFailed, "", "hint: --from is a file that krama backup made"},
+		"restore of nothing": {[]string{"restore", "--from", half + "9", "--data", filepath.Join(damaged, "r")},
+			exitFailed, "", "hint: --from is a file"},
+		"restore from nowhere": {[]string{"restore", "--data", dir}, exitUsage, "", "Usage: krama restore"},
 	} {
 		code, out, stderr := cli("", tc.args...)
 		if code != tc.code || !strings.Contains(out, tc.out) || !strings.Contains(stderr, tc.stderr) {
@@ -143,19 +155,21 @@ func TestBackupCommands(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, args := range [][]string{{"backup", "--data", dir, "--to", half + "4"}, {"check", "--data", dir}} {
-		if err := run(gone, args, strings.NewReader(""), new(bytes.Buffer), new(bytes.Buffer)); status(err, new(bytes.Buffer)) != exitFailed {
+		if err := run(gone, args, strings.NewReader(""), new(bytes.Buffer), new(bytes.Buffer)); status(err,
+			new(bytes.Buffer)) != exitFailed {
 			t.Errorf("%s, interrupted, ends as if it had worked", args[0])
 		}
 	}
 }
 
-// TestKillBackup kills a backup at each of its stages while the relay it copies goes on. There is never a file that is not
-// a whole backup, and the next backup to the same name works.
+// TestKillBackup kills a backup at each of its stages while the relay it copies goes on. There is never a file that is
+// not a whole backup, and the next backup to the same name works.
 func TestKillBackup(t *testing.T) {
 	dir, s, st := relayFolder(t, 20_000)
 	dst := t.TempDir()
 	killed := 0
-	for _, stage := range []string{"copying: 10 %", "copying: 50 %", "copying: 100 %", "reading the file", "checking envelopes: 40 %", "adding up"} {
+	for _, stage := range []string{"copying: 10 %", "copying: 50 %", "copying: 100 %", "reading the file",
+		"checking envelopes: 40 %", "adding up"} {
 		file := filepath.Join(dst, "backup")
 		cmd := exec.Command(program(t), "backup", "--data", dir, "--to", file)
 		pipe, err := cmd.StderrPipe()
@@ -191,7 +205,8 @@ func TestKillBackup(t *testing.T) {
 		t.Errorf("only %d of 6 kills came before the end", killed)
 	}
 	file := filepath.Join(dst, "backup")
-	if code, out, stderr := cli("", "backup", "--data", dir, "--to", file); code != exitOK || !strings.Contains(out, "envelopes 20006\n") {
+	if code, out, stderr := cli("", "backup", "--data", dir, "--to", file); code != exitOK || !strings.Contains(out,
+		"envelopes 20006\n") {
 		t.Errorf("the next backup: %d %s %s", code, out, stderr)
 	}
 	if code, _, stderr := cli("", "check", "--data", dir); code != exitOK {

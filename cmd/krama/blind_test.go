@@ -16,8 +16,8 @@ import (
 	"krama/replica"
 )
 
-// TestRelayHoldsNothingReadable fills a relay in a process of its own with a known programme, then looks for what it must
-// not know in its file, its write-ahead log and the memory of its process.
+// TestRelayHoldsNothingReadable fills a relay in a process of its own with a known programme, then looks for what it
+// must not know in its file, its write-ahead log and the memory of its process.
 func TestRelayHoldsNothingReadable(t *testing.T) {
 	dir := t.TempDir()
 	relay := startServe(t, filepath.Join(dir, "relay"), freePort(t))
@@ -37,8 +37,10 @@ func TestRelayHoldsNothingReadable(t *testing.T) {
 		code, _ := krama.NewCode(c.Rand)
 		p, _ := r.NewRecord()
 		k, _ := r.NewRecord()
-		person := &krama.Record{ID: p, Person: &krama.Person{Code: code, Gender: 1, Age: 4, Category: 1, District: 1002, Registered: 20500}}
-		contact := &krama.Record{ID: k, Contact: &krama.Contact{Date: 20600, District: 1002, Place: 1, Given: krama.Supplies{20}}}
+		person := &krama.Record{ID: p, Person: &krama.Person{Code: code, Gender: 1, Age: 4, Category: 1, District: 1002,
+			Registered: 20500}}
+		contact := &krama.Record{ID: k, Contact: &krama.Contact{Date: 20600, District: 1002, Place: 1,
+			Given: krama.Supplies{20}}}
 		if err := r.Write(krama.KindOutreach, s, person, contact); err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +117,8 @@ func dumpMemory(t *testing.T, pid int) []byte {
 	for line := range strings.Lines(string(maps)) {
 		var from, to int64
 		var perm string
-		if n, _ := fmt.Sscanf(line, "%x-%x %s", &from, &to, &perm); n != 3 || !strings.HasPrefix(perm, "rw") || to-from > 1<<30 {
+		if n, _ := fmt.Sscanf(line, "%x-%x %s", &from, &to, &perm); n != 3 || !strings.HasPrefix(perm, "rw") ||
+			to-from > 1<<30 {
 			continue
 		}
 		b := make([]byte, to-from)

@@ -144,9 +144,12 @@ func startBrowser(t testing.TB, profile string) *browser {
 	if err != nil {
 		t.Fatal("chromium is not installed; run: make tools")
 	}
-	opts := []chromedp.ExecAllocatorOption{chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.ExecPath(path), chromedp.UserDataDir(profile),
-		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true), chromedp.Flag("accept-lang", "en"), chromedp.WindowSize(360, 640)}
+	opts := []chromedp.ExecAllocatorOption{chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.ExecPath(path),
+		chromedp.UserDataDir(profile),
+		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-background-networking",
+			true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true), chromedp.Flag("accept-lang", "en"),
+		chromedp.WindowSize(360, 640)}
 	if os.Getenv("KRAMA_CONSOLE") != "" {
 		opts = append(opts, chromedp.Flag("enable-logging", "stderr"), chromedp.CombinedOutput(os.Stdout))
 	}
@@ -168,7 +171,8 @@ func (b *browser) kill() {
 	for range 3 { // children that were being born
 		procs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, p := range procs {
-			if line, err := os.ReadFile(p); err == nil && (strings.Contains(string(line), "--user-data-dir="+b.profile) || strings.Contains(string(line), "--profile\x00"+b.profile)) {
+			if line, err := os.ReadFile(p); err == nil && (strings.Contains(string(line),
+				"--user-data-dir="+b.profile) || strings.Contains(string(line), "--profile\x00"+b.profile)) {
 				if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(p))); err == nil {
 					syscall.Kill(pid, syscall.SIGKILL)
 				}
@@ -230,7 +234,10 @@ func (b *browser) wait(what, expr string) {
 			return
 		}
 	}
-	text, _ := b.try("document.body.innerText.slice(0,1500)+' | '+(document.getElementById('old')||{dataset:{}}).dataset.why+' | '+(document.querySelector('iframe')?document.querySelector('iframe').contentDocument.body.innerText.slice(0,900):'')")
+	text, _ := b.try(
+		`document.body.innerText.slice(0,1500)
+			+' | '+(document.getElementById('old')||{dataset:{}}).dataset.why
+			+' | '+(document.querySelector('iframe')?.contentDocument.body.innerText.slice(0,900)||'')`)
 	b.t.Fatalf("waited in vain for %s\n%s", what, text)
 }
 
@@ -252,8 +259,10 @@ func (b *browser) size(w, h int64, dark bool) {
 	if dark {
 		scheme = "dark"
 	}
-	_, err1 := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: w, Height: h, DeviceScaleFactor: 1, Mobile: w < 500})
-	_, err2 := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+	_, err1 := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: w, Height: h, DeviceScaleFactor: 1, Mobile: w < 500})
+	_, err2 := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 	if err1 != nil || err2 != nil {
 		b.t.Fatal(err1, err2)
 	}
@@ -270,13 +279,15 @@ func (b *browser) shot(path string) {
 	}
 }
 
-// words taps words in the phone's list: letters until a word is offered, and the page's answer is awaited after each tap.
+// words taps words in the phone's list: letters until a word is offered, and the page's answer is awaited after each
+// tap.
 func (b *browser) words(words []string) {
 	b.t.Helper()
 	b.wordsIn("document", words)
 }
 
-// wordsIn is words in a document that an expression gives. The page itself does the tapping: a call for each tap would take longer.
+// wordsIn is words in a document that an expression gives. The page itself does the tapping: a call for each tap would
+// take longer.
 func (b *browser) wordsIn(document string, words []string) {
 	b.t.Helper()
 	b.wait("the keys", "!!"+document+".querySelector('form.tapper button.key')")
@@ -317,7 +328,8 @@ func (b *browser) enrolPhone(d *demoProcess) []string {
 	return words
 }
 
-// showCode brings the demonstration's phone to its own code. It returns what reaches the phone's document, and its words.
+// showCode brings the demonstration's phone to its own code. It returns what reaches the phone's document, and its
+// words.
 func (b *browser) showCode(d *demoProcess) (in string, words []string) {
 	b.t.Helper()
 	b.open(d.site + "/demo")

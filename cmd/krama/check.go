@@ -32,7 +32,9 @@ func check(ctx context.Context, e *env, args []string) error {
 	}
 	path, next := *file, "do not use this backup; take an older one, and make a new one"
 	if *data != "" {
-		path, next = storePath(*data), "stop the relay, keep its folder as it is, and restore the last whole backup into a new one: krama help restore"
+		path, next = storePath(*data),
+			"stop the relay, keep its folder as it is, and restore the last whole backup into a new one: krama help "+
+				"restore"
 	}
 	r, err := sqlite.Check(ctx, path, sqlite.Look{Live: *data != ""}, meter(e.err))
 	if err != nil {
@@ -44,12 +46,15 @@ func check(ctx context.Context, e *env, args []string) error {
 	for _, w := range r.Wrong {
 		fmt.Fprintln(e.out, w)
 	}
-	fmt.Fprintf(e.out, "programmes %d\nstreams %d\nenvelopes %d\ndocuments %d\n", r.Programmes, r.Streams, r.Envelopes, r.Blobs)
+	fmt.Fprintf(e.out, "programmes %d\nstreams %d\nenvelopes %d\ndocuments %d\n", r.Programmes, r.Streams,
+		r.Envelopes, r.Blobs)
 	if r.Dropped > 0 {
 		fmt.Fprintf(e.out, "Of %d envelopes only the id is kept, as it should be.\n", r.Dropped)
 	}
 	if r.Startless > 0 {
-		fmt.Fprintf(e.out, "The chain's start is unknown in %d streams made before version 2: their order and bytes were checked, their chain was not.\n", r.Startless)
+		fmt.Fprintf(e.out,
+			"The chain's start is unknown in %d streams made before version 2: their order and bytes were checked, "+
+				"their chain was not.\n", r.Startless)
 	}
 	if *file != "" {
 		_, sum, err := sqlite.Sum(ctx, path, meter(e.err))

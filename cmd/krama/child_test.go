@@ -43,7 +43,8 @@ func typeForEver(dir string) error {
 		if err != nil {
 			return err
 		}
-		rec := &krama.Record{ID: id, Contact: &krama.Contact{Date: 20600, Place: 1, Given: krama.Supplies{uint16(i % 1000)}}}
+		rec := &krama.Record{ID: id, Contact: &krama.Contact{Date: 20600, Place: 1,
+			Given: krama.Supplies{uint16(i % 1000)}}}
 		if err := r.Write(krama.KindOutreach, s, rec); err != nil {
 			return err
 		}

@@ -16,8 +16,9 @@ const (
 	siteCrowd  = 512
 )
 
-// crowd is a listener that has no more than some connections open. Where one more comes, the one that has proved nothing for longest
-// is closed for it: who only holds connections open loses them first, and a caller whose call was admitted keeps hers.
+// crowd is a listener that has no more than some connections open. Where one more comes, the one that has proved
+// nothing for longest is closed for it: who only holds connections open loses them first, and a caller whose call was
+// admitted keeps hers.
 type crowd struct {
 	net.Listener
 	most  int

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestA10CrowdKeepsWhoProved: connections that are only held open make room for new ones, oldest first; one over which a call was
-// admitted stays.
+// TestA10CrowdKeepsWhoProved: connections that are only held open make room for new ones, oldest first; one over which
+// a call was admitted stays.
 func TestA10CrowdKeepsWhoProved(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -80,7 +80,8 @@ func demoRun(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	public.Drafts, public.Demo, public.Audio, public.Last = true, true, filepath.Join(dir, "audio"), filepath.Join(dir, "door.last")
+	public.Drafts, public.Demo, public.Audio, public.Last = true, true, filepath.Join(dir, "audio"), filepath.Join(dir,
+		"door.last")
 	public.Tell = tellPages(e)
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
@@ -154,13 +155,15 @@ func demoSize(small bool, contacts int) demo.Size {
 	case small:
 		return demo.Size{People: 40, Staff: 2, Months: 12, Contacts: 400, Tests: 240}
 	case contacts > 0:
-		return demo.Size{People: max(1, contacts/30), Staff: 2, Months: 24, Contacts: contacts, Tests: contacts * 6 / 10}
+		return demo.Size{People: max(1, contacts/30), Staff: 2, Months: 24, Contacts: contacts,
+			Tests: contacts * 6 / 10}
 	}
 	return demo.Full
 }
 
 // demoProgramme makes the programme, or opens the one that is there.
-func demoProgramme(ctx context.Context, e *env, g *guide.Guide, dir, relayURL, token string, size demo.Size) (*demo.Programme, error) {
+func demoProgramme(ctx context.Context, e *env, g *guide.Guide, dir, relayURL, token string,
+	size demo.Size) (*demo.Programme, error) {
 	desk := journal.OSDir(filepath.Join(dir, "desk"))
 	wordsFile := filepath.Join(dir, "DEMO-words") // a demo's words lie in the open: nothing in it is real
 	if b, err := os.ReadFile(wordsFile); err == nil {
@@ -170,7 +173,9 @@ func demoProgramme(ctx context.Context, e *env, g *guide.Guide, dir, relayURL, t
 		r, err := replica.Unlock(c, string(b))
 		return &demo.Programme{Desk: r, State: st, Config: c, Words: string(b)}, err
 	}
-	p, err := demo.Make(ctx, g, desk, dial, relayURL, token, size, 20260301, time.Now(), func(s string) { fmt.Fprintln(e.err, s) })
+	p, err := demo.Make(ctx, g, desk, dial, relayURL, token, size, 20260301, time.Now(), func(s string) {
+		fmt.Fprintln(e.err, s)
+	})
 	if err != nil {
 		return nil, err
 	}

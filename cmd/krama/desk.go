@@ -61,7 +61,8 @@ func dial(u string) replica.Remote {
 }
 
 func deskReplica(dir string) replica.Config {
-	return replica.Config{Dir: journal.OSDir(dir), Rand: rand.Reader, Now: time.Now, Dial: dial, Platform: "desk", Office: true}
+	return replica.Config{Dir: journal.OSDir(dir), Rand: rand.Reader, Now: time.Now, Dial: dial, Platform: "desk",
+		Office: true}
 }
 
 // deskServer builds the desk's pages.
@@ -70,7 +71,8 @@ func deskServer(g *guide.Guide, c replica.Config, demo bool) *web.Server {
 	if h, err := site.PhoneRelease(); err == nil {
 		release = hex.EncodeToString(h[:])
 	}
-	s := web.New(web.Config{Host: web.Desk, Release: release, Replica: c, Guide: g, Rand: rand.Reader, Now: time.Now, Demo: demo, Version: version,
+	s := web.New(web.Config{Host: web.Desk, Release: release, Replica: c, Guide: g, Rand: rand.Reader, Now: time.Now,
+		Demo: demo, Version: version,
 		Assets: func(name string) string { return "/static/" + name }})
 	if texts, err := rights.Load(); err == nil { // shipped and tested: it cannot fail in a program that was released
 		for _, t := range texts {
@@ -96,8 +98,9 @@ func deskOffice(g *guide.Guide, r *replica.Replica, st *casework.State) *office.
 	return office.New(c, r, st)
 }
 
-// doorCheck has a desk try what it is about to publish, as the site will: it can say in words which page is too large. What a site is
-// configured with otherwise, such as a longer address of its relay, changes a page by a few bytes; the relay looks again.
+// doorCheck has a desk try what it is about to publish, as the site will: it can say in words which page is too large.
+// What a site is configured with otherwise, such as a longer address of its relay, changes a page by a few bytes; the
+// relay looks again.
 func doorCheck(g *guide.Guide, demo bool) func([]byte) error {
 	return func(b []byte) error {
 		c, err := publicDoor(nil, nil, g, defaultExit)
@@ -113,7 +116,8 @@ func doorCheck(g *guide.Guide, demo bool) func([]byte) error {
 func desk(ctx context.Context, e *env, args []string) error {
 	f := e.flags(deskCommand)
 	data, listen, noBrowser := f.String("data", "", ""), f.String("listen", "", ""), f.Bool("no-browser", false, "")
-	app, relayURL, cert, key := f.String("app", "", ""), f.String("relay", "", ""), f.String("cert", "", ""), f.String("key", "", "")
+	app, relayURL, cert, key := f.String("app", "", ""), f.String("relay", "", ""), f.String("cert", "", ""),
+		f.String("key", "", "")
 	if err := parse(f, args); err != nil {
 		return err
 	}
@@ -124,7 +128,8 @@ func desk(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(dir, "vault")); err != nil {
-		return hint{krama.E("desk", krama.NotFound, "this computer has no desk yet"), "found a programme with: krama new --relay URL --token TOKEN"}
+		return hint{krama.E("desk", krama.NotFound, "this computer has no desk yet"),
+			"found a programme with: krama new --relay URL --token TOKEN"}
 	}
 	g, err := guide.Load()
 	if err != nil {
@@ -135,8 +140,10 @@ func desk(ctx context.Context, e *env, args []string) error {
 			return err
 		}
 	}
-	if host, _, err := net.SplitHostPort(*listen); err != nil || net.ParseIP(host) == nil || !net.ParseIP(host).IsLoopback() {
-		return hint{krama.E("desk", krama.Invalid, "--listen"), "the desk is for this computer alone: use an address such as 127.0.0.1:0"}
+	if host, _, err := net.SplitHostPort(*listen); err != nil || net.ParseIP(host) == nil ||
+		!net.ParseIP(host).IsLoopback() {
+		return hint{krama.E("desk", krama.Invalid, "--listen"),
+			"the desk is for this computer alone: use an address such as 127.0.0.1:0"}
 	}
 	ls, before, err := inherited() // of the desk that was locked and whose place this one takes
 	if err != nil {
@@ -191,10 +198,12 @@ func listenAll(desk, app string) ([]net.Listener, error) {
 	return []net.Listener{l, a}, err
 }
 
-// appListener serves the phone's program from the office, so that it comes from a machine the programme holds in its hands.
+// appListener serves the phone's program from the office, so that it comes from a machine the programme holds in its
+// hands.
 func appListener(l net.Listener, relay, cert, key string) (listener, error) {
 	if relay == "" {
-		return listener{}, hint{krama.E("desk", krama.Invalid, "--app needs --relay"), "for example --relay https://relay.help.example"}
+		return listener{}, hint{krama.E("desk", krama.Invalid, "--app needs --relay"),
+			"for example --relay https://relay.help.example"}
 	}
 	s, err := site.New(site.Config{Relay: relay, Version: version})
 	if err != nil {
@@ -203,16 +212,17 @@ func appListener(l net.Listener, relay, cert, key string) (listener, error) {
 	if cert != "" {
 		pair, err := tls.LoadX509KeyPair(cert, key)
 		if err != nil {
-			return listener{}, hint{krama.E("desk", krama.Invalid, "the certificate or key cannot be read"), "give both --cert and --key, as PEM files"}
+			return listener{}, hint{krama.E("desk", krama.Invalid, "the certificate or key cannot be read"),
+				"give both --cert and --key, as PEM files"}
 		}
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
 	}
 	return listener{l, s}, nil
 }
 
-// lonelyHost is a loopback address nobody can guess, where the system has more than one: Linux and Windows answer at every
-// 127.x.y.z, macOS at 127.0.0.1 alone. Cookies belong to a host, not to its port: at 127.0.0.1 a server of another user of this
-// computer could be sent ours, by a page of its own that is open in this browser.
+// lonelyHost is a loopback address nobody can guess, where the system has more than one: Linux and Windows answer at
+// every 127.x.y.z, macOS at 127.0.0.1 alone. Cookies belong to a host, not to its port: at 127.0.0.1 a server of
+// another user of this computer could be sent ours, by a page of its own that is open in this browser.
 func lonelyHost() (string, error) {
 	var b [3]byte
 	if _, err := rand.Read(b[:]); err != nil {
@@ -243,8 +253,8 @@ func keepSyncing(ctx context.Context, s *web.Server) {
 }
 
 // guard lets one browser of this computer in. Against other users of the computer: a secret in the first address, good
-// once, then a cookie. Against other web pages: SameSite, and refusal of cross-origin posts. Against DNS rebinding: only
-// our own host name is answered.
+// once, then a cookie. Against other web pages: SameSite, and refusal of cross-origin posts. Against DNS rebinding:
+// only our own host name is answered.
 type guard struct {
 	next   http.Handler
 	host   string
@@ -289,7 +299,9 @@ func (g *guard) session(lang string) session {
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy",
+		"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; "+
+			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -310,10 +322,12 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "This address works once. Start the desk again.", http.StatusForbidden)
 			return
 		}
-		http.SetCookie(w, &http.Cookie{Name: g.name, Value: g.cookie, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+		http.SetCookie(w, &http.Cookie{Name: g.name, Value: g.cookie, Path: "/", HttpOnly: true,
+			SameSite: http.SameSiteStrictMode})
 		// A page, not a redirect: a Strict cookie is not sent on a redirect that another program's window began.
 		h.Set("Content-Type", "text/html; charset=utf-8")
-		io.WriteString(w, `<!DOCTYPE html><title>Krama</title><meta http-equiv="refresh" content="0;url=/"><a href="/">Krama</a>`)
+		io.WriteString(w,
+			`<!DOCTYPE html><title>Krama</title><meta http-equiv="refresh" content="0;url=/"><a href="/">Krama</a>`)
 		return
 	}
 	c, err := r.Cookie(g.name)
@@ -357,7 +371,8 @@ func askWords(e *env) (string, error) {
 	fmt.Fprint(e.err, "four words: ")
 	line, err := bufio.NewReader(e.in).ReadString('\n')
 	if err != nil && line == "" {
-		return "", hint{krama.E("words", krama.Invalid, "no words were given"), "type the four words of this desk, or pipe them in"}
+		return "", hint{krama.E("words", krama.Invalid, "no words were given"),
+			"type the four words of this desk, or pipe them in"}
 	}
 	line = strings.TrimPrefix(line, "\ufeff") // what some editors begin a file with
 	return strings.Join(strings.Fields(strings.ToLower(line)), " "), nil

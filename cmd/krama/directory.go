@@ -68,7 +68,8 @@ func directoryExport(e *env, args []string) error {
 		return err
 	}
 	if _, err := os.Lstat(*to); !errors.Is(err, os.ErrNotExist) {
-		return hint{krama.E("directory", krama.Conflict, "--to exists already, or cannot be looked at"), "name a file or folder that does not exist"}
+		return hint{krama.E("directory", krama.Conflict, "--to exists already, or cannot be looked at"),
+			"name a file or folder that does not exist"}
 	}
 	g, err := guide.Load()
 	if err != nil {
@@ -183,9 +184,11 @@ func directoryImport(e *env, args []string) error {
 	if *from != "" {
 		source = plainName(*from) + ", " + source
 	}
-	in, err := exchange.FromHSDS(t, g, strings.ToLower(strings.Join(strings.Fields(*from), " ")), fmt.Sprintf("imported on %s from %s", today, source))
+	in, err := exchange.FromHSDS(t, g, strings.ToLower(strings.Join(strings.Fields(*from), " ")),
+		fmt.Sprintf("imported on %s from %s", today, source))
 	if krama.KindOf(err) == krama.Invalid && err != nil && *from == "" {
-		return hint{err, "nothing was written; say whose directory it is with --from NAME, the same name at every import of it"}
+		return hint{err,
+			"nothing was written; say whose directory it is with --from NAME, the same name at every import of it"}
 	} else if err != nil {
 		return hint{err, "nothing was written"}
 	}
@@ -195,7 +198,8 @@ func directoryImport(e *env, args []string) error {
 	}
 	defer r.Close()
 	if _, roles := r.Device(); roles&krama.KindOutreach.Writers() == 0 {
-		return hint{krama.E("directory", krama.NotAllowed, "this desk's member may not change the directory"), "ask a colleague who may"}
+		return hint{krama.E("directory", krama.NotAllowed, "this desk's member may not change the directory"),
+			"ask a colleague who may"}
 	}
 	add, known, other := fresh(st, in)
 	if x := t.Table(hsds.Service); x == nil || len(x.Rows) == 0 {
@@ -209,7 +213,9 @@ func directoryImport(e *env, args []string) error {
 		fmt.Fprintln(e.err, "nothing to add")
 		return nil
 	case !*yes:
-		fmt.Fprintf(e.err, "would add %d listings for staff to verify; nothing is written yet\nhint: look at what is left behind, then run it again with --yes\n", len(add))
+		fmt.Fprintf(e.err,
+			"would add %d listings for staff to verify; nothing is written yet\nhint: look at what is left behind, "+
+				"then run it again with --yes\n", len(add))
 		return nil
 	}
 	for _, rec := range add {
@@ -220,12 +226,14 @@ func directoryImport(e *env, args []string) error {
 	if err := r.Write(krama.KindOutreach, krama.SubjectID{}, add...); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.err, "added %d listings for staff to verify; none is public\nhint: send them to the other devices with: krama sync\n", len(add))
+	fmt.Fprintf(e.err,
+		"added %d listings for staff to verify; none is public\nhint: send them to the other devices with: krama "+
+			"sync\n", len(add))
 	return nil
 }
 
-// fresh are records of what is not here yet. A listing is here when it was imported before, whatever staff made of it since, or
-// when the file is this programme's own. other names those that have another name here.
+// fresh are records of what is not here yet. A listing is here when it was imported before, whatever staff made of it
+// since, or when the file is this programme's own. other names those that have another name here.
 func fresh(st *casework.State, in *exchange.Import) (add []*krama.Record, known int, other []string) {
 	here, ids := map[krama.ListingID]string{}, map[string]krama.ListingID{}
 	for _, e := range st.Listings() {
@@ -237,7 +245,8 @@ func fresh(st *casework.State, in *exchange.Import) (add []*krama.Record, known 
 		was, ok := here[s.Listing.Key]
 		if own, is := ids[s.ID]; is {
 			was, ok = here[own], true
-		} else if before, is := here[s.Before]; is && !ok && before == name { // of a version that took the ids of all directories for one list
+		} else if before, is := here[s.Before]; is && !ok && before == name {
+			// of a version that took the ids of all directories for one list
 			was, ok = before, true
 		}
 		if !ok {

@@ -37,7 +37,8 @@ func emptyDesk(t *testing.T) (dir, words string) {
 }
 
 // inside opens a desk, writes what it is given and returns what the desk knows.
-func inside(t *testing.T, dir, words string, recs map[krama.CircleKind][]*krama.Record) map[krama.ListingID]*directory.Entry {
+func inside(t *testing.T, dir, words string,
+	recs map[krama.CircleKind][]*krama.Record) map[krama.ListingID]*directory.Entry {
 	t.Helper()
 	st := casework.New()
 	c := deskReplica(dir)
@@ -64,10 +65,12 @@ func inside(t *testing.T, dir, words string, recs map[krama.CircleKind][]*krama.
 	return out
 }
 
-// listings are a service that anybody may see, with a number for partners; a shelter; one for staff; one that closed; one found wrong.
+// listings are a service that anybody may see, with a number for partners; a shelter; one for staff; one that closed;
+// one found wrong.
 func listings(today krama.Day) map[krama.CircleKind][]*krama.Record {
 	l := func(n byte, kind uint8, name string, change func(*krama.Listing)) *krama.Record {
-		x := &krama.Listing{Key: krama.ListingID{n}, Kind: kind, Org: krama.Words{EN: "Org of " + name}, Name: krama.Words{EN: name}, About: krama.Words{EN: "About " + name}, Operator: krama.OperatorNGO,
+		x := &krama.Listing{Key: krama.ListingID{n}, Kind: kind, Org: krama.Words{EN: "Org of " + name},
+			Name: krama.Words{EN: name}, About: krama.Words{EN: "About " + name}, Operator: krama.OperatorNGO,
 			Needs: krama.Set(0).With(krama.NeedHurt).With(krama.NeedMoney), Public: true, Source: "test"}
 		if change != nil {
 			change(x)
@@ -80,7 +83,8 @@ func listings(today krama.Day) map[krama.CircleKind][]*krama.Record {
 	return map[krama.CircleKind][]*krama.Record{
 		krama.KindOutreach: {
 			l(1, krama.KindService, "Open House", func(x *krama.Listing) {
-				x.Phones = []krama.Phone{{Number: "000 100 001", Use: krama.UseCall, Tier: krama.TierPublic}, {Number: "000 100 002", Use: krama.UseMessage, Tier: krama.TierPartner}}
+				x.Phones = []krama.Phone{{Number: "000 100 001", Use: krama.UseCall, Tier: krama.TierPublic},
+					{Number: "000 100 002", Use: krama.UseMessage, Tier: krama.TierPartner}}
 				x.Address, x.Shown = krama.Words{EN: "1 Public Street"}, krama.TierPublic
 				x.Languages, x.Districts = krama.Set(0).With(1).With(2), []uint16{1001, 1002}
 				x.Hours = []krama.Hours{{Days: 0x3e, Open: 450, Close: 1020}, {Days: 0xc0, Open: 0, Close: 1440}}
@@ -97,7 +101,9 @@ func listings(today krama.Day) map[krama.CircleKind][]*krama.Record {
 				x.Address, x.Shown = krama.Words{EN: "6 Partner Street"}, krama.TierPartner
 			}),
 		},
-		krama.KindSafeguarding: {{Guarded: &krama.Guarded{Key: krama.ListingID{2}, Address: krama.Words{EN: "Behind the old well"}, Phones: []krama.Phone{{Number: "000 999 999", Use: krama.UseCall, Tier: krama.TierNamed}}}}},
+		krama.KindSafeguarding: {{Guarded: &krama.Guarded{Key: krama.ListingID{2},
+			Address: krama.Words{EN: "Behind the old well"}, Phones: []krama.Phone{{Number: "000 999 999",
+				Use: krama.UseCall, Tier: krama.TierNamed}}}}},
 	}
 }
 
@@ -148,14 +154,17 @@ func TestDirectoryExport(t *testing.T) {
 				t.Fatalf("%s: %d %s", form, exit, stderr)
 			}
 			text := all(t, to)
-			for what, want := range map[string]bool{"Open House": true, "1 Public Street": true, "000 100 001": true, "Lotus Shelter": true, "000 100 003": true, "At The Partners": true,
-				"000 100 002": partners, "6 Partner Street": partners, "Behind the old well": false, "000 999 999": false, "For Staff": false, "Shut For Good": false, "Found Wrong": false} {
+			for what, want := range map[string]bool{"Open House": true, "1 Public Street": true, "000 100 001": true,
+				"Lotus Shelter": true, "000 100 003": true, "At The Partners": true,
+				"000 100 002": partners, "6 Partner Street": partners, "Behind the old well": false,
+				"000 999 999": false, "For Staff": false, "Shut For Good": false, "Found Wrong": false} {
 				if strings.Contains(text, what) != want {
 					t.Errorf("%s, partners %v: %q is there: %v", form, partners, what, !want)
 				}
 			}
 			before := all(t, to)
-			if stderr, exit := kramaRun(t, words, args...); exit != exitFailed || !strings.Contains(stderr, "exists") || all(t, to) != before {
+			if stderr, exit := kramaRun(t, words, args...); exit != exitFailed || !strings.Contains(stderr, "exists") ||
+				all(t, to) != before {
 				t.Errorf("%s: writing over it: %d %s", form, exit, stderr)
 			}
 		}
@@ -163,7 +172,8 @@ func TestDirectoryExport(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(folder, "*.part")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
-	if _, exit := kramaRun(t, "acorn acorn acorn acorn", "directory", "export", "--to", filepath.Join(folder, "no.json"), "--data", dir); exit != exitLocked {
+	if _, exit := kramaRun(t, "acorn acorn acorn acorn", "directory", "export", "--to", filepath.Join(folder,
+		"no.json"), "--data", dir); exit != exitLocked {
 		t.Errorf("wrong words: %d", exit)
 	}
 	if _, err := os.Stat(filepath.Join(folder, "no.json")); err == nil {
@@ -184,10 +194,12 @@ func TestDirectoryImport(t *testing.T) {
 	folder := t.TempDir()
 	forms := []string{"all.json", "all.zip", "all"}
 	for _, form := range forms {
-		if stderr, exit := kramaRun(t, words, "directory", "export", "--partners", "--to", filepath.Join(folder, form), "--data", dir); exit != exitOK {
+		if stderr, exit := kramaRun(t, words, "directory", "export", "--partners", "--to", filepath.Join(folder, form),
+			"--data", dir); exit != exitOK {
 			t.Fatal(stderr)
 		}
-		if stderr, exit := kramaRun(t, words, "directory", "import", filepath.Join(folder, form), "--yes", "--data", dir); exit != exitOK || !strings.Contains(stderr, "nothing to add") {
+		if stderr, exit := kramaRun(t, words, "directory", "import", filepath.Join(folder, form), "--yes", "--data",
+			dir); exit != exitOK || !strings.Contains(stderr, "nothing to add") {
 			t.Errorf("%s: its own directory: %d %s", form, exit, stderr)
 		}
 	}
@@ -197,7 +209,8 @@ func TestDirectoryImport(t *testing.T) {
 	for _, form := range forms {
 		other, words := emptyDesk(t)
 		stderr, exit := kramaRun(t, words, "directory", "import", filepath.Join(folder, form), "--data", other)
-		if exit != exitOK || !strings.Contains(stderr, "would add 3 listings") || !strings.Contains(stderr, "left behind: addresses 2") || !strings.Contains(stderr, "--yes") {
+		if exit != exitOK || !strings.Contains(stderr, "would add 3 listings") || !strings.Contains(stderr,
+			"left behind: addresses 2") || !strings.Contains(stderr, "--yes") {
 			t.Fatalf("%s: %d %s", form, exit, stderr)
 		}
 		public := 0
@@ -212,13 +225,15 @@ func TestDirectoryImport(t *testing.T) {
 		if n := len(inside(t, other, words, nil)); n != 0 {
 			t.Fatalf("%s: %d written without --yes", form, n)
 		}
-		if stderr, exit = kramaRun(t, words, "directory", "import", "--yes", filepath.Join(folder, form), "--data", other); exit != exitOK || !strings.Contains(stderr, "added 3") || !strings.Contains(stderr, "krama sync") {
+		if stderr, exit = kramaRun(t, words, "directory", "import", "--yes", filepath.Join(folder, form), "--data",
+			other); exit != exitOK || !strings.Contains(stderr, "added 3") || !strings.Contains(stderr, "krama sync") {
 			t.Fatalf("%s: %d %s", form, exit, stderr)
 		}
 		got := inside(t, other, words, nil)
 		var house *directory.Entry
 		for _, e := range got {
-			if e.Public || e.Verified != 0 || e.Status(today) != directory.Hidden || !e.Address.Empty() || e.Guarded != nil || !strings.Contains(e.Source, "imported on "+today.String()+" from "+form) {
+			if e.Public || e.Verified != 0 || e.Status(today) != directory.Hidden || !e.Address.Empty() ||
+				e.Guarded != nil || !strings.Contains(e.Source, "imported on "+today.String()+" from "+form) {
 				t.Errorf("%s: %+v is not one to verify", form, e.Listing)
 			}
 			for _, p := range e.Phones {
@@ -234,14 +249,17 @@ func TestDirectoryImport(t *testing.T) {
 			t.Fatalf("%s: %d listings", form, len(got))
 		}
 		was := own[krama.KindOutreach][0].Listing
-		want := krama.Listing{Key: house.Key, Kind: krama.KindService, Operator: krama.OpOther, Org: was.Org, Name: was.Name, About: was.About, Needs: was.Needs, Districts: was.Districts, Languages: was.Languages,
+		want := krama.Listing{Key: house.Key, Kind: krama.KindService, Operator: krama.OpOther, Org: was.Org,
+			Name: was.Name, About: was.About, Needs: was.Needs, Districts: was.Districts, Languages: was.Languages,
 			Bring: was.Bring, Asked: was.Asked, Hours: was.Hours, Source: house.Source,
-			Phones: []krama.Phone{{Number: "000 100 001", Use: krama.UseCall, Tier: krama.TierPartner}, {Number: "000 100 002", Use: krama.UseMessage, Tier: krama.TierPartner}}}
+			Phones: []krama.Phone{{Number: "000 100 001", Use: krama.UseCall, Tier: krama.TierPartner},
+				{Number: "000 100 002", Use: krama.UseMessage, Tier: krama.TierPartner}}}
 		if fmt.Sprint(house.Listing) != fmt.Sprint(want) {
 			t.Errorf("%s:\n got %v\nwant %v", form, house.Listing, want)
 		}
 		for _, again := range forms { // the same directory in another form is the same directory
-			if stderr, exit := kramaRun(t, words, "directory", "import", filepath.Join(folder, again), "--yes", "--data", other); exit != exitOK || !strings.Contains(stderr, "nothing to add") {
+			if stderr, exit := kramaRun(t, words, "directory", "import", filepath.Join(folder, again), "--yes",
+				"--data", other); exit != exitOK || !strings.Contains(stderr, "nothing to add") {
 				t.Errorf("%s, then %s: %d %s", form, again, exit, stderr)
 			}
 		}
@@ -249,7 +267,8 @@ func TestDirectoryImport(t *testing.T) {
 			t.Errorf("%s: a second import added: %d", form, n)
 		}
 		onward := filepath.Join(t.TempDir(), "onward.json")
-		if stderr, exit := kramaRun(t, words, "directory", "export", "--partners", "--to", onward, "--data", other); exit != exitOK || strings.Contains(all(t, onward), "Open House") {
+		if stderr, exit := kramaRun(t, words, "directory", "export", "--partners", "--to", onward, "--data",
+			other); exit != exitOK || strings.Contains(all(t, onward), "Open House") {
 			t.Errorf("%s: what nobody verified goes on to others: %d %s", form, exit, stderr)
 		}
 	}
@@ -301,19 +320,21 @@ func TestDirectoryImportRefuses(t *testing.T) {
 	}
 	link := filepath.Join(folder, "links")
 	put("links/organizations.csv", "id,name\na,b\n")
-	if err := os.Symlink(put("secret", "id,name,status\nx,y,active\n"), filepath.Join(link, "services.csv")); err != nil {
+	if err := os.Symlink(put("secret", "id,name,status\nx,y,active\n"), filepath.Join(link,
+		"services.csv")); err != nil {
 		t.Fatal(err)
 	}
 	put("nothing/readme.txt", "no")
 	for what, c := range map[string]struct{ path, says string }{
-		"no such file":       {filepath.Join(folder, "none.json"), "no such file"},
-		"empty":              {put("empty.json", ""), "empty"},
-		"not JSON":           {put("text.json", "Dear colleague,\n\x1b[2J"), "not JSON"},
-		"not UTF-8":          {put("latin.json", "[\"\xff\"]"), "not UTF-8"},
-		"something else":     {put("other.json", `{"a":1}`), "without an id"},
-		"a list of numbers":  {put("numbers.json", "[1,2]"), "not an object"},
-		"a name twice":       {put("twice.json", `[{"id":"1","id":"2","name":"N","status":"active"}]`), "twice"},
-		"deep":               {put("deep.json", strings.Repeat("[", 100)+strings.Repeat("]", 100)), "inside each other"},
+		"no such file":      {filepath.Join(folder, "none.json"), "no such file"},
+		"empty":             {put("empty.json", ""), "empty"},
+		"not JSON":          {put("text.json", "Dear colleague,\n\x1b[2J"), "not JSON"},
+		"not UTF-8":         {put("latin.json", "[\"\xff\"]"), "not UTF-8"},
+		"something else":    {put("other.json", `{"a":1}`), "without an id"},
+		"a list of numbers": {put("numbers.json", "[1,2]"), "not an object"},
+		"a name twice":      {put("twice.json", `[{"id":"1","id":"2","name":"N","status":"active"}]`), "twice"},
+		"deep": {put("deep.json", strings.Repeat("[", 100)+strings.Repeat("]", 100)),
+			"inside each other"},
 		"too many":           {put("many.json", "["+strings.Join(many, ",")+"]"), "more than 1000 services"},
 		"huge":               {sparse("huge.json", "["), "more than"},
 		"a huge zip file":    {sparse("huge.zip", "PK"), "more than"},
@@ -330,7 +351,8 @@ func TestDirectoryImportRefuses(t *testing.T) {
 		if exit != exitFailed || !strings.Contains(stderr, c.says) || !strings.Contains(stderr, "nothing was written") {
 			t.Errorf("%s: %d %s", what, exit, stderr)
 		}
-		if strings.Contains(stderr, folder) || strings.Contains(stderr, "\x1b") || strings.Contains(stderr, "four words") {
+		if strings.Contains(stderr, folder) || strings.Contains(stderr, "\x1b") || strings.Contains(stderr,
+			"four words") {
 			t.Errorf("%s: says too much, or opened the desk: %q", what, stderr)
 		}
 	}
@@ -342,7 +364,8 @@ func TestDirectoryImportRefuses(t *testing.T) {
 	}
 }
 
-// TestTwoDirectoriesNumberTheirServices: the first service of one is not the first of another, and who imports says whose they are.
+// TestTwoDirectoriesNumberTheirServices: the first service of one is not the first of another, and who imports says
+// whose they are.
 func TestTwoDirectoriesNumberTheirServices(t *testing.T) {
 	dir, words := emptyDesk(t)
 	folder := t.TempDir()
@@ -360,25 +383,29 @@ func TestTwoDirectoriesNumberTheirServices(t *testing.T) {
 	north, south := file("North", 3), file("South", 5)
 	bring := func(path string, args ...string) string {
 		t.Helper()
-		out, exit := kramaRun(t, words, append([]string{"directory", "import", path, "--yes", "--data", dir}, args...)...)
+		out, exit := kramaRun(t, words, append([]string{"directory", "import", path, "--yes", "--data", dir},
+			args...)...)
 		if exit != exitOK {
 			t.Fatalf("%s %v: %d %s", path, args, exit, out)
 		}
 		return out
 	}
-	if out, exit := kramaRun(t, words, "directory", "import", north, "--yes", "--data", dir); exit != exitFailed || !strings.Contains(out, "--from") {
+	if out, exit := kramaRun(t, words, "directory", "import", north, "--yes", "--data", dir); exit != exitFailed ||
+		!strings.Contains(out, "--from") {
 		t.Errorf("nobody's ids: %d %s", exit, out)
 	}
 	if out := bring(north, "--from", "Northern list"); !strings.Contains(out, "added 3") {
 		t.Error(out)
 	}
-	if out := bring(south, "--from", "Southern list"); !strings.Contains(out, "added 5") || !strings.Contains(out, "known already: 0") {
+	if out := bring(south, "--from", "Southern list"); !strings.Contains(out, "added 5") || !strings.Contains(out,
+		"known already: 0") {
 		t.Error(out)
 	}
 	if err := os.WriteFile(north, []byte(`[{"id":"1","name":"North, renamed","status":"active"}]`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out := bring(north, "--from", " northern  List"); !strings.Contains(out, "known already: 1") || !strings.Contains(out, "North, renamed (here: North service 1)") {
+	if out := bring(north, "--from", " northern  List"); !strings.Contains(out, "known already: 1") ||
+		!strings.Contains(out, "North, renamed (here: North service 1)") {
 		t.Error(out)
 	}
 	if got := inside(t, dir, words, nil); len(got) != 8 {

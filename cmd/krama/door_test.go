@@ -21,7 +21,8 @@ import (
 // script turns JavaScript of pages on or off.
 func (b *browser) script(on bool) {
 	b.t.Helper()
-	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on}); err != nil {
+	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{
+		Value: !on}); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -29,7 +30,8 @@ func (b *browser) script(on bool) {
 // tapText clicks the first button whose words are these, by a real click: pages without script answer too.
 func (b *browser) tapText(words string) {
 	b.t.Helper()
-	b.js(fmt.Sprintf(`(()=>{const x=[...document.querySelectorAll('main button, main a, footer button')].find(x=>x.textContent.trim()===%q); if(!x) throw new Error('no '+%q); document.querySelectorAll('[data-tap]').forEach(y=>y.removeAttribute('data-tap')); x.dataset.tap='1'; return 1})()`, words, words))
+	b.js(fmt.Sprintf(
+		`(()=>{const x=[...document.querySelectorAll('main button, main a, footer button')].find(x=>x.textContent.trim()===%q); if(!x) throw new Error('no '+%q); document.querySelectorAll('[data-tap]').forEach(y=>y.removeAttribute('data-tap')); x.dataset.tap='1'; return 1})()`, words, words))
 	if b.fox != nil {
 		b.js(`document.querySelector('[data-tap]').click()`)
 		return
@@ -43,11 +45,14 @@ func (b *browser) tapText(words string) {
 func (b *browser) goTo(d *demoProcess, q string) {
 	b.t.Helper()
 	b.open(d.site + "/" + q[8:])
-	b.js(fmt.Sprintf(`(()=>{const f=document.querySelector('.langs');const x=document.createElement('button');x.name='q';x.value=%q;f.append(x);x.click();x.remove();return 1})()`, q))
-	b.wait("the page", fmt.Sprintf(`document.readyState === 'complete' && !!document.querySelector('.langs button[value=%q]')`, q))
+	b.js(fmt.Sprintf(
+		`(()=>{const f=document.querySelector('.langs');const x=document.createElement('button');x.name='q';x.value=%q;f.append(x);x.click();x.remove();return 1})()`, q))
+	b.wait("the page",
+		fmt.Sprintf(`document.readyState === 'complete' && !!document.querySelector('.langs button[value=%q]')`, q))
 }
 
-// TestFindHelpWithoutScript: a test site is found in Khmer with script off, by three taps; the address and the title never change.
+// TestFindHelpWithoutScript: a test site is found in Khmer with script off, by three taps; the address and the title
+// never change.
 func TestFindHelpWithoutScript(t *testing.T) {
 	d := startDemo(t, t.TempDir(), freePort(t), "--small")
 	b := startBrowser(t, t.TempDir())
@@ -56,7 +61,8 @@ func TestFindHelpWithoutScript(t *testing.T) {
 	b.tapText("ធ្វើតេស្ត ឬសុខភាព")
 	b.wait("the answers", `document.querySelectorAll('section.card').length > 0`)
 	b.tapText("ក្រចេះ")
-	b.wait("Kratie's answers", `[...document.querySelectorAll('.places [aria-pressed=true]')].some(x => x.textContent === 'ក្រចេះ')`)
+	b.wait("Kratie's answers",
+		`[...document.querySelectorAll('.places [aria-pressed=true]')].some(x => x.textContent === 'ក្រចេះ')`)
 	if n := b.js(`document.querySelectorAll('main section.card a[href^="tel:"]').length`); n == "0" {
 		t.Error("no number to call")
 	}
@@ -109,8 +115,8 @@ func TestQuickExit(t *testing.T) {
 
 var digits20 = regexp.MustCompile(`^\d{5} \d{5} \d{5} \d{5}$`)
 
-// TestReportAndAnswer: somebody reports in the browser, staff answer on the desk, she comes back in another browser and reads, and
-// goes on; what she typed is nowhere at the relay, nor in her browser's files.
+// TestReportAndAnswer: somebody reports in the browser, staff answer on the desk, she comes back in another browser and
+// reads, and goes on; what she typed is nowhere at the relay, nor in her browser's files.
 func TestReportAndAnswer(t *testing.T) {
 	data := t.TempDir()
 	d := startDemo(t, data, freePort(t), "--small")
@@ -140,8 +146,10 @@ func TestReportAndAnswer(t *testing.T) {
 		other.waitFor("#sealing input[name=receipt]")
 		other.js(fmt.Sprintf(`document.querySelector('input[name=receipt]').value = %q`, number))
 		other.click(`#ask button`)
-		other.wait("an answer", `(t => t && t !== document.getElementById('say').dataset.busy && t !== document.getElementById('say').dataset.loading)(document.getElementById('say').textContent) || document.querySelectorAll('#answers p').length > 0`)
-		return other.js(`document.getElementById('say').textContent + '|' + document.getElementById('answers').innerText`)
+		other.wait("an answer",
+			`(t => t && t !== document.getElementById('say').dataset.busy && t !== document.getElementById('say').dataset.loading)(document.getElementById('say').textContent) || document.querySelectorAll('#answers p').length > 0`)
+		return other.js(
+			`document.getElementById('say').textContent + '|' + document.getElementById('answers').innerText`)
 	}
 	wrong := []byte(receipt)
 	wrong[0] = '0' + (wrong[0]-'0'+1)%10
@@ -181,16 +189,19 @@ func TestReportAndAnswer(t *testing.T) {
 	}
 	desk.js(`document.querySelector('textarea[name=text]').value = 'We believe you. Come to the Open House on Friday.'`)
 	desk.click(`button[value=answer]`)
-	desk.wait("the answer to be kept", `document.body.innerText.includes('Open House on Friday') && !document.querySelector('[role=alert]')`)
+	desk.wait("the answer to be kept",
+		`document.body.innerText.includes('Open House on Friday') && !document.querySelector('[role=alert]')`)
 
 	got := look(receipt)
 	if !strings.Contains(got, "Open House on Friday") {
 		t.Fatalf("she reads %q", got)
 	}
-	other.js(`document.querySelectorAll('#talk input[name=to]').forEach((x, i) => { x.checked = i === 0 })`) // the team she wrote to
+	// the team she wrote to
+	other.js(`document.querySelectorAll('#talk input[name=to]').forEach((x, i) => { x.checked = i === 0 })`)
 	other.js(`document.querySelector('#talk textarea').value = 'Thank you, I will come'`)
 	other.click(`#talk button[type=submit]`)
-	other.wait("her second message to be sent", `document.getElementById('say').textContent === document.getElementById('say').dataset.sent`)
+	other.wait("her second message to be sent",
+		`document.getElementById('say').textContent === document.getElementById('say').dataset.sent`)
 	if !find("Thank you, I will come") {
 		t.Error("what she wrote on did not reach the desk")
 	}
@@ -266,8 +277,8 @@ func TestNothingOfVisitsIsKept(t *testing.T) {
 	}
 }
 
-// TestAccessibility: axe-core finds nothing on the public pages, in three languages, light and dark; everything can be reached with
-// the keyboard; at 400 % zoom nothing runs out of the page.
+// TestAccessibility: axe-core finds nothing on the public pages, in three languages, light and dark; everything can be
+// reached with the keyboard; at 400 % zoom nothing runs out of the page.
 func TestAccessibility(t *testing.T) {
 	axe, err := os.ReadFile("testdata/axe/node_modules/axe-core/axe.min.js")
 	if err != nil {
@@ -275,7 +286,8 @@ func TestAccessibility(t *testing.T) {
 	}
 	d := startDemo(t, t.TempDir(), freePort(t), "--small")
 	b := startBrowser(t, t.TempDir())
-	pages := []string{"hm000000", "an010000", "an021002", "an060000", "pn010000", "ri000000", "rt010000", "wr000000", "cb000000", "sl000000", "sl020000", "ab000000"}
+	pages := []string{"hm000000", "an010000", "an021002", "an060000", "pn010000", "ri000000", "rt010000", "wr000000",
+		"cb000000", "sl000000", "sl020000", "ab000000"}
 	for _, lang := range []string{"km", "vi", "en"} {
 		for _, q := range pages {
 			for _, dark := range []bool{false, true} {
@@ -288,7 +300,8 @@ func TestAccessibility(t *testing.T) {
 						t.Fatalf("axe-core does not start: %.200v", err)
 					}
 				}
-				b.js(`(window.found = null, axe.run({runOnly: ` + rules + `}).then(r => window.found = r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.target).join(' ')).join('; ') || 'none'), 1)`)
+				b.js(`(window.found = null, axe.run({runOnly: ` + rules +
+					`}).then(r => window.found = r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.target).join(' ')).join('; ') || 'none'), 1)`)
 				b.wait("axe", "window.found !== null")
 				if got := b.js("window.found"); got != "none" {
 					t.Errorf("%s%s dark=%v: %s", q, lang, dark, got)
@@ -299,7 +312,8 @@ func TestAccessibility(t *testing.T) {
 				t.Errorf("%s%s: %s pixels wide at 400 %%", q, lang, wide)
 			}
 			b.size(360, 640, false)
-			unreachable := b.js(`[...document.querySelectorAll('button, a[href], input:not([type=hidden]), select, textarea, summary')].filter(x => x.offsetParent && (x.tabIndex < 0 || x.getBoundingClientRect().height < 24)).map(x => x.outerHTML.slice(0, 80)).join(' ')`)
+			unreachable := b.js(
+				`[...document.querySelectorAll('button, a[href], input:not([type=hidden]), select, textarea, summary')].filter(x => x.offsetParent && (x.tabIndex < 0 || x.getBoundingClientRect().height < 24)).map(x => x.outerHTML.slice(0, 80)).join(' ')`)
 			if unreachable != "" {
 				t.Errorf("%s%s: not for the keyboard, or too small to tap: %s", q, lang, unreachable)
 			}
@@ -332,7 +346,8 @@ func TestAccessibility(t *testing.T) {
 	}
 }
 
-// TestBenchDoor measures the public pages in a real browser when KRAMA_BENCH is set, and prints rows of a Markdown table.
+// TestBenchDoor measures the public pages in a real browser when KRAMA_BENCH is set, and prints rows of a Markdown
+// table.
 func TestBenchDoor(t *testing.T) {
 	if os.Getenv("KRAMA_BENCH") == "" {
 		t.Skip("measured only by make bench")
@@ -347,7 +362,8 @@ func TestBenchDoor(t *testing.T) {
 	b := startBrowser(t, t.TempDir())
 	b.size(360, 640, false)
 	line := func(c ...*network.Conditions) {
-		if _, err := chromedp.Call(b.ctx, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: c}); err != nil {
+		if _, err := chromedp.Call(b.ctx, network.EmulateNetworkConditionsByRule,
+			network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: c}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -363,13 +379,18 @@ func TestBenchDoor(t *testing.T) {
 	// The sealing itself, in the page's own thread so that the slowdown binds it: workers are not slowed by the tool.
 	b.goTo(d, "wr000000en")
 	b.waitFor("#sealing textarea")
-	if _, err := chromedp.Call(b.ctx, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4}); err != nil {
+	if _, err := chromedp.Call(b.ctx, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{
+		Rate: 4}); err != nil {
 		t.Fatal(err)
 	}
 	took := func(expr string) float64 { return b.ms(expr) }
-	load := took(`(async()=>{const t=performance.now();const f=document.getElementById('sealing').dataset;await new Promise((ok,bad)=>{const s=document.createElement('script');s.src=f.exec;s.onload=ok;s.onerror=bad;document.head.append(s)});const g=new Go();const r=await WebAssembly.instantiateStreaming(fetch(f.core),g.importObject);g.run(r.instance);sealer.start(Uint8Array.from(f.site.match(/../g),x=>parseInt(x,16)),+f.day,new Uint8Array());return performance.now()-t})()`)
+	load := took(
+		`(async()=>{const t=performance.now();const f=document.getElementById('sealing').dataset;await new Promise((ok,bad)=>{const s=document.createElement('script');s.src=f.exec;s.onload=ok;s.onerror=bad;document.head.append(s)});const g=new Go();const r=await WebAssembly.instantiateStreaming(fetch(f.core),g.importObject);g.run(r.instance);sealer.start(Uint8Array.from(f.site.match(/../g),x=>parseInt(x,16)),+f.day,new Uint8Array());return performance.now()-t})()`)
 	receipt := took(`(async()=>{const t=performance.now();if(!sealer.receipt())throw 1;return performance.now()-t})()`)
 	work := took(`(async()=>{const t=performance.now();sealer.work(0);return performance.now()-t})()`)
-	sealing := took(`(async()=>{const to=document.querySelector('input[name=to]');const id=Uint8Array.from(to.value.match(/../g),x=>parseInt(x,16));const kem=Uint8Array.from(atob(to.dataset.kem),c=>c.charCodeAt(0));const t=performance.now();const b=sealer.seal(id,kem,1,0,'x'.repeat(800));if(typeof b==='string')throw b;return performance.now()-t})()`)
-	row("sealing a report, Chromium at 4 × slowdown", fmt.Sprintf("%.0f ms (before it, while she types: module %.0f ms, receipt %.0f ms, proof of work %.0f ms)", sealing, load, receipt, work), "≤ 1,000 ms")
+	sealing := took(
+		`(async()=>{const to=document.querySelector('input[name=to]');const id=Uint8Array.from(to.value.match(/../g),x=>parseInt(x,16));const kem=Uint8Array.from(atob(to.dataset.kem),c=>c.charCodeAt(0));const t=performance.now();const b=sealer.seal(id,kem,1,0,'x'.repeat(800));if(typeof b==='string')throw b;return performance.now()-t})()`)
+	row("sealing a report, Chromium at 4 × slowdown",
+		fmt.Sprintf("%.0f ms (before it, while she types: module %.0f ms, receipt %.0f ms, proof of work %.0f ms)",
+			sealing, load, receipt, work), "≤ 1,000 ms")
 }

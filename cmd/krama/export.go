@@ -58,7 +58,8 @@ func export(ctx context.Context, e *env, args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	given := map[string]bool{} // an option whose value came out empty must not be taken for none: the words would be shown
+	// an option whose value came out empty must not be taken for none: the words would be shown
+	given := map[string]bool{}
 	f.Visit(func(o *flag.Flag) { given[o.Name] = true })
 	if given["seal-to"] && (*pub == "" || *from != "") || given["key"] && (*key == "" || *from == "") {
 		f.Usage()
@@ -69,7 +70,8 @@ func export(ctx context.Context, e *env, args []string) error {
 		return errUsage
 	}
 	if _, err := os.Lstat(*to); !errors.Is(err, os.ErrNotExist) {
-		return hint{krama.E("export", krama.Conflict, "--to exists already, or cannot be looked at"), "name a file or folder that does not exist"}
+		return hint{krama.E("export", krama.Conflict, "--to exists already, or cannot be looked at"),
+			"name a file or folder that does not exist"}
 	}
 	if *from != "" {
 		return openArchive(e, *from, *to, *key)
@@ -86,7 +88,8 @@ func export(ctx context.Context, e *env, args []string) error {
 		}
 	}
 	if *keep < 1 || *keep > exchange.MaxKeepDays {
-		return hint{krama.E("export", krama.Invalid, "--keep-days"), "a copy is kept 1 to 365 days; 90 when nothing is said"}
+		return hint{krama.E("export", krama.Invalid, "--keep-days"),
+			"a copy is kept 1 to 365 days; 90 when nothing is said"}
 	}
 	g, err := guide.Load()
 	if err != nil {
@@ -107,7 +110,8 @@ func export(ctx context.Context, e *env, args []string) error {
 	n := exchange.Count(st, today)
 	if *people != n.People {
 		fmt.Fprintf(e.err, "would write %s; nothing is written yet\n", sentence(n))
-		return hint{krama.E("export", krama.NotAllowed, "the number of people was not repeated"), fmt.Sprintf("if two of you have decided it, run it again with --people %d", n.People)}
+		return hint{krama.E("export", krama.NotAllowed, "the number of people was not repeated"),
+			fmt.Sprintf("if two of you have decided it, run it again with --people %d", n.People)}
 	}
 	may, way, err := replica.AskExport(ctx, r)
 	switch {
@@ -116,11 +120,14 @@ func export(ctx context.Context, e *env, args []string) error {
 	case err != nil:
 		return err
 	case !may && way == seal.BySecond:
-		return hint{krama.E("export", krama.NotAllowed, "a second admin must agree; nothing is written yet"), "she signs it on her desk, under Devices; then run this again within seven days"}
+		return hint{krama.E("export", krama.NotAllowed, "a second admin must agree; nothing is written yet"),
+			"she signs it on her desk, under Devices; then run this again within seven days"}
 	case !may:
-		return hint{krama.E("export", krama.NotAllowed, "it is announced on every device; nothing is written yet"), "run this again in a day, unless somebody has withdrawn it"}
+		return hint{krama.E("export", krama.NotAllowed, "it is announced on every device; nothing is written yet"),
+			"run this again in a day, unless somebody has withdrawn it"}
 	}
-	if err := keepAudit(r, krama.AuditExport, today, krama.KindCasework, krama.KindSafeguarding); err != nil { // first: no copy without its line
+	if err := keepAudit(r, krama.AuditExport, today, krama.KindCasework, krama.KindSafeguarding); err != nil {
+		// first: no copy without its line
 		return err
 	}
 	x := &exchange.Export{State: st, Guide: g, Member: members(r), Written: today, Destroy: today + krama.Day(*keep),
@@ -130,7 +137,8 @@ func export(ctx context.Context, e *env, args []string) error {
 
 // sentence says what an archive holds.
 func sentence(n exchange.Counts) string {
-	s := fmt.Sprintf("%d people, %d contacts, %d consents, %d listings and %d referrals", n.People, n.Contacts, n.Consents, n.Listings, n.Referrals)
+	s := fmt.Sprintf("%d people, %d contacts, %d consents, %d listings and %d referrals", n.People, n.Contacts,
+		n.Consents, n.Listings, n.Referrals)
 	if n.Reports > 0 || n.Incidents > 0 {
 		s += fmt.Sprintf(", with what was reported: %d messages and %d incidents", n.Reports, n.Incidents)
 	}
@@ -188,7 +196,8 @@ func writeArchive(ctx context.Context, e *env, to string, whom sealTo, x *exchan
 		os.Remove(sealedWords(to))
 	}
 	if errors.Is(err, context.Canceled) {
-		return hint{errors.New("export: stopped; nothing was written"), "run it again"} // and not status 0, which a script would believe
+		// and not status 0, which a script would believe
+		return hint{errors.New("export: stopped; nothing was written"), "run it again"}
 	}
 	if err != nil {
 		return err
@@ -202,11 +211,15 @@ func writeArchive(ctx context.Context, e *env, to string, whom sealTo, x *exchan
 		for _, d := range whom.digits {
 			fmt.Fprintf(e.err, "digits of the key: %s\n", d)
 		}
-		fmt.Fprintf(e.err, "Compare them with the recipient's by telephone, then send her both files. Only whoever has the key can open it.\n"+
-			"hint: destroy the file and every copy after %s\n", x.Destroy)
+		fmt.Fprintf(e.err,
+			"Compare them with the recipient's by telephone, then send her both files. Only whoever has the key can "+
+				"open it.\n"+
+				"hint: destroy the file and every copy after %s\n", x.Destroy)
 		return nil
 	}
-	if _, err := fmt.Fprintf(e.err, "\npassphrase: %s\nIt is shown this once and kept nowhere. Carry it apart from the file.\nhint: destroy the file and every copy after %s\n", passphrase, x.Destroy); err != nil {
+	if _, err := fmt.Fprintf(e.err,
+		"\npassphrase: %s\nIt is shown this once and kept nowhere. Carry it apart from the file.\nhint: destroy the "+
+			"file and every copy after %s\n", passphrase, x.Destroy); err != nil {
 		os.Remove(to) // nobody has seen the words that open it
 		return krama.Wrap("export", err)
 	}
@@ -258,9 +271,12 @@ func plainError(op string, err error) error {
 }
 
 // archiveFiles are the files that opening an archive writes, by the kind of their lines.
-var archiveFiles = map[string]string{"archive": "archive.json", "codebook": "codebook.json", "person": "people.jsonl", "contact": "contacts.jsonl",
-	"consent": "consents.jsonl", "dispute": "disputes.jsonl", "staff": "staff.jsonl", "listing": "listings.jsonl", "guarded": "guarded.jsonl", "check": "checks.jsonl",
-	"rights": "rights.jsonl", "referral": "referrals.jsonl", "report": "reports.jsonl", "act": "acts.jsonl", "incident": "incidents.jsonl", "audit": "audits.jsonl"}
+var archiveFiles = map[string]string{"archive": "archive.json", "codebook": "codebook.json", "person": "people.jsonl",
+	"contact": "contacts.jsonl",
+	"consent": "consents.jsonl", "dispute": "disputes.jsonl", "staff": "staff.jsonl", "listing": "listings.jsonl",
+	"guarded": "guarded.jsonl", "check": "checks.jsonl",
+	"rights": "rights.jsonl", "referral": "referrals.jsonl", "report": "reports.jsonl", "act": "acts.jsonl",
+	"incident": "incidents.jsonl", "audit": "audits.jsonl"}
 
 // openArchive reads a page into a folder that appears when everything in it has been checked.
 func openArchive(e *env, from, to, key string) (err error) {
@@ -313,7 +329,8 @@ func archiveWords(e *env, archive, key string) (string, error) {
 	fmt.Fprint(e.err, "six words: ")
 	s, err := bufio.NewReader(e.in).ReadString('\n')
 	if err != nil && s == "" {
-		return "", hint{krama.E("export", krama.Invalid, "no words were given"), "type the six words of the archive, or pipe them in"}
+		return "", hint{krama.E("export", krama.Invalid, "no words were given"),
+			"type the six words of the archive, or pipe them in"}
 	}
 	return s, nil
 }
@@ -338,7 +355,8 @@ func createAll(dir string) (opened, error) {
 	return out, nil
 }
 
-// line keeps a line in the file of its kind. Kinds that are not the programme's, such as the page's words, are passed over.
+// line keeps a line in the file of its kind. Kinds that are not the programme's, such as the page's words, are passed
+// over.
 func (o opened) line(kind string, b []byte) error {
 	f := o[kind]
 	if f == nil {

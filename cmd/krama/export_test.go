@@ -33,8 +33,8 @@ import (
 	"krama/seal"
 )
 
-// anOffice makes a small invented programme through the real path and closes it; it returns the desk's folder, its words and
-// what it holds of those who agreed to a record.
+// anOffice makes a small invented programme through the real path and closes it; it returns the desk's folder, its
+// words and what it holds of those who agreed to a record.
 func anOffice(t *testing.T, size demo.Size) (dir, words string, n exchange.Counts) {
 	t.Helper()
 	return officeWith(t, size, true)
@@ -54,7 +54,8 @@ func officeWith(t *testing.T, size demo.Size, leave bool) (dir, words string, n 
 	srv := httptest.NewServer(relay.New(memory.New(), "token", limits, clock))
 	t.Cleanup(srv.Close)
 	dir = filepath.Join(t.TempDir(), "desk")
-	p, err := demo.Make(t.Context(), g, journal.OSDir(dir), dial, srv.URL, "token", size, 1, time.Now(), func(string) {})
+	p, err := demo.Make(t.Context(), g, journal.OSDir(dir), dial, srv.URL, "token", size, 1, time.Now(),
+		func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,8 @@ func officeWith(t *testing.T, size demo.Size, leave bool) (dir, words string, n 
 		}
 		return dir, p.Words, n
 	}
-	if may, way, err := replica.AskExport(t.Context(), p.Desk); may || way != seal.AfterDay || err != nil { // the only admin
+	if may, way, err := replica.AskExport(t.Context(), p.Desk); may || way != seal.AfterDay || err != nil {
+		// the only admin
 		t.Fatal("leave to export:", may, way, err)
 	}
 	p.Desk.Now = clock
@@ -99,7 +101,8 @@ func TestExportWithoutLeave(t *testing.T) {
 	dir, words, n := officeWith(t, demo.Size{People: 5, Staff: 1, Months: 1, Contacts: 5, Tests: 2}, false)
 	to := filepath.Join(t.TempDir(), "kept.html")
 	for range 2 {
-		stderr, exit := kramaRun(t, words, "export", "--data", dir, "--to", to, "--reason", "closing", "--recipient", "the board", "--people", fmt.Sprint(n.People))
+		stderr, exit := kramaRun(t, words, "export", "--data", dir, "--to", to, "--reason", "closing", "--recipient",
+			"the board", "--people", fmt.Sprint(n.People))
 		if exit != exitFailed || !strings.Contains(stderr, "announced on every device") {
 			t.Errorf("%d %s", exit, stderr)
 		}
@@ -116,7 +119,8 @@ func TestExport(t *testing.T) {
 	to := filepath.Join(t.TempDir(), "kept.html")
 	args := []string{"export", "--data", dir, "--to", to, "--reason", "closing", "--recipient", "the board"}
 	stderr, exit := kramaRun(t, words, args...)
-	if exit != exitFailed || !strings.Contains(stderr, fmt.Sprintf("would write %d people", people)) || !strings.Contains(stderr, fmt.Sprintf("--people %d", people)) {
+	if exit != exitFailed || !strings.Contains(stderr, fmt.Sprintf("would write %d people", people)) ||
+		!strings.Contains(stderr, fmt.Sprintf("--people %d", people)) {
 		t.Fatalf("first run: %d %s", exit, stderr)
 	}
 	if _, err := os.Stat(to); err == nil {
@@ -125,7 +129,8 @@ func TestExport(t *testing.T) {
 	if stderr, exit = kramaRun(t, words, append(args, "--people", fmt.Sprint(people+1))...); exit != exitFailed {
 		t.Fatalf("another number: %d %s", exit, stderr)
 	}
-	if _, exit = kramaRun(t, "acorn acorn acorn acorn", append(args, "--people", fmt.Sprint(people))...); exit != exitLocked {
+	if _, exit = kramaRun(t, "acorn acorn acorn acorn", append(args, "--people",
+		fmt.Sprint(people))...); exit != exitLocked {
 		t.Fatalf("wrong words: %d", exit)
 	}
 	for _, missing := range []string{"--reason", "--recipient", "--to"} {
@@ -161,12 +166,14 @@ func TestExport(t *testing.T) {
 	if left, _ := filepath.Glob(to + ".*"); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
-	if stderr, exit = kramaRun(t, words, append(args, "--people", fmt.Sprint(people))...); exit != exitFailed || !strings.Contains(stderr, "exists") {
+	if stderr, exit = kramaRun(t, words, append(args, "--people", fmt.Sprint(people))...); exit != exitFailed ||
+		!strings.Contains(stderr, "exists") {
 		t.Errorf("writing over it: %d %s", exit, stderr)
 	}
 
 	back := filepath.Join(t.TempDir(), "back")
-	if stderr, exit = kramaRun(t, "acorn acorn acorn acorn acorn acorn\n", "export", "--open", to, "--to", back); exit != exitLocked {
+	if stderr, exit = kramaRun(t, "acorn acorn acorn acorn acorn acorn\n", "export", "--open", to, "--to",
+		back); exit != exitLocked {
 		t.Errorf("wrong passphrase: %d %s", exit, stderr)
 	}
 	if _, err := os.Stat(back); err == nil {
@@ -175,14 +182,16 @@ func TestExport(t *testing.T) {
 	if stderr, exit = kramaRun(t, m[1]+"\n", "export", "--open", to, "--to", back); exit != exitOK {
 		t.Fatalf("opening: %d %s", exit, stderr)
 	}
-	for name, want := range map[string]int{"people.jsonl": people, "contacts.jsonl": n.Contacts, "consents.jsonl": n.Consents, "staff.jsonl": n.Staff} {
+	for name, want := range map[string]int{"people.jsonl": people, "contacts.jsonl": n.Contacts,
+		"consents.jsonl": n.Consents, "staff.jsonl": n.Staff} {
 		b, err := os.ReadFile(filepath.Join(back, name))
 		if got := bytes.Count(b, []byte("\n")); err != nil || got != want {
 			t.Errorf("%s: %d lines want %d, %v", name, got, want, err)
 		}
 		for line := range bytes.Lines(b) {
 			var v map[string]any
-			if err := json.Unmarshal(line, &v); err != nil || (v["by"] == nil && v["kind"] != "consent" && v["kind"] != "staff") {
+			if err := json.Unmarshal(line, &v); err != nil || (v["by"] == nil && v["kind"] != "consent" &&
+				v["kind"] != "staff") {
 				t.Fatalf("%s: %v %s", name, err, line)
 			}
 		}
@@ -207,7 +216,8 @@ func TestExport(t *testing.T) {
 	if err != nil || first.Counts.Listings < len(shipped) {
 		t.Errorf("%d listings, of which %d are shipped: %v", first.Counts.Listings, len(shipped), err)
 	}
-	if b, err := os.ReadFile(filepath.Join(back, "audits.jsonl")); err != nil || bytes.Count(b, []byte(`"what":"export"`)) != 2 {
+	if b, err := os.ReadFile(filepath.Join(back, "audits.jsonl")); err != nil ||
+		bytes.Count(b, []byte(`"what":"export"`)) != 2 {
 		t.Errorf("the audit does not say that a copy was taken out: %s %v", b, err)
 	}
 
@@ -220,7 +230,8 @@ func TestExport(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := filepath.Join(t.TempDir(), "again")
-	if stderr, exit = kramaRun(t, m[1], "export", "--open", cut, "--to", again); exit != exitFailed || !strings.Contains(stderr, "tampered") {
+	if stderr, exit = kramaRun(t, m[1], "export", "--open", cut, "--to", again); exit != exitFailed ||
+		!strings.Contains(stderr, "tampered") {
 		t.Errorf("a cut file: %d %s", exit, stderr)
 	}
 	if left, _ := filepath.Glob(again + "*"); len(left) > 0 {
@@ -229,7 +240,8 @@ func TestExport(t *testing.T) {
 }
 
 func emptyExport() *exchange.Export {
-	return &exchange.Export{State: casework.New(), Guide: new(guide.Guide), Written: krama.Date(2026, 1, 1), Destroy: krama.Date(2026, 3, 1), Reason: "r", Recipient: "r",
+	return &exchange.Export{State: casework.New(), Guide: new(guide.Guide), Written: krama.Date(2026, 1, 1),
+		Destroy: krama.Date(2026, 3, 1), Reason: "r", Recipient: "r",
 		Member: func(krama.DeviceID) (krama.MemberID, bool) { return krama.MemberID{}, false }}
 }
 
@@ -239,7 +251,8 @@ func TestArchivePage(t *testing.T) {
 	people := n.People
 	folder := t.TempDir()
 	to := filepath.Join(folder, "kept.html")
-	stderr, exit := kramaRun(t, words, "export", "--data", dir, "--to", to, "--reason", "closing", "--recipient", "the board", "--people", fmt.Sprint(people))
+	stderr, exit := kramaRun(t, words, "export", "--data", dir, "--to", to, "--reason", "closing", "--recipient",
+		"the board", "--people", fmt.Sprint(people))
 	m := passphraseLine.FindStringSubmatch(stderr)
 	if exit != exitOK || m == nil {
 		t.Fatalf("writing: %d %s", exit, stderr)
@@ -271,11 +284,14 @@ func TestArchivePage(t *testing.T) {
 	}
 	say := func(phrase string) {
 		t.Helper()
-		b.js(fmt.Sprintf("(document.getElementById('phrase').value=%q,document.getElementById('gate').requestSubmit())", phrase))
+		b.js(fmt.Sprintf("(document.getElementById('phrase').value=%q,document.getElementById('gate').requestSubmit())",
+			phrase))
 	}
 	alert := func(want string) {
 		t.Helper()
-		b.wait(want, fmt.Sprintf("document.querySelector('[role=alert]').textContent.includes(%q)&&!document.getElementById('open').disabled", want))
+		b.wait(want,
+			fmt.Sprintf("document.querySelector('[role=alert]').textContent.includes(%q)"+
+				"&&!document.getElementById('open').disabled", want))
 	}
 	say("")
 	alert("Type the six words first")
@@ -302,30 +318,42 @@ func TestArchivePage(t *testing.T) {
 		}
 	}
 	// By keyboard alone: every control has a name and can be reached.
-	if got := b.js(`[...document.querySelectorAll('button,input,[tabindex="0"]')].filter(e=>e.offsetParent&&!(e.textContent.trim()||e.labels?.length||e.getAttribute('aria-labelledby'))).length`); got != "0" {
+	if got := b.js(
+		`[...document.querySelectorAll('button,input,[tabindex="0"]')].filter(e=>e.offsetParent&&!(e.textContent.trim()||e.labels?.length||e.getAttribute('aria-labelledby'))).length`); got != "0" {
 		t.Errorf("%s controls have no name", got)
 	}
-	if got := b.js(`[...document.querySelectorAll('button,input[type=search]')].filter(e=>e.offsetParent&&e.getBoundingClientRect().height<44).length`); got != "0" {
+	if got := b.js(
+		`[...document.querySelectorAll('button,input[type=search]')].filter(e=>e.offsetParent&&e.getBoundingClientRect().height<44).length`); got != "0" {
 		t.Errorf("%s targets are too small", got)
 	}
 	b.js(`[...document.querySelectorAll('#inside p.row button')].find(x=>x.textContent=='Next').click()`)
 	b.wait("the next rows", fmt.Sprintf("%s.includes('51–%d of %d')", text, people, people))
 	b.click("#view-contact")
 	b.waitFor("#view-contact[aria-current=true]")
-	b.js(fmt.Sprintf("(document.getElementById('code').value=%q,document.querySelector('form.find').requestSubmit())", strings.ToLower(strings.ReplaceAll(known.Code, "-", ""))))
-	b.wait("her contacts", fmt.Sprintf("[...document.querySelectorAll('tbody th')].every(x=>x.textContent==%q)&&document.querySelectorAll('tbody th').length>0", known.Code))
+	b.js(fmt.Sprintf("(document.getElementById('code').value=%q,document.querySelector('form.find').requestSubmit())",
+		strings.ToLower(strings.ReplaceAll(known.Code, "-", ""))))
+	b.wait("her contacts",
+		fmt.Sprintf(
+			"[...document.querySelectorAll('tbody "+
+				"th')].every(x=>x.textContent==%q)&&document.querySelectorAll('tbody th').length>0", known.Code))
 	b.click("#view-consent")
-	b.wait("her consents", fmt.Sprintf("[...document.querySelectorAll('tbody th')].every(x=>x.textContent==%q)&&document.querySelectorAll('tbody th').length>=3", known.Code))
+	b.wait("her consents",
+		fmt.Sprintf(
+			"[...document.querySelectorAll('tbody "+
+				"th')].every(x=>x.textContent==%q)&&document.querySelectorAll('tbody th').length>=3", known.Code))
 	b.click("#view-codebook")
 	b.wait("the codebook", text+".includes('Female entertainment worker')&&"+text+".includes('Checked by nobody yet')")
 
 	// What the page saves is what the program reads.
 	saved := t.TempDir()
-	if _, err := chromedp.Call(b.ctx, cdp.SetDownloadBehavior, cdp.SetDownloadBehaviorParams{Behavior: cdp.SetDownloadBehaviorBehaviorAllow, DownloadPath: saved}); err != nil {
+	if _, err := chromedp.Call(b.ctx, cdp.SetDownloadBehavior, cdp.SetDownloadBehaviorParams{
+		Behavior: cdp.SetDownloadBehaviorBehaviorAllow, DownloadPath: saved}); err != nil {
 		t.Fatal(err)
 	}
 	b.js(`(document.getElementById('save-lines').click(),document.getElementById('save-book').click())`)
-	whole := waitFile(t, filepath.Join(saved, "archive.jsonl"), func(s []byte) bool { return bytes.Count(s, []byte("\n{\"kind\":\"contact\"")) == n.Contacts })
+	whole := waitFile(t, filepath.Join(saved, "archive.jsonl"), func(s []byte) bool {
+		return bytes.Count(s, []byte("\n{\"kind\":\"contact\"")) == n.Contacts
+	})
 	if !bytes.Contains(whole, list) {
 		t.Error("the saved lines are not those of the archive")
 	}
@@ -338,7 +366,8 @@ func TestArchivePage(t *testing.T) {
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 	}))
 	defer listening.Close()
-	b.js(fmt.Sprintf(`(window.sent=[],fetch(%[1]q).then(()=>sent.push('fetch'),e=>sent.push('refused')),Object.assign(new Image(),{onload(){sent.push('image')},onerror(){sent.push('refused')},src:%[1]q}),1)`, listening.URL))
+	b.js(fmt.Sprintf(
+		`(window.sent=[],fetch(%[1]q).then(()=>sent.push('fetch'),e=>sent.push('refused')),Object.assign(new Image(),{onload(){sent.push('image')},onerror(){sent.push('refused')},src:%[1]q}),1)`, listening.URL))
 	b.wait("the policy", "window.sent.join()=='refused,refused'")
 	if n := calls.Load(); n > 0 {
 		t.Errorf("the page made %d calls", n)
@@ -379,9 +408,11 @@ func TestArchivePage(t *testing.T) {
 	for _, c := range []struct {
 		what  string
 		parts []string
-	}{{"in order", lines}, {"exchanged", []string{lines[1], lines[0]}}, {"without its end", lines[:1]}, {"without its beginning", lines[1:]}} {
+	}{{"in order", lines}, {"exchanged", []string{lines[1], lines[0]}}, {"without its end", lines[:1]},
+		{"without its beginning", lines[1:]}} {
 		path := filepath.Join(folder, "parts.html")
-		if err := os.WriteFile(path, []byte(head+strings.Join(c.parts, "")+"</script>\n</body>\n</html>\n"), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(head+strings.Join(c.parts, "")+"</script>\n</body>\n</html>\n"),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 		b.open("file://" + path)
@@ -405,7 +436,8 @@ func TestArchivePage(t *testing.T) {
 	old.Close()
 	b.open("file://" + old.Name())
 	b.wait("the warning", text+".includes('This copy should have been destroyed after 2026-03-01')")
-	if stderr, exit := kramaRun(t, m[1], "export", "--open", old.Name(), "--to", filepath.Join(folder, "late")); exit != exitOK || !strings.Contains(stderr, "should have been destroyed after 2026-03-01") {
+	if stderr, exit := kramaRun(t, m[1], "export", "--open", old.Name(), "--to", filepath.Join(folder,
+		"late")); exit != exitOK || !strings.Contains(stderr, "should have been destroyed after 2026-03-01") {
 		t.Errorf("a late copy: %d %s", exit, stderr)
 	}
 	if dir := os.Getenv("KRAMA_SHOTS"); dir != "" {
@@ -462,7 +494,8 @@ func archiveShots(b *browser, url, phrase, dir string) {
 		lang string
 		w, h int64
 		dark bool
-	}{{"en", 1280, 800, false}, {"km", 1280, 800, true}, {"km", 360, 640, false}, {"en", 360, 640, true}, {"vi", 360, 640, false}} {
+	}{{"en", 1280, 800, false}, {"km", 1280, 800, true}, {"km", 360, 640, false}, {"en", 360, 640, true},
+		{"vi", 360, 640, false}} {
 		b.size(l.w, l.h, l.dark)
 		b.open(url)
 		b.waitFor("#gate:not([hidden]) #open:not([disabled])")
@@ -471,7 +504,8 @@ func archiveShots(b *browser, url, phrase, dir string) {
 			return filepath.Join(dir, fmt.Sprintf("archive-%s-%s-%d-%v.png", p, l.lang, l.w, l.dark))
 		}
 		b.shot(name("gate"))
-		b.js(fmt.Sprintf("(document.getElementById('phrase').value=%q,document.getElementById('gate').requestSubmit())", phrase))
+		b.js(fmt.Sprintf("(document.getElementById('phrase').value=%q,document.getElementById('gate').requestSubmit())",
+			phrase))
 		b.waitFor("#inside table")
 		b.shot(name("people"))
 		b.click("#view-contact")

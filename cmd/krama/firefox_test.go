@@ -40,10 +40,12 @@ func startFirefox(t testing.TB, profile string, prefs ...string) *browser {
 	if err != nil {
 		t.Fatal("firefox-esr is not installed; run: make tools")
 	}
-	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(foxPrefs+strings.Join(prefs, "")), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(foxPrefs+strings.Join(prefs, "")),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(path, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", fmt.Sprint(freePort(t)), "--width", "360", "--height", "640", "about:blank")
+	cmd := exec.Command(path, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port",
+		fmt.Sprint(freePort(t)), "--width", "360", "--height", "640", "about:blank")
 	stderr, err := cmd.StderrPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -130,7 +132,8 @@ func (f *firefox) eval(expr string) (string, error) {
 		Result           struct{ Value string }
 		ExceptionDetails struct{ Text string }
 	}
-	err := f.call("script.evaluate", map[string]any{"expression": expr, "target": map[string]any{"context": f.tab}, "awaitPromise": true, "userActivation": true}, &out)
+	err := f.call("script.evaluate", map[string]any{"expression": expr, "target": map[string]any{"context": f.tab},
+		"awaitPromise": true, "userActivation": true}, &out)
 	if err == nil && out.Type != "success" {
 		err = fmt.Errorf("%s", out.ExceptionDetails.Text)
 	}
@@ -144,13 +147,14 @@ func (b *browser) back() {
 		b.js("setTimeout(() => history.back()), ''") // afterwards: the page that answers is gone by then
 		return
 	}
-	if err := b.fox.call("browsingContext.traverseHistory", map[string]any{"context": b.fox.tab, "delta": -1}, nil); err != nil {
+	if err := b.fox.call("browsingContext.traverseHistory", map[string]any{"context": b.fox.tab, "delta": -1},
+		nil); err != nil {
 		b.t.Fatal(err)
 	}
 }
 
-// TestInFirefox is a short day in another browser: the public page with the way out, a report that is sealed in it, the phone from
-// enrolment to a contact that the desk has, a form given back by the browser, and a lock.
+// TestInFirefox is a short day in another browser: the public page with the way out, a report that is sealed in it, the
+// phone from enrolment to a contact that the desk has, a form given back by the browser, and a lock.
 func TestInFirefox(t *testing.T) {
 	data := t.TempDir()
 	d := startDemo(t, data, freePort(t), "--small")
@@ -163,7 +167,8 @@ func TestInFirefox(t *testing.T) {
 	anybody.open(d.site + "/en")
 	anybody.tapText("Tell us what happened")
 	anybody.waitFor("#sealing textarea")
-	anybody.wait("the lock", `document.getElementById('say').textContent === document.getElementById('say').dataset.ready`)
+	anybody.wait("the lock",
+		`document.getElementById('say').textContent === document.getElementById('say').dataset.ready`)
 	anybody.js(`document.querySelector('textarea').value = 'what happened'`)
 	anybody.click(`#sealing button[type=submit]`)
 	anybody.wait("the receipt", `!document.getElementById('receipt').hidden`)
@@ -189,11 +194,13 @@ func TestInFirefox(t *testing.T) {
 	phone.back()
 	phone.wait("the page before", `!document.querySelector('input[name="given-condom"]')`)
 	phone.click(`a[href$="/contact"]`)
-	phone.wait("what was typed", `document.querySelector('input[name="given-condom"]')&&document.querySelector('input[name="given-condom"]').value=='33'`)
+	phone.wait("what was typed",
+		`document.querySelector('input[name="given-condom"]')&&document.querySelector('input[name="given-condom"]').value=='33'`)
 	phone.click(`form[data-draft] .bar a`)
 	phone.click(`a.badge`)
 	phone.click(`form[action="/sync"] button`)
-	phone.wait("everything to be sent", `document.querySelector('[data-unsent]')&&document.querySelector('[data-unsent]').dataset.unsent=='0'`)
+	phone.wait("everything to be sent",
+		`document.querySelector('[data-unsent]')&&document.querySelector('[data-unsent]').dataset.unsent=='0'`)
 	phone.click(`form[action="/lock"] button`)
 	phone.waitFor("form.tapper")
 
@@ -212,15 +219,17 @@ func TestInFirefox(t *testing.T) {
 	desk.backOnTheDesk(base)
 }
 
-// backOnTheDesk registers somebody on a desk, takes the browser's Back, says another gender and saves again. Whether the browser gives
-// back the old form, whose id is used, or asks for a new one: both stay, or the page asks which she meant.
+// backOnTheDesk registers somebody on a desk, takes the browser's Back, says another gender and saves again. Whether
+// the browser gives back the old form, whose id is used, or asks for a new one: both stay, or the page asks which she
+// meant.
 func (b *browser) backOnTheDesk(base string) {
 	b.t.Helper()
 	before := b.people(base)
 	b.open(base + "/person/new")
 	fill := func(gender int) {
 		b.waitFor(`input[name="gender"]`)
-		b.js(fmt.Sprintf(`["age","language","category","district"].map((n,i)=>document.querySelectorAll('input[name="'+n+'"]')[i==0?3:0].click())&&document.querySelectorAll('input[name="gender"]')[%d].click()`, gender))
+		b.js(fmt.Sprintf(
+			`["age","language","category","district"].map((n,i)=>document.querySelectorAll('input[name="'+n+'"]')[i==0?3:0].click())&&document.querySelectorAll('input[name="gender"]')[%d].click()`, gender))
 		b.js("window.before=1")
 		b.js(`document.querySelector('form[action="/person/new"] button[type=submit]').click()`)
 		b.wait("the answer", "!window.before&&!!document.querySelector('main')")
@@ -234,14 +243,15 @@ func (b *browser) backOnTheDesk(base string) {
 	}
 }
 
-// TestAPrivateWindowSaysSo: a window that keeps no files says what is missing and which browser works before anything is set up: no blank
-// page, and no word of records that cannot be opened.
+// TestAPrivateWindowSaysSo: a window that keeps no files says what is missing and which browser works before anything
+// is set up: no blank page, and no word of records that cannot be opened.
 func TestAPrivateWindowSaysSo(t *testing.T) {
 	d := startDemo(t, t.TempDir(), freePort(t), "--small")
 	b := startFirefox(t, t.TempDir(), `user_pref("browser.privatebrowsing.autostart", true);`)
 	b.open(d.site + "/app/")
 	b.wait("what is missing", `!document.getElementById('old').hidden`)
-	if got := b.js(`document.getElementById('old').innerText`); !strings.Contains(got, "private window") || !strings.Contains(got, "ordinary window") || strings.Contains(got, "lacks what") {
+	if got := b.js(`document.getElementById('old').innerText`); !strings.Contains(got, "private window") ||
+		!strings.Contains(got, "ordinary window") || strings.Contains(got, "lacks what") {
 		t.Errorf("it says %q", got)
 	}
 	if b.js(`document.getElementById('old').getBoundingClientRect().top < innerHeight/3`) != "true" {

@@ -27,7 +27,8 @@ import (
 // founded is a programme at a relay, with one desk over HTTP and an intake that is open.
 func founded(t *testing.T, relay, token string) (*replica.Replica, *seal.IntakeKeys) {
 	t.Helper()
-	c := replica.Config{Dir: &journal.MemDir{}, Rand: rand.Reader, Now: time.Now, Platform: "desk", Office: true, Cost: seal.CostFloor,
+	c := replica.Config{Dir: &journal.MemDir{}, Rand: rand.Reader, Now: time.Now, Platform: "desk", Office: true,
+		Cost: seal.CostFloor,
 		Dial: func(u string) replica.Remote {
 			return replica.HTTP{Client: &http.Client{Timeout: time.Minute}, URL: u}
 		}}
@@ -71,8 +72,8 @@ func residentMB(t *testing.T, pid int) int {
 	return kb / 1024
 }
 
-// TestFloodsOfTheBuiltProgram (A6 to A10): the program as it is built is flooded with each thing that needs no key; a device writes and
-// syncs meanwhile, who reports with a proof of work is heard, and memory stays below 200 MB.
+// TestFloodsOfTheBuiltProgram (A6 to A10): the program as it is built is flooded with each thing that needs no key; a
+// device writes and syncs meanwhile, who reports with a proof of work is heard, and memory stays below 200 MB.
 func TestFloodsOfTheBuiltProgram(t *testing.T) {
 	port := freePort(t)
 	s, site := startServe(t, t.TempDir(), port), fmt.Sprintf("http://127.0.0.1:%d", port+1)
@@ -108,7 +109,8 @@ func TestFloodsOfTheBuiltProgram(t *testing.T) {
 		}()
 		for range 3 {
 			id, _ := desk.NewRecord()
-			rec := &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(time.Now()), District: 1002, Place: 1}}
+			rec := &krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(time.Now()),
+				District: 1002, Place: 1}}
 			if err := desk.Write(krama.KindOutreach, who, rec); err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +122,8 @@ func TestFloodsOfTheBuiltProgram(t *testing.T) {
 			proof, _ := seal.Work(rand.Reader, desk.Site(), day)
 			name, in, body := desk.Site(), keys.ID(), make([]byte, 4<<10+1136)
 			rand.Read(body)
-			res, err := http.Post(s.url+seal.PathReport, "text/plain", bytes.NewReader(seal.Frame(name[:], in[:], binary.BigEndian.AppendUint32(nil, uint32(day)), proof[:], body)))
+			res, err := http.Post(s.url+seal.PathReport, "text/plain", bytes.NewReader(seal.Frame(name[:], in[:],
+				binary.BigEndian.AppendUint32(nil, uint32(day)), proof[:], body)))
 			if err != nil {
 				t.Errorf("%s: a report: %v", k.Name, err)
 				continue
@@ -140,8 +143,8 @@ func TestFloodsOfTheBuiltProgram(t *testing.T) {
 	}
 }
 
-// TestA12TwoProcesses: relay and site run apart, each with memory of its own. What the programme publishes comes to the site, what a
-// service says of a slip goes to the relay, and nobody but the site's key asks or says it.
+// TestA12TwoProcesses: relay and site run apart, each with memory of its own. What the programme publishes comes to the
+// site, what a service says of a slip goes to the relay, and nobody but the site's key asks or says it.
 func TestA12TwoProcesses(t *testing.T) {
 	dir := t.TempDir()
 	port := freePort(t) // asked once: asked twice before anybody listens, it says the same port
@@ -160,7 +163,8 @@ func TestA12TwoProcesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.PostForm("http://"+beside+"/slip", url.Values{"c": {string(code)}, "a": {strconv.Itoa(int(krama.OutcomeAccepted))}, "l": {"en"}})
+	res, err := http.PostForm("http://"+beside+"/slip", url.Values{"c": {string(code)},
+		"a": {strconv.Itoa(int(krama.OutcomeAccepted))}, "l": {"en"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +180,8 @@ func TestA12TwoProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	remote := replica.HTTP{Client: http.DefaultClient, URL: "http://" + at}
-	if b, err := replica.NewSiteCaller(remote, key, rand.Reader, time.Now).Door(t.Context()); err != nil || len(b) == 0 {
+	if b, err := replica.NewSiteCaller(remote, key, rand.Reader, time.Now).Door(t.Context()); err != nil ||
+		len(b) == 0 {
 		t.Errorf("the site's key reads the door: %d bytes, %v", len(b), err)
 	}
 	other, _ := siteKey(t.TempDir(), true)
@@ -184,7 +189,8 @@ func TestA12TwoProcesses(t *testing.T) {
 	if _, err := stranger.Door(t.Context()); krama.KindOf(err) != krama.NotAllowed || err == nil {
 		t.Errorf("another key reads the door: %v", err)
 	}
-	if err := stranger.AnswerSlip(t.Context(), code, krama.OutcomeDone); krama.KindOf(err) != krama.NotAllowed || err == nil {
+	if err := stranger.AnswerSlip(t.Context(), code, krama.OutcomeDone); krama.KindOf(err) != krama.NotAllowed ||
+		err == nil {
 		t.Errorf("another key answers a slip: %v", err)
 	}
 	if _, err := siteKey(t.TempDir(), false); err == nil {

@@ -30,13 +30,15 @@ func TestA21ServeStopsWhenTheDiskFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	mend := storetest.FailDisk(t, dir, "relay.db-wal")
-	code, _, _ := cli("", "new", "--relay", "http://"+at, "--token", token, "--data", filepath.Join(t.TempDir(), "desk"))
+	code, _, _ := cli("", "new", "--relay", "http://"+at, "--token", token, "--data",
+		filepath.Join(t.TempDir(), "desk"))
 	if code == exitOK {
 		t.Error("a programme was founded on a disk that keeps nothing")
 	}
 	got := <-said
 	mend()
-	if !strings.HasPrefix(got, fmt.Sprint(exitFailed)) || !strings.Contains(got, "hint: check the disk") || !strings.Contains(got, "krama check") {
+	if !strings.HasPrefix(got, fmt.Sprint(exitFailed)) || !strings.Contains(got, "hint: check the disk") ||
+		!strings.Contains(got, "krama check") {
 		t.Errorf("the relay ended with %q", got)
 	}
 }

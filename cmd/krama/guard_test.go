@@ -34,10 +34,12 @@ func TestDeskIsForOneBrowserOfThisComputer(t *testing.T) {
 		path   string
 		change func(*http.Request)
 	}{
-		"no cookie":         {"/", nil},
-		"a wrong ticket":    {"/open?t=00", nil},
-		"an empty ticket":   {"/open?t=", nil},
-		"a guessed cookie":  {"/", func(r *http.Request) { r.AddCookie(&http.Cookie{Name: "krama-9999", Value: "00"}) }},
+		"no cookie":       {"/", nil},
+		"a wrong ticket":  {"/open?t=00", nil},
+		"an empty ticket": {"/open?t=", nil},
+		"a guessed cookie": {"/", func(r *http.Request) {
+			r.AddCookie(&http.Cookie{Name: "krama-9999", Value: "00"})
+		}},
 		"static, no cookie": {"/static/app.css", nil},
 		"a rebound name":    {path, func(r *http.Request) { r.Host = "evil.example" }},
 		"localhost by name": {path, func(r *http.Request) { r.Host = "localhost:9999" }},
@@ -78,7 +80,8 @@ func TestDeskIsForOneBrowserOfThisComputer(t *testing.T) {
 			t.Errorf("%s: %d", name, code)
 		}
 	}
-	if csp := res.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
+	if csp := res.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") ||
+		strings.Contains(csp, "unsafe") {
 		t.Errorf("policy %q", csp)
 	}
 }
@@ -104,40 +107,58 @@ func TestCommandLine(t *testing.T) {
 		code  int
 		out   string // in what is printed
 	}{
-		"no command":         {"", nil, exitUsage, "Commands:"},
-		"help":               {"", []string{"help"}, exitOK, "Exit statuses"},
-		"help of one":        {"", []string{"help", "serve"}, exitOK, "--domain"},
-		"unknown":            {"", []string{"fly"}, exitUsage, "hint: krama help"},
-		"unknown flag":       {"", []string{"sync", "--fast"}, exitUsage, "Usage: krama sync"},
-		"extra argument":     {"", []string{"sync", "now"}, exitUsage, "Usage: krama sync"},
-		"version":            {"", []string{"version"}, exitOK, "krama "},
-		"new twice":          {"", []string{"new", "--relay", relay.url, "--token", relay.token, "--data", desk}, exitFailed, "hint: open it with"},
-		"new, wrong token":   {"", []string{"new", "--relay", relay.url, "--token", "WRONG", "--data", filepath.Join(dir, "other")}, exitFailed, "hint: the token"},
-		"new, no relay":      {"", []string{"new", "--relay", "http://127.0.0.1:1", "--token", "X", "--data", filepath.Join(dir, "other")}, exitOffline, "hint: is the relay running"},
-		"sync":               {words, []string{"sync", "--data", desk}, exitOK, "unsent 0"},
-		"wrong words":        {"one two three four\n", []string{"sync", "--data", desk}, exitLocked, "nothing was lost"},
-		"no words":           {"", []string{"sync", "--data", desk}, exitFailed, "hint: type the four words"},
-		"no desk":            {words, []string{"sync", "--data", filepath.Join(dir, "none")}, exitFailed, "hint: found a programme"},
-		"report":             {words, []string{"report", "--data", desk, "--from", "2026-04-01", "--to", "2026-09-30"}, exitOK, "KP_PREV,2.6.1,2026-04-01,2026-09-30,KH-10,total,total,0,programme"},
-		"report, bad":        {words, []string{"report", "--data", desk, "--from", "2026-09-30", "--to", "2026-04-01"}, exitFailed, "hint: for example"},
-		"desk, not loopback": {"", []string{"desk", "--data", desk, "--listen", "0.0.0.0:0"}, exitFailed, "for this computer alone"},
-		"desk, app alone":    {"", []string{"desk", "--data", desk, "--no-browser", "--app", "127.0.0.1:0"}, exitFailed, "--app needs --relay"},
-		"desk, bad key":      {"", []string{"desk", "--data", desk, "--no-browser", "--app", "127.0.0.1:0", "--relay", "https://relay.example", "--cert", "no", "--key", "no"}, exitFailed, "give both --cert and --key"},
-		"codebook":           {"", []string{"report", "--codebook"}, exitOK, "Hidden: it stands for"},
-		"directory":          {"", []string{"directory"}, exitUsage, "Usage: krama directory"},
-		"directory, what?":   {"", []string{"directory", "fly"}, exitUsage, "Usage: krama directory"},
-		"directory, no path": {words, []string{"directory", "export", "--data", desk}, exitUsage, "Usage: krama directory"},
-		"directory, two":     {words, []string{"directory", "import", "one", "--data", desk, "two"}, exitUsage, "Usage: krama directory"},
-		"directory, stdin":   {words, []string{"directory", "import", "-", "--data", desk}, exitFailed, "nothing was written"},
-		"serve, no folder":   {"", []string{"serve"}, exitUsage, "Usage: krama serve"},
-		"serve, what?":       {"", []string{"serve", "--listen", "127.0.0.1:0"}, exitUsage, "--data is missing"},
-		"new, what?":         {"", []string{"new", "--token", "X"}, exitUsage, "--relay is missing"},
-		"new, half a relay":  {"", []string{"new", "--relay", strings.TrimPrefix(relay.url, "http://"), "--token", relay.token, "--data", filepath.Join(dir, "other")}, exitFailed, "write it whole"},
-		"join, half a relay": {"", []string{"join", "--relay", "relay.example.org", "--data", filepath.Join(dir, "other")}, exitFailed, "write it whole"},
-		"serve, taken":       {"", []string{"serve", "--data", filepath.Join(dir, "relay"), "--listen", "127.0.0.1:0"}, exitFailed, "hint: stop the other one"},
-		"serve, taken port":  {"", []string{"serve", "--data", t.TempDir(), "--listen", strings.TrimPrefix(relay.url, "http://")}, exitFailed, "hint: another program listens"},
-		"sync, with a mark":  {"\ufeff" + words, []string{"sync", "--data", desk}, exitOK, "unsent 0"},
-		"serve, bad port":    {"", []string{"serve", "--data", t.TempDir(), "--listen", "here"}, exitFailed, "HOST:PORT"},
+		"no command":     {"", nil, exitUsage, "Commands:"},
+		"help":           {"", []string{"help"}, exitOK, "Exit statuses"},
+		"help of one":    {"", []string{"help", "serve"}, exitOK, "--domain"},
+		"unknown":        {"", []string{"fly"}, exitUsage, "hint: krama help"},
+		"unknown flag":   {"", []string{"sync", "--fast"}, exitUsage, "Usage: krama sync"},
+		"extra argument": {"", []string{"sync", "now"}, exitUsage, "Usage: krama sync"},
+		"version":        {"", []string{"version"}, exitOK, "krama "},
+		"new twice": {"", []string{"new", "--relay", relay.url, "--token", relay.token, "--data", desk},
+			exitFailed, "hint: open it with"},
+		"new, wrong token": {"", []string{"new", "--relay", relay.url, "--token", "WRONG", "--data",
+			filepath.Join(dir, "other")}, exitFailed, "hint: the token"},
+		"new, no relay": {"", []string{"new", "--relay", "http://127.0.0.1:1", "--token", "X", "--data",
+			filepath.Join(dir, "other")}, exitOffline, "hint: is the relay running"},
+		"sync": {words, []string{"sync", "--data", desk}, exitOK, "unsent 0"},
+		"wrong words": {"one two three four\n", []string{"sync", "--data", desk}, exitLocked,
+			"nothing was lost"},
+		"no words": {"", []string{"sync", "--data", desk}, exitFailed, "hint: type the four words"},
+		"no desk": {words, []string{"sync", "--data", filepath.Join(dir, "none")}, exitFailed,
+			"hint: found a programme"},
+		"report": {words, []string{"report", "--data", desk, "--from", "2026-04-01", "--to", "2026-09-30"},
+			exitOK, "KP_PREV,2.6.1,2026-04-01,2026-09-30,KH-10,total,total,0,programme"},
+		"report, bad": {words, []string{"report", "--data", desk, "--from", "2026-09-30", "--to", "2026-04-01"},
+			exitFailed, "hint: for example"},
+		"desk, not loopback": {"", []string{"desk", "--data", desk, "--listen", "0.0.0.0:0"}, exitFailed,
+			"for this computer alone"},
+		"desk, app alone": {"", []string{"desk", "--data", desk, "--no-browser", "--app", "127.0.0.1:0"}, exitFailed,
+			"--app needs --relay"},
+		"desk, bad key": {"", []string{"desk", "--data", desk, "--no-browser", "--app", "127.0.0.1:0", "--relay",
+			"https://relay.example", "--cert", "no", "--key", "no"}, exitFailed, "give both --cert and --key"},
+		"codebook":         {"", []string{"report", "--codebook"}, exitOK, "Hidden: it stands for"},
+		"directory":        {"", []string{"directory"}, exitUsage, "Usage: krama directory"},
+		"directory, what?": {"", []string{"directory", "fly"}, exitUsage, "Usage: krama directory"},
+		"directory, no path": {words, []string{"directory", "export", "--data", desk}, exitUsage,
+			"Usage: krama directory"},
+		"directory, two": {words, []string{"directory", "import", "one", "--data", desk, "two"}, exitUsage,
+			"Usage: krama directory"},
+		"directory, stdin": {words, []string{"directory", "import", "-", "--data", desk}, exitFailed,
+			"nothing was written"},
+		"serve, no folder": {"", []string{"serve"}, exitUsage, "Usage: krama serve"},
+		"serve, what?":     {"", []string{"serve", "--listen", "127.0.0.1:0"}, exitUsage, "--data is missing"},
+		"new, what?":       {"", []string{"new", "--token", "X"}, exitUsage, "--relay is missing"},
+		"new, half a relay": {"", []string{"new", "--relay", strings.TrimPrefix(relay.url, "http://"), "--token",
+			relay.token, "--data", filepath.Join(dir, "other")}, exitFailed, "write it whole"},
+		"join, half a relay": {"", []string{"join", "--relay", "relay.example.org", "--data", filepath.Join(dir,
+			"other")}, exitFailed, "write it whole"},
+		"serve, taken": {"", []string{"serve", "--data", filepath.Join(dir, "relay"), "--listen", "127.0.0.1:0"},
+			exitFailed, "hint: stop the other one"},
+		"serve, taken port": {"", []string{"serve", "--data", t.TempDir(), "--listen", strings.TrimPrefix(relay.url,
+			"http://")}, exitFailed, "hint: another program listens"},
+		"sync, with a mark": {"\ufeff" + words, []string{"sync", "--data", desk}, exitOK, "unsent 0"},
+		"serve, bad port": {"", []string{"serve", "--data", t.TempDir(), "--listen", "here"}, exitFailed,
+			"HOST:PORT"},
 	} {
 		code, out, stderr := cli(tc.stdin, tc.args...)
 		if code != tc.code || !strings.Contains(out+stderr, tc.out) {
@@ -151,7 +172,8 @@ func TestCommandLine(t *testing.T) {
 		t.Error("a failed founding leaves a vault behind")
 	}
 	relay.kill()
-	if code, _, stderr := cli(words, "sync", "--data", desk); code != exitOffline || !strings.Contains(stderr, "nothing is lost") {
+	if code, _, stderr := cli(words, "sync", "--data", desk); code != exitOffline || !strings.Contains(stderr,
+		"nothing is lost") {
 		t.Errorf("sync without a relay: %d %s", code, stderr)
 	}
 }

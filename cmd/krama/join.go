@@ -68,11 +68,14 @@ func joinProgramme(ctx context.Context, e *env, args []string) error {
 		return hint{err, "is the relay running and reachable at " + *relay + "?"}
 	}
 	fmt.Fprintln(e.out, r.Scan1().String())
-	fmt.Fprintln(e.err, "Paste this code on the first desk: Devices, Enrol a phone. Then paste its code here. Each code works for ten minutes:")
+	fmt.Fprintln(e.err,
+		"Paste this code on the first desk: Devices, Enrol a phone. Then paste its code here. Each code works for "+
+			"ten minutes:")
 	in := bufio.NewScanner(e.in)
 	for {
 		if !in.Scan() {
-			return hint{krama.E("join", krama.Invalid, "no code was given"), "paste the text under the square of the first desk"}
+			return hint{krama.E("join", krama.Invalid, "no code was given"),
+				"paste the text under the square of the first desk"}
 		}
 		err := r.Accept(ctx, in.Text())
 		if err == nil {
@@ -83,7 +86,8 @@ func joinProgramme(ctx context.Context, e *env, args []string) error {
 		}
 		fmt.Fprintln(e.err, "this is not the office's code; try again:")
 	}
-	accepted = true // from here on the first desk may finish: within ten minutes, or tomorrow where it announces it first
+	// from here on the first desk may finish: within ten minutes, or tomorrow where it announces it first
+	accepted = true
 	fmt.Fprintln(e.out, strings.Join(words, " "))
 	fmt.Fprintln(e.err, "These four words open this desk. Learn them; they are not kept anywhere.")
 	return awaitEnrolment(ctx, e, r, dir)
@@ -97,7 +101,8 @@ func joinAgain(ctx context.Context, e *env, data, dir string) error {
 	}
 	defer r.Close()
 	if r.State() != replica.Scanned {
-		return hint{krama.E("join", krama.Conflict, "this folder holds a desk already"), "open it with: krama desk --data " + dir}
+		return hint{krama.E("join", krama.Conflict, "this folder holds a desk already"),
+			"open it with: krama desk --data " + dir}
 	}
 	return awaitEnrolment(ctx, e, r, dir)
 }
@@ -105,7 +110,9 @@ func joinAgain(ctx context.Context, e *env, data, dir string) error {
 // awaitEnrolment waits until the first desk has enrolled this one.
 func awaitEnrolment(ctx context.Context, e *env, r *replica.Replica, dir string) error {
 	fmt.Fprintln(e.err, "digits of this computer, to compare by voice:", r.Safety())
-	fmt.Fprintln(e.err, "waiting for the first desk to finish the enrolment; if it says that this takes a day, you may stop, and start this command again tomorrow")
+	fmt.Fprintln(e.err,
+		"waiting for the first desk to finish the enrolment; if it says that this takes a day, you may stop, and "+
+			"start this command again tomorrow")
 	for {
 		_, err := r.Join(ctx, nil)
 		if r.State() == replica.Enrolled {

@@ -13,7 +13,8 @@ import (
 	"krama/replica"
 )
 
-// TestJoinGoesOn stops a desk that waits for the first one, as it may when that takes a day, and starts it again with its words.
+// TestJoinGoesOn stops a desk that waits for the first one, as it may when that takes a day, and starts it again with
+// its words.
 func TestJoinGoesOn(t *testing.T) {
 	dir := t.TempDir()
 	relay := startServe(t, filepath.Join(dir, "relay"), freePort(t))
@@ -102,7 +103,9 @@ func TestSecondDesk(t *testing.T) {
 	first.js(`document.querySelector('#label').value='Second',document.querySelector('input[name="role"][value="64"]').click(),document.querySelector('#code').value='` + lines.Text() + `',document.querySelector('form[action="/enrol/scan"] button[type=submit]').click(),''`)
 	first.waitFor(`[data-qr]`)
 	in.Write([]byte("nonsense\n" + first.js(`document.querySelector('[data-qr]').dataset.qr`) + "\n"))
-	first.wait("the enrolment", `(()=>{const b=document.querySelector('form[action="/enrol/finish"] button');if(b){b.click();b.click()}return document.body.innerText.includes('Enrolled')})()`) // impatient
+	// impatient
+	first.wait("the enrolment",
+		`(()=>{const b=document.querySelector('form[action="/enrol/finish"] button');if(b){b.click();b.click()}return document.body.innerText.includes('Enrolled')})()`)
 	lines.Scan()
 	if n := len(strings.Fields(lines.Text())); n != 4 {
 		t.Fatalf("the second desk printed %q", lines.Text())
@@ -115,7 +118,8 @@ func TestSecondDesk(t *testing.T) {
 	second.wait("both desks", `document.querySelectorAll('table a[href^="/device/"]').length==2`)
 }
 
-// TestTypingOutlivesTheCode: a phone shows another code when the time of its own is over, but not while the office's is being typed there.
+// TestTypingOutlivesTheCode: a phone shows another code when the time of its own is over, but not while the office's is
+// being typed there.
 func TestTypingOutlivesTheCode(t *testing.T) {
 	d := startDemo(t, t.TempDir(), freePort(t))
 	b := startBrowser(t, t.TempDir())
@@ -129,7 +133,8 @@ func TestTypingOutlivesTheCode(t *testing.T) {
 	b.js(in + `.querySelector('textarea[name=code]').value = 'KRAMA-HALF-TYPED'`)
 	kept := b.js(code)
 	time.Sleep(1500 * time.Millisecond)
-	if got := b.js(in + ".querySelector('textarea[name=code]').value"); !strings.Contains(got, "HALF-TYPED") || b.js(code) != kept {
+	if got := b.js(in + ".querySelector('textarea[name=code]').value"); !strings.Contains(got, "HALF-TYPED") ||
+		b.js(code) != kept {
 		t.Errorf("what was typed is %s, when its code's time was over", got)
 	}
 	b.js(in + `.querySelector('textarea[name=code]').value = ''`)

@@ -19,7 +19,8 @@ import (
 	"krama/replica"
 )
 
-// kills is how often what a test is about dies in one run. KRAMA_KILLS is how often over all of them, 72 when it is not set.
+// kills is how often what a test is about dies in one run. KRAMA_KILLS is how often over all of them, 72 when it is not
+// set.
 func kills(t *testing.T, usual int) int {
 	if n, err := strconv.Atoi(os.Getenv("KRAMA_KILLS")); err == nil && n > 0 {
 		return max(1, n*usual/37)
@@ -27,8 +28,8 @@ func kills(t *testing.T, usual int) int {
 	return usual
 }
 
-// TestKillDeskAndRelay kills a desk that types and sends, and the relay it sends to, at random moments. Everything that was
-// called saved must be there, once, for the next desk that reads the relay and for the one that was killed.
+// TestKillDeskAndRelay kills a desk that types and sends, and the relay it sends to, at random moments. Everything that
+// was called saved must be there, once, for the next desk that reads the relay and for the one that was killed.
 func TestKillDeskAndRelay(t *testing.T) {
 	dir := t.TempDir()
 	deskFolder := filepath.Join(dir, "desk")
@@ -123,7 +124,8 @@ func TestKillDeskAndRelay(t *testing.T) {
 	if st := r.Status(); st.Unsent != 0 || len(st.Alarms) != 0 {
 		t.Errorf("unsent %d, alarms %v", st.Unsent, st.Alarms)
 	}
-	t.Logf("%d desk kills, %d relay kills, %d records saved, %d at the relay", deskKills, relayKills, len(saved), len(confirmed))
+	t.Logf("%d desk kills, %d relay kills, %d records saved, %d at the relay", deskKills, relayKills, len(saved),
+		len(confirmed))
 }
 
 // TestKillPhone kills a phone's browser at random moments while contacts are being typed, and looks after each restart.

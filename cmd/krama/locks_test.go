@@ -11,9 +11,12 @@ import (
 // authenticator gives the browser a passkey store of its own, with or without what Krama needs of it.
 func (b *browser) authenticator(prf bool) webauthn.AuthenticatorID {
 	b.t.Helper()
-	a, err := chromedp.Call(b.ctx, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
-		Protocol: webauthn.AuthenticatorProtocolCtap2, Ctap2version: webauthn.Ctap2versionCtap21, Transport: webauthn.AuthenticatorTransportInternal,
-		HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true, HasPrf: prf}})
+	a, err := chromedp.Call(b.ctx, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
+		Options: &webauthn.VirtualAuthenticatorOptions{
+			Protocol: webauthn.AuthenticatorProtocolCtap2, Ctap2version: webauthn.Ctap2versionCtap21,
+			Transport:      webauthn.AuthenticatorTransportInternal,
+			HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+			HasPrf: prf}})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -22,7 +25,8 @@ func (b *browser) authenticator(prf bool) webauthn.AuthenticatorID {
 
 func (b *browser) remove(a webauthn.AuthenticatorID) {
 	b.t.Helper()
-	if _, err := chromedp.Call(b.ctx, webauthn.RemoveVirtualAuthenticator, webauthn.RemoveVirtualAuthenticatorParams{AuthenticatorID: a}); err != nil {
+	if _, err := chromedp.Call(b.ctx, webauthn.RemoveVirtualAuthenticator, webauthn.RemoveVirtualAuthenticatorParams{
+		AuthenticatorID: a}); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -36,8 +40,8 @@ func (b *browser) locked(words []string) {
 	b.waitFor(`form[action="/passkey"]`)
 }
 
-// TestLocksInTheBrowser: a browser's passkeys that cannot do what is needed are refused; one that can is turned on, asked for
-// after the words, and without it or with another answer the phone stays shut. Field mode opens without
+// TestLocksInTheBrowser: a browser's passkeys that cannot do what is needed are refused; one that can is turned on,
+// asked for after the words, and without it or with another answer the phone stays shut. Field mode opens without
 // network within its lease and not after it was ended. The words for an emergency need none of it.
 func TestLocksInTheBrowser(t *testing.T) {
 	e := startEnrolled(t)
@@ -54,11 +58,13 @@ func TestLocksInTheBrowser(t *testing.T) {
 	go1("/duress")
 	phone.click(`button[name="do"][value="on"]`)
 	phone.wait("the words for an emergency", `document.querySelectorAll('[data-duress]').length==4`)
-	emergency := strings.Fields(phone.js(`[...document.querySelectorAll('[data-duress]')].map(x=>x.dataset.duress).join(' ')`))
+	emergency := strings.Fields(
+		phone.js(`[...document.querySelectorAll('[data-duress]')].map(x=>x.dataset.duress).join(' ')`))
 
 	poor := phone.authenticator(false)
 	go1("/locks")
-	phone.wait("the offer", `!document.querySelector('form[data-passkey]').hidden && document.querySelector('[data-unoffered]').hidden`)
+	phone.wait("the offer",
+		`!document.querySelector('form[data-passkey]').hidden && document.querySelector('[data-unoffered]').hidden`)
 	phone.click(`form[data-passkey="new"] button`)
 	phone.wait("the refusal of a passkey without PRF", `!document.querySelector('[data-failed]').hidden`)
 	phone.remove(poor)
@@ -105,7 +111,8 @@ func TestLocksInTheBrowser(t *testing.T) {
 		return { rawId: k.rawId, getClientExtensionResults: () => ({ prf: { results: { first } } }) };
 	}; return '' })()`)
 	phone.click(`form[action="/passkey"] button`)
-	phone.wait("the gate to stay shut", `!!document.querySelector('form[action="/tap"].tapper') && document.body.innerText.includes('removed this phone')`)
+	phone.wait("the gate to stay shut",
+		`!!document.querySelector('form[action="/tap"].tapper') && document.body.innerText.includes('removed this phone')`)
 
 	phone.remove(store)
 	phone.authenticator(true) // none of the name

@@ -37,7 +37,8 @@ func TestLostPhoneInTheBrowser(t *testing.T) {
 	contacts := desk.deskNumber("[data-contacts]")
 	// The desk removes it while the phone has something that it has not sent.
 	desk.open(base + "/devices")
-	device := desk.js(`[...document.querySelectorAll('table a[href^="/device/"]')].find(a=>a.innerText.includes('You')).getAttribute('href')`)
+	device := desk.js(
+		`[...document.querySelectorAll('table a[href^="/device/"]')].find(a=>a.innerText.includes('You')).getAttribute('href')`)
 	phone.register()
 	phone.contact(20)
 	began := time.Now()
@@ -90,8 +91,8 @@ func TestPanicInTheBrowser(t *testing.T) {
 	phone.waitFor(`a[href="/setup"]`)
 }
 
-// TestRecoveryInTheBrowser: trustees' cards are made on the desk's page, everything is lost but the relay, and the cards
-// bring the programme back on another computer.
+// TestRecoveryInTheBrowser: trustees' cards are made on the desk's page, everything is lost but the relay, and the
+// cards bring the programme back on another computer.
 func TestRecoveryInTheBrowser(t *testing.T) {
 	dir := t.TempDir()
 	relay := startServe(t, filepath.Join(dir, "relay"), freePort(t))
@@ -104,13 +105,15 @@ func TestRecoveryInTheBrowser(t *testing.T) {
 	browser.js(`document.querySelector('input[name="n"]').value='3',document.querySelector('input[name="k"]').value='2',''`)
 	browser.click(`form[action="/trustees"] button`)
 	browser.waitFor(`[data-card]`)
-	cards := strings.Fields(browser.js(`[...document.querySelectorAll('[data-card]')].map(x=>x.dataset.card).join(' ')`))
+	cards := strings.Fields(
+		browser.js(`[...document.querySelectorAll('[data-card]')].map(x=>x.dataset.card).join(' ')`))
 	if len(cards) != 3 {
 		t.Fatalf("%d cards", len(cards))
 	}
 	for _, c := range cards[1:] {
 		browser.open(base + "/trustees")
-		browser.js(`document.querySelector('textarea[name="card"]').value='` + c + `',document.querySelector('form[action="/trustees/drill"] button[type=submit]').click(),''`)
+		browser.js(`document.querySelector('textarea[name="card"]').value='` + c +
+			`',document.querySelector('form[action="/trustees/drill"] button[type=submit]').click(),''`)
 		browser.waitFor(`[role="status"]`)
 	}
 	browser.open(base + "/person/new")
@@ -122,7 +125,8 @@ func TestRecoveryInTheBrowser(t *testing.T) {
 	code := browser.js(`document.querySelector('h1 .mono').innerText`)
 	browser.open(base + "/settings")
 	browser.click(`form[action="/sync"] button`)
-	browser.wait("everything to be sent", `document.querySelector('[data-unsent]')?.dataset.unsent=='0' && !document.querySelector('[data-poll]')`)
+	browser.wait("everything to be sent",
+		`document.querySelector('[data-unsent]')?.dataset.unsent=='0' && !document.querySelector('[data-poll]')`)
 	desk.Process.Kill() // the office burns
 	desk.Wait()
 
@@ -176,13 +180,14 @@ func openDeskInBrowser(t *testing.T, dir, words string) (*exec.Cmd, *browser) {
 	b := startBrowser(t, t.TempDir())
 	b.open(url)
 	b.waitFor(`input[name="words"]`)
-	b.js(`document.querySelector('input[name="words"]').value='` + words + `',document.querySelector('form[action="/unlock"] button').click(),''`)
+	b.js(`document.querySelector('input[name="words"]').value='` + words +
+		`',document.querySelector('form[action="/unlock"] button').click(),''`)
 	b.waitFor("nav.main")
 	return cmd, b
 }
 
-// TestEraseInTheBrowser erases a person on the phone; the office's desk, which was open, forgets her within five seconds of
-// its next meeting with the relay.
+// TestEraseInTheBrowser erases a person on the phone; the office's desk, which was open, forgets her within five
+// seconds of its next meeting with the relay.
 func TestEraseInTheBrowser(t *testing.T) {
 	e := startEnrolled(t)
 	d, phone := e.demoProcess, e.phone
@@ -195,7 +200,8 @@ func TestEraseInTheBrowser(t *testing.T) {
 	href := desk.js(`document.querySelector('.rows a[href^="/person/"]').getAttribute('href')`)
 	desk.open(base + href + "/erase")
 	code := desk.js(`document.querySelector('p.big .mono').innerText`)
-	desk.js(`document.querySelector('#code').value='` + code + `',document.querySelector('form[action$="/erase"] button').click(),''`)
+	desk.js(`document.querySelector('#code').value='` + code +
+		`',document.querySelector('form[action$="/erase"] button').click(),''`)
 	desk.wait("the erasure", `!document.querySelector('#code')`)
 	for try := 0; ; try++ { // it is sent in the background, and a page tells what was when it was drawn
 		desk.open(base + "/settings")
@@ -217,9 +223,12 @@ func TestEraseInTheBrowser(t *testing.T) {
 	took := time.Since(began)
 	phone.click(`nav a[href="/people"]`)
 	phone.waitFor(`input[name="q"]`)
-	phone.js(`document.querySelector('input[name="q"]').value='` + code + `',document.querySelector('form.filter button').click(),''`)
-	phone.wait("an answer", `document.querySelector('input[name="q"]')?.value.toUpperCase().includes('`+code+`') || !!document.querySelector('h1 .mono')`)
-	gone := phone.js(`!document.querySelector('h1 .mono') && !document.querySelector('.rows a[href="`+href+`"]')`) == "true"
+	phone.js(`document.querySelector('input[name="q"]').value='` + code +
+		`',document.querySelector('form.filter button').click(),''`)
+	phone.wait("an answer", `document.querySelector('input[name="q"]')?.value.toUpperCase().includes('`+code+
+		`') || !!document.querySelector('h1 .mono')`)
+	gone := phone.js(`!document.querySelector('h1 .mono') && !document.querySelector('.rows a[href="`+href+
+		`"]')`) == "true"
 	t.Logf("from meeting the relay to gone: %v", took)
 	if !gone || took > 5*time.Second {
 		t.Errorf("gone %v after %v, at most 5 s", gone, took)

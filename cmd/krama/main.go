@@ -79,7 +79,8 @@ func status(err error, stderr io.Writer) int {
 // relayAddress checks the address of a relay.
 func relayAddress(op, s string) error {
 	if u, err := url.Parse(s); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return hint{krama.E(op, krama.Invalid, "--relay is no address"), "write it whole, for example --relay https://relay.help.example"}
+		return hint{krama.E(op, krama.Invalid, "--relay is no address"),
+			"write it whole, for example --relay https://relay.help.example"}
 	}
 	return nil
 }
@@ -114,9 +115,12 @@ type env struct {
 
 func commands() []command {
 	with := func(c command, run func(context.Context, *env, []string) error) command { c.run = run; return c }
-	return []command{with(demoCommand, demoRun), with(serveCommand, serve), with(newCommand, newProgramme), with(joinCommand, joinProgramme), with(deskCommand, desk),
-		with(syncCommand, syncOnce), with(reportCommand, writeReport), with(exportCommand, export), with(recipientCommand, recipientRun), with(directoryCommand, directoryRun),
-		with(recoverCommand, recoverProgramme), with(backupCommand, backup), with(restoreCommand, restore), with(checkCommand, check),
+	return []command{with(demoCommand, demoRun), with(serveCommand, serve), with(newCommand, newProgramme),
+		with(joinCommand, joinProgramme), with(deskCommand, desk),
+		with(syncCommand, syncOnce), with(reportCommand, writeReport), with(exportCommand, export),
+		with(recipientCommand, recipientRun), with(directoryCommand, directoryRun),
+		with(recoverCommand, recoverProgramme), with(backupCommand, backup), with(restoreCommand, restore),
+		with(checkCommand, check),
 		with(releaseCommand, release), versionCommand}
 }
 
@@ -137,11 +141,15 @@ func runIn(ctx context.Context, args []string, e *env) error {
 				return nil
 			}
 		}
-		fmt.Fprintln(w, "krama: a locked notebook for outreach, a blind relay and an office desk.\n\nUsage: krama COMMAND [flags]\n\nCommands:")
+		fmt.Fprintln(w,
+			"krama: a locked notebook for outreach, a blind relay and an office desk.\n\nUsage: krama COMMAND "+
+				"[flags]\n\nCommands:")
 		for _, c := range commands() {
 			fmt.Fprintf(w, "  %-9s %s\n", c.name, c.short)
 		}
-		fmt.Fprintln(w, "\n`krama help COMMAND` says more. Exit statuses: 0 done, 1 failed, 2 wrong call, 3 relay not reached, 4 wrong words, 5 alarm.")
+		fmt.Fprintln(w,
+			"\n`krama help COMMAND` says more. Exit statuses: 0 done, 1 failed, 2 wrong call, 3 relay not reached, "+
+				"4 wrong words, 5 alarm.")
 		if len(args) == 0 {
 			return errUsage
 		}
@@ -173,7 +181,8 @@ func parse(f *flag.FlagSet, args []string) error {
 	}
 	if f.NArg() > 0 {
 		f.Usage()
-		fmt.Fprintf(f.Output(), "\nkrama %s: %d words too many after the options\n", f.Name(), f.NArg()) // not which: they may be the four
+		// not which: they may be the four
+		fmt.Fprintf(f.Output(), "\nkrama %s: %d words too many after the options\n", f.Name(), f.NArg())
 		return errUsage
 	}
 	return nil
@@ -191,7 +200,8 @@ func lacks(f *flag.FlagSet, names ...string) error {
 	return nil
 }
 
-var versionCommand = command{"version", "print the version", "Usage: krama version\n\nPrints the version of this program.\n",
+var versionCommand = command{"version", "print the version",
+	"Usage: krama version\n\nPrints the version of this program.\n",
 	func(_ context.Context, e *env, _ []string) error {
 		_, err := fmt.Fprintln(e.out, "krama", version)
 		return err

@@ -5,8 +5,8 @@ import (
 	"runtime/debug"
 )
 
-// How much memory the long-running commands aim at. Near it the collector works harder; it is not a wall, so what is above has
-// its own bounds. Whoever knows the machine says otherwise with GOMEMLIMIT.
+// How much memory the long-running commands aim at. Near it the collector works harder; it is not a wall, so what is
+// above has its own bounds. Whoever knows the machine says otherwise with GOMEMLIMIT.
 const (
 	serveMemory = 512 << 20 // four times what a relay of a few hundred devices needs
 	deskMemory  = 1 << 30   // three times the desk of a million records

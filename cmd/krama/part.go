@@ -21,8 +21,8 @@ import (
 	"krama/web/site"
 )
 
-// The relay and the public site can run as two processes, with memory and connections of their own: then a flood of the site, which
-// anybody may visit, is no flood of the relay, which devices need.
+// The relay and the public site can run as two processes, with memory and connections of their own: then a flood of the
+// site, which anybody may visit, is no flood of the relay, which devices need.
 
 const (
 	partRelay = "relay"
@@ -51,7 +51,8 @@ func siteKey(dir string, make bool) (ed25519.PrivateKey, error) {
 		err = os.WriteFile(path, seed, 0o600)
 	}
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, hint{krama.E("serve", krama.NotFound, "there is no site-key in the folder"), "start the relay with --only relay once; its folder has the file"}
+		return nil, hint{krama.E("serve", krama.NotFound, "there is no site-key in the folder"),
+			"start the relay with --only relay once; its folder has the file"}
 	}
 	if err == nil && len(seed) != ed25519.SeedSize {
 		err = krama.E("serve", krama.Invalid, "the file site-key")
@@ -90,7 +91,8 @@ func serveRelay(ctx context.Context, e *env, r *relay.Relay, pages *door.Config,
 // lookEvery is how often a site that runs apart asks what is published.
 const lookEvery = time.Minute
 
-// lookForDoor tells when something else is published than before. A relay that is not heard leaves the pages as they are.
+// lookForDoor tells when something else is published than before. A relay that is not heard leaves the pages as they
+// are.
 func lookForDoor(ctx context.Context, caller *replica.SiteCaller, told chan<- struct{}) {
 	var last [32]byte
 	for tick := time.NewTicker(lookEvery); ; {
@@ -110,7 +112,8 @@ func lookForDoor(ctx context.Context, caller *replica.SiteCaller, told chan<- st
 // serveSite runs the public site of a relay that runs elsewhere.
 func serveSite(ctx context.Context, e *env, f siteFlags) error {
 	if f.relay == "" {
-		return hint{krama.E("serve", krama.Invalid, "--only site needs --relay"), "give the relay's address as phones reach it"}
+		return hint{krama.E("serve", krama.Invalid, "--only site needs --relay"),
+			"give the relay's address as phones reach it"}
 	}
 	key, err := siteKey(f.data, false)
 	if err != nil {
@@ -120,7 +123,8 @@ func serveSite(ctx context.Context, e *env, f siteFlags) error {
 	if err != nil {
 		return err
 	}
-	caller := replica.NewSiteCaller(replica.HTTP{Client: &http.Client{Timeout: time.Minute}, URL: f.relay}, key, rand.Reader, time.Now)
+	caller := replica.NewSiteCaller(replica.HTTP{Client: &http.Client{Timeout: time.Minute}, URL: f.relay}, key,
+		rand.Reader, time.Now)
 	pages, err := publicDoor(caller.Door, caller.AnswerSlip, g, f.exit)
 	if err != nil {
 		return err

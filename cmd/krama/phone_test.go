@@ -39,7 +39,8 @@ func (b *browser) contact(condoms int) {
 	b.js(`document.querySelector('input[name="topic"][value="1"]').click()`)
 	b.js(`document.querySelector('input[name="safety"][value="1"]').click()`)
 	b.js(`document.querySelector('form[data-draft] .bar button').click()`)
-	b.wait("the contact in the history", fmt.Sprintf(`document.querySelectorAll('[data-contact]').length==%d`, before+1))
+	b.wait("the contact in the history", fmt.Sprintf(`document.querySelectorAll('[data-contact]').length==%d`,
+		before+1))
 }
 
 func (b *browser) unsent() string {
@@ -63,8 +64,8 @@ func (b *browser) deskNumber(sel string) int {
 }
 
 // TestPhoneEndToEnd is one contact from a phone without a network to a report: enrol, cut the network, register, record
-// three contacts, kill the browser, reopen offline, unlock, see them, restore the network, send; the desk shows them and
-// the report counts them once.
+// three contacts, kill the browser, reopen offline, unlock, see them, restore the network, send; the desk shows them
+// and the report counts them once.
 func TestPhoneEndToEnd(t *testing.T) {
 	data, profile, port := t.TempDir(), t.TempDir(), freePort(t)
 	d := startDemo(t, data, port, "--small")
@@ -83,16 +84,19 @@ func TestPhoneEndToEnd(t *testing.T) {
 	if got := phone.js("location.pathname+location.search+location.hash+' '+document.title"); got != "/app/ Krama" {
 		t.Errorf("the address or title says more than it should: %q", got)
 	}
-	if no, err := chromedp.Call(phone.ctx, page.GetInstallabilityErrors, cdp.Empty{}); err != nil || len(no.InstallabilityErrors) > 0 {
+	if no, err := chromedp.Call(phone.ctx, page.GetInstallabilityErrors, cdp.Empty{}); err != nil ||
+		len(no.InstallabilityErrors) > 0 {
 		t.Errorf("a phone cannot install it: %+v %v", no, err)
 	}
-	if no, err := chromedp.Call(desk.ctx, page.GetInstallabilityErrors, cdp.Empty{}); err != nil || len(no.InstallabilityErrors) == 0 {
+	if no, err := chromedp.Call(desk.ctx, page.GetInstallabilityErrors, cdp.Empty{}); err != nil ||
+		len(no.InstallabilityErrors) == 0 {
 		t.Errorf("the desk can be installed, so the browser looks at nothing: %+v %v", no, err)
 	}
 
 	d.kill() // no relay, no site: the network is gone
 	code := phone.register()
-	who := strings.TrimSuffix(strings.TrimPrefix(phone.js(`document.querySelector('a[href$="/contact"]').getAttribute('href')`), "/person/"), "/contact")
+	who := strings.TrimSuffix(strings.TrimPrefix(
+		phone.js(`document.querySelector('a[href$="/contact"]').getAttribute('href')`), "/person/"), "/contact")
 	for i := range 3 {
 		phone.contact(10 * (i + 1))
 	}
@@ -138,7 +142,8 @@ func TestPhoneEndToEnd(t *testing.T) {
 		t.Errorf("the report counts %d people want %d", got, kp+1)
 	}
 	phone.kill()
-	leftBehind(t, profile, code, strings.ReplaceAll(code, "-", ""), strings.ToLower(code), strings.Join(words, " "), who)
+	leftBehind(t, profile, code, strings.ReplaceAll(code, "-", ""), strings.ToLower(code),
+		strings.Join(words, " "), who)
 
 	desk.open(base + "/people")
 	desk.findHere(code)
@@ -201,15 +206,19 @@ func TestTroubleInTheBrowser(t *testing.T) {
 	}
 	// Hidden: covered and locked at once, and nothing of the people stays on the page.
 	one.js(`(()=>{Object.defineProperty(document,'visibilityState',{value:'hidden',configurable:true});document.dispatchEvent(new Event('visibilitychange'))})()`)
-	one.wait("the phone to lock when hidden", `!document.querySelector('nav.main') && !!document.querySelector('form.tapper') && !document.querySelector('.mono')`)
-	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: "delete window.WebAssembly"}); err != nil {
+	one.wait("the phone to lock when hidden",
+		`!document.querySelector('nav.main') && !!document.querySelector('form.tapper') && !document.querySelector('.mono')`)
+	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+		Source: "delete window.WebAssembly"}); err != nil {
 		t.Fatal(err)
 	}
 	two.open(d.site + "/app/")
-	two.wait("the page for an old browser", `!document.getElementById('old').hidden && document.getElementById('old').innerText.includes("Nothing is lost")`)
+	two.wait("the page for an old browser",
+		`!document.getElementById('old').hidden && document.getElementById('old').innerText.includes("Nothing is lost")`)
 }
 
-// people reads how many people the overview counts. The report shows half-years that are over, which a contact of today is not in.
+// people reads how many people the overview counts. The report shows half-years that are over, which a contact of today
+// is not in.
 func (b *browser) people(base string) int {
 	b.t.Helper()
 	b.open(base + "/overview")

@@ -35,8 +35,8 @@ func open(t *testing.T, dir string) (out []string, files int) {
 	return out, files
 }
 
-// TestA35FilesAreTheOwnersAlone writes everything that the program writes, under a umask that forbids nothing and in this process,
-// where main did not set its own.
+// TestA35FilesAreTheOwnersAlone writes everything that the program writes, under a umask that forbids nothing and in
+// this process, where main did not set its own.
 func TestA35FilesAreTheOwnersAlone(t *testing.T) {
 	desk, words, _ := anOffice(t, demo.Size{People: 30, Staff: 1, Months: 2, Contacts: 60, Tests: 10})
 	defer syscall.Umask(syscall.Umask(0))
@@ -54,7 +54,8 @@ func TestA35FilesAreTheOwnersAlone(t *testing.T) {
 		ended := make(chan error, 1)
 		began := &lines{has: make(chan struct{}), want: "stop with"}
 		go func() {
-			ended <- run(ctx, []string{"serve", "--data", relayDir, "--listen", fmt.Sprintf("127.0.0.1:%d", freePort(t))}, nil, began, began)
+			ended <- run(ctx, []string{"serve", "--data", relayDir, "--listen", fmt.Sprintf("127.0.0.1:%d",
+				freePort(t))}, nil, began, began)
 		}()
 		select {
 		case <-began.has:
@@ -70,9 +71,11 @@ func TestA35FilesAreTheOwnersAlone(t *testing.T) {
 	cliMust("", "backup", "--data", relayDir, "--to", in("backup"))
 	cliMust("", "restore", "--from", in("backup"), "--data", in("restored"))
 	stop()
-	cliMust(words, "export", "--data", desk, "--to", in("kept.html"), "--reason", "closing", "--recipient", "the board", "--people", peopleOf(t, desk, words))
+	cliMust(words, "export", "--data", desk, "--to", in("kept.html"), "--reason", "closing", "--recipient", "the board",
+		"--people", peopleOf(t, desk, words))
 	cliMust("", "recipient", "--to", in("hers"))
-	cliMust(words, "export", "--data", desk, "--to", in("sealed.html"), "--reason", "closing", "--recipient", "the board", "--people", peopleOf(t, desk, words), "--seal-to", in("hers.pub"))
+	cliMust(words, "export", "--data", desk, "--to", in("sealed.html"), "--reason", "closing", "--recipient",
+		"the board", "--people", peopleOf(t, desk, words), "--seal-to", in("hers.pub"))
 	cliMust(words, "directory", "export", "--data", desk, "--to", in("listings"))
 	cliMust(words, "directory", "export", "--data", desk, "--to", in("listings.zip"))
 	cliMust("", "release", "key", "--out", in("key"))
@@ -116,7 +119,8 @@ func (l *lines) Write(b []byte) (int, error) {
 }
 
 func peopleOf(t *testing.T, desk, words string) string {
-	_, _, stderr := cli(words, "export", "--data", desk, "--to", filepath.Join(t.TempDir(), "x"), "--reason", "closing", "--recipient", "the board")
+	_, _, stderr := cli(words, "export", "--data", desk, "--to", filepath.Join(t.TempDir(), "x"), "--reason", "closing",
+		"--recipient", "the board")
 	_, after, _ := strings.Cut(stderr, "--people ")
 	return strings.Fields(after)[0]
 }

@@ -50,7 +50,8 @@ func recipientRun(_ context.Context, e *env, args []string) error {
 	}
 	for _, name := range []string{*to, *to + ".pub"} {
 		if _, err := os.Lstat(name); !errors.Is(err, os.ErrNotExist) {
-			return hint{krama.E("recipient", krama.Conflict, "--to, or --to with .pub, exists already, or cannot be looked at"),
+			return hint{krama.E("recipient", krama.Conflict,
+				"--to, or --to with .pub, exists already, or cannot be looked at"),
 				"name a file that does not exist; a key without its .pub was never used and can be removed"}
 		}
 	}
@@ -67,7 +68,8 @@ func recipientRun(_ context.Context, e *env, args []string) error {
 		return err
 	}
 	fmt.Fprintf(e.err, "wrote the key, and the file that ends in .pub\ndigits of the key: %s\n", keyDigits(pub))
-	fmt.Fprintln(e.err, "hint: give the programme the .pub file and compare the digits by telephone; the other file stays here")
+	fmt.Fprintln(e.err,
+		"hint: give the programme the .pub file and compare the digits by telephone; the other file stays here")
 	return nil
 }
 
@@ -150,10 +152,12 @@ func recipients(name string) (to sealTo, err error) {
 		return to, hint{krama.E("export", krama.Invalid, "--seal-to is no recipient's file"), whose}
 	}
 	if len(lines) > maxRecipients {
-		return to, hint{krama.E("export", krama.TooLarge, "too many recipients"), fmt.Sprintf("a file holds at most %d keys", maxRecipients)}
+		return to, hint{krama.E("export", krama.TooLarge, "too many recipients"),
+			fmt.Sprintf("a file holds at most %d keys", maxRecipients)}
 	}
 	if _, err := age.Encrypt(io.Discard, to.keys...); err != nil {
-		return to, hint{krama.E("export", krama.Invalid, "the keys in it cannot be used together"), "ask for a file of one key"}
+		return to, hint{krama.E("export", krama.Invalid, "the keys in it cannot be used together"),
+			"ask for a file of one key"}
 	}
 	for _, l := range lines {
 		to.digits = append(to.digits, keyDigits(l))
@@ -190,7 +194,8 @@ func openWords(archive, key string) (string, error) {
 	}
 	sealed, err := readSmall(sealedWords(archive))
 	if err != nil {
-		return "", hint{err, "the sealed words must lie beside the archive under its name, as kept.html.words.age beside kept.html"}
+		return "", hint{err,
+			"the sealed words must lie beside the archive under its name, as kept.html.words.age beside kept.html"}
 	}
 	r, err := age.Decrypt(bytes.NewReader(sealed), ids...)
 	var words []byte

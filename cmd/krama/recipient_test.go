@@ -51,7 +51,8 @@ func TestA33SealedToARecipient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, body := range map[string]string{"mixed": string(pub) + old.Recipient().String(), "many": strings.Repeat(old.Recipient().String()+"\n", 17),
+	for name, body := range map[string]string{"mixed": string(pub) + old.Recipient().String(),
+		"many":       strings.Repeat(old.Recipient().String()+"\n", 17),
 		"mailed.pub": "\ufeff" + strings.TrimSpace(string(pub)) + "  \r\n\r\n", "empty": ""} {
 		if err := os.WriteFile(at(name), []byte(body), 0o600); err != nil {
 			t.Fatal(err)
@@ -60,15 +61,18 @@ func TestA33SealedToARecipient(t *testing.T) {
 	if _, exit := kramaRun(t, "", "recipient", "--to", at("hers")); exit != exitFailed {
 		t.Errorf("a key was written over: %d", exit)
 	}
-	args := []string{"export", "--data", dir, "--to", at("kept.html"), "--reason", "closing", "--recipient", "the board", "--people", fmt.Sprint(n.People), "--seal-to"}
+	args := []string{"export", "--data", dir, "--to", at("kept.html"), "--reason", "closing", "--recipient",
+		"the board", "--people", fmt.Sprint(n.People), "--seal-to"}
 	for _, misused := range [][]string{append(args, ""), append(args, at("hers.pub"), "--key", at("hers")),
-		{"export", "--open", at("kept.html"), "--to", at("back"), "--key", ""}, {"export", "--open", at("kept.html"), "--to", at("back"), "--seal-to", at("hers.pub")}} {
+		{"export", "--open", at("kept.html"), "--to", at("back"), "--key", ""}, {"export", "--open", at("kept.html"),
+			"--to", at("back"), "--seal-to", at("hers.pub")}} {
 		if stderr, exit := kramaRun(t, words, misused...); exit != exitUsage || passphraseLine.MatchString(stderr) {
 			t.Errorf("%v: %d %s", misused[1:], exit, stderr)
 		}
 	}
 	for _, bad := range []string{at("hers"), at("nothing"), at("mixed"), at("many"), at("empty"), dir, words} {
-		if stderr, exit := kramaRun(t, words, append(args, bad)...); exit != exitFailed || strings.Contains(stderr, folder) || !strings.Contains(stderr, "hint: ") {
+		if stderr, exit := kramaRun(t, words, append(args, bad)...); exit != exitFailed || strings.Contains(stderr,
+			folder) || !strings.Contains(stderr, "hint: ") {
 			t.Errorf("sealed to what is no recipient's file: %d %s", exit, stderr)
 		} else if bad == at("hers") && !strings.Contains(stderr, "given away") {
 			t.Errorf("her own key was given, and nobody says so: %s", stderr)
@@ -78,7 +82,8 @@ func TestA33SealedToARecipient(t *testing.T) {
 		}
 	}
 	stderr, exit := kramaRun(t, words, append(args, at("mailed.pub"))...)
-	if exit != exitOK || passphraseLine.MatchString(stderr) || strings.Contains(stderr, folder) || !strings.Contains(stderr, compared["hers"]) {
+	if exit != exitOK || passphraseLine.MatchString(stderr) || strings.Contains(stderr, folder) ||
+		!strings.Contains(stderr, compared["hers"]) {
 		t.Fatalf("%d %s", exit, stderr)
 	}
 	alone("kept.html.words.age")
@@ -128,7 +133,8 @@ func TestA33SealedToARecipient(t *testing.T) {
 	if stderr, exit := open("hers"); exit != exitOK {
 		t.Fatalf("%d %s", exit, stderr)
 	}
-	if b, err := os.ReadFile(filepath.Join(at("back"), "people.jsonl")); err != nil || bytes.Count(b, []byte("\n")) != n.People {
+	if b, err := os.ReadFile(filepath.Join(at("back"), "people.jsonl")); err != nil ||
+		bytes.Count(b, []byte("\n")) != n.People {
 		t.Errorf("%v", err)
 	}
 }

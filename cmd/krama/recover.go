@@ -41,7 +41,8 @@ func recoverProgramme(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(dir, "vault")); err == nil {
-		return hint{krama.E("recover", krama.Conflict, "this folder holds a desk already"), "open it with: krama desk --data " + dir}
+		return hint{krama.E("recover", krama.Conflict, "this folder holds a desk already"),
+			"open it with: krama desk --data " + dir}
 	}
 	fmt.Fprintln(e.err, "cards, one a line, then an empty line:")
 	var cards []seal.Card
@@ -49,11 +50,13 @@ func recoverProgramme(ctx context.Context, e *env, args []string) error {
 	for in.Scan() && strings.TrimSpace(in.Text()) != "" {
 		c, err := seal.ParseCard(in.Text())
 		if err != nil {
-			return hint{krama.E("recover", krama.Invalid, fmt.Sprintf("line %d is not the text of a card", len(cards)+1)), "a card's text is three parts with two points between them; spaces do not matter"}
+			return hint{krama.E("recover", krama.Invalid, fmt.Sprintf("line %d is not the text of a card",
+				len(cards)+1)), "a card's text is three parts with two points between them; spaces do not matter"}
 		}
 		cards = append(cards, c)
 		var wrong *replica.WrongCards
-		if errors.As(replica.CompareCards(cards), &wrong) && wrong.Fault[len(cards)-1] != 0 { // the others may be the wrong ones yet
+		if errors.As(replica.CompareCards(cards), &wrong) && wrong.Fault[len(cards)-1] != 0 {
+			// the others may be the wrong ones yet
 			fmt.Fprintln(e.err, cardFaults[wrong.Fault[len(cards)-1]])
 		}
 		fmt.Fprintf(e.err, "card %d of %d; %d are needed\n", c.Share.X, c.Share.N, c.Share.K)
@@ -97,7 +100,8 @@ func recoverProgramme(ctx context.Context, e *env, args []string) error {
 	}
 	fmt.Fprintln(e.out, strings.Join(words, " "))
 	fmt.Fprintln(e.err, "These four words open this desk. Learn them; they are not kept anywhere.")
-	fmt.Fprintln(e.err, "hint: krama desk --data "+dir+"; then remove the lost devices, choose trustees anew, and enrol phones")
+	fmt.Fprintln(e.err, "hint: krama desk --data "+dir+
+		"; then remove the lost devices, choose trustees anew, and enrol phones")
 	return nil
 }
 
@@ -106,11 +110,13 @@ var cardFaults = map[replica.CardFault]string{
 	replica.CardRepeated:  "is the same as one before it",
 	replica.CardElsewhere: "belongs to another programme than the others",
 	replica.CardOtherSet:  "belongs to another set of trustees: an earlier one, whose cards should have been destroyed",
-	replica.CardForged:    "is not the card that was made: it says that it is of the present set, and its commitment in the roster is another",
-	replica.CardDoubted:   "may be the wrong one",
+	replica.CardForged: "is not the card that was made: it says that it is of the present set, and its " +
+		"commitment in the roster is another",
+	replica.CardDoubted: "may be the wrong one",
 }
 
-// nameCards says what is wrong with each wrong card, and returns the next step. Lines count from the first that was given.
+// nameCards says what is wrong with each wrong card, and returns the next step. Lines count from the first that was
+// given.
 func nameCards(e *env, cards []seal.Card, wrong *replica.WrongCards) string {
 	doubted := 0
 	for _, i := range wrong.Places() {
@@ -124,9 +130,11 @@ func nameCards(e *env, cards []seal.Card, wrong *replica.WrongCards) string {
 	case doubted > 0 && krama.KindOf(wrong) == krama.Invalid:
 		return "they are of different programmes or sets, and as many say one as the other: ask for one more card"
 	case doubted > 0 && len(cards) == int(cards[0].Share.K):
-		return "one of them is wrong, or the relay's backup is older than the cards: give one card more, and the wrong one is named"
+		return "one of them is wrong, or the relay's backup is older than the cards: give one card more, and the " +
+			"wrong one is named"
 	case doubted > 0:
-		return "no group of them opens anything: they are of earlier trustees, or the relay's backup is older than the cards"
+		return "no group of them opens anything: they are of earlier trustees, or the relay's backup is older than " +
+			"the cards"
 	}
 	return "leave these out, give others in their place, and begin again; nothing was used"
 }

@@ -10,7 +10,8 @@ import (
 	"krama/seal"
 )
 
-// TestA36RecoverNamesTheCard gives the command a card of an older set among right ones: it is named, and no folder is left.
+// TestA36RecoverNamesTheCard gives the command a card of an older set among right ones: it is named, and no folder is
+// left.
 func TestA36RecoverNamesTheCard(t *testing.T) {
 	text := func(shares []seal.Share, i int) string {
 		return seal.Card{Share: shares[i], Org: krama.OrgID{1}, Relay: "http://127.0.0.1:1"}.String() + "\n"
@@ -24,10 +25,14 @@ func TestA36RecoverNamesTheCard(t *testing.T) {
 		cards string
 		want  []string
 	}{
-		"an old one":        {text(now, 0) + text(old, 1) + text(now, 2), []string{"line 2, card 2 of 5: belongs to another set of trustees", "leave these out"}},
-		"the same twice":    {text(now, 0) + text(now, 1) + text(now, 0), []string{"line 3, card 1 of 5: is the same as one before it"}},
-		"as many of each":   {text(now, 0) + text(now, 1) + text(old, 2) + text(old, 3), []string{"line 1,", "line 4,", "ask for one more card"}},
-		"a mistyped letter": {text(now, 0) + strings.Replace(text(now, 1), "A", "B", 1), []string{"line 2 is not the text of a card"}},
+		"an old one": {text(now, 0) + text(old, 1) + text(now, 2),
+			[]string{"line 2, card 2 of 5: belongs to another set of trustees", "leave these out"}},
+		"the same twice": {text(now, 0) + text(now, 1) + text(now, 0),
+			[]string{"line 3, card 1 of 5: is the same as one before it"}},
+		"as many of each": {text(now, 0) + text(now, 1) + text(old, 2) + text(old, 3), []string{"line 1,", "line 4,",
+			"ask for one more card"}},
+		"a mistyped letter": {text(now, 0) + strings.Replace(text(now, 1), "A", "B", 1),
+			[]string{"line 2 is not the text of a card"}},
 	} {
 		dir := filepath.Join(t.TempDir(), "desk")
 		code, _, stderr := cli(tc.cards, "recover", "--data", dir)

@@ -62,7 +62,8 @@ Exit status 5 means that something is not what was signed.
 func release(ctx context.Context, e *env, args []string) error {
 	if len(args) > 0 {
 		for name, run := range map[string]func(context.Context, *env, []string) error{
-			"key": releaseKey, "sign": releaseSign, "verify": releaseVerify, "pin": releasePin, "compare": releaseCompare} {
+			"key": releaseKey, "sign": releaseSign, "verify": releaseVerify, "pin": releasePin,
+			"compare": releaseCompare} {
 			if name == args[0] {
 				return run(ctx, e, args[1:])
 			}
@@ -104,7 +105,8 @@ func releaseKey(_ context.Context, e *env, args []string) error {
 	}
 	f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return hint{krama.E("release", krama.Conflict, "there is such a file already"), "a key is never written over; choose another name"}
+		return hint{krama.E("release", krama.Conflict, "there is such a file already"),
+			"a key is never written over; choose another name"}
 	}
 	if err != nil {
 		return err
@@ -119,7 +121,8 @@ func releaseKey(_ context.Context, e *env, args []string) error {
 
 func releaseSign(_ context.Context, e *env, args []string) error {
 	var manifest, keyFile string
-	if err := e.required(args, map[string]*string{"manifest": &manifest, "key": &keyFile}, "manifest", "key"); err != nil {
+	if err := e.required(args, map[string]*string{"manifest": &manifest, "key": &keyFile}, "manifest",
+		"key"); err != nil {
 		return err
 	}
 	b, err := os.ReadFile(keyFile)
@@ -128,7 +131,8 @@ func releaseSign(_ context.Context, e *env, args []string) error {
 	}
 	seed, err := hex.DecodeString(strings.TrimSpace(strings.TrimPrefix(string(b), keyMark)))
 	if err != nil || len(seed) != ed25519.SeedSize || !strings.HasPrefix(string(b), keyMark) {
-		return hint{krama.E("release", krama.Invalid, "this is not a release key"), "make one with: krama release key --out FILE"}
+		return hint{krama.E("release", krama.Invalid, "this is not a release key"),
+			"make one with: krama release key --out FILE"}
 	}
 	file, err := os.ReadFile(manifest)
 	if err != nil {
@@ -151,7 +155,8 @@ func releaseSign(_ context.Context, e *env, args []string) error {
 }
 
 func describe(e *env, r seal.Release) {
-	fmt.Fprintf(e.out, "version %s\ncommit %s\nmanifest %x\nphone %x\ndigits %s\n", r.Version, r.Commit, r.ManifestHash(), r.Phone(), seal.ReleaseDigits(r.Phone()))
+	fmt.Fprintf(e.out, "version %s\ncommit %s\nmanifest %x\nphone %x\ndigits %s\n", r.Version, r.Commit,
+		r.ManifestHash(), r.Phone(), seal.ReleaseDigits(r.Phone()))
 }
 
 // readKeys reads the public halves of the release keys.
@@ -169,7 +174,8 @@ func readKeys(name string) ([][32]byte, error) {
 		b, err := hex.DecodeString(line)
 		k, weak := seal.SigKey(b)
 		if err != nil || weak != nil {
-			return nil, hint{krama.E("release", krama.Invalid, "a line of the keys is not a public key"), "each is 64 hexadecimal digits, as krama release key prints it"}
+			return nil, hint{krama.E("release", krama.Invalid, "a line of the keys is not a public key"),
+				"each is 64 hexadecimal digits, as krama release key prints it"}
 		}
 		keys = append(keys, [32]byte(k))
 	}
@@ -201,12 +207,14 @@ func notSigned(n int) error {
 	if n == 0 {
 		return nil
 	}
-	return hint{fmt.Errorf("%w: %d things are not what was signed", errAlarm, n), "use nothing of it, keep it as it is, and tell whoever signs the releases"}
+	return hint{fmt.Errorf("%w: %d things are not what was signed", errAlarm, n),
+		"use nothing of it, keep it as it is, and tell whoever signs the releases"}
 }
 
 func releaseVerify(_ context.Context, e *env, args []string) error {
 	var manifest, keys, dir, only string
-	if err := e.required(args, map[string]*string{"manifest": &manifest, "keys": &keys, "dir": &dir, "only": &only}, "manifest", "keys"); err != nil {
+	if err := e.required(args, map[string]*string{"manifest": &manifest, "keys": &keys, "dir": &dir, "only": &only},
+		"manifest", "keys"); err != nil {
 		return err
 	}
 	r, err := readRelease(manifest, keys)
@@ -237,7 +245,8 @@ func releaseVerify(_ context.Context, e *env, args []string) error {
 		}
 	}
 	if only != "" && looked == 0 {
-		return hint{krama.E("release", krama.NotFound, "the release has no such file"), "names are as in the release's folder, for example bin/krama-linux-amd64"}
+		return hint{krama.E("release", krama.NotFound, "the release has no such file"),
+			"names are as in the release's folder, for example bin/krama-linux-amd64"}
 	}
 	if only == "" { // a file nobody signed must not be taken for one of the release
 		same, err := os.Stat(manifest)
@@ -264,7 +273,8 @@ func releaseVerify(_ context.Context, e *env, args []string) error {
 
 func releasePin(ctx context.Context, e *env, args []string) error {
 	var manifest, keys, data string
-	if err := e.required(args, map[string]*string{"manifest": &manifest, "keys": &keys, "data": &data}, "manifest", "keys"); err != nil {
+	if err := e.required(args, map[string]*string{"manifest": &manifest, "keys": &keys, "data": &data}, "manifest",
+		"keys"); err != nil {
 		return err
 	}
 	r, err := readRelease(manifest, keys)
@@ -294,9 +304,10 @@ func releasePin(ctx context.Context, e *env, args []string) error {
 	return nil
 }
 
-// relayMeta finds the relay in a served page. It stands in the content security policy too, so it must be an address and no
-// more: a policy ends at a semicolon.
-var relayMeta = regexp.MustCompile(`<meta name="relay" content="(https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~/-]*)?)">`)
+// relayMeta finds the relay in a served page. It stands in the content security policy too, so it must be an address
+// and no more: a policy ends at a semicolon.
+var relayMeta = regexp.MustCompile(
+	`<meta name="relay" content="(https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~/-]*)?)">`)
 
 func releaseCompare(ctx context.Context, e *env, args []string) error {
 	var address, manifest, keys, relay string
@@ -306,7 +317,8 @@ func releaseCompare(ctx context.Context, e *env, args []string) error {
 	}
 	base, err := url.Parse(strings.TrimRight(address, "/"))
 	if err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http") {
-		return hint{krama.E("release", krama.Invalid, "--site is not an address"), "for example --site https://help.example"}
+		return hint{krama.E("release", krama.Invalid, "--site is not an address"),
+			"for example --site https://help.example"}
 	}
 	var r seal.Release
 	if keys != "" {
@@ -326,7 +338,8 @@ func releaseCompare(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	if own != r.Phone() {
-		return hint{krama.E("release", krama.Conflict, "this program holds the phone's files of another release"), "run the krama that the manifest names, from the release's bin folder"}
+		return hint{krama.E("release", krama.Conflict, "this program holds the phone's files of another release"),
+			"run the krama that the manifest names, from the release's bin folder"}
 	}
 	page, _, err := fetch(ctx, base, "/app/")
 	if krama.KindOf(err) == krama.Offline {
@@ -372,8 +385,8 @@ func releaseCompare(ctx context.Context, e *env, args []string) error {
 // maxFetch is more than any file of a release; a site must not be able to fill this computer.
 const maxFetch = 64 << 20
 
-// fetch gets one file as a phone's browser would, and undoes the compression. It returns Offline when the site does not answer
-// and Tampered when the answer is none that a site of ours gives.
+// fetch gets one file as a phone's browser would, and undoes the compression. It returns Offline when the site does not
+// answer and Tampered when the answer is none that a site of ours gives.
 func fetch(ctx context.Context, base *url.URL, path string) ([]byte, http.Header, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -387,7 +400,8 @@ func fetch(ctx context.Context, base *url.URL, path string) ([]byte, http.Header
 		return nil, nil, krama.E("release", krama.Tampered, "the site answers otherwise")
 	}
 	if err != nil {
-		return nil, nil, hint{&krama.Error{Op: "release", Kind: krama.Offline, Err: err}, "is the site running and reachable at " + base.String() + "?"}
+		return nil, nil, hint{&krama.Error{Op: "release", Kind: krama.Offline, Err: err},
+			"is the site running and reachable at " + base.String() + "?"}
 	}
 	defer res.Body.Close()
 	tampered := krama.E("release", krama.Tampered, "the site answers otherwise")

@@ -161,20 +161,25 @@ func TestReleaseCompare(t *testing.T) {
 		{"honest, the relay given", good, 0, "files", []string{"--relay", "https://relay.example/"}},
 		{"another relay", good, exitAlarm, "another relay", []string{"--relay", "https://relay.other"}},
 		{"another version", honest("https://relay.example", "v1.0.1"), exitAlarm, "differs /app/\n", nil},
-		{"a policy in the relay's name", honest("https://relay.example; script-src *", "v1.0.0"), exitAlarm, "differs /app/\n", nil},
+		{"a policy in the relay's name", honest("https://relay.example; script-src *", "v1.0.0"), exitAlarm,
+			"differs /app/\n", nil},
 		{"another page", lie("/app/", more), exitAlarm, "differs /app/\n", nil},
 		{"another script", lie(app, more), exitAlarm, "differs " + app, nil},
 		{"another core", lie(core, more), exitAlarm, "differs " + core, nil},
 		{"another service worker", lie("/app/sw.js", more), exitAlarm, "differs /app/sw.js", nil},
 		{"another start page", lie("/", more), exitAlarm, "differs /\n", nil},
 		{"a file gone", lie(app, http.NotFound), exitAlarm, "differs " + app, nil},
-		{"a file elsewhere", lie(app, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", http.StatusFound) }), exitAlarm, "differs " + app, nil},
+		{"a file elsewhere", lie(app, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/other", http.StatusFound)
+		}), exitAlarm, "differs " + app, nil},
 		{"no page", lie("/app/", http.NotFound), exitAlarm, "differs /app/\n", nil},
-		{"a policy taken away", without(good, "Content-Security-Policy"), exitAlarm, "differs /app/ Content-Security-Policy", nil},
+		{"a policy taken away", without(good, "Content-Security-Policy"), exitAlarm,
+			"differs /app/ Content-Security-Policy", nil},
 		{"another type", without(good, "Content-Type"), exitAlarm, "differs " + app + " Content-Type", nil},
 	} {
 		srv := httptest.NewServer(c.site)
-		args := append([]string{"release", "compare", "--site", srv.URL, "--manifest", manifest, "--keys", keys}, c.extra...)
+		args := append([]string{"release", "compare", "--site", srv.URL, "--manifest", manifest, "--keys", keys},
+			c.extra...)
 		st, out, errs := runKrama(args...)
 		srv.Close()
 		if st != c.want || !strings.Contains(out, c.says) {
@@ -186,12 +191,15 @@ func TestReleaseCompare(t *testing.T) {
 			}
 		}
 	}
-	if st, _, errs := runKrama("release", "compare", "--site", "help.example", "--manifest", manifest); st != exitFailed || !strings.Contains(errs, "not an address") {
+	if st, _, errs := runKrama("release", "compare", "--site", "help.example", "--manifest",
+		manifest); st != exitFailed || !strings.Contains(errs, "not an address") {
 		t.Errorf("an address without https: %d %s", st, errs)
 	}
-	r := seal.Release{Version: "v1.0.0", Commit: strings.Repeat("0a", 20), Files: []seal.ReleaseFile{{Name: "phone/app.js"}}}
+	r := seal.Release{Version: "v1.0.0", Commit: strings.Repeat("0a", 20),
+		Files: []seal.ReleaseFile{{Name: "phone/app.js"}}}
 	os.WriteFile(manifest, seal.SignedRelease{Manifest: r.Marshal()}.Marshal(), 0o644)
-	if st, _, errs := runKrama("release", "compare", "--site", "https://help.example", "--manifest", manifest); st != exitFailed || !strings.Contains(errs, "another release") {
+	if st, _, errs := runKrama("release", "compare", "--site", "https://help.example", "--manifest",
+		manifest); st != exitFailed || !strings.Contains(errs, "another release") {
 		t.Errorf("a manifest of another release: %d %s", st, errs)
 	}
 }

@@ -11,15 +11,16 @@ import (
 	"krama/web"
 )
 
-// Locking a desk destroys what the process knew by replacing the process: what Go's memory held of words, codes and records would
-// lie there until it happened to be written over. The same program takes its place under the same process number, with the
-// listener it inherits, so that the browser that was let in goes on at the same address and sees the gate.
+// Locking a desk destroys what the process knew by replacing the process: what Go's memory held of words, codes and
+// records would lie there until it happened to be written over. The same program takes its place under the same process
+// number, with the listener it inherits, so that the browser that was let in goes on at the same address and sees the
+// gate.
 
 // errLocked ends the service of a desk that was locked.
 var errLocked = errors.New("locked")
 
-// session is what a desk hands to the one that takes its place. It goes through a pipe, not through the environment or the command
-// line, which others can read.
+// session is what a desk hands to the one that takes its place. It goes through a pipe, not through the environment or
+// the command line, which others can read.
 type session struct{ cookie, ticket, lang string }
 
 func (s session) String() string { return strings.Join([]string{s.cookie, s.ticket, s.lang}, "\n") }
@@ -32,12 +33,14 @@ func parseSession(b []byte) (s session, ok bool) {
 	return session{p[0], p[1], p[2]}, true
 }
 
-// replacer takes the process's place: listeners stay open, and the new one finds said in a pipe. It returns only when it could not.
+// replacer takes the process's place: listeners stay open, and the new one finds said in a pipe. It returns only when
+// it could not.
 type replacer func(listeners []*os.File, said []byte) error
 
-// relocking returns ctx, which ends when s locks, and what to do when the desk's service has ended. Where the process cannot be
-// replaced, locking forgets what it can and the desk goes on.
-func relocking(ctx context.Context, e *env, s *web.Server, g *guard, ls []net.Listener) (context.Context, func(error) error) {
+// relocking returns ctx, which ends when s locks, and what to do when the desk's service has ended. Where the process
+// cannot be replaced, locking forgets what it can and the desk goes on.
+func relocking(ctx context.Context, e *env, s *web.Server, g *guard, ls []net.Listener) (context.Context,
+	func(error) error) {
 	var files []*os.File
 	for _, l := range ls {
 		if t, ok := l.(*net.TCPListener); ok {
@@ -58,6 +61,7 @@ func relocking(ctx context.Context, e *env, s *web.Server, g *guard, ls []net.Li
 			return err
 		}
 		err = e.replace(files, []byte(g.session(web.Lang(s)).String()))
-		return hint{krama.E("desk", krama.Internal, "locked, but the program could not start anew: "+err.Error()), "start the desk again: krama desk"}
+		return hint{krama.E("desk", krama.Internal, "locked, but the program could not start anew: "+err.Error()),
+			"start the desk again: krama desk"}
 	}
 }

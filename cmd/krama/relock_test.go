@@ -82,8 +82,8 @@ func (d *deskProcess) post(path string, v url.Values) string {
 	return d.read(d.PostForm(d.base+path, v))
 }
 
-// TestA25MemoryAfterLock opens a desk, looks at a person, locks, and searches the process's memory for the four words and for what
-// was on the screen. The same browser goes on at the same address.
+// TestA25MemoryAfterLock opens a desk, looks at a person, locks, and searches the process's memory for the four words
+// and for what was on the screen. The same browser goes on at the same address.
 func TestA25MemoryAfterLock(t *testing.T) {
 	dir, words, _ := anOffice(t, demo.Size{People: 30, Staff: 1, Months: 2, Contacts: 60, Tests: 10})
 	st := casework.New()
@@ -114,7 +114,8 @@ func TestA25MemoryAfterLock(t *testing.T) {
 		t.Fatal("the person's page does not show her code")
 	}
 	raw, _ := hex.DecodeString(id)
-	secrets := map[string][]byte{"the words": []byte(words), "the words of a form": []byte(strings.ReplaceAll(words, " ", "+")), "a code": []byte(code),
+	secrets := map[string][]byte{"the words": []byte(words), "the words of a form": []byte(strings.ReplaceAll(words,
+		" ", "+")), "a code": []byte(code),
 		"a code without its dash": []byte(strings.ReplaceAll(code, "-", "")), "an id": []byte(id), "an id's bytes": raw}
 	before := dumpMemory(t, pid)
 	for _, name := range []string{"the words", "a code", "an id"} {
@@ -122,7 +123,8 @@ func TestA25MemoryAfterLock(t *testing.T) {
 			t.Errorf("%s: not in memory while it is open: this test sees nothing", name)
 		}
 	}
-	if page := d.post("/lock", nil); !strings.Contains(page, `action="/unlock"`) || !strings.Contains(page, `lang="vi"`) {
+	if page := d.post("/lock", nil); !strings.Contains(page, `action="/unlock"`) || !strings.Contains(page,
+		`lang="vi"`) {
 		t.Error("after the lock: not the gate in the language that was chosen")
 	}
 	after := dumpMemory(t, pid)
@@ -139,7 +141,8 @@ func TestA25MemoryAfterLock(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, c := range d.Jar.Cookies(&url.URL{Scheme: "http", Host: strings.TrimPrefix(d.base, "http://"), Path: "/"}) {
+		for _, c := range d.Jar.Cookies(&url.URL{Scheme: "http", Host: strings.TrimPrefix(d.base, "http://"),
+			Path: "/"}) {
 			if bytes.Contains(b, []byte(c.Value)) {
 				t.Errorf("%s tells the cookie", f)
 			}

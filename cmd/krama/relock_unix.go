@@ -15,7 +15,8 @@ import (
 	"krama"
 )
 
-// inheritedEnv names the descriptors that a desk hands on: the pipe with its session, then its listeners. Numbers, no secret.
+// inheritedEnv names the descriptors that a desk hands on: the pipe with its session, then its listeners. Numbers, no
+// secret.
 const inheritedEnv = "KRAMA_DESK_INHERITS"
 
 // replaceProcess is the replacer of this system.
@@ -36,7 +37,8 @@ func replaceProcess(listeners []*os.File, said []byte) error {
 		}
 		var fd int
 		var e error
-		if err := raw.Control(func(n uintptr) { fd, e = syscall.Dup(int(n)) }); err != nil || e != nil { // a copy outlives the exec
+		if err := raw.Control(func(n uintptr) { fd, e = syscall.Dup(int(n)) }); err != nil || e != nil {
+			// a copy outlives the exec
 			return errors.Join(err, e)
 		}
 		numbers = append(numbers, strconv.Itoa(fd))
@@ -87,8 +89,8 @@ func inherited() (ls []net.Listener, s *session, err error) {
 	return ls, s, nil
 }
 
-// noCore keeps the system from writing this process's memory to a file when it crashes, and other processes of the same user from
-// reading it. dumpEnv leaves the second out, for the tests that look into the memory.
+// noCore keeps the system from writing this process's memory to a file when it crashes, and other processes of the same
+// user from reading it. dumpEnv leaves the second out, for the tests that look into the memory.
 func noCore() {
 	syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	if os.Getenv(dumpEnv) == "" {

@@ -22,7 +22,8 @@ an earlier report of the same period counts once it is five people or more.
 
 func writeReport(ctx context.Context, e *env, args []string) error {
 	f := e.flags(reportCommand)
-	from, to, data, book := f.String("from", "", ""), f.String("to", "", ""), f.String("data", "", ""), f.Bool("codebook", false, "")
+	from, to, data, book := f.String("from", "", ""), f.String("to", "", ""), f.String("data", "", ""),
+		f.Bool("codebook", false, "")
 	if err := parse(f, args); err != nil {
 		return err
 	}
@@ -50,7 +51,8 @@ func writeReport(ctx context.Context, e *env, args []string) error {
 	rep, err := deskOffice(g, r, st).Released(krama.Period{From: a, To: b}, krama.DayOf(time.Now()), true)
 	if err != nil {
 		last := measure.Closed(&g.KPPrev, krama.DayOf(time.Now()), 1)[0]
-		return hint{err, "only whole reporting half-years that are over leave, for example --from " + last.From.String() + " --to " + last.To.String()}
+		return hint{err, "only whole reporting half-years that are over leave, for example --from " +
+			last.From.String() + " --to " + last.To.String()}
 	}
 	out, err := rep.CSV(g, false)
 	if err == nil {

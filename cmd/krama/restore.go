@@ -35,7 +35,8 @@ func restore(ctx context.Context, e *env, args []string) error {
 		return storeHint(ctx, "restore", err, map[krama.Kind]string{
 			krama.NotFound: "--from is a file that krama backup made",
 			krama.Invalid:  "--from is a file that krama backup made, not the folder of a relay",
-			krama.Conflict: "stop the relay and give a new folder, or move relay.db, relay.db-wal and relay.db-shm away first",
+			krama.Conflict: "stop the relay and give a new folder, or move relay.db, relay.db-wal and relay.db-shm " +
+				"away first",
 			krama.Full:     "make room; the backup was not touched",
 			krama.Tampered: "krama check --file " + *from + " says what is wrong; take an older backup",
 		})

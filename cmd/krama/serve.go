@@ -52,7 +52,8 @@ At first start it prints a founding token; "krama new" needs it. It stays in DIR
 
 func serve(ctx context.Context, e *env, args []string) (err error) {
 	f := e.flags(serveCommand)
-	data, listen, domain, public := f.String("data", "", ""), f.String("listen", "127.0.0.1:8701", ""), f.String("domain", "", ""), f.String("relay", "", "")
+	data, listen, domain, public := f.String("data", "", ""), f.String("listen", "127.0.0.1:8701", ""),
+		f.String("domain", "", ""), f.String("relay", "", "")
 	exit, drafts, only := f.String("exit", defaultExit, ""), f.Bool("drafts", false, ""), f.String("only", "", "")
 	if err := parse(f, args); err != nil {
 		return err
@@ -66,7 +67,8 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 	case *only != "" && *only != partRelay && *only != partSite:
 		return hint{krama.E("serve", krama.Invalid, "--only is relay or site"), "for example --only relay"}
 	case *only != "" && *domain != "":
-		return hint{krama.E("serve", krama.Invalid, "--only and --domain"), "with --only, let a proxy keep the certificates, and use --listen"}
+		return hint{krama.E("serve", krama.Invalid, "--only and --domain"),
+			"with --only, let a proxy keep the certificates, and use --listen"}
 	case *only == partSite:
 		return serveSite(ctx, e, siteFlags{*data, *listen, *public, *exit, *drafts})
 	}
@@ -74,9 +76,11 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	alone, err := journal.OSDir(*data).Open("serving") // two relays over one store would each keep budgets and limits of their own
+	// two relays over one store would each keep budgets and limits of their own
+	alone, err := journal.OSDir(*data).Open("serving")
 	if errors.Is(err, journal.ErrBusy) {
-		return hint{krama.E("serve", krama.Conflict, "krama serve works with this folder already"), "stop the other one first, or give this one another --data"}
+		return hint{krama.E("serve", krama.Conflict, "krama serve works with this folder already"),
+			"stop the other one first, or give this one another --data"}
 	}
 	if err != nil {
 		return err
@@ -90,7 +94,8 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer func() {
 		if context.Cause(ctx) == errDisk { // it ended for that, whatever else was said
-			err = hint{errDisk, "check the disk and its cable, run krama check --data " + *data + ", and start again; restore a backup if that finds damage"}
+			err = hint{errDisk, "check the disk and its cable, run krama check --data " + *data +
+				", and start again; restore a backup if that finds damage"}
 		}
 		fail(nil)
 	}()
@@ -180,7 +185,8 @@ func tellPages(e *env) func(error) {
 	return func(err error) { fmt.Fprintln(e.err, "public pages:", err) }
 }
 
-// keepDoor makes the public pages anew when the programme publishes and when the day changes. The relay refuses a door that gives none.
+// keepDoor makes the public pages anew when the programme publishes and when the day changes. The relay refuses a door
+// that gives none.
 func keepDoor(ctx context.Context, e *env, r *relay.Relay, s *site.Site) {
 	told := make(chan struct{}, 1)
 	r.OnDoor = func() {
@@ -233,9 +239,11 @@ type listener struct {
 
 // server bounds every connection; it logs nothing, because what a server logs about a caller is her address.
 func server(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 5 * time.Minute,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10, ErrorLog: quiet, ConnContext: seated,
-		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 16, MaxReceiveBufferPerConnection: 256 << 10, MaxReceiveBufferPerStream: 64 << 10}}
+	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute,
+		WriteTimeout: 5 * time.Minute,
+		IdleTimeout:  2 * time.Minute, MaxHeaderBytes: 8 << 10, ErrorLog: quiet, ConnContext: seated,
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 16, MaxReceiveBufferPerConnection: 256 << 10,
+			MaxReceiveBufferPerStream: 64 << 10}}
 }
 
 func serveAll(ctx context.Context, ls ...listener) error {
@@ -252,7 +260,8 @@ func serveAll(ctx context.Context, ls ...listener) error {
 	case err = <-errs:
 	}
 	wait := 5 * time.Second
-	if context.Cause(ctx) == errLocked { // keys are waiting to be destroyed; a connection that a browser opened in advance is not
+	if context.Cause(ctx) == errLocked {
+		// keys are waiting to be destroyed; a connection that a browser opened in advance is not
 		wait = time.Second
 	}
 	stop, cancel := context.WithTimeout(context.Background(), wait)
@@ -274,7 +283,8 @@ func serveDomain(ctx context.Context, e *env, r *relay.Relay, public *door.Confi
 		return err
 	}
 	keepDoor(ctx, e, r, s)
-	m := &autocert.Manager{Prompt: autocert.AcceptTOS, HostPolicy: autocert.HostWhitelist(domain, relayHost), Cache: autocert.DirCache(filepath.Join(data, "certificates"))}
+	m := &autocert.Manager{Prompt: autocert.AcceptTOS, HostPolicy: autocert.HostWhitelist(domain, relayHost),
+		Cache: autocert.DirCache(filepath.Join(data, "certificates"))}
 	both := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 		switch host, _, _ := strings.Cut(req.Host, ":"); host {

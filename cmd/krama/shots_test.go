@@ -29,15 +29,20 @@ func TestShots(t *testing.T) {
 		lang string
 		w, h int64
 		dark bool
-	}{{"en", 1280, 800, false}, {"km", 1280, 800, true}, {"km", 360, 640, false}, {"en", 360, 640, true}, {"vi", 360, 640, false}, {"en", 360, 640, false}}
+	}{{"en", 1280, 800, false}, {"km", 1280, 800, true}, {"km", 360, 640, false}, {"en", 360, 640, true},
+		{"vi", 360, 640, false}, {"en", 360, 640, false}}
 	for _, l := range looks {
 		desk.size(l.w, l.h, l.dark)
 		desk.js(fmt.Sprintf(`document.querySelector('.lang button[value=%q]').click()`, l.lang))
-		desk.wait("the language", fmt.Sprintf(`document.documentElement.lang==%q && !!document.querySelector('nav.main')`, l.lang))
+		desk.wait("the language",
+			fmt.Sprintf(`document.documentElement.lang==%q && !!document.querySelector('nav.main')`, l.lang))
 		desk.open(base + "/devices")
 		desk.waitFor("nav.main")
 		device := desk.js(`[...document.querySelectorAll('table a[href^="/device/"]')].at(-1).getAttribute('href')`)
-		for _, p := range []string{"", "people", "contacts", "overview", "report", "devices", "enrol", "settings", "trustees", "erasures", "roster", "mail", "repair", "directory", "listing/new", "listing/de300a00000000000000000000000000", "inbox", "thread", "incidents", "audit", "door", "rights", "rights/arrest/km", device[1:], device[1:] + "/after"} {
+		for _, p := range []string{"", "people", "contacts", "overview", "report", "devices", "enrol", "settings",
+			"trustees", "erasures", "roster", "mail", "repair", "directory", "listing/new",
+			"listing/de300a00000000000000000000000000", "inbox", "thread", "incidents", "audit", "door", "rights",
+			"rights/arrest/km", device[1:], device[1:] + "/after"} {
 			if p == "thread" {
 				desk.open(base + "/inbox")
 				desk.click(`.rows a[href^="/thread/"]`)
@@ -46,7 +51,8 @@ func TestShots(t *testing.T) {
 				desk.open(base + "/" + p)
 			}
 			desk.waitFor("nav.main")
-			desk.shot(filepath.Join(dir, fmt.Sprintf("desk-%s-%s-%d-%v.png", "p"+strings.ReplaceAll(strings.ReplaceAll(p, device[1:], "device"), "/", "-"), l.lang, l.w, l.dark)))
+			desk.shot(filepath.Join(dir, fmt.Sprintf("desk-%s-%s-%d-%v.png",
+				"p"+strings.ReplaceAll(strings.ReplaceAll(p, device[1:], "device"), "/", "-"), l.lang, l.w, l.dark)))
 		}
 	}
 	phone := startBrowser(t, t.TempDir())
@@ -63,7 +69,9 @@ func TestShots(t *testing.T) {
 	for _, l := range looks {
 		phone.size(l.w, l.h, l.dark)
 		phone.js(fmt.Sprintf(`document.querySelector('.lang button[value=%q]').click()`, l.lang))
-		phone.wait("the language", fmt.Sprintf(`document.querySelector('.lang button[value=%q]').getAttribute('aria-pressed')=='true'`, l.lang))
+		phone.wait("the language",
+			fmt.Sprintf(`document.querySelector('.lang button[value=%q]').getAttribute('aria-pressed')=='true'`,
+				l.lang))
 		name := func(p string) string {
 			return filepath.Join(dir, fmt.Sprintf("phone-%s-%s-%d-%v.png", p, l.lang, l.w, l.dark))
 		}
@@ -111,7 +119,8 @@ func keepIncident(desk *browser, base string) {
 		desk.js(fmt.Sprintf("document.querySelector(%q).checked = true", sel))
 	}
 	desk.click(`button[value=incident]`)
-	desk.wait("the incident", `document.body.innerText.includes(document.querySelector('details summary').textContent) && !document.querySelector('[role=alert]') && !!document.querySelector('button[value=close]')`)
+	desk.wait("the incident",
+		`document.body.innerText.includes(document.querySelector('details summary').textContent) && !document.querySelector('[role=alert]') && !!document.querySelector('button[value=close]')`)
 	desk.click(`button[value=close]`)
 	desk.waitFor(`button[value=reopen]`)
 }
@@ -123,8 +132,10 @@ func doorShots(t *testing.T, d *demoProcess, dir string) {
 		lang string
 		w, h int64
 		dark bool
-	}{{"km", 360, 640, false}, {"en", 360, 640, true}, {"km", 1280, 800, true}, {"en", 1280, 800, false}, {"vi", 360, 640, false}} {
-		for _, q := range []string{"hm000000", "an010000", "an061002", "pn010000", "ri000000", "rt020000", "wr000000", "cb000000", "sl000000", "ab000000"} {
+	}{{"km", 360, 640, false}, {"en", 360, 640, true}, {"km", 1280, 800, true}, {"en", 1280, 800, false},
+		{"vi", 360, 640, false}} {
+		for _, q := range []string{"hm000000", "an010000", "an061002", "pn010000", "ri000000", "rt020000", "wr000000",
+			"cb000000", "sl000000", "ab000000"} {
 			b.size(l.w, l.h, l.dark)
 			b.goTo(d, q+l.lang)
 			b.shot(filepath.Join(dir, fmt.Sprintf("door-%s-%s-%d-%v.png", q, l.lang, l.w, l.dark)))

@@ -38,7 +38,8 @@ func syncOnce(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return hint{err, "nothing is lost; try again when the relay can be reached"}
 	}
-	// The office's day, as an open desk has it: what is due is rotated, reports are fetched, the door is published, what expired ends.
+	// The office's day, as an open desk has it: what is due is rotated, reports are fetched, the door is published,
+	// what expired ends.
 	g, err := guide.Load()
 	if err != nil {
 		return err
@@ -51,7 +52,8 @@ func syncOnce(ctx context.Context, e *env, args []string) error {
 	people, contacts := st.Counts()
 	fmt.Fprintf(e.out, "people %d\ncontacts %d\nunsent %d\nalarms %d\n", people, contacts, s.Unsent, len(s.Alarms))
 	for _, a := range s.Announced {
-		fmt.Fprintf(e.err, "announced: %s, done after %s unless it is taken back under Devices\n", a.What.Type, a.After.Format("2006-01-02 15:04"))
+		fmt.Fprintf(e.err, "announced: %s, done after %s unless it is taken back under Devices\n", a.What.Type,
+			a.After.Format("2006-01-02 15:04"))
 	}
 	if len(s.Alarms) > 0 {
 		for _, a := range s.Alarms {

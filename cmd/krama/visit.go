@@ -11,8 +11,9 @@ import (
 	"krama"
 )
 
-// visitSite asks the public site for a page as a phone's browser does, so that whoever serves another page to the office than to visitors
-// has only the office's own address to tell it by. A redirect is an answer and is not followed: it could lead into the office's network.
+// visitSite asks the public site for a page as a phone's browser does, so that whoever serves another page to the
+// office than to visitors has only the office's own address to tell it by. A redirect is an answer and is not followed:
+// it could lead into the office's network.
 func visitSite(ctx context.Context, site string, form url.Values, lang string) ([]byte, error) {
 	const op = "visitSite"
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -22,9 +23,11 @@ func visitSite(ctx context.Context, site string, form url.Values, lang string) (
 		return nil, krama.E(op, krama.Invalid, "address")
 	}
 	origin := strings.TrimSuffix(site, "/")
-	for k, v := range map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Origin": origin, "Accept-Language": lang + ";q=0.9,en;q=0.8",
-		"Accept":     "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
-		"User-Agent": "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Mobile Safari/537.36"} {
+	for k, v := range map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Origin": origin,
+		"Accept-Language": lang + ";q=0.9,en;q=0.8",
+		"Accept":          "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
+		"User-Agent": "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 " +
+			"Mobile Safari/537.36"} {
 		r.Header.Set(k, v)
 	}
 	c := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}

@@ -30,7 +30,8 @@ import (
 	"krama/web/site"
 )
 
-// publicSite is a relay and the public origin over it, each at an address of its own, and the door that one programme published.
+// publicSite is a relay and the public origin over it, each at an address of its own, and the door that one programme
+// published.
 type publicSite struct {
 	t     *testing.T
 	url   string
@@ -53,7 +54,8 @@ func intake(t *testing.T, k krama.CircleKind) directory.Intake {
 		t.Fatal(err)
 	}
 	place, today := seal.IntakePlace(keys.Stream), krama.DayOf(time.Now())
-	return directory.Intake{Circle: k, ID: keys.ID(), Kem: keys.KEM.PublicKey().Bytes(), Sig: keys.Sig.Public().(ed25519.PublicKey), From: today - 1, Until: today + 20, Place: place[:]}
+	return directory.Intake{Circle: k, ID: keys.ID(), Kem: keys.KEM.PublicKey().Bytes(),
+		Sig: keys.Sig.Public().(ed25519.PublicKey), From: today - 1, Until: today + 20, Place: place[:]}
 }
 
 func newPublicSite(t *testing.T) *publicSite {
@@ -66,14 +68,16 @@ func newPublicSite(t *testing.T) *publicSite {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.store.AddProgramme(t.Context(), relay.Programme{ID: [16]byte{1}, Control: make([]byte, 32), Site: [16]byte{7}}); err != nil {
+	if err := p.store.AddProgramme(t.Context(), relay.Programme{ID: [16]byte{1}, Control: make([]byte, 32),
+		Site: [16]byte{7}}); err != nil {
 		t.Fatal(err)
 	}
 	c, err := publicDoor(p.relay.Door, p.relay.AnswerSlip, g, defaultExit)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.door = &directory.Door{Version: 1, Made: krama.DayOf(time.Now()), Site: [16]byte{7}, Intakes: []directory.Intake{intake(t, krama.KindCasework), intake(t, krama.KindSafeguarding)}}
+	p.door = &directory.Door{Version: 1, Made: krama.DayOf(time.Now()), Site: [16]byte{7},
+		Intakes: []directory.Intake{intake(t, krama.KindCasework), intake(t, krama.KindSafeguarding)}}
 	p.publish(p.door.Intakes...)
 	if p.site, err = site.New(site.Config{Relay: rs.URL, Version: "test", Door: c}); err != nil {
 		t.Fatal(err)
@@ -155,15 +159,17 @@ func saying(key string) string {
 	return fmt.Sprintf(`%s === document.getElementById('say').dataset.%s`, said, key)
 }
 
-// TestA22SwappedKeyIsRefused: a page that gives another key under an intake's id, or no proof that it is the intake's, seals nothing; what
-// was typed stays.
+// TestA22SwappedKeyIsRefused: a page that gives another key under an intake's id, or no proof that it is the intake's,
+// seals nothing; what was typed stays.
 func TestA22SwappedKeyIsRefused(t *testing.T) {
 	p := newPublicSite(t)
 	b := startBrowser(t, t.TempDir())
 	other := intake(t, krama.KindCasework)
-	for _, swap := range []string{fmt.Sprintf(`x.dataset.kem = %q`, base64.StdEncoding.EncodeToString(other.Kem)), `x.dataset.bind = ''`, `x.dataset.sig = ''`} {
+	for _, swap := range []string{fmt.Sprintf(`x.dataset.kem = %q`, base64.StdEncoding.EncodeToString(other.Kem)),
+		`x.dataset.bind = ''`, `x.dataset.sig = ''`} {
 		p.writing(b)
-		b.js(`(()=>{const x=document.querySelector('input[name=to]'); ` + swap + `; document.querySelector('textarea').value = 'for your eyes'; return 1})()`)
+		b.js(`(()=>{const x=document.querySelector('input[name=to]'); ` + swap +
+			`; document.querySelector('textarea').value = 'for your eyes'; return 1})()`)
 		b.click(`#sealing button[type=submit]`)
 		b.wait("the refusal", saying("swapped"))
 		if got := b.js(`document.querySelector('textarea').value`); got != "for your eyes" {
@@ -175,8 +181,9 @@ func TestA22SwappedKeyIsRefused(t *testing.T) {
 	}
 }
 
-// TestA30IntakeIsGone: on a page that lay open while the keys changed she is told before she writes; where the relay takes no reports for an
-// intake any more, when she sends. Each time her words stay, the others are offered, and the next try goes through.
+// TestA30IntakeIsGone: on a page that lay open while the keys changed she is told before she writes; where the relay
+// takes no reports for an intake any more, when she sends. Each time her words stay, the others are offered, and the
+// next try goes through.
 func TestA30IntakeIsGone(t *testing.T) {
 	p := newPublicSite(t)
 	b := startBrowser(t, t.TempDir())
@@ -239,8 +246,8 @@ func TestA30IntakeIsGone(t *testing.T) {
 	}
 }
 
-// TestA31SlipCodeStaysUntilWellMade: what is typed into the slip's field leaves the page only when it is a code, and as the code; without
-// script the browser holds back what cannot be one.
+// TestA31SlipCodeStaysUntilWellMade: what is typed into the slip's field leaves the page only when it is a code, and as
+// the code; without script the browser holds back what cannot be one.
 func TestA31SlipCodeStaysUntilWellMade(t *testing.T) {
 	p := newPublicSite(t)
 	b := startBrowser(t, t.TempDir())
@@ -256,13 +263,15 @@ func TestA31SlipCodeStaysUntilWellMade(t *testing.T) {
 			break
 		}
 	}
-	wrong := []string{"", "Sok Dara came at ten", "012 345 678", good[:11], good + "0", string(swapped), "អរគុណ", strings.Replace(good, good[:1], "U", 1)}
+	wrong := []string{"", "Sok Dara came at ten", "012 345 678", good[:11], good + "0", string(swapped), "អរគុណ",
+		strings.Replace(good, good[:1], "U", 1)}
 	b.open(p.url + "/en")
 	b.tapText("I received a slip")
 	b.waitFor("#slip")
 	p.requests()
 	for _, typed := range wrong {
-		b.js(fmt.Sprintf(`(()=>{document.querySelector('#slip input[name=c]').value = %q; document.querySelector('#slip button').click(); return 1})()`, typed))
+		b.js(fmt.Sprintf(
+			`(()=>{document.querySelector('#slip input[name=c]').value = %q; document.querySelector('#slip button').click(); return 1})()`, typed))
 		b.wait("being told", `!document.getElementById('mistyped').hidden`)
 		if got := b.js(`document.querySelector('#slip input[name=c]').value`); got != typed {
 			t.Errorf("typed %q, left %q", typed, got)
@@ -273,7 +282,8 @@ func TestA31SlipCodeStaysUntilWellMade(t *testing.T) {
 		t.Errorf("mistyped codes left the page: %q", got)
 	}
 	typed := " " + strings.ToLower(code.String()) + " "
-	b.js(fmt.Sprintf(`(()=>{document.querySelector('#slip input[name=c]').value = %q; document.querySelector('#slip button').click(); return 1})()`, typed))
+	b.js(fmt.Sprintf(
+		`(()=>{document.querySelector('#slip input[name=c]').value = %q; document.querySelector('#slip button').click(); return 1})()`, typed))
 	b.wait("thanks", `document.body.innerText.includes('It was passed on')`)
 	if got := p.requests(); !slices.Equal(got, []string{"POST /slip " + string(code)}) {
 		t.Errorf("sent %q, want the code alone", got)
@@ -317,8 +327,8 @@ func names(t *testing.T, profile, site string) (out []string, size int) {
 	return out, size
 }
 
-// TestA26TheFormLeavesNothing: a visit that opens the forms for reporting and for an answer leaves in the browser what a visit that looks for
-// help leaves: no name, no module, no worker.
+// TestA26TheFormLeavesNothing: a visit that opens the forms for reporting and for an answer leaves in the browser what
+// a visit that looks for help leaves: no name, no module, no worker.
 func TestA26TheFormLeavesNothing(t *testing.T) {
 	p := newPublicSite(t)
 	visit := func(pages func(*browser)) string {
@@ -375,7 +385,9 @@ func TestA26TheFormLeavesNothing(t *testing.T) {
 			return nil
 		}
 		b, _ := os.ReadFile(path)
-		for what, part := range map[string][]byte{"the module": module, "a name of it": []byte("report.wasm"), "its worker": []byte("-w.js"), "the lock's folder": []byte("/lock/"), "wasm": []byte("\x00asm\x01\x00\x00\x00")} {
+		for what, part := range map[string][]byte{"the module": module, "a name of it": []byte("report.wasm"),
+			"its worker": []byte("-w.js"), "the lock's folder": []byte("/lock/"),
+			"wasm": []byte("\x00asm\x01\x00\x00\x00")} {
 			if strings.Contains(string(b), string(part)) {
 				t.Errorf("%s holds %s", strings.TrimPrefix(path, reported), what)
 			}
@@ -405,8 +417,8 @@ func (p *publicSite) lock() (out []string) {
 	return out
 }
 
-// TestTheModuleIsAskedForAgain: the module that seals reports does not come the first times. What was typed stays, and each try asks for
-// it again.
+// TestTheModuleIsAskedForAgain: the module that seals reports does not come the first times. What was typed stays, and
+// each try asks for it again.
 func TestTheModuleIsAskedForAgain(t *testing.T) {
 	p := newPublicSite(t)
 	p.drop = 2 // when the page opens, and at the first try

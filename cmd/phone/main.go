@@ -1,7 +1,7 @@
 //go:build js
 
-// Command phone is the core in the phone's worker: the same pages over the same replica as the desk's, with the browser's
-// private files below and its fetch beside.
+// Command phone is the core in the phone's worker: the same pages over the same replica as the desk's, with the
+// browser's private files below and its fetch beside.
 package main
 
 import (
@@ -40,7 +40,8 @@ func run() error {
 	}
 	now := time.Now
 	server := web.New(web.Config{
-		Host: web.Phone, Relay: c.Get("relay").String(), Demo: c.Get("demo").String() == "1", Version: c.Get("version").String(), Release: c.Get("release").String(),
+		Host: web.Phone, Relay: c.Get("relay").String(), Demo: c.Get("demo").String() == "1",
+		Version: c.Get("version").String(), Release: c.Get("release").String(),
 		Guide: g, Rand: rand.Reader, Now: now, Storage: storage, Assets: func(string) string { return "" },
 		OnLocked: func() { js.Global().Call("postMessage", map[string]any{"locked": true}) },
 		Replica: replica.Config{Dir: dir, Rand: rand.Reader, Now: now, Platform: "phone", Cost: cost(),
@@ -56,7 +57,8 @@ func run() error {
 	return nil
 }
 
-// cost is what a new vault's words cost to guess: the default, or half the memory on a phone that says it has 1 GB or less.
+// cost is what a new vault's words cost to guess: the default, or half the memory on a phone that says it has 1 GB or
+// less.
 func cost() seal.Cost {
 	if m := js.Global().Get("navigator").Get("deviceMemory"); m.Type() == js.TypeNumber && m.Float() <= 1 {
 		return seal.CostLow
@@ -78,8 +80,18 @@ func await(ctx context.Context, p js.Value) (js.Value, error) {
 	}
 	ch := make(chan result, 1)
 	var ok, bad js.Func
-	ok = js.FuncOf(func(_ js.Value, a []js.Value) any { ch <- result{a[0], true}; ok.Release(); bad.Release(); return nil })
-	bad = js.FuncOf(func(_ js.Value, a []js.Value) any { ch <- result{a[0], false}; ok.Release(); bad.Release(); return nil })
+	ok = js.FuncOf(func(_ js.Value, a []js.Value) any {
+		ch <- result{a[0], true}
+		ok.Release()
+		bad.Release()
+		return nil
+	})
+	bad = js.FuncOf(func(_ js.Value, a []js.Value) any {
+		ch <- result{a[0], false}
+		ok.Release()
+		bad.Release()
+		return nil
+	})
 	p.Call("then", ok, bad)
 	select {
 	case r := <-ch:
@@ -100,8 +112,10 @@ func (f fetch) Call(ctx context.Context, path string, body []byte) ([]byte, time
 	u := js.Global().Get("Uint8Array").New(len(body))
 	js.CopyBytesToJS(u, body)
 	offline := krama.E("phone.fetch", krama.Offline, "")
-	res, err := await(ctx, js.Global().Call("fetch", f.url+path, map[string]any{"method": "POST", "body": u, "credentials": "omit",
-		"cache": "no-store", "redirect": "error", "referrerPolicy": "no-referrer", "headers": map[string]any{"Content-Type": "text/plain"}}))
+	res, err := await(ctx, js.Global().Call("fetch", f.url+path, map[string]any{"method": "POST", "body": u,
+		"credentials": "omit",
+		"cache":       "no-store", "redirect": "error", "referrerPolicy": "no-referrer",
+		"headers": map[string]any{"Content-Type": "text/plain"}}))
 	if err != nil {
 		return nil, time.Time{}, offline
 	}
@@ -110,7 +124,8 @@ func (f fetch) Call(ctx context.Context, path string, body []byte) ([]byte, time
 		clock = h.String()
 	}
 	var out []byte
-	for reader := res.Get("body").Call("getReader"); ; { // piece by piece: what came before the line broke is not asked for again
+	for reader := res.Get("body").Call("getReader"); ; {
+		// piece by piece: what came before the line broke is not asked for again
 		part, err := await(ctx, reader.Call("read"))
 		if err != nil && res.Get("status").Int() == 200 {
 			return out, time.Time{}, offline
@@ -141,5 +156,6 @@ func storage() web.Storage {
 	if err != nil {
 		return web.Storage{}
 	}
-	return web.Storage{Known: true, Persisted: p.Bool(), Used: int64(e.Get("usage").Float()), Quota: int64(e.Get("quota").Float())}
+	return web.Storage{Known: true, Persisted: p.Bool(), Used: int64(e.Get("usage").Float()),
+		Quota: int64(e.Get("quota").Float())}
 }

@@ -1,8 +1,8 @@
 //go:build js
 
-// Command report is the module that seals a report in the browser of whoever reports, and opens the answers. It makes bytes and
-// reads bytes; the page's worker carries them. It is built without fmt and whatever imports it, and without records: each costs
-// somebody on a slow line seconds.
+// Command report is the module that seals a report in the browser of whoever reports, and opens the answers. It makes
+// bytes and reads bytes; the page's worker carries them. It is built without fmt and whatever imports it, and without
+// records: each costs somebody on a slow line seconds.
 package main
 
 import (
@@ -30,8 +30,9 @@ func main() {
 		return js.FuncOf(func(_ js.Value, args []js.Value) any { return do(args) })
 	}
 	js.Global().Set("sealer", map[string]any{
-		"start": f(s.start), "receipt": f(s.newReceipt), "work": f(s.work), "seal": f(s.seal), "digits": f(func([]js.Value) any { return s.digits }),
-		"open": f(s.open), "look": f(s.look), "read": f(s.read),
+		"start": f(s.start), "receipt": f(s.newReceipt), "work": f(s.work), "seal": f(s.seal),
+		"digits": f(func([]js.Value) any { return s.digits }),
+		"open":   f(s.open), "look": f(s.look), "read": f(s.read),
 	})
 	select {}
 }
@@ -80,8 +81,8 @@ func array(b []byte) any {
 	return out
 }
 
-// seal returns the bytes to post, or the name of what is wrong. Where the intake's id is not that of the keys that the page gives,
-// somebody has put another key there: nothing is sealed.
+// seal returns the bytes to post, or the name of what is wrong. Where the intake's id is not that of the keys that the
+// page gives, somebody has put another key there: nothing is sealed.
 func (s *sealer) seal(a []js.Value) any {
 	id, kem := bytesOf(a[0]), bytesOf(a[1])
 	if len(id) != 16 || s.receipt == nil {

@@ -1,5 +1,5 @@
-// Package starter is the directory that a new programme begins with: what is published about Kratie, each with its source. Only
-// what a source was found for is public, marked as not verified; the rest is for staff to verify.
+// Package starter is the directory that a new programme begins with: what is published about Kratie, each with its
+// source. Only what a source was found for is public, marked as not verified; the rest is for staff to verify.
 package starter
 
 import (
@@ -40,9 +40,12 @@ func Load() ([]krama.Listing, error) {
 	var out []krama.Listing
 	for _, e := range in {
 		h := seal.Hash("starter listing", []byte(e.ID))
-		l := krama.Listing{Key: krama.ListingID(h[:16]), Kind: code(krama.ListingKinds, e.Kind), Org: e.Org, Name: e.Name, About: e.About,
-			Operator: code(krama.Operators, e.Operator), Needs: set(krama.Needs, e.Needs), Districts: e.Districts, Languages: set(krama.Languages, e.Languages),
-			Welcome: set(krama.Welcomes, e.Welcome), Cost: code(krama.Costs, e.Cost), Source: e.Source, Public: e.Public}
+		l := krama.Listing{Key: krama.ListingID(h[:16]), Kind: code(krama.ListingKinds, e.Kind), Org: e.Org,
+			Name: e.Name, About: e.About,
+			Operator: code(krama.Operators, e.Operator), Needs: set(krama.Needs, e.Needs), Districts: e.Districts,
+			Languages: set(krama.Languages, e.Languages),
+			Welcome:   set(krama.Welcomes, e.Welcome), Cost: code(krama.Costs, e.Cost), Source: e.Source,
+			Public: e.Public}
 		if l.Operator == krama.OperatorPolice {
 			l.Police = krama.PoliceIs
 		}
@@ -50,7 +53,8 @@ func Load() ([]krama.Listing, error) {
 			l.Hours = []krama.Hours{{Days: 0xfe, Open: 0, Close: 1440}}
 		}
 		for _, p := range e.Phones {
-			l.Phones = append(l.Phones, krama.Phone{Number: p.Number, Use: code(krama.PhoneUses, p.Use), Tier: krama.TierPublic})
+			l.Phones = append(l.Phones, krama.Phone{Number: p.Number, Use: code(krama.PhoneUses, p.Use),
+				Tier: krama.TierPublic})
 		}
 		if err := l.Validate(); err != nil {
 			return nil, krama.Wrap("starter "+e.ID, err)

@@ -26,8 +26,8 @@ const datapackage = "datapackage.json"
 // that the datapackage calls a number, an integer, a boolean, an array or an object), a cell that is one is read as
 // one; every other cell is text. An apostrophe that protects a formula is taken off (see WriteDir).
 //
-// It returns Invalid for what is not CSV or not UTF-8, a row that is longer or shorter than the header, a row without an
-// id, an id twice in a table, a column twice, a name that is not a table's, or a file that is a link or a device;
+// It returns Invalid for what is not CSV or not UTF-8, a row that is longer or shorter than the header, a row without
+// an id, an id twice in a table, a column twice, a name that is not a table's, or a file that is a link or a device;
 // TooLarge beyond MaxBytes, MaxObjects, MaxColumns or MaxFiles; NotFound when there is no CSV file.
 func ReadTables(folder fs.FS) (*Tables, error) {
 	const op = "hsds.ReadTables"
@@ -143,7 +143,8 @@ func (x *Table) parse(op string, b []byte, types map[string]string) error {
 
 // ReadZip reads a tabular package from a zip file of size bytes: its top, or its only folder when that is all its top
 // holds. Beside what ReadTables refuses, it returns Invalid for what is not a zip file, and for a name in it that is
-// absolute, leaves the folder, has a backslash or comes twice. It unpacks at most MaxBytes, whatever the zip file claims.
+// absolute, leaves the folder, has a backslash or comes twice. It unpacks at most MaxBytes, whatever the zip file
+// claims.
 func ReadZip(r io.ReaderAt, size int64) (*Tables, error) {
 	const op = "hsds.ReadZip"
 	z, err := openZip(op, r, size)
@@ -196,8 +197,8 @@ func (t *Tables) files(op string) (all []file, err error) {
 	return all, nil
 }
 
-// ascii reports whether every program reads a text alike: Excel takes a CSV file for one of an older alphabet unless a byte order mark
-// says that it is UTF-8. Files that need no mark have none, for programs that know nothing of it.
+// ascii reports whether every program reads a text alike: Excel takes a CSV file for one of an older alphabet unless a
+// byte order mark says that it is UTF-8. Files that need no mark have none, for programs that know nothing of it.
 func ascii(b []byte) bool {
 	return !bytes.ContainsFunc(b, func(r rune) bool { return r >= 0x80 })
 }
@@ -224,8 +225,9 @@ func (x *Table) format(op string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// WriteDir writes the tables into a new or empty folder, which it makes; a table with letters beyond ASCII begins with a byte order mark. It returns Conflict when files are there: rows
-// of an older export beside a newer one would be read as one directory.
+// WriteDir writes the tables into a new or empty folder, which it makes; a table with letters beyond ASCII begins with
+// a byte order mark. It returns Conflict when files are there: rows of an older export beside a newer one would be read
+// as one directory.
 //
 // A text that a spreadsheet would run as a formula is written with an apostrophe in front, which ReadTables takes off;
 // a text of only digits, spaces and + - . ( ), as a phone number, is left alone.

@@ -54,7 +54,8 @@ func TestTablesComeBack(t *testing.T) {
 	}
 	same(t, got, want)
 	files, _ := filepath.Glob("testdata/tables/*")
-	for _, name := range files { // these are written as encoding/csv writes them: the same bytes, behind a mark where Excel needs one
+	for _, name := range files {
+		// these are written as encoding/csv writes them: the same bytes, behind a mark where Excel needs one
 		a, _ := os.ReadFile(name)
 		if filepath.Base(name) == "services.csv" { // it has Khmer letters
 			a = append([]byte("\ufeff"), a...)
@@ -140,7 +141,8 @@ func dropNull(v any) any {
 // TestWhatCSVCannotHold is the list in the comment of WriteDir.
 func TestWhatCSVCannotHold(t *testing.T) {
 	in := &Table{Name: "services", Rows: []Object{
-		{"id": "1", "name": nil, "alert": "", "fees": json.Number("5"), "minimum_age": "12", "status": true, "x": json.Number("1"), "description": "a\r\nb"},
+		{"id": "1", "name": nil, "alert": "", "fees": json.Number("5"), "minimum_age": "12", "status": true,
+			"x": json.Number("1"), "description": "a\r\nb"},
 		{"id": "2", "x": "1", "licenses": []any{"a"}},
 	}}
 	tables := &Tables{Tables: []*Table{in}}
@@ -210,33 +212,36 @@ func TestHostileFolders(t *testing.T) {
 		folder fs.FS
 		want   krama.Kind
 	}{
-		"no CSV":             {fstest.MapFS{"a.txt": {Data: []byte("id\na\n")}}, krama.NotFound},
-		"CSV in a folder":    {fstest.MapFS{"a/services.csv": {Data: []byte("id\na\n")}}, krama.NotFound},
-		"empty":              {one(""), krama.Invalid},
-		"no id":              {one("name\na\n"), krama.Invalid},
-		"empty id":           {one("id,name\n,a\n"), krama.Invalid},
-		"id twice":           {one("id\na\na\n"), krama.Invalid},
-		"column twice":       {one("id,name,name\na,b,c\n"), krama.Invalid},
-		"column twice, hid":  {one("id,'=x,=x\na,b,c\n"), krama.Invalid},
-		"column of objects":  {one("id,phones\na,b\n"), krama.Invalid},
-		"nameless column":    {one("id,\na,b\n"), krama.Invalid},
-		"short row":          {one("id,name\na\n"), krama.Invalid},
-		"long row":           {one("id\na,b\n"), krama.Invalid},
-		"open quote":         {one("id\n\"a\n"), krama.Invalid},
-		"bad UTF-8":          {one("id\n\xff\n"), krama.Invalid},
-		"bad name":           {fstest.MapFS{"a b.csv": {Data: []byte("id\na\n")}}, krama.Invalid},
-		"a link":             {fstest.MapFS{"services.csv": {Data: []byte("/etc/passwd"), Mode: fs.ModeSymlink}}, krama.Invalid},
-		"too many files":     {many, krama.TooLarge},
-		"too many columns":   {one("id" + strings.Repeat(",x", MaxColumns) + "\n"), krama.TooLarge},
-		"too many rows":      {one("id\n" + strings.Repeat("a\n", MaxObjects+1)), krama.TooLarge},
-		"too large":          {one("id\n" + strings.Repeat("a", MaxBytes)), krama.TooLarge},
-		"too large together": {fstest.MapFS{"a.csv": {Data: bytes.Repeat([]byte("a"), MaxBytes-1)}, "b.csv": {Data: []byte("id")}}, krama.TooLarge},
+		"no CSV":            {fstest.MapFS{"a.txt": {Data: []byte("id\na\n")}}, krama.NotFound},
+		"CSV in a folder":   {fstest.MapFS{"a/services.csv": {Data: []byte("id\na\n")}}, krama.NotFound},
+		"empty":             {one(""), krama.Invalid},
+		"no id":             {one("name\na\n"), krama.Invalid},
+		"empty id":          {one("id,name\n,a\n"), krama.Invalid},
+		"id twice":          {one("id\na\na\n"), krama.Invalid},
+		"column twice":      {one("id,name,name\na,b,c\n"), krama.Invalid},
+		"column twice, hid": {one("id,'=x,=x\na,b,c\n"), krama.Invalid},
+		"column of objects": {one("id,phones\na,b\n"), krama.Invalid},
+		"nameless column":   {one("id,\na,b\n"), krama.Invalid},
+		"short row":         {one("id,name\na\n"), krama.Invalid},
+		"long row":          {one("id\na,b\n"), krama.Invalid},
+		"open quote":        {one("id\n\"a\n"), krama.Invalid},
+		"bad UTF-8":         {one("id\n\xff\n"), krama.Invalid},
+		"bad name":          {fstest.MapFS{"a b.csv": {Data: []byte("id\na\n")}}, krama.Invalid},
+		"a link": {fstest.MapFS{"services.csv": {Data: []byte("/etc/passwd"), Mode: fs.ModeSymlink}},
+			krama.Invalid},
+		"too many files":   {many, krama.TooLarge},
+		"too many columns": {one("id" + strings.Repeat(",x", MaxColumns) + "\n"), krama.TooLarge},
+		"too many rows":    {one("id\n" + strings.Repeat("a\n", MaxObjects+1)), krama.TooLarge},
+		"too large":        {one("id\n" + strings.Repeat("a", MaxBytes)), krama.TooLarge},
+		"too large together": {fstest.MapFS{"a.csv": {Data: bytes.Repeat([]byte("a"), MaxBytes-1)},
+			"b.csv": {Data: []byte("id")}}, krama.TooLarge},
 	} {
 		if _, err := ReadTables(c.folder); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
 	}
-	withMark := fstest.MapFS{"services.csv": {Data: []byte("\ufeffid\r\na\r\n")}, "datapackage.json": {Data: []byte("../datapackage.json")}}
+	withMark := fstest.MapFS{"services.csv": {Data: []byte("\ufeffid\r\na\r\n")},
+		"datapackage.json": {Data: []byte("../datapackage.json")}}
 	tables, err := ReadTables(withMark)
 	if err != nil || len(tables.Tables[0].Rows) != 1 || tables.Tables[0].Rows[0]["id"] != "a" {
 		t.Errorf("a byte order mark: got %v, %v", tables, err)
@@ -292,7 +297,8 @@ func TestHostileZips(t *testing.T) {
 	if _, err := ReadZip(bytes.NewReader(nil), MaxBytes+1); !errors.Is(err, krama.TooLarge) {
 		t.Errorf("large: got %v, want %v", err, krama.TooLarge)
 	}
-	if tables, err := unzip(archive(t, "id\na\n", "hsds/", "hsds/services.csv")); err != nil || len(tables.Tables) != 1 {
+	if tables, err := unzip(archive(t, "id\na\n", "hsds/", "hsds/services.csv")); err != nil ||
+		len(tables.Tables) != 1 {
 		t.Errorf("in a folder: got %v, %v; want one table", tables, err)
 	}
 }

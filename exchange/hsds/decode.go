@@ -67,7 +67,8 @@ func (d *decoder) value(depth int) (any, error) {
 		return tok, nil
 	}
 	if depth == MaxDepth {
-		return nil, krama.E(d.op, krama.TooLarge, fmt.Sprintf("more than %d arrays and objects inside each other", MaxDepth))
+		return nil, krama.E(d.op, krama.TooLarge, fmt.Sprintf("more than %d arrays and objects inside each other",
+			MaxDepth))
 	}
 	if delim == '[' {
 		list := []any{}
@@ -102,8 +103,8 @@ func (d *decoder) value(depth int) (any, error) {
 	return o, err
 }
 
-// loneSurrogate finds a \uD800–\uDFFF escape that is not a half of a pair. b is valid JSON, so a backslash is always the
-// start of an escape inside a string.
+// loneSurrogate finds a \uD800–\uDFFF escape that is not a half of a pair. b is valid JSON, so a backslash is always
+// the start of an escape inside a string.
 func loneSurrogate(b []byte) bool {
 	unit := func(i int) uint64 { // of the escape at i, or 0
 		if i+6 > len(b) || b[i] != '\\' || b[i+1] != 'u' {

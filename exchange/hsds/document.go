@@ -28,8 +28,8 @@ const (
 type Document struct {
 	Form Form
 
-	// Kind is what every object is; "" for Base and Tabular. JSON does not say it, so ReadJSON guesses from the names of
-	// the properties and leaves "" when more than one kind fits. Set it where you know.
+	// Kind is what every object is; "" for Base and Tabular. JSON does not say it, so ReadJSON guesses from the names
+	// of the properties and leaves "" when more than one kind fits. Set it where you know.
 	Kind Kind
 
 	Objects []Object // one for One, Base and Tabular
@@ -109,7 +109,8 @@ func (d *Document) takeLines(op string, dec *decoder, b []byte) error {
 		}
 		if !json.Valid(line) {
 			var x any
-			return &krama.Error{Op: op, Kind: krama.Invalid, Why: fmt.Sprintf("not JSON, and line %d of it is not either", n), Err: json.Unmarshal(line, &x)}
+			return &krama.Error{Op: op, Kind: krama.Invalid,
+				Why: fmt.Sprintf("not JSON, and line %d of it is not either", n), Err: json.Unmarshal(line, &x)}
 		}
 		v, err := dec.decode(line)
 		if err != nil {

@@ -32,8 +32,8 @@ type Loss struct {
 //   - which page or list an object was on, and the properties of the page.
 //
 // One thing is added: an attribute without link_entity and a metadata without resource_type, which the tabular form
-// requires, get the name of their owner's table or kind. A null in such a column, or in a link column that nesting fills,
-// gives way.
+// requires, get the name of their owner's table or kind. A null in such a column, or in a link column that nesting
+// fills, gives way.
 //
 // It returns Invalid for a document of the form Base or without a Kind, an object without an id (the tabular form
 // cannot point at it), an id twice in one list, and other than objects where the specification nests them; TooLarge

@@ -17,8 +17,8 @@ import (
 	"krama"
 )
 
-// Gathering is reading what somebody else's program wrote: every record that can be taken in is, and each that cannot is named with its
-// reason. ReadTables, ReadZip and ReadJSON take what the specification says and nothing else.
+// Gathering is reading what somebody else's program wrote: every record that can be taken in is, and each that cannot
+// is named with its reason. ReadTables, ReadZip and ReadJSON take what the specification says and nothing else.
 
 // A Remark names what was stepped over, so that the rest could be read. Its texts can be printed.
 type Remark struct {
@@ -46,10 +46,10 @@ func (g *gatherer) remark(where, why string) {
 	}
 }
 
-// GatherDir reads the tables at the top of a folder. Beside what ReadTables takes, it takes names of files and columns in capitals;
-// semicolons, tabs or bars between cells; blank rows and columns; rows of a table that nothing refers to without ids. Other files are
-// named and not looked at; so is each row that is shorter or longer than its header, has a stray quotation mark, or the id of another.
-// It returns the errors of ReadTables for what is wrong with a whole file.
+// GatherDir reads the tables at the top of a folder. Beside what ReadTables takes, it takes names of files and columns
+// in capitals; semicolons, tabs or bars between cells; blank rows and columns; rows of a table that nothing refers to
+// without ids. Other files are named and not looked at; so is each row that is shorter or longer than its header, has a
+// stray quotation mark, or the id of another. It returns the errors of ReadTables for what is wrong with a whole file.
 func GatherDir(folder fs.FS) (*Tables, []Remark, error) {
 	g := &gatherer{op: "hsds.GatherDir"}
 	t, err := g.folder(folder)
@@ -62,7 +62,9 @@ func (g *gatherer) folder(folder fs.FS) (*Tables, error) {
 		return nil, &krama.Error{Op: g.op, Kind: krama.Invalid, Why: "the folder cannot be read", Err: err}
 	}
 	t, types, left := &Tables{}, map[string]map[string]string{}, int64(MaxBytes)
-	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == datapackage && e.Type().IsRegular() }) {
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return e.Name() == datapackage && e.Type().IsRegular()
+	}) {
 		b, err := g.file(folder, datapackage, &left)
 		if err != nil {
 			return nil, err
@@ -119,8 +121,8 @@ func (g *gatherer) file(folder fs.FS, name string, left *int64) ([]byte, error) 
 	return b, nil
 }
 
-// comma finds what stands between the cells of a table: what gives its first row most of the columns that the specification knows, a
-// comma where that does not tell.
+// comma finds what stands between the cells of a table: what gives its first row most of the columns that the
+// specification knows, a comma where that does not tell.
 func comma(b []byte, k Kind) (best rune, rest []byte) {
 	if !bytes.ContainsRune(b, '\n') { // a Mac's, of long ago
 		b = bytes.ReplaceAll(b, []byte("\r"), []byte("\n"))
@@ -284,7 +286,8 @@ func GatherZip(r io.ReaderAt, size int64) (*Tables, []Remark, error) {
 	at := map[string]bool{}
 	for _, f := range z.File {
 		dir, name := path.Split(path.Clean(f.Name))
-		if strings.HasSuffix(strings.ToLower(name), ".csv") && !strings.HasPrefix(name, ".") && !slices.Contains(strings.Split(dir, "/"), "__MACOSX") {
+		if strings.HasSuffix(strings.ToLower(name), ".csv") && !strings.HasPrefix(name, ".") &&
+			!slices.Contains(strings.Split(dir, "/"), "__MACOSX") {
 			at[path.Clean(dir)] = true
 		}
 	}
@@ -296,7 +299,8 @@ func GatherZip(r io.ReaderAt, size int64) (*Tables, []Remark, error) {
 		return nil, nil, krama.E(g.op, krama.Invalid, "more than one folder of the zip file holds tables")
 	}
 	for _, f := range z.File {
-		if dir, name := path.Split(path.Clean(f.Name)); path.Clean(dir) != top && !strings.HasSuffix(f.Name, "/") && !strings.HasPrefix(f.Name, "__MACOSX/") && name != "" {
+		if dir, name := path.Split(path.Clean(f.Name)); path.Clean(dir) != top && !strings.HasSuffix(f.Name, "/") &&
+			!strings.HasPrefix(f.Name, "__MACOSX/") && name != "" {
 			g.remark(quote(f.Name), "not beside the tables, and not read")
 		}
 	}

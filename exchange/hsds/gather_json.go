@@ -12,10 +12,10 @@ import (
 	"krama"
 )
 
-// GatherJSON reads one JSON text of services, or of what k says where the objects do not tell. Beside what ReadJSON and FromNested take,
-// it takes numbers for ids, parts without ids, and one object where the specification has a list of them. What is not an object where
-// one belongs, an object of the list without an id, an id twice, a line that is not JSON, and what two copies of one object say
-// differently are named.
+// GatherJSON reads one JSON text of services, or of what k says where the objects do not tell. Beside what ReadJSON and
+// FromNested take, it takes numbers for ids, parts without ids, and one object where the specification has a list of
+// them. What is not an object where one belongs, an object of the list without an id, an id twice, a line that is not
+// JSON, and what two copies of one object say differently are named.
 func GatherJSON(r io.Reader, k Kind) (*Tables, []Remark, error) {
 	g := &gatherer{op: "hsds.GatherJSON"}
 	d, err := g.document(r, k)
@@ -68,7 +68,9 @@ func (g *gatherer) document(r io.Reader, k Kind) (*Document, error) {
 		}
 		all = append(all, o)
 	}
-	if told := guess(all); told != "" && told != k && !slices.ContainsFunc(all, func(o Object) bool { return likes(o, k) > likes(o, told) }) {
+	if told := guess(all); told != "" && told != k && !slices.ContainsFunc(all, func(o Object) bool {
+		return likes(o, k) > likes(o, told)
+	}) {
 		d.Kind = told
 	}
 	x := &Table{}
@@ -113,7 +115,8 @@ func (g *gatherer) lines(dec *decoder, b []byte) (list []any, err error) {
 			v, err = dec.decode(line)
 		} else {
 			var x any
-			err = &krama.Error{Op: g.op, Kind: krama.Invalid, Why: fmt.Sprintf("not JSON, and line %d of it is not either", n), Err: json.Unmarshal(line, &x)}
+			err = &krama.Error{Op: g.op, Kind: krama.Invalid,
+				Why: fmt.Sprintf("not JSON, and line %d of it is not either", n), Err: json.Unmarshal(line, &x)}
 		}
 		if _, ok := v.(Object); err != nil && len(list) == 0 || krama.KindOf(err) == krama.TooLarge && err != nil {
 			return nil, err

@@ -125,7 +125,8 @@ func TestWhatTablesCannotHold(t *testing.T) {
 	}
 	reported(`{"id":"s","languages":[{"id":"l","name":"A"}],"phones":[{"id":"p","languages":[{"id":"l","name":"B"}]}]}`,
 		Loss{Language, "l", "name"})
-	two := reported(`[{"id":"s","phones":[{"id":"p"}]},{"id":"t","phones":[{"id":"p"}]}]`, Loss{Phone, "p", "service_id"})
+	two := reported(`[{"id":"s","phones":[{"id":"p"}]},{"id":"t","phones":[{"id":"p"}]}]`,
+		Loss{Phone, "p", "service_id"})
 	if got := two.Table(Phone).Rows[0]["service_id"]; got != "s" {
 		t.Errorf("a phone of two: got service %v, want the first", got)
 	}
@@ -217,7 +218,8 @@ func TestNestRefuses(t *testing.T) {
 		t.Errorf("got %v, %v; want nothing", all, err)
 	}
 	// 1,000 services each with an organization of 1,000 locations would be a million objects.
-	big := &Tables{Tables: []*Table{{Name: "organizations", Rows: []Object{{"id": "o"}}}, {Name: "services"}, {Name: "locations"}}}
+	big := &Tables{Tables: []*Table{{Name: "organizations", Rows: []Object{{"id": "o"}}}, {Name: "services"},
+		{Name: "locations"}}}
 	for i := range 1000 {
 		big.Tables[1].Rows = append(big.Tables[1].Rows, Object{"id": id(i), "organization_id": "o"})
 		big.Tables[2].Rows = append(big.Tables[2].Rows, Object{"id": id(i), "organization_id": "o"})
@@ -239,7 +241,8 @@ func TestTabularJSONComesBack(t *testing.T) {
 	same(t, again(t, tables.Document()).Objects, d.Objects)
 }
 
-// FuzzFromNested: whatever is nested, its tables can be written, nest again from every kind, and flatten to the same tables.
+// FuzzFromNested: whatever is nested, its tables can be written, nest again from every kind, and flatten to the same
+// tables.
 func FuzzFromNested(f *testing.F) {
 	for _, name := range []string{"service.json", "services.json", "tabular.json"} {
 		b, err := os.ReadFile("testdata/" + name)

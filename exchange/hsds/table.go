@@ -141,10 +141,12 @@ func (t *Tables) Describe() {
 		for _, c := range x.columns() {
 			fields = append(fields, Object{"name": c, "type": x.columnType(c)})
 		}
-		resources = append(resources, Object{"name": x.Name, "path": x.Name + ".csv", "format": "csv", "mediatype": "text/csv",
-			"profile": "tabular-data-resource", "schema": Object{"fields": fields, "primaryKey": "id"}})
+		resources = append(resources, Object{"name": x.Name, "path": x.Name + ".csv", "format": "csv",
+			"mediatype": "text/csv",
+			"profile":   "tabular-data-resource", "schema": Object{"fields": fields, "primaryKey": "id"}})
 	}
-	t.Datapackage, _ = encode("hsds.Describe", Object{"name": "hsds", "profile": "tabular-data-package", "resources": resources}, "  ")
+	t.Datapackage, _ = encode("hsds.Describe", Object{"name": "hsds", "profile": "tabular-data-package",
+		"resources": resources}, "  ")
 }
 
 // columnType is the Frictionless type of a column: the specification's, or for a column of somebody's own what all its

@@ -1,5 +1,5 @@
-// Package rights is what Krama ships about rights and law: texts with their sources, drafts until somebody competent reviews
-// them. It stands apart from package guide so that phones do not carry it.
+// Package rights is what Krama ships about rights and law: texts with their sources, drafts until somebody competent
+// reviews them. It stands apart from package guide so that phones do not carry it.
 package rights
 
 import (

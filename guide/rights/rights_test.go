@@ -18,7 +18,8 @@ func TestShippedTextsAreDrafts(t *testing.T) {
 		if x.ReviewedBy != "" || x.ReviewedOn != "" {
 			t.Errorf("%s says that it was reviewed", x.Topic)
 		}
-		for _, s := range []string{x.Title.EN, x.Title.KM, x.Title.VI, x.Body.EN, x.Body.KM, x.Body.VI, x.Source, x.Dated} {
+		for _, s := range []string{x.Title.EN, x.Title.KM, x.Title.VI, x.Body.EN, x.Body.KM, x.Body.VI,
+			x.Source, x.Dated} {
 			if strings.TrimSpace(s) == "" {
 				t.Errorf("%s lacks a language, a source or a date", x.Topic)
 			}

@@ -95,7 +95,8 @@ func (s *Store) SetItems(_ context.Context, box relay.Box, bodies [][]byte, expi
 }
 
 // Items implements relay.Boxes.
-func (s *Store) Items(_ context.Context, box relay.Box, owner [16]byte, now time.Time, after uint64, max int) ([]seal.Held, error) {
+func (s *Store) Items(_ context.Context, box relay.Box, owner [16]byte, now time.Time, after uint64,
+	max int) ([]seal.Held, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []seal.Held
@@ -276,7 +277,8 @@ func (s *Store) PutReport(_ context.Context, intake [16]byte, day krama.Day, bod
 }
 
 // Reports implements relay.Reports.
-func (s *Store) Reports(_ context.Context, intake [16]byte, after int64, max int) (out []relay.Report, waiting int, err error) {
+func (s *Store) Reports(_ context.Context, intake [16]byte, after int64, max int) (out []relay.Report, waiting int,
+	err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	size := 0
@@ -296,6 +298,8 @@ func (s *Store) Reports(_ context.Context, intake [16]byte, after int64, max int
 func (s *Store) DropReports(_ context.Context, intake [16]byte, upTo int64, sums [][32]byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.forgetReports(intake, func(r relay.Report) bool { return r.K <= upTo || slices.Contains(sums, sha256.Sum256(r.Body)) })
+	s.forgetReports(intake, func(r relay.Report) bool {
+		return r.K <= upTo || slices.Contains(sums, sha256.Sum256(r.Body))
+	})
 	return nil
 }

@@ -64,8 +64,10 @@ var _ relay.Store = (*Store)(nil)
 
 // New returns an empty store.
 func New() *Store {
-	return &Store{programmes: map[[16]byte]relay.Programme{}, used: map[share]int64{}, streams: map[seal.StreamID]*stream{},
-		members: map[[16]byte]map[krama.DeviceID]relay.Member{}, boxes: map[relay.Box][]item{}, blobs: map[[32]byte]blob{},
+	return &Store{programmes: map[[16]byte]relay.Programme{}, used: map[share]int64{},
+		streams: map[seal.StreamID]*stream{},
+		members: map[[16]byte]map[krama.DeviceID]relay.Member{}, boxes: map[relay.Box][]item{},
+		blobs: map[[32]byte]blob{},
 		doors: map[[16]byte][]byte{}, intakes: map[[16]byte][16]byte{}, reports: map[[16]byte][]relay.Report{},
 		reportsOf: map[[16]byte][16]byte{}}
 }
@@ -147,7 +149,8 @@ func (s *Store) Line(_ context.Context, programme [16]byte, ids []seal.StreamID)
 }
 
 // Append implements relay.Streams.
-func (s *Store) Append(_ context.Context, id seal.StreamID, ifHead *uint64, envelopes [][]byte, room int64) (seal.Head, error) {
+func (s *Store) Append(_ context.Context, id seal.StreamID, ifHead *uint64, envelopes [][]byte,
+	room int64) (seal.Head, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st, err := s.find(id)
@@ -300,7 +303,8 @@ func (s *Store) Clone() *Store {
 		c.used[k] = v
 	}
 	for k, v := range s.streams {
-		st := &stream{Stream: v.Stream, line: v.line, made: v.made, start: v.start, entries: v.entries[:len(v.entries):len(v.entries)], at: map[[32]byte]bool{}}
+		st := &stream{Stream: v.Stream, line: v.line, made: v.made, start: v.start,
+			entries: v.entries[:len(v.entries):len(v.entries)], at: map[[32]byte]bool{}}
 		for id := range v.at {
 			st.at[id] = true
 		}

@@ -20,7 +20,8 @@ func (s *Store) Used(_ context.Context, programme [16]byte, k relay.Keep) (int64
 func (s *Store) AddProgramme(_ context.Context, p relay.Programme) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old, ok := s.programmes[p.ID]; ok && (!old.Control.Equal(p.Control) || old.Site != p.Site) || s.taken(p.Site, p.ID) {
+	if old, ok := s.programmes[p.ID]; ok && (!old.Control.Equal(p.Control) || old.Site != p.Site) ||
+		s.taken(p.Site, p.ID) {
 		return krama.E("memory", krama.Conflict, "programme")
 	}
 	s.programmes[p.ID] = p

@@ -13,8 +13,9 @@ import (
 	"krama/relay/storetest"
 )
 
-// TestFlushBeforeAcknowledging takes the disk's flush away from a process of its own: every fsync fails there, as on a disk that dies.
-// A store that acknowledges an envelope all the same did not wait for the disk: after a power cut the envelope would be gone.
+// TestFlushBeforeAcknowledging takes the disk's flush away from a process of its own: every fsync fails there, as on a
+// disk that dies. A store that acknowledges an envelope all the same did not wait for the disk: after a power cut the
+// envelope would be gone.
 func TestFlushBeforeAcknowledging(t *testing.T) {
 	if path := os.Getenv("KRAMA_TEST_FLUSH"); path != "" {
 		withoutFlush(t, path)
@@ -57,7 +58,8 @@ func withoutFlush(t *testing.T, path string) {
 
 var sysSeccomp = map[string]uintptr{"amd64": 317, "arm64": 277}
 
-// forbidFlush makes fsync and fdatasync fail with an input/output error in every thread of this process, for good (seccomp(2)).
+// forbidFlush makes fsync and fdatasync fail with an input/output error in every thread of this process, for good
+// (seccomp(2)).
 func forbidFlush() error {
 	const (
 		load, equal, give = 0x20, 0x15, 0x06 // BPF: word at an offset; jump if equal; return
@@ -78,7 +80,8 @@ func forbidFlush() error {
 	if _, _, e := syscall.RawSyscall6(syscall.SYS_PRCTL, noNewPrivileges, 1, 0, 0, 0, 0); e != 0 {
 		return e
 	}
-	if _, _, e := syscall.RawSyscall(sysSeccomp[runtime.GOARCH], filterMode, all, uintptr(unsafe.Pointer(&prog))); e != 0 {
+	if _, _, e := syscall.RawSyscall(sysSeccomp[runtime.GOARCH], filterMode, all,
+		uintptr(unsafe.Pointer(&prog))); e != 0 {
 		return e
 	}
 	return nil

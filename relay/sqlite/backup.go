@@ -24,15 +24,15 @@ type Copy struct {
 	SHA256 [32]byte
 }
 
-// stride is how many pages are copied before they are flushed. Flushing often keeps the disk's queue short, so that a relay
-// that must flush an envelope at the same moment does not wait for a whole backup.
+// stride is how many pages are copied before they are flushed. Flushing often keeps the disk's queue short, so that a
+// relay that must flush an envelope at the same moment does not wait for a whole backup.
 const stride = 1024
 
-// Backup copies the store at from, which a relay may be writing to, into the one file to: one moment of it, checked. What
-// is at to is complete or not there. It reads under SQLite's online backup with a read transaction held, so the relay's
-// writes neither wait nor make it start again. maxBytes, when not 0, bounds the copy. Errors: NotFound for no store,
-// Conflict when to exists or is being made, Full, NotYet for a newer store, Tampered when the copy fails its check (the
-// report says how).
+// Backup copies the store at from, which a relay may be writing to, into the one file to: one moment of it, checked.
+// What is at to is complete or not there. It reads under SQLite's online backup with a read transaction held, so the
+// relay's writes neither wait nor make it start again. maxBytes, when not 0, bounds the copy. Errors: NotFound for no
+// store, Conflict when to exists or is being made, Full, NotYet for a newer store, Tampered when the copy fails its
+// check (the report says how).
 func Backup(ctx context.Context, from, to string, maxBytes int64, say Progress) (Copy, error) {
 	return publish(ctx, to, say, func(part *os.File) error {
 		db, err := openToRead("sqlite.Backup", from, true)
@@ -50,7 +50,8 @@ func Backup(ctx context.Context, from, to string, maxBytes int64, say Progress) 
 		}
 		defer conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 		var v int // reading is what fixes the moment
-		if err := conn.QueryRowContext(ctx, "SELECT user_version FROM pragma_user_version, (SELECT count(*) FROM sqlite_schema)").Scan(&v); err != nil {
+		if err := conn.QueryRowContext(ctx,
+			"SELECT user_version FROM pragma_user_version, (SELECT count(*) FROM sqlite_schema)").Scan(&v); err != nil {
 			return err
 		}
 		if v > version {
@@ -195,7 +196,8 @@ func publish(ctx context.Context, path string, say Progress, write func(*os.File
 	return done, syncDir(filepath.Dir(path))
 }
 
-// claim opens path for one writer at a time, empty and readable by its owner alone. What a killed writer left is overwritten.
+// claim opens path for one writer at a time, empty and readable by its owner alone. What a killed writer left is
+// overwritten.
 func claim(path string) (*os.File, error) {
 	const op = "sqlite.Copy"
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)

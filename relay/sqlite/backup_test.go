@@ -80,8 +80,8 @@ func TestBackupAndRestoreKeepEverything(t *testing.T) {
 	}
 }
 
-// TestBackupWhileEnvelopesArrive appends between the steps of a copy and from other goroutines all along. The copy must be
-// the moment at which it began, and go on as a store of its own.
+// TestBackupWhileEnvelopesArrive appends between the steps of a copy and from other goroutines all along. The copy must
+// be the moment at which it began, and go on as a store of its own.
 func TestBackupWhileEnvelopesArrive(t *testing.T) {
 	ctx := context.Background()
 	d := newSample(t, 5400) // above twice what is copied in one step
@@ -218,11 +218,14 @@ func TestBackupLeavesNothingWhenItFails(t *testing.T) {
 		"no database": {prepare: func(t *testing.T, path, to string) {
 			edit(t, path, func([]byte) []byte { return []byte(secret + secret) })
 		}, want: krama.Tampered},
-		"a damaged store": {prepare: func(t *testing.T, path, to string) { change(t, path, "DELETE FROM envelope WHERE k=3") }, want: krama.Tampered},
-		"a newer store":   {prepare: func(t *testing.T, path, to string) { change(t, path, "PRAGMA user_version=99") }, want: krama.NotYet},
-		"a full disk":     {max: 64 << 10, want: krama.Full},
-		"stopped early":   {stop: "copying", want: krama.Internal},
-		"stopped late":    {stop: "adding up", want: krama.Internal},
+		"a damaged store": {prepare: func(t *testing.T, path, to string) {
+			change(t, path, "DELETE FROM envelope WHERE k=3")
+		}, want: krama.Tampered},
+		"a newer store": {prepare: func(t *testing.T, path, to string) { change(t, path, "PRAGMA user_version=99") },
+			want: krama.NotYet},
+		"a full disk":   {max: 64 << 10, want: krama.Full},
+		"stopped early": {stop: "copying", want: krama.Internal},
+		"stopped late":  {stop: "adding up", want: krama.Internal},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newSample(t, 20)
@@ -287,11 +290,13 @@ func TestCopiesNeverReplace(t *testing.T) {
 	for _, tail := range []string{"", "-wal", "-shm"} {
 		back := filepath.Join(t.TempDir(), "relay.db")
 		put(back + tail)
-		if _, err := sqlite.Restore(ctx, to, back, quiet); krama.KindOf(err) != krama.Conflict || string(read(t, back+tail)) != "mine" {
+		if _, err := sqlite.Restore(ctx, to, back, quiet); krama.KindOf(err) != krama.Conflict ||
+			string(read(t, back+tail)) != "mine" {
 			t.Errorf("restore over relay.db%s: %v", tail, err)
 		}
 	}
-	if _, err := sqlite.Backup(ctx, d.path, filepath.Join(dir, "nowhere", "copy"), 0, quiet); krama.KindOf(err) != krama.NotFound {
+	if _, err := sqlite.Backup(ctx, d.path, filepath.Join(dir, "nowhere", "copy"), 0, quiet); krama.KindOf(
+		err) != krama.NotFound {
 		t.Errorf("into no folder: %v", err)
 	}
 }
@@ -302,8 +307,9 @@ func TestRestoreRefusesWhatIsNotWhole(t *testing.T) {
 		damage func([]byte) []byte
 		want   krama.Kind
 	}{
-		"half of it":         {func(b []byte) []byte { return b[:len(b)/2] }, krama.Tampered},
-		"a byte of it":       {func(b []byte) []byte { b[bytes.LastIndex(b, []byte(secret))] ^= 1; return b }, krama.Tampered},
+		"half of it": {func(b []byte) []byte { return b[:len(b)/2] }, krama.Tampered},
+		"a byte of it": {func(b []byte) []byte { b[bytes.LastIndex(b, []byte(secret))] ^= 1; return b },
+			krama.Tampered},
 		"nothing":            {func(b []byte) []byte { return nil }, krama.Tampered},
 		"another file":       {func(b []byte) []byte { return []byte(secret + secret) }, krama.Tampered},
 		"of a newer version": {func(b []byte) []byte { b[63] = 99; return b }, krama.NotYet},
@@ -312,7 +318,8 @@ func TestRestoreRefusesWhatIsNotWhole(t *testing.T) {
 			d := newSample(t, 20)
 			edit(t, d.path, tc.damage)
 			back := filepath.Join(t.TempDir(), "relay.db")
-			if _, err := sqlite.Restore(ctx, d.path, back, quiet); krama.KindOf(err) != tc.want || strings.Contains(err.Error(), secret) {
+			if _, err := sqlite.Restore(ctx, d.path, back, quiet); krama.KindOf(err) != tc.want ||
+				strings.Contains(err.Error(), secret) {
 				t.Errorf("got %v want %v", err, tc.want)
 			}
 			nothing(t, back)

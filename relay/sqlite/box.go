@@ -34,7 +34,8 @@ func putItem(tx writing, it relay.Item, expires time.Time, b relay.Bound) error 
 		return nil
 	}
 	var n int
-	if err := tx.QueryRow("SELECT count(*) FROM item WHERE programme=? AND keep=? AND box=?", p, it.Box.Keep, box).Scan(&n); err != nil {
+	if err := tx.QueryRow("SELECT count(*) FROM item WHERE programme=? AND keep=? AND box=?", p, it.Box.Keep,
+		box).Scan(&n); err != nil {
 		return err
 	}
 	if b.Items > 0 && n >= b.Items {
@@ -42,7 +43,8 @@ func putItem(tx writing, it relay.Item, expires time.Time, b relay.Bound) error 
 	}
 	if b.OwnerItems > 0 || b.OwnerBytes > 0 {
 		var size int64
-		err := tx.QueryRow("SELECT count(*), coalesce(sum(length(body)), 0) FROM item WHERE programme=? AND keep=? AND owner=?",
+		err := tx.QueryRow(
+			"SELECT count(*), coalesce(sum(length(body)), 0) FROM item WHERE programme=? AND keep=? AND owner=?",
 			p, it.Box.Keep, it.Owner[:]).Scan(&n, &size)
 		if err != nil {
 			return err
@@ -63,11 +65,13 @@ func putItem(tx writing, it relay.Item, expires time.Time, b relay.Bound) error 
 func (s *Store) SetItems(ctx context.Context, b relay.Box, bodies [][]byte, expires time.Time, room int64) error {
 	return s.do(ctx, func(tx writing) error {
 		var size int64
-		err := tx.QueryRow("SELECT coalesce(sum(length(body)), 0) FROM item WHERE programme=? AND keep=? AND box=?", b.Programme[:], b.Keep, b.ID[:]).Scan(&size)
+		err := tx.QueryRow("SELECT coalesce(sum(length(body)), 0) FROM item WHERE programme=? AND keep=? AND box=?",
+			b.Programme[:], b.Keep, b.ID[:]).Scan(&size)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec("DELETE FROM item WHERE programme=? AND keep=? AND box=?", b.Programme[:], b.Keep, b.ID[:]); err != nil {
+		if _, err := tx.Exec("DELETE FROM item WHERE programme=? AND keep=? AND box=?", b.Programme[:], b.Keep,
+			b.ID[:]); err != nil {
 			return err
 		}
 		if err := charge(tx, b.Programme[:], b.Keep, -size, 0); err != nil {
@@ -83,7 +87,8 @@ func (s *Store) SetItems(ctx context.Context, b relay.Box, bodies [][]byte, expi
 }
 
 // Items implements relay.Boxes. What an earlier version kept for nobody in particular is read too.
-func (s *Store) Items(ctx context.Context, b relay.Box, owner [16]byte, now time.Time, after uint64, max int) ([]seal.Held, error) {
+func (s *Store) Items(ctx context.Context, b relay.Box, owner [16]byte, now time.Time, after uint64,
+	max int) ([]seal.Held, error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT k, body FROM item WHERE programme IN (?1, zeroblob(16)) AND keep=?2 AND box=?3
 		AND (?4=zeroblob(16) OR owner=?4) AND expires>?5 AND k>?6 ORDER BY k LIMIT ?7`,
 		b.Programme[:], b.Keep, b.ID[:], owner[:], now.Unix(), int64(min(after, 1<<62)), seal.HeldMax)
@@ -138,7 +143,8 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 
 // forget deletes rows that something holds of, and gives their room back. keep is the sort or the column that has it.
 func forget(tx writing, table, keep, where string, args ...any) error {
-	rows, err := tx.Query("SELECT programme, "+keep+", sum(length(body)) FROM "+table+" WHERE "+where+" GROUP BY 1, 2", args...)
+	rows, err := tx.Query("SELECT programme, "+keep+", sum(length(body)) FROM "+table+" WHERE "+where+" GROUP BY 1, 2",
+		args...)
 	if err != nil {
 		return err
 	}
@@ -171,7 +177,8 @@ func forget(tx writing, table, keep, where string, args ...any) error {
 // PutBlob implements relay.Blobs.
 func (s *Store) PutBlob(ctx context.Context, programme [16]byte, id [32]byte, body []byte, room int64) error {
 	return s.do(ctx, func(tx writing) error {
-		res, err := tx.Exec("INSERT OR IGNORE INTO blob (id, programme, body) VALUES (?, ?, ?)", id[:], programme[:], body)
+		res, err := tx.Exec("INSERT OR IGNORE INTO blob (id, programme, body) VALUES (?, ?, ?)", id[:],
+			programme[:], body)
 		if err != nil {
 			return err
 		}
@@ -194,7 +201,8 @@ func (s *Store) DropBlobs(ctx context.Context, programme [16]byte, ids [][32]byt
 	return s.do(ctx, func(tx writing) error {
 		for _, id := range ids {
 			var n int64
-			err := tx.QueryRow("DELETE FROM blob WHERE id=? AND programme=? RETURNING length(body)", id[:], programme[:]).Scan(&n)
+			err := tx.QueryRow("DELETE FROM blob WHERE id=? AND programme=? RETURNING length(body)", id[:],
+				programme[:]).Scan(&n)
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
 			}

@@ -25,9 +25,12 @@ type Progress func(stage string, done, total int64)
 type Report struct {
 	Version                               int
 	Programmes, Streams, Envelopes, Blobs int64
-	Dropped                               int64    // envelopes whose bytes were dropped on purpose; their ids stay in the chain
-	Startless                             int64    // streams of before version 2, whose chain nobody but a member can check
-	Wrong                                 []string // one plain sentence each, never with content; the first few of each sort
+	// envelopes whose bytes were dropped on purpose; their ids stay in the chain
+	Dropped int64
+	// streams of before version 2, whose chain nobody but a member can check
+	Startless int64
+	// one plain sentence each, never with content; the first few of each sort
+	Wrong []string
 }
 
 // Look says how a store is to be checked.
@@ -36,10 +39,10 @@ type Look struct {
 	Quick bool // leave out comparing SQLite's indexes with its tables, which takes longest
 }
 
-// Check reads a whole store and changes nothing: SQLite's own check, then that positions are 1 to n, every envelope and blob
-// fits its id, every chain leads from its start to its head, and every programme is charged what it holds. It cannot see
-// changed keys and mailboxes: nothing vouches for those. Damage is in the report; an error is NotFound, NotYet for a newer
-// version, Invalid for a file that is only half of a live store, or that reading was not possible.
+// Check reads a whole store and changes nothing: SQLite's own check, then that positions are 1 to n, every envelope and
+// blob fits its id, every chain leads from its start to its head, and every programme is charged what it holds. It
+// cannot see changed keys and mailboxes: nothing vouches for those. Damage is in the report; an error is NotFound,
+// NotYet for a newer version, Invalid for a file that is only half of a live store, or that reading was not possible.
 func Check(ctx context.Context, path string, look Look, say Progress) (Report, error) {
 	const op = "sqlite.Check"
 	db, err := openToRead(op, path, look.Live)
@@ -53,7 +56,8 @@ func Check(ctx context.Context, path string, look Look, say Progress) (Report, e
 	}
 	defer tx.Rollback()
 	c := checker{ctx: ctx, tx: tx, say: say, sorts: map[string]*sort{}, more: map[string]int{}}
-	for _, f := range []func(bool) error{c.version, c.file, c.programmes, c.streams, c.envelopes, c.chains, c.blobs, c.charges} {
+	for _, f := range []func(bool) error{c.version, c.file, c.programmes, c.streams, c.envelopes, c.chains, c.blobs,
+		c.charges} {
 		err := f(look.Quick)
 		if err == errEnough {
 			break
@@ -124,7 +128,8 @@ func code(err error) int {
 // damage reports whether err means a bad file rather than bad luck.
 func damage(err error) bool {
 	switch c := code(err); c & 0xff {
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_MISMATCH:
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA,
+		sqlite3.SQLITE_MISMATCH:
 		return true
 	case sqlite3.SQLITE_IOERR:
 		return c == sqlite3.SQLITE_IOERR_SHORT_READ || c == sqlite3.SQLITE_IOERR_CORRUPTFS
@@ -200,7 +205,9 @@ func (c *checker) version(bool) error {
 	if err := c.tx.QueryRowContext(c.ctx, "PRAGMA user_version").Scan(&c.Version); err != nil {
 		return err
 	}
-	if err := c.tx.QueryRowContext(c.ctx, "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name IN ('programme', 'stream', 'envelope', 'box', 'item', 'blob')").Scan(&tables); err != nil {
+	if err := c.tx.QueryRowContext(c.ctx,
+		"SELECT count(*) FROM sqlite_schema WHERE type='table' AND name IN ('programme', 'stream', 'envelope', "+
+			"'box', 'item', 'blob')").Scan(&tables); err != nil {
 		return err
 	}
 	switch {
@@ -230,19 +237,20 @@ func (c *checker) file(quick bool) error {
 }
 
 func (c *checker) programmes(bool) error {
-	return c.each("SELECT rowid, id, control, used FROM programme ORDER BY rowid", nil, func(scan func(...any) error) error {
-		p := &checkedProgramme{}
-		var control []byte
-		if err := scan(&p.row, &p.id, &control, &p.used); err != nil {
-			return err
-		}
-		c.Programmes++
-		if len(p.id) != 16 || len(control) != 32 {
-			c.wrong("Programme %d: its id or key has not the length it must have.", p.row)
-		}
-		c.progs = append(c.progs, p)
-		return nil
-	})
+	return c.each("SELECT rowid, id, control, used FROM programme ORDER BY rowid", nil,
+		func(scan func(...any) error) error {
+			p := &checkedProgramme{}
+			var control []byte
+			if err := scan(&p.row, &p.id, &control, &p.used); err != nil {
+				return err
+			}
+			c.Programmes++
+			if len(p.id) != 16 || len(control) != 32 {
+				c.wrong("Programme %d: its id or key has not the length it must have.", p.row)
+			}
+			c.progs = append(c.progs, p)
+			return nil
+		})
 }
 
 func (c *checker) programme(id []byte) *checkedProgramme {
@@ -334,23 +342,24 @@ func (c *checker) chains(bool) error {
 		}
 		head, gap := seal.Head{}, false
 		copy(head.H[:], s.h0)
-		err := c.each("SELECT n, id FROM envelope WHERE stream=? ORDER BY n", []any{s.k}, func(scan func(...any) error) error {
-			var n int64
-			var id []byte
-			if err := scan(&n, &id); err != nil {
-				return err
-			}
-			if next := int64(head.N) + 1; n > next {
-				c.missing(s.k, next, n-1)
-				gap, head.N = true, uint64(n-1)
-			} else if n < next {
-				c.wrong("Stream %d: envelope %d stands at a place that cannot be.", s.k, n)
-				gap = true
+		err := c.each("SELECT n, id FROM envelope WHERE stream=? ORDER BY n", []any{s.k},
+			func(scan func(...any) error) error {
+				var n int64
+				var id []byte
+				if err := scan(&n, &id); err != nil {
+					return err
+				}
+				if next := int64(head.N) + 1; n > next {
+					c.missing(s.k, next, n-1)
+					gap, head.N = true, uint64(n-1)
+				} else if n < next {
+					c.wrong("Stream %d: envelope %d stands at a place that cannot be.", s.k, n)
+					gap = true
+					return nil
+				}
+				head = head.Link([32]byte(append(id, make([]byte, 32)...)[:32]))
 				return nil
-			}
-			head = head.Link([32]byte(append(id, make([]byte, 32)...)[:32]))
-			return nil
-		})
+			})
 		if err != nil {
 			return err
 		}
@@ -375,25 +384,26 @@ func (c *checker) missing(stream, from, to int64) {
 }
 
 func (c *checker) blobs(bool) error {
-	return c.each("SELECT rowid, id, programme, body FROM blob ORDER BY rowid", nil, func(scan func(...any) error) error {
-		var row int64
-		var id, programme, body sql.RawBytes
-		if err := scan(&row, &id, &programme, &body); err != nil {
-			return err
-		}
-		if c.Blobs++; c.Blobs%64 == 0 {
-			c.say("checking documents", c.Blobs, 0)
-		}
-		if want := seal.Hash("blob", body); !bytes.Equal(id, want[:]) {
-			c.wrong("Document %d was changed: its bytes do not fit its id.", row)
-		}
-		if p := c.programme(programme); p == nil {
-			c.wrong("Document %d belongs to a programme that is not there.", row)
-		} else {
-			p.holds += int64(len(body))
-		}
-		return nil
-	})
+	return c.each("SELECT rowid, id, programme, body FROM blob ORDER BY rowid", nil,
+		func(scan func(...any) error) error {
+			var row int64
+			var id, programme, body sql.RawBytes
+			if err := scan(&row, &id, &programme, &body); err != nil {
+				return err
+			}
+			if c.Blobs++; c.Blobs%64 == 0 {
+				c.say("checking documents", c.Blobs, 0)
+			}
+			if want := seal.Hash("blob", body); !bytes.Equal(id, want[:]) {
+				c.wrong("Document %d was changed: its bytes do not fit its id.", row)
+			}
+			if p := c.programme(programme); p == nil {
+				c.wrong("Document %d belongs to a programme that is not there.", row)
+			} else {
+				p.holds += int64(len(body))
+			}
+			return nil
+		})
 }
 
 func (c *checker) charges(bool) error {

@@ -50,7 +50,8 @@ func newSample(t *testing.T, envelopes int) sample {
 	first := storetest.NewStream(t, s)
 	d.streams = []seal.StreamID{first.ID}
 	for i := range 2 {
-		st := relay.Stream{ID: seal.StreamID{byte(i), 7}, Programme: first.Programme, Access: first.Access, Head: seal.Head{H: [32]byte{byte(i)}}}
+		st := relay.Stream{ID: seal.StreamID{byte(i), 7}, Programme: first.Programme, Access: first.Access,
+			Head: seal.Head{H: [32]byte{byte(i)}}}
 		if err := s.CreateStream(ctx, st, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +74,8 @@ func newSample(t *testing.T, envelopes int) sample {
 			t.Fatal(err)
 		}
 	}
-	if err := s.PutItems(ctx, []relay.Item{{Box: sampleBox, Body: []byte("a wrapped key")}}, time.Unix(4_000_000_000, 0), relay.Bound{Room: 99}); err != nil {
+	if err := s.PutItems(ctx, []relay.Item{{Box: sampleBox, Body: []byte("a wrapped key")}}, time.Unix(4_000_000_000,
+		0), relay.Bound{Room: 99}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -158,7 +160,8 @@ func TestCheckFindsNothingInAWholeStore(t *testing.T) {
 		t.Errorf("got %+v want %+v", r, want)
 	}
 	r = check(t, version1(t))
-	if want := (sqlite.Report{Version: 1, Programmes: 1, Streams: 2, Envelopes: 3, Blobs: 1, Startless: 2}); !reflect.DeepEqual(r, want) {
+	if want := (sqlite.Report{Version: 1, Programmes: 1, Streams: 2, Envelopes: 3, Blobs: 1,
+		Startless: 2}); !reflect.DeepEqual(r, want) {
 		t.Errorf("version 1: got %+v want %+v", r, want)
 	}
 	old := version1(t)
@@ -171,7 +174,10 @@ func TestCheckFindsNothingInAWholeStore(t *testing.T) {
 // TestCheckAllowsDroppedBodies: a later version keeps an envelope's id and drops its bytes.
 func TestCheckAllowsDroppedBodies(t *testing.T) {
 	d := newSample(t, 20)
-	change(t, d.path, "UPDATE used SET bytes=bytes-(SELECT length(body) FROM envelope WHERE k=4) WHERE keep=0 AND programme=(SELECT programme FROM stream WHERE k=(SELECT stream FROM envelope WHERE k=4)); UPDATE envelope SET body=x'' WHERE k=4")
+	change(t, d.path,
+		"UPDATE used SET bytes=bytes-(SELECT length(body) FROM envelope WHERE k=4) WHERE keep=0 AND "+
+			"programme=(SELECT programme FROM stream WHERE k=(SELECT stream FROM envelope WHERE k=4)); UPDATE "+
+			"envelope SET body=x'' WHERE k=4")
 	if r := check(t, d.path); r.Dropped != 1 || len(r.Wrong) != 0 {
 		t.Errorf("%+v", r)
 	}
@@ -186,28 +192,50 @@ func TestCheckNamesEveryDamage(t *testing.T) {
 		damage func(*testing.T, string)
 		want   string // the finding, or a part of it
 	}{
-		"a byte of an envelope": {run("UPDATE envelope " + flip + " WHERE stream=2 AND n=5"), "Stream 2, envelope 5 was changed: its bytes do not fit its id."},
+		"a byte of an envelope": {run("UPDATE envelope " + flip + " WHERE stream=2 AND n=5"),
+			"Stream 2, envelope 5 was changed: its bytes do not fit its id."},
 		"a byte in the file": {func(t *testing.T, path string) {
 			edit(t, path, func(b []byte) []byte { b[bytes.LastIndex(b, []byte(secret))] ^= 1; return b })
 		}, "was changed"},
-		"many bytes":          {run("UPDATE envelope SET body=zeroblob(length(body))"), "And 50 more of this sort: Stream 1, envelope 1 was changed"},
-		"an envelope lost":    {run("DELETE FROM envelope WHERE stream=3 AND n=7"), "Stream 3: envelope 7 is missing."},
-		"the last ones lost":  {run("DELETE FROM envelope WHERE stream=3 AND n>17"), "Stream 3: envelopes 18 to 20 are missing."},
-		"all lost":            {run("DELETE FROM envelope"), "Stream 1: envelopes 1 to 20 are missing."},
-		"one too many":        {run("INSERT INTO envelope (stream, n, id, body) SELECT 1, 21, id, body FROM envelope WHERE stream=2 AND n=1"), "Stream 1 ends at 20, but there are envelopes up to 21."},
-		"a place before 1":    {run("UPDATE envelope SET n=0 WHERE stream=1 AND n=1"), "Stream 1: envelope 0 stands at a place that cannot be."},
-		"two exchanged":       {run("UPDATE envelope SET n=99 WHERE stream=1 AND n=3; UPDATE envelope SET n=3 WHERE stream=1 AND n=4; UPDATE envelope SET n=4 WHERE stream=1 AND n=99"), "Stream 1: the chain of its 20 envelopes does not lead to its head."},
-		"one for another":     {run("DELETE FROM envelope WHERE stream=1 AND n=4; INSERT INTO envelope (stream, n, id, body) SELECT 1, 4, id, body FROM envelope WHERE stream=2 AND n=4"), "Stream 1: the chain of its 20 envelopes does not lead to its head."},
-		"another head":        {run("UPDATE stream SET h=zeroblob(32) WHERE k=2"), "Stream 2: the chain of its 20 envelopes does not lead to its head."},
-		"another start":       {run("UPDATE stream SET h0=zeroblob(32) WHERE k=1"), "Stream 1: the chain of its 20 envelopes does not lead to its head."},
-		"a short chain value": {run("UPDATE stream SET h=x'00' WHERE k=2"), "Stream 2: its id, key or chain value has not the length it must have."},
-		"a short id":          {run("UPDATE envelope SET id=x'00' WHERE stream=1 AND n=2"), "Stream 1, envelope 2: its id has not the length it must have."},
-		"a lost stream":       {run("DELETE FROM stream WHERE k=2"), "There is an envelope of stream 2, which is not there."},
-		"a lost programme":    {run("DELETE FROM programme"), "Stream 1 belongs to a programme that is not there."},
-		"a short key":         {run("UPDATE programme SET control=x'00'"), "Programme 1: its id or key has not the length it must have."},
-		"a wrong charge":      {run("UPDATE used SET bytes=5 WHERE keep=0"), "Programme 1 is charged 5 bytes of sort 0, but holds 90720."},
-		"a document changed":  {run("UPDATE blob " + flip + " WHERE rowid=2"), "Document 2 was changed: its bytes do not fit its id."},
-		"a document of none":  {run("UPDATE blob SET programme=zeroblob(16) WHERE rowid=2"), "Document 2 belongs to a programme that is not there."},
+		"many bytes": {run("UPDATE envelope SET body=zeroblob(length(body))"),
+			"And 50 more of this sort: Stream 1, envelope 1 was changed"},
+		"an envelope lost": {run("DELETE FROM envelope WHERE stream=3 AND n=7"), "Stream 3: envelope 7 is missing."},
+		"the last ones lost": {run("DELETE FROM envelope WHERE stream=3 AND n>17"),
+			"Stream 3: envelopes 18 to 20 are missing."},
+		"all lost": {run("DELETE FROM envelope"), "Stream 1: envelopes 1 to 20 are missing."},
+		"one too many": {
+			run("INSERT INTO envelope (stream, n, id, body) " +
+				"SELECT 1, 21, id, body FROM envelope WHERE stream=2 AND n=1"),
+			"Stream 1 ends at 20, but there are envelopes up to 21."},
+		"a place before 1": {run("UPDATE envelope SET n=0 WHERE stream=1 AND n=1"),
+			"Stream 1: envelope 0 stands at a place that cannot be."},
+		"two exchanged": {
+			run("UPDATE envelope SET n=99 WHERE stream=1 AND n=3; UPDATE envelope SET n=3 WHERE stream=1 AND n=4; " +
+				"UPDATE envelope SET n=4 WHERE stream=1 AND n=99"), "Stream 1: the chain of its 20 envelopes does " +
+				"not lead to its head."},
+		"one for another": {
+			run("DELETE FROM envelope WHERE stream=1 AND n=4; INSERT INTO envelope (stream, n, id, body) SELECT 1, " +
+				"4, id, body FROM envelope WHERE stream=2 AND n=4"), "Stream 1: the chain of its 20 envelopes does " +
+				"not lead to its head."},
+		"another head": {run("UPDATE stream SET h=zeroblob(32) WHERE k=2"),
+			"Stream 2: the chain of its 20 envelopes does not lead to its head."},
+		"another start": {run("UPDATE stream SET h0=zeroblob(32) WHERE k=1"),
+			"Stream 1: the chain of its 20 envelopes does not lead to its head."},
+		"a short chain value": {run("UPDATE stream SET h=x'00' WHERE k=2"),
+			"Stream 2: its id, key or chain value has not the length it must have."},
+		"a short id": {run("UPDATE envelope SET id=x'00' WHERE stream=1 AND n=2"),
+			"Stream 1, envelope 2: its id has not the length it must have."},
+		"a lost stream": {run("DELETE FROM stream WHERE k=2"),
+			"There is an envelope of stream 2, which is not there."},
+		"a lost programme": {run("DELETE FROM programme"), "Stream 1 belongs to a programme that is not there."},
+		"a short key": {run("UPDATE programme SET control=x'00'"),
+			"Programme 1: its id or key has not the length it must have."},
+		"a wrong charge": {run("UPDATE used SET bytes=5 WHERE keep=0"),
+			"Programme 1 is charged 5 bytes of sort 0, but holds 90720."},
+		"a document changed": {run("UPDATE blob " + flip + " WHERE rowid=2"),
+			"Document 2 was changed: its bytes do not fit its id."},
+		"a document of none": {run("UPDATE blob SET programme=zeroblob(16) WHERE rowid=2"),
+			"Document 2 belongs to a programme that is not there."},
 		"an index that lies": {func(t *testing.T, path string) {
 			db, err := sql.Open("sqlite", "file:"+path)
 			if err != nil {
@@ -215,17 +243,24 @@ func TestCheckNamesEveryDamage(t *testing.T) {
 			}
 			defer db.Close()
 			var page int
-			if err := db.QueryRow("SELECT rootpage FROM sqlite_schema WHERE name='sqlite_autoindex_envelope_1'").Scan(&page); err != nil {
+			if err := db.QueryRow("SELECT rootpage FROM sqlite_schema WHERE name='sqlite_autoindex_envelope_1'").Scan(
+				&page); err != nil {
 				t.Fatal(err)
 			}
 			edit(t, path, func(b []byte) []byte { b[4096*page-1] ^= 1; return b }) // the first entry's row
 		}, "The database file is damaged. SQLite says:"},
-		"half of it": {func(t *testing.T, path string) { edit(t, path, func(b []byte) []byte { return b[:len(b)/2] }) }, "The database file is damaged"},
+		"half of it": {func(t *testing.T, path string) { edit(t, path, func(b []byte) []byte { return b[:len(b)/2] }) },
+			"The database file is damaged"},
 		"a page of noise": {func(t *testing.T, path string) {
 			edit(t, path, func(b []byte) []byte { rand.Read(b[4096*6 : 4096*7]); return b })
 		}, "The database file is damaged"},
-		"no database":      {func(t *testing.T, path string) { edit(t, path, func([]byte) []byte { return []byte(secret + secret) }) }, "This is not a database, or its first page is damaged."},
-		"nothing":          {func(t *testing.T, path string) { edit(t, path, func([]byte) []byte { return nil }) }, "This is not the store of a relay."},
+		"no database": {func(t *testing.T, path string) {
+			edit(t, path, func([]byte) []byte {
+				return []byte(secret + secret)
+			})
+		}, "This is not a database, or its first page is damaged."},
+		"nothing": {func(t *testing.T, path string) { edit(t, path, func([]byte) []byte { return nil }) },
+			"This is not the store of a relay."},
 		"another database": {run("DROP TABLE item"), "This is not the store of a relay."},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,9 +7,9 @@ import (
 )
 
 // SQLite collects commits in the -wal file and has a later commit move them into the database. While somebody reads for
-// long, a backup for instance, nothing can be moved, and the first commit after it would move everything, with its callers
-// waiting. So moving is done beside the writer; only the last few pages, which a busy writer would never let it catch up
-// with, are moved between two commits, so that the -wal file can start again from its beginning.
+// long, a backup for instance, nothing can be moved, and the first commit after it would move everything, with its
+// callers waiting. So moving is done beside the writer; only the last few pages, which a busy writer would never let it
+// catch up with, are moved between two commits, so that the -wal file can start again from its beginning.
 const (
 	tidyEvery = 64   // commits
 	few       = 1000 // pages that may be moved between two commits

@@ -10,8 +10,8 @@ import (
 	"krama/relay/storetest"
 )
 
-// TestWALStartsAgain reads for long while envelopes arrive without a pause: the -wal file grows. When the reader has gone it
-// must not grow any more, though nobody pauses for it.
+// TestWALStartsAgain reads for long while envelopes arrive without a pause: the -wal file grows. When the reader has
+// gone it must not grow any more, though nobody pauses for it.
 func TestWALStartsAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "relay.db")
 	s := open(t, path, 0)

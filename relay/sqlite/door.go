@@ -15,13 +15,16 @@ func (s *Store) SetDoor(ctx context.Context, programme [16]byte, door []byte, in
 	}
 	return s.do(ctx, func(tx writing) error {
 		var size int64
-		if err := tx.QueryRow("SELECT coalesce(sum(length(body)), 0) FROM door WHERE programme=?", programme[:]).Scan(&size); err != nil {
+		if err := tx.QueryRow("SELECT coalesce(sum(length(body)), 0) FROM door WHERE programme=?",
+			programme[:]).Scan(&size); err != nil {
 			return err
 		}
 		if err := charge(tx, programme[:], relay.Published, int64(len(door))-size, 1<<62); err != nil {
 			return err
 		}
-		if _, err := tx.Exec("INSERT INTO door (programme, body) VALUES (?, ?) ON CONFLICT (programme) DO UPDATE SET body=excluded.body", programme[:], door); err != nil {
+		if _, err := tx.Exec(
+			"INSERT INTO door (programme, body) VALUES (?, ?) ON CONFLICT (programme) DO UPDATE SET body=excluded.body",
+			programme[:], door); err != nil {
 			return err
 		}
 		if _, err := tx.Exec("DELETE FROM intake WHERE programme=?", programme[:]); err != nil {
@@ -29,13 +32,15 @@ func (s *Store) SetDoor(ctx context.Context, programme [16]byte, door []byte, in
 		}
 		for _, id := range intakes {
 			var other bool
-			if err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM intake WHERE id=? AND programme<>?)", id[:], programme[:]).Scan(&other); err != nil {
+			if err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM intake WHERE id=? AND programme<>?)", id[:],
+				programme[:]).Scan(&other); err != nil {
 				return err
 			}
 			if other {
 				return krama.E("sqlite", krama.Conflict, "intake")
 			}
-			if _, err := tx.Exec("INSERT OR IGNORE INTO intake (id, programme) VALUES (?, ?)", id[:], programme[:]); err != nil {
+			if _, err := tx.Exec("INSERT OR IGNORE INTO intake (id, programme) VALUES (?, ?)", id[:],
+				programme[:]); err != nil {
 				return err
 			}
 		}
@@ -46,7 +51,8 @@ func (s *Store) SetDoor(ctx context.Context, programme [16]byte, door []byte, in
 // Door implements relay.Doors.
 func (s *Store) Door(ctx context.Context, programme [16]byte) ([]byte, error) {
 	var b []byte
-	err := s.read.QueryRowContext(ctx, "SELECT body FROM door WHERE programme=?1 OR ?1=zeroblob(16) ORDER BY k LIMIT 1", programme[:]).Scan(&b)
+	err := s.read.QueryRowContext(ctx, "SELECT body FROM door WHERE programme=?1 OR ?1=zeroblob(16) ORDER BY k LIMIT 1",
+		programme[:]).Scan(&b)
 	return b, missing(err)
 }
 
@@ -59,12 +65,15 @@ func (s *Store) Intake(ctx context.Context, id [16]byte) (programme [16]byte, er
 }
 
 // PutReport implements relay.Reports.
-func (s *Store) PutReport(ctx context.Context, intake [16]byte, day krama.Day, body []byte, limit int, room int64) error {
+func (s *Store) PutReport(ctx context.Context, intake [16]byte, day krama.Day, body []byte, limit int,
+	room int64) error {
 	id := sha256.Sum256(body)
 	return s.do(ctx, func(tx writing) error {
 		var programme []byte
 		var n int
-		err := tx.QueryRow("SELECT programme, (SELECT count(*) FROM report WHERE intake=?1 AND id<>?2) FROM intake WHERE id=?1", intake[:], id[:]).
+		err := tx.QueryRow(
+			"SELECT programme, (SELECT count(*) FROM report WHERE intake=?1 AND id<>?2) FROM intake WHERE id=?1",
+			intake[:], id[:]).
 			Scan(&programme, &n)
 		if err != nil {
 			return missing(err)
@@ -85,11 +94,14 @@ func (s *Store) PutReport(ctx context.Context, intake [16]byte, day krama.Day, b
 }
 
 // Reports implements relay.Reports.
-func (s *Store) Reports(ctx context.Context, intake [16]byte, after int64, max int) (out []relay.Report, waiting int, err error) {
-	if err := s.read.QueryRowContext(ctx, "SELECT count(*) FROM report WHERE intake=? AND k>?", intake[:], after).Scan(&waiting); err != nil {
+func (s *Store) Reports(ctx context.Context, intake [16]byte, after int64, max int) (out []relay.Report, waiting int,
+	err error) {
+	if err := s.read.QueryRowContext(ctx, "SELECT count(*) FROM report WHERE intake=? AND k>?", intake[:],
+		after).Scan(&waiting); err != nil {
 		return nil, 0, failed(err)
 	}
-	rows, err := s.read.QueryContext(ctx, "SELECT k, day, body FROM report WHERE intake=? AND k>? ORDER BY k", intake[:], after)
+	rows, err := s.read.QueryContext(ctx, "SELECT k, day, body FROM report WHERE intake=? AND k>? ORDER BY k",
+		intake[:], after)
 	if err != nil {
 		return nil, 0, failed(err)
 	}

@@ -10,9 +10,9 @@ import (
 	"krama"
 )
 
-// After a flush of the disk that failed, nobody knows what is on it: the system takes the pages for written, a second flush
-// succeeds, and they are gone at the next power cut. So a store whose disk failed once takes nothing more until it is opened
-// again, by a process that reads what is there and writes it anew.
+// After a flush of the disk that failed, nobody knows what is on it: the system takes the pages for written, a second
+// flush succeeds, and they are gone at the next power cut. So a store whose disk failed once takes nothing more until
+// it is opened again, by a process that reads what is there and writes it anew.
 
 // flush is whether a store's disk has failed. The zero value is not ready; see newFlush.
 type flush struct {
@@ -31,7 +31,8 @@ func (f flush) saw(err error) error {
 		return err // no room, busy, a rule of ours: SQLite undid it, and the disk is well
 	}
 	switch e.Code() {
-	case sqlite3.SQLITE_IOERR_NOMEM, sqlite3.SQLITE_IOERR_SHMSIZE: // no memory, or no room for what is remade at every start
+	case sqlite3.SQLITE_IOERR_NOMEM, sqlite3.SQLITE_IOERR_SHMSIZE:
+		// no memory, or no room for what is remade at every start
 	default:
 		f.once.Do(func() { close(f.lost) })
 	}
@@ -48,12 +49,12 @@ func (f flush) failed() bool {
 	}
 }
 
-// Lost is closed when the disk under the store failed to keep what it was given. From then on every write is refused with
-// Internal; whoever serves from the store should stop.
+// Lost is closed when the disk under the store failed to keep what it was given. From then on every write is refused
+// with Internal; whoever serves from the store should stop.
 func (s *Store) Lost() <-chan struct{} { return s.flush.lost }
 
-// settle moves everything into the database at the start, before anybody is served: what an earlier process could not flush is
-// written and flushed anew.
+// settle moves everything into the database at the start, before anybody is served: what an earlier process could not
+// flush is written and flushed anew.
 func (s *Store) settle() error {
 	var busy, log, moved int
 	return failed(s.flush.saw(s.write.QueryRow("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved)))

@@ -10,8 +10,8 @@ import (
 	"krama/relay/storetest"
 )
 
-// TestA21FailedFlush fails the flush of a commit, then of a checkpoint, mends the disk, and expects every later write refused, and
-// everything acknowledged before there when the store is opened again.
+// TestA21FailedFlush fails the flush of a commit, then of a checkpoint, mends the disk, and expects every later write
+// refused, and everything acknowledged before there when the store is opened again.
 func TestA21FailedFlush(t *testing.T) {
 	for _, tail := range []string{"relay.db-wal", "relay.db"} {
 		t.Run(tail, func(t *testing.T) {

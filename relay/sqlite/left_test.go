@@ -34,10 +34,12 @@ func TestLeftByAnEarlierVersion(t *testing.T) {
 	box, me := relay.Box{Programme: p.ID, Keep: relay.Left, ID: [16]byte{5}}, [16]byte{7}
 	until := time.Now().Add(time.Hour)
 	// As step 5 leaves it: of the sort, and nobody's.
-	if err := s.PutItems(ctx, []relay.Item{{Box: box, Body: []byte("letter")}}, until, relay.Bound{Room: 1 << 20}); err != nil {
+	if err := s.PutItems(ctx, []relay.Item{{Box: box, Body: []byte("letter")}}, until,
+		relay.Bound{Room: 1 << 20}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.PutItems(ctx, []relay.Item{{Box: box, Owner: me, Body: []byte("letter")}}, until, relay.Bound{Room: 1 << 20}); err != nil {
+	if err := s.PutItems(ctx, []relay.Item{{Box: box, Owner: me, Body: []byte("letter")}}, until,
+		relay.Bound{Room: 1 << 20}); err != nil {
 		t.Fatal(err)
 	}
 	list, err := s.Items(ctx, box, me, time.Now(), 0, 1<<20)

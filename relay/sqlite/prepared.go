@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// readers are the connections that read. A statement is compiled once on each of them: most calls ask one of five questions, and
-// compiling took longer than answering.
+// readers are the connections that read. A statement is compiled once on each of them: most calls ask one of five
+// questions, and compiling took longer than answering.
 type readers struct {
 	*sql.DB
 	mu   sync.Mutex
@@ -41,7 +41,8 @@ func (r *readers) QueryContext(ctx context.Context, text string, args ...any) (*
 func (r *readers) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
 	s, err := r.statement(ctx, text)
 	if err != nil {
-		return r.DB.QueryRowContext(ctx, text, args...) // a Row has no room for the error of another; it fails again, or does not
+		// a Row has no room for the error of another; it fails again, or does not
+		return r.DB.QueryRowContext(ctx, text, args...)
 	}
 	return s.QueryRowContext(ctx, args...)
 }
@@ -58,7 +59,8 @@ type known struct {
 	wanted []string // asked for in the transaction that is open, which holds the one connection that could compile them
 }
 
-// compile compiles what the last transaction asked for in vain. What cannot be compiled is asked as it is again, and fails there.
+// compile compiles what the last transaction asked for in vain. What cannot be compiled is asked as it is again, and
+// fails there.
 func (k *known) compile(db *sql.DB) {
 	for _, text := range k.wanted {
 		if s, err := db.Prepare(text); err == nil && k.made[text] == nil {

@@ -42,16 +42,19 @@ func name(site [16]byte) []byte {
 func (s *Store) AddProgramme(ctx context.Context, p relay.Programme) error {
 	return s.do(ctx, func(tx writing) error {
 		var same, taken bool
-		err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM programme WHERE site=? AND id<>?)", name(p.Site), p.ID[:]).Scan(&taken)
+		err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM programme WHERE site=? AND id<>?)", name(p.Site),
+			p.ID[:]).Scan(&taken)
 		if err != nil {
 			return err
 		}
-		err = tx.QueryRow("SELECT control=? AND site IS ? FROM programme WHERE id=?", []byte(p.Control), name(p.Site), p.ID[:]).Scan(&same)
+		err = tx.QueryRow("SELECT control=? AND site IS ? FROM programme WHERE id=?", []byte(p.Control), name(p.Site),
+			p.ID[:]).Scan(&same)
 		if err == nil && !same || taken {
 			return krama.E("sqlite", krama.Conflict, "programme")
 		}
 		if errors.Is(err, sql.ErrNoRows) {
-			_, err = tx.Exec("INSERT INTO programme (id, control, site) VALUES (?, ?, ?)", p.ID[:], []byte(p.Control), name(p.Site))
+			_, err = tx.Exec("INSERT INTO programme (id, control, site) VALUES (?, ?, ?)", p.ID[:], []byte(p.Control),
+				name(p.Site))
 		}
 		return err
 	})
@@ -72,7 +75,8 @@ func (s *Store) Programme(ctx context.Context, id [16]byte) (relay.Programme, er
 
 // Named implements relay.Programmes.
 func (s *Store) Named(ctx context.Context, site [16]byte) (relay.Programme, error) {
-	return scanProgramme(s.read.QueryRowContext(ctx, "SELECT id, control, site FROM programme WHERE site=?", name(site)))
+	return scanProgramme(s.read.QueryRowContext(ctx, "SELECT id, control, site FROM programme WHERE site=?",
+		name(site)))
 }
 
 // Unnamed implements relay.Programmes.
@@ -113,7 +117,8 @@ func (s *Store) AddMembers(ctx context.Context, id, site [16]byte, list []relay.
 			return err
 		}
 		for _, m := range list {
-			if _, err := tx.Exec("INSERT OR IGNORE INTO member (programme, id, key) VALUES (?, ?, ?)", id[:], m.ID[:], []byte(m.Key)); err != nil {
+			if _, err := tx.Exec("INSERT OR IGNORE INTO member (programme, id, key) VALUES (?, ?, ?)", id[:], m.ID[:],
+				[]byte(m.Key)); err != nil {
 				return err
 			}
 		}
@@ -131,6 +136,7 @@ func (s *Store) AddMembers(ctx context.Context, id, site [16]byte, list []relay.
 // Member implements relay.Programmes.
 func (s *Store) Member(ctx context.Context, id [16]byte, device krama.DeviceID) (relay.Member, error) {
 	m := relay.Member{ID: device}
-	err := s.read.QueryRowContext(ctx, "SELECT key FROM member WHERE programme=? AND id=?", id[:], device[:]).Scan((*[]byte)(&m.Key))
+	err := s.read.QueryRowContext(ctx, "SELECT key FROM member WHERE programme=? AND id=?", id[:],
+		device[:]).Scan((*[]byte)(&m.Key))
 	return m, missing(err)
 }

@@ -40,7 +40,9 @@ var _ relay.Store = (*Store)(nil)
 // Open opens or makes the store in the file at path. maxBytes, when not 0, bounds the file; more is Full.
 func Open(path string, maxBytes int64) (*Store, error) {
 	dsn := func(extra string) string {
-		return "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=wal_autocheckpoint(0)&_pragma=journal_size_limit(67108864)&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)&_pragma=secure_delete(1)" + extra
+		return "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
+			"&_pragma=wal_autocheckpoint(0)&_pragma=journal_size_limit(67108864)&_pragma=foreign_keys(1)" +
+			"&_pragma=temp_store(MEMORY)&_pragma=secure_delete(1)" + extra
 	}
 	if err := private(path); err != nil {
 		return nil, err
@@ -55,7 +57,9 @@ func Open(path string, maxBytes int64) (*Store, error) {
 		return nil, failed(err)
 	}
 	r.SetMaxOpenConns(5) // four for callers, one for tidy
-	s := &Store{read: &readers{DB: r, made: map[string]*sql.Stmt{}}, write: w, known: known{made: map[string]*sql.Stmt{}}, jobs: make(chan job, 256), done: make(chan struct{}), flush: newFlush(),
+	s := &Store{read: &readers{DB: r, made: map[string]*sql.Stmt{}}, write: w,
+		known: known{made: map[string]*sql.Stmt{}}, jobs: make(chan job, 256), done: make(chan struct{}),
+		flush:  newFlush(),
 		untidy: make(chan struct{}, 1), tidied: make(chan struct{})}
 	if err := s.prepare(maxBytes); err != nil {
 		w.Close()

@@ -88,8 +88,8 @@ func TestNewerStoreIsRefused(t *testing.T) {
 	}
 }
 
-// version1 copies a store as version 1 wrote it: programme 1 with streams 1 and 2, starting at chain values 1 and 2; three
-// envelopes of 1,024 equal bytes in the first; a blob of a hundred nines; "wrap" in box 3.
+// version1 copies a store as version 1 wrote it: programme 1 with streams 1 and 2, starting at chain values 1 and 2;
+// three envelopes of 1,024 equal bytes in the first; a blob of a hundred nines; "wrap" in box 3.
 func version1(t *testing.T) string {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/version1.db")
@@ -131,15 +131,16 @@ func TestOldStoreOpensAndGoesOn(t *testing.T) {
 			t.Errorf("round %d: the blob is another, %v", round, err)
 		}
 		box := relay.Box{Programme: [16]byte{1}, Keep: relay.Trust, ID: [16]byte{3}} // it was kept until the year 2096
-		if got, err := s.Items(ctx, box, [16]byte{}, time.Unix(0, 0), 0, 1<<20); err != nil || len(got) != 1 || string(got[0].Body) != "wrap" {
+		if got, err := s.Items(ctx, box, [16]byte{}, time.Unix(0, 0), 0, 1<<20); err != nil || len(got) != 1 ||
+			string(got[0].Body) != "wrap" {
 			t.Errorf("round %d: box %q, %v", round, fmt.Sprint(got), err)
 		}
 		s.Close()
 	}
 }
 
-// TestBoxesOfBeforeAreSorted: what an earlier version kept in boxes without a sort or a programme is told apart, charged, and read by
-// who may. With two programmes it is nobody's, and both programmes' owners still read it.
+// TestBoxesOfBeforeAreSorted: what an earlier version kept in boxes without a sort or a programme is told apart,
+// charged, and read by who may. With two programmes it is nobody's, and both programmes' owners still read it.
 func TestBoxesOfBeforeAreSorted(t *testing.T) {
 	for programmes := 1; programmes <= 2; programmes++ {
 		path, ctx := version1(t), context.Background()
@@ -155,13 +156,15 @@ func TestBoxesOfBeforeAreSorted(t *testing.T) {
 		}{{64, never, relay.Peppers}, {1, never, relay.Peppers}, {1216, never, relay.Trust}, {5, soon, relay.Slips},
 			{seal.ReplyItem, soon, relay.Answers}, {1216, soon, relay.Mail}, {3000, soon, relay.Mail}}
 		for i, r := range rows {
-			if _, err := db.Exec("INSERT INTO box (box, item, expires) VALUES (?, ?, ?)", bytes.Repeat([]byte{byte(50 + i)}, 16),
+			if _, err := db.Exec("INSERT INTO box (box, item, expires) VALUES (?, ?, ?)",
+				bytes.Repeat([]byte{byte(50 + i)}, 16),
 				bytes.Repeat([]byte{byte(i + 1)}, r.size), r.expires); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if programmes == 2 {
-			if _, err := db.Exec("INSERT INTO programme (id, control) VALUES (?, ?)", make([]byte, 16), make([]byte, 32)); err != nil {
+			if _, err := db.Exec("INSERT INTO programme (id, control) VALUES (?, ?)", make([]byte, 16),
+				make([]byte, 32)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -176,7 +179,8 @@ func TestBoxesOfBeforeAreSorted(t *testing.T) {
 					want = 1
 				}
 				if err != nil || len(got) != want || want == 1 && len(got[0].Body) != r.size {
-					t.Errorf("%d programmes, row %d: %d items of sort %d, want %d, %v", programmes, i, len(got), k, want, err)
+					t.Errorf("%d programmes, row %d: %d items of sort %d, want %d, %v", programmes, i, len(got),
+						k, want, err)
 				}
 			}
 		}

@@ -14,7 +14,8 @@ CREATE TABLE IF NOT EXISTS box (k INTEGER PRIMARY KEY, box BLOB NOT NULL, item B
 CREATE INDEX IF NOT EXISTS box_expires ON box (expires);
 CREATE TABLE IF NOT EXISTS blob (id BLOB PRIMARY KEY, programme BLOB NOT NULL, body BLOB NOT NULL) STRICT;`,
 
-	// 2: the chain value a stream starts from, so that the chain can be checked; unknown (NULL) where envelopes came first.
+	// 2: the chain value a stream starts from, so that the chain can be checked; unknown (NULL) where envelopes came
+	// first.
 	`
 ALTER TABLE stream ADD COLUMN h0 BLOB;
 UPDATE stream SET h0=h WHERE n=0;`,
@@ -32,11 +33,11 @@ CREATE TABLE intake (id BLOB PRIMARY KEY, programme BLOB NOT NULL REFERENCES pro
 CREATE TABLE report (k INTEGER PRIMARY KEY AUTOINCREMENT, intake BLOB NOT NULL, day INTEGER NOT NULL, id BLOB NOT NULL UNIQUE, body BLOB NOT NULL) STRICT;
 CREATE INDEX report_intake ON report (intake, k);`,
 
-	// 5: everything kept is of a programme and of a sort (relay.Keep), and charged to it. What lay in boxes without either is told
-	// apart by what only its sort has: peppers never expire and have 64 bytes or are one zero, slips have 5 bytes, answers one
-	// length; the trustees' mailbox is the other that does not expire. Mailboxes and what devices left cannot be told apart and are kept as
-	// both for the 90 days they last: no id is of both sorts. With one programme it is that one's; else it is nobody's,
-	// and who proves that a box is hers still reads it.
+	// 5: everything kept is of a programme and of a sort (relay.Keep), and charged to it. What lay in boxes without
+	// either is told apart by what only its sort has: peppers never expire and have 64 bytes or are one zero, slips
+	// have 5 bytes, answers one length; the trustees' mailbox is the other that does not expire. Mailboxes and what
+	// devices left cannot be told apart and are kept as both for the 90 days they last: no id is of both sorts. With
+	// one programme it is that one's; else it is nobody's, and who proves that a box is hers still reads it.
 	`
 ALTER TABLE programme ADD COLUMN site BLOB;
 CREATE UNIQUE INDEX programme_site ON programme (site);

@@ -15,7 +15,8 @@ func (s *Store) CreateStream(ctx context.Context, st relay.Stream, before *seal.
 	return s.do(ctx, func(tx writing) error {
 		line := st.ID[:]
 		if before != nil {
-			err := tx.QueryRow("SELECT line FROM stream WHERE id=? AND programme=?", before[:], st.Programme[:]).Scan(&line)
+			err := tx.QueryRow("SELECT line FROM stream WHERE id=? AND programme=?", before[:],
+				st.Programme[:]).Scan(&line)
 			if err != nil {
 				return missing(err)
 			}
@@ -27,10 +28,13 @@ func (s *Store) CreateStream(ctx context.Context, st relay.Stream, before *seal.
 			return krama.E("sqlite", krama.Conflict, "stream")
 		}
 		if errors.Is(err, sql.ErrNoRows) {
-			_, err = tx.Exec("INSERT INTO stream (id, programme, access, n, h, h0, line, roster) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-				st.ID[:], st.Programme[:], []byte(st.Access), int64(st.Head.N), st.Head.H[:], st.Head.H[:], line, st.Roster)
+			_, err = tx.Exec(
+				"INSERT INTO stream (id, programme, access, n, h, h0, line, roster) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+				st.ID[:], st.Programme[:], []byte(st.Access), int64(st.Head.N), st.Head.H[:], st.Head.H[:],
+				line, st.Roster)
 			if err == nil && before != nil && !st.Roster {
-				_, err = tx.Exec("UPDATE stream SET access=? WHERE line=? AND programme=?", []byte(st.Access), line, st.Programme[:])
+				_, err = tx.Exec("UPDATE stream SET access=? WHERE line=? AND programme=?", []byte(st.Access), line,
+					st.Programme[:])
 			}
 		}
 		return err
@@ -43,7 +47,8 @@ func (s *Store) Line(ctx context.Context, programme [16]byte, ids []seal.StreamI
 		for _, id := range ids {
 			var k int64
 			var roster bool
-			err := tx.QueryRow("SELECT k, roster FROM stream WHERE id=? AND programme=?", id[:], programme[:]).Scan(&k, &roster)
+			err := tx.QueryRow("SELECT k, roster FROM stream WHERE id=? AND programme=?", id[:],
+				programme[:]).Scan(&k, &roster)
 			if err != nil {
 				return missing(err)
 			}
@@ -54,7 +59,8 @@ func (s *Store) Line(ctx context.Context, programme [16]byte, ids []seal.StreamI
 				continue
 			}
 			var size int64
-			if err := tx.QueryRow("SELECT coalesce(sum(length(body)), 0) FROM envelope WHERE stream=?", k).Scan(&size); err != nil {
+			if err := tx.QueryRow("SELECT coalesce(sum(length(body)), 0) FROM envelope WHERE stream=?",
+				k).Scan(&size); err != nil {
 				return err
 			}
 			if err := charge(tx, programme[:], relay.Content, -size, 0); err != nil {
@@ -95,7 +101,8 @@ func (s *Store) Stream(ctx context.Context, id seal.StreamID) (relay.Stream, err
 }
 
 // Append implements relay.Streams.
-func (s *Store) Append(ctx context.Context, id seal.StreamID, ifHead *uint64, envelopes [][]byte, room int64) (head seal.Head, err error) {
+func (s *Store) Append(ctx context.Context, id seal.StreamID, ifHead *uint64, envelopes [][]byte,
+	room int64) (head seal.Head, err error) {
 	ids := make([][32]byte, len(envelopes))
 	for i, e := range envelopes {
 		ids[i] = seal.EnvelopeID(e)
@@ -111,7 +118,8 @@ func (s *Store) Append(ctx context.Context, id seal.StreamID, ifHead *uint64, en
 		for i, e := range envelopes {
 			if !open { // what is there already is no conflict: the caller did not hear the answer
 				var there bool
-				err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM envelope WHERE stream=? AND id=?)", k, ids[i][:]).Scan(&there)
+				err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM envelope WHERE stream=? AND id=?)", k,
+					ids[i][:]).Scan(&there)
 				if err == nil && !there {
 					err = krama.E("sqlite", krama.Conflict, "head")
 				}
@@ -121,7 +129,8 @@ func (s *Store) Append(ctx context.Context, id seal.StreamID, ifHead *uint64, en
 				continue
 			}
 			next := head.Link(ids[i])
-			res, err := tx.Exec("INSERT INTO envelope (stream, n, id, body) VALUES (?, ?, ?, ?) ON CONFLICT (stream, id) DO NOTHING",
+			res, err := tx.Exec(
+				"INSERT INTO envelope (stream, n, id, body) VALUES (?, ?, ?, ?) ON CONFLICT (stream, id) DO NOTHING",
 				k, int64(next.N), ids[i][:], e)
 			if err != nil {
 				return err
@@ -159,14 +168,16 @@ func (s *Store) PutTombstones(ctx context.Context, puts []relay.Tombstone) error
 				_, err = tx.Exec("UPDATE envelope SET body=? WHERE stream=? AND n=?", p.Body, k, int64(p.N))
 			case err == sql.ErrNoRows && p.N == st.Head.N+1 && !st.Closed:
 				var there bool
-				if err = tx.QueryRow("SELECT EXISTS (SELECT 1 FROM envelope WHERE stream=? AND id=?)", k, id[:]).Scan(&there); err != nil {
+				if err = tx.QueryRow("SELECT EXISTS (SELECT 1 FROM envelope WHERE stream=? AND id=?)", k,
+					id[:]).Scan(&there); err != nil {
 					return err
 				}
 				if there || !st.Succeeded {
 					return krama.E("sqlite", krama.Conflict, "tombstone")
 				}
 				head := st.Head.Link(id)
-				if _, err = tx.Exec("INSERT INTO envelope (stream, n, id, body) VALUES (?, ?, ?, ?)", k, int64(p.N), id[:], p.Body); err == nil {
+				if _, err = tx.Exec("INSERT INTO envelope (stream, n, id, body) VALUES (?, ?, ?, ?)", k, int64(p.N),
+					id[:], p.Body); err == nil {
 					_, err = tx.Exec("UPDATE stream SET n=?, h=? WHERE k=?", int64(head.N), head.H[:], k)
 				}
 			case err == nil, err == sql.ErrNoRows:
@@ -233,7 +244,8 @@ func (s *Store) Rewind(ctx context.Context, id seal.StreamID, head seal.Head) er
 			return krama.E("sqlite", krama.Conflict, "head")
 		}
 		h := seal.Head{H: [32]byte(start)}
-		rows, err := tx.Query("SELECT id FROM envelope WHERE stream=? AND n<=? ORDER BY n", k, int64(min(head.N, 1<<62)))
+		rows, err := tx.Query("SELECT id FROM envelope WHERE stream=? AND n<=? ORDER BY n", k,
+			int64(min(head.N, 1<<62)))
 		if err != nil {
 			return err
 		}
@@ -252,7 +264,8 @@ func (s *Store) Rewind(ctx context.Context, id seal.StreamID, head seal.Head) er
 			return krama.E("sqlite", krama.Conflict, "head")
 		}
 		var size int64
-		if err := tx.QueryRow("SELECT coalesce(sum(length(body)), 0) FROM envelope WHERE stream=? AND n>?", k, int64(head.N)).Scan(&size); err != nil {
+		if err := tx.QueryRow("SELECT coalesce(sum(length(body)), 0) FROM envelope WHERE stream=? AND n>?", k,
+			int64(head.N)).Scan(&size); err != nil {
 			return err
 		}
 		if _, err := tx.Exec("DELETE FROM envelope WHERE stream=? AND n>?", k, int64(head.N)); err != nil {

@@ -61,7 +61,8 @@ func boxes(t *testing.T, s relay.Store) {
 	if ok(t, err); len(rest) != 1 || bytes.Equal(rest[0].Body, first[0].Body) {
 		t.Errorf("after the first: %d", len(rest))
 	}
-	want(t, s.PutItems(ctx, append(put([16]byte{5}, "a"), put([16]byte{5}, "far too long")...), later.Add(time.Hour), relay.Bound{Room: 12}), krama.Full)
+	want(t, s.PutItems(ctx, append(put([16]byte{5}, "a"), put([16]byte{5}, "far too long")...), later.Add(time.Hour),
+		relay.Bound{Room: 12}), krama.Full)
 	if got := read(t, s, [16]byte{5}, later); len(got) != 0 {
 		t.Errorf("of a refused call something stays: %q", got)
 	}
@@ -76,7 +77,8 @@ func apart(t *testing.T, s relay.Store) {
 		for k := relay.Mail; k <= relay.Peppers; k++ {
 			b := relay.Box{Programme: p, Keep: k, ID: [16]byte{7}}
 			all = append(all, b)
-			ok(t, s.PutItems(ctx, []relay.Item{{Box: b, Body: append(p[:4:4], byte(k))}}, later, relay.Bound{Items: 1, Room: 5}))
+			ok(t, s.PutItems(ctx, []relay.Item{{Box: b, Body: append(p[:4:4], byte(k))}}, later,
+				relay.Bound{Items: 1, Room: 5}))
 		}
 	}
 	ok(t, s.SetItems(ctx, all[0], [][]byte{[]byte("other")}, later, 5))
@@ -118,7 +120,8 @@ func owners(t *testing.T, s relay.Store) {
 	ctx, now := context.Background(), time.Unix(1_800_000_000, 0)
 	p := NewStream(t, s).Programme
 	left := func(box, owner byte, body string) error {
-		return s.PutItems(ctx, []relay.Item{{Box: relay.Box{Programme: p, Keep: relay.Left, ID: [16]byte{box}}, Owner: [16]byte{owner}, Body: []byte(body)}},
+		return s.PutItems(ctx, []relay.Item{{Box: relay.Box{Programme: p, Keep: relay.Left, ID: [16]byte{box}},
+			Owner: [16]byte{owner}, Body: []byte(body)}},
 			now.Add(time.Hour), relay.Bound{OwnerItems: 2, OwnerBytes: 9, Room: plenty})
 	}
 	ok(t, left(1, 1, "aaa"))
@@ -127,7 +130,8 @@ func owners(t *testing.T, s relay.Store) {
 	ok(t, left(1, 2, "dddd"))
 	want(t, left(1, 2, "eeeeeeee"), krama.Full)
 	for owner, n := range map[byte]int{0: 2, 1: 1, 2: 1, 3: 0} {
-		list, err := s.Items(ctx, relay.Box{Programme: p, Keep: relay.Left, ID: [16]byte{1}}, [16]byte{owner}, now, 0, plenty)
+		list, err := s.Items(ctx, relay.Box{Programme: p, Keep: relay.Left, ID: [16]byte{1}}, [16]byte{owner},
+			now, 0, plenty)
 		if ok(t, err); len(list) != n {
 			t.Errorf("owner %d reads %d items, want %d", owner, len(list), n)
 		}

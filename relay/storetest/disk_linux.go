@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// FailDisk puts a device that takes every write and refuses every flush in the place of this process's open files whose names
-// end in tail, and returns what puts them back. To SQLite it is a disk whose fsync fails.
+// FailDisk puts a device that takes every write and refuses every flush in the place of this process's open files whose
+// names end in tail, and returns what puts them back. To SQLite it is a disk whose fsync fails.
 func FailDisk(t *testing.T, dir, tail string) (mend func()) {
 	t.Helper()
 	null, err := syscall.Open("/dev/null", syscall.O_RDWR|syscall.O_CLOEXEC, 0)

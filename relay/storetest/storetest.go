@@ -21,8 +21,12 @@ const plenty = 1 << 40
 // Run runs the contract against stores that open returns, each empty.
 func Run(t *testing.T, open func(*testing.T) relay.Store) {
 	for name, f := range map[string]func(*testing.T, relay.Store){
-		"programmes": programmes, "order": order, "idempotent": idempotent, "conditional": conditional, "atomic": atomic,
-		"closed": closed, "quota": quota, "shares": shares, "members": members, "circle 0": circle0, "owners": owners, "programmes apart": apart, "pages": pages, "boxes": boxes, "blobs": blobs, "concurrent": concurrent, "line": line, "control": control, "rewind": rewind, "tombstones": tombstones, "kept boxes": keptBoxes, "dropped blobs": droppedBlobs, "bytes are owned": owned, "doors": doors, "reports": reports,
+		"programmes": programmes, "order": order, "idempotent": idempotent, "conditional": conditional,
+		"atomic": atomic,
+		"closed": closed, "quota": quota, "shares": shares, "members": members, "circle 0": circle0, "owners": owners,
+		"programmes apart": apart, "pages": pages, "boxes": boxes, "blobs": blobs, "concurrent": concurrent,
+		"line": line, "control": control, "rewind": rewind, "tombstones": tombstones, "kept boxes": keptBoxes,
+		"dropped blobs": droppedBlobs, "bytes are owned": owned, "doors": doors, "reports": reports,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -225,13 +229,15 @@ func shares(t *testing.T, s relay.Store) {
 
 func members(t *testing.T, s relay.Store) {
 	ctx := context.Background()
-	p, other := relay.Programme{ID: [16]byte{1}, Control: make([]byte, 32)}, relay.Programme{ID: [16]byte{2}, Control: make([]byte, 32), Site: [16]byte{22}}
+	p, other := relay.Programme{ID: [16]byte{1}, Control: make([]byte, 32)}, relay.Programme{ID: [16]byte{2},
+		Control: make([]byte, 32), Site: [16]byte{22}}
 	ok(t, s.AddProgramme(ctx, p))
 	ok(t, s.AddProgramme(ctx, other))
 	if got, err := s.Unnamed(ctx); err != nil || got.ID != p.ID {
 		t.Errorf("without a name: %v, %v", got.ID, err)
 	}
-	a, b := relay.Member{ID: krama.DeviceID{1}, Key: bytes.Repeat([]byte{1}, 32)}, relay.Member{ID: krama.DeviceID{2}, Key: bytes.Repeat([]byte{2}, 32)}
+	a, b := relay.Member{ID: krama.DeviceID{1}, Key: bytes.Repeat([]byte{1}, 32)}, relay.Member{ID: krama.DeviceID{2},
+		Key: bytes.Repeat([]byte{2}, 32)}
 	want(t, s.AddMembers(ctx, p.ID, other.Site, []relay.Member{a}), krama.Conflict)
 	want(t, s.AddMembers(ctx, [16]byte{9}, [16]byte{9}, nil), krama.NotFound)
 	_, err := s.Member(ctx, p.ID, a.ID)
@@ -253,7 +259,8 @@ func members(t *testing.T, s relay.Store) {
 	want(t, err, krama.NotFound)
 	_, err = s.Named(ctx, [16]byte{})
 	want(t, err, krama.NotFound)
-	want(t, s.AddProgramme(ctx, relay.Programme{ID: [16]byte{3}, Control: make([]byte, 32), Site: [16]byte{11}}), krama.Conflict)
+	want(t, s.AddProgramme(ctx, relay.Programme{ID: [16]byte{3}, Control: make([]byte, 32), Site: [16]byte{11}}),
+		krama.Conflict)
 }
 
 func blobs(t *testing.T, s relay.Store) {
@@ -417,7 +424,8 @@ func reports(t *testing.T, s relay.Store) {
 		t.Fatalf("got %v, %d waiting, %v", list, waiting, err)
 	}
 	first := list[0].K
-	if list, waiting, err = s.Reports(ctx, in, first, 1<<20); err != nil || waiting != 2 || len(list) != 2 || string(list[1].Body) != "three" {
+	if list, waiting, err = s.Reports(ctx, in, first, 1<<20); err != nil || waiting != 2 || len(list) != 2 ||
+		string(list[1].Body) != "three" {
 		t.Fatalf("got %v, %d waiting, %v", list, waiting, err)
 	}
 	for range 2 {

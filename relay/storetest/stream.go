@@ -29,20 +29,23 @@ func circle0(t *testing.T, s relay.Store) {
 	ctx, first := context.Background(), NewStream(t, s)
 	_, err := s.Append(ctx, first.ID, nil, [][]byte{Envelope(1024)}, plenty)
 	ok(t, err)
-	next := relay.Stream{ID: seal.StreamID{2}, Programme: first.Programme, Access: bytes.Repeat([]byte{9}, 32), Roster: true}
+	next := relay.Stream{ID: seal.StreamID{2}, Programme: first.Programme, Access: bytes.Repeat([]byte{9}, 32),
+		Roster: true}
 	ok(t, s.CreateStream(ctx, next, nil)) // as a version made them that did not say so
 	for range 2 {
 		ok(t, s.Line(ctx, first.Programme, []seal.StreamID{first.ID, next.ID}))
 	}
 	want(t, s.Line(ctx, first.Programme, []seal.StreamID{first.ID, {77}}), krama.NotFound)
 	want(t, s.Line(ctx, NewStream(t, s).Programme, []seal.StreamID{first.ID}), krama.NotFound)
-	last := relay.Stream{ID: seal.StreamID{3}, Programme: first.Programme, Access: bytes.Repeat([]byte{8}, 32), Roster: true}
+	last := relay.Stream{ID: seal.StreamID{3}, Programme: first.Programme, Access: bytes.Repeat([]byte{8}, 32),
+		Roster: true}
 	ok(t, s.CreateStream(ctx, last, &next.ID))
 	for _, st := range []relay.Stream{first, next, last} {
 		got, err := s.Stream(ctx, st.ID)
 		ok(t, err)
 		if !got.Roster || got.Succeeded != (st.ID != last.ID) || !got.Access.Equal(st.Access) {
-			t.Errorf("stream %d: roster %v, succeeded %v, own key %v", st.ID[0], got.Roster, got.Succeeded, got.Access.Equal(st.Access))
+			t.Errorf("stream %d: roster %v, succeeded %v, own key %v", st.ID[0], got.Roster, got.Succeeded,
+				got.Access.Equal(st.Access))
 		}
 	}
 	content, _ := s.Used(ctx, first.Programme, relay.Content)
@@ -73,9 +76,11 @@ func line(t *testing.T, s relay.Store) {
 		t.Error("a stream of another line changed its key")
 	}
 	missing := seal.StreamID{77}
-	want(t, s.CreateStream(ctx, relay.Stream{ID: seal.StreamID{3}, Programme: first.Programme, Access: other.Access}, &missing), krama.NotFound)
+	want(t, s.CreateStream(ctx, relay.Stream{ID: seal.StreamID{3}, Programme: first.Programme, Access: other.Access},
+		&missing), krama.NotFound)
 	stranger := NewStream(t, s)
-	want(t, s.CreateStream(ctx, relay.Stream{ID: seal.StreamID{3}, Programme: stranger.Programme, Access: other.Access}, &before), krama.NotFound)
+	want(t, s.CreateStream(ctx, relay.Stream{ID: seal.StreamID{3}, Programme: stranger.Programme, Access: other.Access},
+		&before), krama.NotFound)
 }
 
 func rewind(t *testing.T, s relay.Store) {
@@ -137,7 +142,8 @@ func tombstones(t *testing.T, s relay.Store) {
 	ok(t, err)
 	list, err = s.List(ctx, st.ID, 0, plenty)
 	ok(t, err)
-	if got.Head != head || !bytes.Equal(list[0].Body, stone(a)) || list[0].ID != seal.EnvelopeID(a) || !bytes.Equal(list[1].Body, b) {
+	if got.Head != head || !bytes.Equal(list[0].Body, stone(a)) || list[0].ID != seal.EnvelopeID(a) ||
+		!bytes.Equal(list[1].Body, b) {
 		t.Errorf("after a tombstone: head %d, %d bytes in the first place", got.Head.N, len(list[0].Body))
 	}
 	h, err := s.Append(ctx, st.ID, nil, [][]byte{a}, 3*1024) // the envelope itself does not come back
@@ -154,7 +160,8 @@ func tombstones(t *testing.T, s relay.Store) {
 	ok(t, err)
 	next := relay.Tombstone{Stream: old.ID, N: 2, Body: stone(c)}
 	want(t, s.PutTombstones(ctx, []relay.Tombstone{next}), krama.Conflict)
-	ok(t, s.CreateStream(ctx, relay.Stream{ID: seal.StreamID{22}, Programme: st.Programme, Access: st.Access, Head: st.Head}, &old.ID))
+	ok(t, s.CreateStream(ctx, relay.Stream{ID: seal.StreamID{22}, Programme: st.Programme, Access: st.Access,
+		Head: st.Head}, &old.ID))
 	twice := next
 	twice.N = 3
 	want(t, s.PutTombstones(ctx, []relay.Tombstone{next, twice}), krama.Conflict)
@@ -166,6 +173,7 @@ func tombstones(t *testing.T, s relay.Store) {
 	}
 	ok(t, s.CloseStream(ctx, old.ID, got.Head))
 	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: old.ID, N: 3, Body: stone(Envelope(10))}}), krama.Conflict)
-	_, err = s.Append(ctx, seal.StreamID{22}, nil, [][]byte{Envelope(1024)}, 2*int64(seal.TombstoneSize)+700+1024+1024) // what was dropped is room again
+	// what was dropped is room again
+	_, err = s.Append(ctx, seal.StreamID{22}, nil, [][]byte{Envelope(1024)}, 2*int64(seal.TombstoneSize)+700+1024+1024)
 	ok(t, err)
 }

@@ -2,7 +2,7 @@
 // without it. A rule whose tests pass without it is a promise that nobody holds.
 //
 //	go run ./scripts/ablate                all rules (make torture)
-//	go run ./scripts/ablate -sample 12     the model's and so many others, drawn by the commit, so that they all come round
+//	go run ./scripts/ablate -sample 12     the model's and so many others, drawn by the commit: they all come round
 //	go run ./scripts/ablate -run padding   those whose package and name match
 //	go run ./scripts/ablate -which -run …  which tests of the package fail without them: for writing the table
 //
@@ -40,7 +40,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	sample := set.Int("sample", 0, "take the model's rules and this many others, drawn by the seed; 0 for all")
 	seed := set.String("seed", "", "what the sample is drawn by; the commit if empty")
 	pick := set.String("run", "", "a regular expression for packages and names of rules, as ./seal zero padding")
-	which := set.Bool("which", false, "run all tests of the package and say which fail, instead of the ones in the table")
+	which := set.Bool("which", false,
+		"run all tests of the package and say which fail, instead of the ones in the table")
 	skip := set.String("skip", "", "with -which: tests to leave out, a regular expression")
 	workers := set.Int("j", runtime.NumCPU(), "rules at a time")
 	if err := set.Parse(args); err != nil {
@@ -85,7 +86,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return all(ctx, out, b, rules, *workers)
 }
 
-// all tries the rules, some at a time, and prints each as it ends. It goes on after a failure, so that one run tells all.
+// all tries the rules, some at a time, and prints each as it ends. It goes on after a failure, so that one run tells
+// all.
 func all(ctx context.Context, out io.Writer, b *bench, rules []rule, workers int) error {
 	begun := time.Now()
 	var mu sync.Mutex

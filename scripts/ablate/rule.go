@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// A rule is one thing that a promise rests on, and how to take it out. Either file, old and new say it, or, for the rules that
-// the model knows by name, model does (replica/ablate.go).
+// A rule is one thing that a promise rests on, and how to take it out. Either file, old and new say it, or, for the
+// rules that the model knows by name, model does (replica/ablate.go).
 type rule struct {
 	name    string // short and unique: -run picks by it
 	promise string // what nobody can do while it stands, in one clause
@@ -25,9 +25,11 @@ type rule struct {
 	old     string // stands in the file exactly once
 	new     string // the same without the rule; it must compile
 	model   string // the value of KRAMA_ABLATE
-	seed    string // a history of the model that goes wrong without it, by rapid's seed; "" to search. It is out of date once the model draws otherwise
-	pkg     string // whose tests catch it, as ./seal
-	tests   string // what -run is given: names of tests, with | between; one of them must fail
+	// a history of the model that goes wrong without it, by rapid's seed; "" to search. It is out of date once the
+	// model draws otherwise
+	seed  string
+	pkg   string // whose tests catch it, as ./seal
+	tests string // what -run is given: names of tests, with | between; one of them must fail
 }
 
 // mostSeconds is how long the tests of one rule may take. A test that hangs without the rule does not count as failing.
@@ -41,11 +43,12 @@ type bench struct {
 	mu    sync.Mutex
 	n     int // owned by mu: how many programs were built
 	model sync.Mutex
-	knows map[string]string // by package, owned by model: the program that leaves out what KRAMA_ABLATE names, one for all such rules
+	// by package, owned by model: the program that leaves out what KRAMA_ABLATE names, one for all such rules
+	knows map[string]string
 }
 
-// changed returns the rule's file without the rule. The snippet must stand in it exactly once: otherwise the rule has moved, and
-// the table must follow it.
+// changed returns the rule's file without the rule. The snippet must stand in it exactly once: otherwise the rule has
+// moved, and the table must follow it.
 func (r rule) changed() ([]byte, error) {
 	b, err := os.ReadFile(r.file)
 	if err != nil {
@@ -121,7 +124,8 @@ var (
 	why    = regexp.MustCompile(`(?m)failed after [0-9]+ tests: .*|[a-z_]+_test\.go:[0-9]+: .*|^panic: .*`)
 )
 
-// try takes the rule out and runs its tests. It returns what failed, or an error when nothing did, or not as a test fails.
+// try takes the rule out and runs its tests. It returns what failed, or an error when nothing did, or not as a test
+// fails.
 func (b *bench) try(ctx context.Context, r rule) (string, error) {
 	program, remove, err := b.program(ctx, r)
 	if err != nil {
@@ -139,7 +143,8 @@ func (b *bench) try(ctx context.Context, r rule) (string, error) {
 	if r.seed != "" {
 		seeded := append(args, "-rapid.checks=1", "-rapid.seed="+r.seed)
 		if out, err = b.tests(ctx, rule{pkg: r.pkg}, program, seeded...); err != nil {
-			return "", fmt.Errorf("the history of its seed goes wrong with the rule in its place: %s", firstLines(out, 4))
+			return "", fmt.Errorf("the history of its seed goes wrong with the rule in its place: %s",
+				firstLines(out, 4))
 		}
 		out, err = b.tests(ctx, r, program, seeded...)
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// tables hold every rule, room by room. A promise that no rule can be taken out for stands in doc/threat-model.md under "What no test
-// can take away".
+// tables hold every rule, room by room. A promise that no rule can be taken out for stands in doc/threat-model.md under
+// "What no test can take away".
 //
 // A rule is lines up to an empty one:
 //

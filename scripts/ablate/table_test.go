@@ -107,8 +107,8 @@ func TestDraw(t *testing.T) {
 	}
 }
 
-// TestPromisesNameTests: each row of the threat model's two tables of promises and attacks names at least one test, and every test it
-// names is in some package. What has neither a rule nor a test is said where nothing can be taken away.
+// TestPromisesNameTests: each row of the threat model's two tables of promises and attacks names at least one test, and
+// every test it names is in some package. What has neither a rule nor a test is said where nothing can be taken away.
 func TestPromisesNameTests(t *testing.T) {
 	doc, err := os.ReadFile("doc/threat-model.md")
 	if err != nil {

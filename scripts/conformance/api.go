@@ -37,12 +37,17 @@ var listed = []string{"search", "page", "per_page", "format"}
 func resources() []*resource {
 	return []*resource{
 		{path: "services", item: "compiled/service_list.json", one: "compiled/service.json",
-			filters: []string{"taxonomy_term_id", "taxonomy_id", "organization_id", "modified_after"}, bools: []string{"minimal", "full"}},
-		{path: "organizations", item: "compiled/organization_list.json", one: "compiled/organization.json", bools: []string{"full", "full_service"}},
-		{path: "service_at_locations", item: "compiled/service_at_location_list.json", one: "compiled/service_at_location.json",
-			filters: []string{"taxonomy_term_id", "taxonomy_id", "organization_id", "modified_after"}, bools: []string{"full"}},
+			filters: []string{"taxonomy_term_id", "taxonomy_id", "organization_id", "modified_after"},
+			bools:   []string{"minimal", "full"}},
+		{path: "organizations", item: "compiled/organization_list.json", one: "compiled/organization.json",
+			bools: []string{"full", "full_service"}},
+		{path: "service_at_locations", item: "compiled/service_at_location_list.json",
+			one:     "compiled/service_at_location.json",
+			filters: []string{"taxonomy_term_id", "taxonomy_id", "organization_id", "modified_after"},
+			bools:   []string{"full"}},
 		{path: "taxonomies", item: "taxonomy.json", one: "taxonomy.json"},
-		{path: "taxonomy_terms", item: "taxonomy_term.json", one: "taxonomy_term.json", filters: []string{"taxonomy_id"}},
+		{path: "taxonomy_terms", item: "taxonomy_term.json", one: "taxonomy_term.json",
+			filters: []string{"taxonomy_id"}},
 	}
 }
 
@@ -207,7 +212,8 @@ func (a *api) checkRefusals(r *resource) {
 	list := "/" + r.path
 	a.report.check(list+"/{unknown id} is 404", a.status(list+"/00000000-0000-4000-8000-00000000dead", nil, 404))
 	a.report.check(list+"/{no id} is 404 or 400", a.status(list+"/nobody", nil, 404, 400))
-	bad := map[string][]string{"page": {"0", "-1", "x", "1.5", "99999999999999999999"}, "per_page": {"0", "-1", "x"}, "format": {"xml"}}
+	bad := map[string][]string{"page": {"0", "-1", "x", "1.5", "99999999999999999999"}, "per_page": {"0", "-1", "x"},
+		"format": {"xml"}}
 	for _, f := range r.filters {
 		if f == "modified_after" {
 			bad[f] = []string{"yesterday", "2026-13-01"}

@@ -16,14 +16,17 @@ import (
 )
 
 // schemaOf is the schema of each example that has one.
-var schemaOf = map[string]string{"base.json": "base", "location.json": "location.json", "taxonomy.json": "taxonomy.json",
+var schemaOf = map[string]string{"base.json": "base", "location.json": "location.json",
+	"taxonomy.json":      "taxonomy.json",
 	"taxonomy_term.json": "taxonomy_term.json", "service_full.json": "compiled/service.json",
-	"organization_full.json": "compiled/organization.json", "service_at_location_full.json": "compiled/service_at_location.json",
-	"service_list.json": "page", "organization_list.json": "page", "service_at_location_list.json": "page",
+	"organization_full.json":        "compiled/organization.json",
+	"service_at_location_full.json": "compiled/service_at_location.json",
+	"service_list.json":             "page", "organization_list.json": "page", "service_at_location_list.json": "page",
 	"taxonomy_list.json": "page", "taxonomy_term_list.json": "page"}
 
 // itemOf is the schema of what each example of a page holds.
-var itemOf = map[string]string{"service_list.json": "compiled/service_list.json", "organization_list.json": "compiled/organization_list.json",
+var itemOf = map[string]string{"service_list.json": "compiled/service_list.json",
+	"organization_list.json":        "compiled/organization_list.json",
 	"service_at_location_list.json": "compiled/service_at_location_list.json", "taxonomy_list.json": "taxonomy.json",
 	"taxonomy_term_list.json": "taxonomy_term.json"}
 
@@ -171,7 +174,8 @@ func folderComesBack(folder string, tables *hsds.Tables) error {
 		if err != nil {
 			return err
 		}
-		got, err := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(b, []byte("\ufeff")))).ReadAll() // the mark that spreadsheets need
+		// the mark that spreadsheets need
+		got, err := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(b, []byte("\ufeff")))).ReadAll()
 		if err != nil {
 			return err
 		}

@@ -118,15 +118,16 @@ func (a *api) and(r *resource, byName map[string][]filter) error {
 				}
 			}
 			if !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
-				return fmt.Errorf("%s=%s and %s=%s: got %d, want %d", f.name, f.value, g.name, g.value, len(got), len(want))
+				return fmt.Errorf("%s=%s and %s=%s: got %d, want %d", f.name, f.value, g.name, g.value,
+					len(got), len(want))
 			}
 		}
 	}
 	return nil
 }
 
-// searches are words from names: the object must be found, in either case; and a word that is nowhere. What else is found
-// is the API's own wisdom.
+// searches are words from names: the object must be found, in either case; and a word that is nowhere. What else is
+// found is the API's own wisdom.
 func searches(r *resource) (all []filter) {
 	everything := set(r.ids...)
 	for i, o := range r.items {
@@ -152,7 +153,8 @@ func organizations(r, orgs *resource) (all []filter) {
 	for _, org := range orgs.ids {
 		must := map[string]bool{}
 		for i, o := range r.items {
-			for _, id := range []any{at(o, "organization", "id"), o["organization_id"], at(o, "service", "organization", "id"), at(o, "service", "organization_id")} {
+			for _, id := range []any{at(o, "organization", "id"), o["organization_id"], at(o, "service", "organization",
+				"id"), at(o, "service", "organization_id")} {
 				if id == org {
 					must[r.ids[i]] = true
 				}
@@ -250,8 +252,8 @@ func carried(v any, name string, taxonomy map[string]string) map[string]bool {
 	return out
 }
 
-// dates are the days that objects say they were changed on: those of that day and later must be found. An object without
-// a date may be.
+// dates are the days that objects say they were changed on: those of that day and later must be found. An object
+// without a date may be.
 func dates(r *resource) (all []filter) {
 	changed := map[string]string{} // the day, by id
 	for i, o := range r.items {
@@ -285,7 +287,8 @@ func dates(r *resource) (all []filter) {
 	return all
 }
 
-// checkTwins asks the same by GET, by a posted form and by posted JSON: what is searched for need not stand in an address.
+// checkTwins asks the same by GET, by a posted form and by posted JSON: what is searched for need not stand in an
+// address.
 func (a *api) checkTwins(r *resource) {
 	list := "/" + r.path
 	word := nonsense
@@ -293,7 +296,8 @@ func (a *api) checkTwins(r *resource) {
 		word = s[1].value
 	}
 	var err error
-	for _, q := range []url.Values{{}, {"search": {word}}, {"page": {"2"}, "per_page": {"1"}}, {"format": {"ndjson"}}, {"search": {nonsense}}} {
+	for _, q := range []url.Values{{}, {"search": {word}}, {"page": {"2"}, "per_page": {"1"}}, {"format": {"ndjson"}},
+		{"search": {nonsense}}} {
 		if e := a.twins(list, q); e != nil {
 			err = fmt.Errorf("%s: %w", q.Encode(), e)
 		}
@@ -349,7 +353,8 @@ func (a *api) twins(list string, q url.Values) error {
 	}
 	for what, got := range map[string]*answer{"a form": form, "JSON": posted} {
 		if got.status != want.status || got.typ != want.typ || !sameBody(got.body, want.body) {
-			return fmt.Errorf("%s gives status %d and %d bytes, GET %d and %d", what, got.status, len(got.body), want.status, len(want.body))
+			return fmt.Errorf("%s gives status %d and %d bytes, GET %d and %d", what, got.status, len(got.body),
+				want.status, len(want.body))
 		}
 	}
 	return nil

@@ -151,7 +151,8 @@ func (a *api) beyond(r *resource, total int) error {
 		return err
 	}
 	p, err := a.readPage(x, r.item)
-	if err == nil && (len(p.contents) != 0 || p.n("size") != 0 || p.n("total_items") != total || p.raw["first_page"] == true) {
+	if err == nil && (len(p.contents) != 0 || p.n("size") != 0 || p.n("total_items") != total ||
+		p.raw["first_page"] == true) {
 		err = fmt.Errorf("it says %v", p.raw)
 	}
 	return err

@@ -1,10 +1,11 @@
-// Command conformance holds a running HSDS 3.0 API to the specification: its schemas, its list parameters and its pages.
+// Command conformance holds a running HSDS 3.0 API to the specification: its schemas, its list parameters and its
+// pages.
 //
 //	go run ./scripts/conformance HSDSDIR BASEURL
 //
 // HSDSDIR has the specification's schema/ and examples/ (https://github.com/openreferral/specification, tag v3.0);
-// BASEURL is where the API answers /, as http://127.0.0.1:8080/hsds. It prints a line a check, then "N passed, N failed",
-// and exits 1 on any failure or when nothing was checked.
+// BASEURL is where the API answers /, as http://127.0.0.1:8080/hsds. It prints a line a check, then "N passed, N
+// failed", and exits 1 on any failure or when nothing was checked.
 //
 // It trusts itself least: every kind of answer that passes is then broken in every way its schema knows, and a broken
 // answer that passes too is a failure.

@@ -56,7 +56,8 @@ func load(dir string) (*schemas, error) {
 	c.AssertFormat()
 	c.UseLoader(s.files)
 	for _, name := range []string{"compiled/service.json", "compiled/service_list.json", "compiled/organization.json",
-		"compiled/organization_list.json", "compiled/service_at_location.json", "compiled/service_at_location_list.json",
+		"compiled/organization_list.json", "compiled/service_at_location.json",
+		"compiled/service_at_location_list.json",
 		"location.json", "taxonomy.json", "taxonomy_term.json"} {
 		if err := s.add(c, name, published+name); err != nil {
 			return nil, err
@@ -66,8 +67,8 @@ func load(dir string) (*schemas, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The document requires nothing of these two. An answer without its counts, or without its version, says nothing, so
-	// all that it names is required here.
+	// The document requires nothing of these two. An answer without its counts, or without its version, says nothing,
+	// so all that it names is required here.
 	for name, path := range map[string][]string{
 		"page": {"components", "schemas", "Page"},
 		"base": {"paths", "/", "get", "responses", "200", "content", "application/json", "schema"},
@@ -135,7 +136,8 @@ type broken struct {
 
 // wrong is a value that each type and each format of the specification's schemas refuses.
 var wrong = map[string]any{"string": object{"no": "string"}, "number": "seven", "integer": "seven", "boolean": "yes",
-	"array": object{}, "object": []any{}, "uuid": "not-a-uuid", "uri": "no address", "email": "nobody", "date-time": "yesterday"}
+	"array": object{}, "object": []any{}, "uuid": "not-a-uuid", "uri": "no address", "email": "nobody",
+	"date-time": "yesterday"}
 
 // breaks lists every way that a schema gives to break v: each required property gone, each value of another type, null,
 // out of its format or its enumeration. One place of a schema is broken once, however many objects stand there.

@@ -30,17 +30,23 @@ func directory(n int) *hsds.Tables {
 		x.Rows = append(x.Rows, row)
 	}
 	for i := range 2 {
-		add(hsds.Organization, hsds.Object{"id": id(100 + i), "name": fmt.Sprintf("Organization %c", 'A'+i), "description": "Invented",
-			"email": "desk@example.org", "year_incorporated": json.Number("2011")})
-		add(hsds.Taxonomy, hsds.Object{"id": id(200 + i), "name": fmt.Sprintf("Taxonomy %c", 'A'+i), "description": "Invented", "uri": "https://example.org/t"})
-		add(hsds.TaxonomyTerm, hsds.Object{"id": id(210 + i), "name": fmt.Sprintf("Term %c", 'A'+i), "description": "Invented", "taxonomy_id": id(200 + i)})
+		add(hsds.Organization, hsds.Object{"id": id(100 + i), "name": fmt.Sprintf("Organization %c", 'A'+i),
+			"description": "Invented",
+			"email":       "desk@example.org", "year_incorporated": json.Number("2011")})
+		add(hsds.Taxonomy, hsds.Object{"id": id(200 + i), "name": fmt.Sprintf("Taxonomy %c", 'A'+i),
+			"description": "Invented", "uri": "https://example.org/t"})
+		add(hsds.TaxonomyTerm, hsds.Object{"id": id(210 + i), "name": fmt.Sprintf("Term %c", 'A'+i),
+			"description": "Invented", "taxonomy_id": id(200 + i)})
 	}
 	add(hsds.Location, hsds.Object{"id": id(300), "location_type": "virtual", "name": "A line"})
 	for i := range n {
-		add(hsds.Service, hsds.Object{"id": id(i), "organization_id": id(100 + i%2), "name": "Service " + strings.Repeat(string(rune('a'+i)), 5),
-			"status": "active", "last_modified": fmt.Sprintf("2026-03-%02dT08:00:00Z", 1+i), "minimum_age": json.Number("15")})
+		add(hsds.Service, hsds.Object{"id": id(i), "organization_id": id(100 + i%2),
+			"name":   "Service " + strings.Repeat(string(rune('a'+i)), 5),
+			"status": "active", "last_modified": fmt.Sprintf("2026-03-%02dT08:00:00Z", 1+i),
+			"minimum_age": json.Number("15")})
 		add(hsds.Phone, hsds.Object{"id": id(400 + i), "service_id": id(i), "number": "023 000 001"})
-		add(hsds.Attribute, hsds.Object{"id": id(500 + i), "link_id": id(i), "link_entity": "services", "taxonomy_term_id": id(210 + i/2%2)})
+		add(hsds.Attribute, hsds.Object{"id": id(500 + i), "link_id": id(i), "link_entity": "services",
+			"taxonomy_term_id": id(210 + i/2%2)})
 		add(hsds.ServiceAtLocation, hsds.Object{"id": id(600 + i), "service_id": id(i), "location_id": id(300)})
 	}
 	return t
@@ -65,7 +71,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimPrefix(r.URL.Path, "/hsds")
 	switch path {
 	case "/":
-		base := object{"version": "3.0", "profile": "https://example.org/profile", "openapi_url": "https://example.org/openapi.json"}
+		base := object{"version": "3.0", "profile": "https://example.org/profile",
+			"openapi_url": "https://example.org/openapi.json"}
 		if s.fault == "relative address" {
 			base["profile"] = "profile"
 		}
@@ -201,7 +208,8 @@ func (s *server) list(w http.ResponseWriter, name string, k hsds.Kind, q url.Val
 		total++
 	}
 	reply(w, 200, object{"total_items": total, "total_pages": pages, "page_number": page, "size": len(contents),
-		"first_page": page == 1, "last_page": page >= pages || s.fault == "always last", "empty": len(contents) == 0, "contents": contents})
+		"first_page": page == 1, "last_page": page >= pages || s.fault == "always last", "empty": len(contents) == 0,
+		"contents": contents})
 }
 
 func (s *server) matches(o object, q url.Values) bool {
@@ -243,7 +251,8 @@ func (s *server) openapi() object {
 			params = append(params, object{"name": p, "in": "query"})
 		}
 		if s.fault != "a path untold" || r.path != "taxonomies" {
-			paths["/"+r.path] = object{"get": object{"parameters": params, "responses": ok}, "post": object{"responses": ok}}
+			paths["/"+r.path] = object{"get": object{"parameters": params, "responses": ok},
+				"post": object{"responses": ok}}
 		}
 		paths["/"+r.path+"/{id}"] = object{"get": object{"responses": ok}}
 	}

@@ -1,5 +1,6 @@
-// Icons draws the installed app's icons from web/static/icon.svg's shape: a scarf's squares, on a ground with round corners or, for what a
-// phone cuts to a shape of its own, on a whole square with the squares inside the middle four fifths. Run it in web/static when the shape changes:
+// Icons draws the installed app's icons from web/static/icon.svg's shape: a scarf's squares, on a ground with round
+// corners or, for what a phone cuts to a shape of its own, on a whole square with the squares inside the middle four
+// fifths. Run it in web/static when the shape changes:
 //
 //	go run ../../scripts/icons
 package main
@@ -57,7 +58,8 @@ func draw(size int, maskable bool) image.Image {
 			}
 			if n := red + white; n > 0 {
 				mix := func(a, b uint8) uint8 { return uint8((int(a)*red + int(b)*white) / n) }
-				m.SetNRGBA(x, y, color.NRGBA{mix(ground.R, thread.R), mix(ground.G, thread.G), mix(ground.B, thread.B), uint8(255 * n / 16)})
+				m.SetNRGBA(x, y, color.NRGBA{mix(ground.R, thread.R), mix(ground.G, thread.G), mix(ground.B, thread.B),
+					uint8(255 * n / 16)})
 			}
 		}
 	}

@@ -1,5 +1,5 @@
-// Command noreflect fails when the phone's program calls methods by name: the linker would then keep every exported method
-// of every type, which costs 0.7 MB. It takes the flags and the package that the program is built with.
+// Command noreflect fails when the phone's program calls methods by name: the linker would then keep every exported
+// method of every type, which costs 0.7 MB. It takes the flags and the package that the program is built with.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Package words draws the words that open vaults and archives. It is apart from seal, so that what needs no words does not carry them.
+// Package words draws the words that open vaults and archives. It is apart from seal, so that what needs no words does
+// not carry them.
 package words
 
 import (

@@ -1,7 +1,8 @@
-// Package door is what anybody sees of a programme, without an account, a cookie or a trace: finding help, rights, reporting,
-// slips. Every page is made beforehand, for nobody in particular, when the programme publishes or the day changes; a request picks
-// one. What is asked travels in the body of a request and never in an address, and every answer has the same size, so that who
-// looks at the line or into the browser's history sees a visit and not what it was about.
+// Package door is what anybody sees of a programme, without an account, a cookie or a trace: finding help, rights,
+// reporting, slips. Every page is made beforehand, for nobody in particular, when the programme publishes or the day
+// changes; a request picks one. What is asked travels in the body of a request and never in an address, and every
+// answer has the same size, so that who looks at the line or into the browser's history sees a visit and not what it
+// was about.
 package door
 
 import (
@@ -38,12 +39,15 @@ type Config struct {
 	Relay   string                                             // where reports go, as a browser reaches it
 	Asset   func(name string) string                           // address of the sealing module and its scripts
 	Exit    string                                             // where leaving at once leads
-	Audio   string                                             // folder of recordings by the number of a need: 1.mp3; or ""
-	Last    string                                             // file that keeps the last door whose pages could be made; or ""
-	Tell    func(error)                                        // hears, without content, of a door that was stepped over; or nil
-	Drafts  bool                                               // show what nobody has reviewed, under a banner
-	Demo    bool
-	Now     func() time.Time
+	// folder of recordings by the number of a need: 1.mp3; or ""
+	Audio string
+	// file that keeps the last door whose pages could be made; or ""
+	Last string
+	// hears, without content, of a door that was stepped over; or nil
+	Tell   func(error)
+	Drafts bool // show what nobody has reviewed, under a banner
+	Demo   bool
+	Now    func() time.Time
 }
 
 // Largest is how many bytes a page may have as it travels: what a new connection carries before it waits for an answer.
@@ -101,12 +105,13 @@ type Door struct {
 	mux     *http.ServeMux
 }
 
-// New makes the pages of today: of the door that is published, or, where that cannot be read or no pages come of it, of the last one that
-// was good, or of the starter's listings. A bad door never keeps the relay from starting.
+// New makes the pages of today: of the door that is published, or, where that cannot be read or no pages come of it, of
+// the last one that was good, or of the starter's listings. A bad door never keeps the relay from starting.
 func New(ctx context.Context, c Config) (*Door, error) {
 	d := &Door{Config: c, scripts: map[string][]byte{}, mux: http.NewServeMux()}
 	sum := sha256.Sum256([]byte(css))
-	d.csp = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' " +
+	d.csp = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' " +
 		c.Relay + "; img-src data:; media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 	d.scripts["/door/"+hashed(script)+".js"] = script
 	d.scripts["/door/"+hashed(worker)+"-w.js"] = worker
@@ -133,7 +138,8 @@ func hashed(b []byte) string { s := sha256.Sum256(b); return hex.EncodeToString(
 func (d *Door) scriptPath() string { return "/door/" + hashed(script) + ".js" }
 func (d *Door) workerPath() string { return "/door/" + hashed(worker) + "-w.js" }
 
-// zip compresses a page and, with extra above 0, adds two bytes and that many in gzip's own field for what readers skip.
+// zip compresses a page and, with extra above 0, adds two bytes and that many in gzip's own field for what readers
+// skip.
 func zip(b []byte, extra int) ([]byte, error) {
 	var out bytes.Buffer
 	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
@@ -222,8 +228,8 @@ func (d *Door) page(w http.ResponseWriter, r *http.Request) {
 	d.send(w, r, http.StatusOK, k)
 }
 
-// slip takes what a service says of a slip. A code that is not well made is said to be mistyped; no answer tells whether a
-// well made one exists.
+// slip takes what a service says of a slip. A code that is not well made is said to be mistyped; no answer tells
+// whether a well made one exists.
 func (d *Door) slip(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	lang := r.PostFormValue("l")
@@ -305,8 +311,8 @@ func (d *Door) recording(need uint8) string {
 	return ""
 }
 
-// Keep makes the pages anew whenever told tells and when the day changes, until ctx ends. A door that cannot be read leaves the
-// last pages standing; tell hears of it without content.
+// Keep makes the pages anew whenever told tells and when the day changes, until ctx ends. A door that cannot be read
+// leaves the last pages standing; tell hears of it without content.
 func (d *Door) Keep(ctx context.Context, told <-chan struct{}, tell func(error)) {
 	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()

@@ -44,7 +44,8 @@ func config(t testing.TB, door *directory.Door) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Config{Guide: g, Starter: s, Rights: texts, Relay: "http://relay.example", Exit: "https://km.wikipedia.org/", Now: func() time.Time { return now },
+	return Config{Guide: g, Starter: s, Rights: texts, Relay: "http://relay.example", Exit: "https://km.wikipedia.org/",
+		Now:    func() time.Time { return now },
 		Asset:  func(n string) string { return "/app/a/" + n },
 		Answer: func(context.Context, krama.SlipCode, uint8) error { return nil },
 		Load: func(context.Context) ([]byte, error) {
@@ -69,11 +70,16 @@ func full() *directory.Door {
 	today := krama.DayOf(now)
 	d := &directory.Door{Version: 1, Made: today, Site: [16]byte{1}}
 	for i := range 25 {
-		l := krama.Listing{Key: krama.ListingID{byte(i + 1)}, Kind: krama.KindService, Public: true, Operator: []uint8{1, 2, 3, 4, 5}[i%5], Source: "test",
-			Org: krama.Words{EN: fmt.Sprintf("Invented organisation %d", i), KM: "អង្គការប្រឌិត"}, Name: krama.Words{EN: fmt.Sprintf("Invented service %d", i), KM: "សេវាប្រឌិត", VI: "Dịch vụ"},
-			About: krama.Words{EN: strings.Repeat("What it does. ", 20), KM: strings.Repeat("អ្វីដែលធ្វើ ", 10)}, Needs: 0x1fe, Languages: 6, Welcome: 0x1fe, Cost: 1,
-			Bring: krama.Words{EN: "nothing"}, Asked: krama.Words{EN: "a first name, which may be invented"}, Access: 0x3e, Police: krama.PoliceIfAsked,
-			Hours: []krama.Hours{{Days: 0x3e, Open: 450, Close: 1020}}, Phones: []krama.Phone{{Number: fmt.Sprintf("000 000 %03d", i), Use: 1, Tier: krama.TierPublic}},
+		l := krama.Listing{Key: krama.ListingID{byte(i + 1)}, Kind: krama.KindService, Public: true,
+			Operator: []uint8{1, 2, 3, 4, 5}[i%5], Source: "test",
+			Org:   krama.Words{EN: fmt.Sprintf("Invented organisation %d", i), KM: "អង្គការប្រឌិត"},
+			Name:  krama.Words{EN: fmt.Sprintf("Invented service %d", i), KM: "សេវាប្រឌិត", VI: "Dịch vụ"},
+			About: krama.Words{EN: strings.Repeat("What it does. ", 20), KM: strings.Repeat("អ្វីដែលធ្វើ ", 10)},
+			Needs: 0x1fe, Languages: 6, Welcome: 0x1fe, Cost: 1,
+			Bring: krama.Words{EN: "nothing"}, Asked: krama.Words{EN: "a first name, which may be invented"},
+			Access: 0x3e, Police: krama.PoliceIfAsked,
+			Hours:   []krama.Hours{{Days: 0x3e, Open: 450, Close: 1020}},
+			Phones:  []krama.Phone{{Number: fmt.Sprintf("000 000 %03d", i), Use: 1, Tier: krama.TierPublic}},
 			Address: krama.Words{EN: "an invented street"}, Shown: krama.TierPublic}
 		if l.Operator == krama.OperatorPolice {
 			l.Police = krama.PoliceIs
@@ -84,7 +90,8 @@ func full() *directory.Door {
 		d.Listings = append(d.Listings, directory.Shown{Listing: l, Verified: today - krama.Day(i*9)})
 	}
 	for i, k := range []krama.CircleKind{krama.KindCasework, krama.KindSafeguarding} {
-		in := directory.Intake{Circle: k, Kem: bytes.Repeat([]byte{byte(i)}, 1216), Sig: bytes.Repeat([]byte{9}, 32), From: today - 3, Until: today + 30, Place: make([]byte, 16)}
+		in := directory.Intake{Circle: k, Kem: bytes.Repeat([]byte{byte(i)}, 1216), Sig: bytes.Repeat([]byte{9}, 32),
+			From: today - 3, Until: today + 30, Place: make([]byte, 16)}
 		h := seal.KemHash(in.Kem)
 		in.ID = seal.BoundIntakeID(in.Sig, in.Place, h[:])
 		d.Intakes = append(d.Intakes, in)
@@ -103,8 +110,8 @@ func post(d http.Handler, path string, f url.Values, head map[string]string) *ht
 	return w
 }
 
-// TestEverySizeIsTheSame: every page, in every language, zipped or not, has the same length and the same headers; so has what
-// does not exist.
+// TestEverySizeIsTheSame: every page, in every language, zipped or not, has the same length and the same headers; so
+// has what does not exist.
 func TestEverySizeIsTheSame(t *testing.T) {
 	d := open(t, config(t, full()))
 	every, largest := d.Size()
@@ -143,8 +150,8 @@ func plain(d *Door, q string) string {
 	return post(d, "/", url.Values{"q": {q}}, nil).Body.String()
 }
 
-// TestPagesSayWhatTheyMust: a need answered, the police named before their number, an unreviewed text hidden, an unverified
-// listing never alone, nothing from elsewhere, a neutral title on every page.
+// TestPagesSayWhatTheyMust: a need answered, the police named before their number, an unreviewed text hidden, an
+// unverified listing never alone, nothing from elsewhere, a neutral title on every page.
 func TestPagesSayWhatTheyMust(t *testing.T) {
 	d := open(t, config(t, full()))
 	for _, l := range locale.Languages {
@@ -172,7 +179,8 @@ func TestPagesSayWhatTheyMust(t *testing.T) {
 					}
 				}
 			}
-			if strings.Contains(page, "an invented street") && !strings.HasPrefix(k, "an") && !strings.HasPrefix(k, "pn") {
+			if strings.Contains(page, "an invented street") && !strings.HasPrefix(k, "an") &&
+				!strings.HasPrefix(k, "pn") {
 				t.Errorf("%s shows an address", k)
 			}
 		}
@@ -185,12 +193,15 @@ func TestPagesSayWhatTheyMust(t *testing.T) {
 	}
 	c := config(t, full())
 	c.Drafts = true
-	if page := plain(open(t, c), "rt010000en"); !strings.Contains(page, locale.New("en").T("door.draft")) || !strings.Contains(page, "Source") {
+	if page := plain(open(t, c), "rt010000en"); !strings.Contains(page, locale.New("en").T("door.draft")) ||
+		!strings.Contains(page, "Source") {
 		t.Error("a draft does not say that it is one")
 	}
 	door := full()
-	door.Rights = []directory.Reviewed{{Topic: "crime", Lang: "en", Body: "Reviewed words.", Source: "the law", By: "a lawyer", On: krama.DayOf(now)}}
-	if page := plain(open(t, config(t, door)), "rt010000en"); !strings.Contains(page, "Reviewed words.") || !strings.Contains(page, "a lawyer") {
+	door.Rights = []directory.Reviewed{{Topic: "crime", Lang: "en", Body: "Reviewed words.", Source: "the law",
+		By: "a lawyer", On: krama.DayOf(now)}}
+	if page := plain(open(t, config(t, door)), "rt010000en"); !strings.Contains(page, "Reviewed words.") ||
+		!strings.Contains(page, "a lawyer") {
 		t.Error("a reviewed text is not shown")
 	}
 	starterOnly := open(t, config(t, nil))
@@ -215,12 +226,14 @@ func TestSlip(t *testing.T) {
 	c.Answer = func(_ context.Context, code krama.SlipCode, what uint8) error { got[code] = what; return nil }
 	d := open(t, c)
 	code, _ := krama.NewSlipCode(strings.NewReader("0123456789abcdef"))
-	if w := post(d, "/slip", url.Values{"c": {strings.ToLower(code.String())}, "a": {"2"}, "l": {"en"}}, nil); w.Code != 200 || got[code] != krama.OutcomeDone {
+	if w := post(d, "/slip", url.Values{"c": {strings.ToLower(code.String())}, "a": {"2"}, "l": {"en"}},
+		nil); w.Code != 200 || got[code] != krama.OutcomeDone {
 		t.Errorf("got %d, %v", w.Code, got)
 	}
 	b := []byte(code)
 	b[3] ^= 1
-	for _, f := range []url.Values{{"c": {string(b)}, "a": {"2"}}, {"c": {string(code)}, "a": {"4"}}, {"c": {string(code)}, "a": {"x"}}, {}} {
+	for _, f := range []url.Values{{"c": {string(b)}, "a": {"2"}}, {"c": {string(code)}, "a": {"4"}},
+		{"c": {string(code)}, "a": {"x"}}, {}} {
 		if w := post(d, "/slip", f, nil); w.Code != 422 {
 			t.Errorf("%v: got %d want 422", f, w.Code)
 		}
@@ -256,10 +269,12 @@ func TestAudio(t *testing.T) {
 	os.WriteFile(filepath.Join(c.Audio, "1.mp3"), []byte("sound"), 0o600)
 	os.WriteFile(filepath.Join(c.Audio, "secret.txt"), []byte("no"), 0o600)
 	d := open(t, c)
-	if !strings.Contains(plain(d, "an010000km"), `src="/audio/1.mp3"`) || strings.Contains(plain(d, "an020000km"), "<audio") {
+	if !strings.Contains(plain(d, "an010000km"), `src="/audio/1.mp3"`) || strings.Contains(plain(d, "an020000km"),
+		"<audio") {
 		t.Error("the player is not where the recording is")
 	}
-	for path, want := range map[string]int{"/audio/1.mp3": 200, "/audio/secret.txt": 404, "/audio/..%2f1.mp3": 404, "/audio/9.mp3": 404} {
+	for path, want := range map[string]int{"/audio/1.mp3": 200, "/audio/secret.txt": 404, "/audio/..%2f1.mp3": 404,
+		"/audio/9.mp3": 404} {
 		w := httptest.NewRecorder()
 		d.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 		if w.Code != want {
@@ -268,7 +283,8 @@ func TestAudio(t *testing.T) {
 	}
 }
 
-// TestHostileRequests: too large, of the wrong kind, with a query: none breaks a page or is answered with more than home.
+// TestHostileRequests: too large, of the wrong kind, with a query: none breaks a page or is answered with more than
+// home.
 func TestHostileRequests(t *testing.T) {
 	d := open(t, config(t, full()))
 	for _, r := range []*http.Request{
@@ -284,7 +300,8 @@ func TestHostileRequests(t *testing.T) {
 			t.Errorf("%s %s: got %d", r.Method, r.URL, w.Code)
 		}
 	}
-	for path, want := range map[string]int{"/xx": 404, "/door/none.js": 404, "/pack/de": 404, "/hsds/nothing": 404, "/hsds/services/x": 404, "/hsds/services?page=0": 400} {
+	for path, want := range map[string]int{"/xx": 404, "/door/none.js": 404, "/pack/de": 404, "/hsds/nothing": 404,
+		"/hsds/services/x": 404, "/hsds/services?page=0": 400} {
 		w := httptest.NewRecorder()
 		d.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 		if w.Code != want {
@@ -298,7 +315,8 @@ func TestNothingIsKeptInMemory(t *testing.T) {
 	d := open(t, config(t, nil))
 	visit := func(n int) {
 		for i := range n {
-			r := httptest.NewRequest("POST", "/", strings.NewReader(url.Values{"q": {fmt.Sprintf("an%02d%04dkm", 1+i%8, 1001+i%6)}}.Encode()))
+			r := httptest.NewRequest("POST", "/",
+				strings.NewReader(url.Values{"q": {fmt.Sprintf("an%02d%04dkm", 1+i%8, 1001+i%6)}}.Encode()))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			r.Header.Set("User-Agent", fmt.Sprint("visitor ", i))
 			r.RemoteAddr = fmt.Sprintf("203.0.%d.%d:1", i>>8&255, i&255)
@@ -350,12 +368,14 @@ func large() *directory.Door {
 	b := make([]byte, 20_000)
 	rand.NewChaCha8([32]byte{}).Read(b)
 	d := full()
-	d.Rights = append(d.Rights, directory.Reviewed{Topic: "arrest", Lang: "en", Body: base64.StdEncoding.EncodeToString(b), Source: "test", By: "nobody", On: krama.DayOf(now)})
+	d.Rights = append(d.Rights, directory.Reviewed{Topic: "arrest", Lang: "en", Body: base64.StdEncoding.EncodeToString(
+		b), Source: "test", By: "nobody", On: krama.DayOf(now)})
 	return d
 }
 
-// TestA17BadDoor: what no pages can be made of is refused with the part that is too large; where the relay has such a door already, the
-// pages are those of the last good one, before and after a start, and of the day; without one they are the starter's.
+// TestA17BadDoor: what no pages can be made of is refused with the part that is too large; where the relay has such a
+// door already, the pages are those of the last good one, before and after a start, and of the day; without one they
+// are the starter's.
 func TestA17BadDoor(t *testing.T) {
 	good, err := full().Encode()
 	if err != nil {
@@ -374,7 +394,8 @@ func TestA17BadDoor(t *testing.T) {
 	c.Tell = func(error) { told++ }
 	d := open(t, c)
 	var part *directory.PartError
-	if err := d.Check(tooLarge); krama.KindOf(err) != krama.TooLarge || !errors.As(err, &part) || part.Topic != "arrest" {
+	if err := d.Check(tooLarge); krama.KindOf(err) != krama.TooLarge || !errors.As(err, &part) ||
+		part.Topic != "arrest" {
 		t.Errorf("a page too large: got %v, part %+v", err, part)
 	}
 	if err := Checker(c).Check([]byte("no door")); krama.KindOf(err) != krama.Invalid {
@@ -384,12 +405,14 @@ func TestA17BadDoor(t *testing.T) {
 		t.Errorf("a good one: %v", err)
 	}
 	later, _ := (&directory.Door{Version: 9}).Encode()
-	for name, bad := range map[string][]byte{"too large": tooLarge, "not a door": []byte("no door"), "of a later version": later} {
+	for name, bad := range map[string][]byte{"too large": tooLarge, "not a door": []byte("no door"),
+		"of a later version": later} {
 		stored, day = bad, day.Add(24*time.Hour)
 		if err := d.Refresh(t.Context()); err == nil {
 			t.Errorf("%s: nobody is told", name)
 		}
-		if p := plain(d, "an010000en"); !strings.Contains(p, "Invented service") || !strings.Contains(plain(d, "ab000000en"), day.Format("02/01/2006")) {
+		if p := plain(d, "an010000en"); !strings.Contains(p, "Invented service") ||
+			!strings.Contains(plain(d, "ab000000en"), day.Format("02/01/2006")) {
 			t.Errorf("%s: the last good pages are gone, or of yesterday", name)
 		}
 		told = 0
@@ -398,7 +421,8 @@ func TestA17BadDoor(t *testing.T) {
 		}
 		none := c
 		none.Last = ""
-		if again := open(t, none); len(again.Keys()) == 0 || strings.Contains(plain(again, "an010000en"), "Invented service") {
+		if again := open(t, none); len(again.Keys()) == 0 || strings.Contains(plain(again, "an010000en"),
+			"Invented service") {
 			t.Errorf("%s: without a last good one there are no pages", name)
 		}
 	}
@@ -416,8 +440,11 @@ func TestManyListingsArePublished(t *testing.T) {
 		words := func(n int) krama.Words {
 			return krama.Words{KM: strings.Repeat("ក", n-5) + fmt.Sprintf("%05d", i*7919)[:5]}
 		}
-		pub.Listings = append(pub.Listings, directory.Shown{Verified: pub.Made, Listing: krama.Listing{Key: krama.ListingID{1, byte(i), byte(i >> 8)}, Kind: krama.KindService, Operator: krama.OperatorNGO, Public: true,
-			Needs: krama.Set(0).With(uint8(i%8 + 1)), Name: words(60), Org: words(60), About: words(200), Bring: words(60), Asked: words(60), Source: "test"}})
+		pub.Listings = append(pub.Listings, directory.Shown{Verified: pub.Made,
+			Listing: krama.Listing{Key: krama.ListingID{1, byte(i), byte(i >> 8)}, Kind: krama.KindService,
+				Operator: krama.OperatorNGO, Public: true,
+				Needs: krama.Set(0).With(uint8(i%8 + 1)), Name: words(60), Org: words(60), About: words(200),
+				Bring: words(60), Asked: words(60), Source: "test"}})
 	}
 	b, err := pub.Encode()
 	if err != nil {

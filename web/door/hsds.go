@@ -49,9 +49,12 @@ var hsdsLists = []struct {
 	kind    hsds.Kind
 	filters []string
 }{
-	{"services", hsds.Service, []string{"search", "page", "per_page", "format", "taxonomy_term_id", "taxonomy_id", "organization_id", "modified_after", "minimal", "full"}},
-	{"organizations", hsds.Organization, []string{"search", "full_service", "full", "page", "per_page", "format", "taxonomy_term_id", "taxonomy_id"}},
-	{"service_at_locations", hsds.ServiceAtLocation, []string{"search", "taxonomy_term_id", "taxonomy_id", "organization_id", "modified_after", "full", "page", "per_page", "format"}},
+	{"services", hsds.Service, []string{"search", "page", "per_page", "format", "taxonomy_term_id", "taxonomy_id",
+		"organization_id", "modified_after", "minimal", "full"}},
+	{"organizations", hsds.Organization, []string{"search", "full_service", "full", "page", "per_page", "format",
+		"taxonomy_term_id", "taxonomy_id"}},
+	{"service_at_locations", hsds.ServiceAtLocation, []string{"search", "taxonomy_term_id", "taxonomy_id",
+		"organization_id", "modified_after", "full", "page", "per_page", "format"}},
 	{"taxonomies", hsds.Taxonomy, []string{"search", "page", "per_page", "format"}},
 	{"taxonomy_terms", hsds.TaxonomyTerm, []string{"search", "page", "per_page", "format", "taxonomy_id"}},
 }
@@ -70,7 +73,8 @@ func (d *Door) makeHSDS(p *pages) (*hsdsData, error) {
 		if err != nil {
 			return nil, krama.Wrap(op, err)
 		}
-		k := &hsdsKind{full: map[string]json.RawMessage{}, brief: map[string]json.RawMessage{}, meta: map[string]hsdsMeta{}}
+		k := &hsdsKind{full: map[string]json.RawMessage{}, brief: map[string]json.RawMessage{},
+			meta: map[string]hsdsMeta{}}
 		for i, o := range full {
 			id, _ := o["id"].(string)
 			f, err1 := json.Marshal(o)
@@ -156,7 +160,9 @@ func (m *hsdsMeta) walk(v any) {
 func (d *Door) hsdsRoutes() {
 	d.mux.HandleFunc("GET /hsds", d.hsdsBase)
 	d.mux.HandleFunc("GET /hsds/{$}", d.hsdsBase)
-	d.mux.HandleFunc("GET /hsds/openapi.json", func(w http.ResponseWriter, r *http.Request) { sendJSON(w, d.now.Load().hsds.openapi) })
+	d.mux.HandleFunc("GET /hsds/openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		sendJSON(w, d.now.Load().hsds.openapi)
+	})
 	d.mux.HandleFunc("GET /hsds/{list}", d.hsdsList)
 	d.mux.HandleFunc("POST /hsds/{list}", d.hsdsList)
 	d.mux.HandleFunc("GET /hsds/{list}/{id}", d.hsdsOne)
@@ -202,7 +208,8 @@ func (d *Door) hsdsOne(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, b)
 }
 
-// parameters are those of the address, or of a posted form or JSON object: posting keeps what is looked for out of addresses.
+// parameters are those of the address, or of a posted form or JSON object: posting keeps what is looked for out of
+// addresses.
 func parameters(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
 	if r.Method != http.MethodPost {
 		v, err := url.ParseQuery(r.URL.RawQuery)
@@ -266,8 +273,10 @@ func (d *Door) hsdsList(w http.ResponseWriter, r *http.Request) {
 	search := strings.ToLower(v.Get("search"))
 	for _, id := range k.ids {
 		m := k.meta[id]
-		if search != "" && !strings.Contains(m.text, search) || v.Get("taxonomy_term_id") != "" && !m.terms[v.Get("taxonomy_term_id")] ||
-			v.Get("taxonomy_id") != "" && !m.taxonomy[v.Get("taxonomy_id")] || v.Get("organization_id") != "" && m.org != v.Get("organization_id") ||
+		if search != "" && !strings.Contains(m.text, search) || v.Get("taxonomy_term_id") != "" &&
+			!m.terms[v.Get("taxonomy_term_id")] ||
+			v.Get("taxonomy_id") != "" && !m.taxonomy[v.Get("taxonomy_id")] || v.Get("organization_id") != "" &&
+			m.org != v.Get("organization_id") ||
 			!after.IsZero() && m.modified.Before(after) || v.Get("parent_id") != "" {
 			continue
 		}
@@ -301,10 +310,12 @@ func (d *Door) hsdsList(w http.ResponseWriter, r *http.Request) {
 		hsdsError(w, http.StatusNotFound, "there are not so many pages")
 		return
 	}
-	b, _ := json.Marshal(map[string]any{"total_items": len(found), "total_pages": total, "page_number": pageNo, "size": len(shown),
+	b, _ := json.Marshal(map[string]any{"total_items": len(found), "total_pages": total, "page_number": pageNo,
+		"size":       len(shown),
 		"first_page": pageNo == 1, "last_page": pageNo >= total, "empty": len(shown) == 0})
 	w.Header().Set("Content-Type", "application/json")
-	io.WriteString(w, `{"contents":[`) // piece by piece from what all requests share: who does not read holds no list of her own
+	// piece by piece from what all requests share: who does not read holds no list of her own
+	io.WriteString(w, `{"contents":[`)
 	for i, id := range shown {
 		if i > 0 {
 			io.WriteString(w, ",")
@@ -351,14 +362,17 @@ func moment(s string) (time.Time, bool) {
 // openapi describes the interface as it is served.
 func openapi() map[string]any {
 	answer := func(what string) map[string]any {
-		return map[string]any{"200": map[string]any{"description": what, "content": map[string]any{"application/json": map[string]any{"schema": map[string]any{"type": "object"}}}}}
+		return map[string]any{"200": map[string]any{"description": what,
+			"content": map[string]any{"application/json": map[string]any{"schema": map[string]any{"type": "object"}}}}}
 	}
-	paths := map[string]any{"/": map[string]any{"get": map[string]any{"summary": "Version, profile and description of this interface", "responses": answer("What this is")}}}
+	paths := map[string]any{"/": map[string]any{"get": map[string]any{
+		"summary": "Version, profile and description of this interface", "responses": answer("What this is")}}}
 	for _, l := range hsdsLists {
 		var ps []any
 		props := map[string]any{}
 		for _, f := range l.filters {
-			typ := map[string]any{"type": map[string]string{"page": "integer", "per_page": "integer", "full": "boolean", "minimal": "boolean", "full_service": "boolean"}[f]}
+			typ := map[string]any{"type": map[string]string{"page": "integer", "per_page": "integer", "full": "boolean",
+				"minimal": "boolean", "full_service": "boolean"}[f]}
 			if typ["type"] == "" {
 				typ["type"] = "string"
 			}
@@ -368,10 +382,17 @@ func openapi() map[string]any {
 		body := map[string]any{"schema": map[string]any{"type": "object", "properties": props}}
 		paths["/"+l.name] = map[string]any{
 			"get": map[string]any{"summary": "A page of " + l.name, "parameters": ps, "responses": answer("A page")},
-			"post": map[string]any{"summary": "The same, with the parameters in the body, so that what is looked for stands in no address", "responses": answer("A page"),
-				"requestBody": map[string]any{"content": map[string]any{"application/json": body, "application/x-www-form-urlencoded": body}}}}
-		paths["/"+l.name+"/{id}"] = map[string]any{"get": map[string]any{"summary": "One of " + l.name + ", whole", "responses": answer("The object"),
-			"parameters": []any{map[string]any{"name": "id", "in": "path", "required": true, "schema": map[string]any{"type": "string", "format": "uuid"}}}}}
+			"post": map[string]any{
+				"summary": "The same, with the parameters in the body, so that what is looked for stands in no " +
+					"address",
+				"responses": answer("A page"),
+				"requestBody": map[string]any{"content": map[string]any{"application/json": body,
+					"application/x-www-form-urlencoded": body}}}}
+		paths["/"+l.name+"/{id}"] = map[string]any{"get": map[string]any{"summary": "One of " + l.name + ", whole",
+			"responses": answer("The object"),
+			"parameters": []any{map[string]any{"name": "id", "in": "path", "required": true,
+				"schema": map[string]any{"type": "string", "format": "uuid"}}}}}
 	}
-	return map[string]any{"openapi": "3.1.0", "info": map[string]any{"title": "HSDS 3.0, read only", "version": "3.0"}, "servers": []any{map[string]any{"url": "/hsds"}}, "paths": paths}
+	return map[string]any{"openapi": "3.1.0", "info": map[string]any{"title": "HSDS 3.0, read only", "version": "3.0"},
+		"servers": []any{map[string]any{"url": "/hsds"}}, "paths": paths}
 }

@@ -13,8 +13,8 @@ import (
 	"krama/locale"
 )
 
-// Refresh makes the pages anew: after the programme has published, and when the day has changed. Where the published door gives none it
-// says why, and the last good one stands, of today.
+// Refresh makes the pages anew: after the programme has published, and when the day has changed. Where the published
+// door gives none it says why, and the last good one stands, of today.
 func (d *Door) Refresh(ctx context.Context) error {
 	b, err := d.Load(ctx)
 	var p *pages
@@ -32,11 +32,13 @@ func (d *Door) Refresh(ctx context.Context) error {
 	return d.keep(p)
 }
 
-// spare is what a page must leave free when it is published, in bytes: what is said of a listing grows while it gets older.
+// spare is what a page must leave free when it is published, in bytes: what is said of a listing grows while it gets
+// older.
 const spare = 400
 
-// Check tries whether every page can be made of a door, as Refresh would: TooLarge, with a directory.PartError that says which part, or
-// what DecodeDoor says. It is for whoever is about to publish, and for the relay before it keeps what was.
+// Check tries whether every page can be made of a door, as Refresh would: TooLarge, with a directory.PartError that
+// says which part, or what DecodeDoor says. It is for whoever is about to publish, and for the relay before it keeps
+// what was.
 func (d *Door) Check(door []byte) error {
 	_, err := d.parse(context.Background(), door, Largest-spare)
 	return err
@@ -58,8 +60,8 @@ func (d *Door) parse(ctx context.Context, b []byte, most int) (*pages, error) {
 	return p, err
 }
 
-// stepOver has something stand where the published door gives no pages: what stands already, if it is of today; the last good door; the
-// starter's listings.
+// stepOver has something stand where the published door gives no pages: what stands already, if it is of today; the
+// last good door; the starter's listings.
 func (d *Door) stepOver(ctx context.Context) {
 	now := d.now.Load()
 	var last []byte
@@ -123,8 +125,10 @@ func (d *Door) build(ctx context.Context, pub *directory.Door, most int) (*pages
 			raw[key{page, n, place, l.Code}] = b
 			return err
 		}
-		errs := []error{add("hm", 0, 0, homePage(v)), add("ri", 0, 0, rightsIndex(v)), add("wr", 0, 0, writePage(v)), add("cb", 0, 0, backPage(v)), add("ab", 0, 0, aboutPage(v)),
-			add("sl", 0, 0, slipPage(v, "", "")), add("sl", 1, 0, slipPage(v, "door.slipThanks", "")), add("sl", 2, 0, slipPage(v, "", "door.slipBad")), add("sl", 3, 0, slipPage(v, "", "door.slipBusy"))}
+		errs := []error{add("hm", 0, 0, homePage(v)), add("ri", 0, 0, rightsIndex(v)), add("wr", 0, 0, writePage(v)),
+			add("cb", 0, 0, backPage(v)), add("ab", 0, 0, aboutPage(v)),
+			add("sl", 0, 0, slipPage(v, "", "")), add("sl", 1, 0, slipPage(v, "door.slipThanks", "")),
+			add("sl", 2, 0, slipPage(v, "", "door.slipBad")), add("sl", 3, 0, slipPage(v, "", "door.slipBusy"))}
 		for i := range v.texts {
 			errs = append(errs, add("rt", i+1, 0, rightsPage(v, i)))
 		}
@@ -177,7 +181,8 @@ func (d *Door) unpublished() *directory.Door {
 	return directory.NewDoor(directory.NewFold(d.Starter).Entries(), krama.DayOf(d.Now()), [16]byte{})
 }
 
-// even gives all pages one size, plain and zipped: the least kibibyte that holds the largest. A page that is larger than most is told.
+// even gives all pages one size, plain and zipped: the least kibibyte that holds the largest. A page that is larger
+// than most is told.
 func (p *pages) even(raw map[key][]byte, most int) (large *key, err error) {
 	zipped := map[key][]byte{}
 	plain := 0

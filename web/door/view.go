@@ -193,7 +193,8 @@ func (v *view) pack(ctx context.Context) ([]byte, error) {
 }
 
 func (v *view) circleName(k krama.CircleKind) string {
-	return v.t("door.intake." + cmp.Or(map[krama.CircleKind]string{krama.KindSafeguarding: "safeguarding"}[k], "casework"))
+	return v.t("door.intake." + cmp.Or(map[krama.CircleKind]string{krama.KindSafeguarding: "safeguarding"}[k],
+		"casework"))
 }
 
 // style is the one style sheet, inside the page: a file of its own would cost a slow line one more wait.
@@ -204,8 +205,8 @@ func style() templ.Component {
 	})
 }
 
-// slipPattern has a browser without script hold back what cannot be a slip's code: words, names, numbers of another length. Whether the
-// check character fits is found by the page's script, and else here.
+// slipPattern has a browser without script hold back what cannot be a slip's code: words, names, numbers of another
+// length. Whether the check character fits is found by the page's script, and else here.
 const slipPattern = `[\-\s\u200b-\u200f\u2010-\u2015\u2060\ufeff]*([0-9០-៩A-TV-Za-tv-z][\-\s\u200b-\u200f\u2010-\u2015\u2060\ufeff]*){12}`
 
 func b64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }

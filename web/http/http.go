@@ -1,9 +1,9 @@
-// Package http is net/http as far as the pages use it. Without a build tag its types are net/http's own. With the tag phone, which
-// the phone's program is built with, they are written here: there is no socket in a worker, yet importing net/http
-// links the certificates, proxies, host names and transports that its start refers to, 220 kB of the download.
+// Package http is net/http as far as the pages use it. Without a build tag its types are net/http's own. With the tag
+// phone, which the phone's program is built with, they are written here: there is no socket in a worker, yet importing
+// net/http links the certificates, proxies, host names and transports that its start refers to, 220 kB of the download.
 //
-// What the pages may use is what both have. A name that is missing here is added on both sides; a page that imports net/http
-// itself does not compile for the phone.
+// What the pages may use is what both have. A name that is missing here is added on both sides; a page that imports
+// net/http itself does not compile for the phone.
 package http
 
 // Methods and the statuses that pages answer with.

@@ -4,9 +4,9 @@ package http
 
 import "strings"
 
-// ServeMux finds the page for a request, by patterns as net/http writes them: a method or none, then a path in which {name}
-// stands for one part. "/{$}" is the root and "/" whatever else there is; other paths that end in a slash, and {name...}, are
-// refused. Of two that fit the one with fewer names is taken. It cleans no paths.
+// ServeMux finds the page for a request, by patterns as net/http writes them: a method or none, then a path in which
+// {name} stands for one part. "/{$}" is the root and "/" whatever else there is; other paths that end in a slash, and
+// {name...}, are refused. Of two that fit the one with fewer names is taken. It cleans no paths.
 type ServeMux struct{ routes []route }
 
 type route struct {
@@ -29,7 +29,8 @@ func (m *ServeMux) HandleFunc(pattern string, serve func(ResponseWriter, *Reques
 	rt := route{method: method, serve: serve, rest: path == "/"}
 	if path == "/{$}" {
 		path = "/"
-	} else if !strings.HasPrefix(path, "/") || strings.Contains(path, "...}") || strings.HasSuffix(path, "/") && !rt.rest {
+	} else if !strings.HasPrefix(path, "/") || strings.Contains(path, "...}") || strings.HasSuffix(path,
+		"/") && !rt.rest {
 		panic("http: pattern " + pattern)
 	}
 	rt.parts = strings.Split(path, "/")[1:]
@@ -93,8 +94,8 @@ func (rt *route) fits(parts []string) bool {
 	return true
 }
 
-// before says which of two pages that both fit is meant: a path before whatever else there is, fewer names before more, a method
-// before any method.
+// before says which of two pages that both fit is meant: a path before whatever else there is, fewer names before more,
+// a method before any method.
 func (rt *route) before(than *route) bool {
 	switch {
 	case rt.rest != than.rest:

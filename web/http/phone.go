@@ -89,8 +89,8 @@ func (r *Request) WithContext(ctx context.Context) *Request {
 // PathValue returns the part of the path that stood at a pattern's {name}, or "".
 func (r *Request) PathValue(name string) string { return r.values[name] }
 
-// ParseForm reads the fields of the address and of a form that was sent. What it can read it keeps, whatever error it returns;
-// asking twice is safe.
+// ParseForm reads the fields of the address and of a form that was sent. What it can read it keeps, whatever error it
+// returns; asking twice is safe.
 func (r *Request) ParseForm() error {
 	if r.PostForm != nil {
 		return nil

@@ -20,10 +20,12 @@ type answer struct {
 
 func (a answer) Header() Header { return a.header }
 
-var patterns = []string{"GET /{$}", "GET /people", "POST /people", "GET /person/new", "GET /person/{id}", "GET /person/{id}/amend", "POST /person/{id}/amend",
+var patterns = []string{"GET /{$}", "GET /people", "POST /people", "GET /person/new", "GET /person/{id}",
+	"GET /person/{id}/amend", "POST /person/{id}/amend",
 	"GET /{any}/{id}/amend", "/gone", "POST /gone"}
 
-// TestMuxAsTheStandardOne: with and without a page for everything else, each request reaches the page that net/http takes it to.
+// TestMuxAsTheStandardOne: with and without a page for everything else, each request reaches the page that net/http
+// takes it to.
 func TestMuxAsTheStandardOne(t *testing.T) {
 	for _, all := range [][]string{patterns, append(slices.Clone(patterns), "/")} {
 		mine, std := NewServeMux(), http.NewServeMux()
@@ -36,13 +38,15 @@ func TestMuxAsTheStandardOne(t *testing.T) {
 			})
 		}
 		for _, method := range []string{"GET", "POST", "PUT"} {
-			for _, path := range []string{"/", "/people", "/people/", "/person", "/person/", "/person/new", "/person/1", "/person/1/", "/person/1/amend",
+			for _, path := range []string{"/", "/people", "/people/", "/person", "/person/", "/person/new", "/person/1",
+				"/person/1/", "/person/1/amend",
 				"/person/new/amend", "/x/1/amend", "/x/1/other", "/gone", "/none"} {
 				a, want := answer{httptest.NewRecorder(), Header{}}, httptest.NewRecorder()
 				mine.ServeHTTP(a, &Request{Method: method, URL: &url.URL{Path: path}, Header: Header{}})
 				std.ServeHTTP(want, httptest.NewRequest(method, path, nil))
 				if a.Code != want.Code || a.Body.String() != want.Body.String() {
-					t.Errorf("%s %s of %d: got %d %q want %d %q", method, path, len(all), a.Code, a.Body, want.Code, want.Body)
+					t.Errorf("%s %s of %d: got %d %q want %d %q", method, path, len(all), a.Code, a.Body,
+						want.Code, want.Body)
 				}
 			}
 		}
@@ -69,14 +73,17 @@ func TestFormsAsTheStandardOnes(t *testing.T) {
 		for _, q := range []string{"", "a=1&b=2", "a=%zz"} {
 			for _, body := range []string{"", "a=3&a=4&c=%E1%9E%80+x", "a=5&b=%", "a;b=1"} {
 				for _, typ := range []string{typ, "text/plain"} {
-					a := &Request{Method: method, URL: &url.URL{Path: "/", RawQuery: q}, Header: Header{}, Body: io.NopCloser(strings.NewReader(body))}
+					a := &Request{Method: method, URL: &url.URL{Path: "/", RawQuery: q}, Header: Header{},
+						Body: io.NopCloser(strings.NewReader(body))}
 					a.Header.Set("content-type", typ)
 					b := httptest.NewRequest(method, "/?"+q, strings.NewReader(body))
 					b.Header.Set("Content-Type", typ)
 					err, want := a.ParseForm(), b.ParseForm()
 					same := func(x, y url.Values) bool { return maps.EqualFunc(x, y, slices.Equal[[]string]) }
-					if (err == nil) != (want == nil) || !same(a.Form, b.Form) || !same(a.PostForm, b.PostForm) || a.FormValue("a") != b.FormValue("a") {
-						t.Errorf("%s %q %q %s: got %v %v %v want %v %v %v", method, q, body, typ, a.Form, a.PostForm, err, b.Form, b.PostForm, want)
+					if (err == nil) != (want == nil) || !same(a.Form, b.Form) || !same(a.PostForm, b.PostForm) ||
+						a.FormValue("a") != b.FormValue("a") {
+						t.Errorf("%s %q %q %s: got %v %v %v want %v %v %v", method, q, body, typ, a.Form, a.PostForm,
+							err, b.Form, b.PostForm, want)
 					}
 				}
 			}
@@ -119,7 +126,8 @@ func (breaking) ServeHTTP(w ResponseWriter, r *Request) {
 
 // TestABrokenPageEndsNothing: a page that breaks is answered without a body, so that the page before it stays.
 func TestABrokenPageEndsNothing(t *testing.T) {
-	if a := Serve(breaking{}, "km", "POST", "/person/new", "a=b"); a.Status != StatusInternalServerError || a.Body.Len() != 0 {
+	if a := Serve(breaking{}, "km", "POST", "/person/new", "a=b"); a.Status != StatusInternalServerError ||
+		a.Body.Len() != 0 {
 		t.Errorf("%d %q", a.Status, a.Body.String())
 	}
 	if a := Serve(breaking{}, "km", "GET", "nowhere", ""); a.Status != StatusNotFound {

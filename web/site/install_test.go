@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestTheAppCanBeInstalled: the web manifest has what phones ask for, icons of the sizes it says, one that a phone may cut to its own
-// shape, and nothing in it says what the app is for.
+// TestTheAppCanBeInstalled: the web manifest has what phones ask for, icons of the sizes it says, one that a phone may
+// cut to its own shape, and nothing in it says what the app is for.
 func TestTheAppCanBeInstalled(t *testing.T) {
 	s, err := New(Config{Relay: "https://relay.example", Version: "v1"})
 	if err != nil {
@@ -35,7 +35,8 @@ func TestTheAppCanBeInstalled(t *testing.T) {
 	if err := json.Unmarshal(get("/app/manifest.webmanifest").Body.Bytes(), &m); err != nil {
 		t.Fatal(err)
 	}
-	if m.Name != "Krama" || m.Description != "" || m.Display != "standalone" || m.Theme == "" || m.Start != "/app/" || m.ID != "/app/" {
+	if m.Name != "Krama" || m.Description != "" || m.Display != "standalone" || m.Theme == "" || m.Start != "/app/" ||
+		m.ID != "/app/" {
 		t.Errorf("%+v", m)
 	}
 	seen := map[string]bool{}

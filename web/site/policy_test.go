@@ -11,15 +11,19 @@ import (
 	"krama/web"
 )
 
-// TestPhonePolicy: the page that holds every key runs only what its own origin serves, evaluates nothing, talks to the relay and
-// nobody else, and stands in nobody's frame.
+// TestPhonePolicy: the page that holds every key runs only what its own origin serves, evaluates nothing, talks to the
+// relay and nobody else, and stands in nobody's frame.
 func TestPhonePolicy(t *testing.T) {
-	s := &Site{cfg: Config{Relay: "https://relay.example"}, files: map[string]asset{"/app/": packed([]byte("page"), "text/html")}, mux: http.NewServeMux()}
+	s := &Site{cfg: Config{Relay: "https://relay.example"}, files: map[string]asset{"/app/": packed([]byte("page"),
+		"text/html")}, mux: http.NewServeMux()}
 	s.routes()
 	for path, want := range map[string]map[string][]string{
-		"/app/": {"default-src": {"'none'"}, "script-src": {"'self'", "'wasm-unsafe-eval'"}, "worker-src": {"'self'"}, "connect-src": {"'self'", "https://relay.example"}, "style-src": {"'self'"},
-			"form-action": {"'none'"}, "base-uri": {"'none'"}, "frame-ancestors": {"'none'"}, "require-trusted-types-for": {"'script'"}},
-		"/": {"default-src": {"'none'"}, "script-src": {"'self'"}, "style-src": {"'self'"}, "form-action": {"'none'"}, "base-uri": {"'none'"}, "frame-ancestors": {"'none'"}},
+		"/app/": {"default-src": {"'none'"}, "script-src": {"'self'", "'wasm-unsafe-eval'"}, "worker-src": {"'self'"},
+			"connect-src": {"'self'", "https://relay.example"}, "style-src": {"'self'"},
+			"form-action": {"'none'"}, "base-uri": {"'none'"}, "frame-ancestors": {"'none'"},
+			"require-trusted-types-for": {"'script'"}},
+		"/": {"default-src": {"'none'"}, "script-src": {"'self'"}, "style-src": {"'self'"}, "form-action": {"'none'"},
+			"base-uri": {"'none'"}, "frame-ancestors": {"'none'"}},
 	} {
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
@@ -34,7 +38,8 @@ func TestPhonePolicy(t *testing.T) {
 				t.Errorf("%s: %s is %q, want %q", path, name, said[name], list)
 			}
 		}
-		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin"} {
+		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+			"Cross-Origin-Opener-Policy": "same-origin"} {
 			if got := w.Header().Get(name); got != want {
 				t.Errorf("%s: %s is %q, want %q", path, name, got, want)
 			}
@@ -49,10 +54,11 @@ func TestPhonePolicy(t *testing.T) {
 	}
 }
 
-// TestPhoneKeepsNothingInThePage: the phone's scripts have no storage that a later user of the browser can read, and one address and
-// one title for everything.
+// TestPhoneKeepsNothingInThePage: the phone's scripts have no storage that a later user of the browser can read, and
+// one address and one title for everything.
 func TestPhoneKeepsNothingInThePage(t *testing.T) {
-	storage := regexp.MustCompile(`localStorage|sessionStorage|indexedDB|document\.cookie|document\.title|Notification|geolocation|sendBeacon`)
+	storage := regexp.MustCompile(
+		`localStorage|sessionStorage|indexedDB|document\.cookie|document\.title|Notification|geolocation|sendBeacon`)
 	for _, name := range []string{"app.js", "worker.js", "sw.js", "scan.js", "index.html"} {
 		b, err := web.Static.ReadFile("static/" + name)
 		if err != nil {

@@ -18,8 +18,8 @@ import (
 	"krama/web"
 )
 
-// program is what phones are served that is the same at every site of a version: the assets and the web manifest as they are
-// served, the page and the service worker before the relay's address and the version are filled in.
+// program is what phones are served that is the same at every site of a version: the assets and the web manifest as
+// they are served, the page and the service worker before the relay's address and the version are filled in.
 type program struct {
 	files                   []file
 	index, worker, manifest []byte
@@ -42,7 +42,8 @@ func (f file) path() string {
 // load reads the program. It fails with NotFound when the core was not built.
 func load(built fs.FS) (*program, error) {
 	static := map[string][]byte{}
-	assets := []string{"icon.svg", "icon-192.png", "icon-512.png", "icon-mask.png", "khmer.woff2", "khmer-bold.woff2", "scan.js", "jsqr.js", "app.js", "worker.js", "demo.js", "app.css"}
+	assets := []string{"icon.svg", "icon-192.png", "icon-512.png", "icon-mask.png", "khmer.woff2", "khmer-bold.woff2",
+		"scan.js", "jsqr.js", "app.js", "worker.js", "demo.js", "app.css"}
 	for _, name := range append([]string{"index.html", "sw.js", "manifest.webmanifest"}, assets...) {
 		b, err := web.Static.ReadFile("static/" + name)
 		if err != nil {
@@ -56,7 +57,8 @@ func load(built fs.FS) (*program, error) {
 	}
 	link("app.css", "khmer.woff2", "khmer.woff2")
 	link("app.css", "khmer-bold.woff2", "khmer-bold.woff2")
-	for word, name := range map[string]string{"ICON": "icon.svg", "SMALL": "icon-192.png", "LARGE": "icon-512.png", "MASK": "icon-mask.png"} {
+	for word, name := range map[string]string{"ICON": "icon.svg", "SMALL": "icon-192.png", "LARGE": "icon-512.png",
+		"MASK": "icon-mask.png"} {
 		link("manifest.webmanifest", word, name)
 	}
 	p := &program{index: static["index.html"], worker: static["sw.js"], manifest: static["manifest.webmanifest"]}
@@ -69,13 +71,15 @@ func load(built fs.FS) (*program, error) {
 	if err1 != nil || err2 != nil || err3 != nil {
 		return nil, krama.E("site.load", krama.NotFound, "the phone's program is not in this build; run: make build")
 	}
-	p.files = append(p.files, file{"wasm_exec.js", exec, nil}, file{"krama.wasm", nil, core}, file{"report.wasm", nil, report})
+	p.files = append(p.files, file{"wasm_exec.js", exec, nil}, file{"krama.wasm", nil, core}, file{"report.wasm",
+		nil, report})
 	return p, nil
 }
 
 // plain are the program's files by the names a release gives them, as a browser sees them: not compressed.
 func (p *program) plain() (map[string][]byte, error) {
-	out := map[string][]byte{"phone/index.html": p.index, "phone/sw.js": p.worker, "phone/manifest.webmanifest": p.manifest}
+	out := map[string][]byte{"phone/index.html": p.index, "phone/sw.js": p.worker,
+		"phone/manifest.webmanifest": p.manifest}
 	for _, f := range p.files {
 		b := f.body
 		if f.br != nil {
@@ -101,8 +105,8 @@ func (p *program) release() ([32]byte, error) {
 	return seal.PhoneRelease(sums), nil
 }
 
-// PhoneFiles are the files of this program's phone release by their names in a manifest. It fails with NotFound when the
-// phone's core was not built.
+// PhoneFiles are the files of this program's phone release by their names in a manifest. It fails with NotFound when
+// the phone's core was not built.
 func PhoneFiles() (map[string][]byte, error) {
 	p, err := load(built)
 	if err != nil {
@@ -111,9 +115,9 @@ func PhoneFiles() (map[string][]byte, error) {
 	return p.plain()
 }
 
-// PhoneRelease is the hash of what the site of this program serves phones: the same number a phone's page carries as its
-// release, and seal.Release.Phone of the manifest it was released with. It is worked out anew at each call, which takes about a
-// tenth of a second. It fails with NotFound when the phone's core was not built.
+// PhoneRelease is the hash of what the site of this program serves phones: the same number a phone's page carries as
+// its release, and seal.Release.Phone of the manifest it was released with. It is worked out anew at each call, which
+// takes about a tenth of a second. It fails with NotFound when the phone's core was not built.
 func PhoneRelease() ([32]byte, error) {
 	p, err := load(built)
 	if err != nil {
@@ -130,7 +134,8 @@ func expand(br []byte) ([]byte, error) { return io.ReadAll(brotli.NewReader(byte
 // Paths are the paths phones are served, in order.
 func (s *Site) Paths() []string { return slices.Sorted(maps.Keys(s.files)) }
 
-// Served is what the site answers to one path when the caller takes nothing compressed, for comparing it with another site's.
+// Served is what the site answers to one path when the caller takes nothing compressed, for comparing it with another
+// site's.
 func (s *Site) Served(path string) ([]byte, http.Header) {
 	a := &answer{header: http.Header{}}
 	s.ServeHTTP(a, &http.Request{Method: "GET", URL: &url.URL{Path: path}, Header: http.Header{}})

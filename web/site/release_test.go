@@ -14,7 +14,9 @@ import (
 )
 
 func fakeBuilt(core string) fstest.MapFS {
-	return fstest.MapFS{"built/wasm_exec.js": {Data: []byte("exec")}, "built/krama.wasm.br": {Data: compress([]byte(core))}, "built/report.wasm.br": {Data: compress([]byte("report"))}}
+	return fstest.MapFS{"built/wasm_exec.js": {Data: []byte("exec")},
+		"built/krama.wasm.br":  {Data: compress([]byte(core))},
+		"built/report.wasm.br": {Data: compress([]byte("report"))}}
 }
 
 // TestProgram checks that a release covers everything a phone is served, as it is served.
@@ -38,7 +40,8 @@ func TestProgram(t *testing.T) {
 			t.Errorf("%s is served and not in the release", f)
 		}
 	}
-	if bytes.Contains(files["phone/app.css"], []byte(`url("khmer`)) || bytes.Contains(files["phone/manifest.webmanifest"], []byte("ICON")) {
+	if bytes.Contains(files["phone/app.css"], []byte(`url("khmer`)) ||
+		bytes.Contains(files["phone/manifest.webmanifest"], []byte("ICON")) {
 		t.Error("a file is in the release as it is in the tree, not as it is served")
 	}
 	first, _ := p.release()

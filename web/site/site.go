@@ -1,4 +1,5 @@
-// Package site serves the public origin: the start page and the phone's program under /app/. It is never the relay's origin.
+// Package site serves the public origin: the start page and the phone's program under /app/. It is never the relay's
+// origin.
 package site
 
 import (
@@ -33,7 +34,8 @@ type Config struct {
 	Version string
 	Office  Office // the demo's office half; nil outside the demo
 
-	// Door is what the public pages are made of; nil for a site that serves phones alone. Asset and Relay are set by the site.
+	// Door is what the public pages are made of; nil for a site that serves phones alone. Asset and Relay are set by
+	// the site.
 	Door *door.Config
 }
 
@@ -53,7 +55,9 @@ type asset struct {
 // packed serves a file that is packed when it is first asked for: the best packing takes most of a second for all of
 // them together, and would be waited for at every start.
 func packed(body []byte, typ string) asset {
-	return asset{func() ([]byte, error) { return body, nil }, sync.OnceValue(func() []byte { return compress(body) }), typ}
+	return asset{func() ([]byte, error) { return body, nil }, sync.OnceValue(func() []byte {
+		return compress(body)
+	}), typ}
 }
 
 // Site serves the public origin.
@@ -68,7 +72,8 @@ type Site struct {
 }
 
 // phoneFiles are what a phone needs, beside the page itself, to work without a network.
-var phoneFiles = []string{"app.css", "icon.svg", "khmer.woff2", "khmer-bold.woff2", "app.js", "scan.js", "worker.js", "wasm_exec.js", "krama.wasm"}
+var phoneFiles = []string{"app.css", "icon.svg", "khmer.woff2", "khmer-bold.woff2", "app.js", "scan.js", "worker.js",
+	"wasm_exec.js", "krama.wasm"}
 
 // New builds the site. It fails with NotFound when the phone's core was not built.
 func New(c Config) (*Site, error) {
@@ -98,8 +103,9 @@ func New(c Config) (*Site, error) {
 	return s, nil
 }
 
-// lockPath is before what only the page for reporting loads. Nothing under it stays in a browser: who looks into its cache afterwards must
-// not see that the form was opened. The phone's program has the same files elsewhere, and keeps them.
+// lockPath is before what only the page for reporting loads. Nothing under it stays in a browser: who looks into its
+// cache afterwards must not see that the form was opened. The phone's program has the same files elsewhere, and keeps
+// them.
 const lockPath = "/lock/"
 
 // lockAssets serves the assets of the page for reporting, and returns their addresses there by their plain names.
@@ -155,9 +161,12 @@ func (s *Site) shell(p *program) error {
 	if s.cfg.Demo {
 		demo = "1"
 	}
-	s.index = []byte(strings.NewReplacer("RELAY", s.cfg.Relay, `content="DEMO"`, `content="`+demo+`"`, "VERSION", s.cfg.Version,
-		`content="RELEASE"`, `content="`+hex.EncodeToString(s.release[:])+`"`, "ICON", s.names["icon.svg"], `"TOUCH"`, `"`+s.names["icon-192.png"]+`"`,
-		`"CSS"`, `"`+s.names["app.css"]+`"`, "ASSETS", string(names), `"SCAN"`, `"`+s.names["scan.js"]+`"`, `"APP"`, `"`+s.names["app.js"]+`"`).Replace(string(p.index)))
+	s.index = []byte(strings.NewReplacer("RELAY", s.cfg.Relay, `content="DEMO"`, `content="`+demo+`"`, "VERSION",
+		s.cfg.Version,
+		`content="RELEASE"`, `content="`+hex.EncodeToString(s.release[:])+`"`, "ICON", s.names["icon.svg"], `"TOUCH"`,
+		`"`+s.names["icon-192.png"]+`"`,
+		`"CSS"`, `"`+s.names["app.css"]+`"`, "ASSETS", string(names), `"SCAN"`, `"`+s.names["scan.js"]+`"`, `"APP"`,
+		`"`+s.names["app.js"]+`"`).Replace(string(p.index)))
 	s.files["/app/"] = packed(s.index, "text/html; charset=utf-8")
 	s.files["/app/manifest.webmanifest"] = packed(p.manifest, "application/manifest+json")
 	var list []string
@@ -168,7 +177,8 @@ func (s *Site) shell(p *program) error {
 	slices.Sort(list)
 	files, _ := json.Marshal(list)
 	sum := sha256.Sum256(append(files, s.index...))
-	sw := []byte(strings.NewReplacer("VERSION", hex.EncodeToString(sum[:8]), "ASSETS", string(files)).Replace(string(p.worker)))
+	sw := []byte(strings.NewReplacer("VERSION", hex.EncodeToString(sum[:8]), "ASSETS", string(files)).Replace(
+		string(p.worker)))
 	s.files["/app/sw.js"] = packed(sw, "text/javascript; charset=utf-8")
 	return nil
 }
@@ -205,14 +215,17 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *Site) policy(p string) string {
 	if !strings.HasPrefix(p, "/app/") {
-		return "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+		return "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; " +
+			"connect-src 'self'; frame-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 	}
 	ancestors := "'none'"
 	if s.cfg.Demo {
 		ancestors = "'self'"
 	}
-	return "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' " + s.cfg.Relay +
-		"; style-src 'self'; img-src 'self'; font-src 'self'; manifest-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors " + ancestors +
+	return "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' " +
+		s.cfg.Relay +
+		"; style-src 'self'; img-src 'self'; font-src 'self'; manifest-src 'self'; form-action 'none'; base-uri " +
+		"'none'; frame-ancestors " + ancestors +
 		"; require-trusted-types-for 'script'; trusted-types krama"
 }
 
@@ -246,7 +259,8 @@ func (s *Site) file(w http.ResponseWriter, r *http.Request) {
 	w.Write(body)
 }
 
-// FirstVisit is how many bytes a phone fetches to work offline, compressed as they travel, and the core's share of them.
+// FirstVisit is how many bytes a phone fetches to work offline, compressed as they travel, and the core's share of
+// them.
 func (s *Site) FirstVisit() (total, core int) {
 	size := func(p string) int {
 		if f := s.files[p]; f.br != nil {

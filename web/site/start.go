@@ -42,7 +42,8 @@ func (s *Site) demoScan(w http.ResponseWriter, r *http.Request) {
 		if code, err = s.cfg.Office.Scan(strings.TrimSpace(string(b))); err == nil {
 			var svg strings.Builder
 			if err = web.QR(code).Render(context.Background(), &svg); err == nil {
-				io.WriteString(w, code+"\n"+strings.Replace(svg.String(), "<svg ", `<svg xmlns="http://www.w3.org/2000/svg" `, 1))
+				io.WriteString(w, code+"\n"+strings.Replace(svg.String(), "<svg ",
+					`<svg xmlns="http://www.w3.org/2000/svg" `, 1))
 				return
 			}
 		}

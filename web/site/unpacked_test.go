@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// TestA9PlainProgramUnread asks for the phone's programs without Brotli a hundred times, does not read the answers, and weighs the
-// server: what it holds and what it ever made.
+// TestA9PlainProgramUnread asks for the phone's programs without Brotli a hundred times, does not read the answers, and
+// weighs the server: what it holds and what it ever made.
 func TestA9PlainProgramUnread(t *testing.T) {
 	s, err := New(Config{Relay: "https://relay.example", Version: "v1"})
 	if err != nil {
@@ -55,7 +55,8 @@ func TestA9PlainProgramUnread(t *testing.T) {
 	if held := int64(after.HeapAlloc) - int64(before.HeapAlloc); held > budget {
 		t.Errorf("a hundred answers that nobody reads hold %d MiB, want less than 30", held>>20)
 	}
-	if made := after.TotalAlloc - before.TotalAlloc; made > 3*budget { // the decoder's own windows twice for each program, once
+	if made := after.TotalAlloc - before.TotalAlloc; made > 3*budget {
+		// the decoder's own windows twice for each program, once
 		t.Errorf("a hundred answers made %d MiB, want each program unpacked once", made>>20)
 	}
 	for i, c := range open[:4] { // and they are whole
@@ -68,7 +69,8 @@ func TestA9PlainProgramUnread(t *testing.T) {
 		if size[name] == 0 {
 			size[name] = n
 		}
-		if err != nil || n != size[name] || n < int64(len(s.files[s.names[name]].br())) || res.Header.Get("Content-Encoding") != "" {
+		if err != nil || n != size[name] || n < int64(len(s.files[s.names[name]].br())) ||
+			res.Header.Get("Content-Encoding") != "" {
 			t.Errorf("%s: %d bytes, %v", name, n, err)
 		}
 	}

@@ -1,0 +1,79 @@
+// Command width lists lines of Go files that are wider than 120 columns, a tab being four. What a raw string holds is
+// another language's text and is not judged, nor is generated code.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/scanner"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+)
+
+const columns, tab = 120, 4
+
+func main() {
+	wide, err := wideLines(".")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "width:", err)
+		os.Exit(1)
+	}
+	for _, at := range wide {
+		fmt.Println(at)
+	}
+	if len(wide) > 0 {
+		os.Exit(1)
+	}
+}
+
+// wideLines lists the wide lines of a folder and all below it, as file:line: columns.
+func wideLines(root string) (out []string, err error) {
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_templ.go") {
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		raw := rawLines(b)
+		for i, line := range bytes.Split(b, []byte("\n")) {
+			if n := utf8.RuneCount(line) + (tab-1)*bytes.Count(line, []byte("\t")); n > columns && !raw[i+1] {
+				out = append(out, fmt.Sprintf("%s:%d: %d columns", path, i+1, n))
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// rawLines are the lines, from 1 on, on which a raw string stands.
+func rawLines(src []byte) map[int]bool {
+	out := map[int]bool{}
+	set := token.NewFileSet()
+	file := set.AddFile("", -1, len(src))
+	var s scanner.Scanner
+	s.Init(file, src, nil, 0)
+	for {
+		pos, t, text := s.Scan()
+		if t == token.EOF {
+			return out
+		}
+		if t == token.STRING && text[0] == '`' {
+			first := file.Line(pos)
+			for n := range strings.Count(text, "\n") + 1 {
+				out[first+n] = true
+			}
+		}
+	}
+}
