@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -230,8 +229,8 @@ func (t *town) report() error {
 	}
 	body := make([]byte, 4<<10+1136)
 	rand.Read(body)
-	id := t.intake.ID()
-	all := seal.Frame(t.site[:], id[:], binary.BigEndian.AppendUint32(nil, uint32(day)), proof[:], body)
+	head := seal.ReportHead{Site: t.site, Intake: t.intake.ID(), Day: day, Proof: proof, Size: len(body)}
+	all := append(head.Marshal(), body...)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
 	res, err := client.Post(t.target.Relay+seal.PathReport, "text/plain", bytes.NewReader(all))
 	if err != nil {

@@ -86,8 +86,8 @@ func relayBench() error {
 		_, _, err = remote.Call(ctx, path, b)
 		return err
 	}
-	if err := call(control, seal.PathFound, seal.ProgrammeID(pub), seal.Frame([]byte(p.token), pub,
-		site[:])); err != nil {
+	found := seal.FoundCall{Token: []byte(p.token), Control: pub, Site: site}
+	if err := call(control, seal.PathFound, seal.ProgrammeID(pub), found.Marshal()); err != nil {
 		return err
 	}
 	dev, _ := seal.NewDevice(rand.Reader, "bench")
@@ -107,8 +107,8 @@ func relayBench() error {
 	for i := range clients {
 		e, _ := seal.NewEpoch(rand.Reader, seal.Context{Org: krama.OrgID{byte(i)}})
 		id, h0 := e.StreamID(), seal.Start(e.Context, [32]byte{})
-		if err := call(control, seal.PathCreate, seal.ProgrammeID(pub),
-			seal.Frame(id[:], e.StreamKey().Public().(ed25519.PublicKey), h0.H[:], nil, []byte{0})); err != nil {
+		create := seal.CreateCall{ID: id, Access: e.StreamKey().Public().(ed25519.PublicKey), Start: h0.H}
+		if err := call(control, seal.PathCreate, seal.ProgrammeID(pub), create.Marshal()); err != nil {
 			return err
 		}
 		wg.Go(func() {

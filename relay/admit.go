@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/ed25519"
-	"encoding/binary"
 	"time"
 
 	"krama"
@@ -91,7 +90,7 @@ func (r *Relay) rules() map[string]rule {
 		seal.PathAnswerPut:  {byNewest, small, small, r.answerPut},
 		seal.PathReply:      {byReceipt, small, seal.Replies * seal.ReplySize, r.reply},
 		seal.PathReports:    {byNewest, small, page, r.reports},
-		seal.PathReported:   {byNewest, 32*dropMax + small, small, r.reported},
+		seal.PathReported:   {byNewest, 32*seal.MaxReported + small, small, r.reported},
 		seal.PathSlip:       {bySite, small, small, r.slip},
 		seal.PathSlips:      {byNewest, small, 64 << 10, r.slips},
 		seal.PathPepperPut:  {byDevice, small, small, r.pepperPut},
@@ -326,34 +325,34 @@ func (r *Relay) memberKey(q *request, p Programme) (ed25519.PublicKey, error) {
 
 // own finds the key that a call brings with it, which its principal commits to.
 func (r *Relay) own(q *request, by caller) (key ed25519.PublicKey, err error) {
-	it, err := seal.ParseFrame(q.Payload, 8)
-	if err != nil || len(it) < 1 {
-		return nil, errRefused
-	}
-	if by == byFounder {
-		if len(it) != 3 {
-			return nil, errRefused
-		}
-		it = it[1:]
-	}
-	if key, err = seal.SigKey(it[0]); err != nil {
-		return nil, errRefused
-	}
 	switch by {
-	case byDrop:
-		if seal.DropID(key) != q.Principal {
-			return nil, errRefused
-		}
 	case byFounder:
-		if seal.ProgrammeID(key) != q.Principal || !r.mayFound(q.Payload) {
+		var c seal.FoundCall
+		if c, err = seal.ParseFound(q.Payload); err == nil {
+			key, err = seal.SigKey(c.Control)
+		}
+		if err != nil || seal.ProgrammeID(key) != q.Principal || !r.mayFound(c.Token) {
 			return nil, errRefused
 		}
+		return key, nil
 	case byShown:
-		if len(it) < 2 || len(it[1]) != 16 || [16]byte(seal.DeviceID(key, [16]byte(it[1]))) != q.Principal {
+		var c seal.BoxGetCall
+		if c, err = seal.ParseBoxGet(q.Payload); err == nil {
+			key, err = seal.SigKey(c.Pub)
+		}
+		if err != nil || [16]byte(seal.DeviceID(key, c.Nonce)) != q.Principal {
 			return nil, errRefused
 		}
-		q.programme, err = r.named(q.ctx, q.Programme)
-	case byReceipt:
+	default: // byDrop, byReceipt
+		var p seal.ProofOfWork
+		if p, err = seal.ParseProofOfWork(q.Payload); err == nil {
+			key, err = seal.SigKey(p.Pub)
+		}
+		if err != nil || by == byDrop && seal.DropID(key) != q.Principal {
+			return nil, errRefused
+		}
+	}
+	if by != byDrop {
 		q.programme, err = r.named(q.ctx, q.Programme)
 	}
 	return key, err
@@ -361,16 +360,16 @@ func (r *Relay) own(q *request, by caller) (key ed25519.PublicKey, err error) {
 
 // proved checks the proof of work of a call that anybody may make: key, day, proof stand first in its payload.
 func (r *Relay) proved(q *request) error {
-	it, err := seal.ParseFrame(q.Payload, 8)
-	if err != nil || len(it) < 3 || len(it[1]) != 4 || len(it[2]) != seal.WorkSize {
+	p, err := seal.ParseProofOfWork(q.Payload)
+	if err != nil {
 		return errRefused
 	}
-	day := krama.Day(binary.BigEndian.Uint32(it[1]))
-	q.proof = it[2]
+	day := p.Day
+	q.proof = p.Proof[:]
 	if today := krama.DayOf(r.now()); day < today-1 || day > today+1 {
 		return errRefused
 	}
-	ok, err := r.work.check(q.ctx, func() bool { return seal.CallWorked(q.Principal, day, [seal.WorkSize]byte(it[2])) })
+	ok, err := r.work.check(q.ctx, func() bool { return seal.CallWorked(q.Principal, day, p.Proof) })
 	if err == nil && !ok {
 		err = errRefused
 	}

@@ -15,7 +15,7 @@ func u32(v uint32) []byte  { return binary.BigEndian.AppendUint32(nil, v) }
 const keepFor = 100 * 365 * 24 * time.Hour
 
 // box is a box of the caller's programme.
-func (q *request) box(k Keep, id []byte) Box { return Box{q.programme.ID, k, [16]byte(id)} }
+func (q *request) box(k Keep, id [16]byte) Box { return Box{q.programme.ID, k, id} }
 
 // leastItem is what any sealed item has at least. Shares count bytes and not rows, so nothing smaller comes in.
 const leastItem = 32
@@ -33,19 +33,16 @@ func (r *Relay) itemSize(b []byte) error {
 // boxPut puts wraps and letters into devices' mailboxes. Only admins' devices have the key for it, so nobody else can
 // fill one.
 func (r *Relay) boxPut(q *request) ([]byte, error) {
-	it, err := seal.ParseFrame(q.Payload, 1024)
-	if err != nil || len(it) == 0 || len(it)%2 != 0 {
-		return nil, krama.E("relay", krama.Invalid, "box")
+	c, err := seal.ParseBoxPut(q.Payload)
+	if err != nil {
+		return nil, err
 	}
 	var items []Item
-	for ; len(it) > 0; it = it[2:] {
-		if len(it[0]) != 16 {
-			return nil, krama.E("relay", krama.Invalid, "box")
-		}
-		if err := r.itemSize(it[1]); err != nil {
+	for _, p := range c.Puts {
+		if err := r.itemSize(p.Item); err != nil {
 			return nil, err
 		}
-		items = append(items, Item{Box: q.box(Mail, it[0]), Body: it[1]})
+		items = append(items, Item{Box: q.box(Mail, p.Box), Body: p.Item})
 	}
 	return nil, r.store.PutItems(q.ctx, items, r.now().Add(r.limit.BoxKeep), Bound{Items: r.limit.BoxItems,
 		Room: r.limit.Room(Mail)})
@@ -53,26 +50,25 @@ func (r *Relay) boxPut(q *request) ([]byte, error) {
 
 // boxKeep replaces what lies in the trustees' mailbox with items that do not expire.
 func (r *Relay) boxKeep(q *request) ([]byte, error) {
-	it, err := seal.ParseFrame(q.Payload, 1+r.limit.BoxItems)
-	if err != nil || len(it) < 1 || len(it[0]) != 16 {
-		return nil, krama.E("relay", krama.Invalid, "box")
+	c, err := seal.ParseBoxItems(q.Payload, r.limit.BoxItems)
+	if err != nil {
+		return nil, err
 	}
-	for _, item := range it[1:] {
+	for _, item := range c.Items {
 		if err := r.itemSize(item); err != nil {
 			return nil, err
 		}
 	}
-	return nil, r.store.SetItems(q.ctx, q.box(Trust, it[0]), it[1:], r.now().Add(keepFor), r.limit.Room(Trust))
+	return nil, r.store.SetItems(q.ctx, q.box(Trust, c.Box), c.Items, r.now().Add(keepFor), r.limit.Room(Trust))
 }
 
 // boxGet gives a device, or the trustees, what lies in a mailbox of theirs: its id commits to the key that signed.
 func (r *Relay) boxGet(q *request) ([]byte, error) {
-	it, err := seal.ParseItems(q.Payload, 32, 16, 32, 8, 4)
+	c, err := seal.ParseBoxGet(q.Payload)
 	if err != nil {
 		return nil, err
 	}
-	id := seal.Mailbox(krama.DeviceID(q.Principal), [32]byte(it[2]))
-	box := q.box(Trust, id[:])
+	box := q.box(Trust, seal.Mailbox(krama.DeviceID(q.Principal), c.Kem))
 	list, err := r.store.Items(q.ctx, box, [16]byte{}, r.now(), 0, 1)
 	if err != nil {
 		return nil, err
@@ -80,56 +76,58 @@ func (r *Relay) boxGet(q *request) ([]byte, error) {
 	if len(list) == 0 { // trustees have one mailbox, and what lies in others under its id does not hide it
 		box.Keep = Mail
 	}
-	return r.held(q, box, [16]byte{}, it[3], it[4])
+	return r.held(q, box, [16]byte{}, c.After)
 }
 
 // held answers with the items of a box after a place, without the beginning of the first that the caller has.
-func (r *Relay) held(q *request, box Box, owner [16]byte, after, skip []byte) ([]byte, error) {
-	list, err := r.store.Items(q.ctx, box, owner, r.now(), binary.BigEndian.Uint64(after), q.room)
+func (r *Relay) held(q *request, box Box, owner [16]byte, after seal.After) ([]byte, error) {
+	list, err := r.store.Items(q.ctx, box, owner, r.now(), after.Place, q.room)
 	size := 0
 	for _, h := range list {
 		size += len(h.Body)
 	}
 	last := size+r.limit.BoxItem <= q.room && len(list) < seal.HeldMax // else there may be more
-	return seal.MarshalHeld(list, int(be32(skip)), last), err
+	return seal.MarshalHeld(list, int(after.Skip), last), err
 }
 
 // dropPut lets a new device, which no programme knows yet, say what it asks to be enrolled with.
 func (r *Relay) dropPut(q *request) ([]byte, error) {
-	it, err := seal.ParseItems(q.Payload, 32, 4, seal.WorkSize, -1)
+	c, err := seal.ParseDropPut(q.Payload)
 	if err != nil {
 		return nil, err
 	}
-	if len(it[3]) > r.limit.DropItem {
+	if len(c.Item) > r.limit.DropItem {
 		return nil, krama.E("relay", krama.TooLarge, "")
 	}
-	return nil, r.store.PutItems(q.ctx, []Item{{Box: Box{Keep: Drops, ID: q.Principal}, Body: it[3]}},
-		r.now().Add(r.limit.DropKeep),
-		Bound{Items: r.limit.DropItems, Room: r.limit.Room(Drops)})
+	return nil, r.store.PutItems(q.ctx, []Item{{Box: Box{Keep: Drops, ID: q.Principal}, Body: c.Item}},
+		r.now().Add(r.limit.DropKeep), Bound{Items: r.limit.DropItems, Room: r.limit.Room(Drops)})
 }
 
 func (r *Relay) dropGet(q *request) ([]byte, error) {
-	it, err := seal.ParseItems(q.Payload, 16)
+	c, err := seal.ParseDropGet(q.Payload)
 	if err != nil {
 		return nil, err
 	}
-	list, err := r.store.Items(q.ctx, Box{Keep: Drops, ID: [16]byte(it[0])}, [16]byte{}, r.now(), 0, q.room)
+	list, err := r.store.Items(q.ctx, Box{Keep: Drops, ID: c.Drop}, [16]byte{}, r.now(), 0, q.room)
 	return seal.MarshalHeld(list, 0, true), err
 }
 
 // leavePut keeps what a device leaves for the admins: the work that nobody takes from it any more, and its word that it
 // is empty. A removed device may do this and nothing else, and each fills its own share only.
 func (r *Relay) leavePut(q *request) ([]byte, error) {
-	it, err := seal.ParseFrame(q.Payload, 1+r.limit.BoxItems)
-	if err != nil || len(it) < 2 || len(it[0]) != 16 {
-		return nil, krama.E("relay", krama.Invalid, "box")
+	c, err := seal.ParseBoxItems(q.Payload, r.limit.BoxItems)
+	if err == nil && len(c.Items) == 0 {
+		err = krama.E("relay", krama.Invalid, "box")
+	}
+	if err != nil {
+		return nil, err
 	}
 	var items []Item
-	for _, b := range it[1:] {
+	for _, b := range c.Items {
 		if err := r.itemSize(b); err != nil {
 			return nil, err
 		}
-		items = append(items, Item{q.box(Left, it[0]), known(krama.DeviceID(q.Principal)), b})
+		items = append(items, Item{q.box(Left, c.Box), known(krama.DeviceID(q.Principal)), b})
 	}
 	return nil, r.store.PutItems(q.ctx, items, r.now().Add(r.limit.BoxKeep),
 		Bound{OwnerItems: r.limit.LeftItems, OwnerBytes: r.limit.LeftBytes, Room: r.limit.Room(Left)})
@@ -144,48 +142,41 @@ func (r *Relay) leaveMine(q *request) ([]byte, error) {
 func (r *Relay) leaveGet(q *request) ([]byte, error) { return r.left(q, [16]byte{}) }
 
 func (r *Relay) left(q *request, owner [16]byte) ([]byte, error) {
-	it, err := seal.ParseItems(q.Payload, 16, 8, 4)
+	c, err := seal.ParseLeaveGet(q.Payload)
 	if err != nil {
 		return nil, err
 	}
-	return r.held(q, q.box(Left, it[0]), owner, it[1], it[2])
+	return r.held(q, q.box(Left, c.Box), owner, c.After)
 }
 
 // blobPut keeps a page of a keyring. Only admins' devices make them.
 func (r *Relay) blobPut(q *request) ([]byte, error) {
-	it, err := seal.ParseItems(q.Payload, -1)
+	c, err := seal.ParseBlobPut(q.Payload)
 	if err != nil {
 		return nil, err
 	}
-	if len(it[0]) > r.limit.Blob {
+	if len(c.Blob) > r.limit.Blob {
 		return nil, krama.E("relay", krama.TooLarge, "")
 	}
-	id := seal.Hash("blob", it[0])
-	return id[:], r.store.PutBlob(q.ctx, q.programme.ID, id, it[0], r.limit.Room(Pages))
+	id := seal.BlobID(c.Blob)
+	return id[:], r.store.PutBlob(q.ctx, q.programme.ID, id, c.Blob, r.limit.Room(Pages))
 }
 
 // blobGet gives a blob from a place in it on.
 func (r *Relay) blobGet(q *request) ([]byte, error) {
-	it, err := seal.ParseItems(q.Payload, 32, 4)
+	c, err := seal.ParseBlobGet(q.Payload)
 	if err != nil {
 		return nil, err
 	}
-	b, err := r.store.Blob(q.ctx, q.programme.ID, [32]byte(it[0]))
-	return b[min(len(b), int(be32(it[1]))):], err
+	b, err := r.store.Blob(q.ctx, q.programme.ID, c.ID)
+	return b[min(len(b), int(c.Skip)):], err
 }
 
 // blobDrop forgets blobs of the programme: the old pages of an erasure.
 func (r *Relay) blobDrop(q *request) ([]byte, error) {
-	it, err := seal.ParseFrame(q.Payload, 4096)
+	c, err := seal.ParseBlobDrop(q.Payload)
 	if err != nil {
-		return nil, krama.E("relay", krama.Invalid, "blobs")
+		return nil, err
 	}
-	var ids [][32]byte
-	for _, b := range it {
-		if len(b) != 32 {
-			return nil, krama.E("relay", krama.Invalid, "blobs")
-		}
-		ids = append(ids, [32]byte(b))
-	}
-	return nil, r.store.DropBlobs(q.ctx, q.programme.ID, ids)
+	return nil, r.store.DropBlobs(q.ctx, q.programme.ID, c.IDs)
 }

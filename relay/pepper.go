@@ -36,27 +36,24 @@ func (r *Relay) peppers(q *request, box Box) (out []seal.Pepper, err error) {
 
 // pepperPut keeps a device's peppers in place of those before.
 func (r *Relay) pepperPut(q *request) ([]byte, error) {
-	it, err := seal.ParseFrame(q.Payload, seal.MaxPeppers)
+	c, err := seal.ParsePepperPut(q.Payload)
 	if err != nil {
 		return nil, err
 	}
-	for _, b := range it {
-		p, ok := seal.ParsePepper(b)
-		if !ok {
-			return nil, krama.E("relay", krama.Invalid, "pepper")
-		}
+	var items [][]byte
+	for _, p := range c.Peppers {
 		if _, err := seal.SigKey(p.Access); err != nil {
 			return nil, err
 		}
+		items = append(items, p.Marshal())
 	}
-	id := seal.PepperBox(krama.DeviceID(q.Principal))
-	box := q.box(Peppers, id[:])
+	box := q.box(Peppers, seal.PepperBox(krama.DeviceID(q.Principal)))
 	r.mu.Lock() // between looking and writing, an admin may remove the device
 	defer r.mu.Unlock()
 	if _, err := r.peppers(q, box); err != nil {
 		return nil, err
 	}
-	return nil, r.store.SetItems(q.ctx, box, it, r.now().Add(keepFor), r.limit.Room(Peppers))
+	return nil, r.store.SetItems(q.ctx, box, items, r.now().Add(keepFor), r.limit.Room(Peppers))
 }
 
 // pepperKey finds the key that the words of a locked device must give: other words are another key. Each look is a try,
@@ -86,7 +83,7 @@ func (r *Relay) pepperKey(q *request) (ed25519.PublicKey, error) {
 
 func (r *Relay) pepperKeyIn(q *request, p Programme) (ed25519.PublicKey, error) {
 	q.programme = p
-	list, err := r.peppers(q, q.box(Peppers, q.Principal[:]))
+	list, err := r.peppers(q, q.box(Peppers, q.Principal))
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +100,7 @@ func (r *Relay) pepperKeyIn(q *request, p Programme) (ed25519.PublicKey, error) 
 
 // pepperGet gives a device its pepper.
 func (r *Relay) pepperGet(q *request) ([]byte, error) {
-	list, err := r.peppers(q, q.box(Peppers, q.Principal[:]))
+	list, err := r.peppers(q, q.box(Peppers, q.Principal))
 	for _, one := range list {
 		if q.Check(one.Access, seal.PathPepperGet, r.boot) {
 			return one.Value[:], nil
@@ -114,20 +111,15 @@ func (r *Relay) pepperGet(q *request) ([]byte, error) {
 
 // pepperDrop forgets the peppers of removed devices and takes no new ones: without them their vaults do not open.
 func (r *Relay) pepperDrop(q *request) ([]byte, error) {
-	it, err := seal.ParseFrame(q.Payload, 4096)
+	c, err := seal.ParsePepperDrop(q.Payload)
 	if err != nil {
-		return nil, krama.E("relay", krama.Invalid, "peppers")
-	}
-	for _, b := range it {
-		if len(b) != 16 {
-			return nil, krama.E("relay", krama.Invalid, "peppers")
-		}
+		return nil, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, b := range it {
-		id := seal.PepperBox(krama.DeviceID(b))
-		err = cmp.Or(err, r.store.SetItems(q.ctx, q.box(Peppers, id[:]), [][]byte{gone}, r.now().Add(keepFor),
+	for _, d := range c.Devices {
+		box := q.box(Peppers, seal.PepperBox(d))
+		err = cmp.Or(err, r.store.SetItems(q.ctx, box, [][]byte{gone}, r.now().Add(keepFor),
 			r.limit.Room(Peppers)))
 	}
 	return nil, err

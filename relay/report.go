@@ -33,26 +33,19 @@ const (
 
 // publish takes a programme's door and tells which intakes are open.
 func (r *Relay) publish(q *request) ([]byte, error) {
-	it, err := seal.ParseFrame(q.Payload, 1+intakesMax)
-	if err != nil || len(it) < 1 {
-		return nil, krama.E("relay", krama.Invalid, "door")
+	c, err := seal.ParseDoor(q.Payload, intakesMax)
+	if err != nil {
+		return nil, err
 	}
-	if len(it[0]) > seal.MaxDoor {
+	if len(c.Door) > seal.MaxDoor {
 		return nil, krama.E("relay", krama.TooLarge, "")
 	}
-	var ids [][16]byte
-	for _, b := range it[1:] {
-		if len(b) != 16 {
-			return nil, krama.E("relay", krama.Invalid, "door")
-		}
-		ids = append(ids, [16]byte(b))
-	}
 	if r.CheckDoor != nil {
-		if err := r.CheckDoor(it[0]); err != nil {
+		if err := r.CheckDoor(c.Door); err != nil {
 			return nil, err
 		}
 	}
-	if err := r.store.SetDoor(q.ctx, q.programme.ID, it[0], ids); err != nil {
+	if err := r.store.SetDoor(q.ctx, q.programme.ID, c.Door, c.Intakes); err != nil {
 		return nil, err
 	}
 	if r.OnDoor != nil {
@@ -67,27 +60,23 @@ func (r *Relay) Door(ctx context.Context) ([]byte, error) { return r.store.Door(
 // doorGet gives a site that runs apart what the relay's first programme publishes.
 func (r *Relay) doorGet(q *request) ([]byte, error) { return r.Door(q.ctx) }
 
-// reportHead is what stands before a report's sealed bytes: site, intake, day, proof, each after its length, and the
-// report's length.
-const reportHead = 4 + 16 + 4 + 16 + 4 + 4 + 4 + seal.WorkSize + 4
-
 // report takes a sealed report from anybody: no signature, no account, a proof of work. What it keeps is the day and
 // the bytes. The proof comes first on the line and is checked before the report is read.
 func (r *Relay) report(l *line) ([]byte, error) {
-	ctx, size := l.req.Context(), l.size()-reportHead
+	ctx, size := l.req.Context(), l.size()-seal.ReportHeadSize
 	if size < 0 || !seal.ReportSize(int(min(size, 1<<30))) {
 		return nil, krama.E("relay", krama.Invalid, "report")
 	}
-	head, err := l.read(reportHead)
+	b, err := l.read(seal.ReportHeadSize)
 	if err != nil {
 		return nil, err
 	}
-	it, err := seal.ParseItems(head[:reportHead-4], 16, 16, 4, seal.WorkSize)
-	if err != nil || int64(be32(head[reportHead-4:])) != size {
+	head, err := seal.ParseReportHead(b)
+	if err != nil || int64(head.Size) != size {
 		return nil, krama.E("relay", krama.Invalid, "report")
 	}
-	site, intake, proof := [16]byte(it[0]), [16]byte(it[1]), [seal.WorkSize]byte(it[3])
-	today, day := krama.DayOf(r.now()), krama.Day(be32(it[2]))
+	site, intake, proof := head.Site, head.Intake, head.Proof
+	today, day := krama.DayOf(r.now()), head.Day
 	if day < today-1 || day > today+1 {
 		return nil, errRefused // the caller's clock is wrong: the answer carries the time
 	}
@@ -138,11 +127,11 @@ func (r *Relay) report(l *line) ([]byte, error) {
 // answerPut puts an answer into a reporter's mailbox. It can be nothing else than an answer, and lies where only the
 // key that stands before it is given it.
 func (r *Relay) answerPut(q *request) ([]byte, error) {
-	it, err := seal.ParseItems(q.Payload, 16, seal.ReplyItem)
+	c, err := seal.ParseAnswer(q.Payload)
 	if err != nil {
 		return nil, err
 	}
-	return nil, r.store.PutItems(q.ctx, []Item{{q.box(Answers, it[0]), [16]byte(it[1]), it[1]}},
+	return nil, r.store.PutItems(q.ctx, []Item{{q.box(Answers, c.Mailbox), [16]byte(c.Item), c.Item}},
 		r.now().Add(r.limit.BoxKeep),
 		Bound{OwnerItems: answersKept, Room: r.limit.Room(Answers)})
 }
@@ -157,19 +146,19 @@ func (r *Relay) reply(q *request) ([]byte, error) {
 		time.Sleep(replyTick - time.Since(began)%replyTick + time.Duration(binary.BigEndian.Uint16(
 			b[:]))*replySpread>>16)
 	}()
-	it, err := seal.ParseItems(q.Payload, 32, 4, seal.WorkSize)
+	c, err := seal.ParseReply(q.Payload)
 	if err != nil {
 		return nil, err
 	}
 	out := r.noise(q.Principal)
-	items, err := r.store.Items(q.ctx, q.box(Answers, q.Principal[:]), [16]byte(it[0]), r.now(), 0,
+	items, err := r.store.Items(q.ctx, q.box(Answers, q.Principal), [16]byte(c.Pub), r.now(), 0,
 		answersKept*seal.ReplyItem)
 	if err != nil {
 		return nil, err
 	}
 	n := seal.Replies
 	for i := len(items) - 1; i >= 0 && n > 0; i-- {
-		if b := items[i].Body; len(b) == seal.ReplyItem && [32]byte(b) == [32]byte(it[0]) {
+		if b := items[i].Body; len(b) == seal.ReplyItem && [32]byte(b) == [32]byte(c.Pub) {
 			n--
 			copy(out[n*seal.ReplySize:], b[32:])
 		}
@@ -192,27 +181,17 @@ func (r *Relay) noise(box [16]byte) []byte {
 // intake reads a call about an intake, signed with the key of the stream that its id commits to. A successor of the
 // stream has taken that key's place.
 func (r *Relay) intake(q *request) (intake [16]byte, at int64, ids [][32]byte, err error) {
-	it, err := seal.ParseItems(q.Payload, 32, 8, -1, 32) // the last: the hash of the key that reports are sealed to
-	bound := err == nil
-	if !bound { // an intake of the first version
-		it, err = seal.ParseItems(q.Payload, 32, 8, -1)
+	c, err := seal.ParseIntakeCall(q.Payload)
+	if err != nil {
+		return intake, 0, nil, err
 	}
-	if err != nil || len(it[2])%32 != 0 || len(it[2]) > 32*dropMax {
-		return intake, 0, nil, krama.E("relay", krama.Invalid, "intake")
-	}
-	for b := it[2]; len(b) > 0; b = b[32:] {
-		ids = append(ids, [32]byte(b))
-	}
-	intake = seal.IntakeID(it[0], q.stream.ID)
-	if bound {
+	intake = seal.IntakeID(c.Sig, q.stream.ID)
+	if c.Kem != nil {
 		place := seal.IntakePlace(q.stream.ID)
-		intake = seal.BoundIntakeID(it[0], place[:], it[3])
+		intake = seal.BoundIntakeID(c.Sig, place[:], c.Kem[:])
 	}
-	return intake, int64(binary.BigEndian.Uint64(it[1])), ids, nil
+	return intake, int64(c.Place), c.Sums, nil
 }
-
-// dropMax is how many reports one call forgets by name.
-const dropMax = 2000
 
 // reports gives an intake's reports after one: first how many there are behind it and one, as a place; then the number
 // of each that fits, its day and its bytes.
@@ -262,27 +241,24 @@ func (r *Relay) putSlip(ctx context.Context, box [16]byte, what uint8) error {
 
 // slip is AnswerSlip for a site that runs apart.
 func (r *Relay) slip(q *request) ([]byte, error) {
-	it, err := seal.ParseItems(q.Payload, 16, 1)
-	if err != nil || !krama.Known(krama.Outcomes, it[1][0]) {
-		return nil, krama.E("relay", krama.Invalid, "slip")
+	c, err := seal.ParseSlip(q.Payload)
+	if err != nil {
+		return nil, err
 	}
 	if !r.rates.take(ofSlips, [16]byte{}, [16]byte{}, r.elapsed(), slipRate, slipBurst) {
 		return nil, krama.E("relay", krama.TooMany, "")
 	}
-	return nil, r.putSlip(q.ctx, [16]byte(it[0]), it[1][0])
+	return nil, r.putSlip(q.ctx, c.Box, c.What)
 }
 
 // slips gives the answers to slips, one frame a slip in the order asked.
 func (r *Relay) slips(q *request) ([]byte, error) {
-	it, err := seal.ParseFrame(q.Payload, 256)
+	c, err := seal.ParseSlips(q.Payload)
 	if err != nil {
-		return nil, krama.E("relay", krama.Invalid, "slips")
+		return nil, err
 	}
 	var out [][]byte
-	for _, id := range it {
-		if len(id) != 16 {
-			return nil, krama.E("relay", krama.Invalid, "slips")
-		}
+	for _, id := range c.Boxes {
 		items, err := r.store.Items(q.ctx, q.box(Slips, id), [16]byte{}, r.now(), 0, small)
 		if err != nil {
 			return nil, err

@@ -1,45 +1,40 @@
 package relay
 
 import (
-	"crypto/ed25519"
 	"crypto/subtle"
 
 	"krama"
 	"krama/seal"
 )
 
-// mayFound checks the relay's token in the payload of a founding.
-func (r *Relay) mayFound(payload []byte) bool {
-	it, err := seal.ParseItems(payload, -1, ed25519.PublicKeySize, 16)
-	return err == nil && len(r.token) > 0 && subtle.ConstantTimeCompare(it[0], r.token) == 1
+// mayFound checks the relay's token.
+func (r *Relay) mayFound(token []byte) bool {
+	return len(r.token) > 0 && subtle.ConstantTimeCompare(token, r.token) == 1
 }
 
 func (r *Relay) found(q *request) ([]byte, error) {
-	it, err := seal.ParseItems(q.Payload, -1, ed25519.PublicKeySize, 16)
-	if err != nil || [16]byte(it[2]) == ([16]byte{}) {
-		return nil, krama.E("relay", krama.Invalid, "found")
+	c, err := seal.ParseFound(q.Payload)
+	if err != nil {
+		return nil, err
 	}
-	return nil, r.store.AddProgramme(q.ctx, Programme{q.Principal, it[1], [16]byte(it[2])})
+	return nil, r.store.AddProgramme(q.ctx, Programme{q.Principal, c.Control, c.Site})
 }
 
 // members names the programme, if it has no name yet, and its devices. A device's id commits to its key.
 func (r *Relay) members(q *request) ([]byte, error) {
-	it, err := seal.ParseFrame(q.Payload, 1+MaxMembers)
-	if err != nil || len(it) < 1 || len(it[0]) != 16 || [16]byte(it[0]) == ([16]byte{}) {
-		return nil, krama.E("relay", krama.Invalid, "members")
+	c, err := seal.ParseMembers(q.Payload, MaxMembers)
+	if err != nil {
+		return nil, err
 	}
 	var list []Member
-	for _, b := range it[1:] {
-		if len(b) != 48 {
-			return nil, krama.E("relay", krama.Invalid, "members")
-		}
-		key, err := seal.SigKey(b[:32])
+	for _, m := range c.Devices {
+		key, err := seal.SigKey(m.Pub)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, Member{known(seal.DeviceID(key, [16]byte(b[32:]))), key})
+		list = append(list, Member{known(seal.DeviceID(key, m.Nonce)), key})
 	}
-	if err := r.store.AddMembers(q.ctx, q.programme.ID, [16]byte(it[0]), list); err != nil {
+	if err := r.store.AddMembers(q.ctx, q.programme.ID, c.Site, list); err != nil {
 		return nil, err
 	}
 	r.renamed()
@@ -57,23 +52,21 @@ func known(d krama.DeviceID) krama.DeviceID {
 func (r *Relay) renamed() { r.mu.Lock(); defer r.mu.Unlock(); clear(r.programmes) }
 
 func (r *Relay) create(q *request) ([]byte, error) {
-	it, err := seal.ParseItems(q.Payload, 16, ed25519.PublicKeySize, 32, -1, 1)
-	if err != nil || (len(it[3]) != 0 && len(it[3]) != 16) || it[4][0] > 1 {
-		return nil, krama.E("relay", krama.Invalid, "create")
-	}
-	key, err := seal.SigKey(it[1])
+	c, err := seal.ParseCreate(q.Payload)
 	if err != nil {
 		return nil, err
 	}
-	s := Stream{ID: seal.StreamID(it[0]), Programme: q.programme.ID, Access: key, Head: seal.Head{H: [32]byte(it[2])},
-		Roster: it[4][0] == 1}
-	if len(it[3]) == 0 {
+	key, err := seal.SigKey(c.Access)
+	if err != nil {
+		return nil, err
+	}
+	s := Stream{ID: c.ID, Programme: q.programme.ID, Access: key, Head: seal.Head{H: c.Start}, Roster: c.Roster}
+	if c.Before == nil {
 		return nil, r.store.CreateStream(q.ctx, s, nil)
 	}
-	before := seal.StreamID(it[3])
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.store.CreateStream(q.ctx, s, &before); err != nil {
+	if err := r.store.CreateStream(q.ctx, s, c.Before); err != nil {
 		return nil, err
 	}
 	clear(r.open)
@@ -82,30 +75,23 @@ func (r *Relay) create(q *request) ([]byte, error) {
 
 // line says which streams are circle 0's: what an earlier version made without saying it.
 func (r *Relay) line(q *request) ([]byte, error) {
-	it, err := seal.ParseFrame(q.Payload, 1<<12)
-	if err != nil || len(it) == 0 {
-		return nil, krama.E("relay", krama.Invalid, "line")
-	}
-	var ids []seal.StreamID
-	for _, b := range it {
-		if len(b) != 16 {
-			return nil, krama.E("relay", krama.Invalid, "line")
-		}
-		ids = append(ids, seal.StreamID(b))
+	c, err := seal.ParseLine(q.Payload)
+	if err != nil {
+		return nil, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.open)
-	return nil, r.store.Line(q.ctx, q.programme.ID, ids)
+	return nil, r.store.Line(q.ctx, q.programme.ID, c.Streams)
 }
 
 // handOver gives the programme to another control key: a removed device knows the old one.
 func (r *Relay) handOver(q *request) ([]byte, error) {
-	it, err := seal.ParseItems(q.Payload, ed25519.PublicKeySize)
+	c, err := seal.ParseControl(q.Payload)
 	if err != nil {
 		return nil, err
 	}
-	key, err := seal.SigKey(it[0])
+	key, err := seal.SigKey(c.Next)
 	if err != nil {
 		return nil, err
 	}
@@ -128,19 +114,15 @@ func (r *Relay) append(q *request) ([]byte, error) {
 // restore gives back to one of the programme's streams what a relay lost that was restored from a backup. Only an
 // admin's desk can: to streams that have a successor nobody else adds.
 func (r *Relay) restore(q *request) ([]byte, error) {
-	it, err := seal.ParseItems(q.Payload, 16, -1)
+	c, err := seal.ParseRestore(q.Payload)
 	if err != nil {
 		return nil, err
 	}
-	a, err := seal.ParseAppend(it[1])
-	if err != nil {
-		return nil, err
-	}
-	s, err := r.store.Stream(q.ctx, seal.StreamID(it[0]))
+	s, err := r.store.Stream(q.ctx, c.Stream)
 	if err != nil || s.Programme != q.programme.ID {
 		return nil, errRefused
 	}
-	head, err := r.store.Append(q.ctx, s.ID, a.IfHead, a.Envelopes, r.limit.Room(s.Keep()))
+	head, err := r.store.Append(q.ctx, s.ID, c.Append.IfHead, c.Append.Envelopes, r.limit.Room(s.Keep()))
 	return head.Marshal(), err
 }
 
@@ -178,15 +160,17 @@ func (r *Relay) list(q *request) ([]byte, error) {
 
 // part takes a piece of a payload, and tells how much of it is here.
 func (r *Relay) part(q *request) ([]byte, error) {
-	it, err := seal.ParseItems(q.Payload, 32, 4, 4, -1)
-	if err != nil || len(it[3]) > partMax {
-		return nil, krama.E("relay", krama.Invalid, "part")
+	c, err := seal.ParsePart(q.Payload)
+	if err == nil && len(c.Piece) > partMax {
+		err = krama.E("relay", krama.Invalid, "part")
 	}
-	total, offset := be32(it[1]), be32(it[2])
-	if int64(total) > r.limit.Body || int64(offset) > r.limit.Body {
+	if err != nil {
+		return nil, err
+	}
+	if int64(c.Total) > r.limit.Body || int64(c.Offset) > r.limit.Body {
 		return nil, krama.E("relay", krama.TooLarge, "")
 	}
-	n, err := r.parts.put(partKey{q.programme.ID, q.Principal, [32]byte(it[0])}, int(total), int(offset), it[3],
+	n, err := r.parts.put(partKey{q.programme.ID, q.Principal, c.Sum}, int(c.Total), int(c.Offset), c.Piece,
 		r.elapsed())
 	return u32(uint32(n)), err
 }

@@ -185,9 +185,9 @@ func (r *Replica) openTrustees(ctx context.Context, org krama.OrgID, seed [32]by
 	r.mu.Lock()
 	trustees := r.caller(org)
 	r.mu.Unlock()
-	list, err := held(func(after uint64, skip int) ([]byte, error) {
-		return trustees.call(ctx, key.Sig, seal.PathBoxGet, [16]byte(key.ID()), seal.Frame(key.SigPub(), key.Nonce[:],
-			kem[:], u64(after), u32(uint32(skip))))
+	list, err := held(func(after seal.After) ([]byte, error) {
+		return trustees.call(ctx, key.Sig, seal.PathBoxGet, [16]byte(key.ID()),
+			seal.BoxGetCall{Pub: key.SigPub(), Nonce: key.Nonce, Kem: kem, After: after}.Marshal())
 	})
 	if krama.KindOf(err) == krama.NotAllowed && err != nil {
 		list, err = nil, nil // the relay knows no such trustees

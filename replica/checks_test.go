@@ -215,7 +215,7 @@ func TestLettersAreTheirSenders(t *testing.T) {
 	before := slices.Clone(w.desk.controls)
 	box := seal.Mailbox(me, seal.KemHash(pub))
 	// as whoever runs the relay can: a worker's phone has no key for it
-	w.must(w.desk.putBoxes(ctx, [][]byte{box[:], forged, box[:], control}))
+	w.must(w.desk.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: forged}, {Box: box, Item: control}}))
 	w.sync(w.desk)
 	if len(w.desk.Mail()) != 0 {
 		t.Error("a letter that somebody wrote in the admin's name is shown")

@@ -73,8 +73,9 @@ func (r *Replica) controlAsk(ctx context.Context, path string, payload []byte) (
 	newest := keys[0]()
 	for i, k := range keys {
 		if i > 0 {
-			if _, err = r.call(ctx, k(), seal.PathControl, id,
-				seal.Frame(newest.Public().(ed25519.PublicKey))); krama.KindOf(err) == krama.NotAllowed && err != nil {
+			next := seal.ControlCall{Next: newest.Public().(ed25519.PublicKey)}
+			_, err = r.call(ctx, k(), seal.PathControl, id, next.Marshal())
+			if krama.KindOf(err) == krama.NotAllowed && err != nil {
 				continue
 			}
 			if err != nil {
@@ -102,23 +103,22 @@ func (r *Replica) nameMembers(ctx context.Context) error {
 		r.mu.Unlock()
 		return errLocked
 	}
-	site := seal.SiteOf(r.roster.Org)
-	var list [][]byte
+	call := seal.MembersCall{Site: seal.SiteOf(r.roster.Org)}
 	for _, d := range r.roster.Devices {
-		list = append(list, append(bytes.Clone(d.Request.SigPub), d.Request.Nonce[:]...))
+		call.Devices = append(call.Devices, seal.MemberKey{Pub: d.Request.SigPub, Nonce: d.Request.Nonce})
 	}
 	if t := r.roster.Trustees; t != nil {
-		list = append(list, append(bytes.Clone(t.SigPub), make([]byte, 16)...))
+		call.Devices = append(call.Devices, seal.MemberKey{Pub: t.SigPub})
 	}
-	slices.SortFunc(list, bytes.Compare)
-	sum := seal.SHA256(seal.Frame(list...))
+	slices.SortFunc(call.Devices, func(a, b seal.MemberKey) int { return bytes.Compare(a.Bytes(), b.Bytes()) })
+	sum := seal.SHA256(call.Marshal())
 	mark := hex.EncodeToString(sum[:8]) + " " + krama.DayOf(r.Now()).String()
 	done := r.values[membersNamed] == mark
 	r.mu.Unlock()
 	if done {
 		return nil
 	}
-	if err := r.controlCall(ctx, seal.PathMembers, seal.Frame(append([][]byte{site[:]}, list...)...)); err != nil {
+	if err := r.controlCall(ctx, seal.PathMembers, call.Marshal()); err != nil {
 		return err
 	}
 	return r.SetValue(membersNamed, mark)
@@ -135,15 +135,14 @@ func (r *Replica) nameLine(ctx context.Context) error {
 		r.mu.Unlock()
 		return nil
 	}
-	var ids [][]byte
+	var ids []seal.StreamID
 	for e := uint32(0); e <= st.epoch.Epoch; e++ {
 		if ep := st.known[e]; ep != nil {
-			id := ep.StreamID()
-			ids = append(ids, id[:])
+			ids = append(ids, ep.StreamID())
 		}
 	}
 	r.mu.Unlock()
-	err := r.controlCall(ctx, seal.PathLine, seal.Frame(ids...))
+	err := r.controlCall(ctx, seal.PathLine, seal.LineCall{Streams: ids}.Marshal())
 	if krama.KindOf(err) == krama.NotFound && err != nil {
 		return nil // a restored relay lacks one: it is repaired first
 	}
@@ -218,7 +217,8 @@ func (r *Replica) tendControl(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := r.controlCall(ctx, seal.PathControl, seal.Frame(keys[0]().Public().(ed25519.PublicKey))); err != nil {
+		next := seal.ControlCall{Next: keys[0]().Public().(ed25519.PublicKey)}
+		if err := r.controlCall(ctx, seal.PathControl, next.Marshal()); err != nil {
 			return err
 		}
 		if err := r.SetValue(controlSet+".at", newest); err != nil {

@@ -55,7 +55,8 @@ func (r *Replica) dropPut(ctx context.Context, key ed25519.PrivateKey, item []by
 		if err != nil {
 			return err
 		}
-		_, err = r.call(ctx, key, seal.PathDropPut, id, seal.Frame(pub, u32(uint32(day)), proof[:], item))
+		put := seal.DropPutCall{ProofOfWork: seal.ProofOfWork{Pub: pub, Day: day, Proof: proof}, Item: item}
+		_, err = r.call(ctx, key, seal.PathDropPut, id, put.Marshal())
 		if krama.KindOf(err) != krama.NotAllowed || err == nil || try > 0 || krama.DayOf(line.wall(r.Now())) == day {
 			return err
 		}
@@ -151,7 +152,7 @@ func (r *Replica) Invite(ctx context.Context, text string) (*Invitation, error) 
 }
 
 func (r *Replica) dropGet(ctx context.Context, drop [16]byte) (items [][]byte, err error) {
-	answer, err := r.controlAsk(ctx, seal.PathDropGet, seal.Frame(drop[:]))
+	answer, err := r.controlAsk(ctx, seal.PathDropGet, seal.DropGetCall{Drop: drop}.Marshal())
 	if err != nil {
 		return nil, err
 	}
@@ -312,16 +313,16 @@ func (r *Replica) grant(ctx context.Context, id krama.DeviceID) error {
 		}
 	}
 	r.mu.Unlock()
-	var pairs [][]byte
+	var puts []seal.BoxPut
 	for _, ep := range give {
 		wrap, err := ep.Wrap(id, dev.KemPub)
 		if err != nil {
 			return err
 		}
 		box := seal.Mailbox(id, seal.KemHash(dev.KemPub))
-		pairs = append(pairs, box[:], seal.BoxItem(id, ep.EC(), wrap))
+		puts = append(puts, seal.BoxPut{Box: box, Item: seal.BoxItem(id, ep.EC(), wrap)})
 	}
-	return r.putWraps(ctx, pairs)
+	return r.putWraps(ctx, puts)
 }
 
 // putBootstrap gives a device the way to the roster.
@@ -337,7 +338,7 @@ func (r *Replica) putBootstrap(ctx context.Context, id krama.DeviceID) error {
 	if err != nil {
 		return err
 	}
-	return r.putBoxes(ctx, [][]byte{box[:], boot})
+	return r.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: boot}})
 }
 
 func (r *Replica) bootstrap() seal.Bootstrap {

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"slices"
@@ -160,11 +159,7 @@ func notOurs(err error) error {
 }
 
 func (r *Replica) putPeppers(ctx context.Context, p ...seal.Pepper) error {
-	var items [][]byte
-	for _, one := range p {
-		items = append(items, one.Marshal())
-	}
-	_, err := r.deviceCall(ctx, seal.PathPepperPut, seal.Frame(items...))
+	_, err := r.deviceCall(ctx, seal.PathPepperPut, seal.PepperPutCall{Peppers: p}.Marshal())
 	return err
 }
 
@@ -183,10 +178,10 @@ const droppedPeppers = ".peppers"
 // one the roster does not say, so it is asked for all.
 func (r *Replica) dropPeppers(ctx context.Context) error {
 	r.mu.Lock()
-	var gone [][]byte
+	var gone []krama.DeviceID
 	for id, d := range r.roster.Devices {
 		if d.Removed != 0 {
-			gone = append(gone, bytes.Clone(id[:]))
+			gone = append(gone, id)
 		}
 	}
 	n := strconv.Itoa(len(gone))
@@ -195,8 +190,8 @@ func (r *Replica) dropPeppers(ctx context.Context) error {
 	if done || len(gone) == 0 {
 		return nil
 	}
-	for some := range slices.Chunk(gone, 4096) {
-		err := r.controlCall(ctx, seal.PathPepperDrop, seal.Frame(some...))
+	for some := range slices.Chunk(gone, seal.MaxPepperDrop) {
+		err := r.controlCall(ctx, seal.PathPepperDrop, seal.PepperDropCall{Devices: some}.Marshal())
 		if krama.KindOf(err) == krama.NotFound && err != nil {
 			return nil // a relay of an earlier version keeps none
 		}

@@ -43,9 +43,9 @@ func (r *Replica) Found(ctx context.Context, relay, token string) error {
 		return err
 	}
 	control := ep.ControlKey()
-	pub, site := control.Public().(ed25519.PublicKey), seal.SiteOf(org)
-	if _, err := r.call(ctx, control, seal.PathFound, seal.ProgrammeID(pub), seal.Frame([]byte(token), pub,
-		site[:])); err != nil {
+	pub := control.Public().(ed25519.PublicKey)
+	call := seal.FoundCall{Token: []byte(token), Control: pub, Site: seal.SiteOf(org)}
+	if _, err := r.call(ctx, control, seal.PathFound, seal.ProgrammeID(pub), call.Marshal()); err != nil {
 		return err
 	}
 	if err := r.createStream(ctx, ep); err != nil {
@@ -125,9 +125,7 @@ func (r *Replica) createStream(ctx context.Context, ep *seal.Epoch) error {
 	r.mu.Lock()
 	h := r.streams[ep.Circle].head
 	r.mu.Unlock()
-	id := ep.StreamID()
-	return r.controlCall(ctx, seal.PathCreate, seal.Frame(id[:], ep.StreamKey().Public().(ed25519.PublicKey), h.H[:],
-		nil, streamKind(ep.Circle)))
+	return r.controlCall(ctx, seal.PathCreate, createCall(ep, h, nil).Marshal())
 }
 
 // retentionDays is how long a circle's records are kept, from the threat model's defaults; issue of dates is the

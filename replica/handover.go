@@ -32,13 +32,13 @@ func (r *Replica) handOver(ctx context.Context, letters [][]byte) error {
 			n++
 		}
 		if _, err := r.deviceCall(ctx, seal.PathLeavePut,
-			seal.Frame(append([][]byte{box[:]}, rest[:n]...)...)); err != nil {
+			seal.BoxItemsCall{Box: box, Items: rest[:n]}.Marshal()); err != nil {
 			return err
 		}
 		rest = rest[n:]
 	}
-	items, err := held(func(after uint64, skip int) ([]byte, error) {
-		return r.deviceCall(ctx, seal.PathLeaveMine, seal.Frame(box[:], u64(after), u32(uint32(skip))))
+	items, err := held(func(after seal.After) ([]byte, error) {
+		return r.deviceCall(ctx, seal.PathLeaveMine, seal.LeaveGetCall{Box: box, After: after}.Marshal())
 	})
 	if err != nil {
 		return err
@@ -140,8 +140,8 @@ func (r *Replica) fetchHandovers(ctx context.Context) error {
 			return nil
 		}
 		box := ep.HandoverBox()
-		items, err := held(func(after uint64, skip int) ([]byte, error) {
-			return r.controlAsk(ctx, seal.PathLeaveGet, seal.Frame(box[:], u64(after), u32(uint32(skip))))
+		items, err := held(func(after seal.After) ([]byte, error) {
+			return r.controlAsk(ctx, seal.PathLeaveGet, seal.LeaveGetCall{Box: box, After: after}.Marshal())
 		})
 		if err != nil {
 			return err

@@ -347,8 +347,8 @@ func TestHostileGarbageWrap(t *testing.T) {
 	c := w.outreach(a)
 	box := n.dev.Mailbox()
 	w.steals(a) // without it the relay takes nothing from her
-	w.must(a.putBoxes(ctx, [][]byte{box[:], seal.BoxItem(n.dev.ID(), a.roster.Latest(c).EC,
-		make([]byte, seal.WrapSize))}))
+	w.must(a.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: seal.BoxItem(n.dev.ID(), a.roster.Latest(c).EC,
+		make([]byte, seal.WrapSize))}}))
 	w.must(w.desk.SetRoles(ctx, krama.MemberID{w.n}, krama.RoleOutreach, nil))
 	for range 3 {
 		w.sync(n, w.desk)
@@ -415,7 +415,7 @@ func TestHostileRecoveryBlocked(t *testing.T) {
 	boot, err := seal.SealBootstrap(a.roster.Org, ts.ID(), ts.KemPub, seal.Bootstrap{})
 	w.must(err)
 	w.steals(a)
-	w.must(a.putBoxes(ctx, [][]byte{box[:], boot}))
+	w.must(a.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: boot}}))
 	d := w.device("desk")
 	if err := d.Recover(ctx, cards[:2], "relay", true, nil); err != nil {
 		t.Error("a phone's one box/put stops recovery:", err)
@@ -473,7 +473,7 @@ func TestHostileOneFullBoxStopsLeave(t *testing.T) {
 	w.must(w.desk.RemoveDevice(ctx, a.dev.ID(), seal.ReasonLost, nil))
 	box := b.dev.Mailbox()
 	for i := range 512 {
-		if w.desk.putBoxes(ctx, [][]byte{box[:], []byte(fmt.Sprint(i))}) != nil {
+		if w.desk.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: []byte(fmt.Sprint(i))}}) != nil {
 			break
 		}
 		w.now = w.now.Add(time.Second)
@@ -495,7 +495,7 @@ func TestHostileAfterRemovalBoxes(t *testing.T) {
 	w.sync(b, w.desk)
 	box := b.dev.Mailbox()
 	for i := range 512 {
-		if err := a.putBoxes(ctx, [][]byte{box[:], []byte(fmt.Sprint(i))}); err != nil {
+		if err := a.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: []byte(fmt.Sprint(i))}}); err != nil {
 			break
 		}
 		w.now = w.now.Add(time.Second)

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"krama/seal"
 )
 
 // a wrong clock on an honest phone gets it removed.
@@ -23,13 +25,13 @@ func TestHostileBigMailbox(t *testing.T) {
 	w.steals(a)
 	box := w.desk.dev.Mailbox()
 	for i := range 3 {
-		var pairs [][]byte
+		var puts []seal.BoxPut
 		for j := range 60 {
 			b := make([]byte, 60<<10)
 			b[0], b[1] = byte(i), byte(j)
-			pairs = append(pairs, box[:], b)
+			puts = append(puts, seal.BoxPut{Box: box, Item: b})
 		}
-		w.must(a.putBoxes(ctx, pairs))
+		w.must(a.putBoxes(ctx, puts))
 	}
 	w.desk.remote = HTTP{Client: http.DefaultClient, URL: srv.URL}
 	if err := w.desk.Sync(ctx, nil); err != nil {

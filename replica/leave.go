@@ -325,7 +325,7 @@ func (r *Replica) askedRewrap(e *entry, it *entryItem) {
 // supplyRewraps gives wraps to devices that asked and that the roster keys. Nothing about a wrap needs to be trusted.
 func (r *Replica) supplyRewraps(ctx context.Context) error {
 	r.mu.Lock()
-	var pairs [][]byte
+	var puts []seal.BoxPut
 	for w := range r.rewraps {
 		st, e := r.streams[w.circle], r.roster.Latest(w.circle)
 		if r.dev == nil || w.device == r.dev.ID() || st == nil || e == nil || !e.Keyed[w.device] ||
@@ -339,9 +339,9 @@ func (r *Replica) supplyRewraps(ctx context.Context) error {
 			return err
 		}
 		box := seal.Mailbox(w.device, seal.KemHash(pub))
-		pairs = append(pairs, box[:], seal.BoxItem(w.device, e.EC, wrap))
+		puts = append(puts, seal.BoxPut{Box: box, Item: seal.BoxItem(w.device, e.EC, wrap)})
 		delete(r.rewraps, w)
 	}
 	r.mu.Unlock()
-	return r.putWraps(ctx, pairs)
+	return r.putWraps(ctx, puts)
 }

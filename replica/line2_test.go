@@ -95,7 +95,7 @@ func TestPiecesOfARelayThatStartsAnew(t *testing.T) {
 // TestHeldEnds: a relay that gives the same place again and again is a liar.
 func TestHeldEnds(t *testing.T) {
 	n := 0
-	_, err := held(func(uint64, int) ([]byte, error) {
+	_, err := held(func(seal.After) ([]byte, error) {
 		if n++; n > 1000 {
 			t.Fatal("it never ends")
 		}
@@ -110,12 +110,12 @@ func TestHeldEnds(t *testing.T) {
 func TestHeldOfAnotherItem(t *testing.T) {
 	next := []byte("another item, whole")
 	n := 0
-	list, err := held(func(after uint64, skip int) ([]byte, error) {
+	list, err := held(func(after seal.After) ([]byte, error) {
 		if n++; n == 1 {
 			return seal.MarshalHeld([]seal.Held{{K: 1, Body: make([]byte, 100)}}, 0, false)[:20],
 				krama.E("test", krama.Offline, "")
 		}
-		return seal.MarshalHeld([]seal.Held{{K: 2, Body: next}}, skip, true), nil
+		return seal.MarshalHeld([]seal.Held{{K: 2, Body: next}}, int(after.Skip), true), nil
 	})
 	if err != nil || len(list) != 1 || string(list[0].Body) != string(next) {
 		t.Errorf("got %v %v", list, err)

@@ -212,7 +212,7 @@ func (c *caller) begun(ctx context.Context, key ed25519.PrivateKey, principal [1
 
 func (c *caller) part(ctx context.Context, key ed25519.PrivateKey, principal [16]byte, sum [32]byte, total, offset int,
 	b []byte) (int, error) {
-	payload := seal.Frame(sum[:], u32(uint32(total)), u32(uint32(offset)), b)
+	payload := seal.PartCall{Sum: sum, Total: uint32(total), Offset: uint32(offset), Piece: b}.Marshal()
 	answer, err := c.once(ctx, key, seal.PathPart, principal, seal.SHA256(payload), len(payload), payload)
 	if err != nil {
 		return 0, err
@@ -244,11 +244,11 @@ const heldMost = 256 << 20
 
 // held reads a box to its end. ask asks for what comes after a place, without the beginning of the first item that is
 // here already: over a line that breaks, what came is not sent again.
-func held(ask func(after uint64, skip int) ([]byte, error)) (list []seal.Held, err error) {
+func held(ask func(seal.After) ([]byte, error)) (list []seal.Held, err error) {
 	var begun seal.Held
 	after, size, all, again := uint64(0), 0, 0, 0
 	for {
-		answer, err := ask(after, len(begun.Body))
+		answer, err := ask(seal.After{Place: after, Skip: uint32(len(begun.Body))})
 		cut := krama.KindOf(err) == krama.Offline && err != nil && len(answer) > 0
 		if err != nil && !cut {
 			return list, err

@@ -70,11 +70,11 @@ func (m *Mail) Late() (out []Late, whole bool) {
 
 // Statement reads the statement of a draft.
 func (m *Mail) Statement() (*seal.Statement, bool) {
-	it, err := seal.ParseItems(m.body, -1, 16, 64)
+	d, err := seal.ParseDraft(m.body)
 	if err != nil || m.Kind != seal.LetterDraft {
 		return nil, false
 	}
-	st, err := seal.ParseStatement(it[0])
+	st, err := seal.ParseStatement(d.Statement)
 	return st, err == nil
 }
 
@@ -228,7 +228,7 @@ func (r *Replica) post(ctx context.Context, k seal.LetterKind, bodies ...[]byte)
 
 func (r *Replica) postTo(ctx context.Context, to []krama.DeviceID, k seal.LetterKind, bodies ...[]byte) error {
 	r.mu.Lock()
-	var pairs [][]byte
+	var puts []seal.BoxPut
 	var err error
 	for _, d := range to {
 		for _, b := range bodies {
@@ -238,8 +238,7 @@ func (r *Replica) postTo(ctx context.Context, to []krama.DeviceID, k seal.Letter
 			pub := r.roster.Devices[d].KemPub
 			var w []byte
 			if w, err = seal.SealLetter(r.roster.Org, r.dev, d, pub, k, b); err == nil {
-				box := seal.Mailbox(d, seal.KemHash(pub))
-				pairs = append(pairs, box[:], w)
+				puts = append(puts, seal.BoxPut{Box: seal.Mailbox(d, seal.KemHash(pub)), Item: w})
 			}
 		}
 	}
@@ -247,7 +246,7 @@ func (r *Replica) postTo(ctx context.Context, to []krama.DeviceID, k seal.Letter
 	if err != nil {
 		return err
 	}
-	return r.putBoxes(ctx, pairs)
+	return r.putBoxes(ctx, puts)
 }
 
 // AcceptLate writes the work of a letter in this device's name, under the records' own ids, and files the letter. What
@@ -331,7 +330,7 @@ func (r *Replica) Draft(ctx context.Context, deed seal.Deed) error {
 		return err
 	}
 	raw, me := st.Marshal(), r.dev.ID()
-	body := seal.Frame(raw, me[:], seal.Cosign(r.dev.Sig, r.roster.Org, raw))
+	body := seal.Draft{Statement: raw, By: me, Sig: seal.Cosign(r.dev.Sig, r.roster.Org, raw)}.Marshal()
 	r.mu.Unlock()
 	return r.post(ctx, seal.LetterDraft, body)
 }
@@ -345,11 +344,11 @@ func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
 	if m == nil || m.Kind != seal.LetterDraft {
 		return krama.E(op, krama.NotFound, "")
 	}
-	it, err := seal.ParseItems(m.body, -1, 16, 64)
+	d, err := seal.ParseDraft(m.body)
 	if err != nil {
 		return err
 	}
-	body := seal.StatementBody(it[0], seal.Cosignature{Device: krama.DeviceID(it[1]), Sig: it[2]})
+	body := seal.StatementBody(d.Statement, seal.Cosignature{Device: d.By, Sig: d.Sig})
 	for range 16 {
 		if err = r.readRoster(ctx, nothing); err != nil {
 			return err
@@ -359,7 +358,7 @@ func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
 			if !ok {
 				return false
 			}
-			mine, hers := r.roster.Refuses(st.Deed, r.dev.ID()), r.roster.Refuses(st.Deed, krama.DeviceID(it[1]))
+			mine, hers := r.roster.Refuses(st.Deed, r.dev.ID()), r.roster.Refuses(st.Deed, d.By)
 			return r.roster.Late(st) || mine != nil && hers != nil
 		}
 		err = r.sayUnless(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: body}, moot)

@@ -42,9 +42,9 @@ func (r *Replica) mailbox(ctx context.Context) (items [][]byte, err error) {
 	r.mu.Unlock()
 	for _, k := range kems {
 		kem := seal.KemHash(k.PublicKey().Bytes())
-		list, err := held(func(after uint64, skip int) ([]byte, error) {
-			return r.call(ctx, d.Sig, seal.PathBoxGet, [16]byte(d.ID()), seal.Frame(d.SigPub(), d.Nonce[:], kem[:],
-				u64(after), u32(uint32(skip))))
+		list, err := held(func(after seal.After) ([]byte, error) {
+			return r.call(ctx, d.Sig, seal.PathBoxGet, [16]byte(d.ID()),
+				seal.BoxGetCall{Pub: d.SigPub(), Nonce: d.Nonce, Kem: kem, After: after}.Marshal())
 		})
 		if err != nil {
 			return nil, err

@@ -118,9 +118,9 @@ func (l *evilLine) serve(path string, body []byte) ([]byte, error) {
 		seal.PathRewind:
 		return nil, nil
 	case seal.PathCreate:
-		it, _ := seal.ParseItems(c.Payload, 16, 32, 32, -1, 1)
-		if l.streams[seal.StreamID(it[0])] == nil {
-			l.streams[seal.StreamID(it[0])] = &evilStream{start: seal.Head{H: [32]byte(it[2])}}
+		req, _ := seal.ParseCreate(c.Payload)
+		if l.streams[req.ID] == nil {
+			l.streams[req.ID] = &evilStream{start: seal.Head{H: req.Start}}
 		}
 		return nil, nil
 	case seal.PathList:
@@ -156,38 +156,41 @@ func (l *evilLine) serve(path string, body []byte) ([]byte, error) {
 		}
 		return s.head(len(s.entries)).Marshal(), nil
 	case seal.PathBoxPut:
-		it, _ := seal.ParseFrame(c.Payload, 1024)
-		for i := 0; i+1 < len(it); i += 2 {
-			l.boxes[[16]byte(it[i])] = append(l.boxes[[16]byte(it[i])], it[i+1])
+		req, _ := seal.ParseBoxPut(c.Payload)
+		for _, p := range req.Puts {
+			l.boxes[p.Box] = append(l.boxes[p.Box], p.Item)
 		}
 		return nil, nil
 	case seal.PathBoxKeep:
-		it, _ := seal.ParseFrame(c.Payload, 1024)
-		l.boxes[[16]byte(it[0])] = it[1:]
+		req, _ := seal.ParseBoxItems(c.Payload, 1024)
+		l.boxes[req.Box] = req.Items
 		return nil, nil
 	case seal.PathBoxGet:
-		it, _ := seal.ParseItems(c.Payload, 32, 16, 32, 8, 4)
-		return l.held(seal.Mailbox(krama.DeviceID(c.Principal), [32]byte(it[2]))), nil
+		req, _ := seal.ParseBoxGet(c.Payload)
+		return l.held(seal.Mailbox(krama.DeviceID(c.Principal), req.Kem)), nil
 	case seal.PathDropPut:
-		it, _ := seal.ParseItems(c.Payload, 32, 4, seal.WorkSize, -1)
-		l.boxes[c.Principal] = append(l.boxes[c.Principal], it[3])
+		req, _ := seal.ParseDropPut(c.Payload)
+		l.boxes[c.Principal] = append(l.boxes[c.Principal], req.Item)
 		return nil, nil
 	case seal.PathLeavePut:
-		it, _ := seal.ParseFrame(c.Payload, 1024)
-		l.boxes[[16]byte(it[0])] = append(l.boxes[[16]byte(it[0])], it[1:]...)
+		req, _ := seal.ParseBoxItems(c.Payload, 1024)
+		l.boxes[req.Box] = append(l.boxes[req.Box], req.Items...)
 		return nil, nil
-	case seal.PathDropGet, seal.PathLeaveMine, seal.PathLeaveGet:
-		it, _ := seal.ParseFrame(c.Payload, 3)
-		return l.held([16]byte(it[0])), nil
+	case seal.PathDropGet:
+		req, _ := seal.ParseDropGet(c.Payload)
+		return l.held(req.Drop), nil
+	case seal.PathLeaveMine, seal.PathLeaveGet:
+		req, _ := seal.ParseLeaveGet(c.Payload)
+		return l.held(req.Box), nil
 	case seal.PathPart: // the line is down for it too
 		return nil, krama.E("model", krama.Offline, "")
 	case seal.PathBlobPut:
-		it, _ := seal.ParseItems(c.Payload, -1)
-		l.blobs[seal.Hash("blob", it[0])] = it[0]
+		req, _ := seal.ParseBlobPut(c.Payload)
+		l.blobs[seal.BlobID(req.Blob)] = req.Blob
 		return nil, nil
 	case seal.PathBlobGet:
-		it, _ := seal.ParseItems(c.Payload, 32, 4)
-		return l.blobs[[32]byte(it[0])], nil
+		req, _ := seal.ParseBlobGet(c.Payload)
+		return l.blobs[req.ID], nil
 	}
 	return nil, krama.E("model", krama.NotFound, "")
 }

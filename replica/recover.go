@@ -136,7 +136,7 @@ func (r *Replica) keepRecovery(ctx context.Context) error {
 		r.mu.Unlock()
 		return nil
 	}
-	items, err := r.recoveryItems(t, circles)
+	call, err := r.recoveryItems(t, circles)
 	r.mu.Unlock()
 	if err != nil {
 		return err
@@ -144,41 +144,41 @@ func (r *Replica) keepRecovery(ctx context.Context) error {
 	if err := r.nameMembers(ctx); err != nil { // the trustees' key among them
 		return err
 	}
-	if err := r.controlCall(ctx, seal.PathBoxKeep, seal.Frame(items...)); err != nil {
+	if err := r.controlCall(ctx, seal.PathBoxKeep, call.Marshal()); err != nil {
 		return err
 	}
 	return r.SetValue(".trust", key)
 }
 
-// recoveryItems seals what the trustees' key opens: the address, the control keys, and each circle's newest key. The
-// first item is the mailbox itself. The lock is held.
-func (r *Replica) recoveryItems(t *seal.TrusteesSet, circles []krama.CircleID) ([][]byte, error) {
-	box := seal.Mailbox(t.ID(), seal.KemHash(t.KemPub))
+// recoveryItems seals for the trustees' mailbox what their key opens: the address, the control keys, and each circle's
+// newest key. Called with the lock held.
+func (r *Replica) recoveryItems(t *seal.TrusteesSet, circles []krama.CircleID) (c seal.BoxItemsCall, err error) {
+	c.Box = seal.Mailbox(t.ID(), seal.KemHash(t.KemPub))
 	boot, err := seal.SealBootstrap(r.roster.Org, t.ID(), t.KemPub, r.bootstrap())
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	items := [][]byte{box[:], boot}
+	c.Items = [][]byte{boot}
 	if len(r.controls) > 0 {
 		var body []byte
-		for _, c := range r.controls {
-			body = append(body, c[:]...)
+		for _, seed := range r.controls {
+			body = append(body, seed[:]...)
 		}
 		w, err := seal.SealLetter(r.roster.Org, r.dev, t.ID(), t.KemPub, seal.LetterControl, body)
 		if err != nil {
-			return nil, err
+			return c, err
 		}
-		items = append(items, w)
+		c.Items = append(c.Items, w)
 	}
-	for _, c := range circles {
-		latest := r.roster.Latest(c)
-		w, err := r.streams[c].known[latest.Epoch].WrapRecovery(t, r.roster.Circles[c].Keyring)
+	for _, id := range circles {
+		latest := r.roster.Latest(id)
+		w, err := r.streams[id].known[latest.Epoch].WrapRecovery(t, r.roster.Circles[id].Keyring)
 		if err != nil {
-			return nil, err
+			return c, err
 		}
-		items = append(items, seal.BoxItem(t.ID(), latest.EC, w))
+		c.Items = append(c.Items, seal.BoxItem(t.ID(), latest.EC, w))
 	}
-	return items, nil
+	return c, nil
 }
 
 // Recover makes this Fresh device an admin's of a programme whose devices are gone, from k trustees' cards and what the

@@ -164,7 +164,8 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*
 			}
 			// Somebody who had not heard of the close wrote into a stream that a restored relay had open again. It goes
 			// back to where it is what was signed; her work is outside the close and she sends it again.
-			if err := r.controlCall(ctx, seal.PathRewind, seal.Frame(id[:], common.Marshal())); err != nil {
+			back := seal.PlaceCall{Stream: id, Head: common}
+			if err := r.controlCall(ctx, seal.PathRewind, back.Marshal()); err != nil {
 				return nil, krama.Wrap(op, err)
 			}
 			theirs = common
@@ -175,7 +176,7 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*
 			}
 		}
 		if closed && c != krama.OrgCircle {
-			if err := r.controlCall(ctx, seal.PathClose, seal.Frame(id[:], shut.Marshal())); err != nil {
+			if err := r.controlCall(ctx, seal.PathClose, seal.PlaceCall{Stream: id, Head: shut}.Marshal()); err != nil {
 				return nil, err
 			}
 		}
@@ -227,21 +228,22 @@ func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, after u
 		if len(batch) == 0 {
 			return nil
 		}
-		err := r.controlCall(ctx, seal.PathRestore, seal.Frame(id[:], seal.AppendCall{Envelopes: batch}.Marshal()))
+		call := seal.RestoreCall{Stream: id, Append: seal.AppendCall{Envelopes: batch}}
+		err := r.controlCall(ctx, seal.PathRestore, call.Marshal())
 		batch, size = nil, 0
 		return err
 	}
 	r.mu.Lock()
 	_, done := r.buried(p.circle)
 	r.mu.Unlock()
-	var stones [][]byte
+	var stones []seal.TombstonePut
 	bury := func() error {
 		if len(stones) == 0 {
 			return nil
 		}
 		call := stones
 		stones = nil
-		return r.controlCall(ctx, seal.PathTombstone, seal.Frame(call...))
+		return r.controlCall(ctx, seal.PathTombstone, seal.TombstoneCall{Puts: call}.Marshal())
 	}
 	for {
 		k := &keeping{after: after, max: keptBytes}
@@ -264,7 +266,8 @@ func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, after u
 				if err == nil {
 					err = send()
 				}
-				if stones = append(stones, id[:], u64(e.n), wire); err == nil && len(stones) == 3*seal.MaxBatch {
+				if stones = append(stones, seal.TombstonePut{Stream: id, N: e.n, Wire: wire}); err == nil &&
+					len(stones) == seal.MaxBatch {
 					err = bury()
 				}
 			} else {

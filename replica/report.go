@@ -10,11 +10,8 @@ import (
 
 // Publish gives the relay what the programme shows to anybody, and which intakes are open. It is an admin's act.
 func (r *Replica) Publish(ctx context.Context, door []byte, intakes [][16]byte) error {
-	items := [][]byte{door}
-	for _, id := range intakes {
-		items = append(items, id[:])
-	}
-	return krama.Wrap("replica.Publish", r.controlCall(ctx, seal.PathDoor, seal.Frame(items...)))
+	err := r.controlCall(ctx, seal.PathDoor, seal.DoorCall{Door: door, Intakes: intakes}.Marshal())
+	return krama.Wrap("replica.Publish", err)
 }
 
 // Site is what receipts of this programme are bound to: a hash of the organisation, so that it is the same on every
@@ -126,22 +123,18 @@ func (r *Replica) intakeCall(ctx context.Context, kind krama.CircleKind, keys *s
 	}
 	access := r.streams[c].newest().StreamKey()
 	r.mu.Unlock()
-	sig := keys.Sig.Public().(ed25519.PublicKey)
-	var named []byte
-	for _, s := range sums {
-		named = append(named, s[:]...)
-	}
-	payload := [][]byte{sig, u64(uint64(k)), named}
+	call := seal.IntakeCall{Sig: keys.Sig.Public().(ed25519.PublicKey), Place: uint64(k), Sums: sums}
 	if keys.Bound {
 		h := keys.KemHash()
-		payload = append(payload, h[:])
+		call.Kem = &h
 	}
-	return r.call(ctx, access, path, keys.Stream, seal.Frame(payload...))
+	return r.call(ctx, access, path, keys.Stream, call.Marshal())
 }
 
 // Reply puts a sealed answer into a reporter's mailbox.
 func (r *Replica) Reply(ctx context.Context, mailbox [16]byte, item []byte) error {
-	_, err := r.streamCall(ctx, krama.OrgCircle, seal.PathAnswerPut, seal.Frame(mailbox[:], item))
+	_, err := r.streamCall(ctx, krama.OrgCircle, seal.PathAnswerPut,
+		seal.AnswerCall{Mailbox: mailbox, Item: item}.Marshal())
 	return krama.Wrap("replica.Reply", err)
 }
 
@@ -155,13 +148,12 @@ type SlipAnswer struct {
 func (r *Replica) SlipAnswers(ctx context.Context, codes []krama.SlipCode) (out [][]SlipAnswer, err error) {
 	const op = "replica.SlipAnswers"
 	for len(codes) > 0 {
-		n := min(len(codes), 200)
-		var ids [][]byte
+		n := min(len(codes), seal.MaxSlips)
+		var ask seal.SlipsCall
 		for _, c := range codes[:n] {
-			id := seal.SlipBox(c)
-			ids = append(ids, id[:])
+			ask.Boxes = append(ask.Boxes, seal.SlipBox(c))
 		}
-		b, err := r.streamCall(ctx, krama.OrgCircle, seal.PathSlips, seal.Frame(ids...))
+		b, err := r.streamCall(ctx, krama.OrgCircle, seal.PathSlips, ask.Marshal())
 		if err != nil {
 			return nil, krama.Wrap(op, err)
 		}

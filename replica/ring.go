@@ -58,7 +58,7 @@ func (r *Replica) readRing(ctx context.Context, ep *seal.Epoch, open *seal.Roste
 		if err != nil {
 			return nil, err
 		}
-		if seal.Hash("blob", wire) != id {
+		if seal.BlobID(wire) != id {
 			return nil, krama.E("replica.readRing", krama.Tampered, "a page is not what was signed")
 		}
 		parts, hashes = append(parts, wire), append(hashes, seal.PageHash(wire))
@@ -76,7 +76,7 @@ func (r *Replica) readRing(ctx context.Context, ep *seal.Epoch, open *seal.Roste
 // blob reads a page from the relay. Over a line that breaks it goes on where it was.
 func (r *Replica) blob(ctx context.Context, c krama.CircleID, id [32]byte) (wire []byte, err error) {
 	for {
-		more, err := r.streamCall(ctx, c, seal.PathBlobGet, seal.Frame(id[:], u32(uint32(len(wire)))))
+		more, err := r.streamCall(ctx, c, seal.PathBlobGet, seal.BlobGetCall{ID: id, Skip: uint32(len(wire))}.Marshal())
 		wire = append(wire, more...)
 		if krama.KindOf(err) != krama.Offline || err == nil || len(more) == 0 {
 			return wire, err

@@ -85,7 +85,7 @@ func (r *Replica) rotate(ctx context.Context, c krama.CircleID, at *agreed) erro
 		}
 		if c != krama.OrgCircle {
 			id := plan.now.StreamID()
-			err := r.controlCall(ctx, seal.PathClose, seal.Frame(id[:], relay.Marshal()))
+			err := r.controlCall(ctx, seal.PathClose, seal.PlaceCall{Stream: id, Head: relay}.Marshal())
 			if krama.KindOf(err) == krama.Conflict && err != nil {
 				continue // somebody wrote meanwhile: her work is inside the next try
 			}
@@ -145,11 +145,11 @@ func (r *Replica) standing(ctx context.Context, c krama.CircleID) ([]seal.Page, 
 func (r *Replica) dropPages(ctx context.Context, c krama.CircleID) error {
 	r.mu.Lock()
 	epochs := r.roster.Circles[c].Epochs
-	var old [][]byte
+	var old [][32]byte
 	for n := max(0, len(epochs)-4); n < len(epochs)-1; n++ { // of a few: the last time may have been cut short
 		for _, id := range epochs[n].Pages {
 			if !slices.Contains(epochs[len(epochs)-1].Pages, id) {
-				old = append(old, id[:])
+				old = append(old, id)
 			}
 		}
 	}
@@ -157,7 +157,7 @@ func (r *Replica) dropPages(ctx context.Context, c krama.CircleID) error {
 	if len(old) == 0 {
 		return nil
 	}
-	return r.controlCall(ctx, seal.PathBlobDrop, seal.Frame(old...))
+	return r.controlCall(ctx, seal.PathBlobDrop, seal.BlobDropCall{IDs: old}.Marshal())
 }
 
 // plan is one try at a rotation.
@@ -165,7 +165,7 @@ type plan struct {
 	now, next *seal.Epoch
 	open      *seal.EpochOpen
 	pages     [][]byte // those that the relay does not have
-	boxes     [][]byte // mailbox, item, mailbox, item, …
+	boxes     []seal.BoxPut
 }
 
 // plan makes one try. standing are the pages of the keyring as it is; at, when set, is where the epoch is to end.
@@ -211,7 +211,7 @@ func (r *Replica) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*pla
 	var hashes [][32]byte
 	for _, wire := range parts {
 		hashes = append(hashes, seal.PageHash(wire))
-		id := seal.Hash("blob", wire)
+		id := seal.BlobID(wire)
 		p.open.Pages = append(p.open.Pages, id)
 		if !slices.Contains(latest.Pages, id) {
 			p.pages = append(p.pages, wire)
@@ -228,7 +228,7 @@ func (r *Replica) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*pla
 			return nil, err
 		}
 		box := seal.Mailbox(d, seal.KemHash(pub))
-		p.boxes = append(p.boxes, box[:], seal.BoxItem(d, p.open.EC, w))
+		p.boxes = append(p.boxes, seal.BoxPut{Box: box, Item: seal.BoxItem(d, p.open.EC, w)})
 	}
 	return p, nil
 }
@@ -236,7 +236,7 @@ func (r *Replica) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*pla
 // upload sends what a new epoch needs before it is announced: harmless if it never is.
 func (r *Replica) upload(ctx context.Context, p *plan) error {
 	for _, wire := range p.pages {
-		if _, err := r.controlAsk(ctx, seal.PathBlobPut, seal.Frame(wire)); err != nil {
+		if _, err := r.controlAsk(ctx, seal.PathBlobPut, seal.BlobPutCall{Blob: wire}.Marshal()); err != nil {
 			return err
 		}
 	}
@@ -251,13 +251,13 @@ const (
 
 // putWraps puts wraps into mailboxes. A mailbox that somebody has filled fails alone: nobody can stop a rotation by it,
 // and its device asks again.
-func (r *Replica) putWraps(ctx context.Context, pairs [][]byte) error {
-	err := r.putBoxes(ctx, pairs)
+func (r *Replica) putWraps(ctx context.Context, puts []seal.BoxPut) error {
+	err := r.putBoxes(ctx, puts)
 	if krama.KindOf(err) != krama.Full || err == nil {
 		return err
 	}
-	for i := 0; i < len(pairs); i += 2 {
-		if err := r.putBoxes(ctx, pairs[i:i+2]); err != nil && krama.KindOf(err) != krama.Full {
+	for i := range puts {
+		if err := r.putBoxes(ctx, puts[i:i+1]); err != nil && krama.KindOf(err) != krama.Full {
 			return err
 		}
 	}
@@ -265,32 +265,30 @@ func (r *Replica) putWraps(ctx context.Context, pairs [][]byte) error {
 }
 
 // putBoxes puts items into devices' mailboxes. It is an admin's act.
-func (r *Replica) putBoxes(ctx context.Context, pairs [][]byte) error {
-	if len(pairs) > 0 { // the relay gives a mailbox to devices that it knows
+func (r *Replica) putBoxes(ctx context.Context, puts []seal.BoxPut) error {
+	if len(puts) > 0 { // the relay gives a mailbox to devices that it knows
 		if err := r.nameMembers(ctx); err != nil {
 			return err
 		}
 	}
-	for len(pairs) > 0 {
+	for len(puts) > 0 {
 		n, size := 0, 0
-		for n < len(pairs) && n < 2*boxBatch && (n == 0 || size+len(pairs[n+1]) <= boxBytes) {
-			size += len(pairs[n+1]) + 32
-			n += 2
+		for n < len(puts) && n < boxBatch && (n == 0 || size+len(puts[n].Item) <= boxBytes) {
+			size += len(puts[n].Item) + 32
+			n++
 		}
-		if err := r.controlCall(ctx, seal.PathBoxPut, seal.Frame(pairs[:n]...)); err != nil {
+		if err := r.controlCall(ctx, seal.PathBoxPut, seal.BoxPutCall{Puts: puts[:n]}.Marshal()); err != nil {
 			return err
 		}
-		pairs = pairs[n:]
+		puts = puts[n:]
 	}
 	return nil
 }
 
-// streamKind is what the relay knows of a circle: whether it is circle 0, whose old streams keep their own keys.
-func streamKind(c krama.CircleID) []byte {
-	if c == krama.OrgCircle {
-		return []byte{1}
-	}
-	return []byte{0}
+// createCall is the call that makes an epoch's stream, which starts at a head and goes on after another.
+func createCall(ep *seal.Epoch, start seal.Head, before *seal.StreamID) seal.CreateCall {
+	return seal.CreateCall{ID: ep.StreamID(), Access: ep.StreamKey().Public().(ed25519.PublicKey), Start: start.H,
+		Before: before, Roster: ep.Circle == krama.OrgCircle}
 }
 
 // remake makes the streams of a circle that the roster shows and the relay does not have: after a rotation that was
@@ -308,8 +306,8 @@ func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 		r.mu.Unlock()
 		return false, refused
 	}
-	var list [][]byte
-	var before []byte
+	var list []seal.CreateCall
+	var before *seal.StreamID
 	for e := uint32(0); e <= st.epoch.Epoch; e++ {
 		ep := st.known[e]
 		start, ok := r.roster.StartOf(c, e)
@@ -317,15 +315,13 @@ func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 			before = nil
 			continue
 		}
-		id := ep.StreamID()
-		list = append(list, seal.Frame(id[:], ep.StreamKey().Public().(ed25519.PublicKey), start.H[:], before,
-			streamKind(c)))
-		before = id[:]
+		list = append(list, createCall(ep, start, before))
+		before = &list[len(list)-1].ID
 	}
 	r.mu.Unlock()
 	// From the newest back to one whose predecessor is there, then forward again.
 	for i := len(list) - 1; i >= 0; i-- {
-		err := r.controlCall(ctx, seal.PathCreate, list[i])
+		err := r.controlCall(ctx, seal.PathCreate, list[i].Marshal())
 		if krama.KindOf(err) == krama.NotFound && err != nil {
 			continue
 		}
@@ -333,7 +329,8 @@ func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 			return false, err
 		}
 		for _, o := range list[i+1:] {
-			if err := r.controlCall(ctx, seal.PathCreate, o); err != nil && krama.KindOf(err) != krama.Conflict {
+			err := r.controlCall(ctx, seal.PathCreate, o.Marshal())
+			if krama.KindOf(err) != krama.Conflict && err != nil {
 				return false, err
 			}
 		}

@@ -34,7 +34,6 @@ func (s *SiteCaller) Door(ctx context.Context) ([]byte, error) {
 
 // AnswerSlip hands over what a service says of a slip.
 func (s *SiteCaller) AnswerSlip(ctx context.Context, code krama.SlipCode, what uint8) error {
-	box := seal.SlipBox(code)
-	_, err := s.call(ctx, seal.PathSlip, seal.Frame(box[:], []byte{what}))
+	_, err := s.call(ctx, seal.PathSlip, seal.SlipCall{Box: seal.SlipBox(code), What: what}.Marshal())
 	return err
 }

@@ -259,16 +259,15 @@ func (r *Replica) dead(e *entry, final map[krama.SubjectID]bool) bool {
 // bury puts tombstones at the relay; the next rewriting of this device's own file leaves the bodies out.
 func (r *Replica) bury(ctx context.Context, graves []grave) error {
 	for part := range slices.Chunk(graves, seal.MaxBatch) {
-		var call [][]byte
+		var call seal.TombstoneCall
 		for _, g := range part {
 			wire, err := r.tombstone(g.epoch, g.e)
 			if err != nil {
 				return err
 			}
-			id := g.epoch.StreamID()
-			call = append(call, id[:], u64(g.e.n), wire)
+			call.Puts = append(call.Puts, seal.TombstonePut{Stream: g.epoch.StreamID(), N: g.e.n, Wire: wire})
 		}
-		if err := r.controlCall(ctx, seal.PathTombstone, seal.Frame(call...)); err != nil {
+		if err := r.controlCall(ctx, seal.PathTombstone, call.Marshal()); err != nil {
 			return err
 		}
 	}

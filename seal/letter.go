@@ -76,6 +76,25 @@ func OpenLetter(org krama.OrgID, d *Device, sealed []byte) (l Letter, sig []byte
 	return Letter{LetterKind(it[0][0]), krama.DeviceID(it[1]), it[2]}, it[3], nil
 }
 
+// Draft is the body of a LetterDraft: a statement that needs a second admin, as the first one signed it.
+type Draft struct {
+	Statement []byte // as NewStatement's Marshal gives it
+	By        krama.DeviceID
+	Sig       []byte // 64 bytes, Cosign's
+}
+
+// Marshal returns the body.
+func (d Draft) Marshal() []byte { return Frame(d.Statement, d.By[:], d.Sig) }
+
+// ParseDraft reads the body.
+func ParseDraft(b []byte) (d Draft, err error) {
+	it, err := parseExact(b, "draft", -1, 16, ed25519.SignatureSize)
+	if err != nil {
+		return d, err
+	}
+	return Draft{it[0], krama.DeviceID(it[1]), it[2]}, nil
+}
+
 // Check verifies a letter's signature.
 func (l Letter) Check(org krama.OrgID, to krama.DeviceID, pub ed25519.PublicKey, sig []byte) bool {
 	return verify(pub, letterMessage(org, to, l.Kind, l.Body), sig)

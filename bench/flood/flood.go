@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -49,19 +48,21 @@ var Kinds = []Kind{
 		return seal.PathBoxGet, f.call(f.key, seal.PathBoxGet, [16]byte(id), f.mailbox())
 	}},
 	{"A7 reports without work", false, func(f *flooder) (string, []byte) {
-		day := binary.BigEndian.AppendUint32(nil, uint32(krama.DayOf(time.Now())))
-		proof := make([]byte, seal.WorkSize)
-		rand.Read(proof)
-		return seal.PathReport, seal.Frame(f.Programme[:], f.intake[:], day, proof, make([]byte, 4<<10+1136))
+		body := make([]byte, 4<<10+1136)
+		unpaid := f.unpaid()
+		head := seal.ReportHead{Site: f.Programme, Intake: f.intake, Day: unpaid.Day, Proof: unpaid.Proof,
+			Size: len(body)}
+		return seal.PathReport, append(head.Marshal(), body...)
 	}},
 	{"A8 drops without work", false, func(f *flooder) (string, []byte) {
 		id := seal.DropID(f.pub())
-		return seal.PathDropPut, f.call(f.key, seal.PathDropPut, id, f.unpaid([]byte("request")))
+		put := seal.DropPutCall{ProofOfWork: f.unpaid(), Item: []byte("request")}
+		return seal.PathDropPut, f.call(f.key, seal.PathDropPut, id, put.Marshal())
 	}},
 	{"A8 looks for answers without work", false, func(f *flooder) (string, []byte) {
 		var box [16]byte
 		rand.Read(box[:])
-		return seal.PathReply, f.call(f.key, seal.PathReply, box, f.unpaid())
+		return seal.PathReply, f.call(f.key, seal.PathReply, box, seal.ReplyCall{ProofOfWork: f.unpaid()}.Marshal())
 	}},
 	{"appends signed by nobody", false, func(f *flooder) (string, []byte) {
 		return seal.PathAppend, f.call(f.key, seal.PathAppend, f.Stream,
@@ -98,16 +99,13 @@ func (f *flooder) call(key ed25519.PrivateKey, path string, who [16]byte, payloa
 	return b
 }
 
-func (f *flooder) mailbox() []byte {
-	return seal.Frame(f.pub(), make([]byte, 16), make([]byte, 32), make([]byte, 8), make([]byte, 4))
-}
+func (f *flooder) mailbox() []byte { return seal.BoxGetCall{Pub: f.pub()}.Marshal() }
 
-// unpaid is a payload whose proof of work is none.
-func (f *flooder) unpaid(more ...[]byte) []byte {
-	day := binary.BigEndian.AppendUint32(nil, uint32(krama.DayOf(time.Now())))
-	proof := make([]byte, seal.WorkSize)
-	rand.Read(proof)
-	return seal.Frame(append([][]byte{f.pub(), day, proof}, more...)...)
+// unpaid is a proof of work that is none.
+func (f *flooder) unpaid() seal.ProofOfWork {
+	p := seal.ProofOfWork{Pub: f.pub(), Day: krama.DayOf(time.Now())}
+	rand.Read(p.Proof[:])
+	return p
 }
 
 // Run floods a target with rate requests a second from conns connections until ctx ends; a held kind holds that many

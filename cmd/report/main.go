@@ -99,8 +99,8 @@ func (s *sealer) seal(a []js.Value) any {
 	if err != nil {
 		return "offline"
 	}
-	day := []byte{byte(s.day >> 24), byte(s.day >> 16), byte(s.day >> 8), byte(s.day)}
-	return array(seal.Frame(s.site[:], id, day, s.proof[:], w))
+	head := seal.ReportHead{Site: s.site, Intake: [16]byte(id), Day: s.day, Proof: s.proof, Size: len(w)}
+	return array(append(head.Marshal(), w...))
 }
 
 func (s *sealer) open(a []js.Value) any {
