@@ -16,25 +16,8 @@ const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 // NewCode draws a code from rand.
 func NewCode(rand io.Reader) (Code, error) {
-	var raw [5]byte
-	if _, err := io.ReadFull(rand, raw[:]); err != nil {
-		return "", Wrap("krama.NewCode", err)
-	}
-	var d [5]byte
-	for i, r := range raw {
-		d[i] = r & 31
-	}
-	return codeOf(d), nil
-}
-
-func codeOf(d [5]byte) Code {
-	var sum byte
-	b := make([]byte, 0, 6)
-	for i, v := range d {
-		sum ^= gf32Mul(v, byte(i+2))
-		b = append(b, crockford[v])
-	}
-	return Code(append(b, crockford[sum])) // the check character has weight 1
+	c, err := drawChecked(rand, 6)
+	return Code(c), Wrap("krama.NewCode", err)
 }
 
 // ParseCode reads what a person typed: any case, with or without dashes and spaces, O for 0 and I or L for 1.
@@ -44,11 +27,43 @@ func ParseCode(s string) (Code, error) {
 	if !ok {
 		return "", E("krama.ParseCode", Invalid, "a code has six characters")
 	}
-	c := codeOf([5]byte(d[:5]))
-	if c[5] != crockford[d[5]] {
+	c, ok := checked(d)
+	if !ok {
 		return "", E("krama.ParseCode", Invalid, "the check character does not fit")
 	}
-	return c, nil
+	return Code(c), nil
+}
+
+// drawChecked draws n characters, the last of which checks the others.
+func drawChecked(rand io.Reader, n int) (string, error) {
+	d := make([]byte, n)
+	if _, err := io.ReadFull(rand, d[:n-1]); err != nil {
+		return "", err
+	}
+	for i := range d {
+		d[i] &= 31
+	}
+	d[n-1] = checkDigit(d[:n-1])
+	s, _ := checked(d)
+	return s, nil
+}
+
+// checked writes digits as characters, and reports whether the last one checks the others.
+func checked(d []byte) (string, bool) {
+	b := make([]byte, len(d))
+	for i, v := range d {
+		b[i] = crockford[v]
+	}
+	last := len(d) - 1
+	return string(b), checkDigit(d[:last]) == d[last]
+}
+
+// checkDigit is the weighted sum of digits; its own weight is 1.
+func checkDigit(d []byte) (sum byte) {
+	for i, v := range d {
+		sum ^= gf32Mul(v, byte(i+2))
+	}
+	return sum
 }
 
 // crockfordDigits reads n characters as a person types them.

@@ -1,6 +1,9 @@
 package krama
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // ListingID names a listing over all its versions.
 type ListingID [16]byte
@@ -109,6 +112,36 @@ type Hours struct {
 	Days  Set    `cbor:"1,keyasint"` // 1 Monday to 7 Sunday
 	Open  uint16 `cbor:"2,keyasint"`
 	Close uint16 `cbor:"3,keyasint"`
+}
+
+// Always reports whether the service never closes.
+func (h Hours) Always() bool { return h.Days == 0xfe && h.Open == 0 && h.Close == 24*60 }
+
+// Runs are the days in runs as people say them, from the first to the last of each: Monday to Friday is one. Two days
+// in a row are two runs.
+func (h Hours) Runs() (out [][2]uint8) {
+	for i := uint8(1); i <= 7; i++ {
+		if !h.Days.Has(i) {
+			continue
+		}
+		j := i
+		for j < 7 && h.Days.Has(j+1) {
+			j++
+		}
+		if j > i+1 {
+			out = append(out, [2]uint8{i, j})
+			i = j
+		} else {
+			out = append(out, [2]uint8{i, i})
+		}
+	}
+	return out
+}
+
+// Clock is minutes since midnight as a clock shows them: 07:30. The day's end is 24:00.
+func Clock(m uint16) string {
+	two := func(n uint16) string { return strconv.Itoa(int(n/10)) + strconv.Itoa(int(n%10)) }
+	return two(m/60) + ":" + two(m%60)
 }
 
 // Spans are opening times as they are kept: what goes past midnight is two, the second on the days after. Closing at

@@ -142,24 +142,8 @@ type SlipCode string
 
 // NewSlipCode draws a code.
 func NewSlipCode(rand io.Reader) (SlipCode, error) {
-	var raw [11]byte
-	if _, err := io.ReadFull(rand, raw[:]); err != nil {
-		return "", Wrap("krama.NewSlipCode", err)
-	}
-	for i := range raw {
-		raw[i] &= 31
-	}
-	return slipOf(raw), nil
-}
-
-func slipOf(d [11]byte) SlipCode {
-	var sum byte
-	b := make([]byte, 0, 12)
-	for i, v := range d {
-		sum ^= gf32Mul(v, byte(i+2))
-		b = append(b, crockford[v])
-	}
-	return SlipCode(append(b, crockford[sum]))
+	c, err := drawChecked(rand, 12)
+	return SlipCode(c), Wrap("krama.NewSlipCode", err)
 }
 
 // ParseSlipCode reads what a person typed: any case, with or without dashes and spaces, O for 0 and I or L for 1. A
@@ -169,11 +153,11 @@ func ParseSlipCode(s string) (SlipCode, error) {
 	if !ok {
 		return "", E("krama.ParseSlipCode", Invalid, "a slip's code has twelve characters")
 	}
-	c := slipOf([11]byte(d[:11]))
-	if c[11] != crockford[d[11]] {
+	c, ok := checked(d)
+	if !ok {
 		return "", E("krama.ParseSlipCode", Invalid, "the check character does not fit")
 	}
-	return c, nil
+	return SlipCode(c), nil
 }
 
 // String shows the code in its groups.

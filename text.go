@@ -16,14 +16,22 @@ func Letters(s string) (n int) {
 
 // Line is a text on one line, without what would hide or reorder it. What Khmer has between words without showing it
 // stays.
-func Line(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfffd || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+func Line(s string) string { return strings.Join(strings.Fields(visible(s, false)), " ") }
+
+// Lines is a text of many lines, without what would hide or reorder it: every such character is a space.
+func Lines(s string) string { return visible(s, true) }
+
+// visible makes spaces of control characters, of what no program could read, and of what turns the reading direction.
+func visible(s string, lines bool) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case lines && r == '\n':
+			return r
+		case r < ' ', r >= 0x7f && r < 0xa0, r == 0xfffd, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
 			return ' '
 		}
 		return r
 	}, s)
-	return strings.Join(strings.Fields(s), " ")
 }
 
 // Clip is the beginning of a text, of at most max letters, without spaces at its end.

@@ -39,6 +39,26 @@ func KeyOf(list []Term, code uint8) string {
 	return strconv.Itoa(int(code))
 }
 
+// CodeOf returns the code of a key in a closed list; 0, which no list has, where the list does not have it.
+func CodeOf(list []Term, key string) uint8 {
+	for _, t := range list {
+		if t.Key == key {
+			return t.Code
+		}
+	}
+	return 0
+}
+
+// KeysOf returns the keys of those terms of a list that a set has, in the list's order.
+func KeysOf(list []Term, s Set) (out []string) {
+	for _, t := range list {
+		if s.Has(t.Code) {
+			out = append(out, t.Key)
+		}
+	}
+	return out
+}
+
 // The closed lists. A person chooses; nothing here is free text. Order is the order on screen.
 var (
 	// Genders, as she describes herself. GenderUnsaid is an answer, not a gap.

@@ -77,11 +77,9 @@ func (b *hsdsBuilder) taxonomy() {
 }
 
 func (b *hsdsBuilder) list(prefix string, list []krama.Term, s krama.Set) string {
-	var out []string
-	for _, t := range list {
-		if s.Has(t.Code) {
-			out = append(out, b.en(prefix+"."+t.Key))
-		}
+	out := krama.KeysOf(list, s)
+	for i, key := range out {
+		out[i] = b.en(prefix + "." + key)
 	}
 	return strings.Join(out, ", ")
 }
@@ -143,7 +141,8 @@ func (b *hsdsBuilder) listing(v directory.View) {
 		}
 		b.add(hsds.Schedule, hsds.Object{"id": uuid("schedule", key, fmt.Sprint(i)), "service_id": service,
 			"freq": "WEEKLY", "wkst": "MO", "byday": strings.Join(days, ","),
-			"opens_at": hhmm(h.Open), "closes_at": hhmm(h.Close), "timezone": json.Number("7")})
+			"opens_at": krama.Clock(h.Open), "closes_at": krama.Clock(h.Close % (24 * 60)),
+			"timezone": json.Number("7")})
 	}
 	for _, l := range krama.Languages {
 		if v.Languages.Has(l.Code) {
@@ -207,8 +206,6 @@ func orText(a, b string) string {
 	}
 	return b
 }
-
-func hhmm(m uint16) string { return fmt.Sprintf("%02d:%02d", m/60%24, m%60) }
 
 func code639(key string) string {
 	if len(key) == 2 {

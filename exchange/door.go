@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/hex"
-	"fmt"
 	"slices"
 
 	"krama"
@@ -172,7 +171,8 @@ func (x *Export) door(codes map[krama.SubjectID]krama.Code, out map[krama.Subjec
 	}
 	for _, e := range entries {
 		for _, c := range e.Checks {
-			put(checkLine{"check", key(c.Key), e.Name, c.Day.String(), word(krama.Checks, c.Says), x.by(c.Author),
+			put(checkLine{"check", key(c.Key), e.Name, c.Day.String(), krama.KeyOf(krama.Checks, c.Says),
+				x.by(c.Author),
 				c.Record.String()})
 		}
 	}
@@ -191,22 +191,22 @@ func (x *Export) door(codes map[krama.SubjectID]krama.Code, out map[krama.Subjec
 			line.Name = &n
 		}
 		for _, o := range r.Outcomes {
-			line.Outcomes = append(line.Outcomes, outcomePart{o.Day.String(), word(krama.Outcomes, o.What)})
+			line.Outcomes = append(line.Outcomes, outcomePart{o.Day.String(), krama.KeyOf(krama.Outcomes, o.What)})
 		}
 		put(line)
 	}
 	threads := slices.DeleteFunc(st.Threads(), func(t *casework.Thread) bool { return anyOf(out, t.Subjects) })
 	for _, t := range threads {
 		for i, m := range t.Messages {
-			if !put(reportLine{"report", key(t.ID), word(circles, uint8(t.Circle)), i + 1, m.Day.String(),
-				word(krama.ReportTopics, m.Topic), said(m.Place), m.Text}) {
+			if !put(reportLine{"report", key(t.ID), krama.KeyOf(circles, uint8(t.Circle)), i + 1, m.Day.String(),
+				krama.KeyOf(krama.ReportTopics, m.Topic), said(m.Place), m.Text}) {
 				return
 			}
 		}
 	}
 	for _, t := range threads {
 		for _, a := range t.Acts {
-			line := actLine{Kind: "act", Thread: key(t.ID), Date: a.Day.String(), What: word(krama.Acts, a.What),
+			line := actLine{Kind: "act", Thread: key(t.ID), Date: a.Day.String(), What: krama.KeyOf(krama.Acts, a.What),
 				After: a.After, Text: a.Text, By: x.by(a.Author), Record: a.Record.String()}
 			if a.Member != (krama.MemberID{}) {
 				line.Member = a.Member.String()
@@ -230,32 +230,33 @@ func (x *Export) door(codes map[krama.SubjectID]krama.Code, out map[krama.Subjec
 			bytes.Compare(a.Thread[:], b.Thread[:]), bytes.Compare(a.Author[:], b.Author[:]))
 	})
 	for _, a := range audits {
-		put(auditLine{"audit", a.Day.String(), word(krama.Audits, a.What), word(circles, uint8(a.Circle)),
+		put(auditLine{"audit", a.Day.String(), krama.KeyOf(krama.Audits, a.What), krama.KeyOf(circles, uint8(a.Circle)),
 			keyOrNot(a.Thread), x.by(a.Author)})
 	}
 }
 
 // listing is one version that stands; what named staff alone may know of it has lines of its own.
 func (x *Export) listing(e *directory.Entry, l *krama.Listing, at krama.RecordID) listingLine {
-	line := listingLine{Kind: "listing", Listing: key(l.Key), Type: word(krama.ListingKinds, l.Kind), Name: l.Name,
-		Org: l.Org, About: some(l.About), Operator: word(krama.Operators, l.Operator),
+	line := listingLine{Kind: "listing", Listing: key(l.Key), Type: krama.KeyOf(krama.ListingKinds, l.Kind),
+		Name: l.Name,
+		Org:  l.Org, About: some(l.About), Operator: krama.KeyOf(krama.Operators, l.Operator),
 		Needs: words(krama.Needs, l.Needs), Languages: words(krama.Languages, l.Languages),
-		Welcome: words(krama.Welcomes, l.Welcome), Cost: word(krama.Costs, l.Cost), Bring: some(l.Bring),
-		Asked: some(l.Asked), Access: words(krama.Accesses, l.Access), Police: word(krama.PoliceTies, l.Police),
+		Welcome: words(krama.Welcomes, l.Welcome), Cost: krama.KeyOf(krama.Costs, l.Cost), Bring: some(l.Bring),
+		Asked: some(l.Asked), Access: words(krama.Accesses, l.Access), Police: krama.KeyOf(krama.PoliceTies, l.Police),
 		Phones: phones(l.Phones), Address: some(l.Address), Source: l.Source,
 		Verified: e.Verified.String(), Public: l.Public, Closed: l.Closed, Starter: e.Starter, Invented: l.Invented}
 	for _, d := range l.Districts {
 		line.Districts = append(line.Districts, district(d))
 	}
 	for _, h := range l.Hours {
-		p := hoursPart{Open: clock(h.Open), Close: clock(h.Close)}
+		p := hoursPart{Open: krama.Clock(h.Open), Close: krama.Clock(h.Close)}
 		for _, d := range h.Days.Codes() {
 			p.Days = append(p.Days, int(d))
 		}
 		line.Hours = append(line.Hours, p)
 	}
 	if l.Shown != 0 {
-		line.Tier = word(tiers, uint8(l.Shown))
+		line.Tier = krama.KeyOf(tiers, uint8(l.Shown))
 	}
 	if !e.Starter {
 		line.Record = at.String()
@@ -265,7 +266,7 @@ func (x *Export) listing(e *directory.Entry, l *krama.Listing, at krama.RecordID
 
 func phones(list []krama.Phone) (out []phonePart) {
 	for _, p := range list {
-		out = append(out, phonePart{p.Number, word(krama.PhoneUses, p.Use), word(tiers, uint8(p.Tier))})
+		out = append(out, phonePart{p.Number, krama.KeyOf(krama.PhoneUses, p.Use), krama.KeyOf(tiers, uint8(p.Tier))})
 	}
 	return out
 }
@@ -294,8 +295,6 @@ func said(code uint16) string {
 	}
 	return district(code)
 }
-
-func clock(m uint16) string { return fmt.Sprintf("%02d:%02d", m/60, m%60) }
 
 func anyOf(set map[krama.SubjectID]bool, ids []krama.SubjectID) bool {
 	return slices.ContainsFunc(ids, func(id krama.SubjectID) bool { return set[id] })

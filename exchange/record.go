@@ -125,9 +125,11 @@ func (x *Export) person(k *casework.Kept, put func(any) bool) {
 		return
 	}
 	p := &k.Value
-	put(personLine{"person", k.Subject.String(), p.Code.String(), p.Registered.String(), word(krama.Genders, p.Gender),
-		word(krama.AgeBands, p.Age),
-		words(krama.Languages, p.Languages), word(krama.Categories, p.Category), district(p.District), x.by(k.Author),
+	put(personLine{"person", k.Subject.String(), p.Code.String(), p.Registered.String(),
+		krama.KeyOf(krama.Genders, p.Gender),
+		krama.KeyOf(krama.AgeBands, p.Age),
+		words(krama.Languages, p.Languages), krama.KeyOf(krama.Categories, p.Category), district(p.District),
+		x.by(k.Author),
 		k.Record.String(), k.Local})
 }
 
@@ -135,9 +137,10 @@ func (x *Export) contacts(k *casework.Kept, put func(any) bool) {
 	for i := range k.Contacts {
 		c := &k.Contacts[i]
 		if !put(contactLine{"contact", k.Subject.String(), k.Value.Code.String(), c.Date.String(), district(c.District),
-			word(krama.Places, c.Place),
-			words(krama.Topics, c.Topics), given(c.Given), word(krama.Tests, c.Test), words(krama.Services, c.Services),
-			word(krama.Safety, c.Safety),
+			krama.KeyOf(krama.Places, c.Place),
+			words(krama.Topics, c.Topics), given(c.Given), krama.KeyOf(krama.Tests, c.Test), words(krama.Services,
+				c.Services),
+			krama.KeyOf(krama.Safety, c.Safety),
 			c.Next.String(), int(c.Attendees), c.Void, x.by(c.Author), c.Record.String(), c.Local}) {
 			return
 		}
@@ -146,7 +149,8 @@ func (x *Export) contacts(k *casework.Kept, put func(any) bool) {
 
 func (x *Export) consents(k *casework.Kept, put func(any) bool) {
 	for _, c := range k.Consents {
-		if !put(consentLine{"consent", k.Subject.String(), k.Value.Code.String(), word(krama.Purposes, c.Purpose),
+		if !put(consentLine{"consent", k.Subject.String(), k.Value.Code.String(), krama.KeyOf(krama.Purposes,
+			c.Purpose),
 			c.Given, c.Date.String(), c.Record.String()}) {
 			return
 		}
@@ -183,18 +187,9 @@ func (x *Export) by(d krama.DeviceID) string {
 	return ""
 }
 
-func word(list []krama.Term, code uint8) string {
-	for _, t := range list {
-		if t.Code == code {
-			return t.Key
-		}
-	}
-	return strconv.Itoa(int(code))
-}
-
 func words(list []krama.Term, s krama.Set) (out []string) {
 	for _, c := range s.Codes() {
-		out = append(out, word(list, c))
+		out = append(out, krama.KeyOf(list, c))
 	}
 	return out
 }
@@ -239,7 +234,7 @@ func as[T any](name string, show func(T) any) amendable {
 }
 
 func oneOf(name string, list []krama.Term) amendable {
-	return as(name, func(v uint8) any { return word(list, v) })
+	return as(name, func(v uint8) any { return krama.KeyOf(list, v) })
 }
 
 func someOf(name string, list []krama.Term) amendable {

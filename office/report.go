@@ -244,7 +244,7 @@ func (o *Office) takeReport(in casework.Intake, keys *seal.IntakeKeys, x replica
 		return true, err
 	}
 	var recs []*krama.Record
-	for i, part := range parts(printable(m.Text), krama.MaxReportPart) {
+	for i, part := range parts(krama.Lines(m.Text), krama.MaxReportPart) {
 		rid := ReportRecord(x.Sealed, i)
 		if o.State.Took(rid) {
 			continue
@@ -262,20 +262,6 @@ func (o *Office) takeReport(in casework.Intake, keys *seal.IntakeKeys, x replica
 		return true, nil
 	}
 	return true, o.Rep.Write(in.Circle, who, recs...)
-}
-
-// printable leaves out what is not text: a stranger wrote it.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n':
-			return r
-		case r < ' ', r == 0x7f, r == 0xfffd, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
-			// nothing that reorders what is read
-			return ' '
-		}
-		return r
-	}, s)
 }
 
 // parts cuts a text into pieces of at most max bytes, at letters' ends.

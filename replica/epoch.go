@@ -389,10 +389,8 @@ func (r *Replica) fetchHistory(ctx context.Context) error {
 		return nil
 	}
 	for _, it := range items {
-		for _, k := range r.kems() {
-			d := *r.dev
-			d.KEM = k
-			b, err := seal.OpenBootstrap(r.roster.Org, &d, it)
+		for d := range r.withKems {
+			b, err := seal.OpenBootstrap(r.roster.Org, d, it)
 			if err != nil || int(next) >= len(b.History) {
 				continue
 			}
@@ -417,8 +415,8 @@ func (r *Replica) takeWrap(ctx context.Context, e *seal.RosterEpoch, items [][]b
 	at := seal.Context{Org: r.roster.Org, Circle: e.Circle, Epoch: e.Epoch}
 	var ep *seal.Epoch
 	for _, wrap := range seal.FindWraps(items, me, e.EC) {
-		for _, k := range r.kems() {
-			if got, err := seal.OpenWrap(at, me, k, wrap, e.EC, e.GC); err == nil {
+		for d := range r.withKems {
+			if got, err := seal.OpenWrap(at, me, d.KEM, wrap, e.EC, e.GC); err == nil {
 				ep = got
 			}
 		}

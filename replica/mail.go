@@ -167,10 +167,8 @@ func (r *Replica) takeMail(items [][]byte) error {
 		if r.done[id] || r.letter(id) != nil || len(it) == 16+seal.WrapSize {
 			continue
 		}
-		for _, k := range r.kems() {
-			d := *r.dev
-			d.KEM = k
-			l, sig, err := seal.OpenLetter(r.roster.Org, &d, it)
+		for d := range r.withKems {
+			l, sig, err := seal.OpenLetter(r.roster.Org, d, it)
 			if err != nil {
 				continue
 			}

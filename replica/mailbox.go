@@ -23,6 +23,18 @@ func (r *Replica) kems() []hpke.PrivateKey {
 	return out
 }
 
+// withKems gives this device with each of its KEM keys in turn, the one the roster shows first: what was sealed to it
+// lately may have been sealed to an older one. Called with the lock held.
+func (r *Replica) withKems(yield func(*seal.Device) bool) {
+	for _, k := range r.kems() {
+		d := *r.dev
+		d.KEM = k
+		if !yield(&d) {
+			return
+		}
+	}
+}
+
 func bool2int(b bool) int {
 	if b {
 		return 1

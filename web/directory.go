@@ -217,8 +217,8 @@ func listingForm(e *directory.Entry) url.Values {
 		for _, d := range h.Days.Codes() {
 			f.Add("day"+row, itoa(int(d)))
 		}
-		f.Set("open"+row, clock(h.Open))
-		f.Set("close"+row, clock(h.Close))
+		f.Set("open"+row, krama.Clock(h.Open))
+		f.Set("close"+row, krama.Clock(h.Close))
 		n++
 	}
 	if e.Public {
@@ -228,11 +228,6 @@ func listingForm(e *directory.Entry) url.Values {
 		f.Set("closed", "yes")
 	}
 	return f
-}
-
-func clock(m uint16) string {
-	two := func(n int) string { return itoa(n/10) + itoa(n%10) }
-	return two(int(m)/60) + ":" + two(int(m)%60)
 }
 
 func minutes(s string) (uint16, bool) {
@@ -275,14 +270,7 @@ func formHours(f url.Values) int {
 // readListing reads the form into the part that every phone may hold and the part that only named staff may.
 func readListing(f url.Values) (l krama.Listing, g krama.Guarded) {
 	code := func(name string) uint8 { n, _ := strconv.ParseUint(f.Get(name), 10, 8); return uint8(n) }
-	set := func(name string) (s krama.Set) {
-		for _, v := range f[name] {
-			if n, err := strconv.ParseUint(v, 10, 6); err == nil {
-				s = s.With(uint8(n))
-			}
-		}
-		return s
-	}
+	set := func(name string) krama.Set { return readSet(f[name]) }
 	words := func(name string) krama.Words {
 		in := func(lang string) string { return krama.Line(f.Get(name + "-" + lang)) }
 		return krama.Words{EN: in("en"), KM: in("km"), VI: in("vi")}

@@ -50,24 +50,26 @@ func (s *Server) who(d krama.DeviceID) (name string) {
 }
 
 func termList(ctx context.Context, prefix string, list []krama.Term, set krama.Set) string {
-	var out []string
-	for _, t := range list {
-		if set.Has(t.Code) {
-			out = append(out, tr(ctx, prefix+"."+t.Key))
-		}
+	out := krama.KeysOf(list, set)
+	for i, key := range out {
+		out[i] = tr(ctx, prefix+"."+key)
 	}
 	return strings.Join(out, ", ")
 }
 
 func hoursText(ctx context.Context, h krama.Hours) string {
-	if h.Days == 0xfe && h.Open == 0 && h.Close == 1440 {
+	if h.Always() {
 		return tr(ctx, "door.always")
 	}
 	var days []string
-	for _, d := range h.Days.Codes() {
-		days = append(days, tr(ctx, "door.day."+itoa(int(d))))
+	for _, run := range h.Runs() {
+		day := tr(ctx, "door.day."+itoa(int(run[0])))
+		if run[1] > run[0] {
+			day += "–" + tr(ctx, "door.day."+itoa(int(run[1])))
+		}
+		days = append(days, day)
 	}
-	return strings.Join(days, ", ") + " " + clock(h.Open) + "–" + clock(h.Close)
+	return strings.Join(days, ", ") + " " + krama.Clock(h.Open) + "–" + krama.Clock(h.Close)
 }
 
 func dayOptions(ctx context.Context, f url.Values, name string) (out []option) {

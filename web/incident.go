@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"strconv"
 
 	"krama"
 	"krama/casework"
@@ -14,18 +13,11 @@ import (
 // incident keeps what was done to her in the safeguarding circle, if she said yes.
 func (s *Server) incident(t *casework.Thread, what, by, wants []string, consent bool) (id krama.RecordID,
 	trouble string, err error) {
-	set := func(list []string) (out krama.Set) {
-		for _, v := range list {
-			if n, err := strconv.ParseUint(v, 10, 6); err == nil {
-				out = out.With(uint8(n))
-			}
-		}
-		return out
-	}
 	if _, ok := s.rep.Kinds()[krama.KindSafeguarding]; !ok {
 		return id, "inbox.notSafeguarding", nil
 	}
-	inc := &krama.Incident{Thread: t.ID, Day: s.office.RelayDay(), What: set(what), By: set(by), Wants: set(wants),
+	inc := &krama.Incident{Thread: t.ID, Day: s.office.RelayDay(), What: readSet(what), By: readSet(by),
+		Wants:   readSet(wants),
 		Consent: consent}
 	for _, m := range t.Messages {
 		inc.District = cmp.Or(m.Place, inc.District)

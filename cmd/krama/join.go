@@ -101,10 +101,15 @@ func joinAgain(ctx context.Context, e *env, data, dir string) error {
 	}
 	defer r.Close()
 	if r.State() != replica.Scanned {
-		return hint{krama.E("join", krama.Conflict, "this folder holds a desk already"),
-			"open it with: krama desk --data " + dir}
+		return hasDesk("join", dir)
 	}
 	return awaitEnrolment(ctx, e, r, dir)
+}
+
+// hasDesk refuses a folder that holds a desk.
+func hasDesk(op, dir string) error {
+	return hint{krama.E(op, krama.Conflict, "this folder holds a desk already"),
+		"open it with: krama desk --data " + dir}
 }
 
 // awaitEnrolment waits until the first desk has enrolled this one.

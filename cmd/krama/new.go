@@ -37,8 +37,7 @@ func newProgramme(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(dir, "vault")); err == nil {
-		return hint{krama.E("new", krama.Conflict, "this folder holds a desk already"),
-			"open it with: krama desk --data " + dir}
+		return hasDesk("new", dir)
 	}
 	c := deskReplica(dir)
 	words, err := words.Draw(c.Rand, words.Vault)

@@ -41,8 +41,7 @@ func recoverProgramme(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(dir, "vault")); err == nil {
-		return hint{krama.E("recover", krama.Conflict, "this folder holds a desk already"),
-			"open it with: krama desk --data " + dir}
+		return hasDesk("recover", dir)
 	}
 	fmt.Fprintln(e.err, "cards, one a line, then an empty line:")
 	var cards []seal.Card

@@ -40,11 +40,12 @@ func Load() ([]krama.Listing, error) {
 	var out []krama.Listing
 	for _, e := range in {
 		h := seal.Hash("starter listing", []byte(e.ID))
-		l := krama.Listing{Key: krama.ListingID(h[:16]), Kind: code(krama.ListingKinds, e.Kind), Org: e.Org,
+		l := krama.Listing{Key: krama.ListingID(h[:16]), Kind: krama.CodeOf(krama.ListingKinds, e.Kind), Org: e.Org,
 			Name: e.Name, About: e.About,
-			Operator: code(krama.Operators, e.Operator), Needs: set(krama.Needs, e.Needs), Districts: e.Districts,
+			Operator: krama.CodeOf(krama.Operators, e.Operator), Needs: set(krama.Needs, e.Needs),
+			Districts: e.Districts,
 			Languages: set(krama.Languages, e.Languages),
-			Welcome:   set(krama.Welcomes, e.Welcome), Cost: code(krama.Costs, e.Cost), Source: e.Source,
+			Welcome:   set(krama.Welcomes, e.Welcome), Cost: krama.CodeOf(krama.Costs, e.Cost), Source: e.Source,
 			Public: e.Public}
 		if l.Operator == krama.OperatorPolice {
 			l.Police = krama.PoliceIs
@@ -53,7 +54,7 @@ func Load() ([]krama.Listing, error) {
 			l.Hours = []krama.Hours{{Days: 0xfe, Open: 0, Close: 1440}}
 		}
 		for _, p := range e.Phones {
-			l.Phones = append(l.Phones, krama.Phone{Number: p.Number, Use: code(krama.PhoneUses, p.Use),
+			l.Phones = append(l.Phones, krama.Phone{Number: p.Number, Use: krama.CodeOf(krama.PhoneUses, p.Use),
 				Tier: krama.TierPublic})
 		}
 		if err := l.Validate(); err != nil {
@@ -64,18 +65,9 @@ func Load() ([]krama.Listing, error) {
 	return out, nil
 }
 
-func code(list []krama.Term, key string) uint8 {
-	for _, t := range list {
-		if t.Key == key {
-			return t.Code
-		}
-	}
-	return 0
-}
-
 func set(list []krama.Term, keys []string) (s krama.Set) {
 	for _, k := range keys {
-		s = s.With(code(list, k))
+		s = s.With(krama.CodeOf(list, k))
 	}
 	return s
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -86,22 +85,18 @@ func (v *view) index(l directory.View) int {
 }
 
 func (v *view) terms(prefix string, list []krama.Term, s krama.Set) string {
-	var out []string
-	for _, t := range list {
-		if s.Has(t.Code) {
-			out = append(out, v.t(prefix+"."+t.Key))
-		}
+	out := krama.KeysOf(list, s)
+	for i, key := range out {
+		out[i] = v.t(prefix + "." + key)
 	}
 	return strings.Join(out, ", ")
 }
 
 func (v *view) term(prefix string, list []krama.Term, code uint8) string {
-	for _, t := range list {
-		if t.Code == code {
-			return v.t(prefix + "." + t.Key)
-		}
+	if !krama.Known(list, code) {
+		return ""
 	}
-	return ""
+	return v.t(prefix + "." + krama.KeyOf(list, code))
 }
 
 func date(d krama.Day) string { return d.Time().Format("02/01/2006") }
@@ -121,30 +116,21 @@ func (v *view) status(l directory.View) string {
 func (v *view) hours(l directory.View) []string {
 	var out []string
 	for _, h := range l.Hours {
-		if h.Days == 0xfe && h.Open == 0 && h.Close == 1440 {
+		if h.Always() {
 			return []string{v.t("door.always")}
 		}
 		var days []string
-		for i := uint8(1); i <= 7; i++ {
-			j := i
-			for j < 7 && h.Days.Has(i) && h.Days.Has(j+1) {
-				j++
+		for _, run := range h.Runs() {
+			day := v.t("door.day." + strconv.Itoa(int(run[0])))
+			if run[1] > run[0] {
+				day += "–" + v.t("door.day."+strconv.Itoa(int(run[1])))
 			}
-			switch {
-			case !h.Days.Has(i):
-			case j > i+1:
-				days = append(days, v.t("door.day."+strconv.Itoa(int(i)))+"–"+v.t("door.day."+strconv.Itoa(int(j))))
-				i = j
-			default:
-				days = append(days, v.t("door.day."+strconv.Itoa(int(i))))
-			}
+			days = append(days, day)
 		}
-		out = append(out, strings.Join(days, ", ")+" "+clock(h.Open)+"–"+clock(h.Close))
+		out = append(out, strings.Join(days, ", ")+" "+krama.Clock(h.Open)+"–"+krama.Clock(h.Close))
 	}
 	return out
 }
-
-func clock(m uint16) string { return fmt.Sprintf("%02d:%02d", m/60, m%60) }
 
 // tel is what a phone dials.
 func tel(number string) string {
