@@ -98,7 +98,8 @@ func TestA13FloodOverOldIntakes(t *testing.T) {
 	for _, in := range d.Intakes {
 		for i := range office.TakeDaily + 20 {
 			junk := make([]byte, 4096+1136)
-			junk[0], junk[1], junk[2] = byte(i), byte(i>>8), in.ID[0]
+			junk[0], junk[1] = byte(i), byte(i>>8)
+			copy(junk[2:], in.ID[:])
 			if err := g.store.PutReport(t.Context(), in.ID, g.desk.today(), junk, 20_000, 1<<40); err != nil {
 				t.Fatal(err)
 			}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"net/url"
 	"slices"
 	"strconv"
@@ -134,8 +135,7 @@ func (s *Server) thread(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "inbox.title", "inbox", threadView(s, t, url.Values{}, "", 0))
 }
 
-// threadAct keeps what staff decided about a conversation. An answer goes to the relay first: it is shown as given only
-// when it is.
+// threadAct keeps what somebody decided about a conversation.
 func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 	t := s.findThread(r)
 	if t == nil {
@@ -148,69 +148,62 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	f := form(r)
-	act := &krama.Act{Threads: []krama.ThreadID{t.ID}, Day: max(s.today(), s.office.RelayDay(), t.Last()),
-		Messages: uint16(len(t.Messages))}
-	if n, err := strconv.Atoi(f.Get("had")); err == nil && n > 0 {
-		// what came since the page was shown is not answered by it
-		act.Messages = uint16(min(n, len(t.Messages)))
-	}
-	trouble, over := "", 0
-	var err error
+	d := office.Decision{Text: f.Get("text")}
+	d.Had, _ = strconv.Atoi(f.Get("had"))
 	switch f.Get("do") {
 	case "answer":
-		act.What, act.Text = krama.ActAnswer, strings.TrimSpace(f.Get("text"))
-		if act.Text == "" {
-			trouble = "inbox.empty"
-		} else if n := krama.Letters(act.Text); n > krama.MaxAnswerLetters {
-			trouble, over = "inbox.long", n-krama.MaxAnswerLetters
-		} else if n := len(t.Acts); n > 0 && t.Acts[n-1].What == krama.ActAnswer && t.Acts[n-1].Text == act.Text &&
-			t.Acts[n-1].Messages >= act.Messages {
-			// the last word already: Back drew the form anew, and it was sent again
-			redirect(w, r, "/thread/"+r.PathValue("id"))
-			return
-		} else {
-			ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
-			err = s.office.Answer(ctx, t, act.Text)
-			cancel()
-		}
+		d.What = krama.ActAnswer
 	case "assign":
-		act.What = krama.ActAssign
-		b, e := hex.DecodeString(f.Get("member"))
-		if e != nil || len(b) != 16 {
+		d.What = krama.ActAssign
+		b, err := hex.DecodeString(f.Get("member"))
+		if err != nil || len(b) != 16 {
 			s.notFound(w, r)
 			return
 		}
-		act.Member = krama.MemberID(b)
+		d.Member = krama.MemberID(b)
 	case "close":
-		act.What = krama.ActClose
+		d.What = krama.ActClose
 	case "reopen":
-		act.What = krama.ActReopen
+		d.What = krama.ActReopen
 	case "aside":
-		act.What = krama.ActAside
+		d.What = krama.ActAside
 	case "incident":
 		if _, ok := s.rep.Kinds()[krama.KindSafeguarding]; !ok {
 			if !s.audited(w, r, krama.AuditRefused, krama.ThreadID{}, office.BestCircle(s.rep)...) {
 				return
 			}
 		}
-		act.What = krama.ActIncident
-		act.Incident, trouble, err = s.incident(t, f["what"], f["by"], f["wants"], f.Get("consent") == "yes")
+		d.What = krama.ActIncident
+		d.Incident = krama.Incident{What: readSet(f["what"]), By: readSet(f["by"]), Wants: readSet(f["wants"]),
+			Consent: f.Get("consent") == "yes"}
 	default:
 		s.notFound(w, r)
 		return
 	}
-	if err == nil && trouble == "" {
-		err = s.writeNew(t.Circle, t.Subjects[0], &krama.Record{Act: act})
-	}
-	if err != nil {
-		trouble = jobError(err)
-	}
-	if trouble != "" {
-		s.page(w, r, 422, "inbox.title", "inbox", threadView(s, t, f, trouble, over))
+	if err := s.office.Decide(r.Context(), t, d); err != nil {
+		over := max(0, krama.Letters(strings.TrimSpace(d.Text))-krama.MaxAnswerLetters)
+		s.page(w, r, 422, "inbox.title", "inbox", threadView(s, t, f, decisionError(err), over))
 		return
 	}
 	s.BeginSync()
 	redirect(w, r, "/thread/"+r.PathValue("id"))
+}
+
+// decisionError is the sentence for why a decision is not kept.
+func decisionError(err error) string {
+	switch {
+	case errors.Is(err, office.ErrEmpty):
+		return "inbox.empty"
+	case errors.Is(err, office.ErrLong):
+		return "inbox.long"
+	case errors.Is(err, office.ErrNotSafeguarding):
+		return "inbox.notSafeguarding"
+	case errors.Is(err, office.ErrNoConsent):
+		return "inbox.consent"
+	case errors.Is(err, office.ErrNothing):
+		return "inbox.what"
+	}
+	return jobError(err)
 }
 
 // inboxAside sets aside everything that the page showed and nobody has touched: one act, whatever the flood. What came

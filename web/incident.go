@@ -1,42 +1,11 @@
 package web
 
 import (
-	"cmp"
-
 	"krama"
-	"krama/casework"
 	"krama/office"
 	"krama/replica"
 	"krama/web/http"
 )
-
-// incident keeps what was done to her in the safeguarding circle, if she said yes.
-func (s *Server) incident(t *casework.Thread, what, by, wants []string, consent bool) (id krama.RecordID,
-	trouble string, err error) {
-	if _, ok := s.rep.Kinds()[krama.KindSafeguarding]; !ok {
-		return id, "inbox.notSafeguarding", nil
-	}
-	inc := &krama.Incident{Thread: t.ID, Day: s.office.RelayDay(), What: readSet(what), By: readSet(by),
-		Wants:   readSet(wants),
-		Consent: consent}
-	for _, m := range t.Messages {
-		inc.District = cmp.Or(m.Place, inc.District)
-	}
-	if !consent {
-		return id, "inbox.consent", nil
-	}
-	if inc.What == 0 {
-		return id, "inbox.what", nil
-	}
-	if id, err = s.rep.NewRecord(); err != nil {
-		return id, "", err
-	}
-	who, err := s.rep.NewSubject()
-	if err != nil {
-		return id, "", err
-	}
-	return id, "", s.rep.Write(krama.KindSafeguarding, who, &krama.Record{ID: id, Incident: inc})
-}
 
 // incidents lists what is kept of what was done to people, for who looks after safety.
 func (s *Server) incidents(w http.ResponseWriter, r *http.Request) {

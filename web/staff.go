@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"krama"
-	"krama/casework"
+	"krama/office"
 	"krama/replica"
 	"krama/seal"
 	"krama/web/http"
@@ -97,57 +97,17 @@ func (s *Server) deviceID(w http.ResponseWriter, r *http.Request) (id krama.Devi
 // deviceData is one device and what losing it would mean.
 type deviceData struct {
 	deviceRow
-	Since    krama.Day
-	People   int // in the circles it reads
-	Worried  []casework.Row
-	Children int
-	Member   krama.MemberID
-	Others   int // other devices of the member
-	Alone    bool
-	Copied   bool // what it writes is kept back until an admin decides
+	office.Exposure
 }
 
-// exposure computes from the roster and this desk's own records what a device holds: it needs neither the device nor
-// the relay.
-func (s *Server) exposure(id krama.DeviceID) deviceData {
+func (s *Server) exposure(id krama.DeviceID) (d deviceData) {
 	rows, _ := s.deviceRows()
-	var d deviceData
-	_, d.Copied = s.rep.Suspended()[id]
 	for _, r := range rows {
 		if r.ID == id {
 			d.deviceRow = r
 		}
 	}
-	s.rep.Roster(func(ro *seal.Roster) {
-		dev := ro.Devices[id]
-		d.Member = dev.Member
-		for _, l := range ro.Log {
-			if l.N == dev.Since {
-				d.Since = krama.DayOf(time.UnixMilli(int64(l.TimeMS)))
-			}
-		}
-		for x, o := range ro.Devices {
-			if x != id && o.Member == dev.Member && o.Removed == 0 {
-				d.Others++
-			}
-		}
-	})
-	if slices.Contains(d.Circles, krama.KindOutreach) || d.Removed {
-		for _, row := range s.state.Rows(s.today()) {
-			d.People++
-			v, ok := s.state.Person(row.Subject, s.today())
-			if !ok {
-				continue
-			}
-			if row.Minor {
-				d.Children++
-			}
-			if row.Minor || (len(v.Contacts) > 0 && (v.Contacts[0].Safety == krama.SafeNo ||
-				v.Contacts[0].Safety == krama.SafeHelp)) {
-				d.Worried = append(d.Worried, row)
-			}
-		}
-	}
+	d.Exposure = s.office.ExposureOf(id, d.Circles, d.Removed)
 	return d
 }
 

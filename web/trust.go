@@ -11,23 +11,20 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"krama"
+	"krama/office"
 	"krama/replica"
 	"krama/seal"
 	"krama/web/http"
 )
 
-// trustData is how recovery stands.
+// trustData is how recovery stands, and what was just done about it.
 type trustData struct {
-	Set      bool
-	K, N     int
-	Shown    map[uint8]krama.Day
-	Accepted krama.Day
-	Ready    bool
-	Way      seal.Way // how the cards come to hold
-	Cards    []cardText
-	Trouble  string
-	Good     int // the share that was just shown
-	Form     url.Values
+	office.Recovery
+	Way     seal.Way // how the cards come to hold
+	Cards   []cardText
+	Trouble string
+	Good    int // the share that was just shown
+	Form    url.Values
 }
 
 type cardText struct {
@@ -35,32 +32,12 @@ type cardText struct {
 	Text string
 }
 
-// recovery reads how recovery stands: it is ready when k different shares of the present set were shown once.
 func (s *Server) recovery() trustData {
-	var d trustData
-	var set [4]byte
-	s.rep.Roster(func(ro *seal.Roster) {
-		if t := ro.Trustees; t != nil {
-			d.Set, d.K, d.N, set = true, int(t.K), int(t.N), t.Set
-		}
-	})
-	d.Shown, d.Accepted = s.state.Drills(set, s.today())
-	if !d.Set {
-		d.Shown = nil
-	}
-	d.Ready = d.Set && len(d.Shown) >= d.K
-	return d
+	return trustData{Recovery: office.RecoveryOf(s.rep, s.state, s.today())}
 }
 
-// mayBegin reports whether the first person may be recorded: recovery was set up and drilled, or an admin has accepted
-// in writing that losing every device loses everything.
-func (s *Server) mayBegin() bool {
-	if n, _ := s.state.Counts(); n > 0 || s.Demo {
-		return true
-	}
-	d := s.recovery()
-	return d.Ready || d.Accepted != 0
-}
+// mayBegin reports whether the first person may be registered. The demo's people are invented.
+func (s *Server) mayBegin() bool { return s.Demo || office.MayBegin(s.rep, s.state, s.today()) }
 
 func (s *Server) trusteesPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "trust.title", "devices", trusteesView(s.recovery()))

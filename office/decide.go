@@ -1,0 +1,87 @@
+package office
+
+import (
+	"cmp"
+	"context"
+	"strings"
+
+	"krama"
+	"krama/casework"
+)
+
+// Decision is what somebody decided about a conversation, as she saw it.
+type Decision struct {
+	What     uint8          // of krama.Acts
+	Had      int            // how many messages she saw; what came since is not answered by it. 0 for all
+	Text     string         // of an answer
+	Member   krama.MemberID // to whom it is assigned
+	Incident krama.Incident // what was done to her; its conversation, day and district are filled in here
+}
+
+// Why a decision is not kept. Nothing was written or sent.
+var (
+	ErrEmpty           = krama.E("office.Decide", krama.Invalid, "an answer without a word")
+	ErrLong            = krama.E("office.Decide", krama.TooLarge, "an answer longer than krama.MaxAnswerLetters")
+	ErrNotSafeguarding = krama.E("office.Decide", krama.NotAllowed, "this device does not hold the safeguarding circle")
+	ErrNoConsent       = krama.E("office.Decide", krama.NotAllowed, "she has not said yes to keeping an incident")
+	ErrNothing         = krama.E("office.Decide", krama.Invalid, "an incident in which nothing was done")
+)
+
+// Decide keeps a decision about a conversation. An answer goes to the relay first: it is shown as given only when it
+// is. An incident is kept in the safeguarding circle before the conversation leads to it. An answer that is the last
+// word already changes nothing: Back drew its form anew, and it was sent again.
+func (o *Office) Decide(ctx context.Context, t *casework.Thread, d Decision) (err error) {
+	act := &krama.Act{What: d.What, Threads: []krama.ThreadID{t.ID}, Day: max(o.today(), o.RelayDay(), t.Last()),
+		Messages: uint16(len(t.Messages))}
+	if d.Had > 0 {
+		act.Messages = uint16(min(d.Had, len(t.Messages)))
+	}
+	switch d.What {
+	case krama.ActAnswer:
+		act.Text = strings.TrimSpace(d.Text)
+		last := len(t.Acts) - 1
+		switch {
+		case act.Text == "":
+			return ErrEmpty
+		case krama.Letters(act.Text) > krama.MaxAnswerLetters:
+			return ErrLong
+		case last >= 0 && t.Acts[last].What == act.What && t.Acts[last].Text == act.Text &&
+			t.Acts[last].Messages >= act.Messages:
+			return nil
+		}
+		err = o.Answer(ctx, t, act.Text)
+	case krama.ActAssign:
+		act.Member = d.Member
+	case krama.ActIncident:
+		act.Incident, err = o.keepIncident(t, d.Incident)
+	}
+	if err != nil {
+		return err
+	}
+	return WriteNew(o.Rep, t.Circle, t.Subjects[0], &krama.Record{Act: act})
+}
+
+// keepIncident keeps what was done to her, under a subject of its own, if she said yes.
+func (o *Office) keepIncident(t *casework.Thread, in krama.Incident) (id krama.RecordID, err error) {
+	_, holds := o.Rep.Kinds()[krama.KindSafeguarding]
+	switch {
+	case !holds:
+		return id, ErrNotSafeguarding
+	case !in.Consent:
+		return id, ErrNoConsent
+	case in.What == 0:
+		return id, ErrNothing
+	}
+	in.Thread, in.Day = t.ID, o.RelayDay()
+	for _, m := range t.Messages {
+		in.District = cmp.Or(m.Place, in.District)
+	}
+	if id, err = o.Rep.NewRecord(); err != nil {
+		return id, err
+	}
+	who, err := o.Rep.NewSubject()
+	if err != nil {
+		return id, err
+	}
+	return id, o.Rep.Write(krama.KindSafeguarding, who, &krama.Record{ID: id, Incident: &in})
+}
