@@ -1,5 +1,6 @@
-// Command width lists lines of Go files that are wider than 120 columns, a tab being four. What a raw string holds is
-// another language's text and is not judged, nor is generated code.
+// Command width lists lines of Go files that are wider than 120 columns, a tab being four, and files of more than 500
+// lines. What a raw string holds is another language's text and is not judged, nor is generated code; tables of attacks
+// and what is carried from templ may be long.
 package main
 
 import (
@@ -14,10 +15,10 @@ import (
 	"unicode/utf8"
 )
 
-const columns, tab = 120, 4
+const columns, tab, lines = 120, 4, 500
 
 func main() {
-	wide, err := wideLines(".")
+	wide, err := tooLarge(".")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "width:", err)
 		os.Exit(1)
@@ -30,8 +31,8 @@ func main() {
 	}
 }
 
-// wideLines lists the wide lines of a folder and all below it, as file:line: columns.
-func wideLines(root string) (out []string, err error) {
+// tooLarge lists the wide lines and long files of a folder and all below it, as file:line: columns.
+func tooLarge(root string) (out []string, err error) {
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -45,6 +46,10 @@ func wideLines(root string) (out []string, err error) {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return err
+		}
+		may := strings.HasSuffix(path, "_table_test.go") || strings.HasPrefix(filepath.ToSlash(path), "web/templ/")
+		if n := bytes.Count(b, []byte("\n")); n > lines && !may {
+			out = append(out, fmt.Sprintf("%s: %d lines", path, n))
 		}
 		raw := rawLines(b)
 		for i, line := range bytes.Split(b, []byte("\n")) {

@@ -3,29 +3,34 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// TestWideLines: a tab is four columns, a letter of any script is one, and what a raw string holds is not judged.
-func TestWideLines(t *testing.T) {
+// TestTooLarge: a tab is four columns, a letter of any script is one, what a raw string holds is not judged; a file has
+// 500 lines, a table more.
+func TestTooLarge(t *testing.T) {
 	dir := t.TempDir()
 	src := "package x\n" +
 		"\t// " + strings.Repeat("ក", 113) + "\n" + // 120
 		"\t// " + strings.Repeat("ក", 114) + "\n" +
 		"var _ = `" + strings.Repeat("x", 200) + "\n" + strings.Repeat("x", 200) + "`\n" +
 		"var _ = \"" + strings.Repeat("x", 112) + "\"\n"
-	for name, text := range map[string]string{"a.go": src, "a_templ.go": src, "a.txt": src} {
+	long := "package x\n" + strings.Repeat("\n", 500)
+	for name, text := range map[string]string{"a.go": src, "a_templ.go": src, "a.txt": src, "b.go": long,
+		"c.go": long[:len(long)-1], "b_table_test.go": long} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got, err := wideLines(dir)
+	got, err := tooLarge(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{filepath.Join(dir, "a.go") + ":3: 121 columns", filepath.Join(dir, "a.go") + ":6: 122 columns"}
-	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+	a, b := filepath.Join(dir, "a.go"), filepath.Join(dir, "b.go")
+	want := []string{a + ":3: 121 columns", a + ":6: 122 columns", b + ": 501 lines"}
+	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

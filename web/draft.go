@@ -1,0 +1,76 @@
+package web
+
+import (
+	"net/url"
+	"strings"
+
+	"krama"
+	"krama/web/http"
+)
+
+// draft keeps a half-filled form, sealed with the device's other secrets, so that locking never loses typing.
+func (s *Server) draft(w http.ResponseWriter, r *http.Request) {
+	f := form(r)
+	path := f.Get("draft-of")
+	f.Del("draft-of")
+	key := s.draftKey(path)
+	if !draftable(path) || key == "" {
+		s.notFound(w, r)
+		return
+	}
+	if err := s.rep.SetValue(key, f.Encode()); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// draftable reports whether a form's drafts are kept: registrations, contacts and their corrections.
+func draftable(path string) bool {
+	part := strings.Split(path, "/")
+	switch {
+	case path == "/person/new":
+		return true
+	case len(part) == 4 && part[0] == "" && part[1] == "person" && (part[3] == "contact" || part[3] == "amend"):
+		_, err := krama.ParseSubjectID(part[2])
+		return err == nil
+	case len(part) == 3 && part[0] == "" && part[1] == "contact":
+		_, err := krama.ParseRecordID(part[2])
+		return err == nil
+	}
+	return false
+}
+
+// draftKey names the value that holds a form's draft. It names whom the form is about: erasing her erases it. It is ""
+// where nobody here has such a record.
+func (s *Server) draftKey(path string) string {
+	if id, ok := strings.CutPrefix(path, "/contact/"); ok {
+		rec, err := krama.ParseRecordID(id)
+		c, there := s.state.Contact(rec)
+		if err != nil || !there {
+			return ""
+		}
+		return "draft " + path + " of " + c.Subject.String()
+	}
+	if id, ok := strings.CutPrefix(path, "/person/"); ok && id != "new" {
+		who, err := krama.ParseSubjectID(strings.Split(id, "/")[0])
+		if _, there := s.state.Person(who, s.today()); err != nil || !there || s.rep.Erased(krama.KindOutreach, who) {
+			return "" // she was erased while it was typed
+		}
+	}
+	return "draft " + path
+}
+
+func (s *Server) savedDraft(path string) url.Values {
+	f, err := url.ParseQuery(s.rep.Value(s.draftKey(path)))
+	if err != nil {
+		return url.Values{}
+	}
+	return f
+}
+
+func (s *Server) dropDraft(path string) {
+	if key := s.draftKey(path); s.rep.Value(key) != "" {
+		s.rep.SetValue(key, "")
+	}
+}

@@ -1,0 +1,134 @@
+package web
+
+import (
+	"slices"
+	"strconv"
+
+	"krama"
+	"krama/casework"
+	"krama/directory"
+	"krama/web/http"
+)
+
+// refer asks where a person is sent, and makes the slip.
+func (s *Server) refer(w http.ResponseWriter, r *http.Request) {
+	who, err := krama.ParseSubjectID(r.PathValue("id"))
+	v, ok := s.state.Person(who, s.today())
+	if err != nil || !ok {
+		s.notFound(w, r)
+		return
+	}
+	f := form(r)
+	need, _ := strconv.ParseUint(f.Get("need"), 10, 8)
+	if k, ok := parseKey(f.Get("listing")); ok {
+		e := s.state.Listing(k)
+		if e == nil {
+			s.notFound(w, r)
+			return
+		}
+		s.saving.Lock()
+		defer s.saving.Unlock()
+		rid, err := krama.ParseRecordID(f.Get("rid"))
+		if err != nil {
+			s.notFound(w, r)
+			return
+		}
+		ref := &krama.Referral{Listing: k, Day: s.today()}
+		if d, err := krama.ParseDay(f.Get("for")); err == nil {
+			ref.For = d
+		}
+		for _, old := range s.state.Referrals(who) {
+			if old.Record != rid {
+				continue
+			}
+			if old.Listing == k && old.For == ref.For { // sent twice
+				redirect(w, r, "/slip/"+rid.String())
+				return
+			}
+			if rid, err = s.rep.NewRecord(); err != nil {
+				// the form came back, and another service was chosen: a slip of its own
+				s.fail(w, r, err)
+				return
+			}
+		}
+		if ref.Code, err = krama.NewSlipCode(s.Rand); err == nil {
+			err = s.rep.Write(krama.KindOutreach, who, &krama.Record{ID: rid, Referral: ref})
+		}
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		redirect(w, r, "/slip/"+rid.String())
+		return
+	}
+	var rows []dirRow
+	if need != 0 {
+		var views []directory.View
+		byKey := map[krama.ListingID]*directory.Entry{}
+		for _, e := range s.state.Listings() {
+			if v, ok := e.For(krama.TierPartner, s.today()); ok && e.Status(s.today()) != directory.Hidden {
+				views = append(views, v)
+				byKey[e.Key] = e
+			}
+		}
+		for _, v := range directory.Answers(views, uint8(need), v.Value.District) {
+			rows = append(rows, s.row(byKey[v.Key]))
+		}
+	}
+	rid, err := s.rep.NewRecord()
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.page(w, r, 200, "refer.title", "people", referView(s, &v, uint8(need), rows, rid.String()))
+}
+
+func (s *Server) slip(w http.ResponseWriter, r *http.Request) {
+	if ref, ok := s.findReferral(r); ok {
+		if e := s.state.Listing(ref.Listing); e != nil {
+			if v, ok := e.For(krama.TierPartner, s.today()); ok {
+				s.page(w, r, 200, "refer.slip", "people", slipView(s, ref, v))
+				return
+			}
+		}
+	}
+	s.notFound(w, r)
+}
+
+func (s *Server) findReferral(r *http.Request) (ref casework.Referral, ok bool) {
+	id, err := krama.ParseRecordID(r.PathValue("record"))
+	for _, ref := range s.state.Referrals(krama.SubjectID{}) {
+		if err == nil && ref.Record == id {
+			return ref, true
+		}
+	}
+	return ref, false
+}
+
+// told are the outcomes that staff hear of by themselves.
+var told = []uint8{krama.OutcomeDone, krama.OutcomeCouldNot, krama.OutcomeWithdrawn}
+
+// slipOutcome keeps what she or the service told staff.
+func (s *Server) slipOutcome(w http.ResponseWriter, r *http.Request) {
+	ref, ok := s.findReferral(r)
+	what, err := strconv.ParseUint(form(r).Get("what"), 10, 8)
+	if !ok || err != nil || !slices.Contains(told, uint8(what)) {
+		s.notFound(w, r)
+		return
+	}
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	if err := s.office.KeepOutcome(ref, uint8(what), s.today()); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	redirect(w, r, "/person/"+ref.Subject.String())
+}
+
+// listingName is what a referral was to.
+func (s *Server) listingName(k krama.ListingID, lang string) string {
+	if e := s.state.Listing(k); e != nil {
+		return e.Name.In(lang)
+	}
+	return "–"
+}
