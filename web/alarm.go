@@ -11,7 +11,7 @@ import (
 
 // alarmText is an alarm's sentence: what it means and what is to be done. An alarm that rests on what one device says
 // names it.
-func (s *Server) alarmText(p *locale.Printer, a replica.Alarm, stopped bool) string {
+func (s *session) alarmText(p *locale.Printer, a replica.Alarm, stopped bool) string {
 	key := "alarm." + string(a.What)
 	if !a.ByAuthor() || stopped {
 		return p.T(key)
@@ -24,7 +24,7 @@ func (s *Server) alarmText(p *locale.Printer, a replica.Alarm, stopped bool) str
 }
 
 // alarmLines are the sentences that stand on every page, each once.
-func (s *Server) alarmLines(p *locale.Printer, st replica.Status) (out []string) {
+func (s *session) alarmLines(p *locale.Printer, st replica.Status) (out []string) {
 	for _, a := range st.Alarms {
 		if a.Mended {
 			continue
@@ -37,7 +37,7 @@ func (s *Server) alarmLines(p *locale.Printer, st replica.Status) (out []string)
 }
 
 // answered lists the alarms that a later look or an admin's signature has answered, each sentence of a day once.
-func (s *Server) answered(p *locale.Printer, all []replica.Alarm) (out []answeredAlarm) {
+func (s *session) answered(p *locale.Printer, all []replica.Alarm) (out []answeredAlarm) {
 	for _, a := range all {
 		if line := (answeredAlarm{a.Day, s.alarmText(p, a, false)}); a.Mended && !slices.Contains(out, line) {
 			out = append(out, line)

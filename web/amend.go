@@ -10,14 +10,14 @@ import (
 	"krama/web/http"
 )
 
-func (s *Server) personAmend(w http.ResponseWriter, r *http.Request) {
+func (s peoplePages) personAmend(w http.ResponseWriter, r *http.Request) {
 	if v, ok := s.view(w, r); ok {
 		f, st := s.correction(r.URL.Path, v.Record, personValues(&v.Value))
-		s.page(w, r, 200, "person.amend", "people", personForm(s, f, st, &v))
+		s.page(w, r, 200, "person.amend", "people", personForm(s.session, f, st, &v))
 	}
 }
 
-func (s *Server) personAmendSave(w http.ResponseWriter, r *http.Request) {
+func (s peoplePages) personAmendSave(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.view(w, r)
 	if !ok {
 		return
@@ -29,7 +29,7 @@ func (s *Server) personAmendSave(w http.ResponseWriter, r *http.Request) {
 		err = p.Validate()
 	}
 	if err != nil {
-		s.page(w, r, 422, "person.amend", "people", personForm(s, f, formState{Action: r.URL.Path, Bad: true,
+		s.page(w, r, 422, "person.amend", "people", personForm(s.session, f, formState{Action: r.URL.Path, Bad: true,
 			Wrong: personWrong(f)}, &v))
 		return
 	}
@@ -55,7 +55,7 @@ func (s *Server) personAmendSave(w http.ResponseWriter, r *http.Request) {
 
 // correction fills a form that corrects a record: with what was typed before, if it was not sent, and else with what is
 // kept. It carries what is shown, so that only what she changes is written.
-func (s *Server) correction(path string, target krama.RecordID, kept url.Values) (url.Values, formState) {
+func (s peoplePages) correction(path string, target krama.RecordID, kept url.Values) (url.Values, formState) {
 	st := formState{Action: path, Correct: true}
 	f := s.savedDraft(path)
 	if st.Drafted = len(f) > 0; !st.Drafted {
@@ -70,7 +70,7 @@ func (s *Server) correction(path string, target krama.RecordID, kept url.Values)
 
 // headsOf names the standing values of a record's fields, as a correction's form carries them: field by field, "!"
 // where what stands is not shown because it cannot stand with the others.
-func (s *Server) headsOf(target krama.RecordID) string {
+func (s peoplePages) headsOf(target krama.RecordID) string {
 	var out []string
 	for n := uint8(1); n <= 11; n++ {
 		line := itoa(int(n)) + ":"
@@ -116,7 +116,7 @@ func shownBefore(f url.Values) url.Values {
 
 // change adds a change when a value differs, naming the values it replaces: those that stood when the form was opened,
 // so that what came since stands beside it and is asked about.
-func (s *Server) change(ch []krama.Change, target krama.RecordID, n uint8, was, is any,
+func (s *session) change(ch []krama.Change, target krama.RecordID, n uint8, was, is any,
 	seen map[uint8]seenHead) []krama.Change {
 	at, ok := seen[n]
 	if !ok {
@@ -132,7 +132,7 @@ func (s *Server) change(ch []krama.Change, target krama.RecordID, n uint8, was, 
 	return append(ch, krama.Change{Field: n, Value: raw, Replaces: at.heads})
 }
 
-func (s *Server) amend(who krama.SubjectID, target krama.RecordID, ch []krama.Change) error {
+func (s *session) amend(who krama.SubjectID, target krama.RecordID, ch []krama.Change) error {
 	if len(ch) == 0 {
 		return nil
 	}
@@ -140,7 +140,7 @@ func (s *Server) amend(who krama.SubjectID, target krama.RecordID, ch []krama.Ch
 }
 
 // settle ends a dispute: the chosen value replaces every standing one.
-func (s *Server) settle(w http.ResponseWriter, r *http.Request) {
+func (s peoplePages) settle(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.view(w, r)
 	if !ok {
 		return

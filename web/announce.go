@@ -19,7 +19,7 @@ type deedRow struct {
 	Kind krama.CircleKind
 }
 
-func (s *Server) deed(rep *replica.Replica, l seal.Logged) deedRow {
+func (s *session) deed(rep *replica.Replica, l seal.Logged) deedRow {
 	row := deedRow{Logged: l}
 	for k, c := range rep.Kinds() {
 		if c == l.Circle {
@@ -50,7 +50,7 @@ type announcedRow struct {
 	After time.Time
 }
 
-func (s *Server) announcedRows(rep *replica.Replica, list []replica.Announcement) (out []announcedRow) {
+func (s *session) announcedRows(rep *replica.Replica, list []replica.Announcement) (out []announcedRow) {
 	me, _ := rep.Device()
 	for _, a := range list {
 		row := announcedRow{deedRow: s.deed(rep, a.What), ID: hex.EncodeToString(a.ID[:]), Mine: a.Author == me,
@@ -62,7 +62,7 @@ func (s *Server) announcedRows(rep *replica.Replica, list []replica.Announcement
 }
 
 // withdraw takes an announcement back: on every admin's device, her phone too, because her desk may be what was taken.
-func (s *Server) withdraw(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) withdraw(w http.ResponseWriter, r *http.Request) {
 	b, err := hex.DecodeString(r.PathValue("id"))
 	if err != nil || len(b) != 32 {
 		s.notFound(w, r)

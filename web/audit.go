@@ -10,7 +10,7 @@ import (
 
 // audited keeps that this desk read something today, or was refused it. What cannot be kept is not shown: it answers
 // with the trouble, and reports false.
-func (s *Server) audited(w http.ResponseWriter, r *http.Request, what uint8, t krama.ThreadID,
+func (s *session) audited(w http.ResponseWriter, r *http.Request, what uint8, t krama.ThreadID,
 	circles ...krama.CircleKind) bool {
 	if err := s.office.Audited(what, t, circles...); err != nil {
 		s.fail(w, r, err)
@@ -28,7 +28,7 @@ type auditLine struct {
 }
 
 // auditLines are what was read and what was done, the newest first.
-func (s *Server) auditLines() (out []auditLine) {
+func (s *session) auditLines() (out []auditLine) {
 	key := func(prefix string, list []krama.Term, code uint8) string {
 		for _, t := range list {
 			if t.Code == code {
@@ -54,7 +54,7 @@ func (s *Server) auditLines() (out []auditLine) {
 	return out
 }
 
-func (s *Server) auditPage(w http.ResponseWriter, r *http.Request) {
+func (s inboxPages) auditPage(w http.ResponseWriter, r *http.Request) {
 	list := s.auditLines()
-	s.page(w, r, 200, "audit.title", "inbox", auditView(s, list[:min(400, len(list))]))
+	s.page(w, r, 200, "audit.title", "inbox", auditView(s.session, list[:min(400, len(list))]))
 }

@@ -42,7 +42,7 @@ func short(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-func (s *Server) districtBars(ctx context.Context, d overviewData) (out []bar) {
+func (s figurePages) districtBars(ctx context.Context, d overviewData) (out []bar) {
 	most := int64(0)
 	for _, c := range d.Districts {
 		most = max(most, int64(c.People))

@@ -21,7 +21,7 @@ func TestAClosedListingCanBeOpened(t *testing.T) {
 	key := krama.ListingID{9}
 	l := krama.Listing{Key: key, Kind: krama.KindService, Operator: krama.OperatorNGO, Org: krama.Words{EN: "Group"},
 		Name: krama.Words{EN: "Night clinic"}, Source: "import", Closed: true}
-	if err := g.desk.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Listing: &l}); err != nil {
+	if err := g.desk.session().writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Listing: &l}); err != nil {
 		t.Fatal(err)
 	}
 	path := "/listing/" + hexOf(key[:])
@@ -53,7 +53,8 @@ func TestOpeningChoosesNoVersion(t *testing.T) {
 	for _, closed := range []bool{true, false} {
 		l := krama.Listing{Key: key, Kind: krama.KindService, Operator: krama.OperatorNGO,
 			Org: krama.Words{EN: "Group"}, Name: krama.Words{EN: "Night clinic"}, Source: "import", Closed: closed}
-		if err := g.desk.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Listing: &l}); err != nil {
+		if err := g.desk.session().writeNew(krama.KindOutreach, krama.SubjectID{},
+			&krama.Record{Listing: &l}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // monthly).
 var nextChoices = []int{0, 7, 14, 28, 84}
 
-func (s *Server) contactNew(w http.ResponseWriter, r *http.Request) {
+func (s peoplePages) contactNew(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.view(w, r)
 	if !ok {
 		return
@@ -31,11 +31,12 @@ func (s *Server) contactNew(w http.ResponseWriter, r *http.Request) {
 		}
 		f.Set("rid", id.String())
 	}
-	s.page(w, r, 200, "contact.new", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Drafted: drafted}))
+	s.page(w, r, 200, "contact.new", "people", contactForm(s.session, &v, f, formState{Action: r.URL.Path,
+		Drafted: drafted}))
 }
 
 // likeLast fills a new contact with what was true last time, so that a usual meeting takes few taps.
-func (s *Server) likeLast(v *casework.View) url.Values {
+func (s peoplePages) likeLast(v *casework.View) url.Values {
 	f := url.Values{}
 	f.Set("date", s.today().String())
 	f.Set("next", "28")
@@ -67,7 +68,7 @@ type formState struct {
 	Code    krama.Code // hers, of a registration that was kept before
 }
 
-func (s *Server) contactCreate(w http.ResponseWriter, r *http.Request) {
+func (s peoplePages) contactCreate(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.view(w, r)
 	if !ok {
 		return
@@ -75,8 +76,9 @@ func (s *Server) contactCreate(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	c, err := s.readContact(f)
 	if err != nil {
-		s.page(w, r, 422, "contact.new", "people", contactForm(s, &v, f, formState{Action: r.URL.Path, Bad: true,
-			Wrong: contactWrong(f, s.today())}))
+		s.page(w, r, 422, "contact.new", "people", contactForm(s.session, &v, f,
+			formState{Action: r.URL.Path, Bad: true,
+				Wrong: contactWrong(f, s.today())}))
 		return
 	}
 	saved, err := s.once(f, v.Subject, c)
@@ -85,8 +87,9 @@ func (s *Server) contactCreate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if saved != "" { // the browser's Back gave the form again, and it was changed: she decides
-		s.page(w, r, http.StatusConflict, "contact.new", "people", contactForm(s, &v, f, formState{Action: r.URL.Path,
-			Saved: saved}))
+		s.page(w, r, http.StatusConflict, "contact.new", "people", contactForm(s.session, &v, f,
+			formState{Action: r.URL.Path,
+				Saved: saved}))
 		return
 	}
 	s.dropDraft(r.URL.Path)
@@ -95,7 +98,7 @@ func (s *Server) contactCreate(w http.ResponseWriter, r *http.Request) {
 
 // once keeps a contact under the id its form was drawn with, so that a form sent twice is one contact. Where something
 // else was kept under it, nothing is: the form gets another id, and saved is the page of the first.
-func (s *Server) once(f url.Values, who krama.SubjectID, c *krama.Contact) (saved string, err error) {
+func (s peoplePages) once(f url.Values, who krama.SubjectID, c *krama.Contact) (saved string, err error) {
 	id, err := krama.ParseRecordID(f.Get("rid"))
 	if err != nil || id == (krama.RecordID{}) {
 		return "", s.write(who, &krama.Record{Contact: c})
@@ -119,13 +122,13 @@ func (s *Server) once(f url.Values, who krama.SubjectID, c *krama.Contact) (save
 	return "", s.rep.Write(krama.KindOutreach, who, &krama.Record{ID: id, Contact: c})
 }
 
-func (s *Server) keptBefore(id krama.RecordID) bool {
+func (s peoplePages) keptBefore(id krama.RecordID) bool {
 	_, there := s.state.Contact(id)
 	return there
 }
 
 // sameContact finds a contact of a person that says just what this one does.
-func (s *Server) sameContact(who krama.SubjectID, c *krama.Contact) (id krama.RecordID, ok bool) {
+func (s peoplePages) sameContact(who krama.SubjectID, c *krama.Contact) (id krama.RecordID, ok bool) {
 	v, _ := s.state.Person(who, s.today())
 	for _, old := range v.Contacts {
 		if old.Contact == *c {
@@ -135,7 +138,7 @@ func (s *Server) sameContact(who krama.SubjectID, c *krama.Contact) (id krama.Re
 	return id, false
 }
 
-func (s *Server) readContact(f url.Values) (*krama.Contact, error) {
+func (s peoplePages) readContact(f url.Values) (*krama.Contact, error) {
 	const op = "web.readContact"
 	c := &krama.Contact{}
 	var err error
@@ -209,7 +212,7 @@ func contactValues(c *krama.Contact) url.Values {
 	return f
 }
 
-func (s *Server) findContact(w http.ResponseWriter, r *http.Request) (casework.Contact, casework.View, bool) {
+func (s peoplePages) findContact(w http.ResponseWriter, r *http.Request) (casework.Contact, casework.View, bool) {
 	id, err := krama.ParseRecordID(r.PathValue("id"))
 	if err == nil {
 		if c, ok := s.state.Contact(id); ok {
@@ -222,14 +225,14 @@ func (s *Server) findContact(w http.ResponseWriter, r *http.Request) (casework.C
 	return casework.Contact{}, casework.View{}, false
 }
 
-func (s *Server) contactAmend(w http.ResponseWriter, r *http.Request) {
+func (s peoplePages) contactAmend(w http.ResponseWriter, r *http.Request) {
 	if c, v, ok := s.findContact(w, r); ok {
 		f, st := s.correction(r.URL.Path, c.Record, contactValues(&c.Contact))
-		s.page(w, r, 200, "contact.correct", "people", contactForm(s, &v, f, st))
+		s.page(w, r, 200, "contact.correct", "people", contactForm(s.session, &v, f, st))
 	}
 }
 
-func (s *Server) contactAmendSave(w http.ResponseWriter, r *http.Request) {
+func (s peoplePages) contactAmendSave(w http.ResponseWriter, r *http.Request) {
 	old, v, ok := s.findContact(w, r)
 	if !ok {
 		return
@@ -237,7 +240,7 @@ func (s *Server) contactAmendSave(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	c, err := s.readContact(f)
 	if err != nil {
-		s.page(w, r, 422, "contact.correct", "people", contactForm(s, &v, f, formState{Action: r.URL.Path,
+		s.page(w, r, 422, "contact.correct", "people", contactForm(s.session, &v, f, formState{Action: r.URL.Path,
 			Correct: true, Bad: true, Wrong: contactWrong(f, s.today())}))
 		return
 	}
@@ -266,7 +269,7 @@ func (s *Server) contactAmendSave(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/person/"+v.Subject.String())
 }
 
-func (s *Server) contactVoid(w http.ResponseWriter, r *http.Request) {
+func (s peoplePages) contactVoid(w http.ResponseWriter, r *http.Request) {
 	c, v, ok := s.findContact(w, r)
 	if !ok {
 		return
@@ -281,6 +284,6 @@ func (s *Server) contactVoid(w http.ResponseWriter, r *http.Request) {
 // shownContacts bounds the list of newest contacts.
 const shownContacts = 100
 
-func (s *Server) contacts(w http.ResponseWriter, r *http.Request) {
-	s.page(w, r, 200, "contact.recent", "contacts", contactsView(s, s.state.Recent(shownContacts)))
+func (s peoplePages) contacts(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, 200, "contact.recent", "contacts", contactsView(s.session, s.state.Recent(shownContacts)))
 }

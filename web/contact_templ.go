@@ -15,7 +15,7 @@ import (
 	"krama/casework"
 )
 
-func contactForm(s *Server, v *casework.View, f url.Values, st formState) templ.Component {
+func contactForm(s *session, v *casework.View, f url.Values, st formState) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -584,7 +584,7 @@ func contactForm(s *Server, v *casework.View, f url.Values, st formState) templ.
 	})
 }
 
-func contactsView(s *Server, list []casework.Contact) templ.Component {
+func contactsView(s *session, list []casework.Contact) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

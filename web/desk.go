@@ -92,8 +92,8 @@ func summarise(st *casework.State, today krama.Day) overviewData {
 	return d
 }
 
-func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
-	s.page(w, r, 200, "overview.title", "overview", overviewView(s, summarise(s.state, s.today())))
+func (s figurePages) overview(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, 200, "overview.title", "overview", overviewView(s.session, summarise(s.state, s.today())))
 }
 
 // deviceRow is a device as the devices page shows it.
@@ -113,7 +113,7 @@ type deviceRow struct {
 	Long     bool // no sign for 90 days: a person should remove it
 }
 
-func (s *Server) deviceRows() (rows []deviceRow, admins int) {
+func (s *session) deviceRows() (rows []deviceRow, admins int) {
 	kinds := s.rep.Kinds()
 	me, _ := s.rep.Device()
 	wiped := s.rep.WipedDevices()
@@ -155,9 +155,9 @@ func btoi(b bool) int {
 	return 0
 }
 
-func (s *Server) devices(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) devices(w http.ResponseWriter, r *http.Request) {
 	rows, admins := s.deviceRows()
-	s.page(w, r, 200, "devices.title", "devices", devicesView(s, rows, admins, s.rep.Status(), s.rep.Due()))
+	s.page(w, r, 200, "devices.title", "devices", devicesView(s.session, rows, admins, s.rep.Status(), s.rep.Due()))
 }
 
 // enrolRoles are the roles a new member can be given at once. With two admins, both must sign for the last two; they
@@ -171,7 +171,7 @@ type memberRow struct {
 	Label string
 }
 
-func (s *Server) members() (out []memberRow) {
+func (s *session) members() (out []memberRow) {
 	s.rep.Roster(func(ro *seal.Roster) {
 		for id, m := range ro.Members {
 			if l := s.state.Label(id); l != "" && !m.Removed {
@@ -194,14 +194,14 @@ type enrolState struct {
 	Left    time.Duration // of the code
 }
 
-func (s *Server) enrolPage(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) enrolPage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.invite = nil
 	s.mu.Unlock()
 	s.enrol(w, r, enrolState{})
 }
 
-func (s *Server) enrol(w http.ResponseWriter, r *http.Request, st enrolState) {
+func (s staffPages) enrol(w http.ResponseWriter, r *http.Request, st enrolState) {
 	s.mu.Lock()
 	if s.invite != nil && s.invite.Left(s.Now()) == 0 { // nothing comes of it any more
 		s.invite, st.Trouble = nil, "enrol.late"
@@ -210,10 +210,10 @@ func (s *Server) enrol(w http.ResponseWriter, r *http.Request, st enrolState) {
 		st.Code, st.Left = s.invite.Code.String(), s.invite.Left(s.Now())
 	}
 	s.mu.Unlock()
-	s.page(w, r, 200, "enrol.title", "devices", enrolView(s, st, form(r)))
+	s.page(w, r, 200, "enrol.title", "devices", enrolView(s.session, st, form(r)))
 }
 
-func (s *Server) enrolScan(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) enrolScan(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	role, _ := strconv.ParseUint(f.Get("role"), 10, 16)
 	if !slices.Contains(enrolRoles, krama.Role(role)) {
@@ -274,7 +274,7 @@ func EnrolTrouble(err error) string {
 }
 
 // enrolVoice compares what the new device's holder has read aloud.
-func (s *Server) enrolVoice(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) enrolVoice(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	inv := s.invite
 	s.mu.Unlock()
@@ -289,7 +289,7 @@ func (s *Server) enrolVoice(w http.ResponseWriter, r *http.Request) {
 	s.enrol(w, r, enrolState{Voice: true, Spoken: true})
 }
 
-func (s *Server) enrolFinish(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) enrolFinish(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	inv, as := s.invite, s.inviteAs
 	s.mu.Unlock()
@@ -321,7 +321,7 @@ func (s *Server) enrolFinish(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/enrol/done") // a page of its own: a second tap is led there too
 }
 
-func (s *Server) enrolDone(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) enrolDone(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	done := s.inviteAs.done
 	s.mu.Unlock()
@@ -329,10 +329,10 @@ func (s *Server) enrolDone(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, "/enrol")
 		return
 	}
-	s.page(w, r, 200, "enrol.title", "devices", enrolView(s, enrolState{Done: true}, nil))
+	s.page(w, r, 200, "enrol.title", "devices", enrolView(s.session, enrolState{Done: true}, nil))
 }
 
 // Label writes a member's label into the outreach circle.
 func (s *Server) Label(m krama.MemberID, label string) error {
-	return office.WriteLabel(s.rep, m, label)
+	return office.WriteLabel(s.session().rep, m, label)
 }

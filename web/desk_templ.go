@@ -17,7 +17,7 @@ import (
 	"krama/seal"
 )
 
-func overviewView(s *Server, d overviewData) templ.Component {
+func overviewView(s *session, d overviewData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -214,7 +214,7 @@ func overviewView(s *Server, d overviewData) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = rowsChart(s.districtBars(ctx, d)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = rowsChart(figurePages{s}.districtBars(ctx, d)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -713,7 +713,7 @@ func barTable(head, value string, bars []bar) templ.Component {
 	})
 }
 
-func reportView(s *Server, r *measure.Figures, bad bool) templ.Component {
+func reportView(s *session, r *measure.Figures, bad bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1421,7 +1421,7 @@ func reportView(s *Server, r *measure.Figures, bad bool) templ.Component {
 	})
 }
 
-func devicesView(s *Server, rows []deviceRow, admins int, st replica.Status, due []replica.DueRotation) templ.Component {
+func devicesView(s *session, rows []deviceRow, admins int, st replica.Status, due []replica.DueRotation) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -2228,7 +2228,7 @@ func devicesView(s *Server, rows []deviceRow, admins int, st replica.Status, due
 	})
 }
 
-func enrolView(s *Server, st enrolState, f url.Values) templ.Component {
+func enrolView(s *session, st enrolState, f url.Values) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

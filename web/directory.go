@@ -17,25 +17,25 @@ import (
 // directoryRoutes are the directory on a phone and on a desk: looking, and saying that something was wrong.
 func (s *Server) directoryRoutes() {
 	o := s.open
-	o.HandleFunc("GET /directory", on((*Server).directory))
-	o.HandleFunc("POST /directory", on((*Server).directory))
-	o.HandleFunc("GET /listing/{key}", on((*Server).listing))
-	o.HandleFunc("POST /listing/{key}/check", on((*Server).listingCheck))
-	o.HandleFunc("GET /person/{id}/refer", on((*Server).refer))
-	o.HandleFunc("POST /person/{id}/refer", on((*Server).refer))
-	o.HandleFunc("GET /slip/{record}", on((*Server).slip))
-	o.HandleFunc("POST /slip/{record}", on((*Server).slipOutcome))
+	o.HandleFunc("GET /directory", on(listingPages.directory))
+	o.HandleFunc("POST /directory", on(listingPages.directory))
+	o.HandleFunc("GET /listing/{key}", on(listingPages.listing))
+	o.HandleFunc("POST /listing/{key}/check", on(listingPages.listingCheck))
+	o.HandleFunc("GET /person/{id}/refer", on(listingPages.refer))
+	o.HandleFunc("POST /person/{id}/refer", on(listingPages.refer))
+	o.HandleFunc("GET /slip/{record}", on(listingPages.slip))
+	o.HandleFunc("POST /slip/{record}", on(listingPages.slipOutcome))
 }
 
 // listingPages add changing it, on a desk.
-func (s *Server) listingPages() {
+func (s *Server) listingRoutes() {
 	o := s.open
-	o.HandleFunc("GET /listing/new", on((*Server).listingEdit))
-	o.HandleFunc("POST /listing/new", on((*Server).listingSave))
-	o.HandleFunc("GET /listing/{key}/edit", on((*Server).listingEdit))
-	o.HandleFunc("POST /listing/{key}/edit", on((*Server).listingSave))
-	o.HandleFunc("POST /listing/{key}/keep", on((*Server).listingKeep))
-	o.HandleFunc("POST /listing/{key}/open", on((*Server).listingOpen))
+	o.HandleFunc("GET /listing/new", on(listingPages.listingEdit))
+	o.HandleFunc("POST /listing/new", on(listingPages.listingSave))
+	o.HandleFunc("GET /listing/{key}/edit", on(listingPages.listingEdit))
+	o.HandleFunc("POST /listing/{key}/edit", on(listingPages.listingSave))
+	o.HandleFunc("POST /listing/{key}/keep", on(listingPages.listingKeep))
+	o.HandleFunc("POST /listing/{key}/open", on(listingPages.listingOpen))
 }
 
 // dirRow is a listing as staff see it.
@@ -46,19 +46,19 @@ type dirRow struct {
 }
 
 // tier is what this device's member may see: named staff are who holds the safeguarding circle.
-func (s *Server) tier() krama.Tier {
+func (s listingPages) tier() krama.Tier {
 	if _, ok := s.rep.Kinds()[krama.KindSafeguarding]; ok && s.Host == Desk {
 		return krama.TierNamed
 	}
 	return krama.TierPartner
 }
 
-func (s *Server) row(e *directory.Entry) dirRow {
+func (s listingPages) row(e *directory.Entry) dirRow {
 	v, _ := e.For(s.tier(), s.today())
 	return dirRow{e, v, hex.EncodeToString(e.Key[:])}
 }
 
-func (s *Server) directory(w http.ResponseWriter, r *http.Request) {
+func (s listingPages) directory(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	need, _ := strconv.ParseUint(f.Get("need"), 10, 8)
 	place, _ := strconv.ParseUint(f.Get("district"), 10, 16)
@@ -86,7 +86,7 @@ func (s *Server) directory(w http.ResponseWriter, r *http.Request) {
 			return strings.Compare(a.View.Name.In("en"), b.View.Name.In("en"))
 		})
 	}
-	s.page(w, r, 200, "dir.title", "directory", directoryView(s, f, due, rows, closed))
+	s.page(w, r, 200, "dir.title", "directory", directoryView(s.session, f, due, rows, closed))
 }
 
 func parseKey(s string) (k krama.ListingID, ok bool) {
@@ -98,7 +98,7 @@ func parseKey(s string) (k krama.ListingID, ok bool) {
 }
 
 // find returns the listing of a request, or answers that there is none.
-func (s *Server) find(w http.ResponseWriter, r *http.Request) *directory.Entry {
+func (s listingPages) find(w http.ResponseWriter, r *http.Request) *directory.Entry {
 	k, ok := parseKey(r.PathValue("key"))
 	if ok {
 		if e := s.state.Listing(k); e != nil {
@@ -110,22 +110,22 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request) *directory.Entry {
 }
 
 // mayShow keeps that a protected place is looked at, where this desk can see it.
-func (s *Server) mayShow(w http.ResponseWriter, r *http.Request, e *directory.Entry) bool {
+func (s listingPages) mayShow(w http.ResponseWriter, r *http.Request, e *directory.Entry) bool {
 	return e.Guarded == nil || s.tier() != krama.TierNamed || s.audited(w, r, krama.AuditPlace, krama.ThreadID{},
 		krama.KindSafeguarding)
 }
 
-func (s *Server) listing(w http.ResponseWriter, r *http.Request) {
+func (s listingPages) listing(w http.ResponseWriter, r *http.Request) {
 	if e := s.find(w, r); e != nil {
 		if !s.mayShow(w, r, e) {
 			return
 		}
-		s.page(w, r, 200, "dir.title", "directory", listingView(s, s.row(e)))
+		s.page(w, r, 200, "dir.title", "directory", listingView(s.session, s.row(e)))
 	}
 }
 
 // listingCheck keeps what somebody found: a verification on a desk, a doubt on a phone.
-func (s *Server) listingCheck(w http.ResponseWriter, r *http.Request) {
+func (s listingPages) listingCheck(w http.ResponseWriter, r *http.Request) {
 	e := s.find(w, r)
 	if e == nil {
 		return
@@ -148,11 +148,11 @@ func (s *Server) listingCheck(w http.ResponseWriter, r *http.Request) {
 }
 
 // writeNew keeps one record under a new id.
-func (s *Server) writeNew(k krama.CircleKind, who krama.SubjectID, rec *krama.Record) error {
+func (s *session) writeNew(k krama.CircleKind, who krama.SubjectID, rec *krama.Record) error {
 	return office.WriteNew(s.rep, k, who, rec)
 }
 
-func (s *Server) listingEdit(w http.ResponseWriter, r *http.Request) {
+func (s listingPages) listingEdit(w http.ResponseWriter, r *http.Request) {
 	f := url.Values{"kind": {"1"}, "operator": {"1"}, "police": {"0"}, "cost": {"0"}}
 	if r.PathValue("key") != "" {
 		e := s.find(w, r)
@@ -162,10 +162,10 @@ func (s *Server) listingEdit(w http.ResponseWriter, r *http.Request) {
 		f = listingForm(e)
 		f.Set("heads", headsOf(e))
 	}
-	s.page(w, r, 200, "dir.edit", "directory", listingEditView(s, f, r.URL.Path, listingTrouble{}))
+	s.page(w, r, 200, "dir.edit", "directory", listingEditView(s.session, f, r.URL.Path, listingTrouble{}))
 }
 
-func (s *Server) listingSave(w http.ResponseWriter, r *http.Request) {
+func (s listingPages) listingSave(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	l, g := readListing(f)
 	var e *directory.Entry
@@ -186,7 +186,7 @@ func (s *Server) listingSave(w http.ResponseWriter, r *http.Request) {
 	if now := headsOf(e); f.Has("heads") && f.Get("heads") != now {
 		// a colleague changed it, or this form was given back: neither undoes the other unasked
 		f.Set("heads", now)
-		s.page(w, r, http.StatusConflict, "dir.edit", "directory", listingEditView(s, f, r.URL.Path,
+		s.page(w, r, http.StatusConflict, "dir.edit", "directory", listingEditView(s.session, f, r.URL.Path,
 			listingTrouble{key: "dir.changed", to: "/listing/" + hex.EncodeToString(l.Key[:])}))
 		return
 	}
@@ -215,14 +215,14 @@ func (s *Server) listingSave(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if trouble.key != "" {
-		s.page(w, r, 422, "dir.edit", "directory", listingEditView(s, f, r.URL.Path, trouble))
+		s.page(w, r, 422, "dir.edit", "directory", listingEditView(s.session, f, r.URL.Path, trouble))
 		return
 	}
 	redirect(w, r, "/listing/"+hex.EncodeToString(l.Key[:]))
 }
 
 // listingKeep settles two versions that stand: the chosen one is written again and replaces all.
-func (s *Server) listingKeep(w http.ResponseWriter, r *http.Request) {
+func (s listingPages) listingKeep(w http.ResponseWriter, r *http.Request) {
 	e := s.find(w, r)
 	if e == nil {
 		return

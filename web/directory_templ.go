@@ -16,7 +16,7 @@ import (
 	"krama/directory"
 )
 
-func directoryView(s *Server, f url.Values, due, rows, closed []dirRow) templ.Component {
+func directoryView(s *session, f url.Values, due, rows, closed []dirRow) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -415,7 +415,7 @@ func directoryView(s *Server, f url.Values, due, rows, closed []dirRow) templ.Co
 	})
 }
 
-func dirLine(s *Server, d dirRow) templ.Component {
+func dirLine(s *session, d dirRow) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -579,7 +579,7 @@ func dirLine(s *Server, d dirRow) templ.Component {
 	})
 }
 
-func listingView(s *Server, d dirRow) templ.Component {
+func listingView(s *session, d dirRow) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1255,7 +1255,7 @@ func listingView(s *Server, d dirRow) templ.Component {
 	})
 }
 
-func listingFacts(s *Server, v directory.View) templ.Component {
+func listingFacts(s *session, v directory.View) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1817,7 +1817,7 @@ func tierSelect(name, chosen string, from int) templ.Component {
 	})
 }
 
-func listingEditView(s *Server, f url.Values, action string, trouble listingTrouble) templ.Component {
+func listingEditView(s *session, f url.Values, action string, trouble listingTrouble) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1987,7 +1987,7 @@ func listingEditView(s *Server, f url.Values, action string, trouble listingTrou
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = chips("district", "dir.districts", true, s.listingDistricts(ctx, f)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = chips("district", "dir.districts", true, listingPages{s}.listingDistricts(ctx, f)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -2459,7 +2459,7 @@ func listingEditView(s *Server, f url.Values, action string, trouble listingTrou
 	})
 }
 
-func referView(s *Server, v *casework.View, need uint8, rows []dirRow, rid string) templ.Component {
+func referView(s *session, v *casework.View, need uint8, rows []dirRow, rid string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -2799,7 +2799,7 @@ func referView(s *Server, v *casework.View, need uint8, rows []dirRow, rid strin
 	})
 }
 
-func slipView(s *Server, ref casework.Referral, v directory.View) templ.Component {
+func slipView(s *session, ref casework.Referral, v directory.View) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -3100,7 +3100,7 @@ func slipView(s *Server, ref casework.Referral, v directory.View) templ.Componen
 	})
 }
 
-func referrals(s *Server, v *casework.View) templ.Component {
+func referrals(s *session, v *casework.View) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

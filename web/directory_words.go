@@ -13,7 +13,7 @@ import (
 )
 
 // dirStatus is how far a listing can be believed, in words.
-func (s *Server) dirStatus(ctx context.Context, e *directory.Entry) string {
+func (s *session) dirStatus(ctx context.Context, e *directory.Entry) string {
 	if e.Closed {
 		return tr(ctx, "dir.closed")
 	}
@@ -44,7 +44,7 @@ func troubleText(ctx context.Context, t listingTrouble) string {
 }
 
 // who names a device for staff.
-func (s *Server) who(d krama.DeviceID) (name string) {
+func (s *session) who(d krama.DeviceID) (name string) {
 	s.rep.Roster(func(ro *seal.Roster) { name = s.deviceName(ro, d) })
 	return name
 }
@@ -79,7 +79,7 @@ func dayOptions(ctx context.Context, f url.Values, name string) (out []option) {
 	return out
 }
 
-func (s *Server) listingDistricts(ctx context.Context, f url.Values) (out []option) {
+func (s listingPages) listingDistricts(ctx context.Context, f url.Values) (out []option) {
 	for _, d := range s.Guide.Province.Districts {
 		v := strconv.Itoa(int(d.Code))
 		out = append(out, option{v, d.Name(fr(ctx).Lang), slices.Contains(f["district"], v)})

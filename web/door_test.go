@@ -224,7 +224,7 @@ func TestConversationsEnd(t *testing.T) {
 func TestRefusalLeavesALine(t *testing.T) {
 	g := newRig(t)
 	g.setUp()
-	g.phone.doorPages() // a desk that holds the outreach circle alone
+	g.phone.doorRoutes() // a desk that holds the outreach circle alone
 	g.ask(g.phone, "GET", "/inbox")
 	if n := len(g.phone.state.Audits()); n != 1 {
 		t.Errorf("asking for reports left %d lines, want 1", n)

@@ -9,7 +9,7 @@ import (
 )
 
 // draft keeps a half-filled form, sealed with the device's other secrets, so that locking never loses typing.
-func (s *Server) draft(w http.ResponseWriter, r *http.Request) {
+func (s peoplePages) draft(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	path := f.Get("draft-of")
 	f.Del("draft-of")
@@ -43,7 +43,7 @@ func draftable(path string) bool {
 
 // draftKey names the value that holds a form's draft. It names whom the form is about: erasing her erases it. It is ""
 // where nobody here has such a record.
-func (s *Server) draftKey(path string) string {
+func (s *session) draftKey(path string) string {
 	if id, ok := strings.CutPrefix(path, "/contact/"); ok {
 		rec, err := krama.ParseRecordID(id)
 		c, there := s.state.Contact(rec)
@@ -61,7 +61,7 @@ func (s *Server) draftKey(path string) string {
 	return "draft " + path
 }
 
-func (s *Server) savedDraft(path string) url.Values {
+func (s *session) savedDraft(path string) url.Values {
 	f, err := url.ParseQuery(s.rep.Value(s.draftKey(path)))
 	if err != nil {
 		return url.Values{}
@@ -69,7 +69,7 @@ func (s *Server) savedDraft(path string) url.Values {
 	return f
 }
 
-func (s *Server) dropDraft(path string) {
+func (s *session) dropDraft(path string) {
 	if key := s.draftKey(path); s.rep.Value(key) != "" {
 		s.rep.SetValue(key, "")
 	}

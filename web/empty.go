@@ -17,28 +17,28 @@ import (
 
 func (s *Server) emptyRoutes() {
 	o := s.open
-	o.HandleFunc("GET /person/{id}/erase", on((*Server).erasePage))
-	o.HandleFunc("POST /person/{id}/erase", on((*Server).eraseNow))
+	o.HandleFunc("GET /person/{id}/erase", on(gatePages.erasePage))
+	o.HandleFunc("POST /person/{id}/erase", on(gatePages.eraseNow))
 	if s.Host != Phone {
 		return
 	}
-	o.HandleFunc("GET /travel", on((*Server).travelPage))
-	o.HandleFunc("POST /travel", on((*Server).travelNow))
-	o.HandleFunc("GET /panic", on((*Server).panicPage))
-	o.HandleFunc("POST /panic", on((*Server).panicNow))
-	o.HandleFunc("GET /duress", on((*Server).duressPage))
-	o.HandleFunc("POST /duress", on((*Server).duressSet))
+	o.HandleFunc("GET /travel", on(gatePages.travelPage))
+	o.HandleFunc("POST /travel", on(gatePages.travelNow))
+	o.HandleFunc("GET /panic", on(gatePages.panicPage))
+	o.HandleFunc("POST /panic", on(gatePages.panicNow))
+	o.HandleFunc("GET /duress", on(gatePages.duressPage))
+	o.HandleFunc("POST /duress", on(gatePages.duressSet))
 	s.lockRoutes()
 }
 
-func (s *Server) erasePage(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) erasePage(w http.ResponseWriter, r *http.Request) {
 	if v, ok := s.view(w, r); ok {
 		s.page(w, r, 200, "erase.title", "people", eraseView(&v, false))
 	}
 }
 
 // eraseNow destroys a person's key here at once. Her code must be typed: there is no way back.
-func (s *Server) eraseNow(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) eraseNow(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.view(w, r)
 	if !ok {
 		return
@@ -61,12 +61,12 @@ func (s *Server) eraseNow(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "erase.title", "people", erasedView())
 }
 
-func (s *Server) travelPage(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) travelPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "travel.title", "settings", travelView(""))
 }
 
 // travelNow empties the phone before a journey. Nothing is emptied that has not arrived.
-func (s *Server) travelNow(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) travelNow(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Minute)
 	defer cancel()
 	err := s.rep.Travel(ctx)
@@ -80,18 +80,18 @@ func (s *Server) travelNow(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Server) panicPage(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) panicPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "panic.title", "settings", panicView(s.rep.Status().Unsent))
 }
 
 // panicNow destroys the vault before anything else is done, also before anything is said.
-func (s *Server) panicNow(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) panicNow(w http.ResponseWriter, r *http.Request) {
 	replica.Destroy(s.dirs()[s.slot])
 	s.leave(w, r)
 }
 
 // leave ends the device without a word and goes to the public page.
-func (s *Server) leave(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) leave(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	rep := s.rep
 	s.let()
@@ -109,14 +109,14 @@ func (s *Server) leave(w http.ResponseWriter, r *http.Request) {
 }
 
 // goodbye shows why this phone is empty.
-func (s *Server) goodbye(w http.ResponseWriter, r *http.Request, key string) {
+func (s *session) goodbye(w http.ResponseWriter, r *http.Request, key string) {
 	s.mu.Lock()
 	s.let()
 	s.mu.Unlock()
 	s.page(w, r, 200, "gate.welcome", "", notice(key))
 }
 
-func (s *Server) duressPage(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) duressPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "duress.title", "settings", duressView(nil, s.hasDuress()))
 }
 
@@ -124,7 +124,7 @@ func (s *Server) hasDuress() bool { return replica.HasDecoy(s.dirs()[s.slot]) }
 
 // duressSet draws the words, shows them once, or takes them away again. They open a second vault that holds nothing and
 // is no secret to whoever looks at the files.
-func (s *Server) duressSet(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) duressSet(w http.ResponseWriter, r *http.Request) {
 	dir := s.dirs()[s.slot]
 	if form(r).Get("do") == "off" {
 		replica.RemoveDecoy(dir)

@@ -23,7 +23,7 @@ type waitingDevice struct {
 	Seen krama.Day // 0 when never
 }
 
-func (s *Server) erasuresPage(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) erasuresPage(w http.ResponseWriter, r *http.Request) {
 	var rows []erasureRow
 	list := s.rep.Erasures()
 	s.rep.Roster(func(ro *seal.Roster) {
@@ -45,7 +45,7 @@ func (s *Server) erasuresPage(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	s.page(w, r, 200, "erase.list", "devices", erasuresView(s, rows, s.awaitedRows(), s.office.Expiries()))
+	s.page(w, r, 200, "erase.list", "devices", erasuresView(s.session, rows, s.awaitedRows(), s.office.Expiries()))
 }
 
 // awaitedRow is an erasure that waits for a second person's word.
@@ -55,7 +55,7 @@ type awaitedRow struct {
 	Path string
 }
 
-func (s *Server) awaitedRows() (out []awaitedRow) {
+func (s staffPages) awaitedRows() (out []awaitedRow) {
 	list := s.rep.Awaiting()
 	s.rep.Roster(func(ro *seal.Roster) {
 		for _, a := range list {
@@ -67,7 +67,7 @@ func (s *Server) awaitedRows() (out []awaitedRow) {
 }
 
 // erasureDecide confirms an erasure that waits, or takes it back.
-func (s *Server) erasureDecide(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) erasureDecide(w http.ResponseWriter, r *http.Request) {
 	kind, err := strconv.Atoi(r.PathValue("circle"))
 	who, err2 := krama.ParseSubjectID(r.PathValue("id"))
 	if err != nil || err2 != nil {

@@ -103,7 +103,8 @@ func (g *rig) officeDay(n int) (open bool, failed error) {
 		}
 		act := &krama.Act{Threads: []krama.ThreadID{th.ID}, What: krama.ActClose, Day: g.desk.today(),
 			Messages: uint16(len(th.Messages))}
-		if err := g.desk.writeNew(th.Circle, th.Subjects[0], &krama.Record{Act: act}); err != nil && failed == nil {
+		if err := g.desk.session().writeNew(th.Circle, th.Subjects[0], &krama.Record{Act: act}); err != nil &&
+			failed == nil {
 			failed = err
 		}
 	}

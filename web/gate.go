@@ -30,24 +30,24 @@ type gate struct {
 }
 
 func (s *Server) gateRoutes(m *http.ServeMux) {
-	m.HandleFunc("GET /{$}", on((*Server).gatePage))
-	m.HandleFunc("GET /setup", on((*Server).setupWords))
-	m.HandleFunc("POST /setup/draw", on((*Server).setupDraw))
-	m.HandleFunc("GET /setup/confirm", on((*Server).setupConfirm))
-	m.HandleFunc("POST /tap", on((*Server).tap))
-	m.HandleFunc("POST /unlock", on((*Server).unlockTyped))
-	m.HandleFunc("POST /passkey", on((*Server).passkeyGiven))
-	m.HandleFunc("GET /join", on((*Server).joinPage))
-	m.HandleFunc("POST /join/scan", on((*Server).joinScan))
-	m.HandleFunc("POST /join/check", on((*Server).joinCheck))
-	m.HandleFunc("POST /join/voice", on((*Server).joinVoice))
-	m.HandleFunc("POST /join/new", on((*Server).joinNew))
-	m.HandleFunc("POST /leave", on((*Server).leaving))
+	m.HandleFunc("GET /{$}", on(gatePages.gatePage))
+	m.HandleFunc("GET /setup", on(gatePages.setupWords))
+	m.HandleFunc("POST /setup/draw", on(gatePages.setupDraw))
+	m.HandleFunc("GET /setup/confirm", on(gatePages.setupConfirm))
+	m.HandleFunc("POST /tap", on(gatePages.tap))
+	m.HandleFunc("POST /unlock", on(gatePages.unlockTyped))
+	m.HandleFunc("POST /passkey", on(gatePages.passkeyGiven))
+	m.HandleFunc("GET /join", on(gatePages.joinPage))
+	m.HandleFunc("POST /join/scan", on(gatePages.joinScan))
+	m.HandleFunc("POST /join/check", on(gatePages.joinCheck))
+	m.HandleFunc("POST /join/voice", on(gatePages.joinVoice))
+	m.HandleFunc("POST /join/new", on(gatePages.joinNew))
+	m.HandleFunc("POST /leave", on(gatePages.leaving))
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { redirect(w, r, "/") })
 }
 
 // gatePage is the first page of a locked or new device.
-func (s *Server) gatePage(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) gatePage(w http.ResponseWriter, r *http.Request) {
 	if rep := s.Replica(); rep != nil && rep.State() == replica.Removed {
 		s.page(w, r, 200, "gate.leaving", "", leavingView())
 		return
@@ -80,11 +80,11 @@ func (s *Server) gatePage(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, 200, "gate.passkey", "", passkeyView(passkeys(g.locks)))
 		return
 	}
-	s.page(w, r, 200, "gate.unlock", "", unlockView(s, g, s.taps(g)))
+	s.page(w, r, 200, "gate.unlock", "", unlockView(s.session, g, s.taps(g)))
 }
 
 // gateTrouble shows what keeps a device from opening, with its own page for each.
-func (s *Server) gateTrouble(w http.ResponseWriter, r *http.Request, err error) {
+func (s gatePages) gateTrouble(w http.ResponseWriter, r *http.Request, err error) {
 	what := "damaged"
 	switch krama.KindOf(err) {
 	case krama.Conflict:
@@ -96,7 +96,7 @@ func (s *Server) gateTrouble(w http.ResponseWriter, r *http.Request, err error) 
 }
 
 // joinVoice keeps the office's last digits, as a voice read them, for the moment when the office's keys are known.
-func (s *Server) joinVoice(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) joinVoice(w http.ResponseWriter, r *http.Request) {
 	if rep := s.Replica(); rep != nil {
 		if err := rep.Expect(form(r).Get("groups")); err != nil {
 			s.fail(w, r, err)
@@ -107,7 +107,7 @@ func (s *Server) joinVoice(w http.ResponseWriter, r *http.Request) {
 }
 
 // leaving lets a removed device hand over what it has not sent, which ends it.
-func (s *Server) leaving(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) leaving(w http.ResponseWriter, r *http.Request) {
 	if rep := s.Replica(); rep != nil {
 		ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 		defer cancel()
@@ -116,7 +116,7 @@ func (s *Server) leaving(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/")
 }
 
-func (s *Server) setupWords(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) setupWords(w http.ResponseWriter, r *http.Request) {
 	if s.Host != Phone || s.Replica() != nil {
 		redirect(w, r, "/")
 		return
@@ -136,7 +136,7 @@ func (s *Server) setupWords(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "gate.words", "", wordsView(words))
 }
 
-func (s *Server) setupDraw(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) setupDraw(w http.ResponseWriter, r *http.Request) {
 	if err := s.draw(); err != nil {
 		s.fail(w, r, err)
 		return
@@ -152,7 +152,7 @@ func (s *Server) draw() error {
 	return err
 }
 
-func (s *Server) setupConfirm(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) setupConfirm(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	g := s.gate
 	s.mu.Unlock()
@@ -195,7 +195,7 @@ func (s *Server) taps(g gate) choices {
 }
 
 // tap takes one letter or word. The fourth word confirms a new device or unlocks an old one.
-func (s *Server) tap(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) tap(w http.ResponseWriter, r *http.Request) {
 	words, done := s.tapped(r)
 	s.mu.Lock()
 	confirming := s.gate.chosen
@@ -218,7 +218,7 @@ func (s *Server) tap(w http.ResponseWriter, r *http.Request) {
 }
 
 // tapped takes one letter or word, or takes one back, and returns the words when there are four.
-func (s *Server) tapped(r *http.Request) (words string, done bool) {
+func (s gatePages) tapped(r *http.Request) (words string, done bool) {
 	f := form(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -246,7 +246,7 @@ func (s *Server) tapped(r *http.Request) (words string, done bool) {
 
 func (s *Server) wrong(key string) { s.mu.Lock(); s.gate.wrong = key; s.mu.Unlock() }
 
-func (s *Server) unlockTyped(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) unlockTyped(w http.ResponseWriter, r *http.Request) {
 	s.unlock(w, r, strings.Join(strings.Fields(strings.ToLower(form(r).Get("words"))), " "))
 }
 
@@ -257,7 +257,7 @@ func (s *Server) replicaConfig() (replica.Config, *casework.State) {
 	return c, st
 }
 
-func (s *Server) create(w http.ResponseWriter, r *http.Request, words string) {
+func (s gatePages) create(w http.ResponseWriter, r *http.Request, words string) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	if s.Replica() != nil {
@@ -286,7 +286,7 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request, words string) {
 	redirect(w, r, "/join")
 }
 
-func (s *Server) unlock(w http.ResponseWriter, r *http.Request, words string) {
+func (s gatePages) unlock(w http.ResponseWriter, r *http.Request, words string) {
 	if s.Replica() != nil {
 		redirect(w, r, "/")
 		return
@@ -302,7 +302,7 @@ func (s *Server) unlock(w http.ResponseWriter, r *http.Request, words string) {
 }
 
 // enter goes through an open lock, or says why it stays shut.
-func (s *Server) enter(w http.ResponseWriter, r *http.Request, o opened, err error) {
+func (s gatePages) enter(w http.ResponseWriter, r *http.Request, o opened, err error) {
 	if err == nil && o.lock != nil {
 		if err = s.load(o.vk, o.lock); err == nil {
 			redirect(w, r, "/pin")
@@ -351,7 +351,7 @@ func (s *Server) Unlock(words string) error {
 }
 
 // joinPage shows where a new device stands between its two scans.
-func (s *Server) joinPage(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) joinPage(w http.ResponseWriter, r *http.Request) {
 	rep := s.Replica()
 	if rep == nil {
 		redirect(w, r, "/")
@@ -360,7 +360,7 @@ func (s *Server) joinPage(w http.ResponseWriter, r *http.Request) {
 	s.join(w, r, rep, "")
 }
 
-func (s *Server) join(w http.ResponseWriter, r *http.Request, rep *replica.Replica, trouble string) {
+func (s gatePages) join(w http.ResponseWriter, r *http.Request, rep *replica.Replica, trouble string) {
 	ctx, cancel := context.WithTimeout(r.Context(), 15*time.Second)
 	defer cancel()
 	if trouble == "" {
@@ -380,7 +380,7 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request, rep *replica.Repli
 func minutesLeft(d time.Duration) int { return max(0, int((d+time.Minute-1)/time.Minute)) }
 
 // joinNew shows another code in place of one that somebody may have seen, or whose time is over.
-func (s *Server) joinNew(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) joinNew(w http.ResponseWriter, r *http.Request) {
 	if rep := s.Replica(); rep != nil && rep.State() != replica.Enrolled {
 		if err := replica.RenewCode(rep); err != nil {
 			s.fail(w, r, err)
@@ -390,7 +390,7 @@ func (s *Server) joinNew(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/join")
 }
 
-func (s *Server) joinScan(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) joinScan(w http.ResponseWriter, r *http.Request) {
 	rep := s.Replica()
 	if rep == nil {
 		redirect(w, r, "/")
@@ -416,7 +416,7 @@ func (s *Server) joinScan(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/join")
 }
 
-func (s *Server) joinCheck(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) joinCheck(w http.ResponseWriter, r *http.Request) {
 	rep := s.Replica()
 	if rep == nil {
 		redirect(w, r, "/")

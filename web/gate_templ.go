@@ -354,7 +354,7 @@ func confirmView(g gate, c choices) templ.Component {
 	})
 }
 
-func unlockView(s *Server, g gate, c choices) templ.Component {
+func unlockView(s *session, g gate, c choices) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

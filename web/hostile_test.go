@@ -14,7 +14,7 @@ func TestHostileClockErasesEverybody(t *testing.T) {
 	g.register()
 	g.phone.rep.Sync(t.Context(), nil)
 	g.syncOffice()
-	g.desk.maintain(context.Background(), g.office)
+	g.desk.session().maintain(context.Background(), g.office)
 	// as in any programme older than its retention
 	g.office.SetValue("retention.since", (g.desk.today() - 100).String())
 	n, _ := g.desk.state.Counts()
@@ -24,7 +24,7 @@ func TestHostileClockErasesEverybody(t *testing.T) {
 	g.office.Now = g.desk.Now
 	g.syncOffice()
 	for range 2 { // and when all notices are a month old, by that clock
-		g.desk.maintain(context.Background(), g.office)
+		g.desk.session().maintain(context.Background(), g.office)
 		g.syncOffice()
 		if m, _ := g.desk.state.Counts(); m < n {
 			t.Error("a wrong clock on the desk erased everybody, with no look at the list")
@@ -44,7 +44,7 @@ func TestHostileLockWhileTending(t *testing.T) {
 	}()
 	rep := g.office
 	g.desk.Lock() // between the end of Sync and the tending that follows it in the same goroutine
-	g.desk.maintain(t.Context(), rep)
+	g.desk.session().maintain(t.Context(), rep)
 }
 
 // A person registered today by a phone whose clock is a year behind is erased at the office's next sync.
@@ -60,7 +60,7 @@ func TestHostilePhoneClockErases(t *testing.T) {
 	}
 	g.syncOffice()
 	n, _ := g.desk.state.Counts()
-	if err := g.desk.maintain(t.Context(), g.office); err != nil {
+	if err := g.desk.session().maintain(t.Context(), g.office); err != nil {
 		t.Fatal(err)
 	}
 	g.syncOffice()

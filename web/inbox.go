@@ -18,23 +18,23 @@ import (
 )
 
 // doorPages are what an office does about the public door: what is published, what was reported, rights.
-func (s *Server) doorPages() {
+func (s *Server) doorRoutes() {
 	o := s.open
-	o.HandleFunc("GET /door", on((*Server).doorPage))
-	o.HandleFunc("POST /door", on((*Server).doorOpen))
-	o.HandleFunc("GET /inbox", on((*Server).inbox))
-	o.HandleFunc("POST /inbox/aside", on((*Server).inboxAside))
-	o.HandleFunc("POST /inbox/flood", on((*Server).inboxFlood))
-	o.HandleFunc("POST /inbox/unopened", on((*Server).inboxUnopened))
-	o.HandleFunc("POST /door/site", on((*Server).doorSite))
-	o.HandleFunc("GET /thread/{id}", on((*Server).thread))
-	o.HandleFunc("POST /thread/{id}", on((*Server).threadAct))
-	o.HandleFunc("GET /incidents", on((*Server).incidents))
-	o.HandleFunc("POST /incidents/{record}/erase", on((*Server).incidentErase))
-	o.HandleFunc("GET /audit", on((*Server).auditPage))
-	o.HandleFunc("GET /rights", on((*Server).rightsList))
-	o.HandleFunc("GET /rights/{topic}/{lang}", on((*Server).rightsEdit))
-	o.HandleFunc("POST /rights/{topic}/{lang}", on((*Server).rightsSave))
+	o.HandleFunc("GET /door", on(inboxPages.doorPage))
+	o.HandleFunc("POST /door", on(inboxPages.doorOpen))
+	o.HandleFunc("GET /inbox", on(inboxPages.inbox))
+	o.HandleFunc("POST /inbox/aside", on(inboxPages.inboxAside))
+	o.HandleFunc("POST /inbox/flood", on(inboxPages.inboxFlood))
+	o.HandleFunc("POST /inbox/unopened", on(inboxPages.inboxUnopened))
+	o.HandleFunc("POST /door/site", on(inboxPages.doorSite))
+	o.HandleFunc("GET /thread/{id}", on(inboxPages.thread))
+	o.HandleFunc("POST /thread/{id}", on(inboxPages.threadAct))
+	o.HandleFunc("GET /incidents", on(inboxPages.incidents))
+	o.HandleFunc("POST /incidents/{record}/erase", on(inboxPages.incidentErase))
+	o.HandleFunc("GET /audit", on(inboxPages.auditPage))
+	o.HandleFunc("GET /rights", on(inboxPages.rightsList))
+	o.HandleFunc("GET /rights/{topic}/{lang}", on(inboxPages.rightsEdit))
+	o.HandleFunc("POST /rights/{topic}/{lang}", on(inboxPages.rightsSave))
 }
 
 // inboxData is what the inbox shows.
@@ -61,7 +61,7 @@ type threadRow struct {
 	Same int
 }
 
-func (s *Server) inboxData(aside bool) (d inboxData) {
+func (s inboxPages) inboxData(aside bool) (d inboxData) {
 	d.Aside = aside
 	for _, k := range office.IntakeCircles {
 		if _, ok := s.rep.Kinds()[k]; ok {
@@ -103,7 +103,7 @@ func (s *Server) inboxData(aside bool) (d inboxData) {
 	return d
 }
 
-func (s *Server) inbox(w http.ResponseWriter, r *http.Request) {
+func (s inboxPages) inbox(w http.ResponseWriter, r *http.Request) {
 	d := s.inboxData(r.URL.Query().Get("aside") == "yes")
 	what, circles := krama.AuditList, office.IntakeCircles
 	if !d.Holds {
@@ -112,10 +112,10 @@ func (s *Server) inbox(w http.ResponseWriter, r *http.Request) {
 	if !s.audited(w, r, what, krama.ThreadID{}, circles...) {
 		return
 	}
-	s.page(w, r, 200, "inbox.title", "inbox", inboxView(s, d))
+	s.page(w, r, 200, "inbox.title", "inbox", inboxView(s.session, d))
 }
 
-func (s *Server) findThread(r *http.Request) *casework.Thread {
+func (s inboxPages) findThread(r *http.Request) *casework.Thread {
 	b, err := hex.DecodeString(r.PathValue("id"))
 	if err != nil || len(b) != 16 {
 		return nil
@@ -123,7 +123,7 @@ func (s *Server) findThread(r *http.Request) *casework.Thread {
 	return s.state.Thread(krama.ThreadID(b))
 }
 
-func (s *Server) thread(w http.ResponseWriter, r *http.Request) {
+func (s inboxPages) thread(w http.ResponseWriter, r *http.Request) {
 	t := s.findThread(r)
 	if t == nil {
 		s.notFound(w, r)
@@ -132,11 +132,11 @@ func (s *Server) thread(w http.ResponseWriter, r *http.Request) {
 	if !s.audited(w, r, krama.AuditRead, t.ID, t.Circle) {
 		return
 	}
-	s.page(w, r, 200, "inbox.title", "inbox", threadView(s, t, url.Values{}, "", 0))
+	s.page(w, r, 200, "inbox.title", "inbox", threadView(s.session, t, url.Values{}, "", 0))
 }
 
 // threadAct keeps what somebody decided about a conversation.
-func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
+func (s inboxPages) threadAct(w http.ResponseWriter, r *http.Request) {
 	t := s.findThread(r)
 	if t == nil {
 		s.notFound(w, r)
@@ -182,7 +182,7 @@ func (s *Server) threadAct(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := s.office.Decide(r.Context(), t, d); err != nil {
 		over := max(0, krama.Letters(strings.TrimSpace(d.Text))-krama.MaxAnswerLetters)
-		s.page(w, r, 422, "inbox.title", "inbox", threadView(s, t, f, decisionError(err), over))
+		s.page(w, r, 422, "inbox.title", "inbox", threadView(s.session, t, f, decisionError(err), over))
 		return
 	}
 	s.BeginSync()
@@ -208,7 +208,7 @@ func decisionError(err error) string {
 
 // inboxAside sets aside everything that the page showed and nobody has touched: one act, whatever the flood. What came
 // since stays.
-func (s *Server) inboxAside(w http.ResponseWriter, r *http.Request) {
+func (s inboxPages) inboxAside(w http.ResponseWriter, r *http.Request) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	shown := map[string]bool{}
@@ -248,7 +248,7 @@ const shortID = 10
 func shortThread(id krama.ThreadID) string { return hex.EncodeToString(id[:])[:shortID] }
 
 // inboxFlood has the relay forget what waits there beyond what was fetched, unread.
-func (s *Server) inboxFlood(w http.ResponseWriter, r *http.Request) {
+func (s inboxPages) inboxFlood(w http.ResponseWriter, r *http.Request) {
 	if form(r).Get("sure") != "yes" {
 		redirect(w, r, "/inbox")
 		return

@@ -18,7 +18,7 @@ import (
 	"krama/seal"
 )
 
-func inboxView(s *Server, d inboxData) templ.Component {
+func inboxView(s *session, d inboxData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -528,7 +528,7 @@ func inboxView(s *Server, d inboxData) templ.Component {
 	})
 }
 
-func threadView(s *Server, t *casework.Thread, f url.Values, trouble string, over int) templ.Component {
+func threadView(s *session, t *casework.Thread, f url.Values, trouble string, over int) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1253,7 +1253,7 @@ func threadView(s *Server, t *casework.Thread, f url.Values, trouble string, ove
 	})
 }
 
-func incidentsView(s *Server, holds bool, list []casework.Incident, trouble string) templ.Component {
+func incidentsView(s *session, holds bool, list []casework.Incident, trouble string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1528,7 +1528,7 @@ func incidentsView(s *Server, holds bool, list []casework.Incident, trouble stri
 	})
 }
 
-func auditView(s *Server, list []auditLine) templ.Component {
+func auditView(s *session, list []auditLine) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1687,7 +1687,7 @@ func auditView(s *Server, list []auditLine) templ.Component {
 }
 
 // doorView is the door as this desk would publish it. site is what the field of the site's address holds: what is kept, or what was typed.
-func doorView(s *Server, d *directory.Door, trouble, site string) templ.Component {
+func doorView(s *session, d *directory.Door, trouble, site string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -2042,7 +2042,7 @@ func doorView(s *Server, d *directory.Door, trouble, site string) templ.Componen
 	})
 }
 
-func rightsListView(s *Server) templ.Component {
+func rightsListView(s *session) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -2161,7 +2161,7 @@ func rightsListView(s *Server) templ.Component {
 	})
 }
 
-func rightsEditView(s *Server, t *krama.RightsText, on, heads, trouble string) templ.Component {
+func rightsEditView(s *session, t *krama.RightsText, on, heads, trouble string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

@@ -14,7 +14,7 @@ import (
 func hexID(id krama.ThreadID) string { return hex.EncodeToString(id[:]) }
 
 // published is the day on which this desk last published, or "".
-func (s *Server) published() string {
+func (s *session) published() string {
 	_, day, _ := strings.Cut(s.rep.Value(office.DoorKey), " ")
 	if d, err := krama.ParseDay(day); err == nil {
 		return date(d)
@@ -23,7 +23,7 @@ func (s *Server) published() string {
 }
 
 // readersOf names who can open what is reported to a circle.
-func (s *Server) readersOf(ctx context.Context, k krama.CircleKind) string {
+func (s *session) readersOf(ctx context.Context, k krama.CircleKind) string {
 	var out []string
 	c, ok := s.rep.Kinds()[k]
 	if !ok {
@@ -42,7 +42,7 @@ func (s *Server) readersOf(ctx context.Context, k krama.CircleKind) string {
 	return strings.Join(out, ", ")
 }
 
-func (s *Server) rightsTitle(topic, lang string) string {
+func (s *session) rightsTitle(topic, lang string) string {
 	for _, t := range s.Rights {
 		if t.Topic == topic {
 			return t.Title.In(lang)
@@ -51,7 +51,7 @@ func (s *Server) rightsTitle(topic, lang string) string {
 	return topic
 }
 
-func (s *Server) rightsState(ctx context.Context, topic, lang string) string {
+func (s *session) rightsState(ctx context.Context, topic, lang string) string {
 	t, ids, ok := s.rightsText(topic, lang)
 	switch {
 	case !ok:

@@ -8,7 +8,7 @@ import (
 )
 
 // incidents lists what is kept of what was done to people, for who looks after safety.
-func (s *Server) incidents(w http.ResponseWriter, r *http.Request) {
+func (s inboxPages) incidents(w http.ResponseWriter, r *http.Request) {
 	_, holds := s.rep.Kinds()[krama.KindSafeguarding]
 	what, circles := krama.AuditIncidents, []krama.CircleKind{krama.KindSafeguarding}
 	if !holds {
@@ -17,11 +17,11 @@ func (s *Server) incidents(w http.ResponseWriter, r *http.Request) {
 	if !s.audited(w, r, what, krama.ThreadID{}, circles...) {
 		return
 	}
-	s.page(w, r, 200, "incidents.title", "inbox", incidentsView(s, holds, s.state.Incidents(), ""))
+	s.page(w, r, 200, "incidents.title", "inbox", incidentsView(s.session, holds, s.state.Incidents(), ""))
 }
 
 // incidentErase erases an incident whose person has withdrawn her yes, or that is no longer needed.
-func (s *Server) incidentErase(w http.ResponseWriter, r *http.Request) {
+func (s inboxPages) incidentErase(w http.ResponseWriter, r *http.Request) {
 	if !s.audited(w, r, krama.AuditIncidents, krama.ThreadID{}, krama.KindSafeguarding) {
 		// what is refused shows the list
 		return
@@ -34,11 +34,13 @@ func (s *Server) incidentErase(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		if form(r).Get("sure") != "yes" {
-			s.page(w, r, 422, "incidents.title", "inbox", incidentsView(s, true, s.state.Incidents(), "incidents.sure"))
+			s.page(w, r, 422, "incidents.title", "inbox", incidentsView(s.session, true, s.state.Incidents(),
+				"incidents.sure"))
 			return
 		}
 		if err := s.rep.Shred(krama.KindSafeguarding, in.Subject, replica.ShredAsked); err != nil {
-			s.page(w, r, 422, "incidents.title", "inbox", incidentsView(s, true, s.state.Incidents(), jobError(err)))
+			s.page(w, r, 422, "incidents.title", "inbox", incidentsView(s.session, true, s.state.Incidents(),
+				jobError(err)))
 			return
 		}
 		s.BeginSync()

@@ -141,7 +141,8 @@ func TestLabelsInLetters(t *testing.T) {
 	if got := g.desk.state.Label(id); got != name {
 		t.Errorf("the label is %q", got)
 	}
-	if a, b := g.desk.memberName(id), g.desk.memberName(other); a == b || !strings.HasPrefix(a, name) ||
+	if a, b := g.desk.session().memberName(id), g.desk.session().memberName(other); a == b ||
+		!strings.HasPrefix(a, name) ||
 		!strings.HasPrefix(b, name) {
 		t.Errorf("two members are called %q and %q", a, b)
 	}

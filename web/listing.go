@@ -81,7 +81,7 @@ func whyNot(f url.Values, l *krama.Listing, g *krama.Guarded, holds bool) listin
 }
 
 // listingOpen opens a closed listing again. Its verification stands as it was: who opens it verifies it anew.
-func (s *Server) listingOpen(w http.ResponseWriter, r *http.Request) {
+func (s listingPages) listingOpen(w http.ResponseWriter, r *http.Request) {
 	e := s.find(w, r)
 	if e == nil {
 		return

@@ -182,7 +182,7 @@ func sameListing(e *directory.Entry, l krama.Listing, g krama.Guarded) bool {
 }
 
 // sameAsKept finds a listing that says just what a new one does.
-func (s *Server) sameAsKept(l krama.Listing, g krama.Guarded) *directory.Entry {
+func (s listingPages) sameAsKept(l krama.Listing, g krama.Guarded) *directory.Entry {
 	for _, e := range s.state.Listings() {
 		if e.Name == l.Name && e.Org == l.Org && sameListing(e, l, g) {
 			return e

@@ -57,7 +57,7 @@ func TestAListingSavedUnchanged(t *testing.T) {
 		Phones: []krama.Phone{{Number: "000 999", Use: krama.UseCall, Tier: krama.TierNamed}}}
 	for k, rec := range map[krama.CircleKind]*krama.Record{krama.KindOutreach: {Listing: &l},
 		krama.KindSafeguarding: {Guarded: &guarded}} {
-		if err := g.desk.writeNew(k, krama.SubjectID{}, rec); err != nil {
+		if err := g.desk.session().writeNew(k, krama.SubjectID{}, rec); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -16,10 +16,10 @@ import (
 
 func (s *Server) lockRoutes() {
 	o := s.open
-	o.HandleFunc("GET /locks", on((*Server).locksPage))
-	o.HandleFunc("POST /locks", on((*Server).locksChange))
-	o.HandleFunc("GET /locks/words", on((*Server).locksWords))
-	o.HandleFunc("POST /locks/tap", on((*Server).locksTap))
+	o.HandleFunc("GET /locks", on(gatePages.locksPage))
+	o.HandleFunc("POST /locks", on(gatePages.locksChange))
+	o.HandleFunc("GET /locks/words", on(gatePages.locksWords))
+	o.HandleFunc("POST /locks/tap", on(gatePages.locksTap))
 }
 
 // lockAt is a vault of this phone whose words were given.
@@ -135,7 +135,7 @@ func passkeyOf(r *http.Request) *replica.Passkey {
 }
 
 // passkeyGiven tries the locks whose words were given with a passkey's answer.
-func (s *Server) passkeyGiven(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) passkeyGiven(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	locks, age := s.gate.locks, s.Now().Round(0).Sub(s.gate.given.Round(0))
 	s.gate.locks = nil
@@ -164,14 +164,14 @@ func (s *Server) passkeyGiven(w http.ResponseWriter, r *http.Request) {
 	s.enter(w, r, o, nil)
 }
 
-func (s *Server) locksPage(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) locksPage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.gate = gate{} // what was wanted and not confirmed
 	s.mu.Unlock()
 	s.locks(w, r, "")
 }
 
-func (s *Server) locks(w http.ResponseWriter, r *http.Request, trouble string) {
+func (s gatePages) locks(w http.ResponseWriter, r *http.Request, trouble string) {
 	var ask [32]byte
 	if _, err := io.ReadFull(s.Rand, ask[:]); err != nil {
 		s.fail(w, r, krama.Wrap("web.locks", err))
@@ -181,7 +181,7 @@ func (s *Server) locks(w http.ResponseWriter, r *http.Request, trouble string) {
 }
 
 // locksChange notes what is to be changed. The vault is written anew under the words, so they are asked for.
-func (s *Server) locksChange(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) locksChange(w http.ResponseWriter, r *http.Request) {
 	want := s.rep.Locks()
 	switch form(r).Get("do") {
 	case "passkey":
@@ -206,7 +206,7 @@ func (s *Server) locksChange(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/locks/words")
 }
 
-func (s *Server) locksWords(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) locksWords(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	g := s.gate
 	s.mu.Unlock()
@@ -217,7 +217,7 @@ func (s *Server) locksWords(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "locks.words", "settings", locksWordsView(g, s.taps(g)))
 }
 
-func (s *Server) locksTap(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) locksTap(w http.ResponseWriter, r *http.Request) {
 	words, done := s.tapped(r)
 	s.mu.Lock()
 	want := s.gate.want

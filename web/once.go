@@ -14,11 +14,12 @@ import (
 	"krama/web/http"
 )
 
-// on has a page served by the request's own server. A form that is too long is refused whole, and one that was sent
+// on has a page served with the request's own session. A form that is too long is refused whole, and one that was sent
 // twice acts once.
-func on(f func(*Server, http.ResponseWriter, *http.Request)) func(http.ResponseWriter, *http.Request) {
+func on[pages ~struct{ *session }](f func(pages, http.ResponseWriter, *http.Request)) func(http.ResponseWriter,
+	*http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
-		s := r.Context().Value(inSession{}).(*Server)
+		s := r.Context().Value(inSession{}).(*session)
 		if r.Method == http.MethodPost {
 			if err := r.ParseForm(); errors.Is(err, errLong) {
 				s.fail(w, r, krama.E("web.form", krama.TooLarge, "a form"))
@@ -27,7 +28,7 @@ func on(f func(*Server, http.ResponseWriter, *http.Request)) func(http.ResponseW
 			// a browser drops what it asked for first when a form is sent again
 			r = r.WithContext(context.WithoutCancel(r.Context()))
 		}
-		s.twice(w, r, f)
+		s.twice(w, r, func(w http.ResponseWriter, r *http.Request) { f(pages(struct{ *session }{s}), w, r) })
 	}
 }
 
@@ -60,9 +61,9 @@ type once struct {
 }
 
 // twice serves a request, unless it is the form that was sent last.
-func (s *Server) twice(w http.ResponseWriter, r *http.Request, f func(*Server, http.ResponseWriter, *http.Request)) {
+func (s *session) twice(w http.ResponseWriter, r *http.Request, f func(http.ResponseWriter, *http.Request)) {
 	if r.Method != http.MethodPost || r.PostForm.Get("once") == "" {
-		f(s, w, r)
+		f(w, r)
 		return
 	}
 	sum := sha256.Sum256([]byte(r.URL.Path + "\x00" + r.PostForm.Encode()))
@@ -88,7 +89,7 @@ func (s *Server) twice(w http.ResponseWriter, r *http.Request, f func(*Server, h
 	s.last = mine
 	s.mu.Unlock()
 	defer close(mine.done)
-	f(s, &witness{w, mine}, r)
+	f(&witness{w, mine}, r)
 }
 
 // witness sees where a form led.

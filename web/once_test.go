@@ -22,7 +22,7 @@ func TestADoubleTapActsOnce(t *testing.T) {
 	key := krama.ListingID{9}
 	l := krama.Listing{Key: key, Kind: krama.KindService, Operator: krama.OperatorNGO, Org: krama.Words{EN: "Group"},
 		Name: krama.Words{EN: "Night clinic"}, Source: "test"}
-	if err := g.desk.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Listing: &l}); err != nil {
+	if err := g.desk.session().writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{Listing: &l}); err != nil {
 		t.Fatal(err)
 	}
 	path := "/listing/" + hexOf(key[:])
@@ -89,7 +89,7 @@ func TestEnrollingEndsOnce(t *testing.T) {
 	}
 	_, page, _ = g.ask(g.desk, "POST", "/enrol/finish") // from another tab
 	g.want(page, "Enrolled.")
-	devices, labels := 0, len(g.desk.members())
+	devices, labels := 0, len(g.desk.session().members())
 	g.office.Roster(func(ro *seal.Roster) { devices = len(ro.Devices) })
 	if devices != 2 || labels != 1 { // the office's own member has no label
 		t.Errorf("%d devices and %d labels, want 2 and 1", devices, labels)

@@ -16,10 +16,10 @@ func (s *Server) today() krama.Day { return krama.DayOf(s.Now()) }
 // shownDue is how many due people the first page lists.
 const shownDue = 8
 
-func (s *Server) home(w http.ResponseWriter, r *http.Request) {
+func (s peoplePages) home(w http.ResponseWriter, r *http.Request) {
 	due := s.state.Due(s.today(), s.today()+3)
 	n, _ := s.state.Counts()
-	s.page(w, r, 200, "nav.home", "home", homeView(s, due, n))
+	s.page(w, r, 200, "nav.home", "home", homeView(s.session, due, n))
 }
 
 // search is what a list of people is narrowed by.
@@ -36,7 +36,7 @@ const shownPeople = 60
 // notSeenDays is when somebody counts as not seen: the programme's quarter.
 const notSeenDays = 90
 
-func (s *Server) people(w http.ResponseWriter, r *http.Request) {
+func (s peoplePages) people(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	q := search{Text: strings.TrimSpace(krama.Plain(f.Get("q"))), NotSeen: f.Get("seen") == "not"}
 	d, _ := strconv.ParseUint(f.Get("district"), 10, 16)
@@ -50,7 +50,7 @@ func (s *Server) people(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 			rows = slices.DeleteFunc(rows, func(r casework.Row) bool { return r.Code != code })
-			s.page(w, r, 200, "people.title", "people", peopleView(s, q, rows))
+			s.page(w, r, 200, "people.title", "people", peopleView(s.session, q, rows))
 			return
 		} else if part := codePart(q.Text); len(part) >= 6 {
 			q.Bad, rows = true, nil
@@ -64,14 +64,14 @@ func (s *Server) people(w http.ResponseWriter, r *http.Request) {
 	rows = slices.DeleteFunc(rows, func(r casework.Row) bool {
 		return (q.District != 0 && r.District != q.District) || (q.NotSeen && r.Last > before)
 	})
-	s.page(w, r, 200, "people.title", "people", peopleView(s, q, rows))
+	s.page(w, r, 200, "people.title", "people", peopleView(s.session, q, rows))
 }
 
 func codePart(s string) string {
 	return strings.NewReplacer("-", "", " ", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(krama.Plain(s)))
 }
 
-func (s *Server) personNew(w http.ResponseWriter, r *http.Request) {
+func (s peoplePages) personNew(w http.ResponseWriter, r *http.Request) {
 	if !s.mayBegin() { // losing every device would lose her: recovery comes first
 		s.page(w, r, 200, "person.new", "people", firstView())
 		return
@@ -80,11 +80,12 @@ func (s *Server) personNew(w http.ResponseWriter, r *http.Request) {
 	if who, err := s.rep.NewSubject(); err == nil && f.Get("sid") == "" {
 		f.Set("sid", who.String())
 	}
-	s.page(w, r, 200, "person.new", "people", personForm(s, f, formState{Action: "/person/new", Drafted: len(f) > 1},
+	s.page(w, r, 200, "person.new", "people", personForm(s.session, f, formState{Action: "/person/new",
+		Drafted: len(f) > 1},
 		nil))
 }
 
-func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
+func (s peoplePages) personCreate(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	if !s.mayBegin() {
 		s.personNew(w, r)
@@ -99,7 +100,7 @@ func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
 		err = p.Validate()
 	}
 	if err != nil {
-		s.page(w, r, 422, "person.new", "people", personForm(s, f, formState{Action: "/person/new", Bad: true,
+		s.page(w, r, 422, "person.new", "people", personForm(s.session, f, formState{Action: "/person/new", Bad: true,
 			Wrong: personWrong(f)}, nil))
 		return
 	}
@@ -127,8 +128,9 @@ func (s *Server) personCreate(w http.ResponseWriter, r *http.Request) {
 			// the browser's Back gave the form again, and it was changed: she decides
 			f.Set("sid", who.String())
 		}
-		s.page(w, r, http.StatusConflict, "person.new", "people", personForm(s, f, formState{Action: "/person/new",
-			Saved: "/person/" + v.Subject.String(), Code: v.Value.Code}, nil))
+		s.page(w, r, http.StatusConflict, "person.new", "people", personForm(s.session, f,
+			formState{Action: "/person/new",
+				Saved: "/person/" + v.Subject.String(), Code: v.Value.Code}, nil))
 		return
 	}
 	if err != nil || who == (krama.SubjectID{}) || s.rep.Erased(krama.KindOutreach, who) {
@@ -167,7 +169,7 @@ func samePerson(v *casework.View, p *krama.Person, f url.Values) bool {
 }
 
 // newCode draws a code nobody here has.
-func (s *Server) newCode() (krama.Code, error) {
+func (s peoplePages) newCode() (krama.Code, error) {
 	for {
 		c, err := krama.NewCode(s.Rand)
 		if err != nil {
@@ -180,7 +182,7 @@ func (s *Server) newCode() (krama.Code, error) {
 }
 
 // write gives records their ids and keeps them.
-func (s *Server) write(who krama.SubjectID, recs ...*krama.Record) error {
+func (s *session) write(who krama.SubjectID, recs ...*krama.Record) error {
 	for _, rec := range recs {
 		id, err := s.rep.NewRecord()
 		if err != nil {
@@ -191,7 +193,7 @@ func (s *Server) write(who krama.SubjectID, recs ...*krama.Record) error {
 	return s.rep.Write(krama.KindOutreach, who, recs...)
 }
 
-func (s *Server) view(w http.ResponseWriter, r *http.Request) (casework.View, bool) {
+func (s *session) view(w http.ResponseWriter, r *http.Request) (casework.View, bool) {
 	id, err := krama.ParseSubjectID(r.PathValue("id"))
 	if err != nil {
 		s.notFound(w, r)
@@ -204,9 +206,9 @@ func (s *Server) view(w http.ResponseWriter, r *http.Request) (casework.View, bo
 	return v, ok
 }
 
-func (s *Server) person(w http.ResponseWriter, r *http.Request) {
+func (s peoplePages) person(w http.ResponseWriter, r *http.Request) {
 	if v, ok := s.view(w, r); ok {
-		s.page(w, r, 200, "people.title", "people", personView(s, &v))
+		s.page(w, r, 200, "people.title", "people", personView(s.session, &v))
 	}
 }
 
@@ -218,7 +220,7 @@ type seenHead struct {
 
 // recode gives somebody a new code: two people must not be called the same. The one who was registered first keeps
 // hers.
-func (s *Server) recode(w http.ResponseWriter, r *http.Request) {
+func (s peoplePages) recode(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.view(w, r)
 	if !ok {
 		return
@@ -241,7 +243,7 @@ func (s *Server) recode(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/person/"+v.Subject.String())
 }
 
-func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
+func (s peoplePages) consent(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.view(w, r)
 	if !ok {
 		return

@@ -16,7 +16,7 @@ import (
 	"krama/casework"
 )
 
-func homeView(s *Server, due []casework.Row, people int) templ.Component {
+func homeView(s *session, due []casework.Row, people int) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -202,7 +202,7 @@ func homeView(s *Server, due []casework.Row, people int) templ.Component {
 	})
 }
 
-func personRow(s *Server, r casework.Row, note string, late bool) templ.Component {
+func personRow(s *session, r casework.Row, note string, late bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -423,7 +423,7 @@ func personRow(s *Server, r casework.Row, note string, late bool) templ.Componen
 	})
 }
 
-func peopleView(s *Server, q search, rows []casework.Row) templ.Component {
+func peopleView(s *session, q search, rows []casework.Row) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -905,7 +905,7 @@ func chips(name, legend string, many bool, opts []option) templ.Component {
 	})
 }
 
-func personForm(s *Server, f url.Values, st formState, v *casework.View) templ.Component {
+func personForm(s *session, f url.Values, st formState, v *casework.View) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1405,7 +1405,7 @@ func consentQuestions(f url.Values) templ.Component {
 	})
 }
 
-func personView(s *Server, v *casework.View) templ.Component {
+func personView(s *session, v *casework.View) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

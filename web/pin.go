@@ -25,7 +25,7 @@ const (
 
 // cover hides everything at once: behind the quick number if there is one and the words are younger than 8 hours,
 // otherwise by locking.
-func (s *Server) cover(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) cover(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	quick := s.rep != nil && s.pin.digits != "" && s.Now().Round(0).Sub(s.pin.unlocked.Round(0)) < pinHours
 	if quick {
@@ -38,7 +38,7 @@ func (s *Server) cover(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/")
 }
 
-func (s *Server) pinPage(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) pinPage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	has := s.pin.digits != ""
 	s.mu.Unlock()
@@ -49,7 +49,7 @@ func (s *Server) pinPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "pin.choose", "", pinView(false))
 }
 
-func (s *Server) pinSave(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) pinSave(w http.ResponseWriter, r *http.Request) {
 	d := digits(form(r).Get("pin"))
 	if len(d) != 6 {
 		s.page(w, r, 200, "pin.choose", "", pinView(true))
@@ -72,7 +72,7 @@ func digits(in string) string {
 }
 
 // pinGate is all there is while the screen is covered.
-func (s *Server) pinGate(w http.ResponseWriter, r *http.Request) {
+func (s gatePages) pinGate(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	// the wall clock: the other one stops while a phone sleeps
 	late := s.Now().Round(0).Sub(s.pin.unlocked.Round(0)) >= pinHours

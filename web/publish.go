@@ -8,17 +8,17 @@ import (
 	"krama/web/http"
 )
 
-func (s *Server) doorPage(w http.ResponseWriter, r *http.Request) {
+func (s inboxPages) doorPage(w http.ResponseWriter, r *http.Request) {
 	d, _, err := s.office.Door()
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	s.page(w, r, 200, "doorDesk.title", "directory", doorView(s, d, "", s.rep.Value(office.SiteKey)))
+	s.page(w, r, 200, "doorDesk.title", "directory", doorView(s.session, d, "", s.rep.Value(office.SiteKey)))
 }
 
 // doorOpen opens the door, or publishes at once.
-func (s *Server) doorOpen(w http.ResponseWriter, r *http.Request) {
+func (s inboxPages) doorOpen(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
 	if err := s.OpenDoor(ctx); err != nil {
@@ -31,7 +31,7 @@ func (s *Server) doorOpen(w http.ResponseWriter, r *http.Request) {
 		if office.TroubleOf(err) != "" { // it stands above the page
 			trouble = ""
 		}
-		s.page(w, r, 200, "doorDesk.title", "directory", doorView(s, d, trouble, s.rep.Value(office.SiteKey)))
+		s.page(w, r, 200, "doorDesk.title", "directory", doorView(s.session, d, trouble, s.rep.Value(office.SiteKey)))
 		return
 	}
 	redirect(w, r, "/door")

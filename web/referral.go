@@ -11,7 +11,7 @@ import (
 )
 
 // refer asks where a person is sent, and makes the slip.
-func (s *Server) refer(w http.ResponseWriter, r *http.Request) {
+func (s listingPages) refer(w http.ResponseWriter, r *http.Request) {
 	who, err := krama.ParseSubjectID(r.PathValue("id"))
 	v, ok := s.state.Person(who, s.today())
 	if err != nil || !ok {
@@ -80,14 +80,14 @@ func (s *Server) refer(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.page(w, r, 200, "refer.title", "people", referView(s, &v, uint8(need), rows, rid.String()))
+	s.page(w, r, 200, "refer.title", "people", referView(s.session, &v, uint8(need), rows, rid.String()))
 }
 
-func (s *Server) slip(w http.ResponseWriter, r *http.Request) {
+func (s listingPages) slip(w http.ResponseWriter, r *http.Request) {
 	if ref, ok := s.findReferral(r); ok {
 		if e := s.state.Listing(ref.Listing); e != nil {
 			if v, ok := e.For(krama.TierPartner, s.today()); ok {
-				s.page(w, r, 200, "refer.slip", "people", slipView(s, ref, v))
+				s.page(w, r, 200, "refer.slip", "people", slipView(s.session, ref, v))
 				return
 			}
 		}
@@ -95,7 +95,7 @@ func (s *Server) slip(w http.ResponseWriter, r *http.Request) {
 	s.notFound(w, r)
 }
 
-func (s *Server) findReferral(r *http.Request) (ref casework.Referral, ok bool) {
+func (s listingPages) findReferral(r *http.Request) (ref casework.Referral, ok bool) {
 	id, err := krama.ParseRecordID(r.PathValue("record"))
 	for _, ref := range s.state.Referrals(krama.SubjectID{}) {
 		if err == nil && ref.Record == id {
@@ -109,7 +109,7 @@ func (s *Server) findReferral(r *http.Request) (ref casework.Referral, ok bool) 
 var told = []uint8{krama.OutcomeDone, krama.OutcomeCouldNot, krama.OutcomeWithdrawn}
 
 // slipOutcome keeps what she or the service told staff.
-func (s *Server) slipOutcome(w http.ResponseWriter, r *http.Request) {
+func (s listingPages) slipOutcome(w http.ResponseWriter, r *http.Request) {
 	ref, ok := s.findReferral(r)
 	what, err := strconv.ParseUint(form(r).Get("what"), 10, 8)
 	if !ok || err != nil || !slices.Contains(told, uint8(what)) {
@@ -126,7 +126,7 @@ func (s *Server) slipOutcome(w http.ResponseWriter, r *http.Request) {
 }
 
 // listingName is what a referral was to.
-func (s *Server) listingName(k krama.ListingID, lang string) string {
+func (s *session) listingName(k krama.ListingID, lang string) string {
 	if e := s.state.Listing(k); e != nil {
 		return e.Name.In(lang)
 	}

@@ -35,7 +35,7 @@ func TestADeskHoldsWhatAnotherReleased(t *testing.T) {
 				{Contact: &krama.Contact{Date: p.From + 5, District: 1002, Place: 1, Test: krama.TestAccepted,
 					Given: krama.Supplies{10}}},
 			} {
-				if err := g.desk.writeNew(krama.KindOutreach, who, rec); err != nil {
+				if err := g.desk.session().writeNew(krama.KindOutreach, who, rec); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -68,7 +68,7 @@ func TestADeskHoldsWhatAnotherReleased(t *testing.T) {
 	}
 	reach(4)
 	hostile := func(s *Server, b []byte) {
-		if err := s.writeNew(krama.KindOutreach, krama.SubjectID{},
+		if err := s.session().writeNew(krama.KindOutreach, krama.SubjectID{},
 			&krama.Record{Released: &krama.Released{From: p.From, To: p.To, Counts: b}}); err != nil && krama.KindOf(
 			err) != krama.NotAllowed {
 			t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 const shownPeriods = 8
 
 // period is the one that was asked for, the latest that is over when none was.
-func (s *Server) period(r *http.Request) (krama.Period, bool) {
+func (s figurePages) period(r *http.Request) (krama.Period, bool) {
 	f := form(r)
 	if !f.Has("from") {
 		return measure.Closed(&s.Guide.KPPrev, s.today(), 1)[0], true
@@ -26,7 +26,7 @@ func (s *Server) period(r *http.Request) (krama.Period, bool) {
 		p, s.today())
 }
 
-func (s *Server) report(w http.ResponseWriter, r *http.Request) {
+func (s figurePages) report(w http.ResponseWriter, r *http.Request) {
 	p, ok := s.period(r)
 	if !ok {
 		p = measure.Closed(&s.Guide.KPPrev, s.today(), 1)[0]
@@ -36,10 +36,10 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.page(w, r, 200, "report.title", "report", reportView(s, rep, !ok))
+	s.page(w, r, 200, "report.title", "report", reportView(s.session, rep, !ok))
 }
 
-func (s *Server) reportCSV(w http.ResponseWriter, r *http.Request) {
+func (s figurePages) reportCSV(w http.ResponseWriter, r *http.Request) {
 	p, ok := s.period(r)
 	if !ok {
 		s.fail(w, r, krama.E("web.reportCSV", krama.Invalid, "period"))
@@ -68,7 +68,7 @@ func given(n int64, hidden bool) string {
 	return num(n)
 }
 
-func (s *Server) codebook(w http.ResponseWriter, r *http.Request) {
+func (s figurePages) codebook(w http.ResponseWriter, r *http.Request) {
 	b, err := measure.Codebook(s.Guide, locale.New("en"))
 	if err != nil {
 		s.fail(w, r, err)

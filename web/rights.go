@@ -8,12 +8,12 @@ import (
 	"krama/web/http"
 )
 
-func (s *Server) rightsList(w http.ResponseWriter, r *http.Request) {
-	s.page(w, r, 200, "rightsDesk.title", "directory", rightsListView(s))
+func (s inboxPages) rightsList(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, 200, "rightsDesk.title", "directory", rightsListView(s.session))
 }
 
 // rightsText is the text as it stands: the programme's own, or the shipped draft.
-func (s *Server) rightsText(topic, lang string) (own *krama.RightsText, ids []krama.RecordID, ok bool) {
+func (s *session) rightsText(topic, lang string) (own *krama.RightsText, ids []krama.RecordID, ok bool) {
 	for _, t := range s.Rights {
 		if t.Topic == topic && slices.Contains([]string{"km", "vi", "en"}, lang) {
 			texts, ids := s.state.RightsTexts(topic, lang)
@@ -26,7 +26,7 @@ func (s *Server) rightsText(topic, lang string) (own *krama.RightsText, ids []kr
 	return nil, nil, false
 }
 
-func (s *Server) rightsEdit(w http.ResponseWriter, r *http.Request) {
+func (s inboxPages) rightsEdit(w http.ResponseWriter, r *http.Request) {
 	t, ids, ok := s.rightsText(r.PathValue("topic"), r.PathValue("lang"))
 	if !ok {
 		s.notFound(w, r)
@@ -36,7 +36,7 @@ func (s *Server) rightsEdit(w http.ResponseWriter, r *http.Request) {
 	if t.ReviewedOn != 0 {
 		on = t.ReviewedOn.String()
 	}
-	s.page(w, r, 200, "rightsDesk.title", "directory", rightsEditView(s, t, on, idsText(ids), ""))
+	s.page(w, r, 200, "rightsDesk.title", "directory", rightsEditView(s.session, t, on, idsText(ids), ""))
 }
 
 // idsText names the versions that a form was drawn from.
@@ -48,7 +48,7 @@ func idsText(ids []krama.RecordID) string {
 	return b.String()
 }
 
-func (s *Server) rightsSave(w http.ResponseWriter, r *http.Request) {
+func (s inboxPages) rightsSave(w http.ResponseWriter, r *http.Request) {
 	old, ids, ok := s.rightsText(r.PathValue("topic"), r.PathValue("lang"))
 	if !ok {
 		s.notFound(w, r)
@@ -86,7 +86,7 @@ func (s *Server) rightsSave(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if trouble != "" {
-		s.page(w, r, 422, "rightsDesk.title", "directory", rightsEditView(s, t, typed, idsText(ids), trouble))
+		s.page(w, r, 422, "rightsDesk.title", "directory", rightsEditView(s.session, t, typed, idsText(ids), trouble))
 		return
 	}
 	redirect(w, r, "/rights")

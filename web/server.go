@@ -71,36 +71,54 @@ type Storage struct {
 	Quota     int64
 }
 
-// Server serves the pages of one device. It is safe for concurrent use: a request works on a copy of it, in which what
-// was unlocked when it began stays, whoever locks the device meanwhile.
+// Server serves the pages of one device. It is safe for concurrent use: each request, and each sync in the background,
+// works with a session of its own.
 type Server struct {
 	Config
-	*shared
-	words []string
-	tend  func(*Server, context.Context, *replica.Replica) error // the office's daily work after a sync; nil on a phone
+	words []string                                                // the list that vaults' words are drawn from
+	open  *http.ServeMux                                          // pages of an open device; made once, in New and DeskPages
+	shut  *http.ServeMux                                          // pages before it is open
+	tend  func(*session, context.Context, *replica.Replica) error // after a sync; nil on a phone
 
-	office *office.Office   // of what rep and state are of; nil while locked
-	rep    *replica.Replica // of the first Server guarded by mu; of a request's, that does not change; nil while locked
-	state  *casework.State  // likewise
-}
+	saving sync.Mutex // one form at a time is checked and kept; taken before mu
 
-// shared is what all copies of a server have in common. All but saving is guarded by mu.
-type shared struct {
-	root     *Server    // the first one
-	saving   sync.Mutex // one form at a time is checked and kept
-	mu       sync.Mutex
-	lang     string
-	slot     int // whose vault of this phone is open or being made
-	gate     gate
-	pin      pin
+	mu       sync.Mutex // everything below
+	held                // what is unlocked now
+	lang     string     // chosen on a page; "" until then
+	slot     int        // whose vault of this phone is open or being made
+	gate     gate       // what was tapped so far, and the words being set up
+	pin      pin        // whether a short number covers the pages
 	invite   *replica.Invitation
-	inviteAs inviteAs
-	sync     syncState
-	job      job
-	last     *once
-	open     *http.ServeMux
-	shut     *http.ServeMux
+	inviteAs inviteAs  // as what the device of invite comes in
+	sync     syncState // of the sync in the background
+	job      job       // of the long act of the office, which is one at a time
+	last     *once     // the form that was sent last
 }
+
+// held is an unlocked device: all three or none.
+type held struct {
+	office *office.Office
+	rep    *replica.Replica
+	state  *casework.State
+}
+
+// session is what one request or one sync works with: the device as it was unlocked when it began, whoever locks it
+// meanwhile. It belongs to one goroutine. Fields of Server are reached with its mu.
+type session struct {
+	*Server
+	held
+}
+
+// A type for the pages of each noun, with their handlers and nothing of their own.
+type (
+	sessionPages struct{ *session } // language, lock, sync, settings
+	gatePages    struct{ *session } // before a device is open, its locks, and its end
+	peoplePages  struct{ *session } // people and what happened with them
+	listingPages struct{ *session } // the directory and referrals
+	inboxPages   struct{ *session } // what the public sees and writes
+	staffPages   struct{ *session } // devices, members, keys and loss
+	figurePages  struct{ *session } // what is counted
+)
 
 type inviteAs struct {
 	member krama.MemberID
@@ -118,22 +136,18 @@ type syncState struct {
 
 // New returns a server for a locked device.
 func New(c Config) *Server {
-	s := &Server{Config: c, shared: &shared{}, words: words.List()}
-	s.root = s
-	s.open, s.shut = http.NewServeMux(), http.NewServeMux()
+	s := &Server{Config: c, words: words.List(), open: http.NewServeMux(), shut: http.NewServeMux()}
 	s.routes()
 	return s
 }
 
-// session is the server as one request or one sync works with it: what is unlocked now.
-func (s *Server) session() *Server {
+func (s *Server) session() *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := *s.root
-	return &c
+	return &session{s, s.held}
 }
 
-// inSession is the key of a request's server in its context.
+// inSession is the key of a request's session in its context.
 type inSession struct{}
 
 // Use hands the server an unlocked replica and its folded state; the desk's command line and the demo unlock by
@@ -141,16 +155,16 @@ type inSession struct{}
 func (s *Server) Use(r *replica.Replica, st *casework.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.root.office != nil {
-		s.root.office.Close()
+	if s.office != nil {
+		s.office.Close()
 	}
-	s.root.rep, s.root.state = r, st
+	s.rep, s.state = r, st
 	var topics []string
 	for _, t := range s.Rights {
 		topics = append(topics, t.Topic)
 	}
-	s.root.office = office.New(office.Config{Guide: s.Guide, Rand: s.Rand, Now: func() time.Time {
-		return s.root.Now()
+	s.office = office.New(office.Config{Guide: s.Guide, Rand: s.Rand, Now: func() time.Time {
+		return s.Now()
 	},
 		Demo: s.Demo, Topics: topics, Visit: s.Visit, CheckDoor: s.CheckDoor}, r, st)
 	if len(s.Starter) > 0 {
@@ -161,17 +175,17 @@ func (s *Server) Use(r *replica.Replica, st *casework.State) {
 
 // let drops what was unlocked. Called with mu held.
 func (s *Server) let() {
-	if s.root.office != nil {
-		s.root.office.Close()
+	if s.office != nil {
+		s.office.Close()
 	}
-	s.root.rep, s.root.state, s.root.office = nil, nil, nil
+	s.held = held{}
 	s.gate, s.pin, s.invite, s.last = gate{}, pin{}, nil, nil
 }
 
 // Lock closes the device.
 func (s *Server) Lock() {
 	s.mu.Lock()
-	r := s.root.rep
+	r := s.rep
 	s.let()
 	s.mu.Unlock()
 	if r != nil {
@@ -193,37 +207,37 @@ func (s *Server) Replica() *replica.Replica { return s.session().rep }
 
 func (s *Server) routes() {
 	for _, m := range []*http.ServeMux{s.open, s.shut} {
-		m.HandleFunc("POST /lang", on((*Server).setLang))
-		m.HandleFunc("POST /lock", on((*Server).lockNow))
-		m.HandleFunc("POST /cover", on((*Server).cover))
-		m.HandleFunc("GET /limits", on((*Server).limits))
+		m.HandleFunc("POST /lang", on(sessionPages.setLang))
+		m.HandleFunc("POST /lock", on(sessionPages.lockNow))
+		m.HandleFunc("POST /cover", on(gatePages.cover))
+		m.HandleFunc("GET /limits", on(sessionPages.limits))
 	}
 	s.gateRoutes(s.shut)
 	o := s.open
-	o.HandleFunc("GET /{$}", on((*Server).home))
-	o.HandleFunc("GET /people", on((*Server).people))
-	o.HandleFunc("POST /people", on((*Server).people))
-	o.HandleFunc("GET /person/new", on((*Server).personNew))
-	o.HandleFunc("POST /person/new", on((*Server).personCreate))
-	o.HandleFunc("GET /person/{id}", on((*Server).person))
-	o.HandleFunc("GET /person/{id}/amend", on((*Server).personAmend))
-	o.HandleFunc("POST /person/{id}/amend", on((*Server).personAmendSave))
-	o.HandleFunc("POST /person/{id}/consent", on((*Server).consent))
-	o.HandleFunc("POST /person/{id}/settle", on((*Server).settle))
-	o.HandleFunc("POST /person/{id}/code", on((*Server).recode))
-	o.HandleFunc("GET /person/{id}/contact", on((*Server).contactNew))
-	o.HandleFunc("POST /person/{id}/contact", on((*Server).contactCreate))
-	o.HandleFunc("GET /contact/{id}", on((*Server).contactAmend))
-	o.HandleFunc("POST /contact/{id}", on((*Server).contactAmendSave))
-	o.HandleFunc("POST /contact/{id}/void", on((*Server).contactVoid))
-	o.HandleFunc("POST /draft", on((*Server).draft))
-	o.HandleFunc("POST /sync", on((*Server).startSync))
-	o.HandleFunc("GET /sync", on((*Server).syncPage))
-	o.HandleFunc("GET /settings", on((*Server).settings))
-	o.HandleFunc("GET /pin", on((*Server).pinPage))
-	o.HandleFunc("POST /pin", on((*Server).pinSave))
-	o.HandleFunc("POST /withdraw/{id}", on((*Server).withdraw))
-	o.HandleFunc("/", on((*Server).notFound))
+	o.HandleFunc("GET /{$}", on(peoplePages.home))
+	o.HandleFunc("GET /people", on(peoplePages.people))
+	o.HandleFunc("POST /people", on(peoplePages.people))
+	o.HandleFunc("GET /person/new", on(peoplePages.personNew))
+	o.HandleFunc("POST /person/new", on(peoplePages.personCreate))
+	o.HandleFunc("GET /person/{id}", on(peoplePages.person))
+	o.HandleFunc("GET /person/{id}/amend", on(peoplePages.personAmend))
+	o.HandleFunc("POST /person/{id}/amend", on(peoplePages.personAmendSave))
+	o.HandleFunc("POST /person/{id}/consent", on(peoplePages.consent))
+	o.HandleFunc("POST /person/{id}/settle", on(peoplePages.settle))
+	o.HandleFunc("POST /person/{id}/code", on(peoplePages.recode))
+	o.HandleFunc("GET /person/{id}/contact", on(peoplePages.contactNew))
+	o.HandleFunc("POST /person/{id}/contact", on(peoplePages.contactCreate))
+	o.HandleFunc("GET /contact/{id}", on(peoplePages.contactAmend))
+	o.HandleFunc("POST /contact/{id}", on(peoplePages.contactAmendSave))
+	o.HandleFunc("POST /contact/{id}/void", on(peoplePages.contactVoid))
+	o.HandleFunc("POST /draft", on(peoplePages.draft))
+	o.HandleFunc("POST /sync", on(sessionPages.startSync))
+	o.HandleFunc("GET /sync", on(sessionPages.syncPage))
+	o.HandleFunc("GET /settings", on(sessionPages.settings))
+	o.HandleFunc("GET /pin", on(gatePages.pinPage))
+	o.HandleFunc("POST /pin", on(gatePages.pinSave))
+	o.HandleFunc("POST /withdraw/{id}", on(staffPages.withdraw))
+	o.HandleFunc("/", on(sessionPages.notFound))
 	s.directoryRoutes()
 	s.emptyRoutes()
 }
@@ -231,22 +245,22 @@ func (s *Server) routes() {
 // DeskPages adds what a desk has beyond a phone. A phone's program does not carry them.
 func (s *Server) DeskPages() {
 	o := s.open
-	o.HandleFunc("GET /contacts", on((*Server).contacts))
-	o.HandleFunc("GET /overview", on((*Server).overview))
-	o.HandleFunc("GET /report", on((*Server).report))
-	o.HandleFunc("POST /report", on((*Server).report))
-	o.HandleFunc("POST /report.csv", on((*Server).reportCSV))
-	o.HandleFunc("GET /codebook.csv", on((*Server).codebook))
-	o.HandleFunc("GET /devices", on((*Server).devices))
-	o.HandleFunc("GET /enrol", on((*Server).enrolPage))
-	o.HandleFunc("POST /enrol/scan", on((*Server).enrolScan))
-	o.HandleFunc("POST /enrol/finish", on((*Server).enrolFinish))
-	o.HandleFunc("GET /enrol/done", on((*Server).enrolDone))
-	o.HandleFunc("POST /enrol/voice", on((*Server).enrolVoice))
-	s.staffPages()
-	s.listingPages()
-	s.doorPages()
-	s.tend = (*Server).maintain
+	o.HandleFunc("GET /contacts", on(peoplePages.contacts))
+	o.HandleFunc("GET /overview", on(figurePages.overview))
+	o.HandleFunc("GET /report", on(figurePages.report))
+	o.HandleFunc("POST /report", on(figurePages.report))
+	o.HandleFunc("POST /report.csv", on(figurePages.reportCSV))
+	o.HandleFunc("GET /codebook.csv", on(figurePages.codebook))
+	o.HandleFunc("GET /devices", on(staffPages.devices))
+	o.HandleFunc("GET /enrol", on(staffPages.enrolPage))
+	o.HandleFunc("POST /enrol/scan", on(staffPages.enrolScan))
+	o.HandleFunc("POST /enrol/finish", on(staffPages.enrolFinish))
+	o.HandleFunc("GET /enrol/done", on(staffPages.enrolDone))
+	o.HandleFunc("POST /enrol/voice", on(staffPages.enrolVoice))
+	s.staffRoutes()
+	s.listingRoutes()
+	s.doorRoutes()
+	s.tend = (*session).maintain
 }
 
 // ServeHTTP serves the gate while the device is locked, and the pages while it is open.
@@ -256,19 +270,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Body != nil {
 		r.Body = &whole{r.Body, maxForm}
 	}
-	s = s.session()
+	v := s.session()
+	rep := v.rep
 	s.mu.Lock()
-	rep, covered := s.rep, s.pin.covered
+	covered := s.pin.covered
 	s.mu.Unlock() // before the replica is asked: it has a lock of its own
-	r = r.WithContext(context.WithValue(r.Context(), inSession{}, s))
+	r = r.WithContext(context.WithValue(r.Context(), inSession{}, v))
 	if rep != nil && rep.Wiped() { // the office removed this device, and it has emptied itself
-		s.goodbye(w, r, "gate.removed")
+		v.goodbye(w, r, "gate.removed")
 		return
 	}
 	open := rep != nil && rep.State() == replica.Enrolled
 	switch {
 	case open && covered:
-		s.pinGate(w, r)
+		gatePages{v}.pinGate(w, r)
 	case open:
 		s.open.ServeHTTP(w, r)
 	default:
@@ -276,7 +291,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Server) printer(r *http.Request) *locale.Printer {
+func (s *session) printer(r *http.Request) *locale.Printer {
 	s.mu.Lock()
 	lang, rep := s.lang, s.rep
 	s.mu.Unlock()
@@ -289,7 +304,7 @@ func (s *Server) printer(r *http.Request) *locale.Printer {
 	return locale.New(locale.Match(r.Header.Get("Accept-Language")))
 }
 
-func (s *Server) setLang(w http.ResponseWriter, r *http.Request) {
+func (s *session) setLang(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	lang := f.Get("lang")
 	if !slices.ContainsFunc(locale.Languages, func(l locale.Language) bool { return l.Code == lang }) {
@@ -315,12 +330,12 @@ func redirect(w http.ResponseWriter, r *http.Request, to string) {
 	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
-func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
+func (s *session) notFound(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, http.StatusNotFound, "app.notFound", "", notice("app.notFound"))
 }
 
 // fail shows an error in the reader's words.
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (s *session) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if krama.KindOf(err) == krama.NotFound {
 		s.notFound(w, r)
 		return
@@ -338,7 +353,7 @@ func form(r *http.Request) url.Values {
 }
 
 // startSync begins a sync in the background and shows its progress.
-func (s *Server) startSync(w http.ResponseWriter, r *http.Request) {
+func (s *session) startSync(w http.ResponseWriter, r *http.Request) {
 	s.BeginSync()
 	redirect(w, r, "/sync")
 }
@@ -352,7 +367,7 @@ func (s *Server) BeginSync() {
 }
 
 func (s *Server) beginSync() {
-	rep := s.root.rep
+	rep := s.rep
 	if rep == nil || s.sync.running {
 		s.sync.again = rep != nil
 		return
@@ -367,7 +382,7 @@ func (s *Server) beginSync() {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		again := s.sync.again && s.root.rep == rep && err == nil
+		again := s.sync.again && s.rep == rep && err == nil
 		s.sync.running, s.sync.again, s.sync.err = false, false, err
 		if again {
 			s.beginSync()
@@ -375,7 +390,7 @@ func (s *Server) beginSync() {
 	}()
 }
 
-func (s *Server) syncPage(w http.ResponseWriter, r *http.Request) {
+func (s *session) syncPage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	st := s.sync
 	s.mu.Unlock()
@@ -399,7 +414,7 @@ func syncError(err error) string {
 	return "sync.failed"
 }
 
-func (s *Server) settings(w http.ResponseWriter, r *http.Request) {
+func (s *session) settings(w http.ResponseWriter, r *http.Request) {
 	var st Storage
 	if s.Storage != nil {
 		st = s.Storage()
@@ -417,7 +432,7 @@ func (s *Server) releaseDigits() string {
 }
 
 // pinned is the sentence about whether the programme has pinned this release.
-func (s *Server) pinned() string {
+func (s *session) pinned() string {
 	key := "settings.pinNone"
 	if s.rep != nil {
 		s.rep.Roster(func(ro *seal.Roster) {
@@ -432,11 +447,11 @@ func (s *Server) pinned() string {
 	return key
 }
 
-func (s *Server) limits(w http.ResponseWriter, r *http.Request) {
+func (s *session) limits(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "gate.limits", "", limitsView())
 }
 
-func (s *Server) lockNow(w http.ResponseWriter, r *http.Request) {
+func (s *session) lockNow(w http.ResponseWriter, r *http.Request) {
 	s.Lock()
 	redirect(w, r, "/")
 }

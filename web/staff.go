@@ -16,27 +16,27 @@ import (
 )
 
 // StaffPages adds what an office does about people, keys and loss. A phone's program does not carry them.
-func (s *Server) staffPages() {
+func (s *Server) staffRoutes() {
 	o := s.open
-	o.HandleFunc("GET /job", on((*Server).jobPage))
-	o.HandleFunc("GET /device/{id}", on((*Server).device))
-	o.HandleFunc("POST /device/{id}/remove", on((*Server).deviceRemove))
-	o.HandleFunc("GET /device/{id}/after", on((*Server).deviceAfter))
-	o.HandleFunc("POST /device/{id}/trust", on((*Server).deviceTrust))
-	o.HandleFunc("POST /device/{id}/roles", on((*Server).deviceRoles))
-	o.HandleFunc("POST /device/{id}/leave", on((*Server).memberRemove))
-	o.HandleFunc("POST /rotate", on((*Server).rotateNow))
-	o.HandleFunc("GET /roster", on((*Server).rosterPage))
-	o.HandleFunc("GET /mail", on((*Server).mailPage))
-	o.HandleFunc("POST /mail/{id}", on((*Server).mailDecide))
-	o.HandleFunc("GET /trustees", on((*Server).trusteesPage))
-	o.HandleFunc("POST /trustees", on((*Server).trusteesSet))
-	o.HandleFunc("POST /trustees/drill", on((*Server).trusteesDrill))
-	o.HandleFunc("POST /trustees/accept", on((*Server).trusteesAccept))
-	o.HandleFunc("GET /erasures", on((*Server).erasuresPage))
-	o.HandleFunc("POST /erasures/{circle}/{id}", on((*Server).erasureDecide))
-	o.HandleFunc("GET /repair", on((*Server).repairPage))
-	o.HandleFunc("POST /repair", on((*Server).repairNow))
+	o.HandleFunc("GET /job", on(staffPages.jobPage))
+	o.HandleFunc("GET /device/{id}", on(staffPages.device))
+	o.HandleFunc("POST /device/{id}/remove", on(staffPages.deviceRemove))
+	o.HandleFunc("GET /device/{id}/after", on(staffPages.deviceAfter))
+	o.HandleFunc("POST /device/{id}/trust", on(staffPages.deviceTrust))
+	o.HandleFunc("POST /device/{id}/roles", on(staffPages.deviceRoles))
+	o.HandleFunc("POST /device/{id}/leave", on(staffPages.memberRemove))
+	o.HandleFunc("POST /rotate", on(staffPages.rotateNow))
+	o.HandleFunc("GET /roster", on(staffPages.rosterPage))
+	o.HandleFunc("GET /mail", on(staffPages.mailPage))
+	o.HandleFunc("POST /mail/{id}", on(staffPages.mailDecide))
+	o.HandleFunc("GET /trustees", on(staffPages.trusteesPage))
+	o.HandleFunc("POST /trustees", on(staffPages.trusteesSet))
+	o.HandleFunc("POST /trustees/drill", on(staffPages.trusteesDrill))
+	o.HandleFunc("POST /trustees/accept", on(staffPages.trusteesAccept))
+	o.HandleFunc("GET /erasures", on(staffPages.erasuresPage))
+	o.HandleFunc("POST /erasures/{circle}/{id}", on(staffPages.erasureDecide))
+	o.HandleFunc("GET /repair", on(staffPages.repairPage))
+	o.HandleFunc("POST /repair", on(staffPages.repairNow))
 }
 
 // job is one long act of the office, done in the background while its page shows how far it is.
@@ -49,7 +49,7 @@ type job struct {
 }
 
 // begin starts a job unless one is running, and shows its page.
-func (s *Server) begin(w http.ResponseWriter, r *http.Request, title, next string, do func(context.Context,
+func (s staffPages) begin(w http.ResponseWriter, r *http.Request, title, next string, do func(context.Context,
 	func(done, total int)) error) {
 	s.mu.Lock()
 	if !s.job.running {
@@ -67,7 +67,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, title, next strin
 	redirect(w, r, "/job")
 }
 
-func (s *Server) jobPage(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) jobPage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	j := s.job
 	s.mu.Unlock()
@@ -82,7 +82,7 @@ func (s *Server) jobPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, j.title, "devices", jobView(j, jobError(j.err)))
 }
 
-func (s *Server) deviceID(w http.ResponseWriter, r *http.Request) (id krama.DeviceID, ok bool) {
+func (s staffPages) deviceID(w http.ResponseWriter, r *http.Request) (id krama.DeviceID, ok bool) {
 	b, err := hex.DecodeString(r.PathValue("id"))
 	if err == nil && len(b) == 16 {
 		id = krama.DeviceID(b)
@@ -100,7 +100,7 @@ type deviceData struct {
 	office.Exposure
 }
 
-func (s *Server) exposure(id krama.DeviceID) (d deviceData) {
+func (s staffPages) exposure(id krama.DeviceID) (d deviceData) {
 	rows, _ := s.deviceRows()
 	for _, r := range rows {
 		if r.ID == id {
@@ -111,9 +111,9 @@ func (s *Server) exposure(id krama.DeviceID) (d deviceData) {
 	return d
 }
 
-func (s *Server) device(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) device(w http.ResponseWriter, r *http.Request) {
 	if id, ok := s.deviceID(w, r); ok {
-		s.page(w, r, 200, "staff.device", "devices", deviceView(s, s.exposure(id)))
+		s.page(w, r, 200, "staff.device", "devices", deviceView(s.session, s.exposure(id)))
 	}
 }
 
@@ -121,7 +121,7 @@ func (s *Server) device(w http.ResponseWriter, r *http.Request) {
 var removeReasons = []seal.Reason{seal.ReasonLost, seal.ReasonTaken, seal.ReasonLeft, seal.ReasonReplaced,
 	seal.ReasonCloned}
 
-func (s *Server) deviceRemove(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) deviceRemove(w http.ResponseWriter, r *http.Request) {
 	id, ok := s.deviceID(w, r)
 	if !ok {
 		return
@@ -137,7 +137,7 @@ func (s *Server) deviceRemove(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-func (s *Server) memberRemove(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) memberRemove(w http.ResponseWriter, r *http.Request) {
 	id, ok := s.deviceID(w, r)
 	if !ok {
 		return
@@ -148,7 +148,7 @@ func (s *Server) memberRemove(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-func (s *Server) deviceRoles(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) deviceRoles(w http.ResponseWriter, r *http.Request) {
 	id, ok := s.deviceID(w, r)
 	if !ok {
 		return
@@ -174,7 +174,7 @@ var allRoles = []krama.Role{krama.RoleOutreach, krama.RoleNurse, krama.RoleCaseW
 	krama.RoleCoordinator, krama.RoleSteward, krama.RoleAdmin}
 
 // deviceTrust says that a copied device is to be believed again.
-func (s *Server) deviceTrust(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) deviceTrust(w http.ResponseWriter, r *http.Request) {
 	id, ok := s.deviceID(w, r)
 	if !ok {
 		return
@@ -185,7 +185,7 @@ func (s *Server) deviceTrust(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-func (s *Server) deviceAfter(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) deviceAfter(w http.ResponseWriter, r *http.Request) {
 	id, ok := s.deviceID(w, r)
 	if !ok {
 		return
@@ -195,10 +195,10 @@ func (s *Server) deviceAfter(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, "/device/"+id.String())
 		return
 	}
-	s.page(w, r, 200, "staff.after", "devices", afterView(s, d))
+	s.page(w, r, 200, "staff.after", "devices", afterView(s.session, d))
 }
 
-func (s *Server) rotateNow(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) rotateNow(w http.ResponseWriter, r *http.Request) {
 	rep := s.rep
 	s.begin(w, r, "staff.rotating", "/devices", func(ctx context.Context, p func(int, int)) error {
 		return rep.Maintain(ctx)
@@ -213,7 +213,7 @@ type logRow struct {
 	Known     bool // the circle is one this desk reads
 }
 
-func (s *Server) rosterPage(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) rosterPage(w http.ResponseWriter, r *http.Request) {
 	var rows []logRow
 	kinds := map[krama.CircleID]krama.CircleKind{}
 	for k, c := range s.rep.Kinds() {
@@ -249,13 +249,13 @@ func (s *Server) rosterPage(w http.ResponseWriter, r *http.Request) {
 }
 
 // deviceName is a device's label, or the beginning of its id.
-func (s *Server) deviceName(ro *seal.Roster, id krama.DeviceID) string {
+func (s *session) deviceName(ro *seal.Roster, id krama.DeviceID) string {
 	return cmp.Or(s.labelled(ro, id), id.String()[:8])
 }
 
 // labelled is the label of a device's member, or "". Where another device that is not removed has the same one, the
 // beginning of its id tells the two apart.
-func (s *Server) labelled(ro *seal.Roster, id krama.DeviceID) string {
+func (s *session) labelled(ro *seal.Roster, id krama.DeviceID) string {
 	d := ro.Devices[id]
 	if d == nil {
 		return ""
@@ -274,7 +274,7 @@ func (s *Server) labelled(ro *seal.Roster, id krama.DeviceID) string {
 
 // memberName is a member's label, or the beginning of her id. Where another member has the same label, the beginning of
 // her id tells the two apart.
-func (s *Server) memberName(m krama.MemberID) string {
+func (s *session) memberName(m krama.MemberID) string {
 	l := s.state.Label(m)
 	if l == "" {
 		return m.String()[:8]
@@ -297,7 +297,7 @@ type letterRow struct {
 	Draft    deedRow
 }
 
-func (s *Server) letterRows() (rows []letterRow) {
+func (s staffPages) letterRows() (rows []letterRow) {
 	for _, m := range s.rep.Mail() {
 		row := letterRow{ID: hex.EncodeToString(m.ID[:]), Kind: m.Kind, Day: m.Day}
 		late, _ := m.Late()
@@ -321,11 +321,11 @@ func (s *Server) letterRows() (rows []letterRow) {
 	return rows
 }
 
-func (s *Server) mailPage(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) mailPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "staff.mail", "devices", mailView(s.letterRows(), ""))
 }
 
-func (s *Server) mailDecide(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) mailDecide(w http.ResponseWriter, r *http.Request) {
 	b, err := hex.DecodeString(r.PathValue("id"))
 	if err != nil || len(b) != 32 {
 		s.notFound(w, r)
@@ -358,18 +358,18 @@ func (s *Server) mailDecide(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/mail")
 }
 
-func (s *Server) repairPage(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) repairPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "repair.title", "devices", repairView(s.rolledBack()))
 }
 
 // rolledBack reports whether the relay shows less than it did.
-func (s *Server) rolledBack() bool {
+func (s *session) rolledBack() bool {
 	return slices.ContainsFunc(s.rep.Status().Alarms, func(a replica.Alarm) bool {
 		return !a.Mended && !a.ByAuthor() && (a.What == replica.AlarmRollback || a.What == replica.AlarmFork)
 	})
 }
 
-func (s *Server) repairNow(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) repairNow(w http.ResponseWriter, r *http.Request) {
 	if form(r).Get("sure") != "yes" {
 		redirect(w, r, "/repair")
 		return
@@ -381,7 +381,7 @@ func (s *Server) repairNow(w http.ResponseWriter, r *http.Request) {
 }
 
 // maintain does the office's daily work after a sync, unless the device was locked meanwhile.
-func (s *Server) maintain(ctx context.Context, rep *replica.Replica) error {
+func (s *session) maintain(ctx context.Context, rep *replica.Replica) error {
 	if s.rep != rep || s.office == nil {
 		return nil
 	}
@@ -390,11 +390,11 @@ func (s *Server) maintain(ctx context.Context, rep *replica.Replica) error {
 
 // Tend does the office's daily work now.
 func (s *Server) Tend(ctx context.Context) error {
-	s = s.session()
-	if s.rep == nil {
+	v := s.session()
+	if v.rep == nil {
 		return krama.E("web.Tend", krama.NotAllowed, "locked")
 	}
-	return s.maintain(ctx, s.rep)
+	return v.maintain(ctx, v.rep)
 }
 
 // OpenDoor publishes what the programme shows to anybody.

@@ -387,7 +387,7 @@ func deviceState(r deviceRow) templ.Component {
 	})
 }
 
-func deviceView(s *Server, d deviceData) templ.Component {
+func deviceView(s *session, d deviceData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -967,7 +967,7 @@ func deviceView(s *Server, d deviceData) templ.Component {
 	})
 }
 
-func afterView(s *Server, d deviceData) templ.Component {
+func afterView(s *session, d deviceData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -2835,7 +2835,7 @@ func cardsView(d trustData) templ.Component {
 	})
 }
 
-func erasuresView(s *Server, rows []erasureRow, waiting []awaitedRow, soon []office.Expiring) templ.Component {
+func erasuresView(s *session, rows []erasureRow, waiting []awaitedRow, soon []office.Expiring) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

@@ -180,7 +180,7 @@ func TestEraseAPerson(t *testing.T) {
 	g.syncOffice()
 	_, page, _ = g.ask(g.desk, "GET", "/erasures")
 	g.want(page, "changed within a day")
-	if err := g.desk.maintain(t.Context(), g.office); err != nil {
+	if err := g.desk.session().maintain(t.Context(), g.office); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
@@ -320,7 +320,7 @@ func TestTwoUsersOnePhone(t *testing.T) {
 	if _, page, at = g.ask(g.phone, "GET", path); at == path || strings.Contains(page, code) {
 		t.Error("the second user sees the first one's person")
 	}
-	g.phone.leave(nobody(), nil)
+	gatePages{g.phone.session()}.leave(nobody(), nil)
 	g.restart()
 	page = g.tap(first)
 	g.want(page, "uick number")

@@ -32,18 +32,18 @@ type cardText struct {
 	Text string
 }
 
-func (s *Server) recovery() trustData {
+func (s *session) recovery() trustData {
 	return trustData{Recovery: office.RecoveryOf(s.rep, s.state, s.today())}
 }
 
 // mayBegin reports whether the first person may be registered. The demo's people are invented.
-func (s *Server) mayBegin() bool { return s.Demo || office.MayBegin(s.rep, s.state, s.today()) }
+func (s *session) mayBegin() bool { return s.Demo || office.MayBegin(s.rep, s.state, s.today()) }
 
-func (s *Server) trusteesPage(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) trusteesPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "trust.title", "devices", trusteesView(s.recovery()))
 }
 
-func (s *Server) trusteesSet(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) trusteesSet(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	k, err1 := strconv.Atoi(f.Get("k"))
 	n, err2 := strconv.Atoi(f.Get("n"))
@@ -71,7 +71,7 @@ func (s *Server) trusteesSet(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "trust.cards", "devices", cardsView(d))
 }
 
-func (s *Server) trusteesDrill(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) trusteesDrill(w http.ResponseWriter, r *http.Request) {
 	x, err := s.rep.CheckCard(form(r).Get("card"))
 	d := s.recovery()
 	switch {
@@ -99,7 +99,7 @@ func (s *Server) trusteesDrill(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "trust.title", "devices", trusteesView(d))
 }
 
-func (s *Server) trusteesAccept(w http.ResponseWriter, r *http.Request) {
+func (s staffPages) trusteesAccept(w http.ResponseWriter, r *http.Request) {
 	p := s.printer(r)
 	typed := strings.Join(strings.Fields(form(r).Get("typed")), " ")
 	if !strings.EqualFold(norm.NFC.String(typed), norm.NFC.String(p.T("trust.sentence"))) {

@@ -6,7 +6,7 @@ import (
 )
 
 // inboxUnopened keeps that staff have seen what did not open, up to and with the newest day that their page showed.
-func (s *Server) inboxUnopened(w http.ResponseWriter, r *http.Request) {
+func (s inboxPages) inboxUnopened(w http.ResponseWriter, r *http.Request) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	upTo, err := krama.ParseDay(form(r).Get("day"))

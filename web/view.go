@@ -47,7 +47,7 @@ func fr(ctx context.Context) *frame { return ctx.Value(frameKey{}).(*frame) }
 func tr(ctx context.Context, key string, args ...any) string { return fr(ctx).T(key, args...) }
 
 // page renders a whole page on the desk and its inner part on the phone, where the shell is there already.
-func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, title, nav string, body templ.Component) {
+func (s *session) page(w http.ResponseWriter, r *http.Request, status int, title, nav string, body templ.Component) {
 	f := &frame{Printer: s.printer(r), Title: title, Nav: nav, Path: r.URL.Path, Host: s.Host, Demo: s.Demo,
 		Asset: s.Assets, Once: s.pageID()}
 	if rep := s.Replica(); rep != nil && rep.State() == replica.Enrolled && title != "pin.locked" {
@@ -140,7 +140,7 @@ func dueText(ctx context.Context, next, today krama.Day) string {
 }
 
 // district names a district of the guide.
-func (s *Server) district(ctx context.Context, code uint16) string {
+func (s *session) district(ctx context.Context, code uint16) string {
 	if d, ok := s.Guide.District(code); ok {
 		return d.Name(fr(ctx).Lang)
 	}
@@ -169,7 +169,7 @@ func options(ctx context.Context, prefix string, list []krama.Term, f url.Values
 	return out
 }
 
-func (s *Server) districtOptions(ctx context.Context, f url.Values, name string) []option {
+func (s *session) districtOptions(ctx context.Context, f url.Values, name string) []option {
 	var out []option
 	for _, d := range s.Guide.Province.Districts {
 		v := strconv.Itoa(int(d.Code))
@@ -212,7 +212,7 @@ func mostCondoms(ms []month) (most int64) {
 func num(n int64) string { return locale.Number(n) }
 
 // summary is one line about a contact.
-func (s *Server) summary(ctx context.Context, c *casework.Contact) string {
+func (s *session) summary(ctx context.Context, c *casework.Contact) string {
 	parts := []string{term(ctx, "place", krama.Places, c.Place)}
 	for i, n := range c.Given {
 		if n > 0 {
@@ -249,7 +249,7 @@ func correction(v *casework.View, d casework.Dispute) string {
 }
 
 // cue tells two people of one code apart without a word about who they are.
-func (s *Server) cue(ctx context.Context, id krama.SubjectID) string {
+func (s *session) cue(ctx context.Context, id krama.SubjectID) string {
 	v, _ := s.state.Person(id, s.today())
 	at := s.district(ctx, v.Value.District)
 	if v.Last == 0 {
@@ -259,7 +259,7 @@ func (s *Server) cue(ctx context.Context, id krama.SubjectID) string {
 }
 
 // headText prints one standing value of a disputed field.
-func (s *Server) headText(ctx context.Context, v *casework.View, d casework.Dispute, h casework.Head) string {
+func (s *session) headText(ctx context.Context, v *casework.View, d casework.Dispute, h casework.Head) string {
 	var n uint8
 	var set krama.Set
 	var place uint16

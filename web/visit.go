@@ -14,7 +14,7 @@ import (
 const siteAwayDays = 3
 
 // siteNotice is the sentence about what the public site gives out, or "".
-func (s *Server) siteNotice(rep *replica.Replica, p *locale.Printer) string {
+func (s *session) siteNotice(rep *replica.Replica, p *locale.Printer) string {
 	if s.office == nil || rep.Value(office.SiteKey) == "" { // a request that began while the device was locked
 		return ""
 	}
@@ -28,7 +28,7 @@ func (s *Server) siteNotice(rep *replica.Replica, p *locale.Printer) string {
 }
 
 // siteState is what the last look found, as the door's page says it.
-func (s *Server) siteState(rep *replica.Replica) (key, day string) {
+func (s *session) siteState(rep *replica.Replica) (key, day string) {
 	last, what, _ := s.office.SiteSeen()
 	if rep.Value(office.SiteKey) == "" || what == "" {
 		return "", ""
@@ -38,7 +38,7 @@ func (s *Server) siteState(rep *replica.Replica) (key, day string) {
 }
 
 // doorSite keeps the public site's address, or none. What was found at another is forgotten.
-func (s *Server) doorSite(w http.ResponseWriter, r *http.Request) {
+func (s inboxPages) doorSite(w http.ResponseWriter, r *http.Request) {
 	at := strings.TrimSpace(form(r).Get("site"))
 	u, err := url.Parse(at)
 	if at != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil ||
@@ -48,7 +48,7 @@ func (s *Server) doorSite(w http.ResponseWriter, r *http.Request) {
 			s.fail(w, r, e)
 			return
 		}
-		s.page(w, r, 422, "doorDesk.title", "directory", doorView(s, d, "doorDesk.siteBad", at))
+		s.page(w, r, 422, "doorDesk.title", "directory", doorView(s.session, d, "doorDesk.siteBad", at))
 		return
 	}
 	if at != "" {

@@ -38,7 +38,7 @@ func (l *life) openOffice() {
 		}
 		act := &krama.Act{Threads: []krama.ThreadID{th.ID}, What: krama.ActClose, Day: l.desk.today(),
 			Messages: uint16(len(th.Messages))}
-		l.must(l.desk.writeNew(th.Circle, th.Subjects[0], &krama.Record{Act: act}))
+		l.must(l.desk.session().writeNew(th.Circle, th.Subjects[0], &krama.Record{Act: act}))
 		l.counts["conversations closed"]++
 	}
 }
@@ -54,7 +54,7 @@ func (l *life) deskMeets(name string, rep *replica.Replica, s *Server) {
 	l.pass(10 * time.Minute)
 	err := rep.Sync(l.t.Context(), nil)
 	l.counts["meetings of desks"]++
-	if s.rolledBack() && l.day-l.restore < 14 {
+	if s.session().rolledBack() && l.day-l.restore < 14 {
 		l.must(rep.Repair(l.t.Context(), nil))
 		l.counts["repairs"]++
 		err = rep.Sync(l.t.Context(), nil)
