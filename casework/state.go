@@ -274,9 +274,14 @@ func (s *State) EachContact(f func(c *Contact)) {
 	}
 }
 
-// Counts returns the number of people and contacts.
+// Counts returns the number of people, and of contacts that stand: not those that were taken off as mistakes.
 func (s *State) Counts() (people, contacts int) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return len(s.personAt), len(s.contactAt)
+	for _, i := range s.contactAt {
+		if !s.contacts.at(i).Void {
+			contacts++
+		}
+	}
+	return len(s.personAt), contacts
 }

@@ -183,6 +183,8 @@ func (t *Thread) State() uint8 {
 			state = ThreadClosed
 		case a.What == krama.ActAnswer && fresh:
 			state = ThreadAnswered
+		case (a.What == krama.ActAssign || a.What == krama.ActIncident) && fresh && state != ThreadNew:
+			// who takes it, and what is kept of it elsewhere, opens nothing again
 		default:
 			state = ThreadOpen
 		}

@@ -3,10 +3,12 @@ package office
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
 
 	"krama"
 	"krama/casework"
+	"krama/seal"
 )
 
 // Decision is what somebody decided about a conversation, as she saw it.
@@ -25,6 +27,7 @@ var (
 	ErrNotSafeguarding = krama.E("office.Decide", krama.NotAllowed, "this device does not hold the safeguarding circle")
 	ErrNoConsent       = krama.E("office.Decide", krama.NotAllowed, "she has not said yes to keeping an incident")
 	ErrNothing         = krama.E("office.Decide", krama.Invalid, "an incident in which nothing was done")
+	ErrNobody          = krama.E("office.Decide", krama.Invalid, "nobody who can read it was chosen to take it")
 )
 
 // Decide keeps a decision about a conversation. An answer goes to the relay first: it is shown as given only when it
@@ -51,7 +54,9 @@ func (o *Office) Decide(ctx context.Context, t *casework.Thread, d Decision) (er
 		}
 		err = o.Answer(ctx, t, act.Text)
 	case krama.ActAssign:
-		act.Member = d.Member
+		if act.Member = d.Member; !slices.Contains(o.Readers(t.Circle), d.Member) {
+			return ErrNobody
+		}
 	case krama.ActIncident:
 		act.Incident, err = o.keepIncident(t, d.Incident)
 	}
@@ -59,6 +64,24 @@ func (o *Office) Decide(ctx context.Context, t *casework.Thread, d Decision) (er
 		return err
 	}
 	return WriteNew(o.Rep, t.Circle, t.Subjects[0], &krama.Record{Act: act})
+}
+
+// Readers are the members who can read a circle of this device's, by the roster: one of their devices has its newest
+// key.
+func (o *Office) Readers(k krama.CircleKind) (out []krama.MemberID) {
+	c, holds := o.Rep.Kinds()[k]
+	o.Rep.Roster(func(ro *seal.Roster) {
+		e := ro.Latest(c)
+		if !holds || e == nil {
+			return
+		}
+		for id := range e.Keyed {
+			if d := ro.Devices[id]; d.Removed == 0 && !slices.Contains(out, d.Member) {
+				out = append(out, d.Member)
+			}
+		}
+	})
+	return out
 }
 
 // keepIncident keeps what was done to her, under a subject of its own, if she said yes.

@@ -155,6 +155,16 @@ func btoi(b bool) int {
 	return 0
 }
 
+// enrolled counts the devices that are in the programme.
+func enrolled(rows []deviceRow) (n int) {
+	for _, r := range rows {
+		if !r.Removed {
+			n++
+		}
+	}
+	return n
+}
+
 func (s staffPages) devices(w http.ResponseWriter, r *http.Request) {
 	rows, admins := s.deviceRows()
 	s.page(w, r, 200, "devices.title", "devices", devicesView(s.session, rows, admins, s.rep.Status(), s.rep.Due()))

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/hex"
 	"net/url"
 	"strings"
 
@@ -25,7 +26,7 @@ func (s peoplePages) draft(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// draftable reports whether a form's drafts are kept: registrations, contacts and their corrections.
+// draftable reports whether a form's drafts are kept: registrations, contacts and their corrections, answers.
 func draftable(path string) bool {
 	part := strings.Split(path, "/")
 	switch {
@@ -34,6 +35,8 @@ func draftable(path string) bool {
 	case len(part) == 4 && part[0] == "" && part[1] == "person" && (part[3] == "contact" || part[3] == "amend"):
 		_, err := krama.ParseSubjectID(part[2])
 		return err == nil
+	case len(part) == 3 && part[0] == "" && part[1] == "thread":
+		return true // draftKey looks whether it is there
 	case len(part) == 3 && part[0] == "" && part[1] == "contact":
 		_, err := krama.ParseRecordID(part[2])
 		return err == nil
@@ -51,6 +54,17 @@ func (s *session) draftKey(path string) string {
 			return ""
 		}
 		return "draft " + path + " of " + c.Subject.String()
+	}
+	if id, ok := strings.CutPrefix(path, "/thread/"); ok {
+		b, err := hex.DecodeString(id)
+		if err != nil || len(b) != 16 {
+			return ""
+		}
+		t := s.state.Thread(krama.ThreadID(b))
+		if t == nil {
+			return ""
+		}
+		return "draft " + path + " of " + t.Subjects[0].String()
 	}
 	if id, ok := strings.CutPrefix(path, "/person/"); ok && id != "new" {
 		who, err := krama.ParseSubjectID(strings.Split(id, "/")[0])

@@ -33,7 +33,7 @@ func (s *Server) emptyRoutes() {
 
 func (s gatePages) erasePage(w http.ResponseWriter, r *http.Request) {
 	if v, ok := s.view(w, r); ok {
-		s.page(w, r, 200, "erase.title", "people", eraseView(&v, false))
+		s.page(w, r, 200, "erase.title", "people", eraseView(&v, false, false))
 	}
 }
 
@@ -45,12 +45,13 @@ func (s gatePages) eraseNow(w http.ResponseWriter, r *http.Request) {
 	}
 	f := form(r)
 	code, err := krama.ParseCode(f.Get("code"))
+	danger := f.Get("why") == "danger"
 	if err != nil || code != v.Value.Code {
-		s.page(w, r, 422, "erase.title", "people", eraseView(&v, true))
+		s.page(w, r, 422, "erase.title", "people", eraseView(&v, danger, true))
 		return
 	}
 	why := replica.ShredAsked
-	if f.Get("why") == "danger" {
+	if danger {
 		why = replica.ShredDanger
 	}
 	if err := s.rep.Shred(krama.KindOutreach, v.Subject, why); err != nil {

@@ -43,7 +43,13 @@ func (s *Server) gateRoutes(m *http.ServeMux) {
 	m.HandleFunc("POST /join/voice", on(gatePages.joinVoice))
 	m.HandleFunc("POST /join/new", on(gatePages.joinNew))
 	m.HandleFunc("POST /leave", on(gatePages.leaving))
+	m.HandleFunc("POST /", on(gatePages.late))
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { redirect(w, r, "/") })
+}
+
+// late answers a form that was sent after the device was locked: nothing of it is kept, and nothing shown.
+func (s gatePages) late(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, http.StatusConflict, "gate.unlock", "", notice("gate.late"))
 }
 
 // gatePage is the first page of a locked or new device.

@@ -132,7 +132,7 @@ func (s inboxPages) thread(w http.ResponseWriter, r *http.Request) {
 	if !s.audited(w, r, krama.AuditRead, t.ID, t.Circle) {
 		return
 	}
-	s.page(w, r, 200, "inbox.title", "inbox", threadView(s.session, t, url.Values{}, "", 0))
+	s.page(w, r, 200, "inbox.title", "inbox", threadView(s.session, t, s.savedDraft(r.URL.Path), "", 0))
 }
 
 // threadAct keeps what somebody decided about a conversation.
@@ -155,12 +155,9 @@ func (s inboxPages) threadAct(w http.ResponseWriter, r *http.Request) {
 		d.What = krama.ActAnswer
 	case "assign":
 		d.What = krama.ActAssign
-		b, err := hex.DecodeString(f.Get("member"))
-		if err != nil || len(b) != 16 {
-			s.notFound(w, r)
-			return
+		if b, err := hex.DecodeString(f.Get("member")); err == nil && len(b) == 16 {
+			d.Member = krama.MemberID(b)
 		}
-		d.Member = krama.MemberID(b)
 	case "close":
 		d.What = krama.ActClose
 	case "reopen":
@@ -185,6 +182,15 @@ func (s inboxPages) threadAct(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, 422, "inbox.title", "inbox", threadView(s.session, t, f, decisionError(err), over))
 		return
 	}
+	// Assigning or closing keeps an answer that is being written; answering ends it.
+	if d.What == krama.ActAnswer {
+		s.dropDraft(r.URL.Path)
+	} else if strings.TrimSpace(d.Text) != "" {
+		if err := s.rep.SetValue(s.draftKey(r.URL.Path), url.Values{"text": {d.Text}}.Encode()); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+	}
 	s.BeginSync()
 	redirect(w, r, "/thread/"+r.PathValue("id"))
 }
@@ -202,6 +208,8 @@ func decisionError(err error) string {
 		return "inbox.consent"
 	case errors.Is(err, office.ErrNothing):
 		return "inbox.what"
+	case errors.Is(err, office.ErrNobody):
+		return "inbox.nobody"
 	}
 	return jobError(err)
 }

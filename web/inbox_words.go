@@ -1,12 +1,14 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"slices"
 	"strings"
 
 	"krama"
+	"krama/casework"
 	"krama/office"
 	"krama/seal"
 )
@@ -40,6 +42,26 @@ func (s *session) readersOf(ctx context.Context, k krama.CircleKind) string {
 	})
 	slices.Sort(out)
 	return strings.Join(out, ", ")
+}
+
+// takers are the members who can read a conversation. One without a label is this desk's own, or is told by her id.
+func (s *session) takers(ctx context.Context, t *casework.Thread) (out []memberRow) {
+	own := krama.MemberID{}
+	me, _ := s.rep.Device()
+	s.rep.Roster(func(ro *seal.Roster) {
+		if d := ro.Devices[me]; d != nil {
+			own = d.Member
+		}
+	})
+	for _, m := range s.office.Readers(t.Circle) {
+		row := memberRow{m, s.memberName(m)}
+		if m == own && s.state.Label(m) == "" {
+			row.Label = tr(ctx, "devices.this")
+		}
+		out = append(out, row)
+	}
+	slices.SortFunc(out, func(a, b memberRow) int { return cmp.Compare(a.Label, b.Label) })
+	return out
 }
 
 func (s *session) rightsTitle(topic, lang string) string {

@@ -20,6 +20,13 @@ func (s listingPages) refer(w http.ResponseWriter, r *http.Request) {
 	}
 	f := form(r)
 	need, _ := strconv.ParseUint(f.Get("need"), 10, 8)
+	trouble := ""
+	if f.Get("for") != "" {
+		if d, err := krama.ParseDay(f.Get("for")); err != nil || d < s.today() || d > s.today()+365 {
+			trouble = "refer.past"
+			f.Del("listing") // the form comes back, with what was chosen
+		}
+	}
 	if k, ok := parseKey(f.Get("listing")); ok {
 		e := s.state.Listing(k)
 		if e == nil {
@@ -80,7 +87,12 @@ func (s listingPages) refer(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.page(w, r, 200, "refer.title", "people", referView(s.session, &v, uint8(need), rows, rid.String()))
+	status := 200
+	if trouble != "" {
+		status = 422
+	}
+	s.page(w, r, status, "refer.title", "people", referView(s.session, &v, uint8(need), rows, rid.String(),
+		trouble))
 }
 
 func (s listingPages) slip(w http.ResponseWriter, r *http.Request) {

@@ -75,10 +75,11 @@ type Storage struct {
 // works with a session of its own.
 type Server struct {
 	Config
-	words []string                                                // the list that vaults' words are drawn from
-	open  *http.ServeMux                                          // pages of an open device; made once, in New and DeskPages
-	shut  *http.ServeMux                                          // pages before it is open
-	tend  func(*session, context.Context, *replica.Replica) error // after a sync; nil on a phone
+	words []string       // the list that vaults' words are drawn from
+	open  *http.ServeMux // pages of an open device; made once, in New and DeskPages
+	shut  *http.ServeMux // pages before it is open
+	// the office's daily work after a sync; nil on a phone
+	tend func(*session, context.Context, *replica.Replica) error
 
 	saving sync.Mutex // one form at a time is checked and kept; taken before mu
 

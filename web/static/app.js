@@ -204,10 +204,13 @@
     if (href.startsWith("/") && mine === turn) go("GET", href, "", { keep: true });
   });
 
+  let tapped = null; // the form that was sent and is not answered yet, and its button
   document.addEventListener("submit", async e => {
     e.preventDefault();
     touched();
     const f = e.target, b = e.submitter;
+    if (tapped && tapped[0] === f && tapped[1] === b && f.isConnected) return; // twice, before the first was answered
+    tapped = [f, b];
     if (b) b.disabled = true;
     let shown = 0;
     if (f.dataset.slow && b && b.name !== "undo") shown = setTimeout(() => { busy.firstElementChild.textContent = f.dataset.slow; busy.hidden = false; }, 120);
@@ -219,6 +222,7 @@
         asking = passkey(f);
         for (const [k, v] of Object.entries(await asking)) d.set(k, v);
       } catch {
+        tapped = null;
         clearTimeout(shown);
         busy.hidden = true;
         f.querySelector("[data-failed]").hidden = false;
@@ -229,6 +233,7 @@
     if (dirty !== f) await saveDraft();
     dirty = null;
     await go("POST", f.getAttribute("action"), body, { keep: true });
+    tapped = null;
     clearTimeout(shown);
     if (!locking) busy.hidden = true;
   });

@@ -1,4 +1,4 @@
-// The desk works without script; this only lends it the camera, and counts letters near a field's end.
+// The desk works without script; this only lends it the camera, counts letters near a field's end, and keeps drafts.
 "use strict";
 self.krama = { assets: "/static/", url: u => u };
 addEventListener("input", e => {
@@ -9,3 +9,47 @@ addEventListener("input", e => {
   const left = f.maxLength - f.value.length;
   o.textContent = left < 100 ? left + " " + f.dataset.letters : "";
 });
+
+// What is typed into a form with data-draft is kept a second after the last letter, and before another form or a link leaves the page.
+// When the form itself is sent, a draft that is on its way comes first: it would outlive what it was the draft of.
+(() => {
+  let dirty = null, pause = 0, sending = null;
+  const post = fields => { sending = fetch("/draft", { method: "POST", body: fields, keepalive: true }).catch(() => {}).finally(() => { sending = null; }); return sending; };
+  const keep = () => {
+    clearTimeout(pause);
+    const f = dirty;
+    dirty = null;
+    if (!f || !f.isConnected) return sending;
+    const fields = new URLSearchParams(new FormData(f));
+    fields.delete("once");
+    fields.set("draft-of", f.getAttribute("action"));
+    return post(fields);
+  };
+  addEventListener("input", e => {
+    const f = e.target.closest && e.target.closest("form[data-draft]");
+    if (!f) return;
+    dirty = f;
+    clearTimeout(pause);
+    pause = setTimeout(keep, 1000);
+  });
+  let again = false;
+  addEventListener("submit", async e => {
+    const f = e.target, b = e.submitter;
+    if (again) { again = false; return; }
+    if (f === dirty) { clearTimeout(pause); dirty = null; }
+    if (!dirty && !sending) return;
+    e.preventDefault();
+    await keep();
+    again = true;
+    f.requestSubmit(b || undefined);
+  });
+  addEventListener("click", e => { // Cancel inside a form forgets what was typed
+    const a = e.target.closest && e.target.closest("form[data-draft] a[href]");
+    if (!a) return;
+    clearTimeout(pause);
+    dirty = null;
+    post(new URLSearchParams({ "draft-of": a.closest("form").getAttribute("action") }));
+  });
+  addEventListener("pagehide", keep);
+  addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") keep(); });
+})();
