@@ -44,8 +44,8 @@ func TestAnAnswerOutlivesAssigning(t *testing.T) {
 	}
 }
 
-// TestOnlyReadersTakeAReport: a report is given to nobody who cannot read it, nobody is chosen for her, and she who sits
-// at the desk is on the list.
+// TestOnlyReadersTakeAReport: a report is given to nobody who cannot read it, nobody is chosen for her, and she who
+// sits at the desk is on the list.
 func TestOnlyReadersTakeAReport(t *testing.T) {
 	g := newRig(t)
 	g.setUp() // an outreach worker's phone
@@ -73,8 +73,8 @@ func TestOnlyReadersTakeAReport(t *testing.T) {
 	}
 }
 
-// TestAssigningOpensNothingAgain: an answered or closed conversation keeps its end when somebody takes it or an incident
-// is kept of it.
+// TestAssigningOpensNothingAgain: an answered or closed conversation keeps its end when somebody takes it or an
+// incident is kept of it.
 func TestAssigningOpensNothingAgain(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")

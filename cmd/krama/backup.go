@@ -36,6 +36,9 @@ func backup(ctx context.Context, e *env, args []string) error {
 	if err := lacks(f, "data", "to"); err != nil {
 		return err
 	}
+	if err := mayRead("backup", storePath(*data)); err != nil {
+		return err
+	}
 	c, err := sqlite.Backup(ctx, storePath(*data), *to, 0, meter(e.err))
 	if err != nil {
 		return storeHint(ctx, "backup", err, map[krama.Kind]string{
@@ -44,7 +47,9 @@ func backup(ctx context.Context, e *env, args []string) error {
 			krama.Conflict: "choose another name; a backup never replaces a file",
 			krama.Full:     "make room or choose another disk; the relay's store was not touched",
 			krama.Tampered: "krama check --data " + *data + " says what is wrong; keep your older backups",
-			krama.Internal: "try another disk; a stick formatted as FAT holds no file above 4 GB",
+			krama.Internal: "look whether this user may write there, or try another disk: a stick formatted as FAT " +
+				"holds " +
+				"no file above 4 GB",
 		})
 	}
 	printCopy(e.out, c)

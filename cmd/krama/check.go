@@ -36,6 +36,9 @@ func check(ctx context.Context, e *env, args []string) error {
 			"stop the relay, keep its folder as it is, and restore the last whole backup into a new one: krama help "+
 				"restore"
 	}
+	if err := mayRead("check", path); err != nil {
+		return err
+	}
 	r, err := sqlite.Check(ctx, path, sqlite.Look{Live: *data != ""}, meter(e.err))
 	if err != nil {
 		return storeHint(ctx, "check", err, map[krama.Kind]string{

@@ -7,8 +7,10 @@ import (
 	"crypto/subtle"
 	"crypto/tls"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
 	"net/http"
@@ -54,6 +56,19 @@ func deskDir(flagValue string) (string, error) {
 	}
 	base, err := os.UserConfigDir()
 	return filepath.Join(base, "krama", "desk"), err
+}
+
+// aDesk refuses a folder in which no desk is, or that this user may not look into, before anything is asked.
+func aDesk(op, dir string) error {
+	_, err := os.Stat(filepath.Join(dir, "vault"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return hint{krama.E(op, krama.NotFound, "no desk is in this folder"),
+			"found a programme with: krama new --relay URL --token TOKEN, or look at --data"}
+	}
+	if err != nil {
+		return hint{krama.Wrap(op, err), usual(err)}
+	}
+	return mayRead(op, filepath.Join(dir, "vault"))
 }
 
 func dial(u string) replica.Remote {
@@ -127,9 +142,8 @@ func desk(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(dir, "vault")); err != nil {
-		return hint{krama.E("desk", krama.NotFound, "this computer has no desk yet"),
-			"found a programme with: krama new --relay URL --token TOKEN"}
+	if err := aDesk("desk", dir); err != nil {
+		return err
 	}
 	g, err := guide.Load()
 	if err != nil {
@@ -382,6 +396,9 @@ func askWords(e *env) (string, error) {
 // openDesk unlocks a desk's folder with words from standard input.
 func openDesk(e *env, data string) (*replica.Replica, *casework.State, error) {
 	dir, err := deskDir(data)
+	if err == nil {
+		err = aDesk("desk", dir)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

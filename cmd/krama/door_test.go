@@ -31,7 +31,7 @@ func (b *browser) script(on bool) {
 func (b *browser) tapText(words string) {
 	b.t.Helper()
 	b.js(fmt.Sprintf(
-		`(()=>{const x=[...document.querySelectorAll('main button, main a, footer button')].find(x=>x.textContent.trim()===%q); if(!x) throw new Error('no '+%q); document.querySelectorAll('[data-tap]').forEach(y=>y.removeAttribute('data-tap')); x.dataset.tap='1'; return 1})()`, words, words))
+		`(()=>{const x=[...document.querySelectorAll('main button, main a, header button, footer button')].find(x=>x.textContent.trim()===%q); if(!x) throw new Error('no '+%q); document.querySelectorAll('[data-tap]').forEach(y=>y.removeAttribute('data-tap')); x.dataset.tap='1'; return 1})()`, words, words))
 	if b.fox != nil {
 		b.js(`document.querySelector('[data-tap]').click()`)
 		return
@@ -131,9 +131,29 @@ func TestReportAndAnswer(t *testing.T) {
 	}
 	b.wait("the lock", `document.getElementById('say').textContent === document.getElementById('say').dataset.ready`)
 	b.js(fmt.Sprintf(`document.querySelector('textarea').value = %q`, secret))
+	// Another language, and a look at another page, take nothing of it.
+	language := func(to string) {
+		b.tapText(to)
+		b.wait("the form in another language", `document.querySelector('#sealing textarea') &&
+			document.getElementById('say').textContent === document.getElementById('say').dataset.ready`)
+	}
+	language("Tiếng Việt")
+	language("English")
+	if got := b.js(`document.querySelector('textarea').value`); got != secret {
+		t.Errorf("after another language the form holds %q", got)
+	}
 	b.click(`#sealing button[type=submit]`)
 	b.wait("the receipt", `!document.getElementById('receipt').hidden`)
 	receipt := b.js(`document.getElementById('digits').textContent`)
+	language("Tiếng Việt")
+	if got := b.js(`document.getElementById('receipt').hidden?'':document.getElementById('digits').textContent`); got !=
+		receipt {
+		t.Errorf("after another language the receipt is %q, want %q", got, receipt)
+	}
+	if got := b.js(`document.querySelector('textarea').value`); got != "" {
+		t.Errorf("what was sent is still in the form: %q", got)
+	}
+	language("English")
 	if !digits20.MatchString(receipt) {
 		t.Fatalf("receipt %q", receipt)
 	}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"krama"
@@ -98,6 +99,19 @@ func usual(err error) string {
 		return "the disk is full; make room and try again, nothing that was kept is lost"
 	}
 	return ""
+}
+
+// mayRead refuses a file that is there and that this user may not read. What is not there is told by whoever opens it.
+func mayRead(op, path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return hint{krama.E(op, krama.NotAllowed, "this user may not read "+filepath.Base(path)),
+			"run krama as the user it belongs to; nothing was changed"}
+	}
+	if err == nil {
+		f.Close()
+	}
+	return nil
 }
 
 // command is one subcommand.

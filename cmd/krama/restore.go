@@ -27,6 +27,9 @@ func restore(ctx context.Context, e *env, args []string) error {
 	if err := lacks(f, "from", "data"); err != nil {
 		return err
 	}
+	if err := mayRead("restore", *from); err != nil { // before a folder is made for it
+		return err
+	}
 	if err := os.MkdirAll(*data, 0o700); err != nil {
 		return err
 	}

@@ -69,6 +69,11 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 	case *only != "" && *domain != "":
 		return hint{krama.E("serve", krama.Invalid, "--only and --domain"),
 			"with --only, let a proxy keep the certificates, and use --listen"}
+	case *domain != "" && strings.ContainsAny(*domain, ":/"):
+		return hint{krama.E("serve", krama.Invalid, "--domain is a name, not an address"),
+			"write it without https://, for example --domain help.example"}
+	case *public != "" && relayAddress("serve", *public) != nil:
+		return relayAddress("serve", *public)
 	case *only == partSite:
 		return serveSite(ctx, e, siteFlags{*data, *listen, *public, *exit, *drafts})
 	}

@@ -23,6 +23,32 @@
     if (!page.querySelector('main')) throw new Error()
     return page
   }
+  // What was typed into a report, and the number that was shown after it, stay for this visit: another language, or a look at what is
+  // kept, takes neither. Leaving forgets all, as this page's memory goes with it.
+  const held = { digits: '' }
+  const hold = () => {
+    const f = document.getElementById('sealing')
+    if (!f) return
+    const el = f.elements, to = f.querySelector('input[name=to]:checked')
+    held[f.dataset.do] = { text: el.text.value, topic: el.topic && el.topic.value, place: el.place && el.place.value, circle: to && to.dataset.circle }
+    const d = document.getElementById('receipt')
+    if (d && !d.hidden) held.digits = document.getElementById('digits').textContent
+  }
+  const refill = f => {
+    const el = f.elements, was = held[f.dataset.do]
+    if (was) {
+      el.text.value = was.text
+      if (el.topic && was.topic) el.topic.value = was.topic
+      if (el.place && was.place) el.place.value = was.place
+      const to = was.circle && f.querySelector('input[name=to][data-circle="' + was.circle + '"]')
+      if (to) to.checked = true
+    }
+    const d = document.getElementById('receipt')
+    if (d && held.digits) {
+      document.getElementById('digits').textContent = held.digits
+      d.hidden = false
+    }
+  }
   let asked = 0
   addEventListener('submit', async e => {
     const form = e.target
@@ -41,6 +67,7 @@
     try {
       const page = await get(form.action, fields)
       if (mine !== asked) return
+      hold()
       stop()
       document.documentElement.lang = page.documentElement.lang
       document.body.replaceWith(document.adoptNode(page.body))
@@ -92,6 +119,7 @@
     if (!form) return
     form.hidden = false
     form.dataset.at = Date.now()
+    refill(form)
     if (!window.WebAssembly || !window.Worker || !window.crypto) { old(); return }
     load()
   }
