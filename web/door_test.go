@@ -121,7 +121,7 @@ func TestSlipComesBack(t *testing.T) {
 	_, page, _ = g.ask(g.desk, "GET", who)
 	g.want(page, "could not help")
 	_, page, _ = g.ask(g.desk, "GET", "/directory")
-	g.want(page, "Somebody found this wrong")
+	g.want(page, "In doubt")
 	g.phone.rep.Sync(t.Context(), nil)
 	_, page, _ = g.ask(g.phone, "GET", who)
 	g.want(page, "could not help")

@@ -23,6 +23,9 @@ func contactWrong(f url.Values, today krama.Day) wrong {
 	if err != nil {
 		return wrong{"wrong.date", "contact.date", at, 0}
 	}
+	if date < krama.Date(2000, 1, 1) { // as records say it
+		return wrong{"wrong.past", "contact.date", at, 0}
+	}
 	if date > today {
 		return wrong{"wrong.ahead", "contact.date", at, 0}
 	}

@@ -197,7 +197,7 @@
       }
       const text = el.text.value.trim()
       if (!to) { say('pick'); return }
-      if (!text) return
+      if (!text.replace(/[\s\u00ad\u200b-\u200f\u2060-\u206f\ufeff]/g, '')) { say('empty'); el.text.focus(); return }
       say('busy')
       const digits = await ask({ do: 'send', intake: to.value, kem: to.dataset.kem, sig: to.dataset.sig || '', bind: to.dataset.bind || '', topic: el.topic ? +el.topic.value : 1, place: el.place ? +el.place.value : 0, text })
       el.text.value = ''
