@@ -13,7 +13,7 @@ import (
 // errAhead says that an envelope was written by somebody who has seen roster statements we have not.
 var errAhead = errors.New("replica: the roster must be read first")
 
-// admit opens the next envelope of a stream and checks it in the order of protocol §4.3. It changes nothing.
+// admit opens the next envelope of a stream and checks it in the order of doc/format.md §2. It changes nothing.
 func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *seal.Envelope, error) {
 	e := &entry{circle: c, epoch: st.epoch.Epoch, n: st.head.N + 1, id: seal.EnvelopeID(wire)}
 	if _, ok := seal.TombstoneID(wire); ok {

@@ -15,7 +15,7 @@ import (
 	"krama/seal"
 )
 
-// The attacks of protocol §18 that a relay makes, alone or with a member who lends it her keys. Those that need no
+// The published attacks of doc/threat-model.md that a relay makes, alone or with a member who lends it her keys. Those that need no
 // relay are in package seal; doc/threat-model.md has the table. Each says which check stops it: without that check it
 // passes.
 

@@ -163,7 +163,7 @@ func (n naming) in(s string) bool {
 }
 
 // Erasure is how far an erasure has come: it is complete when every device that could open an old backup has destroyed
-// the key it had then (protocol §10.3).
+// the key it had then.
 type Erasure struct {
 	Shred
 	Rotated bool             // the keyring without her is open

@@ -12,7 +12,7 @@ import (
 	"krama/seal"
 )
 
-// UnseenAfter is how long a device may give no sign before a person is told to remove it (protocol §10.3). It is not
+// UnseenAfter is how long a device may give no sign before a person is told to remove it. It is not
 // removed by itself: times are what devices say, and a clock that is wrong by a year must not empty anybody's phone.
 const UnseenAfter = 90 * 24 * time.Hour
 

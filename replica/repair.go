@@ -12,7 +12,7 @@ import (
 // agreed is where this device's history and a restored relay's part.
 type agreed struct{ common, relay seal.Head }
 
-// Repair answers a relay that came back from an older backup (protocol §5.5), after an admin has confirmed that this is
+// Repair answers a relay that came back from an older backup, after an admin has confirmed that this is
 // what happened. An office has every envelope as it came: it gives back what the relay lost, in its place. Where others
 // have written since, the circle's epoch is closed at the newest common place, and what lies past it is sent again by
 // its authors. Then every circle gets a new epoch, so that wraps and keyrings are whole again.

@@ -14,7 +14,7 @@ import (
 // rotateEvery is how long an epoch lasts when nothing forces a new one.
 const rotateEvery = 30 * 24 * time.Hour
 
-// Rotate opens a circle's next epoch for the devices that are still entitled to it (protocol §7). It is safe to repeat
+// Rotate opens a circle's next epoch for the devices that are still entitled to it. It is safe to repeat
 // after any failure: the new secrets are kept before anything is sent, and every step that was done is found done. When
 // another admin was first it does nothing.
 func (r *Replica) Rotate(ctx context.Context, c krama.CircleID) error {

@@ -34,7 +34,7 @@ type Alarm struct {
 // AlarmKind names an alarm; the catalogue has its sentence.
 type AlarmKind string
 
-// Alarms of protocol §4.3 and §5.2, and of the journal.
+// Alarms: the verdicts of doc/format.md §2, what a relay shows less or otherwise than before, and the journal.
 const (
 	AlarmTampered     AlarmKind = "tampered"
 	AlarmForged       AlarmKind = "forged"

@@ -27,7 +27,7 @@ type grave struct {
 	who   []krama.SubjectID
 }
 
-// dropBodies has the relay replace the envelopes in which everybody was erased by tombstones (protocol §10.2), at most
+// dropBodies has the relay replace the envelopes in which everybody was erased by tombstones, at most
 // once a month and several people's together. An envelope that also speaks of somebody who is kept stays; the erased
 // person's items in it open with no key. Only of epochs that are closed: their order is signed.
 func (r *Replica) dropBodies(ctx context.Context) error {

@@ -14,7 +14,7 @@ import (
 	"krama"
 )
 
-// The attacks of protocol §18 that need no relay, tried with everything an attacker inside may hold. Those that need
+// The published attacks of doc/threat-model.md that need no relay, tried with everything an attacker inside may hold. Those that need
 // one are in package replica; doc/threat-model.md has the table. Each says which check stops it: without that check it
 // passes.
 

@@ -21,7 +21,7 @@ type IntakeKeys struct {
 	Bound  bool // its id commits to KEM; those of the first version do not
 }
 
-// OpenIntake derives the keys of an intake that was drawn in a stream (protocol §12.1). Bound are all but those of the
+// OpenIntake derives the keys of an intake that was drawn in a stream (doc/format.md §4). Bound are all but those of the
 // first version.
 func OpenIntake(seed [32]byte, stream StreamID, bound bool) (*IntakeKeys, error) {
 	kem, err := hpke.MLKEM768X25519().NewPrivateKey(Derive(seed[:], nil, 32, "intake kem"))
@@ -140,7 +140,7 @@ func unpad(b []byte) ([]byte, error) {
 	return b[4 : 4+n], nil
 }
 
-// SealReport seals a message to an intake's key (protocol §12.2). Who has the seed reads it; nobody else, and not the
+// SealReport seals a message to an intake's key (doc/format.md §4). Who has the seed reads it; nobody else, and not the
 // relay.
 func SealReport(kemPub []byte, site, intake [16]byte, r *Receipt, m Message) ([]byte, error) {
 	const op = "seal.SealReport"

@@ -48,7 +48,7 @@ func (r *Roster) recovered(d, author krama.DeviceID) bool {
 	return dev != nil && dev.Recovered && d == author
 }
 
-// fold checks a statement against protocol §6.2 and §6.3 and folds it in. A refused one changes nothing.
+// fold checks a statement against doc/format.md §5 and folds it in. A refused one changes nothing.
 func (r *Roster) fold(st *Statement, by signers) error {
 	do, err := r.check(st.Deed, by)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"krama"
 )
 
-// A call that anybody may make brings a proof of work: who floods pays for it, and who paid gets through (protocol
-// §12.4). The proof is of one site and day, or of one mailbox or drop and one day, so it is worth nothing anywhere
+// A call that anybody may make brings a proof of work: who floods pays for it, and who paid gets through (doc/format.md
+// §4). The proof is of one site and day, or of one mailbox or drop and one day, so it is worth nothing anywhere
 // else. It holds what the work came to: without that, whoever sends random bytes has the relay do the work, and every
 // sixteenth is a proof.
 

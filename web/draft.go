@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/hex"
 	"net/url"
 	"strings"
 
@@ -55,16 +54,11 @@ func (s *session) draftKey(path string) string {
 		}
 		return "draft " + path + " of " + c.Subject.String()
 	}
-	if id, ok := strings.CutPrefix(path, "/thread/"); ok {
-		b, err := hex.DecodeString(id)
-		if err != nil || len(b) != 16 {
+	if strings.HasPrefix(path, "/thread/") {
+		if s.draftOf == nil {
 			return ""
 		}
-		t := s.state.Thread(krama.ThreadID(b))
-		if t == nil {
-			return ""
-		}
-		return "draft " + path + " of " + t.Subjects[0].String()
+		return s.draftOf(s, path)
 	}
 	if id, ok := strings.CutPrefix(path, "/person/"); ok && id != "new" {
 		who, err := krama.ParseSubjectID(strings.Split(id, "/")[0])

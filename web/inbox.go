@@ -19,6 +19,7 @@ import (
 
 // doorPages are what an office does about the public door: what is published, what was reported, rights.
 func (s *Server) doorRoutes() {
+	s.draftOf = answerDraft
 	o := s.open
 	o.HandleFunc("GET /door", on(inboxPages.doorPage))
 	o.HandleFunc("POST /door", on(inboxPages.doorOpen))
@@ -113,6 +114,19 @@ func (s inboxPages) inbox(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.page(w, r, 200, "inbox.title", "inbox", inboxView(s.session, d))
+}
+
+// answerDraft names the value that holds the answer being written in a conversation, and whose it is.
+func answerDraft(s *session, path string) string {
+	b, err := hex.DecodeString(strings.TrimPrefix(path, "/thread/"))
+	if err != nil || len(b) != 16 {
+		return ""
+	}
+	t := s.state.Thread(krama.ThreadID(b))
+	if t == nil {
+		return ""
+	}
+	return "draft " + path + " of " + t.Subjects[0].String()
 }
 
 func (s inboxPages) findThread(r *http.Request) *casework.Thread {

@@ -78,6 +78,8 @@ type Server struct {
 	words []string       // the list that vaults' words are drawn from
 	open  *http.ServeMux // pages of an open device; made once, in New and DeskPages
 	shut  *http.ServeMux // pages before it is open
+	// draftOf is draftKey for the desk's own forms; nil on a phone, whose program does not carry conversations.
+	draftOf func(s *session, path string) string
 	// the office's daily work after a sync; nil on a phone
 	tend func(*session, context.Context, *replica.Replica) error
 
