@@ -15,9 +15,9 @@ import (
 	"krama/seal"
 )
 
-// The published attacks of doc/threat-model.md that a relay makes, alone or with a member who lends it her keys. Those that need no
-// relay are in package seal; doc/threat-model.md has the table. Each says which check stops it: without that check it
-// passes.
+// The published attacks of doc/threat-model.md that a relay makes, alone or with a member who lends it her keys. Those
+// that need no relay are in package seal; doc/threat-model.md has the table. Each says which check stops it: without
+// that check it passes.
 
 // tell appends a roster statement in d's name, as a member whom the relay helps could, whatever her program would
 // refuse.

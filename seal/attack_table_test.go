@@ -14,9 +14,9 @@ import (
 	"krama"
 )
 
-// The published attacks of doc/threat-model.md that need no relay, tried with everything an attacker inside may hold. Those that need
-// one are in package replica; doc/threat-model.md has the table. Each says which check stops it: without that check it
-// passes.
+// The published attacks of doc/threat-model.md that need no relay, tried with everything an attacker inside may hold.
+// Those that need one are in package replica; doc/threat-model.md has the table. Each says which check stops it:
+// without that check it passes.
 
 // reseal puts an outer layer around what an insider changed: she holds ES, so she can.
 func (e *Epoch) reseal(salt []byte, h Header, sig, payload []byte) []byte {

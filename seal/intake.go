@@ -21,8 +21,8 @@ type IntakeKeys struct {
 	Bound  bool // its id commits to KEM; those of the first version do not
 }
 
-// OpenIntake derives the keys of an intake that was drawn in a stream (doc/format.md §4). Bound are all but those of the
-// first version.
+// OpenIntake derives the keys of an intake that was drawn in a stream (doc/format.md §4). Bound are all but those of
+// the first version.
 func OpenIntake(seed [32]byte, stream StreamID, bound bool) (*IntakeKeys, error) {
 	kem, err := hpke.MLKEM768X25519().NewPrivateKey(Derive(seed[:], nil, 32, "intake kem"))
 	if err != nil {
