@@ -181,3 +181,26 @@ func TestMistakesDoNotCount(t *testing.T) {
 		t.Errorf("%d after the mistake was taken off, want %d", n, before)
 	}
 }
+
+// TestEverybodyDueIsReached: who is due and does not fit on the first page is a tap away, the latest first.
+func TestEverybodyDueIsReached(t *testing.T) {
+	g := newRig(t)
+	g.setUp()
+	today := g.phone.today()
+	for i := range shownDue + 2 {
+		who := g.register()
+		s, _ := krama.ParseSubjectID(strings.TrimPrefix(who, "/person/"))
+		rec, _ := g.phone.rep.NewRecord()
+		c := &krama.Contact{Date: today - 20, District: 1002, Place: 1, Test: 2, Safety: 1,
+			Next: today - krama.Day(1+i)}
+		if err := g.phone.rep.Write(krama.KindOutreach, s, &krama.Record{ID: rec, Contact: c}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, page, _ := g.ask(g.phone, "GET", "/")
+	g.want(page, `name="seen" value="due"`)
+	_, page, _ = g.ask(g.phone, "POST", "/people", "seen", "due")
+	if n := strings.Count(page, `href="/person/`) - 1; n != shownDue+2 { // one leads to a new person
+		t.Errorf("%d people are listed, want %d", n, shownDue+2)
+	}
+}

@@ -16,10 +16,12 @@ func (s *Server) today() krama.Day { return krama.DayOf(s.Now()) }
 // shownDue is how many due people the first page lists.
 const shownDue = 8
 
+// due are the people whose next contact is within three days, or is late.
+func (s *session) due() []casework.Row { return s.state.Due(s.today(), s.today()+3) }
+
 func (s peoplePages) home(w http.ResponseWriter, r *http.Request) {
-	due := s.state.Due(s.today(), s.today()+3)
 	n, _ := s.state.Counts()
-	s.page(w, r, 200, "nav.home", "home", homeView(s.session, due, n))
+	s.page(w, r, 200, "nav.home", "home", homeView(s.session, s.due(), n))
 }
 
 // search is what a list of people is narrowed by.
@@ -27,6 +29,7 @@ type search struct {
 	Text     string
 	District uint16
 	NotSeen  bool
+	Due      bool // within three days or late, the latest first
 	Bad      bool
 }
 
@@ -38,10 +41,14 @@ const notSeenDays = 90
 
 func (s peoplePages) people(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
-	q := search{Text: strings.TrimSpace(krama.Plain(f.Get("q"))), NotSeen: f.Get("seen") == "not"}
+	q := search{Text: strings.TrimSpace(krama.Plain(f.Get("q"))), NotSeen: f.Get("seen") == "not",
+		Due: f.Get("seen") == "due"}
 	d, _ := strconv.ParseUint(f.Get("district"), 10, 16)
 	q.District = uint16(d)
 	rows := s.state.Rows(s.today())
+	if q.Due {
+		rows = s.due()
+	}
 	if q.Text != "" {
 		if code, err := krama.ParseCode(q.Text); err == nil {
 			found := s.state.Find(code)

@@ -41,6 +41,10 @@ func demoRun(ctx context.Context, e *env, args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
+	if *port < 1 || *port+2 > maxPort {
+		return hint{krama.E("demo", krama.Invalid, "--port and the two after it are no ports"),
+			"for example --port 8080"}
+	}
 	began := time.Now()
 	dir := *data
 	if dir == "" {
@@ -58,7 +62,11 @@ func demoRun(ctx context.Context, e *env, args []string) error {
 	var ls [3]net.Listener
 	for i := range ls {
 		if ls[i], err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(*port+i))); err != nil {
-			return hint{err, fmt.Sprintf("is another demo running? try: krama demo --port %d", *port+100)}
+			other := *port + 100
+			if other+2 > maxPort {
+				other = *port - 100
+			}
+			return hint{err, fmt.Sprintf("is another demo running? try: krama demo --port %d", other)}
 		}
 		defer ls[i].Close()
 	}

@@ -134,7 +134,7 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 	}
 	host, port, err := net.SplitHostPort(*listen)
 	n, err2 := strconv.Atoi(port)
-	if err != nil || err2 != nil {
+	if err != nil || err2 != nil || n < 0 || n+1 > maxPort { // the site takes the next one
 		return hint{krama.E("serve", krama.Invalid, "--listen is HOST:PORT"), "for example --listen 127.0.0.1:8701"}
 	}
 	rl, err := net.Listen("tcp", *listen)
@@ -165,6 +165,9 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 
 // errDisk ends a relay whose disk did not keep what it was given: what follows would be acknowledged and lost.
 var errDisk = krama.E("serve", krama.Internal, "the disk failed to keep what it was given; nothing more is taken")
+
+// maxPort is the highest port there is.
+const maxPort = 65535
 
 // defaultExit is a page that many people have open.
 const defaultExit = "https://km.wikipedia.org/"

@@ -14,7 +14,7 @@ addEventListener("input", e => {
 // When the form itself is sent, a draft that is on its way comes first: it would outlive what it was the draft of.
 (() => {
   let dirty = null, pause = 0, sending = null;
-  const post = fields => { sending = fetch("/draft", { method: "POST", body: fields, keepalive: true }).catch(() => {}).finally(() => { sending = null; }); return sending; };
+  const post = fields => { sending = fetch("/draft", { method: "POST", body: fields, keepalive: true, redirect: "error" }).catch(() => {}).finally(() => { sending = null; }); return sending; };
   const keep = () => {
     clearTimeout(pause);
     const f = dirty;
