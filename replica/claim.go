@@ -129,11 +129,10 @@ func (r *Replica) mended(p place) {
 // reconsider begins anew with streams in which an author was refused whom the roster has named since, or whose claim of
 // the roster's place it has now reached.
 func (r *Replica) reconsider() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil {
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
+	defer r.mu.Unlock()
 	for c, st := range r.streams {
 		if c == krama.OrgCircle {
 			continue

@@ -98,10 +98,8 @@ const membersNamed = ".members"
 // something for the admins. A programme that an earlier version founded gets its name so. The relay learns no more than
 // from their calls.
 func (r *Replica) nameMembers(ctx context.Context) error {
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
 	call := seal.MembersCall{Site: seal.SiteOf(r.roster.Org)}
 	for _, d := range r.roster.Devices {
@@ -173,10 +171,8 @@ const controlSet = ".control"
 // tendControl draws a control key when there is none of the admins' own yet or a device that knew it is an admin's no
 // more, hands the programme over to it, and gives it to admins' devices that do not have it.
 func (r *Replica) tendControl(ctx context.Context) error {
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
 	me, roles := r.rolesLocked()
 	admins := r.adminDevices()

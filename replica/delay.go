@@ -44,10 +44,8 @@ const announceSlack = time.Minute
 // announced a day ahead.
 func (r *Replica) bring(ctx context.Context, deed seal.Deed, say func(context.Context, seal.Deed) error) (
 	seal.Way, error) {
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return 0, errLocked
+	if err := r.hold(); err != nil {
+		return 0, err
 	}
 	way, refused := r.roster.Way(deed, r.dev.ID()), r.roster.Refuses(deed, r.dev.ID())
 	r.mu.Unlock()
@@ -67,10 +65,8 @@ func (r *Replica) ask(ctx context.Context, what func() (needed bool, deed seal.D
 	if err := r.readRoster(ctx, nothing); err != nil {
 		return 0, err
 	}
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return 0, errLocked
+	if err := r.hold(); err != nil {
+		return 0, err
 	}
 	needed, deed := what()
 	r.mu.Unlock()

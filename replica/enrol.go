@@ -327,10 +327,8 @@ func (r *Replica) grant(ctx context.Context, id krama.DeviceID) error {
 
 // putBootstrap gives a device the way to the roster.
 func (r *Replica) putBootstrap(ctx context.Context, id krama.DeviceID) error {
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
 	boot, err := seal.SealBootstrap(r.roster.Org, id, r.roster.Devices[id].KemPub, r.bootstrap())
 	box := seal.Mailbox(id, seal.KemHash(r.roster.Devices[id].KemPub))

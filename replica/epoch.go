@@ -330,10 +330,8 @@ func (r *Replica) reannounce(c krama.CircleID) error {
 // fetchKeys opens wraps for circles the roster keys us for and whose newest secrets are not here, and follows their
 // back links. What is missing is asked for once.
 func (r *Replica) fetchKeys(ctx context.Context, progress func(Progress)) error {
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
 	me := r.dev.ID()
 	for c := range r.opening {
@@ -377,11 +375,10 @@ func (r *Replica) fetchHistory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil {
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
+	defer r.mu.Unlock()
 	st := r.streams[krama.OrgCircle]
 	next := st.epoch.Epoch + 1
 	ring := r.roster.Circles[krama.OrgCircle]
@@ -406,11 +403,10 @@ func (r *Replica) fetchHistory(ctx context.Context) error {
 
 // takeWrap accepts one wrap if the roster's commitments say so.
 func (r *Replica) takeWrap(ctx context.Context, e *seal.RosterEpoch, items [][]byte) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil {
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
+	defer r.mu.Unlock()
 	me := r.dev.ID()
 	at := seal.Context{Org: r.roster.Org, Circle: e.Circle, Epoch: e.Epoch}
 	var ep *seal.Epoch

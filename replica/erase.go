@@ -35,11 +35,10 @@ const (
 // Shred erases a subject in a circle: her key is destroyed here at once, and on every other device when it reads this.
 func (r *Replica) Shred(k krama.CircleKind, s krama.SubjectID, why ShredReason) error {
 	const op = "replica.Shred"
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil {
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
+	defer r.mu.Unlock()
 	c, ok := r.circle(k)
 	if !ok || !r.roster.MayWrite(c, r.streams[c].epoch.Epoch, r.dev.ID(), seal.KindShred) {
 		return krama.E(op, krama.NotAllowed, "this member may not erase here")

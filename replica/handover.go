@@ -291,10 +291,8 @@ func (r *Replica) news(m *Mail) (bool, error) {
 
 // yieldCircles hands over what is typed for circles that this member has left: no epoch takes it any more.
 func (r *Replica) yieldCircles(ctx context.Context) error {
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
 	var list []work
 	left := map[krama.CircleID]bool{}

@@ -75,10 +75,8 @@ func (r *Replica) act(ctx context.Context, what func() (needed bool, deed seal.D
 		if err := r.readRoster(ctx, nothing); err != nil {
 			return err
 		}
-		r.mu.Lock()
-		if r.j == nil {
-			r.mu.Unlock()
-			return errLocked
+		if err := r.hold(); err != nil {
+			return err
 		}
 		needed, deed := what()
 		d := r.roster.Devices[r.dev.ID()]
@@ -129,10 +127,8 @@ func (r *Replica) remove(ctx context.Context, what func() (bool, seal.Deed), pro
 // and says that it did. Without the relay it waits: what is typed is not lost.
 func (r *Replica) leave(ctx context.Context) error {
 	const op = "replica.leave"
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
 	list, err := r.unsettled()
 	for _, p := range r.outbox {
@@ -220,10 +216,8 @@ const rekeyEvery = 30 * 24 * time.Hour
 // rekey announces a new KEM key when the old one is 30 days old, or an erasure waits for it to be gone. The old one is
 // destroyed once every epoch that was wrapped to it is open here.
 func (r *Replica) rekey(ctx context.Context) error {
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
 	me := r.roster.Devices[r.dev.ID()]
 	if me == nil || me.Removed != 0 {

@@ -156,11 +156,10 @@ func (r *Replica) fetchMail(ctx context.Context) error {
 
 // takeMail keeps the letters that lie in this device's mailbox.
 func (r *Replica) takeMail(items [][]byte) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil {
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
+	defer r.mu.Unlock()
 	me := r.dev.ID()
 	for _, it := range items {
 		id := seal.SHA256(it)
@@ -317,10 +316,8 @@ const draftLives = 500
 
 // Draft signs a statement as the first of two and sends it to the other admins' devices.
 func (r *Replica) Draft(ctx context.Context, deed seal.Deed) error {
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
 	st, err := seal.NewStatement(r.Rand, r.roster.At().N+draftLives, deed)
 	if err != nil {

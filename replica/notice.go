@@ -115,10 +115,8 @@ func (r *Replica) settleNotices(c krama.CircleID, n uint64) error {
 func (r *Replica) sayNotices(ctx context.Context) error {
 	r.speaking.Lock()
 	defer r.speaking.Unlock()
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
 	var items []seal.Item
 	for _, p := range r.outbox {

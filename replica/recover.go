@@ -99,10 +99,8 @@ func (r *Replica) CheckCard(text string) (x int, err error) {
 // keepRecovery puts what the trustees' key opens into its mailbox, which does not expire, whenever an epoch or the set
 // has changed, and once a week: no device can look into it, and somebody may have emptied it.
 func (r *Replica) keepRecovery(ctx context.Context) error {
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
 	t := r.roster.Trustees
 	if _, roles := r.rolesLocked(); t == nil || roles&krama.RoleAdmin == 0 {

@@ -349,11 +349,10 @@ func (k *keeping) trim(at uint64) {
 
 // keep reads this device's own file once for epochs of a circle.
 func (r *Replica) keep(c krama.CircleID, epochs map[uint32]*keeping) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil {
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
+	defer r.mu.Unlock()
 	_, key, err := r.readKeys(r.vk)
 	if err != nil {
 		return err

@@ -448,6 +448,16 @@ func (r *Replica) Close() error {
 	return err
 }
 
+// hold takes the lock of a device that is open; of a locked one it does not, and says so. Who holds it gives mu back.
+func (r *Replica) hold() error {
+	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
+	return nil
+}
+
 func (r *Replica) commit(entries ...[]byte) error {
 	if r.j == nil {
 		return krama.E("replica", krama.NotAllowed, "locked")

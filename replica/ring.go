@@ -35,11 +35,10 @@ func (r *Replica) fetchRing(ctx context.Context, c krama.CircleID) error {
 	for _, p := range pages {
 		maps.Copy(ring, p.Keys)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil {
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
+	defer r.mu.Unlock()
 	if err := r.commit(keyringEntry(c, ep.Epoch, ring), tagged(tagValue, []byte(key),
 		[]byte(open.Mark()))); err != nil {
 		return err

@@ -170,11 +170,10 @@ type plan struct {
 
 // plan makes one try. standing are the pages of the keyring as it is; at, when set, is where the epoch is to end.
 func (r *Replica) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*plan, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil {
-		return nil, errLocked
+	if err := r.hold(); err != nil {
+		return nil, err
 	}
+	defer r.mu.Unlock()
 	st, latest := r.streams[c], r.roster.Latest(c)
 	if st == nil || st.closed || st.epoch.Epoch != latest.Epoch || st.epoch.KG == ([32]byte{}) &&
 		c != krama.OrgCircle && len(latest.Pages) > 0 {

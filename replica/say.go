@@ -23,10 +23,8 @@ const beatEvery = 24 * time.Hour
 func (r *Replica) beat(ctx context.Context) error {
 	r.speaking.Lock()
 	defer r.speaking.Unlock()
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
 	var err error
 	waiting := slices.ContainsFunc(r.sealed, func(s *sealedEnvelope) bool { return s.circle == krama.OrgCircle })
@@ -88,10 +86,8 @@ func (r *Replica) sayUnless(ctx context.Context, kind seal.EnvelopeKind, it seal
 	if err := r.push(ctx, krama.OrgCircle, nothing); err != nil { // an author's envelopes go in her order
 		return err
 	}
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
 	if moot() {
 		r.mu.Unlock()

@@ -324,11 +324,10 @@ var errLess = krama.E("replica.receive", krama.Tampered, "the relay shows less t
 
 // receive verifies one page of a stream, makes it durable and applies it.
 func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil {
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
+	defer r.mu.Unlock()
 	c := p.circle
 	st := r.streams[c]
 	if st == nil || st.epoch.Epoch != p.epoch || st.head.N != after {

@@ -279,11 +279,10 @@ func (r *Replica) bury(ctx context.Context, graves []grave) error {
 
 // tombstone makes what stands for an envelope.
 func (r *Replica) tombstone(ep *seal.Epoch, e *entry) ([]byte, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil {
-		return nil, errLocked
+	if err := r.hold(); err != nil {
+		return nil, err
 	}
+	defer r.mu.Unlock()
 	return ep.SealTombstone(r.Rand, seal.Tombstone{ID: e.id, Author: e.author, Seq: e.seq, Prev: e.prev,
 		TimeMS: e.timeMS}, r.dev.ID(), r.dev.Sig)
 }

@@ -296,11 +296,10 @@ func (r *Replica) answers(id subject) bool {
 // TakeBack says that an erasure that waits is not to be. She is on the screens again when it was read back.
 func (r *Replica) TakeBack(k krama.CircleKind, s krama.SubjectID) error {
 	const op = "replica.TakeBack"
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil {
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
+	defer r.mu.Unlock()
 	c, ok := r.circle(k)
 	if !ok {
 		return krama.E(op, krama.NotAllowed, "this device does not hold the circle")

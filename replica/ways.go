@@ -21,10 +21,8 @@ const waysKey = ".ways"
 // keepWays gives devices that are away the way to the roster.
 func (r *Replica) keepWays(ctx context.Context) error {
 	now := r.Now()
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
 	ms, _ := strconv.ParseInt(r.values[waysKey], 10, 64)
 	if since := now.Sub(time.UnixMilli(ms)); since >= 0 && since < awayAfter {

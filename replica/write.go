@@ -12,11 +12,10 @@ import (
 // data.
 func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama.Record) error {
 	const op = "replica.Write"
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil {
-		return errLocked
+	if err := r.hold(); err != nil {
+		return err
 	}
+	defer r.mu.Unlock()
 	circle, ok := r.circle(k)
 	if !ok {
 		return krama.E(op, krama.NotAllowed, "this device does not hold the circle")
