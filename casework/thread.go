@@ -183,7 +183,8 @@ func (t *Thread) State() uint8 {
 			state = ThreadClosed
 		case a.What == krama.ActAnswer && fresh:
 			state = ThreadAnswered
-		case (a.What == krama.ActAssign || a.What == krama.ActIncident) && fresh && state != ThreadNew:
+		case (a.What == krama.ActAssign || a.What == krama.ActIncident) && fresh && state != ThreadNew &&
+			state != ThreadAside:
 			// who takes it, and what is kept of it elsewhere, opens nothing again
 		default:
 			state = ThreadOpen
@@ -218,6 +219,7 @@ func (s *State) Threads() (out []*Thread) {
 		if len(t.Messages) > 0 {
 			c := *t
 			c.Messages, c.Acts, c.Reports = slices.Clone(t.Messages), slices.Clone(t.Acts), slices.Clone(t.Reports)
+			c.Subjects, c.Senders = slices.Clone(t.Subjects), slices.Clone(t.Senders)
 			out = append(out, &c)
 		}
 	}

@@ -134,7 +134,7 @@ func Open(f File, c Cipher, rand io.Reader, each func(entry []byte, damaged bool
 			if w <= 0 || l > uint64(len(pt)-w) {
 				return nil, rep, ErrNot
 			}
-			if err := each(pt[w:w+int(l)], rep.Damaged > 0); err != nil {
+			if err := each(pt[w:w+int(l):w+int(l)], rep.Damaged > 0); err != nil {
 				return nil, rep, err
 			}
 			pt = pt[w+int(l):]

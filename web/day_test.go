@@ -100,6 +100,11 @@ func TestAssigningOpensNothingAgain(t *testing.T) {
 			t.Errorf("after %s, assigning and an incident: %d, want %d", c.do, st, c.want)
 		}
 	}
+	g.ask(g.desk, "POST", path, "do", "aside")
+	g.ask(g.desk, "POST", path, "do", "assign", "member", me)
+	if st := g.desk.state.Thread(th.ID).State(); st != casework.ThreadOpen {
+		t.Errorf("taken from what was set aside: %d", st)
+	}
 	g.report(1, "77", "He came again")
 	g.tendTwice()
 	if st := g.desk.state.Thread(th.ID).State(); st != casework.ThreadOpen {

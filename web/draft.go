@@ -18,6 +18,9 @@ func (s peoplePages) draft(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
+	if strings.HasPrefix(path, "/thread/") { // the answer alone: whom it is assigned to is not typed
+		f = url.Values{"text": f["text"]}
+	}
 	if err := s.rep.SetValue(key, f.Encode()); err != nil {
 		s.fail(w, r, err)
 		return

@@ -196,11 +196,12 @@ func (s inboxPages) threadAct(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, 422, "inbox.title", "inbox", threadView(s.session, t, f, decisionError(err), over))
 		return
 	}
-	// Assigning or closing keeps an answer that is being written; answering ends it.
-	if d.What == krama.ActAnswer {
+	// Assigning or closing keeps an answer that is being written; answering ends it. An incident's form has no answer.
+	switch key := s.draftKey(r.URL.Path); {
+	case d.What == krama.ActAnswer, f.Has("text") && strings.TrimSpace(d.Text) == "":
 		s.dropDraft(r.URL.Path)
-	} else if strings.TrimSpace(d.Text) != "" {
-		if err := s.rep.SetValue(s.draftKey(r.URL.Path), url.Values{"text": {d.Text}}.Encode()); err != nil {
+	case f.Has("text") && key != "":
+		if err := s.rep.SetValue(key, url.Values{"text": {d.Text}}.Encode()); err != nil {
 			s.fail(w, r, err)
 			return
 		}

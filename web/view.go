@@ -50,7 +50,8 @@ func tr(ctx context.Context, key string, args ...any) string { return fr(ctx).T(
 func (s *session) page(w http.ResponseWriter, r *http.Request, status int, title, nav string, body templ.Component) {
 	f := &frame{Printer: s.printer(r), Title: title, Nav: nav, Path: r.URL.Path, Host: s.Host, Demo: s.Demo,
 		Asset: s.Assets, Once: s.pageID()}
-	if rep := s.Replica(); rep != nil && rep.State() == replica.Enrolled && title != "pin.locked" {
+	// A device that was unlocked or locked after this request began is not on its page.
+	if rep := s.Replica(); rep != nil && rep == s.rep && rep.State() == replica.Enrolled && title != "pin.locked" {
 		st := rep.Status()
 		f.Open, f.Unsent, f.Alarms, f.Recovering = true, st.Unsent, s.alarmLines(f.Printer, st), st.Recovering
 		f.Announced = s.announcedRows(rep, st.Announced)

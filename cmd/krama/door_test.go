@@ -132,20 +132,20 @@ func TestReportAndAnswer(t *testing.T) {
 	b.wait("the lock", `document.getElementById('say').textContent === document.getElementById('say').dataset.ready`)
 	b.js(fmt.Sprintf(`document.querySelector('textarea').value = %q`, secret))
 	// Another language, and a look at another page, take nothing of it.
-	language := func(to string) {
+	language := func(to, code string) {
 		b.tapText(to)
-		b.wait("the form in another language", `document.querySelector('#sealing textarea') &&
-			document.getElementById('say').textContent === document.getElementById('say').dataset.ready`)
+		b.wait("the form in another language", fmt.Sprintf(`document.documentElement.lang===%q &&
+			document.getElementById('say').textContent === document.getElementById('say').dataset.ready`, code))
 	}
-	language("Tiếng Việt")
-	language("English")
+	language("Tiếng Việt", "vi")
+	language("English", "en")
 	if got := b.js(`document.querySelector('textarea').value`); got != secret {
 		t.Errorf("after another language the form holds %q", got)
 	}
 	b.click(`#sealing button[type=submit]`)
 	b.wait("the receipt", `!document.getElementById('receipt').hidden`)
 	receipt := b.js(`document.getElementById('digits').textContent`)
-	language("Tiếng Việt")
+	language("Tiếng Việt", "vi")
 	if got := b.js(`document.getElementById('receipt').hidden?'':document.getElementById('digits').textContent`); got !=
 		receipt {
 		t.Errorf("after another language the receipt is %q, want %q", got, receipt)
@@ -153,7 +153,7 @@ func TestReportAndAnswer(t *testing.T) {
 	if got := b.js(`document.querySelector('textarea').value`); got != "" {
 		t.Errorf("what was sent is still in the form: %q", got)
 	}
-	language("English")
+	language("English", "en")
 	if !digits20.MatchString(receipt) {
 		t.Fatalf("receipt %q", receipt)
 	}

@@ -63,7 +63,10 @@ type known struct {
 // fails there.
 func (k *known) compile(db *sql.DB) {
 	for _, text := range k.wanted {
-		if s, err := db.Prepare(text); err == nil && k.made[text] == nil {
+		if k.made[text] != nil { // asked for more than once
+			continue
+		}
+		if s, err := db.Prepare(text); err == nil {
 			k.made[text] = s
 		}
 	}

@@ -23,16 +23,18 @@
     if (!page.querySelector('main')) throw new Error()
     return page
   }
-  // What was typed into a report, and the number that was shown after it, stay for this visit: another language, or a look at what is
-  // kept, takes neither. Leaving forgets all, as this page's memory goes with it.
-  const held = { digits: '' }
-  const hold = () => {
+  // What was typed into a report, and the number that was shown after it, outlive a change of language, and what was typed a look at what
+  // is kept (ab). Any other page forgets both, and leaving forgets all, as this page's memory goes with it. next is the page asked for.
+  let held = {}, heldFor = ''
+  const hold = next => {
     const f = document.getElementById('sealing')
+    if (f) heldFor = f.dataset.q.slice(0, 8)
+    if (next.slice(0, 8) !== heldFor && next.slice(0, 2) !== 'ab') { held = {}; return }
     if (!f) return
     const el = f.elements, to = f.querySelector('input[name=to]:checked')
     held[f.dataset.do] = { text: el.text.value, topic: el.topic && el.topic.value, place: el.place && el.place.value, circle: to && to.dataset.circle }
     const d = document.getElementById('receipt')
-    if (d && !d.hidden) held.digits = document.getElementById('digits').textContent
+    held.digits = d && !d.hidden && next.slice(0, 8) === heldFor ? document.getElementById('digits').textContent : ''
   }
   const refill = f => {
     const el = f.elements, was = held[f.dataset.do]
@@ -67,7 +69,7 @@
     try {
       const page = await get(form.action, fields)
       if (mine !== asked) return
-      hold()
+      hold(fields.get('q') || '')
       stop()
       document.documentElement.lang = page.documentElement.lang
       document.body.replaceWith(document.adoptNode(page.body))
@@ -107,8 +109,12 @@
   }
 
   // Reporting. The module is fetched after the form is visible; it makes the receipt and the proof of work while she types.
-  let worker, calls = [], form
-  const stop = () => { if (worker) worker.terminate(); worker = null; calls = [] }
+  let worker, calls = [], form, busy = false
+  const stop = () => {
+    if (worker) worker.terminate()
+    worker = null
+    for (const c of calls.splice(0)) c[1](new Error('offline')) // whoever waits for an answer is told that none comes
+  }
   const say = what => { const p = document.getElementById('say'); if (p) p.textContent = what ? p.dataset[what] : '' }
   const ask = m => new Promise((ok, bad) => { calls.push([ok, bad]); worker.postMessage(m) })
   let ready
@@ -118,6 +124,7 @@
     form = document.getElementById('sealing')
     if (!form) return
     form.hidden = false
+    busy = false
     form.dataset.at = Date.now()
     refill(form)
     if (!window.WebAssembly || !window.Worker || !window.crypto) { old(); return }
@@ -166,7 +173,6 @@
     } catch { if (form) form.dataset.at = 0 } // without a network: at the next touch, and when it is sent
   })
   const group = s => s.replace(/(.{5})(?=.)/g, '$1 ')
-  let busy = false
   const sealing = async f => {
     if (busy) return
     const el = f.elements
@@ -179,6 +185,7 @@
         load()
         await ready
       }
+      if (f !== form) return
       if (f.dataset.do === 'back' && document.getElementById('talk').hidden) {
         say('busy')
         const { list, forged } = await ask({ do: 'look', receipt: el.receipt.value })
@@ -208,6 +215,7 @@
       document.getElementById('receipt').hidden = false
       document.getElementById('receipt').scrollIntoView()
     } catch (e) {
+      if (f !== form) return // the page has changed meanwhile, with what was typed
       if (e.message === 'gone' && f === form) {
         let now = {}
         try { now = await renew() } catch { /* said as it is */ }
@@ -217,7 +225,7 @@
         return
       }
       say(document.getElementById('say').dataset[e.message] ? e.message : 'offline')
-    } finally { busy = false }
+    } finally { if (f === form) busy = false }
   }
   begin()
 })()

@@ -13,8 +13,16 @@ addEventListener("input", e => {
 // What is typed into a form with data-draft is kept a second after the last letter, and before another form or a link leaves the page.
 // When the form itself is sent, a draft that is on its way comes first: it would outlive what it was the draft of.
 (() => {
-  let dirty = null, pause = 0, sending = null;
-  const post = fields => { sending = fetch("/draft", { method: "POST", body: fields, keepalive: true, redirect: "error" }).catch(() => {}).finally(() => { sending = null; }); return sending; };
+  let dirty = null, pause = 0, sending = null, waiting = null;
+  // One after the other: the one that was written last is the one that stays.
+  const post = fields => {
+    const go = () => fetch("/draft", { method: "POST", body: fields, keepalive: true, redirect: "error" });
+    const mine = (sending ? sending.then(go) : go()) // at once where it can: the page may be on its way out
+      .catch(() => {})
+      .finally(() => { if (sending === mine) sending = null; });
+    sending = mine;
+    return mine;
+  };
   const keep = () => {
     clearTimeout(pause);
     const f = dirty;
@@ -35,13 +43,16 @@ addEventListener("input", e => {
   let again = false;
   addEventListener("submit", async e => {
     const f = e.target, b = e.submitter;
-    if (again) { again = false; return; }
+    if (again) return;
+    if (f === waiting) { e.preventDefault(); return; } // tapped twice
     if (f === dirty) { clearTimeout(pause); dirty = null; }
     if (!dirty && !sending) return;
     e.preventDefault();
+    waiting = f;
     await keep();
+    waiting = null;
     again = true;
-    f.requestSubmit(b || undefined);
+    try { f.requestSubmit(b && b.isConnected ? b : undefined); } finally { again = false; }
   });
   addEventListener("click", e => { // Cancel inside a form forgets what was typed
     const a = e.target.closest && e.target.closest("form[data-draft] a[href]");
