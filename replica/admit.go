@@ -14,10 +14,10 @@ import (
 var errAhead = errors.New("replica: the roster must be read first")
 
 // admit opens the next envelope of a stream and checks it in the order of doc/format.md §2. It changes nothing.
-func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *seal.Envelope, error) {
+func (l *ledger) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *seal.Envelope, error) {
 	e := &entry{circle: c, epoch: st.epoch.Epoch, n: st.head.N + 1, id: seal.EnvelopeID(wire)}
 	if _, ok := seal.TombstoneID(wire); ok {
-		e, err := r.admitTombstone(c, st, wire)
+		e, err := l.admitTombstone(c, st, wire)
 		return e, nil, err
 	}
 	env, v := st.epoch.Open(wire) // 1-3
@@ -26,21 +26,21 @@ func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *sea
 		return e, nil, nil
 	}
 	e.author, e.seq, e.prev, e.kind = env.Author, env.Seq, env.Prev, env.Kind
-	e.timeMS = min(env.TimeMS, uint64(r.Now().UnixMilli())) // nobody's clock may promise us the future
+	e.timeMS = min(env.TimeMS, uint64(l.host.Now().UnixMilli())) // nobody's clock may promise us the future
 	if env.Kind == seal.EnvRoster && c != krama.OrgCircle {
 		e.verdict = seal.Malformed
 		return e, env, nil
 	}
-	founding := c == krama.OrgCircle && r.roster.At().N == 0
+	founding := c == krama.OrgCircle && l.roster.At().N == 0
 	if !founding {
-		pub, ok := r.roster.Author(c, st.epoch.Epoch, env.Author) // 4
+		pub, ok := l.roster.Author(c, st.epoch.Epoch, env.Author) // 4
 		if !ok && c == krama.OrgCircle {
-			pub, ok = r.roster.Newcomer(env)
+			pub, ok = l.roster.Newcomer(env)
 		}
 		if !ok {
 			// Nothing of this envelope is proved. It may be a colleague's whose enrolment we have not read: read the
 			// roster once. If it is not there either, go on, and read the stream again when the roster names her.
-			if env.Roster.N > r.roster.At().N && c != krama.OrgCircle && e.n > st.looked {
+			if env.Roster.N > l.roster.At().N && c != krama.OrgCircle && e.n > st.looked {
 				return nil, nil, errAhead
 			}
 			e.verdict = seal.Unauthorised
@@ -51,7 +51,7 @@ func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *sea
 			return e, env, nil
 		}
 	}
-	if env.Roster.N > r.roster.At().N && c != krama.OrgCircle {
+	if env.Roster.N > l.roster.At().N && c != krama.OrgCircle {
 		if e.n > st.looked {
 			return nil, nil, errAhead
 		}
@@ -61,7 +61,7 @@ func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *sea
 		e.verdict, e.claim = seal.Unauthorised, env.Roster.N
 		return e, env, nil
 	}
-	if verifyHeads && (env.Roster.N >= uint64(len(r.roster.Chain)) || r.roster.Chain[env.Roster.N] != env.Roster.H) {
+	if verifyHeads && (env.Roster.N >= uint64(len(l.roster.Chain)) || l.roster.Chain[env.Roster.N] != env.Roster.H) {
 		// 6
 		e.verdict = seal.Fork
 		return e, env, nil
@@ -77,10 +77,10 @@ func (r *Replica) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *sea
 	if e.verdict != seal.Fine && e.verdict != seal.Gap {
 		return e, env, nil
 	}
-	r.openItems(e, env, wire)
+	l.openItems(e, env, wire)
 	if e.kind == seal.EnvRoster && len(e.items) == 1 && e.verdict == seal.Fine && e.items[0].verdict == seal.Fine {
 		_, err := seal.StatementOf(e.items[0].Body)
-		if krama.KindOf(err) == krama.NotYet && r.roster.Later(env.Author, e.items[0].Body) {
+		if krama.KindOf(err) == krama.NotYet && l.roster.Later(env.Author, e.items[0].Body) {
 			return nil, nil, krama.E("replica.admit", krama.NotYet, "a statement of a later version")
 		}
 	}
@@ -117,10 +117,10 @@ func (st *stream) order(by krama.DeviceID, seq uint64, prev, id [32]byte) seal.V
 }
 
 // openItems opens what can be opened: steps 9 to 11. Keys announced in the envelope serve the items after them.
-func (r *Replica) openItems(e *entry, env *seal.Envelope, wire []byte) {
+func (l *ledger) openItems(e *entry, env *seal.Envelope, wire []byte) {
 	announced := map[krama.SubjectID]seal.SubjectKey{}
 	keys := func(s krama.SubjectID) (seal.SubjectKey, bool) {
-		if k, ok := r.keys[e.circle][s]; ok {
+		if k, ok := l.keys[e.circle][s]; ok {
 			return k, true
 		}
 		k, ok := announced[s]
@@ -136,16 +136,16 @@ func (r *Replica) openItems(e *entry, env *seal.Envelope, wire []byte) {
 			} else {
 				it.verdict = seal.Unauthorised
 			}
-		} else if !r.roster.MayWrite(e.circle, e.epoch, env.Author, k) { // 9
+		} else if !l.roster.MayWrite(e.circle, e.epoch, env.Author, k) { // 9
 			it.verdict = seal.Unauthorised
 		} else {
-			if known, ok := keys(s); k == seal.KindSubjectKey && r.streams[e.circle].epoch.KG == [32]byte{} {
+			if known, ok := keys(s); k == seal.KindSubjectKey && l.streams[e.circle].epoch.KG == [32]byte{} {
 				// the keyring key of a past epoch is gone; its keys came with the next keyring
 				it.verdict = seal.KeyPending
 				if ok {
 					it.Item, it.verdict = seal.Item{Subject: s, Kind: k, Body: known[:]}, seal.Fine
 				}
-			} else if it.Item, it.verdict = env.Item(i, keys); r.gone(e.circle, s) && k != seal.KindShred { // 10
+			} else if it.Item, it.verdict = env.Item(i, keys); l.gone(e.circle, s) && k != seal.KindShred { // 10
 				it.verdict = seal.Shredded
 			}
 			if (it.verdict == seal.KeyPending || it.verdict == seal.WasTampered) && k == seal.KindShred {
@@ -212,7 +212,7 @@ func alarmsOf(e *entry) (out []Alarm) {
 
 // apply moves a stream over one entry and folds in what may be believed. The same entries in the same order always give
 // the same state, so loading a journal repeats it exactly.
-func (r *Replica) apply(st *stream, e *entry) error {
+func (l *ledger) apply(st *stream, e *entry) error {
 	st.head = st.head.Link(e.id)
 	st.chain = append(st.chain, st.head.H)
 	a := st.authors[e.author]
@@ -223,20 +223,20 @@ func (r *Replica) apply(st *stream, e *entry) error {
 		}
 	}
 	if e.verdict == seal.Unauthorised && len(e.items) == 0 {
-		if _, known := r.roster.Author(e.circle, e.epoch, e.author); !known {
+		if _, known := l.roster.Author(e.circle, e.epoch, e.author); !known {
 			st.strangers[e.author] = true
 		}
 	}
 	var fail error
 	switch e.verdict {
 	case seal.Fine:
-		fail = r.meet(st, a, e)
+		fail = l.meet(st, a, e)
 		for next := a.held[uint64(len(a.ids))+1]; next != nil; next = a.held[uint64(len(a.ids))+1] {
 			delete(a.held, next.seq)
 			if _, last := a.last(); next.prev != last {
 				break // held on a false promise: it stays off the screen
 			}
-			if err := r.meet(st, a, next); fail == nil {
+			if err := l.meet(st, a, next); fail == nil {
 				fail = err
 			}
 		}
@@ -249,31 +249,31 @@ func (r *Replica) apply(st *stream, e *entry) error {
 		a.held[e.seq] = e
 	}
 	if fail == nil {
-		fail = r.readWhole(place{e.circle, e.epoch}, st, math.MaxUint64, false)
+		fail = l.readWhole(place{e.circle, e.epoch}, st, math.MaxUint64, false)
 	}
-	if e.circle == krama.OrgCircle && r.roster.At().N < st.base+st.head.N {
-		r.roster.Advance(e.id)
+	if e.circle == krama.OrgCircle && l.roster.At().N < st.base+st.head.N {
+		l.roster.Advance(e.id)
 	}
 	if e.circle == krama.OrgCircle && e.kind == seal.EnvRoster && fail == nil {
-		fail = r.release()
+		fail = l.release()
 	}
-	if e.circle == krama.OrgCircle && len(r.waiting) > 0 && fail == nil {
-		fail = r.adoptEpochs()
+	if e.circle == krama.OrgCircle && len(l.waiting) > 0 && fail == nil {
+		fail = l.adoptEpochs()
 	}
 	return fail
 }
 
 // fold takes in what an envelope says.
-func (r *Replica) fold(st *stream, e *entry) error {
-	r.seen[e.author] = max(r.seen[e.author], e.timeMS)
-	if dev := r.author(e.author); dev != nil {
-		st.ledger.times[dev.Member] = max(st.ledger.times[dev.Member], e.timeMS)
+func (l *ledger) fold(st *stream, e *entry) error {
+	l.seen[e.author] = max(l.seen[e.author], e.timeMS)
+	if dev := l.author(e.author); dev != nil {
+		st.bounds.times[dev.Member] = max(st.bounds.times[dev.Member], e.timeMS)
 	}
-	if e.circle == krama.OrgCircle && r.roster.Admin(e.author) && (beats(e) || r.vouched[e.author] > 0 &&
+	if e.circle == krama.OrgCircle && l.roster.Admin(e.author) && (beats(e) || l.vouched[e.author] > 0 &&
 		e.kind == seal.EnvRoster) {
-		r.vouched[e.author] = max(r.vouched[e.author], st.base+e.n)
+		l.vouched[e.author] = max(l.vouched[e.author], st.base+e.n)
 	}
-	own := r.dev != nil && e.author == r.dev.ID()
+	own := l.dev != nil && e.author == l.dev.ID()
 	for i := range e.items {
 		it := &e.items[i]
 		if it.verdict != seal.Fine {
@@ -284,77 +284,77 @@ func (r *Replica) fold(st *stream, e *entry) error {
 			if e.applied {
 				break
 			}
-			if err := r.roster.Replay(e.author, e.id, e.timeMS, it.Body); err != nil {
+			if err := l.roster.Replay(e.author, e.id, e.timeMS, it.Body); err != nil {
 				return err
 			}
 		case seal.KindShred:
-			r.shred(st, e, it)
+			l.shred(st, e, it)
 		case seal.KindUnshred:
-			r.takenBack(e, it)
+			l.takenBack(e, it)
 		case seal.KindErased:
-			r.hear(e, it)
+			l.hear(e, it)
 		case seal.KindRewrap:
-			r.askedRewrap(e, it)
+			l.askedRewrap(e, it)
 		case seal.KindSubjectKey:
-			if _, ok := r.keys[e.circle][it.Subject]; !ok && r.mayHold(e.circle, it.Subject) {
-				r.keys[e.circle][it.Subject] = seal.SubjectKey(it.Body)
+			if _, ok := l.keys[e.circle][it.Subject]; !ok && l.mayHold(e.circle, it.Subject) {
+				l.keys[e.circle][it.Subject] = seal.SubjectKey(it.Body)
 			}
 		case seal.KindHeartbeat:
-			if t := time.UnixMilli(int64(e.timeMS)); t.After(r.heartbeat) {
-				r.heartbeat = t
+			if t := time.UnixMilli(int64(e.timeMS)); t.After(l.heartbeat) {
+				l.heartbeat = t
 			}
 		case seal.KindRecord, seal.KindCircleRecord:
-			r.feed(e, it)
+			l.feed(e, it)
 		}
 		if it.Kind == seal.KindRecord {
 			st.touched[it.Subject] = max(st.touched[it.Subject], e.timeMS)
 		}
-		if len(r.orphans) > 0 {
-			delete(r.orphans, contentOf(e.circle, it.Item))
+		if len(l.orphans) > 0 {
+			delete(l.orphans, contentOf(e.circle, it.Item))
 		}
 		if own {
-			r.confirm(e.circle, it.Item)
+			l.confirm(e.circle, it.Item)
 		}
-		if it.Kind == seal.KindRecord && !r.loaded {
+		if it.Kind == seal.KindRecord && !l.loaded {
 			it.Body = nil // the decoded record is all that is needed from here on
 		}
 	}
 	if own {
-		r.dropSealed(e.circle, e.seq)
-		r.own(e.circle, e.seq)
+		l.dropSealed(e.circle, e.seq)
+		l.own(e.circle, e.seq)
 	}
-	if r.waits(e) {
+	if l.waits(e) {
 		st.pending = append(st.pending, e)
 	} else {
 		e.wire = nil
 	}
-	r.retry(st)
+	l.retry(st)
 	return nil
 }
 
-func (r *Replica) feed(e *entry, it *entryItem) {
-	if it.record == nil || r.shredded[subject{e.circle, it.Subject}] {
+func (l *ledger) feed(e *entry, it *entryItem) {
+	if it.record == nil || l.shredded[subject{e.circle, it.Subject}] {
 		return
 	}
 	if c := it.record.Circle; c != nil && it.Kind == seal.KindCircleRecord {
-		if _, known := r.kinds[e.circle]; !known {
-			r.kinds[e.circle] = c.Kind
+		if _, known := l.kinds[e.circle]; !known {
+			l.kinds[e.circle] = c.Kind
 		}
 	}
-	ev := Event{Circle: r.kinds[e.circle], Subject: it.Subject, Record: it.record, Author: e.author, TimeMS: e.timeMS}
-	if r.hidden(e.circle, it.Subject) {
-		if w := r.await[subject{e.circle, it.Subject}]; w != nil && !r.loaded {
+	ev := Event{Circle: l.kinds[e.circle], Subject: it.Subject, Record: it.record, Author: e.author, TimeMS: e.timeMS}
+	if l.hidden(e.circle, it.Subject) {
+		if w := l.await[subject{e.circle, it.Subject}]; w != nil && !l.loaded {
 			w.held = append(w.held, ev)
 		}
 		return
 	}
-	if r.Feed != nil {
-		r.Feed(ev)
+	if l.host.Feed != nil {
+		l.host.Feed(ev)
 	}
 }
 
 // retry opens items again whose subject key has come since.
-func (r *Replica) retry(st *stream) {
+func (l *ledger) retry(st *stream) {
 	waiting := st.pending
 	st.pending = nil
 	for _, e := range waiting {
@@ -368,11 +368,11 @@ func (r *Replica) retry(st *stream) {
 			if it.verdict != seal.KeyPending {
 				continue
 			}
-			if r.gone(e.circle, it.Subject) {
+			if l.gone(e.circle, it.Subject) {
 				it.verdict = seal.Shredded
 				continue
 			}
-			keys := func(s krama.SubjectID) (seal.SubjectKey, bool) { k, ok := r.keys[e.circle][s]; return k, ok }
+			keys := func(s krama.SubjectID) (seal.SubjectKey, bool) { k, ok := l.keys[e.circle][s]; return k, ok }
 			got, v := env.Item(i, keys)
 			if v == seal.KeyPending {
 				left = true
@@ -382,7 +382,7 @@ func (r *Replica) retry(st *stream) {
 			if v == seal.Fine {
 				it.Item = got
 				e.decode()
-				r.feed(e, it)
+				l.feed(e, it)
 			}
 		}
 		if left {
@@ -392,38 +392,38 @@ func (r *Replica) retry(st *stream) {
 }
 
 // confirm takes an item off the outbox: it was read back from the stream.
-func (r *Replica) confirm(c krama.CircleID, it seal.Item) {
+func (l *ledger) confirm(c krama.CircleID, it seal.Item) {
 	if it.Kind == seal.KindStatement || it.Kind == seal.KindHeartbeat || it.Kind == seal.KindRewrap ||
-		len(r.outbox) == 0 {
+		len(l.outbox) == 0 {
 		return
 	}
-	for i, p := range r.outbox { // ours come back in the order they were typed: the first is nearly always it
+	for i, p := range l.outbox { // ours come back in the order they were typed: the first is nearly always it
 		if p.is(c, it) {
 			if i == 0 {
-				r.outbox = r.outbox[1:]
+				l.outbox = l.outbox[1:]
 			} else {
-				r.outbox = slices.Delete(r.outbox, i, i+1)
+				l.outbox = slices.Delete(l.outbox, i, i+1)
 			}
 			return
 		}
 	}
 }
 
-func (r *Replica) dropSealed(c krama.CircleID, seq uint64) {
-	for i, s := range r.sealed {
+func (l *ledger) dropSealed(c krama.CircleID, seq uint64) {
+	for i, s := range l.sealed {
 		if s.circle == c && s.seq == seq {
-			r.sealed = append(r.sealed[:i], r.sealed[i+1:]...)
+			l.sealed = append(l.sealed[:i], l.sealed[i+1:]...)
 			return
 		}
 	}
 }
 
-func (r *Replica) addSealed(c krama.CircleID, seq uint64, wire []byte) {
-	for _, s := range r.sealed {
+func (l *ledger) addSealed(c krama.CircleID, seq uint64, wire []byte) {
+	for _, s := range l.sealed {
 		if s.circle == c && s.seq == seq {
 			return
 		}
 	}
-	r.sealed = append(r.sealed, &sealedEnvelope{c, seal.EnvelopeID(wire), seq, wire})
-	r.own(c, seq)
+	l.sealed = append(l.sealed, &sealedEnvelope{c, seal.EnvelopeID(wire), seq, wire})
+	l.own(c, seq)
 }

@@ -23,7 +23,7 @@ import (
 // refuse.
 func (w *world) tell(d *device, body []byte) {
 	w.t.Helper()
-	w.inject(d, krama.OrgCircle, d.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement,
+	w.inject(d, krama.OrgCircle, d.led.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement,
 		Body: body})
 }
 
@@ -56,7 +56,7 @@ func TestAttackServerSubstitutesPublicKey(t *testing.T) {
 			return answer, err
 		}
 	}
-	drop(thief.dev.Request().Marshal())
+	drop(thief.led.dev.Request().Marshal())
 	if _, err := w.desk.Invite(ctx, phone.Scan1().String()); krama.KindOf(err) != krama.Tampered {
 		t.Errorf("the relay's own request: %v", err)
 	}
@@ -65,7 +65,7 @@ func TestAttackServerSubstitutesPublicKey(t *testing.T) {
 	w.must(err)
 	w.must(phone.Accept(ctx, inv.Code.String()))
 	s := inv.Code.Secret
-	drop(append(s[:], thief.dev.Proof(inv.Code.Org, s)...)) // even if the second screen was photographed
+	drop(append(s[:], thief.led.dev.Proof(inv.Code.Org, s)...)) // even if the second screen was photographed
 	if ok, err := w.desk.Enrol(ctx, inv, krama.MemberID{1}, krama.RoleOutreach); ok || err != nil {
 		t.Errorf("the thief's proof for the phone's request: %v %v", ok, err)
 	}
@@ -74,14 +74,16 @@ func TestAttackServerSubstitutesPublicKey(t *testing.T) {
 	// The relay saw the phone's public key in the drop, and gives it an organisation of its own making under the true
 	// id.
 	ep := &seal.Epoch{Context: seal.Context{Org: inv.Code.Org}, ES: [32]byte{1}, KG: [32]byte{2}}
-	pub, id := phone.dev.KEM.PublicKey().Bytes(), phone.dev.ID()
+	pub, id := phone.led.dev.KEM.PublicKey().Bytes(), phone.led.dev.ID()
 	boot, err := seal.SealBootstrap(inv.Code.Org, id, pub, seal.Bootstrap{EC: ep.EC(), GC: ep.GC()})
 	w.must(err)
 	wrap, err := ep.Wrap(id, pub)
 	w.must(err)
-	st, _ := seal.NewStatement(thief.Rand, 1, &seal.Genesis{Founder: krama.MemberID{9}, Device: thief.dev.Request()})
+	st, _ := seal.NewStatement(thief.Rand, 1, &seal.Genesis{Founder: krama.MemberID{9},
+		Device: thief.led.dev.Request()})
 	start := seal.Start(ep.Context, inv.Code.Org)
-	first, err := ep.Seal(thief.Rand, thief.dev, seal.Header{Author: thief.dev.ID(), Kind: seal.EnvRoster, Seq: 1,
+	first, err := ep.Seal(thief.Rand, thief.led.dev, seal.Header{Author: thief.led.dev.ID(),
+		Kind: seal.EnvRoster, Seq: 1,
 		Head: start, Roster: start},
 		[]seal.Item{{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())}}, nil)
 	w.must(err)
@@ -113,7 +115,7 @@ func TestAttackServerSubstitutesPublicKey(t *testing.T) {
 	for _, by := range []*device{insider, w.desk} { // not even an admin
 		w.tell(by, w.body(by, &seal.DeviceRekey{Device: id, KemPub: mine.PublicKey().Bytes()}))
 		w.sync(insider, w.desk)
-		if got := w.desk.roster.Devices[id].KemPub; !bytes.Equal(got, pub) {
+		if got := w.desk.led.roster.Devices[id].KemPub; !bytes.Equal(got, pub) {
 			t.Error("somebody replaced the phone's key")
 		}
 	}
@@ -131,7 +133,7 @@ func TestAttackServerInjectsMember(t *testing.T) {
 	insider := w.phone()
 	w.sync(w.desk, insider)
 	c := w.outreach(insider)
-	me, member := insider.dev.ID(), insider.roster.Devices[insider.dev.ID()].Member
+	me, member := insider.led.dev.ID(), insider.led.roster.Devices[insider.led.dev.ID()].Member
 	ghost, err := seal.NewDevice(insider.Rand, "ghost")
 	w.must(err)
 	secret := [32]byte{3}
@@ -141,13 +143,13 @@ func TestAttackServerInjectsMember(t *testing.T) {
 		// a second device for herself, properly proved
 		w.body(insider, &seal.DeviceAdd{Member: member, Device: ghost.Request(), Algorithm: 1, Verified: seal.ByScan,
 			Secret: secret,
-			Proof:  ghost.Proof(insider.roster.Org, secret)}),
+			Proof:  ghost.Proof(insider.led.roster.Org, secret)}),
 		w.body(insider, &seal.EpochGrant{Circle: c, Device: ghost.ID()}),
 	}
 	say := func(name string, by *seal.Device, author krama.DeviceID) {
 		for _, body := range bodies {
-			st := insider.streams[krama.OrgCircle]
-			h := insider.header(krama.OrgCircle, seal.EnvRoster)
+			st := insider.led.streams[krama.OrgCircle]
+			h := insider.led.header(krama.OrgCircle, seal.EnvRoster)
 			if author != me {
 				h.Author, h.Seq, h.Prev = author, 1, [32]byte{}
 				if a := st.authors[author]; a != nil {
@@ -161,27 +163,27 @@ func TestAttackServerInjectsMember(t *testing.T) {
 			w.must(err)
 			w.sync(insider, w.desk)
 		}
-		ro := w.desk.roster
+		ro := w.desk.led.roster
 		if len(ro.Members) != 2 || len(ro.Devices) != 2 || ro.Members[member].Roles != krama.RoleOutreach ||
 			ro.Latest(c).Keyed[ghost.ID()] {
 			t.Fatalf("%s: the roster has %d members and %d devices", name, len(ro.Members), len(ro.Devices))
 		}
 	}
-	say("signed by a worker", insider.dev, me)
+	say("signed by a worker", insider.led.dev, me)
 	say("signed by the ghost itself", ghost, ghost.ID())
-	say("in the admin's name, signed by the ghost", ghost, w.desk.dev.ID())
+	say("in the admin's name, signed by the ghost", ghost, w.desk.led.dev.ID())
 	if !w.desk.has(AlarmUnauthorised) || !w.desk.has(AlarmForged) {
 		t.Errorf("alarms %v", w.desk.Status().Alarms)
 	}
 	// The worker gave the ghost the circle's keys too: what it writes is on nobody's screen, and the next epoch is not
 	// for it.
 	shown := w.desk.shown()
-	st := insider.streams[c]
+	st := insider.led.streams[c]
 	rec, _ := insider.NewRecord()
 	b, err := (&krama.Record{ID: rec, Staff: &krama.Staff{Member: krama.MemberID{0x66}, Label: "ghost"}}).Encode()
 	w.must(err)
 	wire, err := st.epoch.Seal(insider.Rand, ghost, seal.Header{Author: ghost.ID(), Kind: seal.EnvContent, Seq: 1,
-		Head: st.head, Roster: insider.roster.At()},
+		Head: st.head, Roster: insider.led.roster.At()},
 		[]seal.Item{{Kind: seal.KindCircleRecord, Body: b}}, nil)
 	w.must(err)
 	_, err = w.store.Append(ctx, st.epoch.StreamID(), nil, [][]byte{wire}, 1<<40)
@@ -207,9 +209,9 @@ func TestAttackServerSwapsKeyMaterial(t *testing.T) {
 	w.sync(a, b, w.desk)
 	c := w.outreach(a)
 	w.must(w.desk.Rotate(ctx, c))
-	ep := w.desk.streams[c].epoch
+	ep := w.desk.led.streams[c].epoch
 	mine := &seal.Epoch{Context: ep.Context, ES: [32]byte{1}, KG: [32]byte{2}}
-	id, pub := a.dev.ID(), a.dev.KEM.PublicKey().Bytes()
+	id, pub := a.led.dev.ID(), a.led.dev.KEM.PublicKey().Bytes()
 	wrap, err := mine.Wrap(id, pub)
 	w.must(err)
 	a.wire.twist = func(path string, _, answer []byte, err error) ([]byte, error) {
@@ -219,7 +221,7 @@ func TestAttackServerSwapsKeyMaterial(t *testing.T) {
 		return answer, err
 	}
 	a.Sync(ctx, nil)
-	if a.streams[c].known[1] != nil || !a.has(AlarmTampered) {
+	if a.led.streams[c].known[1] != nil || !a.has(AlarmTampered) {
 		t.Errorf("the relay's epoch was taken: alarms %v", a.Status().Alarms)
 	}
 	// A page that opens, with another key for her: what is written about her next would be the relay's to read.
@@ -242,7 +244,7 @@ func TestAttackServerSwapsKeyMaterial(t *testing.T) {
 		if err := b.Sync(ctx, nil); krama.KindOf(err) != krama.Tampered {
 			t.Errorf("%s: %v", name, err)
 		}
-		if k := b.keys[c][s]; k != w.desk.keys[c][s] {
+		if k := b.led.keys[c][s]; k != w.desk.led.keys[c][s] {
 			t.Errorf("%s: the key was taken", name)
 		}
 		b.wire.twist = nil
@@ -261,16 +263,16 @@ func TestAttackMalleableKeys(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, b, w.desk)
 	c := w.outreach(a)
-	key := w.desk.keys[c][s]
-	w.inject(b, c, b.header(c, seal.EnvContent), seal.Item{Subject: s, Kind: seal.KindSubjectKey,
+	key := w.desk.led.keys[c][s]
+	w.inject(b, c, b.led.header(c, seal.EnvContent), seal.Item{Subject: s, Kind: seal.KindSubjectKey,
 		Body: bytes.Repeat([]byte{6}, 32)})
 	w.sync(w.desk, a)
 	for i, d := range []*device{w.desk, a} {
-		if d.keys[c][s] != key || !d.has(AlarmUnauthorised) {
+		if d.led.keys[c][s] != key || !d.has(AlarmUnauthorised) {
 			t.Errorf("device %d: the key was overwritten, or nobody is told: %v", i, d.Status().Alarms)
 		}
 		w.again(d)
-		if d.keys[c][s] != key {
+		if d.led.keys[c][s] != key {
 			t.Errorf("device %d: the key was overwritten by a restart", i)
 		}
 	}
@@ -287,7 +289,7 @@ func TestAttackReattribution(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, b, w.desk)
 	c := w.outreach(a)
-	h := a.header(c, seal.EnvContent)
+	h := a.led.header(c, seal.EnvContent)
 	rec, _ := a.NewRecord()
 	body, err := (&krama.Record{ID: rec, Staff: &krama.Staff{Member: krama.MemberID{1}, Label: "not hers"}}).Encode()
 	w.must(err)
@@ -333,17 +335,18 @@ func TestAttackTypeConfusion(t *testing.T) {
 		"a record in a roster envelope of another": {c, seal.EnvRoster, seal.Item{Kind: seal.KindCircleRecord,
 			Body: body}},
 	} {
-		w.inject(w.desk, tc.circle, w.desk.header(tc.circle, tc.kind), tc.item)
+		w.inject(w.desk, tc.circle, w.desk.led.header(tc.circle, tc.kind), tc.item)
 		w.sync(w.desk, a)
 		for i, d := range []*device{w.desk, a} {
-			if d.roster.Members[krama.MemberID{0x66}] != nil {
+			if d.led.roster.Members[krama.MemberID{0x66}] != nil {
 				t.Fatalf("%s: device %d has a new member", name, i)
 			}
 			if slices.Contains(d.all(), rec) {
 				t.Fatalf("%s: device %d shows it", name, i)
 			}
 		}
-		if w.desk.roster.At() != a.roster.At() || w.desk.roster.Head != w.desk.streams[krama.OrgCircle].head {
+		if w.desk.led.roster.At() != a.led.roster.At() ||
+			w.desk.led.roster.Head != w.desk.led.streams[krama.OrgCircle].head {
 			t.Fatalf("%s: the rosters part", name)
 		}
 	}
@@ -359,7 +362,7 @@ func TestAttackVerificationCodeConfusesIdentifiers(t *testing.T) {
 		"another history":                  func(s *seal.Scan2) { s.Roster.H[0] ^= 1 },
 		"a history that is not there":      func(s *seal.Scan2) { s.Roster.N += 1000 },
 		"another admin":                    func(s *seal.Scan2) { s.AdminKey[0] ^= 1 },
-		"a worker in the admin's place":    func(s *seal.Scan2) { s.AdminKey = seal.SHA256(worker.dev.SigPub()) },
+		"a worker in the admin's place":    func(s *seal.Scan2) { s.AdminKey = seal.SHA256(worker.led.dev.SigPub()) },
 		"nothing (it must be possible)":    func(*seal.Scan2) {},
 		"another programme with its proof": func(s *seal.Scan2) { s.Org[0] ^= 1 },
 	} {
@@ -405,14 +408,14 @@ func TestAttackOldPasswordOpensOldBlob(t *testing.T) {
 	w.contact(a, w.person(a))
 	w.sync(a, w.desk)
 	w.trustees(2, 3)
-	w.must(w.desk.RemoveDevice(context.Background(), a.dev.ID(), seal.ReasonLeft, nil))
+	w.must(w.desk.RemoveDevice(context.Background(), a.led.dev.ID(), seal.ReasonLeft, nil))
 	vault := bytes.Clone(a.dir.File(vaultFile).Data)
-	if !bytes.Contains(sent.Bytes(), a.dev.Request().Marshal()) {
+	if !bytes.Contains(sent.Bytes(), a.led.dev.Request().Marshal()) {
 		t.Fatal("the enrolment request is not in what was recorded: the test proves nothing")
 	}
 	for name, b := range map[string][]byte{"words": []byte(words), "vault's salt": vault[10:26],
 		"vault's check": vault[26:42], "sealed vault key": vault[42:58],
-		"vault key": a.vk[:], "signing key": a.dev.Sig.Seed()} {
+		"vault key": a.vk[:], "signing key": a.led.dev.Sig.Seed()} {
 		if bytes.Contains(sent.Bytes(), b) {
 			t.Errorf("the %s went to the relay", name)
 		}
@@ -432,24 +435,24 @@ func TestAttackRollbackReplayReorderFreezeFork(t *testing.T) {
 		return w, a, other, w.stream(a, krama.KindOrg)
 	}
 	role := func(w *world, d *device, r krama.Role) {
-		w.must(w.desk.SetRoles(ctx, w.desk.roster.Devices[d.dev.ID()].Member, r, nil))
+		w.must(w.desk.SetRoles(ctx, w.desk.led.roster.Devices[d.led.dev.ID()].Member, r, nil))
 	}
 	t.Run("rollback", func(t *testing.T) {
 		w, a, other, org := setup(t)
-		before := a.roster.Head
-		member := w.desk.roster.Devices[other.dev.ID()].Member
+		before := a.led.roster.Head
+		member := w.desk.led.roster.Devices[other.led.dev.ID()].Member
 		w.tell(w.desk, w.body(w.desk, &seal.MemberRemove{Member: member}))
 		w.sync(a)
 		a.lists(org, func(after uint64, l *seal.Listing) { l.Head, l.Entries = before, nil })
 		a.Sync(ctx, nil)
-		if !a.has(AlarmRollback) || !a.roster.Members[member].Removed || !a.stopped() {
+		if !a.has(AlarmRollback) || !a.led.roster.Members[member].Removed || !a.stopped() {
 			t.Errorf("alarms %v", a.Status().Alarms)
 		}
 	})
 	t.Run("replay", func(t *testing.T) {
 		w, a, other, org := setup(t)
-		member := w.desk.roster.Devices[other.dev.ID()].Member
-		n := a.roster.At().N
+		member := w.desk.led.roster.Devices[other.led.dev.ID()].Member
+		n := a.led.roster.At().N
 		role(w, other, krama.RoleOutreach|krama.RoleNurse)
 		role(w, other, krama.RoleOutreach)
 		a.lists(org, func(after uint64, l *seal.Listing) {
@@ -459,13 +462,14 @@ func TestAttackRollbackReplayReorderFreezeFork(t *testing.T) {
 			}
 		})
 		a.Sync(ctx, nil)
-		if a.roster.Members[member].Roles != krama.RoleOutreach || !a.has(AlarmTampered) || a.roster.At().N <= n {
-			t.Errorf("roles %v, alarms %v", a.roster.Members[member].Roles, a.Status().Alarms)
+		if a.led.roster.Members[member].Roles != krama.RoleOutreach || !a.has(AlarmTampered) ||
+			a.led.roster.At().N <= n {
+			t.Errorf("roles %v, alarms %v", a.led.roster.Members[member].Roles, a.Status().Alarms)
 		}
 	})
 	t.Run("reorder", func(t *testing.T) {
 		w, a, other, org := setup(t)
-		member := w.desk.roster.Devices[other.dev.ID()].Member
+		member := w.desk.led.roster.Devices[other.led.dev.ID()].Member
 		role(w, other, krama.RoleOutreach|krama.RoleNurse)
 		role(w, other, krama.RoleOutreach)
 		a.lists(org, func(after uint64, l *seal.Listing) {
@@ -475,13 +479,13 @@ func TestAttackRollbackReplayReorderFreezeFork(t *testing.T) {
 			}
 		})
 		a.Sync(ctx, nil)
-		if a.roster.Members[member].Roles != krama.RoleOutreach || len(a.Status().Alarms) == 0 {
-			t.Errorf("roles %v, alarms %v", a.roster.Members[member].Roles, a.Status().Alarms)
+		if a.led.roster.Members[member].Roles != krama.RoleOutreach || len(a.Status().Alarms) == 0 {
+			t.Errorf("roles %v, alarms %v", a.led.roster.Members[member].Roles, a.Status().Alarms)
 		}
 	})
 	t.Run("freeze", func(t *testing.T) {
 		w, a, other, org := setup(t)
-		head, content := a.roster.Head, a.streams[w.outreach(a)]
+		head, content := a.led.roster.Head, a.led.streams[w.outreach(a)]
 		honest := liar{org, func(after uint64, l *seal.Listing) { l.Head, l.Entries = head, nil }}.answer
 		a.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
 			if krama.KindOf(err) == krama.NotAllowed && err != nil && path == seal.PathList {
@@ -490,7 +494,7 @@ func TestAttackRollbackReplayReorderFreezeFork(t *testing.T) {
 			}
 			return honest(path, call, answer, err)
 		}
-		w.must(w.desk.RemoveDevice(ctx, other.dev.ID(), seal.ReasonTaken, nil))
+		w.must(w.desk.RemoveDevice(ctx, other.led.dev.ID(), seal.ReasonTaken, nil))
 		w.now = w.now.Add(71 * time.Hour)
 		w.sync(a)
 		if a.has(AlarmFrozen) {
@@ -505,14 +509,14 @@ func TestAttackRollbackReplayReorderFreezeFork(t *testing.T) {
 	})
 	t.Run("fork", func(t *testing.T) {
 		w, a, other, org := setup(t)
-		after0 := a.roster.Head.N
+		after0 := a.led.roster.Head.N
 		// this one a is not to see, and the relay continues as if it had not been
 		role(w, other, krama.RoleOutreach|krama.RoleNurse)
 		role(w, other, krama.RoleOutreach)
 		a.lists(org, func(after uint64, l *seal.Listing) {
 			if after == after0 && len(l.Entries) > 1 {
 				l.Entries = l.Entries[1:]
-				l.Head = a.roster.Head // and its own count agrees with what it shows
+				l.Head = a.led.roster.Head // and its own count agrees with what it shows
 				for _, e := range l.Entries {
 					l.Head = l.Head.Link(seal.EnvelopeID(e))
 				}
@@ -553,7 +557,7 @@ func TestAttackWithheldRotation(t *testing.T) {
 		}
 		return nil
 	}
-	if w.desk.RemoveDevice(ctx, thief.dev.ID(), seal.ReasonTaken, nil) == nil {
+	if w.desk.RemoveDevice(ctx, thief.led.dev.ID(), seal.ReasonTaken, nil) == nil {
 		t.Fatal("the rotation went through: the test proves nothing")
 	}
 	w.sync(a)
@@ -578,8 +582,8 @@ func TestAttackWithheldRotation(t *testing.T) {
 	}
 	w.contact(a, s)
 	w.sync(a, w.desk)
-	if len(w.desk.all()) != 3 || a.streams[c].epoch.Epoch != 1 {
-		t.Errorf("%d records at the desk, epoch %d", len(w.desk.all()), a.streams[c].epoch.Epoch)
+	if len(w.desk.all()) != 3 || a.led.streams[c].epoch.Epoch != 1 {
+		t.Errorf("%d records at the desk, epoch %d", len(w.desk.all()), a.led.streams[c].epoch.Epoch)
 	}
 	w.noAlarm(a, w.desk)
 }
@@ -594,16 +598,16 @@ func TestAttackRemovedMemberKeepsKey(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, away, thief, w.desk)
 	c := w.outreach(a)
-	old, oldOrg := thief.streams[c].epoch, thief.streams[krama.OrgCircle].epoch
+	old, oldOrg := thief.led.streams[c].epoch, thief.led.streams[krama.OrgCircle].epoch
 	oldID := old.StreamID()
-	boxes := w.box(relay.Mail, thief.dev.Mailbox())
-	w.must(w.desk.RemoveDevice(ctx, thief.dev.ID(), seal.ReasonTaken, nil))
+	boxes := w.box(relay.Mail, thief.led.dev.Mailbox())
+	w.must(w.desk.RemoveDevice(ctx, thief.led.dev.ID(), seal.ReasonTaken, nil))
 	secret := w.contact(a, s)
 	w.sync(a, w.desk)
 
 	// Reading: every envelope of both new streams, with every key the phone ever had, as epoch secret and under either
 	// number.
-	now, nowOrg := w.desk.streams[c].epoch, w.desk.streams[krama.OrgCircle].epoch
+	now, nowOrg := w.desk.led.streams[c].epoch, w.desk.led.streams[krama.OrgCircle].epoch
 	tried := 0
 	for _, ep := range []*seal.Epoch{now, nowOrg} {
 		list, err := w.store.List(ctx, ep.StreamID(), 0, 1<<30)
@@ -622,10 +626,10 @@ func TestAttackRemovedMemberKeepsKey(t *testing.T) {
 	if tried < 8 {
 		t.Fatal("nothing was tried")
 	}
-	if len(w.box(relay.Mail, thief.dev.Mailbox())) > len(boxes) {
+	if len(w.box(relay.Mail, thief.led.dev.Mailbox())) > len(boxes) {
 		t.Error("the removed phone was given keys")
 	}
-	for name, key := range map[string]ed25519.PrivateKey{"old stream": old.StreamKey(), "device": thief.dev.Sig} {
+	for name, key := range map[string]ed25519.PrivateKey{"old stream": old.StreamKey(), "device": thief.led.dev.Sig} {
 		if _, err := thief.call(ctx, key, seal.PathList, now.StreamID(),
 			seal.ListCall{Max: 1 << 20}.Marshal()); krama.KindOf(err) != krama.NotAllowed || err == nil {
 			t.Errorf("the new stream opens to the %s's key: %v", name, err)
@@ -633,7 +637,7 @@ func TestAttackRemovedMemberKeepsKey(t *testing.T) {
 	}
 	control := oldOrg.ControlKey()
 	if _, err := thief.call(ctx, control, seal.PathControl, seal.ProgrammeID(control.Public().(ed25519.PublicKey)),
-		seal.Frame(thief.dev.SigPub())); krama.KindOf(err) != krama.NotAllowed || err == nil {
+		seal.Frame(thief.led.dev.SigPub())); krama.KindOf(err) != krama.NotAllowed || err == nil {
 		t.Errorf("the old control key still rules: %v", err)
 	}
 
@@ -660,7 +664,7 @@ func TestAttackRemovedMemberKeepsKey(t *testing.T) {
 	for i, d := range []*device{a, away, fresh} {
 		d.Sync(ctx, nil)
 		for _, e := range d.events {
-			if e.Author == thief.dev.ID() {
+			if e.Author == thief.led.dev.ID() {
 				t.Errorf("device %d shows what the removed phone wrote", i)
 			}
 		}
@@ -678,7 +682,7 @@ func (w *world) past(thief *device, old *seal.Epoch, c krama.CircleID) []byte {
 	w.must(err)
 	thief.mu.Lock()
 	defer thief.mu.Unlock()
-	wire, err := old.Seal(thief.Rand, thief.dev, thief.header(c, seal.EnvContent),
+	wire, err := old.Seal(thief.Rand, thief.led.dev, thief.led.header(c, seal.EnvContent),
 		[]seal.Item{{Kind: seal.KindCircleRecord, Body: body}}, nil)
 	w.must(err)
 	return wire

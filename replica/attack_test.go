@@ -14,8 +14,8 @@ import (
 // inject appends an envelope to a circle's stream as a member who holds its keys could.
 func (w *world) inject(d *device, c krama.CircleID, h seal.Header, it seal.Item) {
 	w.t.Helper()
-	st := d.streams[c]
-	wire, err := st.epoch.Seal(d.Rand, d.dev, h, []seal.Item{it}, nil)
+	st := d.led.streams[c]
+	wire, err := st.epoch.Seal(d.Rand, d.led.dev, h, []seal.Item{it}, nil)
 	w.must(err)
 	_, err = w.store.Append(context.Background(), st.epoch.StreamID(), nil, [][]byte{wire}, 1<<30)
 	w.must(err)
@@ -28,10 +28,11 @@ func TestStatementInAnotherCircle(t *testing.T) {
 	w.sync(w.desk, a, b)
 	st := &seal.Statement{NotAfter: 1 << 40, Deed: &seal.MemberAdd{Member: krama.MemberID{99},
 		Roles: krama.RoleOutreach}}
-	h := a.header(mustCircle(a), seal.EnvRoster)
+	h := a.led.header(mustCircle(a), seal.EnvRoster)
 	w.inject(a, mustCircle(a), h, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
 	w.sync(w.desk, b)
-	if w.desk.roster.Head != w.desk.streams[krama.OrgCircle].head || w.desk.roster.Members[krama.MemberID{99}] != nil {
+	if w.desk.led.roster.Head != w.desk.led.streams[krama.OrgCircle].head ||
+		w.desk.led.roster.Members[krama.MemberID{99}] != nil {
 		t.Fatal("the roster moved")
 	}
 	w.phone() // and still grows
@@ -47,7 +48,7 @@ func TestUnsignedClaimInTheRoster(t *testing.T) {
 	w := newWorld(t)
 	a := w.phone()
 	w.sync(w.desk, a)
-	st := a.streams[krama.OrgCircle]
+	st := a.led.streams[krama.OrgCircle]
 	thief, _ := seal.NewDevice(a.Rand, "thief")
 	wire, err := st.epoch.Seal(a.Rand, thief, seal.Header{Author: thief.ID(), Kind: seal.EnvContent, Seq: 1,
 		Head: st.head, Roster: seal.Head{N: 1 << 60}},
@@ -68,7 +69,7 @@ func TestForgedClaimDoesNotStopACircle(t *testing.T) {
 	w := newWorld(t)
 	a := w.phone()
 	w.sync(w.desk, a)
-	st := a.streams[mustCircle(a)]
+	st := a.led.streams[mustCircle(a)]
 	thief, _ := seal.NewDevice(a.Rand, "thief")
 	wire, err := st.epoch.Seal(a.Rand, thief, seal.Header{Author: thief.ID(), Kind: seal.EnvContent, Seq: 1,
 		Head: st.head, Roster: seal.Head{N: 1 << 60}},
@@ -89,7 +90,7 @@ func TestKnownColleagueAhead(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.phone(), w.phone()
 	w.sync(a, b)
-	n, head := a.roster.Head.N, a.roster.Head
+	n, head := a.led.roster.Head.N, a.led.roster.Head
 	w.phone()
 	w.contact(b, w.person(b))
 	w.sync(b)
@@ -110,19 +111,19 @@ func TestStatementOutOfOrder(t *testing.T) {
 	w := newWorld(t)
 	a := w.phone()
 	w.sync(w.desk, a)
-	h := a.header(krama.OrgCircle, seal.EnvRoster)
+	h := a.led.header(krama.OrgCircle, seal.EnvRoster)
 	h.Seq += 1
 	st := &seal.Statement{NotAfter: 1 << 40, Deed: &seal.MemberAdd{Member: krama.MemberID{99},
 		Roles: krama.RoleOutreach}}
 	w.inject(a, krama.OrgCircle, h, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
 	w.sync(w.desk)
-	h = a.header(krama.OrgCircle, seal.EnvContent)
+	h = a.led.header(krama.OrgCircle, seal.EnvContent)
 	w.inject(a, krama.OrgCircle, h, seal.Item{Kind: seal.KindHeartbeat})
 	w.sync(w.desk)
 	check := func() {
 		t.Helper()
-		if w.desk.roster.Head != w.desk.streams[krama.OrgCircle].head ||
-			w.desk.roster.Members[krama.MemberID{99}] != nil {
+		if w.desk.led.roster.Head != w.desk.led.streams[krama.OrgCircle].head ||
+			w.desk.led.roster.Members[krama.MemberID{99}] != nil {
 			t.Fatal("a statement out of order was taken, or moved the roster")
 		}
 	}
@@ -131,15 +132,16 @@ func TestStatementOutOfOrder(t *testing.T) {
 	check()
 	w.sync(w.desk)
 	// An admin's, which would be folded in when what was missing came.
-	h = w.desk.header(krama.OrgCircle, seal.EnvRoster)
+	h = w.desk.led.header(krama.OrgCircle, seal.EnvRoster)
 	h.Seq += 1
 	w.inject(w.desk, krama.OrgCircle, h, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
 	w.sync(a)
-	w.inject(w.desk, krama.OrgCircle, w.desk.header(krama.OrgCircle, seal.EnvContent),
+	w.inject(w.desk, krama.OrgCircle, w.desk.led.header(krama.OrgCircle, seal.EnvContent),
 		seal.Item{Kind: seal.KindHeartbeat})
 	w.sync(a)
 	for range 2 {
-		if a.roster.Head != a.streams[krama.OrgCircle].head || a.roster.Members[krama.MemberID{99}] != nil ||
+		if a.led.roster.Head != a.led.streams[krama.OrgCircle].head ||
+			a.led.roster.Members[krama.MemberID{99}] != nil ||
 			!a.has(AlarmUnauthorised) {
 			t.Fatalf("an admin's statement out of order was taken: alarms %v", a.Status().Alarms)
 		}

@@ -55,12 +55,12 @@ func TestRosterLeadsToTheKeys(t *testing.T) {
 	for range 2 { // before the phone comes
 		w.must(w.desk.Rotate(t.Context(), krama.OrgCircle))
 	}
-	now := w.desk.streams[krama.OrgCircle].epoch
+	now := w.desk.led.streams[krama.OrgCircle].epoch
 	mine := &seal.Epoch{Context: now.Context, ES: [32]byte{1}, KG: [32]byte{2}}
-	id, pub := phone.dev.ID(), phone.dev.KEM.PublicKey().Bytes()
+	id, pub := phone.led.dev.ID(), phone.led.dev.KEM.PublicKey().Bytes()
 	b := seal.Bootstrap{Epoch: now.Epoch, EC: mine.EC(), GC: mine.GC()}
 	for n := range now.Epoch {
-		b.History = append(b.History, w.desk.streams[krama.OrgCircle].known[n].ES)
+		b.History = append(b.History, w.desk.led.streams[krama.OrgCircle].known[n].ES)
 	}
 	boot, err := seal.SealBootstrap(inv.Code.Org, id, pub, b)
 	w.must(err)
@@ -96,10 +96,10 @@ func TestRemovedAdminDropsNothing(t *testing.T) {
 	w.person(a)
 	w.sync(a, w.desk, x)
 	c := w.outreach(w.desk)
-	e := w.desk.streams[c].epoch
-	w.must(w.desk.RemoveDevice(t.Context(), x.dev.ID(), seal.ReasonLost, nil))
+	e := w.desk.led.streams[c].epoch
+	w.must(w.desk.RemoveDevice(t.Context(), x.led.dev.ID(), seal.ReasonLost, nil))
 	w.sync(a, w.desk)
-	if w.desk.streams[c].epoch.Epoch == e.Epoch {
+	if w.desk.led.streams[c].epoch.Epoch == e.Epoch {
 		t.Fatal("the epoch is open: the test proves nothing")
 	}
 	late := w.device("phone")
@@ -113,7 +113,7 @@ func TestRemovedAdminDropsNothing(t *testing.T) {
 		for i, b := range l.Entries {
 			if env, v := e.Open(b); perr == nil && v == seal.Fine && !changed {
 				l.Entries[i], perr = e.SealTombstone(x.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author,
-					Seq: env.Seq, Prev: env.Prev}, x.dev.ID(), x.dev.Sig)
+					Seq: env.Seq, Prev: env.Prev}, x.led.dev.ID(), x.led.dev.Sig)
 				changed = perr == nil
 			}
 		}

@@ -35,10 +35,10 @@ func (r *Replica) call(ctx context.Context, key ed25519.PrivateKey, path string,
 	r.mu.Lock()
 	var org krama.OrgID
 	switch {
-	case r.roster != nil:
-		org = r.roster.Org
-	case r.scan != nil:
-		org = r.scan.Org
+	case r.led.roster != nil:
+		org = r.led.roster.Org
+	case r.led.scan != nil:
+		org = r.led.scan.Org
 	}
 	c := r.caller(org)
 	r.mu.Unlock()
@@ -58,7 +58,7 @@ func (r *Replica) caller(org krama.OrgID) *caller {
 // deviceCall makes a call in this device's own name.
 func (r *Replica) deviceCall(ctx context.Context, path string, payload []byte) ([]byte, error) {
 	r.mu.Lock()
-	d := r.dev
+	d := r.led.dev
 	r.mu.Unlock()
 	if d == nil {
 		return nil, errLocked
@@ -71,7 +71,7 @@ func (r *Replica) deviceCall(ctx context.Context, path string, payload []byte) (
 // way.
 func (r *Replica) streamCall(ctx context.Context, c krama.CircleID, path string, payload []byte) ([]byte, error) {
 	r.mu.Lock()
-	st := r.streams[c]
+	st := r.led.streams[c]
 	if st == nil {
 		r.mu.Unlock()
 		return nil, krama.E("replica", krama.NotAllowed, "locked")

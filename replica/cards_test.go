@@ -59,7 +59,7 @@ func TestA36WrongCardIsNamed(t *testing.T) {
 			got != nil && !maps.Equal(got.Fault, tc.fault) {
 			t.Errorf("%s: got %v %+v want %v %v", name, err, got, tc.kind, tc.fault)
 		}
-		if d.State() != Fresh || d.roster != nil {
+		if d.State() != Fresh || d.led.roster != nil {
 			t.Errorf("%s: something was used", name)
 		}
 	}

@@ -76,15 +76,15 @@ func TestFirstKeyStands(t *testing.T) {
 	w.contact(a, s)
 	w.sync(a, b, w.desk)
 	c := w.outreach(b)
-	key := b.keys[c][s]
-	w.inject(b, c, b.header(c, seal.EnvContent), seal.Item{Subject: s, Kind: seal.KindSubjectKey,
+	key := b.led.keys[c][s]
+	w.inject(b, c, b.led.header(c, seal.EnvContent), seal.Item{Subject: s, Kind: seal.KindSubjectKey,
 		Body: make([]byte, 32)})
 	w.sync(a)
-	if a.keys[c][s] != key || !a.has(AlarmUnauthorised) {
+	if a.led.keys[c][s] != key || !a.has(AlarmUnauthorised) {
 		t.Errorf("her key was replaced, or nobody was told: alarms %v", a.Status().Alarms)
 	}
 	w.reopen(a)
-	if a.keys[c][s] != key {
+	if a.led.keys[c][s] != key {
 		t.Error("after a restart her key is another")
 	}
 }
@@ -95,15 +95,15 @@ func TestEmptyIsSaidByRemovedDevices(t *testing.T) {
 	w := newSmallWorld(t)
 	p, q := w.phone(), w.phone()
 	w.sync(p, q)
-	org := p.streams[krama.OrgCircle].epoch
-	gone, err := seal.SealHandover(p.Rand, org, org, p.dev, seal.LetterWiped, nil)
+	org := p.led.streams[krama.OrgCircle].epoch
+	gone, err := seal.SealHandover(p.Rand, org, org, p.led.dev, seal.LetterWiped, nil)
 	w.must(err)
 	w.must(p.handOver(context.Background(), [][]byte{gone}))
 	w.sync(w.desk)
 	if len(w.desk.WipedDevices()) != 0 {
 		t.Error("a phone in use is shown as empty")
 	}
-	w.must(w.desk.RemoveDevice(context.Background(), q.dev.ID(), seal.ReasonLost, nil))
+	w.must(w.desk.RemoveDevice(context.Background(), q.led.dev.ID(), seal.ReasonLost, nil))
 	w.sync(w.desk)
 	if len(w.desk.WipedDevices()) != 0 {
 		t.Error("a removed phone that said nothing is shown as empty")
@@ -114,11 +114,11 @@ func TestEmptyIsSaidByRemovedDevices(t *testing.T) {
 // helps.
 func (w *world) as(d, inside *device, c krama.CircleID, timeMS uint64, it seal.Item) {
 	w.t.Helper()
-	h := inside.header(c, seal.EnvContent)
-	h.Author, h.TimeMS = d.dev.ID(), timeMS
+	h := inside.led.header(c, seal.EnvContent)
+	h.Author, h.TimeMS = d.led.dev.ID(), timeMS
 	h.Seq, h.Prev = 1, [32]byte{}
-	st := inside.streams[c]
-	wire, err := st.epoch.Seal(d.Rand, d.dev, h, []seal.Item{it}, nil)
+	st := inside.led.streams[c]
+	wire, err := st.epoch.Seal(d.Rand, d.led.dev, h, []seal.Item{it}, nil)
 	w.must(err)
 	_, err = w.store.Append(context.Background(), st.epoch.StreamID(), nil, [][]byte{wire}, 1<<30)
 	w.must(err)
@@ -130,13 +130,13 @@ func TestAuthorIsInTheCircle(t *testing.T) {
 	w := newSmallWorld(t)
 	a, q := w.phone(), w.phone()
 	w.sync(w.desk, a, q)
-	w.must(w.desk.RemoveDevice(context.Background(), q.dev.ID(), seal.ReasonTaken, nil))
+	w.must(w.desk.RemoveDevice(context.Background(), q.led.dev.ID(), seal.ReasonTaken, nil))
 	w.sync(w.desk, a)
-	before := a.heartbeat
+	before := a.led.heartbeat
 	w.now = w.now.Add(time.Hour)
 	w.as(q, a, krama.OrgCircle, uint64(w.now.UnixMilli()), seal.Item{Kind: seal.KindHeartbeat})
 	w.sync(a)
-	if !a.heartbeat.Equal(before) {
+	if !a.led.heartbeat.Equal(before) {
 		t.Error("a removed phone's sign counts")
 	}
 }
@@ -149,10 +149,10 @@ func TestTimesOfTheFuture(t *testing.T) {
 	w.sync(w.desk, a, q)
 	w.as(q, q, krama.OrgCircle, uint64(w.now.Add(365*24*time.Hour).UnixMilli()), seal.Item{Kind: seal.KindHeartbeat})
 	w.sync(a)
-	if a.heartbeat.After(w.now) {
-		t.Errorf("the last sign is of %v, and it is %v", a.heartbeat, w.now)
+	if a.led.heartbeat.After(w.now) {
+		t.Errorf("the last sign is of %v, and it is %v", a.led.heartbeat, w.now)
 	}
-	if a.Seen(q.dev.ID()).After(w.now) {
+	if a.Seen(q.led.dev.ID()).After(w.now) {
 		t.Error("a device was seen in the future")
 	}
 }
@@ -164,13 +164,13 @@ func TestReaderWritesNothing(t *testing.T) {
 	w.sync(w.desk, a, b)
 	rec, err := (&krama.Record{ID: krama.RecordID{7}, Circle: &krama.Circle{Kind: krama.KindSafeguarding}}).Encode()
 	w.must(err)
-	before, purpose := len(b.events), b.kinds[krama.OrgCircle]
+	before, purpose := len(b.events), b.led.kinds[krama.OrgCircle]
 	w.as(a, a, krama.OrgCircle, uint64(w.now.UnixMilli()), seal.Item{Kind: seal.KindCircleRecord, Body: rec})
 	w.sync(b)
 	if len(b.events) != before || !b.has(AlarmUnauthorised) {
 		t.Errorf("%d events, before %d; alarms %v", len(b.events), before, b.Status().Alarms)
 	}
-	if b.kinds[krama.OrgCircle] != purpose {
+	if b.led.kinds[krama.OrgCircle] != purpose {
 		t.Error("circle 0 was given another purpose")
 	}
 }
@@ -183,11 +183,11 @@ func TestRefusedStatementIsShown(t *testing.T) {
 	w.sync(w.desk, a, b)
 	st := &seal.Statement{NotAfter: 1 << 40, Deed: &seal.MemberAdd{Member: krama.MemberID{99},
 		Roles: krama.RoleOutreach}}
-	w.inject(a, krama.OrgCircle, a.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement,
+	w.inject(a, krama.OrgCircle, a.led.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement,
 		Body: seal.StatementBody(st.Marshal())})
 	w.sync(b)
 	for _, when := range []string{"now", "after a restart"} {
-		if b.roster.Members[krama.MemberID{99}] != nil || !b.has(AlarmUnauthorised) {
+		if b.led.roster.Members[krama.MemberID{99}] != nil || !b.has(AlarmUnauthorised) {
 			t.Errorf("%s: it counts, or nobody is told: alarms %v", when, b.Status().Alarms)
 		}
 		w.reopen(b)
@@ -199,20 +199,20 @@ func TestLettersAreTheirSenders(t *testing.T) {
 	w := newSmallWorld(t)
 	p := w.phone()
 	w.sync(w.desk, p)
-	ctx, org, me := context.Background(), p.roster.Org, w.desk.dev.ID()
-	pub := w.desk.roster.Devices[me].KemPub
+	ctx, org, me := context.Background(), p.led.roster.Org, w.desk.led.dev.ID()
+	pub := w.desk.led.roster.Devices[me].KemPub
 	key, err := hpke.MLKEM768X25519().NewPublicKey(pub)
 	w.must(err)
 	st := (&seal.Statement{NotAfter: 1 << 40, Deed: &seal.ReleasePin{}}).Marshal()
-	body := seal.Frame(st, me[:], seal.Cosign(p.dev.Sig, org, st))
-	pt := seal.Frame(seal.Frame([]byte{byte(seal.LetterDraft)}, me[:], body, seal.Cosign(p.dev.Sig, org, body)),
+	body := seal.Frame(st, me[:], seal.Cosign(p.led.dev.Sig, org, st))
+	pt := seal.Frame(seal.Frame([]byte{byte(seal.LetterDraft)}, me[:], body, seal.Cosign(p.led.dev.Sig, org, body)),
 		make([]byte, 2000))
 	forged, err := hpke.Seal(key, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), seal.Frame([]byte("krama/1 letter"),
 		org[:], me[:]), pt)
 	w.must(err)
-	control, err := seal.SealLetter(org, p.dev, me, pub, seal.LetterControl, make([]byte, 32))
+	control, err := seal.SealLetter(org, p.led.dev, me, pub, seal.LetterControl, make([]byte, 32))
 	w.must(err)
-	before := slices.Clone(w.desk.controls)
+	before := slices.Clone(w.desk.led.controls)
 	box := seal.Mailbox(me, seal.KemHash(pub))
 	// as whoever runs the relay can: a worker's phone has no key for it
 	w.must(w.desk.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: forged}, {Box: box, Item: control}}))
@@ -220,7 +220,7 @@ func TestLettersAreTheirSenders(t *testing.T) {
 	if len(w.desk.Mail()) != 0 {
 		t.Error("a letter that somebody wrote in the admin's name is shown")
 	}
-	if !slices.Equal(w.desk.controls, before) {
+	if !slices.Equal(w.desk.led.controls, before) {
 		t.Error("a worker's letter changed the control key")
 	}
 }
@@ -233,7 +233,7 @@ func TestHandoverIsReadBackBeforeWiping(t *testing.T) {
 	s := w.person(p)
 	w.sync(p, w.desk)
 	w.contact(p, s)
-	w.must(w.desk.RemoveDevice(context.Background(), p.dev.ID(), seal.ReasonLeft, nil))
+	w.must(w.desk.RemoveDevice(context.Background(), p.led.dev.ID(), seal.ReasonLeft, nil))
 	p.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
 		if path == seal.PathLeaveMine && err == nil {
 			return seal.MarshalHeld(nil, 0, true), nil
@@ -264,7 +264,7 @@ func TestTravelTakesNothingUnsent(t *testing.T) {
 	w.contact(p, s)
 	c := w.outreach(p)
 	p.wire.twist = liar{w.stream(p, krama.KindOutreach), func(_ uint64, l *seal.Listing) {
-		l.Head, l.Entries = p.streams[c].head, nil
+		l.Head, l.Entries = p.led.streams[c].head, nil
 	}}.answer
 	if err := p.Travel(context.Background()); krama.KindOf(err) != krama.Conflict || err == nil {
 		t.Errorf("got %v want conflict", err)

@@ -18,38 +18,38 @@ func (a *Alarm) ByAuthor() bool {
 }
 
 // answered reports whether an alarm needs nobody any more. Called with the lock held.
-func (r *Replica) answered(a *Alarm) bool {
+func (l *ledger) answered(a *Alarm) bool {
 	if a.Mended {
 		return true
 	}
-	dev := r.author(a.Author)
+	dev := l.author(a.Author)
 	return dev != nil && dev.Removed != 0 && (a.ByAuthor() || a.What == AlarmEquivocation)
 }
 
 // author returns a device that the roster shows, or nil.
-func (r *Replica) author(d krama.DeviceID) *seal.RosterDevice {
-	if r.roster == nil {
+func (l *ledger) author(d krama.DeviceID) *seal.RosterDevice {
+	if l.roster == nil {
 		return nil
 	}
-	return r.roster.Devices[d]
+	return l.roster.Devices[d]
 }
 
 // stopped reports whether an alarm forbids sending.
 func (r *Replica) stopped() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.halted()
+	return r.led.halted()
 }
 
 // halted is stopped with the lock held.
-func (r *Replica) halted() bool {
+func (l *ledger) halted() bool {
 	var first *krama.MemberID // whose claims stand: an epoch's end answers those of that epoch
-	for i := range r.alarms {
-		a := &r.alarms[i]
-		if !a.What.stops() || r.answered(a) {
+	for i := range l.alarms {
+		a := &l.alarms[i]
+		if !a.What.stops() || l.answered(a) {
 			continue
 		}
-		dev := r.author(a.Author)
+		dev := l.author(a.Author)
 		if !a.ByAuthor() || dev == nil || !oneStopsNobody {
 			return true
 		}
@@ -68,15 +68,21 @@ const (
 	claimsKept = 8
 )
 
-// raise records an alarm once; of one author, one of a kind is enough while it stands.
+// raise records an alarm and makes it durable.
 func (r *Replica) raise(a Alarm) error {
+	r.led.alarm(a)
+	return r.flush()
+}
+
+// alarm records an alarm once, and owes its entry; of one author, one of a kind is enough while it stands.
+func (l *ledger) alarm(a Alarm) {
 	same, by := 0, a.Author != krama.DeviceID{}
-	for _, old := range r.alarms {
+	for _, old := range l.alarms {
 		if old.Circle != a.Circle || old.Epoch != a.Epoch {
 			continue
 		}
 		if by && old.Author == a.Author && !old.Mended && a.What == AlarmWithheld && old.What == AlarmFork {
-			return nil // her claims are known to be false
+			return // her claims are known to be false
 		}
 		if old.What != a.What {
 			continue
@@ -85,22 +91,22 @@ func (r *Replica) raise(a Alarm) error {
 			continue // answered by a trim, and here again: the relay goes on with another history after all
 		}
 		if old.Author == a.Author && (old.N == a.N || by && !old.Mended) {
-			return nil
+			return
 		}
 		same++
 	}
 	if same >= alarmsKept && !a.What.stops() {
-		return nil
+		return
 	}
-	a.Day = krama.DayOf(r.Now())
-	r.alarms = append(r.alarms, a)
-	return r.commit(alarmEntry(a))
+	a.Day = krama.DayOf(l.host.Now())
+	l.alarms = append(l.alarms, a)
+	l.owed = append(l.owed, alarmEntry(a))
 }
 
 // mend marks one alarm as answered, and returns the entry that says so.
-func (r *Replica) mend(i int) []byte {
-	r.alarms[i].Mended = true
-	return clearEntry(r.alarms[i])
+func (l *ledger) mend(i int) []byte {
+	l.alarms[i].Mended = true
+	return clearEntry(l.alarms[i])
 }
 
 func clearEntry(a Alarm) []byte {
@@ -108,20 +114,20 @@ func clearEntry(a Alarm) []byte {
 }
 
 // mendedOne marks the alarm that a journal entry says is answered.
-func (r *Replica) mendedOne(p place, what AlarmKind, n uint64, by krama.DeviceID) {
-	for i, a := range r.alarms {
+func (l *ledger) mendedOne(p place, what AlarmKind, n uint64, by krama.DeviceID) {
+	for i, a := range l.alarms {
 		if a.Circle == p.circle && a.Epoch == p.epoch && a.What == what && a.N == n && a.Author == by {
-			r.alarms[i].Mended = true
+			l.alarms[i].Mended = true
 		}
 	}
 }
 
 // mended marks the alarms of an epoch that an admin's signature has answered: she has signed where it ends, and our
 // history agrees with it.
-func (r *Replica) mended(p place) {
-	for i, a := range r.alarms {
+func (l *ledger) mended(p place) {
+	for i, a := range l.alarms {
 		if a.What.stops() && a.Circle == p.circle && a.Epoch == p.epoch {
-			r.alarms[i].Mended = true
+			l.alarms[i].Mended = true
 		}
 	}
 }
@@ -133,38 +139,38 @@ func (r *Replica) reconsider() error {
 		return err
 	}
 	defer r.mu.Unlock()
-	for c, st := range r.streams {
+	for c, st := range r.led.streams {
 		if c == krama.OrgCircle {
 			continue
 		}
 		again := false
 		for d := range st.strangers {
-			_, known := r.roster.Author(c, st.epoch.Epoch, d)
+			_, known := r.led.roster.Author(c, st.epoch.Epoch, d)
 			again = again || known
 		}
-		entries := r.reached(c, st)
+		entries := r.led.reached(c, st)
 		if len(entries) > 0 || again {
 			p := place{c, st.epoch.Epoch}
 			if err := r.commit(append(entries, tagged(tagAgain, c[:], u32(p.epoch)))...); err != nil {
 				return err
 			}
-			r.judgeAgain(p)
+			r.led.judgeAgain(p)
 		}
 	}
 	return nil
 }
 
 // reached answers the alarms of a circle's open epoch whose claim can be judged now.
-func (r *Replica) reached(c krama.CircleID, st *stream) (entries [][]byte) {
+func (l *ledger) reached(c krama.CircleID, st *stream) (entries [][]byte) {
 	before := map[krama.DeviceID]int{}
-	for i, a := range r.alarms {
+	for i, a := range l.alarms {
 		if a.What != AlarmWithheld || !a.ByAuthor() || a.Circle != c || a.Epoch != st.epoch.Epoch {
 			continue
 		}
 		if a.Mended {
 			before[a.Author]++
-		} else if a.Claim <= r.roster.At().N && before[a.Author] < claimsKept {
-			entries = append(entries, r.mend(i))
+		} else if a.Claim <= l.roster.At().N && before[a.Author] < claimsKept {
+			entries = append(entries, l.mend(i))
 		}
 	}
 	return entries
@@ -173,13 +179,13 @@ func (r *Replica) reached(c krama.CircleID, st *stream) (entries [][]byte) {
 // answeredByRelay marks the alarms of an epoch that what the relay shows now has answered, and makes that durable.
 func (r *Replica) answeredByRelay(p place, st *stream, relay seal.Head) error {
 	var entries [][]byte
-	for i, a := range r.alarms {
+	for i, a := range r.led.alarms {
 		if a.Mended || a.Circle != p.circle || a.Epoch != p.epoch {
 			continue
 		}
 		if p.circle == krama.OrgCircle && a.What == AlarmRollback && st.head == relay || a.What == AlarmWithheld &&
 			!a.ByAuthor() && st.head.N >= a.N {
-			entries = append(entries, r.mend(i))
+			entries = append(entries, r.led.mend(i))
 		}
 	}
 	if len(entries) == 0 {
@@ -189,6 +195,6 @@ func (r *Replica) answeredByRelay(p place, st *stream, relay seal.Head) error {
 }
 
 // stands reports whether any alarm of the kind is not answered. Called with the lock held.
-func (r *Replica) stands(k AlarmKind) bool {
-	return slices.ContainsFunc(r.alarms, func(a Alarm) bool { return a.What == k && !a.Mended })
+func (l *ledger) stands(k AlarmKind) bool {
+	return slices.ContainsFunc(l.alarms, func(a Alarm) bool { return a.What == k && !a.Mended })
 }

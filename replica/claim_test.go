@@ -11,7 +11,7 @@ import (
 // claims has a device write one envelope, truly signed, whose header says what change makes of it.
 func (w *world) claims(d *device, c krama.CircleID, change func(*seal.Header)) {
 	w.t.Helper()
-	h := d.header(c, seal.EnvContent)
+	h := d.led.header(c, seal.EnvContent)
 	change(&h)
 	it := seal.Item{Kind: seal.KindCircleRecord, Body: []byte("x")}
 	if c == krama.OrgCircle {
@@ -39,7 +39,7 @@ func (w *world) goesOn(bad *device, want AlarmKind, ds ...*device) {
 		}
 		named := false
 		for _, a := range st.Alarms {
-			named = named || a.What == want && a.Author == bad.dev.ID() && !a.Mended
+			named = named || a.What == want && a.Author == bad.led.dev.ID() && !a.Mended
 		}
 		if !named {
 			t.Errorf("device %d: alarms %v, want %s that names its author", i, st.Alarms, want)
@@ -51,7 +51,7 @@ func (w *world) goesOn(bad *device, want AlarmKind, ds ...*device) {
 	for _, c := range []krama.CircleID{krama.OrgCircle, w.outreach(desk)} {
 		w.must(desk.Rotate(ctx, c))
 	}
-	w.must(desk.RemoveDevice(ctx, bad.dev.ID(), seal.ReasonCloned, nil))
+	w.must(desk.RemoveDevice(ctx, bad.led.dev.ID(), seal.ReasonCloned, nil))
 	w.contact(ds[1], w.person(ds[1]))
 	w.sync(ds...)
 	w.sync(ds...)
@@ -109,7 +109,7 @@ func TestA14HonestClaim(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b := w.phone(), w.phone()
 	w.sync(a, b)
-	n, head := a.roster.Head.N, a.roster.Head
+	n, head := a.led.roster.Head.N, a.led.roster.Head
 	w.phone()
 	w.contact(b, w.person(b))
 	w.sync(b)
@@ -150,7 +150,7 @@ func TestA14LaterStatementOfOneAdmin(t *testing.T) {
 	a := w.phone()
 	w.sync(w.desk, second, a)
 	body := laterStatement("x.y")
-	w.inject(second, krama.OrgCircle, second.header(krama.OrgCircle, seal.EnvRoster),
+	w.inject(second, krama.OrgCircle, second.led.header(krama.OrgCircle, seal.EnvRoster),
 		seal.Item{Kind: seal.KindStatement, Body: body})
 	w.contact(a, w.person(a))
 	w.sync(a, w.desk)
@@ -161,9 +161,9 @@ func TestA14LaterStatementOfOneAdmin(t *testing.T) {
 	w.sync(second, w.desk, a)
 	it, err := seal.ParseFrame(body, 3)
 	w.must(err)
-	both := seal.StatementBody(it[0], seal.Cosignature{Device: second.dev.ID(), Sig: seal.Cosign(second.dev.Sig,
-		w.desk.roster.Org, it[0])})
-	w.inject(w.desk, krama.OrgCircle, w.desk.header(krama.OrgCircle, seal.EnvRoster),
+	both := seal.StatementBody(it[0], seal.Cosignature{Device: second.led.dev.ID(), Sig: seal.Cosign(second.led.dev.Sig,
+		w.desk.led.roster.Org, it[0])})
+	w.inject(w.desk, krama.OrgCircle, w.desk.led.header(krama.OrgCircle, seal.EnvRoster),
 		seal.Item{Kind: seal.KindStatement, Body: both})
 	if err := a.Sync(context.Background(), nil); krama.KindOf(err) != krama.NotYet || !a.Status().Newer {
 		t.Errorf("two admins' later statement: %v", err)
@@ -180,7 +180,7 @@ func TestOneCircleTroubled(t *testing.T) {
 		if k == krama.KindOutreach || k == krama.KindOrg {
 			continue
 		}
-		bad := w.desk.streams[c].epoch.StreamID()
+		bad := w.desk.led.streams[c].epoch.StreamID()
 		w.desk.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
 			if c, e := seal.ParseCall(call); e == nil && path == seal.PathList && c.Principal == bad {
 				return []byte("garbage"), nil
@@ -228,12 +228,12 @@ func TestA15TwoMembers(t *testing.T) {
 		}
 	}
 	a.mu.Lock()
-	a.roster.Devices[c.dev.ID()].Member = a.roster.Devices[b.dev.ID()].Member
+	a.led.roster.Devices[c.led.dev.ID()].Member = a.led.roster.Devices[b.led.dev.ID()].Member
 	a.mu.Unlock()
 	if a.Status().Stopped {
 		t.Error("two devices of one member stop everybody")
 	}
-	w.must(w.desk.RemoveDevice(context.Background(), b.dev.ID(), seal.ReasonCloned, nil))
+	w.must(w.desk.RemoveDevice(context.Background(), b.led.dev.ID(), seal.ReasonCloned, nil))
 	w.contact(a, w.person(a))
 	w.sync(a, w.desk, a)
 	if a.Status().Stopped || a.Status().Unsent != 0 {

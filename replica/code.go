@@ -37,7 +37,7 @@ func CodeLeft(r *Replica) time.Duration {
 func (r *Replica) codeLeft() time.Duration {
 	then := r.shown
 	if then.IsZero() {
-		ms, err := strconv.ParseInt(r.values[shownKey], 10, 64)
+		ms, err := strconv.ParseInt(r.led.values[shownKey], 10, 64)
 		if err != nil {
 			return CodeLife // not shown yet
 		}
@@ -59,14 +59,14 @@ func RenewCode(r *Replica) error {
 
 func (r *Replica) renewCode() error {
 	const op = "replica.RenewCode"
-	if r.dev == nil || r.roster != nil {
+	if r.led.dev == nil || r.led.roster != nil {
 		return krama.E(op, krama.NotAllowed, "only a device that waits to be enrolled shows a code")
 	}
 	drop := make([]byte, ed25519.SeedSize)
 	if _, err := io.ReadFull(r.Rand, drop); err != nil {
 		return krama.Wrap(op, err)
 	}
-	d, err := r.dev.Marshal()
+	d, err := r.led.dev.Marshal()
 	if err != nil {
 		return err
 	}
@@ -75,8 +75,8 @@ func (r *Replica) renewCode() error {
 		[]byte(strconv.FormatInt(now.UnixMilli(), 10)))); err != nil {
 		return err
 	}
-	r.dropBefore, r.drop, r.shown = r.drop, drop, now
-	r.values[shownKey] = strconv.FormatInt(now.UnixMilli(), 10)
+	r.dropBefore, r.led.drop, r.shown = r.led.drop, drop, now
+	r.led.values[shownKey] = strconv.FormatInt(now.UnixMilli(), 10)
 	return nil
 }
 
@@ -85,13 +85,13 @@ func (r *Replica) showCode() error {
 	if r.codeLeft() <= 0 {
 		return r.renewCode()
 	}
-	if r.shown.IsZero() && r.values[shownKey] == "" {
+	if r.shown.IsZero() && r.led.values[shownKey] == "" {
 		now := r.Now()
 		v := strconv.FormatInt(now.UnixMilli(), 10)
 		if err := r.commit(tagged(tagValue, []byte(shownKey), []byte(v))); err != nil {
 			return err
 		}
-		r.shown, r.values[shownKey] = now, v
+		r.shown, r.led.values[shownKey] = now, v
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func TestA29CodesLiveTenMinutes(t *testing.T) {
 		if late || !errors.Is(err, ErrLate) || inv.Left(w.now) != 0 {
 			t.Errorf("a proof for a code of ten minutes: %v %v", late, err)
 		}
-		if w.desk.roster.Devices[phone.dev.ID()] != nil {
+		if w.desk.led.roster.Devices[phone.led.dev.ID()] != nil {
 			t.Error("the device was enrolled all the same")
 		}
 		again, err := w.desk.Invite(ctx, phone.Scan1().String())

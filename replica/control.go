@@ -28,13 +28,13 @@ func (r *Replica) keepControl(seeds ...[32]byte) error {
 		return err
 	}
 	for _, s := range seeds {
-		r.addControl(s)
+		r.led.addControl(s)
 	}
 	return nil
 }
 
-func (r *Replica) addControl(s [32]byte) {
-	r.controls = append(slices.DeleteFunc(r.controls, func(o [32]byte) bool { return o == s }), s)
+func (l *ledger) addControl(s [32]byte) {
+	l.controls = append(slices.DeleteFunc(l.controls, func(o [32]byte) bool { return o == s }), s)
 }
 
 // controlKeys lists the keys that the relay may know, newest first: the admins' own, then those that circle 0 gave.
@@ -42,11 +42,11 @@ func (r *Replica) addControl(s [32]byte) {
 func (r *Replica) controlKeys() (id [16]byte, keys []func() ed25519.PrivateKey, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	st := r.streams[krama.OrgCircle]
+	st := r.led.streams[krama.OrgCircle]
 	if st == nil || st.known[0] == nil {
 		return id, nil, krama.E("replica.control", krama.NotAllowed, "circle 0's history is not here")
 	}
-	for _, s := range slices.Backward(r.controls) {
+	for _, s := range slices.Backward(r.led.controls) {
 		keys = append(keys, func() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(s[:]) })
 	}
 	for e := int(st.epoch.Epoch); e >= 0; e-- {
@@ -101,17 +101,17 @@ func (r *Replica) nameMembers(ctx context.Context) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
-	call := seal.MembersCall{Site: seal.SiteOf(r.roster.Org)}
-	for _, d := range r.roster.Devices {
+	call := seal.MembersCall{Site: seal.SiteOf(r.led.roster.Org)}
+	for _, d := range r.led.roster.Devices {
 		call.Devices = append(call.Devices, seal.MemberKey{Pub: d.Request.SigPub, Nonce: d.Request.Nonce})
 	}
-	if t := r.roster.Trustees; t != nil {
+	if t := r.led.roster.Trustees; t != nil {
 		call.Devices = append(call.Devices, seal.MemberKey{Pub: t.SigPub})
 	}
 	slices.SortFunc(call.Devices, func(a, b seal.MemberKey) int { return bytes.Compare(a.Bytes(), b.Bytes()) })
 	sum := seal.SHA256(call.Marshal())
 	mark := hex.EncodeToString(sum[:8]) + " " + krama.DayOf(r.Now()).String()
-	done := r.values[membersNamed] == mark
+	done := r.led.values[membersNamed] == mark
 	r.mu.Unlock()
 	if done {
 		return nil
@@ -128,8 +128,8 @@ const lineNamed = ".line"
 // nameLine tells the relay, once, which streams are circle 0's: an earlier version made them without saying so.
 func (r *Replica) nameLine(ctx context.Context) error {
 	r.mu.Lock()
-	st := r.streams[krama.OrgCircle]
-	if st == nil || r.values[lineNamed] != "" {
+	st := r.led.streams[krama.OrgCircle]
+	if st == nil || r.led.values[lineNamed] != "" {
 		r.mu.Unlock()
 		return nil
 	}
@@ -152,12 +152,13 @@ func (r *Replica) nameLine(ctx context.Context) error {
 
 // adminDevices lists the devices that can act as admins now. Called with the lock held.
 func (r *Replica) adminDevices() (out []krama.DeviceID) {
-	e := r.roster.Latest(krama.OrgCircle)
+	e := r.led.roster.Latest(krama.OrgCircle)
 	if e == nil {
 		return nil
 	}
 	for d := range e.Keyed {
-		if dev := r.roster.Devices[d]; dev.Removed == 0 && r.roster.Members[dev.Member].Roles&krama.RoleAdmin != 0 {
+		if dev := r.led.roster.Devices[d]; dev.Removed == 0 &&
+			r.led.roster.Members[dev.Member].Roles&krama.RoleAdmin != 0 {
 			out = append(out, d)
 		}
 	}
@@ -174,14 +175,14 @@ func (r *Replica) tendControl(ctx context.Context) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
-	me, roles := r.rolesLocked()
+	me, roles := r.led.rolesLocked()
 	admins := r.adminDevices()
 	if roles&krama.RoleAdmin == 0 || !slices.Contains(admins, me) {
 		r.mu.Unlock()
 		return nil
 	}
-	knew := strings.Fields(r.values[controlSet])
-	draw := len(r.controls) == 0
+	knew := strings.Fields(r.led.values[controlSet])
+	draw := len(r.led.controls) == 0
 	for _, d := range knew {
 		draw = draw || !slices.ContainsFunc(admins, func(a krama.DeviceID) bool { return a.String() == d })
 	}
@@ -195,7 +196,7 @@ func (r *Replica) tendControl(ctx context.Context) error {
 	}
 	var body []byte
 	newest := ""
-	for _, s := range r.controls {
+	for _, s := range r.led.controls {
 		body = append(body, s[:]...)
 		newest = controlName(s)
 	}
@@ -248,7 +249,7 @@ func (r *Replica) takeControl(body []byte) error {
 	fresh := false
 	for ; len(body) >= 32; body = body[32:] {
 		seeds = append(seeds, [32]byte(body))
-		fresh = fresh || !slices.Contains(r.controls, [32]byte(body))
+		fresh = fresh || !slices.Contains(r.led.controls, [32]byte(body))
 	}
 	if !fresh {
 		return nil

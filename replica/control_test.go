@@ -17,11 +17,11 @@ func TestAttackStolenPhoneTakesTheRelay(t *testing.T) {
 	a, thief := w.phone(), w.phone()
 	s := w.person(a)
 	w.sync(a, thief, w.desk)
-	k := thief.streams[krama.OrgCircle].epoch.ControlKey()
+	k := thief.led.streams[krama.OrgCircle].epoch.ControlKey()
 	programme := seal.ProgrammeID(k.Public().(ed25519.PublicKey))
 	id := w.stream(thief, krama.KindOutreach)
 	for path, payload := range map[string][]byte{
-		seal.PathControl: seal.Frame(thief.dev.SigPub()),
+		seal.PathControl: seal.Frame(thief.led.dev.SigPub()),
 		seal.PathRewind:  seal.Frame(id[:], seal.Head{}.Marshal()),
 		seal.PathClose:   seal.Frame(id[:], seal.Head{}.Marshal()),
 		seal.PathBoxKeep: seal.Frame(make([]byte, 16)),
@@ -30,7 +30,7 @@ func TestAttackStolenPhoneTakesTheRelay(t *testing.T) {
 			t.Errorf("%s: a worker's phone may: %v", path, err)
 		}
 	}
-	w.must(w.desk.RemoveDevice(ctx, thief.dev.ID(), seal.ReasonTaken, nil))
+	w.must(w.desk.RemoveDevice(ctx, thief.led.dev.ID(), seal.ReasonTaken, nil))
 	w.contact(a, s)
 	w.sync(a, w.desk)
 	w.noAlarm(a, w.desk)
@@ -44,25 +44,25 @@ func TestControlGoesWithTheAdmins(t *testing.T) {
 	second := w.enrol(w.device("desk"), krama.RoleCoordinator)
 	second.Office, second.cfg.Office = true, true
 	var m krama.MemberID
-	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[second.dev.ID()].Member })
+	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[second.led.dev.ID()].Member })
 	w.must(w.desk.SetRoles(ctx, m, krama.RoleCoordinator|krama.RoleAdmin, nil))
 	w.tomorrow()
 	w.sync(second)
 	w.must(second.Maintain(ctx))
-	if len(second.controls) != 1 || second.controls[0] != w.desk.controls[0] {
+	if len(second.led.controls) != 1 || second.led.controls[0] != w.desk.led.controls[0] {
 		t.Fatal("the second admin's desk does not have the control key")
 	}
 	w.again(second)
 	w.must(second.Rotate(ctx, w.outreach(second)))
-	first := w.desk.dev.ID()
+	first := w.desk.led.dev.ID()
 	w.must(second.RemoveDevice(ctx, first, seal.ReasonLost, nil))
-	if len(second.controls) != 2 {
+	if len(second.led.controls) != 2 {
 		t.Fatal("no new control key was drawn")
 	}
-	old := ed25519.NewKeyFromSeed(w.desk.controls[0][:])
+	old := ed25519.NewKeyFromSeed(w.desk.led.controls[0][:])
 	programme, _, err := w.desk.controlKeys()
 	w.must(err)
-	if _, err := w.desk.call(ctx, old, seal.PathControl, programme, seal.Frame(w.desk.dev.SigPub())); krama.KindOf(
+	if _, err := w.desk.call(ctx, old, seal.PathControl, programme, seal.Frame(w.desk.led.dev.SigPub())); krama.KindOf(
 		err) != krama.NotAllowed {
 		t.Errorf("the removed admin still controls the relay: %v", err)
 	}

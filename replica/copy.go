@@ -18,31 +18,31 @@ import (
 var errCopied = krama.E("replica", krama.NotAllowed, "another copy of this device is at work: it must be enrolled anew")
 
 // copied reports whether this device is one of several copies. Called with the lock held.
-func (r *Replica) copied() bool { return refuseCopies && r.stands(AlarmCopied) }
+func (l *ledger) copied() bool { return refuseCopies && l.stands(AlarmCopied) }
 
 // Copied reports whether this device has found that another copy of it has written, and therefore writes nothing more.
-func (r *Replica) Copied() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.copied() }
+func (r *Replica) Copied() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.led.copied() }
 
 // foreign reports whether an envelope in this device's name, whose signature holds, is not of this copy. A file of
 // which a part was lost proves nothing: what stood there comes back from the relay. Called with the lock held.
 func (r *Replica) foreign(c krama.CircleID, e *entry) bool {
-	if e.author != r.dev.ID() || r.report.Damaged > 0 || r.stands(AlarmDamaged) {
+	if e.author != r.led.dev.ID() || r.report.Damaged > 0 || r.led.stands(AlarmDamaged) {
 		return false
 	}
 	switch e.verdict {
 	case seal.Fine, seal.Gap:
-		if e.seq <= r.wrote[c] {
+		if e.seq <= r.led.wrote[c] {
 			return false // read before
 		}
 	case seal.Equivocation:
 	default:
 		return false
 	}
-	return r.ownWire(c, e.id) == nil && !(c == krama.OrgCircle && r.saidOnce(e))
+	return r.led.ownWire(c, e.id) == nil && !(c == krama.OrgCircle && r.led.saidOnce(e))
 }
 
 // own takes note that this copy wrote up to seq in a circle.
-func (r *Replica) own(c krama.CircleID, seq uint64) { r.wrote[c] = max(r.wrote[c], seq) }
+func (l *ledger) own(c krama.CircleID, seq uint64) { l.wrote[c] = max(l.wrote[c], seq) }
 
 // saidKey names the value that says which envelopes of circle 0 were sent at once, without being kept: the place among
 // this device's, then the ids of all tries at it. Only one of them can have been taken, and a cut line does not tell
@@ -51,7 +51,7 @@ const saidKey = ".said"
 
 // noteSaid makes a try durable before it is sent. Called with the lock held.
 func (r *Replica) noteSaid(seq uint64, wire []byte) error {
-	at, tries := strconv.FormatUint(seq, 10), strings.Fields(r.values[saidKey])
+	at, tries := strconv.FormatUint(seq, 10), strings.Fields(r.led.values[saidKey])
 	if len(tries) == 0 || tries[0] != at {
 		tries = []string{at}
 	}
@@ -59,10 +59,10 @@ func (r *Replica) noteSaid(seq uint64, wire []byte) error {
 	if err := r.commit(tagged(tagValue, []byte(saidKey), []byte(v))); err != nil {
 		return err
 	}
-	r.values[saidKey] = v
+	r.led.values[saidKey] = v
 	return nil
 }
 
-func (r *Replica) saidOnce(e *entry) bool {
-	return slices.Contains(strings.Fields(r.values[saidKey]), shortID(e.id))
+func (l *ledger) saidOnce(e *entry) bool {
+	return slices.Contains(strings.Fields(l.values[saidKey]), shortID(e.id))
 }

@@ -57,9 +57,10 @@ func TestA32OlderCopyRefuses(t *testing.T) {
 				if err := old.Sync(ctx, nil); err != nil {
 					t.Fatal(err)
 				}
-				if !old.has(AlarmCopied) || !old.Copied() || old.Status().Unsent != typed+1 || len(old.sealed) != 0 {
+				if !old.has(AlarmCopied) || !old.Copied() || old.Status().Unsent != typed+1 ||
+					len(old.led.sealed) != 0 {
 					t.Errorf("alarms %v, unsent %d, sealed %d", old.Status().Alarms, old.Status().Unsent,
-						len(old.sealed))
+						len(old.led.sealed))
 				}
 				w.contact(old, s)
 				w.again(old)
@@ -78,7 +79,7 @@ func TestA32OlderCopyRefuses(t *testing.T) {
 			}
 			w.sync(w.desk, a)
 			w.noAlarm(w.desk, a)
-			w.must(w.desk.RemoveDevice(ctx, a.dev.ID(), seal.ReasonCloned, nil))
+			w.must(w.desk.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonCloned, nil))
 			if err := old.Sync(ctx, nil); !old.Wiped() {
 				t.Fatalf("the removed copy: %v", err)
 			}

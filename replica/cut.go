@@ -22,7 +22,7 @@ func (r *Replica) listing(p place, after uint64, answer []byte, cut bool) (l sea
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	st := r.streams[p.circle]
+	st := r.led.streams[p.circle]
 	if st == nil || st.epoch.Epoch != p.epoch || st.head.N != after {
 		return l, true, nil // receive says that the stream moved
 	}

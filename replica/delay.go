@@ -20,8 +20,8 @@ type Announcement struct {
 
 // announcements lists them, oldest first. Called with the lock held.
 func (r *Replica) announcements() (out []Announcement) {
-	if r.roster != nil {
-		for _, a := range r.roster.Announcements() {
+	if r.led.roster != nil {
+		for _, a := range r.led.roster.Announcements() {
 			out = append(out, Announcement{a.Deed, a.What.Plain(), a.Author, time.UnixMilli(int64(a.After))})
 		}
 	}
@@ -47,7 +47,7 @@ func (r *Replica) bring(ctx context.Context, deed seal.Deed, say func(context.Co
 	if err := r.hold(); err != nil {
 		return 0, err
 	}
-	way, refused := r.roster.Way(deed, r.dev.ID()), r.roster.Refuses(deed, r.dev.ID())
+	way, refused := r.led.roster.Way(deed, r.led.dev.ID()), r.led.roster.Refuses(deed, r.led.dev.ID())
 	r.mu.Unlock()
 	switch {
 	case way == seal.BySecond:
@@ -83,10 +83,10 @@ func (r *Replica) announce(ctx context.Context, deed seal.Deed) error {
 		return ErrClock
 	}
 	for _, try := range []func() (bool, seal.Deed){
-		func() (bool, seal.Deed) { return !r.roster.Delay, &seal.DelaySet{} },
+		func() (bool, seal.Deed) { return !r.led.roster.Delay, &seal.DelaySet{} },
 		func() (bool, seal.Deed) {
 			after := r.Now().Add(seal.Delay + announceSlack)
-			return r.roster.Announced(deed) == nil, &seal.Announce{After: uint64(after.UnixMilli()),
+			return r.led.roster.Announced(deed) == nil, &seal.Announce{After: uint64(after.UnixMilli()),
 				What: &seal.Statement{Deed: deed}}
 		},
 	} {
@@ -104,7 +104,7 @@ func (r *Replica) announceGrants(ctx context.Context, id krama.DeviceID, roles k
 	r.mu.Unlock()
 	for _, g := range grants {
 		r.mu.Lock()
-		way := r.roster.Way(g, r.dev.ID())
+		way := r.led.roster.Way(g, r.led.dev.ID())
 		r.mu.Unlock()
 		if way != seal.AfterDay {
 			continue
@@ -122,7 +122,7 @@ func (r *Replica) Withdraw(ctx context.Context, id [32]byte) error {
 		return krama.E("replica.Withdraw", krama.NotAllowed, "an admin's device must")
 	}
 	return r.act(ctx, func() (bool, seal.Deed) {
-		for _, a := range r.roster.Announcements() {
+		for _, a := range r.led.roster.Announcements() {
 			if a.Deed == id {
 				return true, &seal.Withdraw{Deed: id}
 			}
@@ -141,8 +141,8 @@ func (r *Replica) sayAnnounced(ctx context.Context) error {
 	errs := []error{r.giveOwed(ctx)} // of a time that was cut
 	r.mu.Lock()
 	var due []*seal.Announced
-	for _, a := range r.roster.Announcements() {
-		if a.Author == r.dev.ID() && uint64(r.Now().UnixMilli()) >= a.After {
+	for _, a := range r.led.roster.Announcements() {
+		if a.Author == r.led.dev.ID() && uint64(r.Now().UnixMilli()) >= a.After {
 			due = append(due, a)
 		}
 	}
@@ -158,8 +158,8 @@ func (r *Replica) sayAnnounced(ctx context.Context) error {
 
 func (r *Replica) sayOne(ctx context.Context, a *seal.Announced) error {
 	r.mu.Lock()
-	deed := r.roster.Again(a)
-	way, refused := r.roster.Way(deed, r.dev.ID()), r.roster.Refuses(deed, r.dev.ID())
+	deed := r.led.roster.Again(a)
+	way, refused := r.led.roster.Way(deed, r.led.dev.ID()), r.led.roster.Refuses(deed, r.led.dev.ID())
 	r.mu.Unlock()
 	switch {
 	case refused != nil:
@@ -178,8 +178,8 @@ func (r *Replica) sayOne(ctx context.Context, a *seal.Announced) error {
 		return err
 	}
 	if err := r.act(ctx, func() (bool, seal.Deed) {
-		return r.roster.Announced(a.What.Deed) != nil,
-			r.roster.Again(a)
+		return r.led.roster.Announced(a.What.Deed) != nil,
+			r.led.roster.Again(a)
 	}); err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func (r *Replica) giveOwed(ctx context.Context) error {
 	}
 	var devices []krama.DeviceID
 	r.mu.Lock()
-	for id := range r.roster.Devices {
+	for id := range r.led.roster.Devices {
 		for _, o := range owed {
 			if o == id.String() {
 				devices = append(devices, id)

@@ -18,10 +18,10 @@ func pin(n byte) seal.ReleasePin {
 
 // pinned is the release that a device's roster shows, 0 for none.
 func (d *device) pinned() byte {
-	if d.roster.Release == nil {
+	if d.led.roster.Release == nil {
 		return 0
 	}
-	return d.roster.Release.Manifest[0]
+	return d.led.roster.Release.Manifest[0]
 }
 
 func (w *world) pin(d *device, n byte, want seal.Way) {
@@ -43,7 +43,7 @@ func (w *world) secondDesk() *device {
 	inv, err := w.desk.Invite(ctx, x.Scan1().String())
 	w.must(err)
 	w.must(x.Accept(ctx, inv.Code.String()))
-	me := w.desk.roster.Devices[w.desk.dev.ID()].Member
+	me := w.desk.led.roster.Devices[w.desk.led.dev.ID()].Member
 	for range 2 { // pressing the button again changes nothing
 		if ok, err := w.desk.Enrol(ctx, inv, me, 0); ok || err != ErrDay {
 			w.t.Fatalf("a lone admin's second desk: %v %v", ok, err)
@@ -72,7 +72,7 @@ func TestLoneAdminAnnounces(t *testing.T) {
 	for _, d := range []*device{a, w.desk} {
 		w.again(d)
 		got := d.Status().Announced
-		if len(got) != 1 || got[0].What.Type != "release.pin" || got[0].Author != w.desk.dev.ID() ||
+		if len(got) != 1 || got[0].What.Type != "release.pin" || got[0].Author != w.desk.led.dev.ID() ||
 			got[0].After.Sub(w.now) < seal.Delay {
 			t.Fatalf("announced: %+v", got)
 		}
@@ -124,7 +124,7 @@ func TestLoneAdminWithdraws(t *testing.T) {
 
 	// A desk that is taken and removed does nothing of what it announced.
 	w.pin(w.desk, 3, seal.AfterDay)
-	w.must(other.RemoveDevice(ctx, w.desk.dev.ID(), seal.ReasonTaken, nil))
+	w.must(other.RemoveDevice(ctx, w.desk.led.dev.ID(), seal.ReasonTaken, nil))
 	w.sync(a)
 	if len(a.Status().Announced) != 0 {
 		t.Error("a removed desk's announcement is shown")
@@ -137,13 +137,13 @@ func TestLoneAdminCheats(t *testing.T) {
 	a, b := w.phone(), w.phone()
 	w.sync(a, b, w.desk)
 	members := func(d *device) (out []krama.MemberID) {
-		for m := range d.roster.Members {
+		for m := range d.led.roster.Members {
 			out = append(out, m)
 		}
 		return out
 	}
 	was := len(members(a))
-	m := a.roster.Devices[a.dev.ID()].Member
+	m := a.led.roster.Devices[a.led.dev.ID()].Member
 	safe := w.desk.Kinds()[krama.KindSafeguarding]
 	p := pin(9)
 	for name, deed := range map[string]seal.Deed{
@@ -151,15 +151,16 @@ func TestLoneAdminCheats(t *testing.T) {
 		"a worker made admin": &seal.MemberRole{Member: m, Roles: krama.RoleAdmin},
 		"a release":           &p,
 		"a circle":            &seal.CircleCreate{Circle: krama.CircleID{5}},
-		"a way in":            &seal.EpochGrant{Circle: safe, Device: a.dev.ID()},
+		"a way in":            &seal.EpochGrant{Circle: safe, Device: a.led.dev.ID()},
 		"another admin's way": &seal.Announce{After: uint64(w.now.UnixMilli()), What: &seal.Statement{Deed: &p}},
 	} {
 		w.tell(w.desk, w.body(w.desk, deed))
 		w.sync(w.desk, a, b)
 		for _, d := range []*device{w.desk, a, b} {
-			if d.pinned() != 0 || len(members(d)) != was || d.roster.Members[m].Roles != krama.RoleOutreach ||
-				d.roster.Circles[krama.CircleID{5}] != nil ||
-				d.roster.Latest(safe).Keyed[a.dev.ID()] || len(d.Status().Announced) != 0 || !d.has(AlarmUnauthorised) {
+			if d.pinned() != 0 || len(members(d)) != was || d.led.roster.Members[m].Roles != krama.RoleOutreach ||
+				d.led.roster.Circles[krama.CircleID{5}] != nil ||
+				d.led.roster.Latest(safe).Keyed[a.led.dev.ID()] || len(d.Status().Announced) != 0 ||
+				!d.has(AlarmUnauthorised) {
 				t.Errorf("%s: believed at once, or nobody is told", name)
 			}
 		}
@@ -216,7 +217,7 @@ func TestLoneAdminClockWrongByAYear(t *testing.T) {
 			w.again(a) // what it accepted it accepts from its own file
 			w.contact(a, w.person(a))
 			w.sync(a, w.desk)
-			if a.pinned() != 2 || len(a.Status().Announced) != 0 || a.roster.Head != w.desk.roster.Head ||
+			if a.pinned() != 2 || len(a.Status().Announced) != 0 || a.led.roster.Head != w.desk.led.roster.Head ||
 				len(w.desk.all()) != 2 {
 				t.Error("it reads another roster than the desk")
 			}
@@ -256,7 +257,7 @@ func TestLoneAdminAfterASecond(t *testing.T) {
 	a := w.phone()
 	second := w.enrol(w.device("desk"), krama.RoleCoordinator)
 	second.Office, second.cfg.Office = true, true
-	m := w.desk.roster.Devices[second.dev.ID()].Member
+	m := w.desk.led.roster.Devices[second.led.dev.ID()].Member
 	w.must(w.desk.SetRoles(ctx, m, krama.RoleCoordinator|krama.RoleAdmin, nil))
 	w.pin(w.desk, 1, seal.AfterDay)
 	w.pin(w.desk, 2, seal.AfterDay)
@@ -276,7 +277,7 @@ func TestLoneAdminAfterASecond(t *testing.T) {
 		t.Error("both have signed, and nothing holds")
 	}
 	w.pin(second, 5, seal.BySecond)
-	w.must(second.RemoveDevice(ctx, w.desk.dev.ID(), seal.ReasonLost, nil))
+	w.must(second.RemoveDevice(ctx, w.desk.led.dev.ID(), seal.ReasonLost, nil))
 	w.pin(second, 6, seal.AfterDay)
 	w.desk = second
 	w.tomorrow()
@@ -293,7 +294,7 @@ func TestLoneAdminOpensSafeguarding(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()
 	a := w.phone()
-	m := a.roster.Devices[a.dev.ID()].Member
+	m := a.led.roster.Devices[a.led.dev.ID()].Member
 	w.must(w.desk.SetRoles(ctx, m, krama.RoleOutreach|krama.RoleSafeguarding, nil))
 	w.sync(a)
 	if _, roles := a.Device(); roles != krama.RoleOutreach || len(a.Status().Announced) != 2 {
@@ -323,7 +324,7 @@ func TestLoneAdminOpensSafeguarding(t *testing.T) {
 	w.noAlarm(a, w.desk)
 
 	// What the roster would refuse is not announced at all.
-	me := w.desk.roster.Devices[w.desk.dev.ID()].Member
+	me := w.desk.led.roster.Devices[w.desk.led.dev.ID()].Member
 	if err := w.desk.SetRoles(ctx, me, krama.RoleCoordinator, nil); krama.KindOf(err) != krama.NotAllowed ||
 		len(w.desk.Status().Announced) != 0 {
 		t.Errorf("the last admin takes her own role: %v", err)
@@ -332,7 +333,7 @@ func TestLoneAdminOpensSafeguarding(t *testing.T) {
 	w.must(w.desk.SetRoles(ctx, m, krama.RoleOutreach, nil))
 	w.must(w.desk.RemoveMember(ctx, m, nil))
 	w.tomorrow()
-	if len(w.desk.Status().Announced) != 0 || !w.desk.roster.Members[m].Removed {
+	if len(w.desk.Status().Announced) != 0 || !w.desk.led.roster.Members[m].Removed {
 		t.Errorf("announced: %v", w.desk.Status().Announced)
 	}
 	w.noAlarm(w.desk)

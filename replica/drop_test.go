@@ -14,7 +14,7 @@ func (w *world) desk2(least bool) *device {
 	w.t.Helper()
 	for {
 		d := w.device("desk")
-		id, me := d.dev.ID(), w.desk.dev.ID()
+		id, me := d.led.dev.ID(), w.desk.led.dev.ID()
 		if (string(id[:]) < string(me[:])) != least {
 			continue
 		}
@@ -38,7 +38,7 @@ func handover(t *testing.T, remove bool) {
 	}
 	w.person(desk2) // it has written something: it is seen
 	w.sync(desk2, w.desk, a)
-	first := w.desk.streams[c].epoch
+	first := w.desk.led.streams[c].epoch
 	before := w.bodies(first.StreamID())
 	dropped := map[krama.SubjectID]bool{}
 	day := 0
@@ -81,7 +81,7 @@ func handover(t *testing.T, remove bool) {
 	pass(3, w.desk, desk2)
 	erase(2)
 	if remove {
-		w.must(w.desk.RemoveDevice(t.Context(), desk2.dev.ID(), 1, nil))
+		w.must(w.desk.RemoveDevice(t.Context(), desk2.led.dev.ID(), 1, nil))
 		pass(3, w.desk)
 	} else {
 		pass(40, w.desk, desk2) // both meet the relay on every day
@@ -109,7 +109,7 @@ func TestDropAfterAnothersRepair(t *testing.T) {
 	w.sync(a)
 	w.person(desk2)
 	w.sync(desk2, w.desk, a)
-	e := w.desk.streams[c].epoch
+	e := w.desk.led.streams[c].epoch
 	backup := w.store.Clone()
 	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
 	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))
@@ -139,7 +139,7 @@ func TestDropAfterAnothersRepair(t *testing.T) {
 	pass(70)
 	if n := stones(w.bodies(e.StreamID())); n != 2 {
 		t.Errorf("70 days after the repair %d of 2 erased bodies are dropped; flag %q", n,
-			w.desk.values[unburiedKey(c)])
+			w.desk.led.values[unburiedKey(c)])
 	}
 }
 
@@ -152,7 +152,7 @@ func TestDropCallFails(t *testing.T) {
 	y := w.person(a)
 	w.sync(a, w.desk)
 	c := w.outreach(w.desk)
-	e := w.desk.streams[c].epoch
+	e := w.desk.led.streams[c].epoch
 	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
 	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))
 	failed := 0
@@ -168,7 +168,7 @@ func TestDropCallFails(t *testing.T) {
 		w.sync(a, w.desk)
 		w.desk.Maintain(t.Context())
 	}
-	if n := stones(w.bodies(e.StreamID())); failed != 1 || n != 2 || w.desk.values[unburiedKey(c)] != "" {
+	if n := stones(w.bodies(e.StreamID())); failed != 1 || n != 2 || w.desk.led.values[unburiedKey(c)] != "" {
 		t.Errorf("%d of 2 were dropped in 25 days", n)
 	}
 }
@@ -180,7 +180,7 @@ func TestDropOfACircleOfFew(t *testing.T) {
 	var d *device
 	for d == nil {
 		x := w.device("desk")
-		id, me := x.dev.ID(), w.desk.dev.ID()
+		id, me := x.led.dev.ID(), w.desk.led.dev.ID()
 		if string(id[:]) < string(me[:]) {
 			d = x
 		}
@@ -210,7 +210,7 @@ func TestDropOfACircleOfFew(t *testing.T) {
 		t.Fatal("let in by voice, and it holds safeguarding: the test proves nothing")
 	}
 	c := w.desk.Kinds()[krama.KindSafeguarding]
-	e := w.desk.streams[c].epoch
+	e := w.desk.led.streams[c].epoch
 	var who []krama.SubjectID
 	for range 3 {
 		s, _ := w.desk.NewSubject()
@@ -231,7 +231,7 @@ func TestDropOfACircleOfFew(t *testing.T) {
 		w.must(w.desk.Maintain(ctx))
 	}
 	if n := stones(w.bodies(e.StreamID())); n == 0 {
-		t.Errorf("70 days later none of 3 people's bodies is dropped; epoch now %d", w.desk.streams[c].epoch.Epoch)
+		t.Errorf("70 days later none of 3 people's bodies is dropped; epoch now %d", w.desk.led.streams[c].epoch.Epoch)
 	}
 }
 
@@ -241,10 +241,10 @@ func TestAttackTombstoneInTheRoster(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.phone()
 	w.sync(a, w.desk)
-	e := w.desk.streams[krama.OrgCircle].epoch
-	h := w.desk.streams[krama.OrgCircle].head
-	x, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: [32]byte{9}, Author: a.dev.ID(), Seq: 1},
-		krama.DeviceID{7}, a.dev.Sig)
+	e := w.desk.led.streams[krama.OrgCircle].epoch
+	h := w.desk.led.streams[krama.OrgCircle].head
+	x, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: [32]byte{9}, Author: a.led.dev.ID(), Seq: 1},
+		krama.DeviceID{7}, a.led.dev.Sig)
 	w.must(err)
 	lie := seal.Listing{Head: h.Link([32]byte{9}), Entries: [][]byte{x}}
 	calls := 0
@@ -276,7 +276,7 @@ func strange(t *testing.T, strangerFirst bool) (w *world, a, office *device, fir
 	w.person(office)
 	w.sync(office, w.desk, a)
 	org := w.stream(office, krama.KindOrg)
-	n, head := office.roster.Head.N, office.roster.Head
+	n, head := office.led.roster.Head.N, office.led.roster.Head
 	lie := liar{org, func(after uint64, l *seal.Listing) {
 		if after >= n {
 			l.Head, l.Entries = head, nil
@@ -300,7 +300,7 @@ func strange(t *testing.T, strangerFirst bool) (w *world, a, office *device, fir
 	for range 2 {
 		w.sync(a, office, w.desk)
 	}
-	first = w.desk.streams[w.outreach(w.desk)].epoch.StreamID()
+	first = w.desk.led.streams[w.outreach(w.desk)].epoch.StreamID()
 	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
 	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))
 	w.sync(a)
@@ -390,7 +390,7 @@ func TestDropWaitsForTheClose(t *testing.T) {
 	for range 2 {
 		w.sync(w.desk, a, office)
 	}
-	first := w.desk.streams[c].known[0].StreamID()
+	first := w.desk.led.streams[c].known[0].StreamID()
 	backup := w.store.Clone()
 	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
 	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))

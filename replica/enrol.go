@@ -16,14 +16,14 @@ import (
 func (r *Replica) Scan1() seal.Scan1 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.dev == nil { // locked
+	if r.led.dev == nil { // locked
 		return seal.Scan1{}
 	}
-	return seal.Scan1{RequestHash: seal.SHA256(r.dev.Request().Marshal()),
+	return seal.Scan1{RequestHash: seal.SHA256(r.led.dev.Request().Marshal()),
 		Drop: seal.DropID(r.dropKey().Public().(ed25519.PublicKey))}
 }
 
-func (r *Replica) dropKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(r.drop) }
+func (r *Replica) dropKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(r.led.drop) }
 
 // Introduce posts the enrolment request to the relay, so that whoever scans QR-1 can fetch it. A phone learns the
 // relay's address only from QR-2, or from the origin it was installed from; either way nothing depends on it being
@@ -31,7 +31,7 @@ func (r *Replica) dropKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(r
 func (r *Replica) Introduce(ctx context.Context, relay string) error {
 	r.mu.Lock()
 	r.dial(relay)
-	b := r.dev.Request().Marshal()
+	b := r.led.dev.Request().Marshal()
 	err := r.showCode()
 	key := r.dropKey()
 	r.mu.Unlock()
@@ -72,14 +72,14 @@ func (r *Replica) Accept(ctx context.Context, text string) error {
 		return err
 	}
 	r.mu.Lock()
-	if r.scan != nil && r.scan.Org != s.Org {
+	if r.led.scan != nil && r.led.scan.Org != s.Org {
 		r.mu.Unlock()
 		return krama.E(op, krama.Conflict, "this device was scanned for another programme")
 	}
 	r.mu.Unlock()
 	r.mu.Lock()
 	r.dial(s.Relay)
-	proof := append(s.Secret[:], r.dev.Proof(s.Org, s.Secret)...)
+	proof := append(s.Secret[:], r.led.dev.Proof(s.Org, s.Secret)...)
 	key, before := r.dropKey(), r.dropBefore
 	r.mu.Unlock()
 	if err := r.dropPut(ctx, key, proof); err != nil {
@@ -95,7 +95,7 @@ func (r *Replica) Accept(ctx context.Context, text string) error {
 	if err := r.commit(tagged(tagScan, []byte(s.String()))); err != nil {
 		return err
 	}
-	r.scan = &s
+	r.led.scan = &s
 	return nil
 }
 
@@ -141,8 +141,9 @@ func (r *Replica) Invite(ctx context.Context, text string) (*Invitation, error) 
 		inv := &Invitation{Request: req, Drop: s.Drop, made: r.Now()}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		inv.Code = seal.Scan2{Org: r.roster.Org, Roster: r.roster.At(), AdminKey: seal.SHA256(r.dev.SigPub()),
-			Relay: r.relay}
+		inv.Code = seal.Scan2{Org: r.led.roster.Org, Roster: r.led.roster.At(),
+			AdminKey: seal.SHA256(r.led.dev.SigPub()),
+			Relay:    r.led.relay}
 		if _, err := io.ReadFull(r.Rand, inv.Code.Secret[:]); err != nil {
 			return nil, krama.Wrap(op, err)
 		}
@@ -210,10 +211,10 @@ func (r *Replica) Enrol(ctx context.Context, inv *Invitation, member krama.Membe
 func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.MemberID, roles krama.Role,
 	id krama.DeviceID, pop []byte) error {
 	r.mu.Lock()
-	if d := r.roster.Devices[id]; d != nil { // an enrolment that was cut goes on
+	if d := r.led.roster.Devices[id]; d != nil { // an enrolment that was cut goes on
 		member = d.Member
 	}
-	newMember, newDevice := r.roster.Members[member] == nil, r.roster.Devices[id] == nil
+	newMember, newDevice := r.led.roster.Members[member] == nil, r.led.roster.Devices[id] == nil
 	r.mu.Unlock()
 	ahead := false // the member waits for her day, and the device with her
 	if newMember {
@@ -251,7 +252,7 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 		case way == seal.AfterDay:
 			if !ahead && !inv.ByVoice { // a new admin will be the second who can sign for her circles
 				r.mu.Lock()
-				roles = r.roster.Members[member].Roles
+				roles = r.led.roster.Members[member].Roles
 				r.mu.Unlock()
 				err = r.announceGrants(ctx, id, roles)
 			}
@@ -259,7 +260,7 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 		}
 	}
 	r.mu.Lock()
-	if r.roster.Devices[id] == nil || r.roster.Members[member] == nil {
+	if r.led.roster.Devices[id] == nil || r.led.roster.Members[member] == nil {
 		r.mu.Unlock()
 		return krama.E("replica.Enrol", krama.NotAllowed, "the roster refused the device")
 	}
@@ -276,8 +277,8 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 // openTo lists the grants that a member's roles ask for, for a device of hers: of circles that this device administers
 // and that one is not in. Called with the lock held.
 func (r *Replica) openTo(id krama.DeviceID, roles krama.Role) (out []*seal.EpochGrant) {
-	for c, st := range r.streams {
-		ring, latest := r.roster.Circles[c], r.roster.Latest(c)
+	for c, st := range r.led.streams {
+		ring, latest := r.led.roster.Circles[c], r.led.roster.Latest(c)
 		if latest == nil || st.known[latest.Epoch] == nil || latest.Keyed[id] || (c != krama.OrgCircle &&
 			roles&ring.Readers == 0) {
 			continue
@@ -291,12 +292,12 @@ func (r *Replica) openTo(id krama.DeviceID, roles krama.Role) (out []*seal.Epoch
 // Where a second admin or a day must be waited for, the keys follow then.
 func (r *Replica) grant(ctx context.Context, id krama.DeviceID) error {
 	r.mu.Lock()
-	dev := r.roster.Devices[id]
-	grants := r.openTo(id, r.roster.Members[dev.Member].Roles)
+	dev := r.led.roster.Devices[id]
+	grants := r.openTo(id, r.led.roster.Members[dev.Member].Roles)
 	r.mu.Unlock()
 	for _, g := range grants {
 		r.mu.Lock()
-		refused := r.roster.Refuses(g, r.dev.ID()) // safeguarding's, to a device that nobody scanned
+		refused := r.led.roster.Refuses(g, r.led.dev.ID()) // safeguarding's, to a device that nobody scanned
 		r.mu.Unlock()
 		if refused != nil {
 			continue
@@ -307,8 +308,8 @@ func (r *Replica) grant(ctx context.Context, id krama.DeviceID) error {
 	}
 	r.mu.Lock()
 	var give []*seal.Epoch
-	for c, st := range r.streams {
-		if e := r.roster.Latest(c); e != nil && e.Keyed[id] && st.known[e.Epoch] != nil {
+	for c, st := range r.led.streams {
+		if e := r.led.roster.Latest(c); e != nil && e.Keyed[id] && st.known[e.Epoch] != nil {
 			give = append(give, st.known[e.Epoch])
 		}
 	}
@@ -330,8 +331,8 @@ func (r *Replica) putBootstrap(ctx context.Context, id krama.DeviceID) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
-	boot, err := seal.SealBootstrap(r.roster.Org, id, r.roster.Devices[id].KemPub, r.bootstrap())
-	box := seal.Mailbox(id, seal.KemHash(r.roster.Devices[id].KemPub))
+	boot, err := seal.SealBootstrap(r.led.roster.Org, id, r.led.roster.Devices[id].KemPub, r.bootstrap())
+	box := seal.Mailbox(id, seal.KemHash(r.led.roster.Devices[id].KemPub))
 	r.mu.Unlock()
 	if err != nil {
 		return err
@@ -340,7 +341,7 @@ func (r *Replica) putBootstrap(ctx context.Context, id krama.DeviceID) error {
 }
 
 func (r *Replica) bootstrap() seal.Bootstrap {
-	st := r.streams[krama.OrgCircle]
+	st := r.led.streams[krama.OrgCircle]
 	b := seal.Bootstrap{Epoch: st.epoch.Epoch, EC: st.epoch.EC(), GC: st.epoch.GC()}
 	for e := range st.epoch.Epoch {
 		b.History = append(b.History, st.known[e].ES)

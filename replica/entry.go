@@ -212,7 +212,7 @@ func (e *entry) decode() {
 }
 
 // restore folds one journal entry that is no envelope into the state.
-func (r *Replica) restore(tag byte, b []byte) error {
+func (l *ledger) restore(tag byte, b []byte) error {
 	it, err := seal.ParseFrame(b, 8)
 	if err != nil {
 		return errEntry
@@ -232,24 +232,24 @@ func (r *Replica) restore(tag byte, b []byte) error {
 	own := func(b []byte) []byte { return append([]byte(nil), b...) }
 	switch {
 	case tag == tagDevice && sized(-1, 32):
-		r.dev, err = seal.ParseDevice(own(it[0]))
-		r.drop = own(it[1])
+		l.dev, err = seal.ParseDevice(own(it[0]))
+		l.drop = own(it[1])
 		return err
 	case tag == tagScan && sized(-1):
 		s, err := seal.ParseScan2(string(it[0]))
-		r.scan = &s
+		l.scan = &s
 		return err
 	case tag == tagOrg && sized(32, -1):
-		r.setOrg(krama.OrgID(it[0]), string(it[1]))
+		l.setOrg(krama.OrgID(it[0]), string(it[1]))
 	case tag == tagEpoch && sized(32, 16, 4, 32, 32):
-		return r.addEpoch(&seal.Epoch{Context: seal.Context{Org: krama.OrgID(it[0]), Circle: krama.CircleID(it[1]),
+		return l.addEpoch(&seal.Epoch{Context: seal.Context{Org: krama.OrgID(it[0]), Circle: krama.CircleID(it[1]),
 			Epoch: binary.BigEndian.Uint32(it[2])}, ES: [32]byte(it[3]), KG: [32]byte(it[4])})
 	case tag == tagPending && sized(16, 16, 1, -1) && (seal.ItemKind(it[2][0]) != seal.KindSubjectKey ||
 		len(it[3]) == 32):
-		return r.queue(krama.CircleID(it[0]), seal.Item{Subject: krama.SubjectID(it[1]), Kind: seal.ItemKind(it[2][0]),
+		return l.queue(krama.CircleID(it[0]), seal.Item{Subject: krama.SubjectID(it[1]), Kind: seal.ItemKind(it[2][0]),
 			Body: own(it[3])})
 	case tag == tagSealed && sized(16, 8, -1):
-		r.addSealed(krama.CircleID(it[0]), binary.BigEndian.Uint64(it[1]), own(it[2]))
+		l.addSealed(krama.CircleID(it[0]), binary.BigEndian.Uint64(it[1]), own(it[2]))
 	case tag == tagAlarm && (sized(-1, 16, 8, 16, 8) || sized(-1, 16, 8, 16, 8, 4) || sized(-1, 16, 8, 16, 8, 4, 8)):
 		a := Alarm{What: AlarmKind(it[0]), Circle: krama.CircleID(it[1]), N: binary.BigEndian.Uint64(it[2]),
 			Author: krama.DeviceID(it[3]), Day: krama.Day(binary.BigEndian.Uint64(it[4]))}
@@ -259,29 +259,29 @@ func (r *Replica) restore(tag byte, b []byte) error {
 		if len(it) > 6 {
 			a.Claim = binary.BigEndian.Uint64(it[6])
 		}
-		r.alarms = append(r.alarms, a)
+		l.alarms = append(l.alarms, a)
 	case tag == tagValue && sized(-1, -1):
-		if r.values[string(it[0])] = string(it[1]); len(it[1]) == 0 {
-			delete(r.values, string(it[0]))
+		if l.values[string(it[0])] = string(it[1]); len(it[1]) == 0 {
+			delete(l.values, string(it[0]))
 		}
 	case tag == tagAgain && sized(16):
-		r.again(krama.CircleID(it[0]))
+		l.again(krama.CircleID(it[0]))
 	case tag == tagAgain && sized(16, 4):
-		r.judgeAgain(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
+		l.judgeAgain(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
 	case tag == tagSynced && sized(8):
-		r.lastSync = time.UnixMilli(int64(binary.BigEndian.Uint64(it[0])))
+		l.lastSync = time.UnixMilli(int64(binary.BigEndian.Uint64(it[0])))
 	case tag == tagClose && sized(16, 4, 8, 32, 1):
-		return r.close(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])},
+		return l.close(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])},
 			seal.Head{N: binary.BigEndian.Uint64(it[2]), H: [32]byte(it[3])}, it[4][0] != 0)
 	case tag == tagKeyring && sized(16, 4, -1) && len(it[2])%48 == 0:
 		ring := keyring{}
 		for b := it[2]; len(b) > 0; b = b[48:] {
 			ring[krama.SubjectID(b)] = seal.SubjectKey(b[16:48])
 		}
-		r.takeRing(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])}, ring)
-	case tag == tagNext && sized(16, 4, 32, 32) && r.roster != nil:
+		l.takeRing(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])}, ring)
+	case tag == tagNext && sized(16, 4, 32, 32) && l.roster != nil:
 		c := krama.CircleID(it[0])
-		r.opening[c] = &seal.Epoch{Context: seal.Context{Org: r.roster.Org, Circle: c,
+		l.opening[c] = &seal.Epoch{Context: seal.Context{Org: l.roster.Org, Circle: c,
 			Epoch: binary.BigEndian.Uint32(it[1])},
 			ES: [32]byte(it[2]), KG: [32]byte(it[3])}
 	case tag == tagRekey && sized(-1):
@@ -289,31 +289,31 @@ func (r *Replica) restore(tag byte, b []byte) error {
 		if err != nil {
 			return errEntry
 		}
-		r.rekeys = append(r.rekeys, k)
-		r.untidy = true
+		l.rekeys = append(l.rekeys, k)
+		l.untidy = true
 	case tag == tagLetter && sized(32, 1, 16, 8, -1):
-		r.letters = append(r.letters, &Mail{ID: [32]byte(it[0]), Kind: seal.LetterKind(it[1][0]),
+		l.letters = append(l.letters, &Mail{ID: [32]byte(it[0]), Kind: seal.LetterKind(it[1][0]),
 			From: krama.DeviceID(it[2]),
 			Day:  krama.Day(binary.BigEndian.Uint64(it[3])), body: own(it[4])})
 	case tag == tagLetterDo && sized(32):
-		r.dropLetter([32]byte(it[0]))
+		l.dropLetter([32]byte(it[0]))
 	case tag == tagOrphan && sized(16, 16, 16, 1, -1, 8):
-		r.addOrphan(orphan{circle: krama.CircleID(it[0]), author: krama.DeviceID(it[1]),
+		l.addOrphan(orphan{circle: krama.CircleID(it[0]), author: krama.DeviceID(it[1]),
 			day:  krama.Day(binary.BigEndian.Uint64(it[5])),
 			item: seal.Item{Subject: krama.SubjectID(it[2]), Kind: seal.ItemKind(it[3][0]), Body: own(it[4])}})
 	case tag == tagClear && sized(16, 4):
-		r.mended(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
+		l.mended(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
 	case tag == tagClear && sized(16, 4, -1, 8, 16):
-		r.mendedOne(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])}, AlarmKind(it[2]),
+		l.mendedOne(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])}, AlarmKind(it[2]),
 			binary.BigEndian.Uint64(it[3]), krama.DeviceID(it[4]))
 	case tag == tagControl && sized(32):
-		r.addControl([32]byte(it[0]))
+		l.addControl([32]byte(it[0]))
 	case tag == tagAbandon && sized(16, 4):
-		return r.abandon(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
+		return l.abandon(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
 	case tag == tagTrim && sized(4, 8, 1):
-		return r.trim(be32(it[0]), binary.BigEndian.Uint64(it[1]), it[2][0] != 0)
+		return l.trim(be32(it[0]), binary.BigEndian.Uint64(it[1]), it[2][0] != 0)
 	case tag == tagTidy:
-		r.untidy = false
+		l.untidy = false
 	}
 	return nil
 }
@@ -322,10 +322,9 @@ func epochEntry(e *seal.Epoch) []byte {
 	return tagged(tagEpoch, e.Org[:], e.Circle[:], u32(e.Epoch), e.ES[:], e.KG[:])
 }
 
-func (r *Replica) setOrg(org krama.OrgID, relay string) {
-	r.relay = relay
-	r.dial(relay)
-	if r.roster == nil || r.roster.Org != org { // a try that was cut goes on with what it had
-		r.roster = seal.NewRoster(org)
+func (l *ledger) setOrg(org krama.OrgID, relay string) {
+	l.relay = relay
+	if l.roster == nil || l.roster.Org != org { // a try that was cut goes on with what it had
+		l.roster = seal.NewRoster(org)
 	}
 }

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -12,8 +13,8 @@ import (
 func newStream(e *seal.Epoch, start seal.Head) *stream {
 	return &stream{epoch: e, known: map[uint32]*seal.Epoch{e.Epoch: e}, rings: map[uint32]keyring{},
 		ids: map[uint32]seal.StreamID{}, head: start, chain: [][32]byte{start.H},
-		authors: map[krama.DeviceID]*author{}, strangers: map[krama.DeviceID]bool{}, ledger: newLedger(),
-		begun:   newLedger(),
+		authors: map[krama.DeviceID]*author{}, strangers: map[krama.DeviceID]bool{}, bounds: newBounds(),
+		begun:   newBounds(),
 		touched: map[krama.SubjectID]uint64{}, proofs: map[krama.DeviceID][]proof{},
 		kept: map[krama.DeviceID][]*entry{}}
 }
@@ -44,11 +45,11 @@ func (st *stream) newest() *seal.Epoch {
 }
 
 // adoptEpochs takes up secrets whose place the roster has only now told.
-func (r *Replica) adoptEpochs() error {
-	waiting := r.waiting
-	r.waiting = nil
+func (l *ledger) adoptEpochs() error {
+	waiting := l.waiting
+	l.waiting = nil
 	for _, e := range waiting {
-		if err := r.addEpoch(e); err != nil {
+		if err := l.addEpoch(e); err != nil {
 			return err
 		}
 	}
@@ -57,11 +58,11 @@ func (r *Replica) adoptEpochs() error {
 
 // addEpoch takes up the secrets of an epoch. The first of a circle starts its stream, and the others follow as they are
 // reached.
-func (r *Replica) addEpoch(e *seal.Epoch) error {
-	if r.roster == nil {
+func (l *ledger) addEpoch(e *seal.Epoch) error {
+	if l.roster == nil {
 		return errEntry
 	}
-	st := r.streams[e.Circle]
+	st := l.streams[e.Circle]
 	if st != nil {
 		if old := st.known[e.Epoch]; old == nil || old.KG == ([32]byte{}) {
 			st.known[e.Epoch] = e
@@ -70,26 +71,26 @@ func (r *Replica) addEpoch(e *seal.Epoch) error {
 			}
 		}
 		if st.closed {
-			r.advance(st, e.Circle)
+			l.advance(st, e.Circle)
 		}
 		return nil
 	}
-	start, ok := r.roster.StartOf(e.Circle, e.Epoch)
+	start, ok := l.roster.StartOf(e.Circle, e.Epoch)
 	if e.Circle == krama.OrgCircle && e.Epoch == 0 {
 		start, ok = seal.Start(e.Context, e.Org), true
 	}
 	if !ok { // the roster that says so was damaged and comes again
-		r.waiting = append(r.waiting, e)
+		l.waiting = append(l.waiting, e)
 		return nil
 	}
-	r.streams[e.Circle] = newStream(e, start)
-	if r.keys[e.Circle] == nil {
-		r.keys[e.Circle] = keyring{}
+	l.streams[e.Circle] = newStream(e, start)
+	if l.keys[e.Circle] == nil {
+		l.keys[e.Circle] = keyring{}
 	}
-	for p, ring := range r.early {
+	for p, ring := range l.early {
 		if p.circle == e.Circle {
-			delete(r.early, p)
-			r.takeRing(p, ring)
+			delete(l.early, p)
+			l.takeRing(p, ring)
 		}
 	}
 	return nil
@@ -97,54 +98,44 @@ func (r *Replica) addEpoch(e *seal.Epoch) error {
 
 // close ends the epoch that is being read at the place the roster signed. What was read beyond is void: reading begins
 // again without it.
-func (r *Replica) close(p place, at seal.Head, repair bool) error {
-	st := r.streams[p.circle]
+func (l *ledger) close(p place, at seal.Head, repair bool) error {
+	st := l.streams[p.circle]
 	if st == nil || st.epoch.Epoch != p.epoch || st.closed {
 		return nil // behind damage
 	}
 	if rollBackTail && st.head.N > at.N {
 		return errCut{place: p, cut: cut{at.N, repair}}
 	}
-	if err := r.readWhole(p, st, at.N, repair); err != nil {
+	if err := l.readWhole(p, st, at.N, repair); err != nil {
 		return err
 	}
-	r.sealed = slices.DeleteFunc(r.sealed, func(s *sealedEnvelope) bool { return s.circle == p.circle })
-	st.closed, r.untidy = true, true
-	r.mended(p)
-	r.advance(st, p.circle)
+	l.sealed = slices.DeleteFunc(l.sealed, func(s *sealedEnvelope) bool { return s.circle == p.circle })
+	st.closed, l.untidy = true, true
+	l.mended(p)
+	l.advance(st, p.circle)
 	return nil
 }
 
 // abandon begins an epoch anew, because what was read of it is not the history that was signed.
-func (r *Replica) abandon(p place) error {
-	if r.passed[p] >= r.left[p].n {
-		return errCut{place: p, cut: cut{repair: true}, left: r.passed[p] + 1}
+func (l *ledger) abandon(p place) error {
+	if l.passed[p] >= l.left[p].n {
+		return errCut{place: p, cut: cut{repair: true}, left: l.passed[p] + 1}
 	}
-	r.passed[p]++
-	if st := r.streams[p.circle]; st != nil && st.epoch.Epoch == p.epoch {
-		r.again(p.circle)
+	l.passed[p]++
+	if st := l.streams[p.circle]; st != nil && st.epoch.Epoch == p.epoch {
+		l.again(p.circle)
 	}
-	r.untidy = true
+	l.untidy = true
 	return nil
 }
 
-// errCut stops reading a journal: a close lies behind what was read.
-type errCut struct {
-	place
-	cut
-	left int  // how many readings of the epoch are left out; 0 when it is a place in the one that counts
-	trim bool // it is a place of circle 0, and reading goes on behind it
-}
-
-func (errCut) Error() string { return "replica: a signed close lies behind what was read" }
-
 // advance goes on to the next epoch of a closed stream, if its secrets are here. The old keyring key is destroyed.
-func (r *Replica) advance(st *stream, c krama.CircleID) {
+func (l *ledger) advance(st *stream, c krama.CircleID) {
 	next := st.known[st.epoch.Epoch+1]
 	if next == nil {
 		return
 	}
-	start, ok := r.roster.StartOf(c, next.Epoch)
+	start, ok := l.roster.StartOf(c, next.Epoch)
 	if !ok {
 		return
 	}
@@ -154,23 +145,23 @@ func (r *Replica) advance(st *stream, c krama.CircleID) {
 	for _, a := range st.authors {
 		a.base = len(a.ids)
 	}
-	st.begun = st.ledger.clone()
-	r.outbox = slices.DeleteFunc(r.outbox, func(p *pending) bool { return p.circle == c && r.said(p) })
+	st.begun = st.bounds.clone()
+	l.outbox = slices.DeleteFunc(l.outbox, func(p *pending) bool { return p.circle == c && l.said(p) })
 	old := *st.epoch
 	old.KG = [32]byte{}
 	st.known[old.Epoch] = &old
 	st.restart(next, start)
 	if ring, ok := st.rings[next.Epoch]; ok { // who is not on the new keyring was erased or never was inside the close
-		for s := range r.keys[c] {
-			if _, in := ring[s]; !in && !r.unsent(c, s) {
-				delete(r.keys[c], s)
-				r.offScreen(subject{c, s})
+		for s := range l.keys[c] {
+			if _, in := ring[s]; !in && !l.unsent(c, s) {
+				delete(l.keys[c], s)
+				l.offScreen(subject{c, s})
 			}
 		}
-		for id, w := range r.await { // an office has waited long enough, perhaps before this device came
-			if _, in := ring[id.id]; !in && id.circle == c && !r.unsent(c, id.id) {
+		for id, w := range l.await { // an office has waited long enough, perhaps before this device came
+			if _, in := ring[id.id]; !in && id.circle == c && !l.unsent(c, id.id) {
 				w.Epoch = old.Epoch
-				r.carryOut(w.Shred)
+				l.carryOut(w.Shred)
 			}
 		}
 		delete(st.rings, next.Epoch)
@@ -179,12 +170,12 @@ func (r *Replica) advance(st *stream, c krama.CircleID) {
 
 // adoptOpening takes up the secrets of an epoch that this device has opened, once the roster shows it.
 func (r *Replica) adoptOpening(c krama.CircleID) error {
-	e, latest := r.opening[c], r.roster.Latest(c)
+	e, latest := r.led.opening[c], r.led.roster.Latest(c)
 	if e == nil || latest == nil || latest.Epoch < e.Epoch {
 		return nil
 	}
-	delete(r.opening, c)
-	opened := r.roster.Circles[c].Epochs[e.Epoch]
+	delete(r.led.opening, c)
+	opened := r.led.roster.Circles[c].Epochs[e.Epoch]
 	if opened.EC != e.EC() {
 		return nil // another admin was first
 	}
@@ -192,59 +183,59 @@ func (r *Replica) adoptOpening(c krama.CircleID) error {
 	if err := r.commit(epochEntry(e), tagged(tagValue, ringKey(c), []byte(opened.Mark()))); err != nil {
 		return err
 	}
-	r.values[string(ringKey(c))] = opened.Mark()
-	return r.addEpoch(e)
+	r.led.values[string(ringKey(c))] = opened.Mark()
+	return r.led.addEpoch(e)
 }
 
 // shredWaits reports whether an erasure still has to be said: it is sealed with the key that it destroys.
-func (r *Replica) shredWaits(c krama.CircleID, s krama.SubjectID) bool {
-	return slices.ContainsFunc(r.outbox, func(p *pending) bool {
+func (l *ledger) shredWaits(c krama.CircleID, s krama.SubjectID) bool {
+	return slices.ContainsFunc(l.outbox, func(p *pending) bool {
 		return p.circle == c && p.item.Subject == s && p.item.Kind == seal.KindShred
 	})
 }
 
 // unsent reports whether something about a subject still has to be sent.
-func (r *Replica) unsent(c krama.CircleID, s krama.SubjectID) bool {
-	return slices.ContainsFunc(r.outbox, func(p *pending) bool { return p.circle == c && p.item.Subject == s })
+func (l *ledger) unsent(c krama.CircleID, s krama.SubjectID) bool {
+	return slices.ContainsFunc(l.outbox, func(p *pending) bool { return p.circle == c && p.item.Subject == s })
 }
 
 // takeRing takes up the keyring of an epoch.
-func (r *Replica) takeRing(p place, ring keyring) {
-	st := r.streams[p.circle]
+func (l *ledger) takeRing(p place, ring keyring) {
+	st := l.streams[p.circle]
 	if st == nil { // the roster that names the circle was damaged and comes again
-		if r.early[p] == nil {
-			r.early[p] = keyring{}
+		if l.early[p] == nil {
+			l.early[p] = keyring{}
 		}
 		for s, k := range ring {
-			if _, ok := r.early[p][s]; !ok {
-				r.early[p][s] = k
+			if _, ok := l.early[p][s]; !ok {
+				l.early[p][s] = k
 			}
 		}
 		return
 	}
 	for s, k := range ring {
-		if _, ok := r.keys[p.circle][s]; !ok && r.mayHold(p.circle, s) {
-			r.keys[p.circle][s] = k
+		if _, ok := l.keys[p.circle][s]; !ok && l.mayHold(p.circle, s) {
+			l.keys[p.circle][s] = k
 		}
 	}
 	if p.epoch > st.epoch.Epoch {
 		st.rings[p.epoch] = ring
 	}
-	r.retry(st)
+	l.retry(st)
 }
 
 // settle closes the epoch that was read to its signed end, and reports whether the next one can be read now.
 func (r *Replica) settle(c krama.CircleID) (more bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	st := r.streams[c]
+	st := r.led.streams[c]
 	if r.j == nil || st == nil {
 		return false, errLocked
 	}
 	if err := r.adoptOpening(c); err != nil {
 		return false, err
 	}
-	at, ok := r.roster.ClosedAt(c, st.epoch.Epoch)
+	at, ok := r.led.roster.ClosedAt(c, st.epoch.Epoch)
 	if c == krama.OrgCircle || !refusePastClose {
 		at = st.head // circle 0's last element is the statement itself
 	}
@@ -253,7 +244,8 @@ func (r *Replica) settle(c krama.CircleID) (more bool, err error) {
 	}
 	p := place{c, st.epoch.Epoch}
 	if verifyHeads && st.chain[at.N] != at.H {
-		if err := r.raise(Alarm{What: AlarmFork, Circle: c, Epoch: p.epoch, N: at.N}); err != nil || r.left[p].repair {
+		if err := r.raise(Alarm{What: AlarmFork, Circle: c, Epoch: p.epoch, N: at.N}); err != nil ||
+			r.led.left[p].repair {
 			return false, err
 		}
 		// We were shown another history than the admin who signed the close. Hers counts: it is read from the start,
@@ -267,7 +259,7 @@ func (r *Replica) settle(c krama.CircleID) (more bool, err error) {
 		}
 		return true, r.keepOrphans()
 	}
-	repair := slices.ContainsFunc(r.alarms, func(a Alarm) bool {
+	repair := slices.ContainsFunc(r.led.alarms, func(a Alarm) bool {
 		return (a.What == AlarmRollback || a.What == AlarmFork) && a.Circle == c && a.Epoch == p.epoch
 	})
 	flag := []byte{0}
@@ -285,33 +277,33 @@ func (r *Replica) settle(c krama.CircleID) (more bool, err error) {
 		if err := r.keepOrphans(); err != nil {
 			return false, err
 		}
-	} else if err := r.close(p, at, repair); err != nil {
+	} else if err := errors.Join(r.led.close(p, at, repair), r.flush()); err != nil {
 		return false, err
 	}
 	if err := r.reannounce(c); err != nil {
 		return false, err
 	}
-	st = r.streams[c]
+	st = r.led.streams[c]
 	return !st.closed, nil
 }
 
 // reannounce announces again the keys of people whose records wait to be sent and whose own announcement fell outside
 // the close.
 func (r *Replica) reannounce(c krama.CircleID) error {
-	st := r.streams[c]
+	st := r.led.streams[c]
 	if st.closed || c == krama.OrgCircle {
 		return nil
 	}
 	announced := map[krama.SubjectID]bool{}
 	var first []*pending
 	var entries [][]byte
-	for _, p := range r.outbox {
+	for _, p := range r.led.outbox {
 		s := p.item.Subject
 		if p.circle != c || announced[s] || s == (krama.SubjectID{}) {
 			continue
 		}
 		announced[s] = true
-		if k, ok := r.keys[c][s]; ok && p.item.Kind != seal.KindSubjectKey {
+		if k, ok := r.led.keys[c][s]; ok && p.item.Kind != seal.KindSubjectKey {
 			it := seal.Item{Subject: s, Kind: seal.KindSubjectKey, Body: k[:]}
 			first = append(first, &pending{c, it})
 			entries = append(entries, pendingEntry(c, it))
@@ -323,7 +315,7 @@ func (r *Replica) reannounce(c krama.CircleID) error {
 	if err := r.commit(entries...); err != nil {
 		return err
 	}
-	r.outbox = append(first, r.outbox...)
+	r.led.outbox = append(first, r.led.outbox...)
 	return nil
 }
 
@@ -333,20 +325,20 @@ func (r *Replica) fetchKeys(ctx context.Context, progress func(Progress)) error 
 	if err := r.hold(); err != nil {
 		return err
 	}
-	me := r.dev.ID()
-	for c := range r.opening {
+	me := r.led.dev.ID()
+	for c := range r.led.opening {
 		if err := r.adoptOpening(c); err != nil {
 			r.mu.Unlock()
 			return err
 		}
 	}
 	var want []*seal.RosterEpoch
-	for c := range r.roster.Circles {
-		e := r.roster.Latest(c)
+	for c := range r.led.roster.Circles {
+		e := r.led.roster.Latest(c)
 		if e == nil || !e.Keyed[me] {
 			continue
 		}
-		if st := r.streams[c]; st == nil || st.known[e.Epoch] == nil {
+		if st := r.led.streams[c]; st == nil || st.known[e.Epoch] == nil {
 			want = append(want, e)
 		}
 	}
@@ -379,15 +371,15 @@ func (r *Replica) fetchHistory(ctx context.Context) error {
 		return err
 	}
 	defer r.mu.Unlock()
-	st := r.streams[krama.OrgCircle]
+	st := r.led.streams[krama.OrgCircle]
 	next := st.epoch.Epoch + 1
-	ring := r.roster.Circles[krama.OrgCircle]
+	ring := r.led.roster.Circles[krama.OrgCircle]
 	if !st.closed || int(next) >= len(ring.Epochs) {
 		return nil
 	}
 	for _, it := range items {
-		for d := range r.withKems {
-			b, err := seal.OpenBootstrap(r.roster.Org, d, it)
+		for d := range r.led.withKems {
+			b, err := seal.OpenBootstrap(r.led.roster.Org, d, it)
 			if err != nil || int(next) >= len(b.History) {
 				continue
 			}
@@ -407,11 +399,11 @@ func (r *Replica) takeWrap(ctx context.Context, e *seal.RosterEpoch, items [][]b
 		return err
 	}
 	defer r.mu.Unlock()
-	me := r.dev.ID()
-	at := seal.Context{Org: r.roster.Org, Circle: e.Circle, Epoch: e.Epoch}
+	me := r.led.dev.ID()
+	at := seal.Context{Org: r.led.roster.Org, Circle: e.Circle, Epoch: e.Epoch}
 	var ep *seal.Epoch
 	for _, wrap := range seal.FindWraps(items, me, e.EC) {
-		for d := range r.withKems {
+		for d := range r.led.withKems {
 			if got, err := seal.OpenWrap(at, me, d.KEM, wrap, e.EC, e.GC); err == nil {
 				ep = got
 			}
@@ -423,7 +415,7 @@ func (r *Replica) takeWrap(ctx context.Context, e *seal.RosterEpoch, items [][]b
 				return err
 			}
 		}
-		return r.askRewrap(e.Circle, e.Epoch) // any member may supply it
+		return r.led.askRewrap(e.Circle, e.Epoch) // any member may supply it
 	}
 	return r.takeEpoch(ep)
 }
@@ -431,9 +423,9 @@ func (r *Replica) takeWrap(ctx context.Context, e *seal.RosterEpoch, items [][]b
 // takeEpoch keeps an epoch's secrets and those of the epochs before that its back links lead to.
 func (r *Replica) takeEpoch(ep *seal.Epoch) error {
 	list := []*seal.Epoch{ep}
-	ring := r.roster.Circles[ep.Circle]
+	ring := r.led.roster.Circles[ep.Circle]
 	for e := ep; e.Epoch > 0; {
-		if st := r.streams[ep.Circle]; st != nil && st.known[e.Epoch-1] != nil {
+		if st := r.led.streams[ep.Circle]; st != nil && st.known[e.Epoch-1] != nil {
 			break
 		}
 		if len(ring.Epochs[e.Epoch].Back) == 0 {
@@ -459,7 +451,7 @@ func (r *Replica) takeEpoch(ep *seal.Epoch) error {
 		return err
 	}
 	for _, e := range list {
-		if err := r.addEpoch(e); err != nil {
+		if err := r.led.addEpoch(e); err != nil {
 			return err
 		}
 	}

@@ -39,97 +39,97 @@ func (r *Replica) Shred(k krama.CircleKind, s krama.SubjectID, why ShredReason) 
 		return err
 	}
 	defer r.mu.Unlock()
-	c, ok := r.circle(k)
-	if !ok || !r.roster.MayWrite(c, r.streams[c].epoch.Epoch, r.dev.ID(), seal.KindShred) {
+	c, ok := r.led.circle(k)
+	if !ok || !r.led.roster.MayWrite(c, r.led.streams[c].epoch.Epoch, r.led.dev.ID(), seal.KindShred) {
 		return krama.E(op, krama.NotAllowed, "this member may not erase here")
 	}
-	if _, known := r.keys[c][s]; !known || r.shredded[subject{c, s}] {
+	if _, known := r.led.keys[c][s]; !known || r.led.shredded[subject{c, s}] {
 		return krama.E(op, krama.NotFound, "")
 	}
-	if w := r.await[subject{c, s}]; w != nil &&
-		r.roster.Devices[w.Author].Member == r.roster.Devices[r.dev.ID()].Member {
+	if w := r.led.await[subject{c, s}]; w != nil &&
+		r.led.roster.Devices[w.Author].Member == r.led.roster.Devices[r.led.dev.ID()].Member {
 		return krama.E(op, krama.NotAllowed, "this erasure waits for somebody else's word")
 	}
 	it := seal.Item{Subject: s, Kind: seal.KindShred, Body: []byte{byte(why)}}
 	if err := r.commit(pendingEntry(c, it)); err != nil {
 		return err
 	}
-	return r.queue(c, it)
+	return r.led.queue(c, it)
 }
 
 // Erased reports whether a subject of a circle was erased, or waits for it: nothing more is kept under it.
 func (r *Replica) Erased(k krama.CircleKind, s krama.SubjectID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c, ok := r.circle(k)
-	return ok && (r.shredded[subject{c, s}] || r.hidden(c, s))
+	c, ok := r.led.circle(k)
+	return ok && (r.led.shredded[subject{c, s}] || r.led.hidden(c, s))
 }
 
 // hide takes a subject off the screen and out of what waits to be sent, but for the erasure itself.
-func (r *Replica) hide(c krama.CircleID, s krama.SubjectID) {
-	r.unqueue(c, s)
-	r.offScreen(subject{c, s})
+func (l *ledger) hide(c krama.CircleID, s krama.SubjectID) {
+	l.unqueue(c, s)
+	l.offScreen(subject{c, s})
 }
 
 // unqueue takes a subject out of what waits to be sent, but for the erasure itself.
-func (r *Replica) unqueue(c krama.CircleID, s krama.SubjectID) {
-	r.outbox = slices.DeleteFunc(r.outbox, func(p *pending) bool {
+func (l *ledger) unqueue(c krama.CircleID, s krama.SubjectID) {
+	l.outbox = slices.DeleteFunc(l.outbox, func(p *pending) bool {
 		return p.circle == c && p.item.Subject == s && p.item.Kind != seal.KindShred &&
 			p.item.Kind != seal.KindSubjectKey
 	})
-	r.untidy = true
+	l.untidy = true
 }
 
 // mayHold reports whether a subject's key may be taken up: that of an erased one may not, but for an erasure that is
 // still to be sealed with it.
-func (r *Replica) mayHold(c krama.CircleID, s krama.SubjectID) bool {
-	return !r.shredded[subject{c, s}] || r.shredWaits(c, s)
+func (l *ledger) mayHold(c krama.CircleID, s krama.SubjectID) bool {
+	return !l.shredded[subject{c, s}] || l.shredWaits(c, s)
 }
 
 // said reports whether a pending erasure was carried out already, because a colleague was first. It cannot be sealed
 // any more, and stays until hers is within a signed close: what is past one is said again.
-func (r *Replica) said(p *pending) bool {
-	return p.item.Kind == seal.KindShred && r.gone(p.circle, p.item.Subject) && r.carriedOut(Shred{Circle: p.circle,
+func (l *ledger) said(p *pending) bool {
+	return p.item.Kind == seal.KindShred && l.gone(p.circle, p.item.Subject) && l.carriedOut(Shred{Circle: p.circle,
 		Subject: p.item.Subject})
 }
 
 // thrown reports whether an erasure's key was destroyed here, and a signed close has thrown the erasure itself out: it
 // is said again, with nobody's key.
-func (r *Replica) thrown(c krama.CircleID, s krama.SubjectID) bool {
-	return r.gone(c, s) && !r.carriedOut(Shred{Circle: c, Subject: s})
+func (l *ledger) thrown(c krama.CircleID, s krama.SubjectID) bool {
+	return l.gone(c, s) && !l.carriedOut(Shred{Circle: c, Subject: s})
 }
 
 // sealing returns the key that an item about a subject is sealed with.
 func (r *Replica) sealing(c krama.CircleID, s krama.SubjectID) (seal.SubjectKey, bool) {
-	k, ok := r.keys[c][s]
-	if !ok && r.thrown(c, s) {
+	k, ok := r.led.keys[c][s]
+	if !ok && r.led.thrown(c, s) {
 		return seal.Hash("thrown erasure", r.vk[:], s[:]), true
 	}
 	return k, ok
 }
 
 // forget takes subjects out of what is neither record nor key: drafts of forms, letters, a colleague's lost work.
-func (r *Replica) forget(list ...subject) {
+func (l *ledger) forget(list ...subject) {
 	gone, names := map[subject]bool{}, naming{}
 	for _, id := range list {
 		gone[id], names[id.id.String()] = true, true
 	}
-	for k, v := range r.values {
+	for k, v := range l.values {
 		if names.in(k) {
-			delete(r.values, k)
+			delete(l.values, k)
 		} else if names.in(v) { // a list in which she is: the others stay
 			left := slices.DeleteFunc(strings.Fields(v), names.in)
-			if r.values[k] = strings.Join(left, " "); len(left) == 0 {
-				delete(r.values, k)
+			if l.values[k] = strings.Join(left, " "); len(left) == 0 {
+				delete(l.values, k)
 			}
 		}
 	}
-	for id, o := range r.orphans {
+	for id, o := range l.orphans {
 		if gone[subject{o.circle, o.item.Subject}] {
-			delete(r.orphans, id)
+			delete(l.orphans, id)
 		}
 	}
-	for _, m := range r.letters {
+	for _, m := range l.letters {
 		if it, err := seal.ParseFrame(m.body, 1<<12); err == nil && m.Kind == seal.LetterLate && len(it)%5 == 0 {
 			var left [][]byte
 			for i := 0; i < len(it); i += 5 {
@@ -181,12 +181,12 @@ func (r *Replica) Erasures() (out []Erasure) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	wiped := map[krama.DeviceID]bool{}
-	for _, m := range r.letters {
+	for _, m := range r.led.letters {
 		wiped[m.From] = wiped[m.From] || m.Kind == seal.LetterWiped
 	}
-	for _, s := range slices.Backward(r.shreds) {
+	for _, s := range slices.Backward(r.led.shreds) {
 		e := Erasure{Shred: s}
-		ring := r.roster.Circles[s.Circle]
+		ring := r.led.roster.Circles[s.Circle]
 		end := r.Now().Add(rotateEvery)
 		if int(s.Epoch) < len(ring.Epochs) {
 			var opened uint64
@@ -200,15 +200,15 @@ func (r *Replica) Erasures() (out []Erasure) {
 				}
 			}
 			for d := range had {
-				dev := r.roster.Devices[d]
+				dev := r.led.roster.Devices[d]
 				switch {
-				case e.Rotated && dev.KemAt > opened && r.vouchedFor(dev), wiped[d]:
+				case e.Rotated && dev.KemAt > opened && r.led.vouchedFor(dev), wiped[d]:
 					e.Gone++
 				case dev.Removed != 0:
 					e.Lost = append(e.Lost, d)
 				default:
 					e.Waiting = append(e.Waiting, d)
-					seen := time.UnixMilli(int64(r.seen[d]))
+					seen := time.UnixMilli(int64(r.led.seen[d]))
 					if at := seen.Add(UnseenAfter); at.After(end) {
 						end = at
 					}
@@ -227,8 +227,8 @@ func (r *Replica) Erasures() (out []Erasure) {
 func (r *Replica) Seen(d krama.DeviceID) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.seen[d] == 0 {
+	if r.led.seen[d] == 0 {
 		return time.Time{}
 	}
-	return time.UnixMilli(int64(r.seen[d]))
+	return time.UnixMilli(int64(r.led.seen[d]))
 }

@@ -88,7 +88,7 @@ func TestErasure(t *testing.T) {
 	w.sync(a, b, w.desk, a, b)
 	w.contact(b, s) // typed far away, about somebody who is being erased
 	c := w.outreach(a)
-	key := a.keys[c][s]
+	key := a.led.keys[c][s]
 	code := a.code(s)
 	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
 	if err := a.Write(krama.KindOutreach, s, &krama.Record{ID: krama.RecordID{9}, Consent: &krama.Consent{Purpose: 1,
@@ -98,7 +98,7 @@ func TestErasure(t *testing.T) {
 	w.sync(a)
 	w.sync(b, w.desk)
 	for i, d := range []*device{a, b, w.desk} {
-		if _, ok := d.keys[c][s]; ok {
+		if _, ok := d.led.keys[c][s]; ok {
 			t.Errorf("device %d still has her key", i)
 		}
 		plain := w.dump(d, d.files(), d.vk)
@@ -177,18 +177,18 @@ func TestErasedIsGone(t *testing.T) {
 	w.sync(a, w.desk)
 	c := w.outreach(a)
 	code := a.code(s)
-	sk := a.keys[c][s]
+	sk := a.led.keys[c][s]
 	id := w.stream(a, krama.KindOutreach)
 	list, err := w.store.List(ctx, id, 0, 1<<30) // the relay's backup: every envelope, wrap and page of the time
 	w.must(err)
-	old := a.streams[c].epoch
-	oldKEM := a.dev.KEM
+	old := a.led.streams[c].epoch
+	oldKEM := a.led.dev.KEM
 	epochs := []*seal.Epoch{old}
 	blobs := map[[32]byte][]byte{} // her key is on a page that stays from one keyring to the next
 	for range 2 {
 		w.must(w.desk.Rotate(ctx, c))
 		w.sync(a, w.desk)
-		epochs = append(epochs, a.streams[c].epoch)
+		epochs = append(epochs, a.led.streams[c].epoch)
 		maps.Copy(blobs, w.blobs(w.desk, c))
 	}
 	if len(blobs) != 3 { // a page and two indexes
@@ -199,7 +199,7 @@ func TestErasedIsGone(t *testing.T) {
 	}
 	boxes := map[string][][]byte{}
 	for n, d := range map[string]*device{"a": a, "desk": w.desk} {
-		boxes[n] = w.box(relay.Mail, d.dev.Mailbox())
+		boxes[n] = w.box(relay.Mail, d.led.dev.Mailbox())
 	}
 	disks := []map[string][]byte{a.files(), w.desk.files()}
 	w.must(a.Shred(krama.KindOutreach, s, ShredDanger))
@@ -217,12 +217,12 @@ func TestErasedIsGone(t *testing.T) {
 		_, jk, err := d.readKeys(d.vk)
 		w.must(err)
 		keys = append(keys, d.vk, jk)
-		for _, st := range d.streams {
+		for _, st := range d.led.streams {
 			for _, e := range st.known {
 				keys = append(keys, e.ES, e.KG)
 			}
 		}
-		for _, ring := range d.keys {
+		for _, ring := range d.led.keys {
 			for _, k := range ring {
 				keys = append(keys, k)
 			}
@@ -275,14 +275,15 @@ func TestErasedIsGone(t *testing.T) {
 	}
 	// The old wraps: no KEM key that is left opens one of that time.
 	for n, d := range map[string]*device{"a": a, "desk": w.desk} {
-		if seal.KemHash(d.dev.KEM.PublicKey().Bytes()) == seal.KemHash(oldKEM.PublicKey().Bytes()) ||
-			len(d.rekeys) != 0 {
+		if seal.KemHash(d.led.dev.KEM.PublicKey().Bytes()) == seal.KemHash(oldKEM.PublicKey().Bytes()) ||
+			len(d.led.rekeys) != 0 {
 			t.Errorf("%s still has a KEM key of that time", n)
 		}
 		for _, it := range boxes[n] {
 			if len(it) == 16+seal.WrapSize {
 				for _, e := range epochs {
-					if _, err := seal.OpenWrap(e.Context, d.dev.ID(), d.dev.KEM, it[16:], e.EC(), e.GC()); err == nil {
+					if _, err := seal.OpenWrap(e.Context, d.led.dev.ID(), d.led.dev.KEM, it[16:], e.EC(),
+						e.GC()); err == nil {
 						t.Errorf("%s opens an old wrap", n)
 					}
 				}
@@ -350,8 +351,8 @@ func TestKeyringPagesStay(t *testing.T) {
 	if len(first) != 3 {
 		t.Fatalf("%d parts, want two pages and an index", len(first))
 	}
-	known := *thief.streams[c].epoch
-	w.must(w.desk.RemoveDevice(ctx, thief.dev.ID(), seal.ReasonLost, nil))
+	known := *thief.led.streams[c].epoch
+	w.must(w.desk.RemoveDevice(ctx, thief.led.dev.ID(), seal.ReasonLost, nil))
 	w.sync(w.desk, a)
 	second := w.blobs(w.desk, c)
 	if n := shared(first, second); n != 2 || len(second) != 3 {
@@ -366,14 +367,14 @@ func TestKeyringPagesStay(t *testing.T) {
 	if n := shared(second, third); n != 2 || len(third) != 4 {
 		t.Errorf("%d of two pages stayed when a person came", n)
 	}
-	sk := a.keys[c][s]
+	sk := a.led.keys[c][s]
 	all := maps.Clone(first)
 	maps.Copy(all, second)
 	maps.Copy(all, third)
 	if opensWith(all, &known, sk) {
 		t.Error("who left reads the new person's key")
 	}
-	if !opensWith(all, a.streams[c].epoch, sk) {
+	if !opensWith(all, a.led.streams[c].epoch, sk) {
 		t.Error("who stayed does not")
 	}
 	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
@@ -386,7 +387,7 @@ func TestKeyringPagesStay(t *testing.T) {
 	if n := shared(third, fourth); n != 2 || len(fourth) != 3 { // she was alone on the third
 		t.Errorf("%d of two pages stayed when a person was erased", n)
 	}
-	for one := range w.desk.keys[c] { // one of the first page's or the second's
+	for one := range w.desk.led.keys[c] { // one of the first page's or the second's
 		w.must(w.desk.Shred(krama.KindOutreach, one, ShredAsked))
 		break
 	}
@@ -397,12 +398,12 @@ func TestKeyringPagesStay(t *testing.T) {
 	if n := shared(fourth, w.blobs(w.desk, c)); n != 1 {
 		t.Errorf("%d of two pages stayed when one of their people was erased", n)
 	}
-	if opensWith(fourth, w.desk.streams[c].epoch, sk) {
+	if opensWith(fourth, w.desk.led.streams[c].epoch, sk) {
 		t.Error("the erased person is on the keyring")
 	}
 	late := w.phone()
 	w.sync(late)
-	if n := len(late.keys[c]); n != 1029 {
+	if n := len(late.led.keys[c]); n != 1029 {
 		t.Errorf("who joins late has %d people's keys, want 1029", n)
 	}
 	w.noAlarm(a, w.desk, late)
@@ -447,8 +448,8 @@ func TestTidyCrash(t *testing.T) {
 		}
 		w.contact(a, s)
 		w.sync(a, w.desk)
-		if len(w.desk.all()) != 3 || a.untidy {
-			t.Fatalf("write %d: the office has %d records, untidy %v", n, len(w.desk.all()), a.untidy)
+		if len(w.desk.all()) != 3 || a.led.untidy {
+			t.Fatalf("write %d: the office has %d records, untidy %v", n, len(w.desk.all()), a.led.untidy)
 		}
 		w.noAlarm(a, w.desk)
 		if last {

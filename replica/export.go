@@ -17,7 +17,7 @@ func AskExport(ctx context.Context, r *Replica) (may bool, way seal.Way, err err
 	leave := func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return r.roster != nil && r.roster.MayExport(r.dev.ID(), r.Now())
+		return r.led.roster != nil && r.led.roster.MayExport(r.led.dev.ID(), r.Now())
 	}
 	if leave() {
 		return true, seal.AtOnce, nil
@@ -32,7 +32,7 @@ func AskExport(ctx context.Context, r *Replica) (may bool, way seal.Way, err err
 		return true, seal.AtOnce, nil
 	}
 	way, err = r.ask(ctx, func() (bool, seal.Deed) {
-		return !r.roster.MayExport(r.dev.ID(), r.Now()), &seal.Export{}
+		return !r.led.roster.MayExport(r.led.dev.ID(), r.Now()), &seal.Export{}
 	})
 	if err != nil {
 		return false, way, krama.Wrap("replica.AskExport", err)

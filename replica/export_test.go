@@ -48,11 +48,11 @@ func TestA33TwoAdmins(t *testing.T) {
 	ctx := context.Background()
 	b := w.enrol(w.device("desk"), krama.RoleCoordinator)
 	var m krama.MemberID
-	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[b.dev.ID()].Member })
+	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[b.led.dev.ID()].Member })
 	w.must(w.desk.SetRoles(ctx, m, krama.RoleCoordinator|krama.RoleAdmin, nil))
 	w.tomorrow()
 	w.sync(b, w.desk)
-	if got := w.desk.roster.AdminsNeeded(); got != 2 {
+	if got := w.desk.led.roster.AdminsNeeded(); got != 2 {
 		t.Fatalf("%d admins can sign, want 2", got)
 	}
 	if may, way, err := AskExport(ctx, w.desk.Replica); may || way != seal.BySecond || err != nil {
@@ -61,7 +61,7 @@ func TestA33TwoAdmins(t *testing.T) {
 	w.now = w.now.Add(3 * seal.Delay)
 	w.sync(b, w.desk)
 	w.must(w.desk.Maintain(ctx))
-	if w.desk.roster.MayExport(w.desk.dev.ID(), w.now) {
+	if w.desk.led.roster.MayExport(w.desk.led.dev.ID(), w.now) {
 		t.Fatal("one of two admins has leave after three days")
 	}
 	var drafts [][32]byte

@@ -179,13 +179,13 @@ const droppedPeppers = ".peppers"
 func (r *Replica) dropPeppers(ctx context.Context) error {
 	r.mu.Lock()
 	var gone []krama.DeviceID
-	for id, d := range r.roster.Devices {
+	for id, d := range r.led.roster.Devices {
 		if d.Removed != 0 {
 			gone = append(gone, id)
 		}
 	}
 	n := strconv.Itoa(len(gone))
-	done := r.values[droppedPeppers] == n
+	done := r.led.values[droppedPeppers] == n
 	r.mu.Unlock()
 	if done || len(gone) == 0 {
 		return nil

@@ -297,7 +297,8 @@ func TestFieldHeals(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.field(w.phone())
 	id, _ := a.Device()
-	for _, lies := range [][][]byte{nil, {seal.Pepper{Access: a.dev.SigPub()}.Marshal(), a.lock.pepper().Marshal()}} {
+	for _, lies := range [][][]byte{nil, {seal.Pepper{Access: a.led.dev.SigPub()}.Marshal(),
+		a.lock.pepper().Marshal()}} {
 		w.setBox(relay.Peppers, seal.PepperBox(id), lies...)
 		w.now = w.now.Add(renewLease)
 		w.sync(a)

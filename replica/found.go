@@ -17,7 +17,7 @@ func (r *Replica) Found(ctx context.Context, relay, token string) error {
 	if r.State() != Fresh {
 		return krama.E(op, krama.Conflict, "this device belongs to a programme already")
 	}
-	g := &seal.Genesis{Device: r.dev.Request()}
+	g := &seal.Genesis{Device: r.led.dev.Request()}
 	for _, b := range [][]byte{g.Nonce[:], g.Founder[:]} {
 		if _, err := io.ReadFull(r.Rand, b); err != nil {
 			return krama.Wrap(op, err)
@@ -33,10 +33,11 @@ func (r *Replica) Found(ctx context.Context, relay, token string) error {
 		return err
 	}
 	r.mu.Lock()
-	r.setOrg(org, relay)
+	r.led.setOrg(org, relay)
+	r.dial(relay)
 	err = r.commit(tagged(tagOrg, org[:], []byte(relay)), epochEntry(ep))
 	if err == nil {
-		err = r.addEpoch(ep)
+		err = r.led.addEpoch(ep)
 	}
 	r.mu.Unlock()
 	if err != nil {
@@ -92,7 +93,7 @@ func (r *Replica) founded() error {
 // statement appends one roster statement.
 func (r *Replica) statement(ctx context.Context, deed seal.Deed) error {
 	r.mu.Lock()
-	st, err := seal.NewStatement(r.Rand, r.roster.At().N+1, deed)
+	st, err := seal.NewStatement(r.Rand, r.led.roster.At().N+1, deed)
 	r.mu.Unlock()
 	if err != nil {
 		return err
@@ -103,15 +104,15 @@ func (r *Replica) statement(ctx context.Context, deed seal.Deed) error {
 // decide is statement, unless the roster would refuse it by now.
 func (r *Replica) decide(ctx context.Context, deed seal.Deed) error {
 	r.mu.Lock()
-	st, err := seal.NewStatement(r.Rand, r.roster.At().N+1, deed)
+	st, err := seal.NewStatement(r.Rand, r.led.roster.At().N+1, deed)
 	r.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	it := seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())}
 	return r.sayUnless(ctx, seal.EnvRoster, it, func() bool {
-		return r.roster.Late(st) || r.roster.Refuses(deed,
-			r.dev.ID()) != nil
+		return r.led.roster.Late(st) || r.led.roster.Refuses(deed,
+			r.led.dev.ID()) != nil
 	})
 }
 
@@ -123,7 +124,7 @@ func (r *Replica) openEpoch(ctx context.Context, ep *seal.Epoch) error {
 
 func (r *Replica) createStream(ctx context.Context, ep *seal.Epoch) error {
 	r.mu.Lock()
-	h := r.streams[ep.Circle].head
+	h := r.led.streams[ep.Circle].head
 	r.mu.Unlock()
 	return r.controlCall(ctx, seal.PathCreate, createCall(ep, h, nil).Marshal())
 }
@@ -145,7 +146,7 @@ func (r *Replica) createCircle(ctx context.Context, k krama.CircleKind) error {
 		return err
 	}
 	r.mu.Lock()
-	ep, err := seal.NewEpoch(r.Rand, seal.Context{Org: r.roster.Org, Circle: id})
+	ep, err := seal.NewEpoch(r.Rand, seal.Context{Org: r.led.roster.Org, Circle: id})
 	r.mu.Unlock()
 	if err != nil {
 		return err
@@ -156,9 +157,9 @@ func (r *Replica) createCircle(ctx context.Context, k krama.CircleKind) error {
 	r.mu.Lock()
 	err = r.commit(epochEntry(ep))
 	if err == nil {
-		err = r.addEpoch(ep)
+		err = r.led.addEpoch(ep)
 	}
-	r.kinds[id] = k
+	r.led.kinds[id] = k
 	r.mu.Unlock()
 	if err != nil {
 		return err

@@ -152,20 +152,20 @@ func (r *Replica) removeOldFrozen() error {
 // Called with the lock held.
 func (r *Replica) mustThaw() bool {
 	f := r.frozen
-	if f == nil || f.bad || len(r.cuts)+len(r.left)+len(r.trims) > 0 || r.j.Size()*freezeShare > f.size {
+	if f == nil || f.bad || len(r.led.cuts)+len(r.led.left)+len(r.led.trims) > 0 || r.j.Size()*freezeShare > f.size {
 		return true
 	}
-	waits := r.lingering()
+	waits := r.led.lingering()
 	for s := range f.who {
-		if r.gone(s.circle, s.id) && !waits[s] {
+		if r.led.gone(s.circle, s.id) && !waits[s] {
 			return true
 		}
 	}
-	for c, st := range r.streams {
-		if c != krama.OrgCircle && f.wrote[writer{place{c, st.epoch.Epoch}, r.dev.ID()}] {
+	for c, st := range r.led.streams {
+		if c != krama.OrgCircle && f.wrote[writer{place{c, st.epoch.Epoch}, r.led.dev.ID()}] {
 			return true // what a close may yet throw out stays ours to send
 		}
-		_, ids := r.buried(c)
+		_, ids := r.led.buried(c)
 		for id := range ids {
 			if f.wires[id] {
 				return true
@@ -177,27 +177,28 @@ func (r *Replica) mustThaw() bool {
 
 // lingering are people whose retention has ended within the last days: what the part that stays has of them goes
 // together, once a week. Whoever asked to be erased, or is in danger, waits for nobody.
-func (r *Replica) lingering() map[subject]bool {
+func (l *ledger) lingering() map[subject]bool {
 	out := map[subject]bool{}
-	for _, s := range r.shreds {
-		if r.lingers(s) {
+	for _, s := range l.shreds {
+		if l.lingers(s) {
 			out[subject{s.Circle, s.Subject}] = true
 		}
 	}
 	return out
 }
 
-func (r *Replica) lingers(s Shred) bool {
-	age := r.Now().UnixMilli() - int64(s.TimeMS)
+func (l *ledger) lingers(s Shred) bool {
+	age := l.host.Now().UnixMilli() - int64(s.TimeMS)
 	return s.Reason == ShredExpired && age >= 0 && age < lingerAtMost.Milliseconds()
 }
 
 // lingered reports whether somebody in the part that stays has been there for as long as she may. Called with the lock
 // held.
 func (r *Replica) lingered() bool {
-	return r.frozen != nil && slices.ContainsFunc(r.shreds, func(s Shred) bool {
-		return s.Reason == ShredExpired && r.frozen.who[subject{s.Circle, s.Subject}] && r.gone(s.Circle, s.Subject) &&
-			!r.lingers(s)
+	return r.frozen != nil && slices.ContainsFunc(r.led.shreds, func(s Shred) bool {
+		return s.Reason == ShredExpired && r.frozen.who[subject{s.Circle, s.Subject}] && r.led.gone(s.Circle,
+			s.Subject) &&
+			!r.led.lingers(s)
 	})
 }
 

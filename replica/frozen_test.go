@@ -173,7 +173,7 @@ func TestFrozenGrows(t *testing.T) {
 		t.Errorf("%d bytes are frozen, %d before, and %d are not", a.frozen.size, before, a.j.Size())
 	}
 	anew := func() {
-		a.untidy, a.frozen.bad = true, true
+		a.led.untidy, a.frozen.bad = true, true
 		w.sync(w.desk, a)
 	}
 	freezeAge = 120 * day
@@ -182,7 +182,7 @@ func TestFrozenGrows(t *testing.T) {
 		t.Errorf("%d bytes of the last four months are frozen", a.frozen.size)
 	}
 	w.now = w.now.Add(2 * day)
-	a.untidy = true
+	a.led.untidy = true
 	if w.sync(w.desk, a); a.frozen == nil {
 		t.Fatal("nothing of four months ago is frozen")
 	}
@@ -246,7 +246,7 @@ func TestFrozenDamage(t *testing.T) {
 		if st := a.Status(); len(st.Alarms) == 0 || st.Alarms[0].What != AlarmDamaged || st.Unsent == 0 {
 			t.Fatalf("%s: alarms %v, %d unsent", d.what, st.Alarms, st.Unsent)
 		}
-		a.untidy = true
+		a.led.untidy = true
 		w.sync(a)
 		if n := a.shown(); n != 5 {
 			t.Fatalf("%s: %d records want 5", d.what, n)
@@ -307,7 +307,7 @@ func TestFailedReading(t *testing.T) {
 	if err := a.reload(); err == nil {
 		t.Error("it was read")
 	}
-	a.untidy = true
+	a.led.untidy = true
 	if err := a.tidy(); err == nil {
 		t.Error("it was written anew from nothing")
 	}
@@ -357,7 +357,7 @@ func TestFrozenDrop(t *testing.T) {
 	w.desk.mu.Lock()
 	defer w.desk.mu.Unlock()
 	w.must(w.desk.tidy())
-	_, ids := w.desk.buried(w.outreach(w.desk))
+	_, ids := w.desk.led.buried(w.outreach(w.desk))
 	if len(ids) == 0 || w.desk.frozen == nil {
 		t.Fatalf("%d envelopes were dropped, frozen %v: the test proves nothing", len(ids), w.desk.frozen != nil)
 	}

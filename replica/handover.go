@@ -18,7 +18,7 @@ func (r *Replica) handOver(ctx context.Context, letters [][]byte) error {
 		return nil
 	}
 	r.mu.Lock()
-	st := r.streams[krama.OrgCircle]
+	st := r.led.streams[krama.OrgCircle]
 	if st == nil {
 		r.mu.Unlock()
 		return errLocked
@@ -64,7 +64,7 @@ type work struct {
 
 // lateLetters seals work for the admins' quarantine, each circle's under its own epoch. Called with the lock held.
 func (r *Replica) lateLetters(list []work) (out [][]byte, err error) {
-	org := r.streams[krama.OrgCircle]
+	org := r.led.streams[krama.OrgCircle]
 	byCircle := map[krama.CircleID][]work{}
 	var order []krama.CircleID
 	for _, w := range list {
@@ -74,7 +74,7 @@ func (r *Replica) lateLetters(list []work) (out [][]byte, err error) {
 		byCircle[w.circle] = append(byCircle[w.circle], w)
 	}
 	for _, c := range order {
-		st := r.streams[c]
+		st := r.led.streams[c]
 		if st == nil || org == nil {
 			continue
 		}
@@ -84,7 +84,7 @@ func (r *Replica) lateLetters(list []work) (out [][]byte, err error) {
 			if len(items) == 0 {
 				return nil
 			}
-			w, err := seal.SealHandover(r.Rand, org.epoch, st.epoch, r.dev, seal.LetterLate, seal.Frame(items...))
+			w, err := seal.SealHandover(r.Rand, org.epoch, st.epoch, r.led.dev, seal.LetterLate, seal.Frame(items...))
 			out, items, size = append(out, w), nil, 0
 			return err
 		}
@@ -120,7 +120,7 @@ const (
 // fetchHandovers reads what devices have left, and keeps it for a person to decide.
 func (r *Replica) fetchHandovers(ctx context.Context) error {
 	r.mu.Lock()
-	st := r.streams[krama.OrgCircle]
+	st := r.led.streams[krama.OrgCircle]
 	if r.j == nil || st == nil {
 		r.mu.Unlock()
 		return errLocked
@@ -164,13 +164,13 @@ func (r *Replica) takeHandovers(org *seal.Epoch, items []seal.Held) error {
 		return errLocked
 	}
 	known := func(c krama.CircleID, e uint32) *seal.Epoch {
-		if st := r.streams[c]; st != nil {
+		if st := r.led.streams[c]; st != nil {
 			return st.known[e]
 		}
 		return nil
 	}
 	key := func(d krama.DeviceID) ed25519.PublicKey {
-		if dev := r.roster.Devices[d]; dev != nil {
+		if dev := r.led.roster.Devices[d]; dev != nil {
 			return dev.Request.SigPub
 		}
 		return nil
@@ -178,14 +178,14 @@ func (r *Replica) takeHandovers(org *seal.Epoch, items []seal.Held) error {
 	for _, h := range items {
 		it := h.Body
 		id := seal.SHA256(it)
-		if r.done[id] || r.letter(id) != nil {
+		if r.led.done[id] || r.led.letter(id) != nil {
 			continue
 		}
 		l, err := seal.OpenHandover(org, it, known, key)
 		if err != nil || (l.Kind != seal.LetterLate && l.Kind != seal.LetterWiped) {
 			continue
 		}
-		if l.Kind == seal.LetterWiped && r.roster.Devices[l.From].Removed == 0 {
+		if l.Kind == seal.LetterWiped && r.led.roster.Devices[l.From].Removed == 0 {
 			continue
 		}
 		m := &Mail{ID: id, Kind: l.Kind, From: l.From, Day: krama.DayOf(r.Now()), body: l.Body}
@@ -197,13 +197,13 @@ func (r *Replica) takeHandovers(org *seal.Epoch, items []seal.Held) error {
 			if err := r.commit(tagged(tagLetterDo, id[:])); err != nil {
 				return err
 			}
-			r.done[id] = true
+			r.led.done[id] = true
 			continue
 		}
 		if err := r.commit(letterEntry(m)); err != nil {
 			return err
 		}
-		r.letters = append(r.letters, m)
+		r.led.letters = append(r.led.letters, m)
 	}
 	return nil
 }
@@ -230,16 +230,16 @@ func (r *Replica) reread(each func(*entry) error) error {
 // unsettled lists what this device has sent into epochs that no close covers yet: a close may still throw it out.
 // Called with the lock held.
 func (r *Replica) unsettled() (out []work, err error) {
-	me := r.dev.ID()
+	me := r.led.dev.ID()
 	err = r.reread(func(e *entry) error {
-		st := r.streams[e.circle]
+		st := r.led.streams[e.circle]
 		if e.author != me || e.circle == krama.OrgCircle || st == nil || st.epoch.Epoch != e.epoch ||
 			e.verdict != seal.Fine {
 			return nil
 		}
 		for _, it := range e.items {
 			if it.verdict == seal.Fine && len(it.Body) > 0 && it.Kind <= seal.KindSubjectKey &&
-				!r.shredded[subject{e.circle, it.Subject}] {
+				!r.led.shredded[subject{e.circle, it.Subject}] {
 				own := it.Item
 				own.Body = bytes.Clone(own.Body)
 				out = append(out, work{e.circle, me, own})
@@ -296,10 +296,10 @@ func (r *Replica) yieldCircles(ctx context.Context) error {
 	}
 	var list []work
 	left := map[krama.CircleID]bool{}
-	for _, p := range r.outbox {
-		e := r.roster.Latest(p.circle)
-		if st := r.streams[p.circle]; e != nil && st != nil && !e.Keyed[r.dev.ID()] {
-			list, left[p.circle] = append(list, work{p.circle, r.dev.ID(), p.item}), true
+	for _, p := range r.led.outbox {
+		e := r.led.roster.Latest(p.circle)
+		if st := r.led.streams[p.circle]; e != nil && st != nil && !e.Keyed[r.led.dev.ID()] {
+			list, left[p.circle] = append(list, work{p.circle, r.led.dev.ID(), p.item}), true
 		}
 	}
 	letters, err := r.lateLetters(list)
@@ -312,7 +312,7 @@ func (r *Replica) yieldCircles(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.outbox = slices.DeleteFunc(r.outbox, func(p *pending) bool { return left[p.circle] })
-	r.untidy = true // the rewritten file is without them
+	r.led.outbox = slices.DeleteFunc(r.led.outbox, func(p *pending) bool { return left[p.circle] })
+	r.led.untidy = true // the rewritten file is without them
 	return nil
 }

@@ -17,7 +17,7 @@ func TestHostileLateLetterStaleKEM(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, w.desk)
 	w.contact(a, s) // typed offline
-	w.must(w.desk.RemoveDevice(ctx, a.dev.ID(), seal.ReasonLost, nil))
+	w.must(w.desk.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLost, nil))
 	w.now = w.now.Add(31 * 24 * time.Hour)
 	w.sync(w.desk, w.desk)
 	err := a.Sync(ctx, nil)
@@ -39,14 +39,14 @@ func TestHostileLetterShreds(t *testing.T) {
 	w.contact(b, s)
 	w.sync(b, a, w.desk)
 	c := w.outreach(a)
-	me := a.dev.ID()
+	me := a.led.dev.ID()
 	w.must(w.desk.RemoveDevice(ctx, me, seal.ReasonTaken, nil))
 	w.must(a.readRoster(ctx, nothing))
 	w.must(handLate(w, a, seal.Frame(c[:], me[:], s[:], []byte{byte(seal.KindShred)}, []byte{1})))
 	w.sync(w.desk)
 	w.must(w.desk.AcceptLate(w.desk.Mail()[0].ID))
 	w.sync(w.desk, b)
-	if _, ok := b.keys[c][s]; !ok {
+	if _, ok := b.led.keys[c][s]; !ok {
 		t.Error("a removed device's letter erased a person everywhere")
 	}
 }
@@ -58,7 +58,7 @@ func TestHostileLetterUnknownKind(t *testing.T) {
 	a := w.phone()
 	w.sync(a, w.desk)
 	c := w.outreach(a)
-	me := a.dev.ID()
+	me := a.led.dev.ID()
 	w.must(w.desk.RemoveDevice(ctx, me, seal.ReasonTaken, nil))
 	var zero krama.SubjectID
 	w.must(handLate(w, a, seal.Frame(c[:], me[:], zero[:], []byte{99}, []byte{1})))
@@ -84,7 +84,7 @@ func TestHostileLettersKeepErased(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, b, w.desk)
 	id := w.contact(b, s)
-	w.must(w.desk.RemoveDevice(ctx, b.dev.ID(), seal.ReasonLeft, nil))
+	w.must(w.desk.RemoveDevice(ctx, b.led.dev.ID(), seal.ReasonLeft, nil))
 	b.Sync(ctx, nil)
 	w.sync(w.desk, a, w.desk)
 	w.must(w.desk.Shred(krama.KindOutreach, s, ShredDanger))
@@ -149,7 +149,7 @@ func TestHostileDraftFromAnybody(t *testing.T) {
 	ctx := context.Background()
 	a := w.phone()
 	w.sync(a, w.desk)
-	m := a.roster.Devices[a.dev.ID()].Member
+	m := a.led.roster.Devices[a.led.dev.ID()].Member
 	w.steals(a)
 	w.must(a.Draft(ctx, &seal.MemberRole{Member: m, Roles: krama.RoleAdmin}))
 	w.sync(w.desk)
@@ -158,7 +158,7 @@ func TestHostileDraftFromAnybody(t *testing.T) {
 	}
 	w.must(w.desk.Cosign(ctx, w.desk.Mail()[0].ID))
 	w.sync(a)
-	if a.roster.Members[m].Roles&krama.RoleAdmin != 0 {
+	if a.led.roster.Members[m].Roles&krama.RoleAdmin != 0 {
 		t.Error("an outreach worker's draft reached the admin and made her an admin")
 	}
 }
@@ -187,7 +187,7 @@ func handLate(w *world, a *device, bodies ...[]byte) error {
 	c := w.outreach(a)
 	var out [][]byte
 	for _, b := range bodies {
-		l, err := seal.SealHandover(a.Rand, a.streams[krama.OrgCircle].epoch, a.streams[c].epoch, a.dev,
+		l, err := seal.SealHandover(a.Rand, a.led.streams[krama.OrgCircle].epoch, a.led.streams[c].epoch, a.led.dev,
 			seal.LetterLate, b)
 		if err != nil {
 			return err

@@ -18,14 +18,14 @@ func TestHostileHorizonEarlierEpoch(t *testing.T) {
 	a, b := w.phone(), w.phone()
 	s := w.person(a)
 	w.sync(a, b, w.desk)
-	w.must(w.desk.RemoveDevice(ctx, b.dev.ID(), seal.ReasonLost, nil)) // lost with her key, never seen again
+	w.must(w.desk.RemoveDevice(ctx, b.led.dev.ID(), seal.ReasonLost, nil)) // lost with her key, never seen again
 	w.sync(a, w.desk)
 	w.must(w.desk.Shred(krama.KindOutreach, s, ShredDanger))
 	w.sync(w.desk, a)
 	w.must(w.desk.Maintain(ctx))
 	w.sync(a, w.desk, a, w.desk, a, w.desk)
 	e := w.desk.Erasures()
-	_, still := b.keys[w.outreach(b)][s]
+	_, still := b.led.keys[w.outreach(b)][s]
 	if e[0].Complete() && still {
 		t.Errorf("complete, lost %v, while a lost phone has her key", e[0].Lost)
 	}
@@ -60,7 +60,7 @@ func TestHostileShredCrossCircle(t *testing.T) {
 	w.sync(n, w.desk, a)
 	c := w.outreach(a)
 	a.mu.Lock()
-	a.keys[c][s] = seal.SubjectKey{1}
+	a.led.keys[c][s] = seal.SubjectKey{1}
 	w.must(a.sealOne(c, []seal.Item{{Subject: s, Kind: seal.KindShred, Body: []byte{1}}}))
 	a.mu.Unlock()
 	w.sync(a, n)
@@ -106,7 +106,7 @@ func TestHostileLeaveUnsettled(t *testing.T) {
 	w.sync(a)
 	// the relay is restored from yesterday's backup before anybody else read it
 	w.must(w.store.Rewind(ctx, back, now.Head))
-	w.must(w.desk.RemoveDevice(ctx, a.dev.ID(), seal.ReasonLeft, nil))
+	w.must(w.desk.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLeft, nil))
 	err := a.Sync(ctx, nil)
 	w.sync(w.desk, b, w.desk)
 	has, _ := HasVault(a.dir)
@@ -134,7 +134,7 @@ func TestHostileShredLostByRestore(t *testing.T) {
 		w.sync(b, w.desk)
 	}
 	c := w.outreach(b)
-	if _, ok := b.keys[c][s]; ok {
+	if _, ok := b.led.keys[c][s]; ok {
 		t.Error("the erasure was accepted and confirmed, and never happens")
 	}
 }
@@ -147,9 +147,9 @@ func TestHostileOneBadItem(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, w.desk)
 	c := w.outreach(a)
-	me := a.dev.ID()
+	me := a.led.dev.ID()
 	w.contact(a, s)
-	good := a.outbox[0].item
+	good := a.led.outbox[0].item
 	w.must(w.desk.RemoveDevice(ctx, me, seal.ReasonTaken, nil))
 	w.must(handLate(w, a, seal.Frame(c[:], me[:], s[:], []byte{1}, good.Body, c[:], me[:], s[:], []byte{1},
 		[]byte{0xff})))
@@ -170,16 +170,16 @@ func TestHostileAcceptOutsideCircle(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, w.desk)
 	w.contact(a, s)
-	w.must(w.desk.RemoveDevice(ctx, a.dev.ID(), seal.ReasonLeft, nil))
+	w.must(w.desk.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLeft, nil))
 	a.Sync(ctx, nil)
 	w.sync(w.desk)
 	c := w.outreach(w.desk)
-	st := w.desk.streams[c]
-	delete(w.desk.streams, c) // as for an admin who waits for her grant
+	st := w.desk.led.streams[c]
+	delete(w.desk.led.streams, c) // as for an admin who waits for her grant
 	if err := w.desk.AcceptLate(w.desk.Mail()[0].ID); err == nil {
 		t.Error("accepted by somebody who is not in the circle")
 	}
-	w.desk.streams[c] = st
+	w.desk.led.streams[c] = st
 	if w.desk.Status().Unsent == 0 && len(w.desk.Mail()) == 0 {
 		t.Error("accepted, filed, nothing kept")
 	}
@@ -194,7 +194,7 @@ func TestHostileStalePageOfFailedTry(t *testing.T) {
 	s := w.person(a)
 	w.person(a)
 	w.sync(a, w.desk)
-	sk, pages := a.keys[w.outreach(a)][s], map[[32]byte][]byte{}
+	sk, pages := a.led.keys[w.outreach(a)][s], map[[32]byte][]byte{}
 	done := false
 	w.desk.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
 		if path == seal.PathBlobPut {
@@ -218,7 +218,7 @@ func TestHostileStalePageOfFailedTry(t *testing.T) {
 		w.sync(a, w.desk)
 	}
 	e := w.desk.Erasures()
-	ep := a.streams[w.outreach(a)].epoch
+	ep := a.led.streams[w.outreach(a)].epoch
 	if len(pages) < 4 || opensWith(pages, ep, sk) {
 		t.Errorf("her key opens from one of %d blobs with the present KG; complete: %v", len(pages), e[0].Complete())
 	}
@@ -232,7 +232,7 @@ func TestHostileAlarmMendedByTidy(t *testing.T) {
 	c := w.outreach(a)
 	a.mu.Lock()
 	w.must(a.raise(Alarm{What: AlarmRollback, Circle: c, N: 5}))
-	a.mended(place{c, 0})
+	a.led.mended(place{c, 0})
 	w.must(a.raise(Alarm{What: AlarmFork, Circle: c, N: 9}))
 	w.must(a.tidy())
 	a.mu.Unlock()
@@ -253,16 +253,16 @@ func TestHostileGarbageWrap(t *testing.T) {
 	n := w.enrol(w.device("phone"), krama.RoleSteward)
 	w.sync(a, n, w.desk)
 	c := w.outreach(a)
-	box := n.dev.Mailbox()
+	box := n.led.dev.Mailbox()
 	w.steals(a) // without it the relay takes nothing from her
-	w.must(a.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: seal.BoxItem(n.dev.ID(), a.roster.Latest(c).EC,
+	w.must(a.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: seal.BoxItem(n.led.dev.ID(), a.led.roster.Latest(c).EC,
 		make([]byte, seal.WrapSize))}}))
 	w.must(w.desk.SetRoles(ctx, krama.MemberID{w.n}, krama.RoleOutreach, nil))
 	for range 3 {
 		w.sync(n, w.desk)
 		w.must(w.desk.Maintain(ctx))
 	}
-	if n.streams[c] == nil {
+	if n.led.streams[c] == nil {
 		t.Error("a colleague's garbage keeps the device out of the circle", n.Status().Alarms)
 	}
 }
@@ -275,9 +275,9 @@ func TestHostileRecoveryBlocked(t *testing.T) {
 	w.sync(a, w.desk)
 	cards := w.trustees(2, 3)
 	w.sync(a)
-	ts := a.roster.Trustees
+	ts := a.led.roster.Trustees
 	box := seal.Mailbox(ts.ID(), seal.KemHash(ts.KemPub))
-	boot, err := seal.SealBootstrap(a.roster.Org, ts.ID(), ts.KemPub, seal.Bootstrap{})
+	boot, err := seal.SealBootstrap(a.led.roster.Org, ts.ID(), ts.KemPub, seal.Bootstrap{})
 	w.must(err)
 	w.steals(a)
 	w.must(a.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: boot}}))
@@ -298,8 +298,8 @@ func TestHostileOneFullBoxStopsLeave(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, b, w.desk)
 	w.contact(a, s)
-	w.must(w.desk.RemoveDevice(ctx, a.dev.ID(), seal.ReasonLost, nil))
-	box := b.dev.Mailbox()
+	w.must(w.desk.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLost, nil))
+	box := b.led.dev.Mailbox()
 	for i := range 512 {
 		if w.desk.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: []byte(fmt.Sprint(i))}}) != nil {
 			break
@@ -319,9 +319,9 @@ func TestHostileAfterRemovalBoxes(t *testing.T) {
 	ctx := context.Background()
 	a, b := w.phone(), w.phone()
 	w.sync(a, b, w.desk)
-	w.must(w.desk.RemoveDevice(ctx, a.dev.ID(), seal.ReasonTaken, nil))
+	w.must(w.desk.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonTaken, nil))
 	w.sync(b, w.desk)
-	box := b.dev.Mailbox()
+	box := b.led.dev.Mailbox()
 	for i := range 512 {
 		if err := a.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: []byte(fmt.Sprint(i))}}); err != nil {
 			break
@@ -354,7 +354,7 @@ func TestHostileJoinRetry(t *testing.T) {
 		lc, _ := seal.ParseList(c.Payload)
 		l, _ := seal.ParseListing(answer)
 		if lc.After == 0 {
-			armed = d.roster != nil // the second reading, after tryRoster
+			armed = d.led.roster != nil // the second reading, after tryRoster
 		}
 		if len(l.Entries) > 1 {
 			l.Entries = l.Entries[:1]
@@ -387,8 +387,9 @@ func TestHostileOrphanOfErased(t *testing.T) {
 	rec, _ := a.NewRecord()
 	body, _ := (&krama.Record{ID: rec, Contact: &krama.Contact{Date: krama.DayOf(w.now), Place: 1}}).Encode()
 	b.mu.Lock()
-	b.addOrphan(orphan{circle: w.outreach(b), author: a.dev.ID(), day: krama.DayOf(w.now), item: seal.Item{Subject: s,
-		Kind: seal.KindRecord, Body: body}})
+	b.led.addOrphan(orphan{circle: w.outreach(b), author: a.led.dev.ID(), day: krama.DayOf(w.now),
+		item: seal.Item{Subject: s,
+			Kind: seal.KindRecord, Body: body}})
 	w.must(b.keepOrphans())
 	b.mu.Unlock()
 	w.must(w.desk.Shred(krama.KindOutreach, s, ShredDanger))

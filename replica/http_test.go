@@ -23,7 +23,7 @@ func TestHostileBigMailbox(t *testing.T) {
 	a := w.phone()
 	w.sync(a, w.desk)
 	w.steals(a)
-	box := w.desk.dev.Mailbox()
+	box := w.desk.led.dev.Mailbox()
 	for i := range 3 {
 		var puts []seal.BoxPut
 		for j := range 60 {

@@ -16,15 +16,15 @@ func (r *Replica) Join(ctx context.Context, progress func(Progress)) (bool, erro
 		progress = func(Progress) {}
 	}
 	r.mu.Lock()
-	if r.scan == nil {
+	if r.led.scan == nil {
 		r.mu.Unlock()
 		return false, krama.E(op, krama.NotAllowed, "scan the office's code first")
 	}
-	if r.state() == Enrolled {
+	if r.led.state() == Enrolled {
 		r.mu.Unlock()
 		return true, nil
 	}
-	s, dev := *r.scan, r.dev
+	s, dev := *r.led.scan, r.led.dev
 	r.dial(s.Relay)
 	r.mu.Unlock()
 	items, err := r.mailbox(ctx)
@@ -105,7 +105,8 @@ func orgEpochs(b seal.Bootstrap, newest *seal.Epoch) (out []*seal.Epoch) {
 func (r *Replica) takeOrg(org krama.OrgID, relay string, epochs []*seal.Epoch) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.setOrg(org, relay)
+	r.led.setOrg(org, relay)
+	r.dial(relay)
 	entries := [][]byte{tagged(tagOrg, org[:], []byte(relay))}
 	for _, e := range epochs {
 		entries = append(entries, epochEntry(e))
@@ -114,7 +115,7 @@ func (r *Replica) takeOrg(org krama.OrgID, relay string, epochs []*seal.Epoch) e
 		return err
 	}
 	for _, e := range epochs {
-		if err := r.addEpoch(e); err != nil {
+		if err := r.led.addEpoch(e); err != nil {
 			return err
 		}
 	}

@@ -105,8 +105,8 @@ func TestStatementOfALaterVersion(t *testing.T) {
 			s := w.person(a)
 			w.sync(a, b, w.desk)
 			w.contact(a, s)
-			before := w.desk.streams[krama.OrgCircle].head
-			w.inject(w.desk, krama.OrgCircle, w.desk.header(krama.OrgCircle, seal.EnvRoster),
+			before := w.desk.led.streams[krama.OrgCircle].head
+			w.inject(w.desk, krama.OrgCircle, w.desk.led.header(krama.OrgCircle, seal.EnvRoster),
 				seal.Item{Kind: seal.KindStatement, Body: laterStatement(typ)})
 			late := w.contact(b, s)
 			for range 2 {
@@ -126,7 +126,7 @@ func TestStatementOfALaterVersion(t *testing.T) {
 			// Nothing of the statement is in the devices' files: whoever reads on begins exactly there. Here it is the
 			// same program, for which the stream goes on without the statement; a later one would read it.
 			for i, d := range []*device{a, b, w.desk} {
-				if h := d.streams[krama.OrgCircle].head; h != before {
+				if h := d.led.streams[krama.OrgCircle].head; h != before {
 					t.Errorf("device %d stands at %d, the statement came after %d", i, h.N, before.N)
 				}
 			}
@@ -150,7 +150,7 @@ func TestWorkerCannotStopEverybody(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b := w.phone(), w.phone()
 	w.sync(w.desk, a, b)
-	w.inject(b, krama.OrgCircle, b.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement,
+	w.inject(b, krama.OrgCircle, b.led.header(krama.OrgCircle, seal.EnvRoster), seal.Item{Kind: seal.KindStatement,
 		Body: laterStatement("x.y")})
 	w.contact(a, w.person(a))
 	w.sync(a, w.desk)
@@ -205,7 +205,7 @@ func TestRecordOfALaterVersion(t *testing.T) {
 	it := seal.Item{Subject: s, Kind: seal.KindRecord, Body: body}
 	a.mu.Lock()
 	w.must(a.commit(pendingEntry(w.outreach(a), it)))
-	w.must(a.queue(w.outreach(a), it))
+	w.must(a.led.queue(w.outreach(a), it))
 	a.mu.Unlock()
 	w.sync(a, b, w.desk)
 	check := func(when string) {
@@ -247,9 +247,9 @@ func TestRecordOfALaterVersion(t *testing.T) {
 	it.Body = body
 	a.mu.Lock()
 	w.must(a.commit(pendingEntry(w.outreach(a), it)))
-	w.must(a.queue(w.outreach(a), it))
+	w.must(a.led.queue(w.outreach(a), it))
 	a.mu.Unlock()
-	w.must(w.desk.RemoveDevice(ctx, a.dev.ID(), seal.ReasonReplaced, nil))
+	w.must(w.desk.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonReplaced, nil))
 	if a.Sync(ctx, nil); !a.Wiped() {
 		t.Fatal("not removed")
 	}

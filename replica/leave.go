@@ -21,7 +21,7 @@ const UnseenAfter = 90 * 24 * time.Hour
 func (r *Replica) RemoveDevice(ctx context.Context, d krama.DeviceID, why seal.Reason, progress func(done,
 	total int)) error {
 	_, err := r.remove(ctx, func() (bool, seal.Deed) {
-		dev := r.roster.Devices[d]
+		dev := r.led.roster.Devices[d]
 		return dev != nil && dev.Removed == 0, &seal.DeviceRemove{Device: d, Reason: why}
 	}, progress)
 	return err
@@ -31,7 +31,7 @@ func (r *Replica) RemoveDevice(ctx context.Context, d krama.DeviceID, why seal.R
 // (Replica.bring).
 func (r *Replica) RemoveMember(ctx context.Context, m krama.MemberID, progress func(done, total int)) error {
 	_, err := r.remove(ctx, func() (bool, seal.Deed) {
-		mem := r.roster.Members[m]
+		mem := r.led.roster.Members[m]
 		return mem != nil && !mem.Removed, &seal.MemberRemove{Member: m}
 	}, progress)
 	return err
@@ -42,18 +42,18 @@ func (r *Replica) RemoveMember(ctx context.Context, m krama.MemberID, progress f
 func (r *Replica) SetRoles(ctx context.Context, m krama.MemberID, roles krama.Role, progress func(done,
 	total int)) error {
 	way, err := r.remove(ctx, func() (bool, seal.Deed) {
-		mem := r.roster.Members[m]
+		mem := r.led.roster.Members[m]
 		return mem != nil && !mem.Removed && mem.Roles != roles, &seal.MemberRole{Member: m, Roles: roles}
 	}, progress)
 	if err != nil || way == seal.BySecond {
 		return err
 	}
 	r.mu.Lock()
-	devices := r.devicesOf(m)
+	devices := r.led.devicesOf(m)
 	r.mu.Unlock()
 	for _, d := range devices {
 		r.mu.Lock()
-		scanned := r.roster.Devices[d].Verified == seal.ByScan
+		scanned := r.led.roster.Devices[d].Verified == seal.ByScan
 		r.mu.Unlock()
 		switch {
 		case way == seal.AtOnce:
@@ -79,7 +79,7 @@ func (r *Replica) act(ctx context.Context, what func() (needed bool, deed seal.D
 			return err
 		}
 		needed, deed := what()
-		d := r.roster.Devices[r.dev.ID()]
+		d := r.led.roster.Devices[r.led.dev.ID()]
 		cooling := d != nil && d.Recovered && uint64(r.Now().UnixMilli()) < d.CoolOff
 		r.mu.Unlock()
 		if cooling {
@@ -96,8 +96,8 @@ func (r *Replica) act(ctx context.Context, what func() (needed bool, deed seal.D
 			return err
 		}
 		r.mu.Lock()
-		refused := len(r.roster.Log) > 0 && r.roster.Log[len(r.roster.Log)-1].Refused &&
-			r.roster.Log[len(r.roster.Log)-1].Author == r.dev.ID()
+		refused := len(r.led.roster.Log) > 0 && r.led.roster.Log[len(r.led.roster.Log)-1].Refused &&
+			r.led.roster.Log[len(r.led.roster.Log)-1].Author == r.led.dev.ID()
 		r.mu.Unlock()
 		if refused || moot > 1 { // the first may have been overtaken
 			return krama.E("replica.act", krama.NotAllowed,
@@ -131,16 +131,16 @@ func (r *Replica) leave(ctx context.Context) error {
 		return err
 	}
 	list, err := r.unsettled()
-	for _, p := range r.outbox {
-		list = append(list, work{p.circle, r.dev.ID(), p.item})
+	for _, p := range r.led.outbox {
+		list = append(list, work{p.circle, r.led.dev.ID(), p.item})
 	}
 	var late [][]byte
 	if err == nil {
 		late, err = r.lateLetters(list)
 	}
 	var gone []byte
-	if org := r.streams[krama.OrgCircle]; err == nil && org != nil {
-		gone, err = seal.SealHandover(r.Rand, org.epoch, org.epoch, r.dev, seal.LetterWiped, nil)
+	if org := r.led.streams[krama.OrgCircle]; err == nil && org != nil {
+		gone, err = seal.SealHandover(r.Rand, org.epoch, org.epoch, r.led.dev, seal.LetterWiped, nil)
 	}
 	r.mu.Unlock()
 	if err != nil {
@@ -199,7 +199,7 @@ func (r *Replica) Travel(ctx context.Context) error {
 	}
 	me, _ := r.Device()
 	if err := r.act(ctx, func() (bool, seal.Deed) {
-		return r.roster.Devices[me].Removed == 0, &seal.DeviceRemove{Device: me, Reason: seal.ReasonTravel}
+		return r.led.roster.Devices[me].Removed == 0, &seal.DeviceRemove{Device: me, Reason: seal.ReasonTravel}
 	}); err != nil {
 		return err
 	}
@@ -219,21 +219,21 @@ func (r *Replica) rekey(ctx context.Context) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
-	me := r.roster.Devices[r.dev.ID()]
+	me := r.led.roster.Devices[r.led.dev.ID()]
 	if me == nil || me.Removed != 0 {
 		r.mu.Unlock()
 		return nil
 	}
 	urgent := false
-	for _, s := range r.shreds {
-		ring := r.roster.Circles[s.Circle]
+	for _, s := range r.led.shreds {
+		ring := r.led.roster.Circles[s.Circle]
 		if int(s.Epoch)+1 < len(ring.Epochs) && ring.Epochs[s.Epoch+1].Opened > me.KemAt &&
 			ring.Epochs[s.Epoch].Keyed[me.ID] {
 			urgent = true
 		}
 	}
-	pending := len(r.rekeys) > 0 && seal.KemHash(r.kems()[0].PublicKey().Bytes()) == seal.KemHash(
-		r.dev.KEM.PublicKey().Bytes())
+	pending := len(r.led.rekeys) > 0 && seal.KemHash(r.led.kems()[0].PublicKey().Bytes()) == seal.KemHash(
+		r.led.dev.KEM.PublicKey().Bytes())
 	if !pending && !urgent && (me.KemMS == 0 || r.Now().Sub(time.UnixMilli(int64(me.KemMS))) < rekeyEvery) {
 		r.mu.Unlock()
 		return nil
@@ -241,7 +241,7 @@ func (r *Replica) rekey(ctx context.Context) error {
 	var k hpke.PrivateKey
 	var err error
 	if pending { // announced before a crash, perhaps in vain
-		k = r.rekeys[len(r.rekeys)-1]
+		k = r.led.rekeys[len(r.led.rekeys)-1]
 	} else {
 		if k, err = seal.NewKEM(r.Rand); err == nil {
 			var b []byte
@@ -250,15 +250,15 @@ func (r *Replica) rekey(ctx context.Context) error {
 			}
 		}
 		if err == nil {
-			r.rekeys = append(r.rekeys, k)
-			r.untidy = true
+			r.led.rekeys = append(r.led.rekeys, k)
+			r.led.untidy = true
 		}
 	}
 	r.mu.Unlock()
 	if err != nil {
 		return krama.Wrap("replica.rekey", err)
 	}
-	if err := r.decide(ctx, &seal.DeviceRekey{Device: r.dev.ID(), KemPub: k.PublicKey().Bytes()}); err != nil {
+	if err := r.decide(ctx, &seal.DeviceRekey{Device: r.led.dev.ID(), KemPub: k.PublicKey().Bytes()}); err != nil {
 		return err
 	}
 	if err := r.readRoster(ctx, nothing); err != nil { // what was opened before our word is wrapped to the old key
@@ -274,9 +274,9 @@ type rewrap struct {
 }
 
 // askRewrap remembers that an epoch's wrap did not come; sendRewraps asks for it. Called with the lock held.
-func (r *Replica) askRewrap(c krama.CircleID, epoch uint32) error {
+func (l *ledger) askRewrap(c krama.CircleID, epoch uint32) error {
 	if c != krama.OrgCircle { // without circle 0's keys there is nowhere to ask
-		r.rewraps[rewrap{r.dev.ID(), c, epoch}] = true
+		l.rewraps[rewrap{l.dev.ID(), c, epoch}] = true
 	}
 	return nil
 }
@@ -287,14 +287,14 @@ func (r *Replica) sendRewraps(ctx context.Context) error {
 	defer r.speaking.Unlock()
 	r.mu.Lock()
 	var items []seal.Item
-	for w := range r.rewraps {
+	for w := range r.led.rewraps {
 		key := ".rewrap." + w.circle.String()
 		mark := string(u32(w.epoch))
-		if r.dev != nil && w.device == r.dev.ID() && r.values[key] != mark {
-			if st := r.streams[w.circle]; st != nil && st.known[w.epoch] != nil {
+		if r.led.dev != nil && w.device == r.led.dev.ID() && r.led.values[key] != mark {
+			if st := r.led.streams[w.circle]; st != nil && st.known[w.epoch] != nil {
 				continue
 			}
-			r.values[key] = mark
+			r.led.values[key] = mark
 			items = append(items, seal.Item{Kind: seal.KindRewrap, Body: append(w.circle[:], u32(w.epoch)...)})
 		}
 	}
@@ -310,9 +310,9 @@ func (r *Replica) sendRewraps(ctx context.Context) error {
 }
 
 // askedRewrap notes a colleague's request.
-func (r *Replica) askedRewrap(e *entry, it *entryItem) {
-	if len(it.Body) == 20 && r.dev != nil && e.author != r.dev.ID() && r.Office {
-		r.rewraps[rewrap{e.author, krama.CircleID(it.Body), be32(it.Body[16:])}] = true
+func (l *ledger) askedRewrap(e *entry, it *entryItem) {
+	if len(it.Body) == 20 && l.dev != nil && e.author != l.dev.ID() && l.host.Office {
+		l.rewraps[rewrap{e.author, krama.CircleID(it.Body), be32(it.Body[16:])}] = true
 	}
 }
 
@@ -320,13 +320,13 @@ func (r *Replica) askedRewrap(e *entry, it *entryItem) {
 func (r *Replica) supplyRewraps(ctx context.Context) error {
 	r.mu.Lock()
 	var puts []seal.BoxPut
-	for w := range r.rewraps {
-		st, e := r.streams[w.circle], r.roster.Latest(w.circle)
-		if r.dev == nil || w.device == r.dev.ID() || st == nil || e == nil || !e.Keyed[w.device] ||
-			st.known[e.Epoch] == nil || r.roster.Devices[w.device].Removed != 0 {
+	for w := range r.led.rewraps {
+		st, e := r.led.streams[w.circle], r.led.roster.Latest(w.circle)
+		if r.led.dev == nil || w.device == r.led.dev.ID() || st == nil || e == nil || !e.Keyed[w.device] ||
+			st.known[e.Epoch] == nil || r.led.roster.Devices[w.device].Removed != 0 {
 			continue
 		}
-		pub := r.roster.Devices[w.device].KemPub
+		pub := r.led.roster.Devices[w.device].KemPub
 		wrap, err := st.known[e.Epoch].Wrap(w.device, pub)
 		if err != nil {
 			r.mu.Unlock()
@@ -334,7 +334,7 @@ func (r *Replica) supplyRewraps(ctx context.Context) error {
 		}
 		box := seal.Mailbox(w.device, seal.KemHash(pub))
 		puts = append(puts, seal.BoxPut{Box: box, Item: seal.BoxItem(w.device, e.EC, wrap)})
-		delete(r.rewraps, w)
+		delete(r.led.rewraps, w)
 	}
 	r.mu.Unlock()
 	return r.putWraps(ctx, puts)

@@ -2,8 +2,6 @@ package replica
 
 import (
 	"runtime"
-
-	"krama"
 )
 
 // loader folds a journal into a replica. Envelopes are decoded side by side and folded in order.
@@ -78,25 +76,9 @@ func (l *loader) fold() {
 			continue
 		}
 		if it.e != nil {
-			if p := (place{it.e.circle, it.e.epoch}); l.r.passed[p] < l.r.left[p].n {
-				l.r.lost(it.e, cut{repair: l.r.left[p].repair})
-				continue
-			}
-			if c, ok := l.r.cuts[place{it.e.circle, it.e.epoch}]; ok && it.e.n > c.n {
-				l.r.lost(it.e, c)
-				continue
-			}
-			if it.e.circle == krama.OrgCircle && l.r.trims[it.e.epoch].void(it.e.n) {
-				l.r.lost(it.e, cut{repair: true})
-				continue
-			}
-			st := l.r.streams[it.e.circle]
-			if st == nil || it.e.epoch != st.epoch.Epoch || it.e.n != st.head.N+1 || st.closed {
-				continue // behind damage: the relay is asked again
-			}
-			failed = l.r.apply(st, it.e)
+			failed = l.r.led.take(it.e)
 		} else {
-			failed = l.r.restore(it.tag, it.raw)
+			failed = l.r.led.restore(it.tag, it.raw)
 		}
 	}
 	l.done <- failed

@@ -29,14 +29,14 @@ func (l liar) answer(path string, call, answer []byte, err error) ([]byte, error
 }
 
 func (w *world) stream(d *device, k krama.CircleKind) seal.StreamID {
-	c, ok := d.circle(k)
+	c, ok := d.led.circle(k)
 	if k == krama.KindOrg {
 		c, ok = krama.OrgCircle, true
 	}
 	if !ok {
 		w.t.Fatal("no circle")
 	}
-	return d.streams[c].epoch.StreamID()
+	return d.led.streams[c].epoch.StreamID()
 }
 
 func (d *device) has(k AlarmKind) bool {
@@ -194,8 +194,8 @@ func TestForkIsSeenWhenOneEnvelopeCrosses(t *testing.T) {
 	b.wire.twist = liar{id, func(after uint64, l *seal.Listing) {
 		if after == 2 && len(l.Entries) == 2 && bytes.Equal(l.Entries[0], hidden[0].Body) {
 			l.Entries = l.Entries[1:]
-			c, _ := b.circle(krama.KindOutreach) // a careful liar: the head fits what is shown
-			l.Head = b.streams[c].head.Link(seal.EnvelopeID(l.Entries[0]))
+			c, _ := b.led.circle(krama.KindOutreach) // a careful liar: the head fits what is shown
+			l.Head = b.led.streams[c].head.Link(seal.EnvelopeID(l.Entries[0]))
 		}
 	}}.answer
 	b.Sync(context.Background(), nil)
@@ -262,7 +262,7 @@ func TestClonedDevice(t *testing.T) {
 	clone.cfg.Feed = nil
 	w.contact(a, s)
 	w.mustSealOnly(a) // sealed, not yet sent
-	mine := a.sealed[0].wire
+	mine := a.led.sealed[0].wire
 	for name, data := range image {
 		a.dir.File(name).Data = data
 	}
@@ -272,9 +272,9 @@ func TestClonedDevice(t *testing.T) {
 	clone.Replica = r
 	w.contact(clone, s)
 	w.must(clone.Sync(context.Background(), nil))
-	key := a.streams[mustCircle(a)].epoch.StreamKey()
+	key := a.led.streams[mustCircle(a)].epoch.StreamKey()
 	body, _ := seal.NewCall(a.Rand, key, seal.PathAppend, w.relay.Session(), a.Site(),
-		a.streams[mustCircle(a)].epoch.StreamID(),
+		a.led.streams[mustCircle(a)].epoch.StreamID(),
 		seal.AppendCall{Envelopes: [][]byte{mine}}.Marshal())
 	if _, _, err := (&wire{h: w.relay}).Call(context.Background(), seal.PathAppend, body); err != nil {
 		t.Fatal(err)
@@ -288,7 +288,7 @@ func TestClonedDevice(t *testing.T) {
 	}
 }
 
-func mustCircle(d *device) krama.CircleID { c, _ := d.circle(krama.KindOutreach); return c }
+func mustCircle(d *device) krama.CircleID { c, _ := d.led.circle(krama.KindOutreach); return c }
 
 func (w *world) mustSealOnly(d *device) {
 	w.t.Helper()
@@ -323,13 +323,13 @@ func TestRosterWithheld(t *testing.T) {
 	a := w.phone()
 	w.sync(a)
 	org := w.stream(a, krama.KindOrg)
-	n := a.roster.Head.N
+	n := a.led.roster.Head.N
 	b := w.phone()
 	w.contact(b, w.person(b))
 	w.sync(b)
 	shown := a.shown()
 	a.wire.twist = liar{org, func(after uint64, l *seal.Listing) {
-		l.Head, l.Entries = seal.Head{N: n, H: a.roster.Head.H}, nil
+		l.Head, l.Entries = seal.Head{N: n, H: a.led.roster.Head.H}, nil
 	}}.answer
 	a.Sync(context.Background(), nil)
 	if !a.has(AlarmUnauthorised) || a.shown() != shown {
@@ -357,7 +357,7 @@ func TestEnrolmentAgainstALiar(t *testing.T) {
 		w.must(phone.Introduce(ctx, "relay"))
 		w.desk.wire.twist = func(path string, _, answer []byte, err error) ([]byte, error) {
 			if path == seal.PathDropGet {
-				return heldOf(thief.dev.Request().Marshal()), nil
+				return heldOf(thief.led.dev.Request().Marshal()), nil
 			}
 			return answer, err
 		}
@@ -378,7 +378,7 @@ func TestEnrolmentAgainstALiar(t *testing.T) {
 		phone.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
 			if path == seal.PathList {
 				e, _ := other.store.List(ctx, other.stream(other.desk, krama.KindOrg), 0, 1<<20)
-				l := seal.Listing{Head: other.desk.roster.Head}
+				l := seal.Listing{Head: other.desk.led.roster.Head}
 				for _, x := range e {
 					l.Entries = append(l.Entries, x.Body)
 				}
@@ -455,14 +455,14 @@ func TestOutsiderWithStreamKey(t *testing.T) {
 	w := newWorld(t)
 	a := w.phone()
 	w.sync(a)
-	st := a.streams[mustCircle(a)]
+	st := a.led.streams[mustCircle(a)]
 	thief, _ := seal.NewDevice(a.Rand, "thief")
 	wire1, err := st.epoch.Seal(a.Rand, thief, seal.Header{Author: thief.ID(), Kind: seal.EnvContent, Seq: 1,
-		Head: st.head, Roster: a.roster.Head},
+		Head: st.head, Roster: a.led.roster.Head},
 		[]seal.Item{{Kind: seal.KindCircleRecord, Body: []byte("x")}}, nil)
 	w.must(err)
-	claimed, err := st.epoch.Seal(a.Rand, thief, seal.Header{Author: a.dev.ID(), Kind: seal.EnvContent, Seq: 9,
-		Head: st.head, Roster: a.roster.Head},
+	claimed, err := st.epoch.Seal(a.Rand, thief, seal.Header{Author: a.led.dev.ID(), Kind: seal.EnvContent, Seq: 9,
+		Head: st.head, Roster: a.led.roster.Head},
 		[]seal.Item{{Kind: seal.KindCircleRecord, Body: []byte("x")}}, nil)
 	w.must(err)
 	_, err = w.store.Append(context.Background(), st.epoch.StreamID(), nil, [][]byte{wire1, claimed}, 1<<30)

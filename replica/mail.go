@@ -82,7 +82,7 @@ func (m *Mail) Statement() (*seal.Statement, bool) {
 func (r *Replica) Mail() (out []*Mail) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, m := range r.letters {
+	for _, m := range r.led.letters {
 		if m.wanted() {
 			out = append(out, m)
 		}
@@ -98,7 +98,7 @@ func (r *Replica) WipedDevices() map[krama.DeviceID]krama.Day {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := map[krama.DeviceID]krama.Day{}
-	for _, m := range r.letters {
+	for _, m := range r.led.letters {
 		if m.Kind == seal.LetterWiped {
 			out[m.From] = m.Day
 		}
@@ -106,8 +106,8 @@ func (r *Replica) WipedDevices() map[krama.DeviceID]krama.Day {
 	return out
 }
 
-func (r *Replica) letter(id [32]byte) *Mail {
-	for _, m := range r.letters {
+func (l *ledger) letter(id [32]byte) *Mail {
+	for _, m := range l.letters {
 		if m.ID == id {
 			return m
 		}
@@ -115,15 +115,15 @@ func (r *Replica) letter(id [32]byte) *Mail {
 	return nil
 }
 
-func (r *Replica) dropLetter(id [32]byte) {
-	for i, m := range r.letters {
+func (l *ledger) dropLetter(id [32]byte) {
+	for i, m := range l.letters {
 		if m.ID == id {
-			r.letters = append(r.letters[:i], r.letters[i+1:]...)
-			r.untidy = true
+			l.letters = append(l.letters[:i], l.letters[i+1:]...)
+			l.untidy = true
 			break
 		}
 	}
-	r.done[id] = true
+	l.done[id] = true
 }
 
 func letterEntry(m *Mail) []byte {
@@ -146,7 +146,7 @@ func (r *Replica) fetchMail(ctx context.Context) error {
 	if krama.KindOf(err) == krama.NotAllowed && err != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if len(r.controls) == 0 {
+		if len(r.led.controls) == 0 {
 			// a new admin's desk gets the key for them by letter, when another admin's has seen it
 			return nil
 		}
@@ -160,23 +160,23 @@ func (r *Replica) takeMail(items [][]byte) error {
 		return err
 	}
 	defer r.mu.Unlock()
-	me := r.dev.ID()
+	me := r.led.dev.ID()
 	for _, it := range items {
 		id := seal.SHA256(it)
-		if r.done[id] || r.letter(id) != nil || len(it) == 16+seal.WrapSize {
+		if r.led.done[id] || r.led.letter(id) != nil || len(it) == 16+seal.WrapSize {
 			continue
 		}
-		for d := range r.withKems {
-			l, sig, err := seal.OpenLetter(r.roster.Org, d, it)
+		for d := range r.led.withKems {
+			l, sig, err := seal.OpenLetter(r.led.roster.Org, d, it)
 			if err != nil {
 				continue
 			}
-			from := r.roster.Devices[l.From]
-			if from == nil || !l.Check(r.roster.Org, me, from.Request.SigPub, sig) {
+			from := r.led.roster.Devices[l.From]
+			if from == nil || !l.Check(r.led.roster.Org, me, from.Request.SigPub, sig) {
 				break
 			}
 			if l.Kind == seal.LetterControl {
-				if from.Removed == 0 && r.roster.Members[from.Member].Roles&krama.RoleAdmin != 0 {
+				if from.Removed == 0 && r.led.roster.Members[from.Member].Roles&krama.RoleAdmin != 0 {
 					if err := r.takeControl(l.Body); err != nil {
 						return err
 					}
@@ -184,11 +184,11 @@ func (r *Replica) takeMail(items [][]byte) error {
 				if err := r.commit(tagged(tagLetterDo, id[:])); err != nil {
 					return err
 				}
-				r.done[id] = true
+				r.led.done[id] = true
 				break
 			}
 			if l.Kind == seal.LetterDraft && (from.Removed != 0 ||
-				r.roster.Members[from.Member].Roles&krama.RoleAdmin == 0) {
+				r.led.roster.Members[from.Member].Roles&krama.RoleAdmin == 0) {
 				break // a draft is an admin's
 			}
 			if l.Kind == seal.LetterLate || l.Kind == seal.LetterWiped {
@@ -198,7 +198,7 @@ func (r *Replica) takeMail(items [][]byte) error {
 			if err := r.commit(letterEntry(m)); err != nil {
 				return err
 			}
-			r.letters = append(r.letters, m)
+			r.led.letters = append(r.led.letters, m)
 			break
 		}
 	}
@@ -209,9 +209,9 @@ func (r *Replica) takeMail(items [][]byte) error {
 func (r *Replica) post(ctx context.Context, k seal.LetterKind, bodies ...[]byte) error {
 	r.mu.Lock()
 	var to []krama.DeviceID
-	if r.dev != nil {
+	if r.led.dev != nil {
 		for _, d := range r.adminDevices() {
-			if d != r.dev.ID() {
+			if d != r.led.dev.ID() {
 				to = append(to, d)
 			}
 		}
@@ -229,12 +229,12 @@ func (r *Replica) postTo(ctx context.Context, to []krama.DeviceID, k seal.Letter
 	var err error
 	for _, d := range to {
 		for _, b := range bodies {
-			if r.dev == nil || err != nil {
+			if r.led.dev == nil || err != nil {
 				break
 			}
-			pub := r.roster.Devices[d].KemPub
+			pub := r.led.roster.Devices[d].KemPub
 			var w []byte
-			if w, err = seal.SealLetter(r.roster.Org, r.dev, d, pub, k, b); err == nil {
+			if w, err = seal.SealLetter(r.led.roster.Org, r.led.dev, d, pub, k, b); err == nil {
 				puts = append(puts, seal.BoxPut{Box: seal.Mailbox(d, seal.KemHash(pub)), Item: w})
 			}
 		}
@@ -252,7 +252,7 @@ func (r *Replica) AcceptLate(id [32]byte) error {
 	const op = "replica.AcceptLate"
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m := r.letter(id)
+	m := r.led.letter(id)
 	if r.j == nil || m == nil || m.Kind != seal.LetterLate {
 		return krama.E(op, krama.NotFound, "")
 	}
@@ -260,18 +260,18 @@ func (r *Replica) AcceptLate(id [32]byte) error {
 	var items []*pending
 	late, whole := m.Late()
 	for _, l := range late {
-		if r.shredded[subject{l.Circle, l.Item.Subject}] {
+		if r.led.shredded[subject{l.Circle, l.Item.Subject}] {
 			continue // erased since
 		}
-		st := r.streams[l.Circle]
-		if st == nil || !r.roster.MayWrite(l.Circle, st.epoch.Epoch, r.dev.ID(), seal.KindRecord) {
+		st := r.led.streams[l.Circle]
+		if st == nil || !r.led.roster.MayWrite(l.Circle, st.epoch.Epoch, r.led.dev.ID(), seal.KindRecord) {
 			whole = false // another admin may
 			continue
 		}
-		if _, ok := r.keys[l.Circle][l.Item.Subject]; ok && l.Item.Kind == seal.KindSubjectKey {
+		if _, ok := r.led.keys[l.Circle][l.Item.Subject]; ok && l.Item.Kind == seal.KindSubjectKey {
 			continue
 		}
-		if slices.ContainsFunc(r.outbox, func(p *pending) bool { return p.is(l.Circle, l.Item) }) {
+		if slices.ContainsFunc(r.led.outbox, func(p *pending) bool { return p.is(l.Circle, l.Item) }) {
 			continue // taken at an earlier try
 		}
 		items = append(items, &pending{l.Circle, l.Item})
@@ -286,14 +286,14 @@ func (r *Replica) AcceptLate(id [32]byte) error {
 		}
 	}
 	for _, p := range items {
-		if err := r.queue(p.circle, p.item); err != nil {
+		if err := r.led.queue(p.circle, p.item); err != nil {
 			return err
 		}
 	}
 	if !whole { // what could not be taken stays in the letter, for another admin or a later version
 		return krama.E(op, krama.NotAllowed, "not all of it can be written on this desk")
 	}
-	r.dropLetter(id)
+	r.led.dropLetter(id)
 	return nil
 }
 
@@ -301,13 +301,13 @@ func (r *Replica) AcceptLate(id [32]byte) error {
 func (r *Replica) Decline(id [32]byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.j == nil || r.letter(id) == nil {
+	if r.j == nil || r.led.letter(id) == nil {
 		return krama.E("replica.Decline", krama.NotFound, "")
 	}
 	if err := r.commit(tagged(tagLetterDo, id[:])); err != nil {
 		return err
 	}
-	r.dropLetter(id)
+	r.led.dropLetter(id)
 	return nil
 }
 
@@ -319,13 +319,13 @@ func (r *Replica) Draft(ctx context.Context, deed seal.Deed) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
-	st, err := seal.NewStatement(r.Rand, r.roster.At().N+draftLives, deed)
+	st, err := seal.NewStatement(r.Rand, r.led.roster.At().N+draftLives, deed)
 	if err != nil {
 		r.mu.Unlock()
 		return err
 	}
-	raw, me := st.Marshal(), r.dev.ID()
-	body := seal.Draft{Statement: raw, By: me, Sig: seal.Cosign(r.dev.Sig, r.roster.Org, raw)}.Marshal()
+	raw, me := st.Marshal(), r.led.dev.ID()
+	body := seal.Draft{Statement: raw, By: me, Sig: seal.Cosign(r.led.dev.Sig, r.led.roster.Org, raw)}.Marshal()
 	r.mu.Unlock()
 	return r.post(ctx, seal.LetterDraft, body)
 }
@@ -334,7 +334,7 @@ func (r *Replica) Draft(ctx context.Context, deed seal.Deed) error {
 func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
 	const op = "replica.Cosign"
 	r.mu.Lock()
-	m := r.letter(id)
+	m := r.led.letter(id)
 	r.mu.Unlock()
 	if m == nil || m.Kind != seal.LetterDraft {
 		return krama.E(op, krama.NotFound, "")
@@ -353,8 +353,8 @@ func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
 			if !ok {
 				return false
 			}
-			mine, hers := r.roster.Refuses(st.Deed, r.dev.ID()), r.roster.Refuses(st.Deed, d.By)
-			return r.roster.Late(st) || mine != nil && hers != nil
+			mine, hers := r.led.roster.Refuses(st.Deed, r.led.dev.ID()), r.led.roster.Refuses(st.Deed, d.By)
+			return r.led.roster.Late(st) || mine != nil && hers != nil
 		}
 		err = r.sayUnless(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: body}, moot)
 		if errors.Is(err, errMoot) {
@@ -368,7 +368,7 @@ func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
 		return krama.Wrap(op, err)
 	}
 	r.mu.Lock()
-	refused := len(r.roster.Log) > 0 && r.roster.Log[len(r.roster.Log)-1].Refused
+	refused := len(r.led.roster.Log) > 0 && r.led.roster.Log[len(r.led.roster.Log)-1].Refused
 	r.mu.Unlock()
 	if refused {
 		return krama.E(op, krama.NotAllowed, "the list of devices has moved on: it must be asked for again")
@@ -391,14 +391,14 @@ func (r *Replica) opensTo(deed seal.Deed) (devices []krama.DeviceID) {
 	case *seal.DeviceAdd:
 		devices = append(devices, d.Device.ID())
 	case *seal.MemberRole:
-		devices = r.devicesOf(d.Member)
+		devices = r.led.devicesOf(d.Member)
 	}
 	return devices
 }
 
 // devicesOf lists a member's devices. Called with the lock held.
-func (r *Replica) devicesOf(m krama.MemberID) (out []krama.DeviceID) {
-	for id, d := range r.roster.Devices {
+func (l *ledger) devicesOf(m krama.MemberID) (out []krama.DeviceID) {
+	for id, d := range l.roster.Devices {
 		if d.Member == m && d.Removed == 0 {
 			out = append(out, id)
 		}
@@ -411,8 +411,8 @@ func (r *Replica) devicesOf(m krama.MemberID) (out []krama.DeviceID) {
 func (r *Replica) give(ctx context.Context, devices []krama.DeviceID) error {
 	for _, d := range devices {
 		r.mu.Lock()
-		there := r.roster.Devices[d] != nil && r.roster.Devices[d].Removed == 0
-		fresh := r.seen[d] == 0
+		there := r.led.roster.Devices[d] != nil && r.led.roster.Devices[d].Removed == 0
+		fresh := r.led.seen[d] == 0
 		r.mu.Unlock()
 		if !there {
 			continue

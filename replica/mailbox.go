@@ -11,10 +11,10 @@ import (
 )
 
 // kems returns the device's KEM keys, the one the roster shows first.
-func (r *Replica) kems() []hpke.PrivateKey {
-	out := append([]hpke.PrivateKey{r.dev.KEM}, r.rekeys...)
-	if d := r.roster; d != nil && d.Devices[r.dev.ID()] != nil {
-		pub := d.Devices[r.dev.ID()].KemPub
+func (l *ledger) kems() []hpke.PrivateKey {
+	out := append([]hpke.PrivateKey{l.dev.KEM}, l.rekeys...)
+	if d := l.roster; d != nil && d.Devices[l.dev.ID()] != nil {
+		pub := d.Devices[l.dev.ID()].KemPub
 		slices.SortStableFunc(out, func(a, b hpke.PrivateKey) int {
 			return cmp.Compare(bool2int(!bytes.Equal(a.PublicKey().Bytes(), pub)),
 				bool2int(!bytes.Equal(b.PublicKey().Bytes(), pub)))
@@ -25,9 +25,9 @@ func (r *Replica) kems() []hpke.PrivateKey {
 
 // withKems gives this device with each of its KEM keys in turn, the one the roster shows first: what was sealed to it
 // lately may have been sealed to an older one. Called with the lock held.
-func (r *Replica) withKems(yield func(*seal.Device) bool) {
-	for _, k := range r.kems() {
-		d := *r.dev
+func (l *ledger) withKems(yield func(*seal.Device) bool) {
+	for _, k := range l.kems() {
+		d := *l.dev
 		d.KEM = k
 		if !yield(&d) {
 			return
@@ -45,12 +45,12 @@ func bool2int(b bool) int {
 // mailbox reads what lies for this device at the relay.
 func (r *Replica) mailbox(ctx context.Context) (items [][]byte, err error) {
 	r.mu.Lock()
-	d := r.dev
+	d := r.led.dev
 	if d == nil {
 		r.mu.Unlock()
 		return nil, errLocked
 	}
-	kems := r.kems()
+	kems := r.led.kems()
 	r.mu.Unlock()
 	for _, k := range kems {
 		kem := seal.KemHash(k.PublicKey().Bytes())

@@ -122,7 +122,7 @@ func modelTemplate(t *testing.T, hostile bool) *template {
 		}
 	}
 	for _, d := range ds {
-		tp.vks, tp.ids = append(tp.vks, d.vk), append(tp.ids, d.dev.ID())
+		tp.vks, tp.ids = append(tp.vks, d.vk), append(tp.ids, d.led.dev.ID())
 		d.Close()
 		tp.dirs = append(tp.dirs, copyDir(d.dir))
 	}
@@ -204,11 +204,11 @@ func (p *player) lie(t *rapid.T, c krama.CircleID) {
 	if how == 4 {
 		c = krama.OrgCircle
 	}
-	st := p.streams[c]
-	if st == nil || p.state() != Enrolled {
+	st := p.led.streams[c]
+	if st == nil || p.led.state() != Enrolled {
 		return
 	}
-	h, ep, it := p.header(c, seal.EnvContent), st.epoch, seal.Item{Kind: seal.KindHeartbeat}
+	h, ep, it := p.led.header(c, seal.EnvContent), st.epoch, seal.Item{Kind: seal.KindHeartbeat}
 	switch how {
 	case 0:
 		h.Roster.N += uint64(rapid.SampledFrom([]int{1, 2, 1000}).Draw(t, "ahead"))
@@ -221,7 +221,7 @@ func (p *player) lie(t *rapid.T, c krama.CircleID) {
 			return
 		}
 	}
-	wire, err := ep.Seal(rand.Reader, p.dev, h, []seal.Item{it}, nil)
+	wire, err := ep.Seal(rand.Reader, p.led.dev, h, []seal.Item{it}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +253,7 @@ func model(t *testing.T, hostile bool) {
 			ps[i] = p
 		}
 		desk := ps[0]
-		outreach := func(p *player) krama.CircleID { c, _ := p.circle(krama.KindOutreach); return c }
+		outreach := func(p *player) krama.CircleID { c, _ := p.led.circle(krama.KindOutreach); return c }
 		c := outreach(desk)
 		must := map[krama.RecordID]bool{}   // typed by a device that was never removed
 		mustnt := map[krama.RecordID]bool{} // typed by a removed device after the removal was done
@@ -314,7 +314,7 @@ func model(t *testing.T, hostile bool) {
 				p.gone = true
 				if hostile && p.evil != nil { // it is not told, and goes on
 					for id, s := range ev.streams {
-						if st := p.streams[krama.OrgCircle]; st != nil && st.epoch.StreamID() == id {
+						if st := p.led.streams[krama.OrgCircle]; st != nil && st.epoch.StreamID() == id {
 							p.evil.hidden[id] = len(s.entries)
 						}
 					}
@@ -356,13 +356,13 @@ func model(t *testing.T, hostile bool) {
 				case 1:
 					ev.delay = true
 				case 2: // what is new is hidden from one device, the office included
-					if st := p.streams[c]; st != nil {
+					if st := p.led.streams[c]; st != nil {
 						p.evil.hidden[st.epoch.StreamID()] = int(max(st.head.N, st.floor.N))
 					}
 				case 3:
 					// so are statements of the roster from a phone, which reads what colleagues write who have seen
 					// them
-					if st := p.streams[krama.OrgCircle]; i > 0 && st != nil {
+					if st := p.led.streams[krama.OrgCircle]; i > 0 && st != nil {
 						p.evil.hidden[st.epoch.StreamID()] = int(st.head.N)
 					}
 				}

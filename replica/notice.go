@@ -30,13 +30,13 @@ const noticesKept = 256
 
 // hear keeps a notice that is read in circle 0 until the circles have been read. A token that is said again hides
 // nobody again.
-func (r *Replica) hear(e *entry, it *entryItem) {
+func (l *ledger) hear(e *entry, it *entryItem) {
 	if len(it.Body) != len(seal.EraseToken{}) {
 		return
 	}
-	n := notice{seal.EraseToken(it.Body), e.author, r.roster.At().N + 1}
+	n := notice{seal.EraseToken(it.Body), e.author, l.roster.At().N + 1}
 	of, first := 0, -1
-	for i, o := range r.notices {
+	for i, o := range l.notices {
 		if o.token == n.token {
 			return
 		}
@@ -47,20 +47,20 @@ func (r *Replica) hear(e *entry, it *entryItem) {
 		}
 	}
 	if of >= noticesKept {
-		r.notices = slices.Delete(r.notices, first, first+1)
+		l.notices = slices.Delete(l.notices, first, first+1)
 	}
-	r.notices = append(r.notices, n)
+	l.notices = append(l.notices, n)
 }
 
 // heed hides whom the notices name that were not settled. Called with the lock held, after circle 0 was read.
-func (r *Replica) heed() {
-	if len(r.notices) == 0 {
+func (l *ledger) heed() {
+	if len(l.notices) == 0 {
 		return
 	}
-	for c, keys := range r.keys {
-		settled := r.settledTo(c)
+	for c, keys := range l.keys {
+		settled := l.settledTo(c)
 		fresh := map[krama.DeviceID]map[seal.EraseToken]bool{}
-		for _, n := range r.notices {
+		for _, n := range l.notices {
 			if n.n > settled {
 				if fresh[n.by] == nil {
 					fresh[n.by] = map[seal.EraseToken]bool{}
@@ -71,25 +71,25 @@ func (r *Replica) heed() {
 		for by, tokens := range fresh {
 			for s, k := range keys {
 				id := subject{c, s}
-				if tokens[k.EraseToken(by)] && !r.shredded[id] && !r.hidden(c, s) {
-					r.noticed[id] = true
-					r.offScreen(id)
+				if tokens[k.EraseToken(by)] && !l.shredded[id] && !l.hidden(c, s) {
+					l.noticed[id] = true
+					l.offScreen(id)
 				}
 			}
 		}
 	}
 }
 
-func (r *Replica) settledTo(c krama.CircleID) uint64 {
-	n, _ := strconv.ParseUint(r.values[noticedKey(c)], 10, 64)
+func (l *ledger) settledTo(c krama.CircleID) uint64 {
+	n, _ := strconv.ParseUint(l.values[noticedKey(c)], 10, 64)
 	return n
 }
 
 // settleNotices ends what notices have hidden in a circle that was read to its end: whoever was not erased is shown
 // again. Called with the lock held, when circle 0 was read up to place n before that.
 func (r *Replica) settleNotices(c krama.CircleID, n uint64) error {
-	st, settled := r.streams[c], r.settledTo(c)
-	if r.j == nil || st == nil || st.closed || !slices.ContainsFunc(r.notices, func(o notice) bool {
+	st, settled := r.led.streams[c], r.led.settledTo(c)
+	if r.j == nil || st == nil || st.closed || !slices.ContainsFunc(r.led.notices, func(o notice) bool {
 		return o.n > settled && o.n <= n
 	}) {
 		return nil
@@ -98,14 +98,14 @@ func (r *Replica) settleNotices(c krama.CircleID, n uint64) error {
 	if err := r.commit(tagged(tagValue, []byte(noticedKey(c)), []byte(v))); err != nil {
 		return err
 	}
-	r.values[noticedKey(c)] = v
-	for id := range r.noticed {
+	r.led.values[noticedKey(c)] = v
+	for id := range r.led.noticed {
 		if id.circle != c {
 			continue
 		}
-		delete(r.noticed, id)
-		if !r.shredded[id] && r.await[id] == nil {
-			r.reshow = true
+		delete(r.led.noticed, id)
+		if !r.led.shredded[id] && r.led.await[id] == nil {
+			r.led.reshow = true
 		}
 	}
 	return nil
@@ -119,15 +119,15 @@ func (r *Replica) sayNotices(ctx context.Context) error {
 		return err
 	}
 	var items []seal.Item
-	for _, p := range r.outbox {
+	for _, p := range r.led.outbox {
 		id := subject{p.circle, p.item.Subject}
-		k, ok := r.keys[p.circle][p.item.Subject]
+		k, ok := r.led.keys[p.circle][p.item.Subject]
 		if p.item.Kind != seal.KindShred || !ok || r.told[id] || len(items) == seal.MaxItems {
 			continue
 		}
 		r.told[id] = true
-		t := k.EraseToken(r.dev.ID())
-		if slices.ContainsFunc(r.notices, func(n notice) bool { return n.token == t }) {
+		t := k.EraseToken(r.led.dev.ID())
+		if slices.ContainsFunc(r.led.notices, func(n notice) bool { return n.token == t }) {
 			continue // told before a restart
 		}
 		items = append(items, seal.Item{Kind: seal.KindErased, Body: t[:]})

@@ -42,14 +42,14 @@ func TestA27ErasedFirst(t *testing.T) {
 		if b.shows(s) || !b.shows(other) {
 			t.Errorf("before the circle was read: she is shown %v, another %v", b.shows(s), b.shows(other))
 		}
-		if _, key := b.keys[w.outreach(b)][s]; !key {
+		if _, key := b.led.keys[w.outreach(b)][s]; !key {
 			t.Error("a notice has destroyed something")
 		}
 		w.again(b)
 	}
 	b.wire.twist = nil
 	w.sync(b)
-	if _, key := b.keys[w.outreach(b)][s]; key || b.shows(s) || len(b.all()) != 21 {
+	if _, key := b.led.keys[w.outreach(b)][s]; key || b.shows(s) || len(b.all()) != 21 {
 		t.Errorf("key %v, shown %v, %d records want 21", key, b.shows(s), len(b.all()))
 	}
 	w.again(b)
@@ -67,8 +67,8 @@ func TestA27LyingNotice(t *testing.T) {
 	a, b, c := w.phone(), w.phone(), w.phone()
 	s := w.person(a)
 	w.sync(a, b, c, w.desk)
-	k := c.keys[w.outreach(c)][s]
-	token := k.EraseToken(c.dev.ID())
+	k := c.led.keys[w.outreach(c)][s]
+	token := k.EraseToken(c.led.dev.ID())
 	say := func(d *device, token seal.EraseToken) {
 		d.mu.Lock()
 		w.must(d.sealOne(krama.OrgCircle, []seal.Item{{Kind: seal.KindErased, Body: token[:]}}))
@@ -135,7 +135,7 @@ func TestA27BeforeOtherWork(t *testing.T) {
 		case path == seal.PathAppend && c.Principal == id:
 			appends++
 			ap, _ := seal.ParseAppend(c.Payload)
-			env, _ := a.streams[w.outreach(a)].epoch.Open(ap.Envelopes[0])
+			env, _ := a.led.streams[w.outreach(a)].epoch.Open(ap.Envelopes[0])
 			kinds := map[seal.ItemKind]int{}
 			for i := range 3 {
 				_, k := env.Peek(i)

@@ -19,30 +19,30 @@ type orphan struct {
 // orphanDays is how long a colleague has to send her work again before it goes to the quarantine.
 const orphanDays = 7
 
-func (r *Replica) addOrphan(o orphan) {
+func (l *ledger) addOrphan(o orphan) {
 	id := contentOf(o.circle, o.item)
-	if old, ok := r.orphans[id]; !ok || o.day < old.day {
-		r.orphans[id] = o
+	if old, ok := l.orphans[id]; !ok || o.day < old.day {
+		l.orphans[id] = o
 	}
 }
 
 // lost takes note of an envelope past a signed close. Ours is still in the outbox. A colleague's is kept only when a
 // relay lost it: otherwise nothing tells it from an injected one.
-func (r *Replica) lost(e *entry, c cut) {
-	own := r.dev != nil && e.author == r.dev.ID()
+func (l *ledger) lost(e *entry, c cut) {
+	own := l.dev != nil && e.author == l.dev.ID()
 	if own {
-		r.own(e.circle, e.seq)
+		l.own(e.circle, e.seq)
 	}
 	for i := range e.items {
 		it := &e.items[i]
 		switch {
 		case it.verdict != seal.Fine || e.verdict != seal.Fine:
 		case own && !keepUntilSettled:
-			r.confirm(e.circle, it.Item)
+			l.confirm(e.circle, it.Item)
 		case !own && c.repair && (it.Kind == seal.KindRecord || it.Kind == seal.KindCircleRecord ||
 			it.Kind == seal.KindSubjectKey):
 			body := it.Item
-			r.addOrphan(orphan{circle: e.circle, author: e.author, day: krama.DayOf(r.Now()), item: body})
+			l.addOrphan(orphan{circle: e.circle, author: e.author, day: krama.DayOf(l.host.Now()), item: body})
 		}
 	}
 }
@@ -50,7 +50,7 @@ func (r *Replica) lost(e *entry, c cut) {
 // keepOrphans makes the orphans durable on their own: the rewritten journal leaves out what they came from.
 func (r *Replica) keepOrphans() error {
 	var entries [][]byte
-	for _, o := range r.orphans {
+	for _, o := range r.led.orphans {
 		entries = append(entries, orphanEntry(o))
 	}
 	if len(entries) == 0 {
@@ -69,10 +69,10 @@ func (r *Replica) offerOrphans(ctx context.Context) error {
 	r.mu.Lock()
 	var old []orphan
 	var ids [][32]byte
-	for id, o := range r.orphans {
-		e := r.roster.Latest(o.circle)
+	for id, o := range r.led.orphans {
+		e := r.led.roster.Latest(o.circle)
 		if krama.DayOf(r.Now()) >= o.day+orphanDays || e == nil || !e.Keyed[o.author] ||
-			r.roster.Devices[o.author].Removed != 0 {
+			r.led.roster.Devices[o.author].Removed != 0 {
 			old, ids = append(old, o), append(ids, id)
 		}
 	}
@@ -91,8 +91,8 @@ func (r *Replica) offerOrphans(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, id := range ids {
-		delete(r.orphans, id)
-		r.untidy = true // the rewritten journal is without them
+		delete(r.led.orphans, id)
+		r.led.untidy = true // the rewritten journal is without them
 	}
 	return nil
 }

@@ -23,14 +23,14 @@ func (r *Replica) SetTrustees(ctx context.Context, k, n int) (cards []seal.Card,
 	}
 	for _, s := range shares {
 		r.mu.Lock()
-		cards = append(cards, seal.Card{Share: s, Org: r.roster.Org, Relay: r.relay})
+		cards = append(cards, seal.Card{Share: s, Org: r.led.roster.Org, Relay: r.led.relay})
 		r.mu.Unlock()
 	}
 	if err := r.openKeyrings(ctx); err != nil {
 		return nil, 0, err
 	}
 	way, err = r.ask(ctx, func() (bool, seal.Deed) {
-		return r.roster.Trustees == nil || r.roster.Trustees.Set != t.Set, t
+		return r.led.roster.Trustees == nil || r.led.roster.Trustees.Set != t.Set, t
 	})
 	if err != nil {
 		return nil, 0, err
@@ -47,7 +47,7 @@ func (r *Replica) SetTrustees(ctx context.Context, k, n int) (cards []seal.Card,
 func (r *Replica) openKeyrings(ctx context.Context) error {
 	r.mu.Lock()
 	var closed []seal.CirclePolicy
-	for c, ring := range r.roster.Circles {
+	for c, ring := range r.led.roster.Circles {
 		if c != krama.OrgCircle && ring.Recoverable && !ring.Keyring {
 			p := seal.CirclePolicy(ring.CircleCreate)
 			p.Keyring = true
@@ -57,7 +57,7 @@ func (r *Replica) openKeyrings(ctx context.Context) error {
 	r.mu.Unlock()
 	for _, p := range closed {
 		if _, err := r.ask(ctx, func() (bool, seal.Deed) {
-			return !r.roster.Circles[p.Circle].Keyring, &p
+			return !r.led.roster.Circles[p.Circle].Keyring, &p
 		}); err != nil {
 			return err
 		}
@@ -78,19 +78,19 @@ func (r *Replica) CheckCard(text string) (x int, err error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.roster != nil && c.Org == r.roster.Org {
-		for _, a := range r.roster.Announcements() {
+	if r.led.roster != nil && c.Org == r.led.roster.Org {
+		for _, a := range r.led.roster.Announcements() {
 			if t, ok := a.What.Deed.(*seal.TrusteesSet); ok && t.Holds(c.Share) {
 				return 0, krama.E(op, krama.NotYet, "its trustees are announced")
 			}
 		}
 	}
 	switch {
-	case r.roster == nil || r.roster.Trustees == nil || c.Org != r.roster.Org:
+	case r.led.roster == nil || r.led.roster.Trustees == nil || c.Org != r.led.roster.Org:
 		return 0, krama.E(op, krama.NotFound, "a card of another programme")
-	case r.roster.Trustees.Set != c.Share.Set:
+	case r.led.roster.Trustees.Set != c.Share.Set:
 		return 0, krama.E(op, krama.Tampered, "not a share of the present trustees")
-	case !r.roster.Trustees.Holds(c.Share):
+	case !r.led.roster.Trustees.Holds(c.Share):
 		return 0, ErrForgedCard
 	}
 	return int(c.Share.X), nil
@@ -102,35 +102,35 @@ func (r *Replica) keepRecovery(ctx context.Context) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
-	t := r.roster.Trustees
-	if _, roles := r.rolesLocked(); t == nil || roles&krama.RoleAdmin == 0 {
+	t := r.led.roster.Trustees
+	if _, roles := r.led.rolesLocked(); t == nil || roles&krama.RoleAdmin == 0 {
 		r.mu.Unlock()
 		return nil
 	}
 	var circles []krama.CircleID
-	for c, ring := range r.roster.Circles {
+	for c, ring := range r.led.roster.Circles {
 		if ring.Recoverable {
 			circles = append(circles, c)
 		}
 	}
 	slices.SortFunc(circles, func(a, b krama.CircleID) int { return slices.Compare(a[:], b[:]) })
 	circles = slices.DeleteFunc(circles, func(c krama.CircleID) bool {
-		st, latest := r.streams[c], r.roster.Latest(c)
+		st, latest := r.led.streams[c], r.led.roster.Latest(c)
 		return st == nil || latest == nil || st.known[latest.Epoch] == nil
 	})
 	// What is kept follows from the mark, so that it is sealed only when it is due.
 	mark := append(t.Set[:], u32(uint32(krama.DayOf(r.Now())/7))...)
-	if n := len(r.controls); n > 0 {
-		mark = append(mark, controlName(r.controls[n-1])...)
+	if n := len(r.led.controls); n > 0 {
+		mark = append(mark, controlName(r.led.controls[n-1])...)
 	}
 	for _, c := range circles {
-		mark = append(append(mark, c[:4]...), u32(r.roster.Latest(c).Epoch)...)
-		if r.roster.Circles[c].Keyring {
+		mark = append(append(mark, c[:4]...), u32(r.led.roster.Latest(c).Epoch)...)
+		if r.led.roster.Circles[c].Keyring {
 			mark = append(mark, 'k')
 		}
 	}
 	key := hex.EncodeToString(mark)
-	if r.values[".trust"] == key {
+	if r.led.values[".trust"] == key {
 		r.mu.Unlock()
 		return nil
 	}
@@ -152,25 +152,25 @@ func (r *Replica) keepRecovery(ctx context.Context) error {
 // newest key. Called with the lock held.
 func (r *Replica) recoveryItems(t *seal.TrusteesSet, circles []krama.CircleID) (c seal.BoxItemsCall, err error) {
 	c.Box = seal.Mailbox(t.ID(), seal.KemHash(t.KemPub))
-	boot, err := seal.SealBootstrap(r.roster.Org, t.ID(), t.KemPub, r.bootstrap())
+	boot, err := seal.SealBootstrap(r.led.roster.Org, t.ID(), t.KemPub, r.bootstrap())
 	if err != nil {
 		return c, err
 	}
 	c.Items = [][]byte{boot}
-	if len(r.controls) > 0 {
+	if len(r.led.controls) > 0 {
 		var body []byte
-		for _, seed := range r.controls {
+		for _, seed := range r.led.controls {
 			body = append(body, seed[:]...)
 		}
-		w, err := seal.SealLetter(r.roster.Org, r.dev, t.ID(), t.KemPub, seal.LetterControl, body)
+		w, err := seal.SealLetter(r.led.roster.Org, r.led.dev, t.ID(), t.KemPub, seal.LetterControl, body)
 		if err != nil {
 			return c, err
 		}
 		c.Items = append(c.Items, w)
 	}
 	for _, id := range circles {
-		latest := r.roster.Latest(id)
-		w, err := r.streams[id].known[latest.Epoch].WrapRecovery(t, r.roster.Circles[id].Keyring)
+		latest := r.led.roster.Latest(id)
+		w, err := r.led.streams[id].known[latest.Epoch].WrapRecovery(t, r.led.roster.Circles[id].Keyring)
 		if err != nil {
 			return c, err
 		}
@@ -229,7 +229,7 @@ func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, 
 			return err
 		}
 	}
-	use := &seal.RecoveryUse{Device: r.dev.Request()}
+	use := &seal.RecoveryUse{Device: r.led.dev.Request()}
 	if !total {
 		use.CoolOff = uint64(r.Now().Add(CoolOff).UnixMilli())
 	}
@@ -238,7 +238,7 @@ func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, 
 	}
 	for range 16 {
 		r.mu.Lock()
-		st, err := seal.NewStatement(r.Rand, r.roster.At().N+1, use)
+		st, err := seal.NewStatement(r.Rand, r.led.roster.At().N+1, use)
 		r.mu.Unlock()
 		if err != nil {
 			return err
@@ -261,8 +261,8 @@ func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, 
 		return err
 	}
 	r.mu.Lock()
-	for c, ring := range r.roster.Circles {
-		e := r.roster.Latest(c)
+	for c, ring := range r.led.roster.Circles {
+		e := r.led.roster.Latest(c)
 		if c == krama.OrgCircle || !ring.Recoverable || e == nil {
 			continue
 		}
@@ -286,10 +286,10 @@ func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, 
 func (r *Replica) CoolingOff() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.roster == nil || r.dev == nil {
+	if r.led.roster == nil || r.led.dev == nil {
 		return time.Time{}
 	}
-	d := r.roster.Devices[r.dev.ID()]
+	d := r.led.roster.Devices[r.led.dev.ID()]
 	if d == nil || !d.Recovered || uint64(r.Now().UnixMilli()) >= d.CoolOff {
 		return time.Time{}
 	}
@@ -299,8 +299,8 @@ func (r *Replica) CoolingOff() time.Time {
 // PinRelease says in the roster which release the programme runs. way tells whether it holds already.
 func (r *Replica) PinRelease(ctx context.Context, pin seal.ReleasePin) (way seal.Way, err error) {
 	return r.ask(ctx, func() (bool, seal.Deed) {
-		return r.roster.Release == nil || r.roster.Release.Manifest != pin.Manifest ||
-				r.roster.Release.Phone != pin.Phone,
+		return r.led.roster.Release == nil || r.led.roster.Release.Manifest != pin.Manifest ||
+				r.led.roster.Release.Phone != pin.Phone,
 			&pin
 	})
 }

@@ -52,7 +52,7 @@ func TestRecoveryAfterTotalLoss(t *testing.T) {
 			id := krama.DeviceID{}
 			d.Roster(func(ro *seal.Roster) {
 				for x, dev := range ro.Devices {
-					if dev.Removed == 0 && x != d.dev.ID() {
+					if dev.Removed == 0 && x != d.led.dev.ID() {
 						id = x
 					}
 				}
@@ -124,17 +124,17 @@ func TestRecoveryVeto(t *testing.T) {
 	cards := w.trustees(2, 2)
 	d := w.fresh()
 	w.must(d.Recover(ctx, cards, "", false, nil))
-	if err := d.RemoveDevice(ctx, w.desk.dev.ID(), seal.ReasonLost, nil); krama.KindOf(err) != krama.NotAllowed {
+	if err := d.RemoveDevice(ctx, w.desk.led.dev.ID(), seal.ReasonLost, nil); krama.KindOf(err) != krama.NotAllowed {
 		t.Errorf("a recovered device acts before its time: %v", err)
 	}
 	w.sync(a)
 	seen := false
-	a.Roster(func(ro *seal.Roster) { seen = ro.Devices[d.dev.ID()].Recovered })
+	a.Roster(func(ro *seal.Roster) { seen = ro.Devices[d.led.dev.ID()].Recovered })
 	if !seen {
 		t.Error("a colleague does not see the recovery")
 	}
 	w.sync(w.desk)
-	w.must(w.desk.RemoveDevice(ctx, d.dev.ID(), seal.ReasonCloned, nil))
+	w.must(w.desk.RemoveDevice(ctx, d.led.dev.ID(), seal.ReasonCloned, nil))
 	if err := d.Sync(ctx, nil); err == nil || !d.Wiped() {
 		t.Errorf("the refused device goes on: %v", err)
 	}
@@ -143,7 +143,7 @@ func TestRecoveryVeto(t *testing.T) {
 	w.must(e.Recover(ctx, cards, "", false, nil))
 	w.now = w.now.Add(73 * time.Hour)
 	w.sync(e)
-	w.must(e.RemoveDevice(ctx, a.dev.ID(), seal.ReasonLost, nil))
+	w.must(e.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLost, nil))
 }
 
 // TestTrusteesMailboxIsFilledAgain has somebody with the programme's control key empty what the trustees need.
@@ -155,7 +155,7 @@ func TestTrusteesMailboxIsFilledAgain(t *testing.T) {
 	w.sync(worker, w.desk)
 	cards := w.trustees(2, 3)
 	w.sync(worker, w.desk)
-	tr := worker.roster.Trustees
+	tr := worker.led.roster.Trustees
 	box := seal.Mailbox(tr.ID(), seal.KemHash(tr.KemPub))
 	w.must(w.desk.controlCall(ctx, seal.PathBoxKeep, seal.Frame(box[:])))
 	if err := w.fresh().Recover(ctx, cards[:2], "", true, nil); krama.KindOf(err) != krama.NotFound {

@@ -65,7 +65,7 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 		return krama.Wrap(op, err)
 	}
 	r.mu.Lock()
-	devices := r.roster.Next(krama.OrgCircle)
+	devices := r.led.roster.Next(krama.OrgCircle)
 	r.mu.Unlock()
 	for _, d := range devices { // wraps of epochs that a device has not seen are lost: it finds its way by this
 		if err := r.putBootstrap(ctx, d); err != nil {
@@ -102,7 +102,7 @@ func (r *Replica) rotateParted(ctx context.Context, all []krama.CircleID, parted
 func (r *Replica) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*agreed, error) {
 	const op = "replica.giveBack"
 	r.mu.Lock()
-	st := r.streams[c]
+	st := r.led.streams[c]
 	if st == nil {
 		r.mu.Unlock()
 		return nil, errLocked
@@ -131,7 +131,7 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*
 		id := ep.StreamID()
 		ids := ours[ep.Epoch].ids
 		r.mu.Lock()
-		start, ok := r.roster.StartOf(c, ep.Epoch)
+		start, ok := r.led.roster.StartOf(c, ep.Epoch)
 		r.mu.Unlock()
 		if !ok {
 			continue
@@ -187,7 +187,7 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*
 func (r *Replica) closedAt(c krama.CircleID, epoch uint32) (seal.Head, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.roster.ClosedAt(c, epoch)
+	return r.led.roster.ClosedAt(c, epoch)
 }
 
 // compare reads the relay's head of a stream and finds the newest place where its history is ours.
@@ -234,7 +234,7 @@ func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, after u
 		return err
 	}
 	r.mu.Lock()
-	_, done := r.buried(p.circle)
+	_, done := r.led.buried(p.circle)
 	r.mu.Unlock()
 	var stones []seal.TombstonePut
 	bury := func() error {
@@ -389,7 +389,7 @@ func (r *Replica) keep(c krama.CircleID, epochs map[uint32]*keeping) error {
 		if k == nil || e.n != uint64(len(k.ids))+1 {
 			return nil
 		}
-		if cut, ok := r.cuts[place{c, e.epoch}]; !ok || e.n <= cut.n {
+		if cut, ok := r.led.cuts[place{c, e.epoch}]; !ok || e.n <= cut.n {
 			k.take(e)
 		}
 		return nil

@@ -125,7 +125,7 @@ func TestRestoredRelay(t *testing.T) {
 			if !once[id] {
 				for i, d := range ds {
 					t.Logf("device %d: has %v, orphans %d, unsent %d, alarms %v, cuts %v", i, slices.Contains(d.all(),
-						id), len(d.orphans), d.Status().Unsent, d.Status().Alarms, d.cuts)
+						id), len(d.led.orphans), d.Status().Unsent, d.Status().Alarms, d.led.cuts)
 				}
 				t.Fatalf("seed %d: a record is lost", seed)
 			}
@@ -173,7 +173,7 @@ func TestRestoredRelayLostAuthor(t *testing.T) {
 		t.Fatal("no alarm")
 	}
 	w.must(w.desk.Repair(ctx, nil))
-	w.must(w.desk.RemoveDevice(ctx, a.dev.ID(), seal.ReasonLost, nil)) // a is at the bottom of the river
+	w.must(w.desk.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLost, nil)) // a is at the bottom of the river
 	w.sync(b, w.desk)
 	mail := w.desk.Mail()
 	if len(mail) != 1 {

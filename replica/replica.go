@@ -3,9 +3,6 @@
 package replica
 
 import (
-	"bytes"
-	"crypto/hpke"
-	"crypto/sha256"
 	"errors"
 	"io"
 	"slices"
@@ -63,162 +60,34 @@ type Replica struct {
 	// never with them held.
 	rotating sync.Mutex
 
-	j      *journal.Journal
-	file   journal.File
-	report journal.Report
-	vk     [32]byte
-	gen    uint64 // of the journal
-	loaded bool
+	led *ledger // what this device believes; never nil
 
-	dev    *seal.Device
-	rekeys []hpke.PrivateKey // KEM keys made since; the roster says which holds
-	drop   []byte            // seed of the enrolment drop's key
-	// A new device's code: when it was shown, and the drop of the code before it. Guarded by mu.
+	// The device's files, under the vault's key.
+	j      *journal.Journal // nil while the device is locked
+	file   journal.File
+	report journal.Report // of the journal's opening
+	vk     [32]byte       // the vault's key
+	gen    uint64         // of the journal
+	frozen *frozen        // the part of the journal that stays as it is; nil when there is none
+	lock   *Lock          // what the vault was opened with; nil while that is not known
+	wiped  bool           // the vault is destroyed
+
+	// The relay this device turned to.
+	remote Remote // nil before there is one
+	line   *link  // what was heard of that relay
+
+	// A new device's code: when it was shown, and the seed of the drop of the code before it.
 	shown      time.Time
 	dropBefore []byte
-	scan       *seal.Scan2
-	relay      string
-	remote     Remote
-	line       *link // what was heard of that relay
 
-	roster  *seal.Roster
-	streams map[krama.CircleID]*stream
-	keys    map[krama.CircleID]map[krama.SubjectID]seal.SubjectKey
-	kinds   map[krama.CircleID]krama.CircleKind
-	cuts    map[place]cut       // where signed closes fell behind what was read
-	left    map[place]readings  // of an epoch's stream, those that count no more
-	passed  map[place]int       // how often an epoch's stream was begun anew, as far as the journal was read
-	trims   map[uint32]*trimmed // what of circle 0's epochs counts no more
-	// the relay's head of circle 0 at the last look for a trim that found none; of whoever syncs
-	metWith seal.Head
-
-	waiting []*seal.Epoch                  // keys whose circle the roster does not show yet
-	early   map[place]keyring              // the same of subject keys
-	opening map[krama.CircleID]*seal.Epoch // secrets of epochs this device is opening
-	drawnAt map[krama.CircleID]int         // how many erasures were known when they were drawn
-	// how many people were erased for good at the last look for bodies to drop that found no batch
-	tried    map[krama.CircleID]int
-	outbox   []*pending
-	sealed   []*sealedEnvelope
-	alarms   []Alarm
-	values   map[string]string
-	letters  []*Mail
-	controls [][32]byte        // seeds of the programme's control keys, the newest last; admins' devices only
-	done     map[[32]byte]bool // letters that were decided
-	emptied  time.Time         // by this process: when the boxes of all recent epochs were last looked into
-	orphans  map[[32]byte]orphan
-	shreds   []Shred
-	shredded map[subject]bool
-	typed    uint32               // when the newest record was typed here, as Record.Written says it
-	await    map[subject]*awaited // erasures that wait for a second word
-	notices  []notice             // words in circle 0 that somebody was erased
-	noticed  map[subject]bool     // whom they hide until their circle is read
-	told     map[subject]bool     // whose erasure this process has told in circle 0
-	also     [][]byte             // entries to commit with the page that is being taken
-	// what is shown is not what counts any more: the journal is read anew before the sync ends
-	reshow    bool
-	rewraps   map[rewrap]bool
-	shut      map[krama.CircleID]uint32 // epoch whose opening is awaited, by circles that the relay has closed already
-	seen      map[krama.DeviceID]uint64 // newest time an author gave, in milliseconds
-	wrote     map[krama.CircleID]uint64 // highest sequence that this copy of the device is known to have written
-	lastSync  time.Time
-	heartbeat time.Time // newest seen
-	// by admins' desks: the place in circle 0 of the newest word that shows how far each has read
-	vouched map[krama.DeviceID]uint64
-	newer   bool    // the roster speaks a later version
-	unshown bool    // in this sync the relay took what it does not show
-	frozen  *frozen // the part of the journal that stays as it is; nil when there is none
-	untidy  bool    // the journal holds what must be destroyed
-	wiped   bool    // the vault is destroyed
-	lock    *Lock   // what the vault was opened with; nil while that is not known
-}
-
-// subject names a person in one circle.
-type subject struct {
-	circle krama.CircleID
-	id     krama.SubjectID
-}
-
-// place names one epoch of a circle.
-type place struct {
-	circle krama.CircleID
-	epoch  uint32
-}
-
-// cut says that envelopes of an epoch past n are void. Repair tells that a relay had lost them.
-type cut struct {
-	n      uint64
-	repair bool
-}
-
-// readings says that an epoch's stream was read anew: what the first n readings of it showed is left out. Repair tells
-// that one of them was of another history than the one that was signed.
-type readings struct {
-	n      int
-	repair bool
-}
-
-// stream is one circle's stream as this device verified it, epoch after epoch.
-type stream struct {
-	epoch *seal.Epoch            // being read
-	known map[uint32]*seal.Epoch // secrets of epochs, with KG for the newest only
-	rings map[uint32]keyring     // keyrings that came with an epoch
-	// of known epochs, as they were asked for: deriving one costs more than a day's other questions
-	ids       map[uint32]seal.StreamID
-	closed    bool   // read to its signed end; the next epoch's secrets are not here
-	base      uint64 // for circle 0: the roster position before this epoch's first
-	head      seal.Head
-	chain     [][32]byte // chain[n] is H_n
-	authors   map[krama.DeviceID]*author
-	floor     seal.Head                   // while the epoch is read again: how far it was read before
-	looked    uint64                      // envelopes up to here were listed before the last look at the roster
-	cut       []byte                      // of the next envelope, as far as it came before the line broke
-	cutAt     uint64                      // the place before it
-	cutSize   int                         // how long that envelope is
-	strangers map[krama.DeviceID]bool     // authors of refused envelopes that the roster did not know
-	pending   []*entry                    // envelopes with an item whose subject key is not here yet
-	ledger    ledger                      // who erased how many
-	begun     ledger                      // as it was when the epoch began
-	proofs    map[krama.DeviceID][]proof  // of authors that were copied
-	kept      map[krama.DeviceID][]*entry // what they wrote after that, until an admin decides
-	touched   map[krama.SubjectID]uint64  // when somebody last wrote about a subject, in milliseconds
-}
-
-type keyring = map[krama.SubjectID]seal.SubjectKey
-
-type author struct {
-	ids  [][32]byte // envelope ids by sequence, from 1, over all epochs
-	base int        // how many of them are from earlier epochs
-	held map[uint64]*entry
-}
-
-func (a *author) last() (seq uint64, id [32]byte) {
-	if n := len(a.ids); n > 0 {
-		return uint64(n), a.ids[n-1]
-	}
-	return 0, id
-}
-
-// pending is one item typed here and not yet read back from the relay.
-type pending struct {
-	circle krama.CircleID
-	item   seal.Item
-}
-
-func (p *pending) is(c krama.CircleID, it seal.Item) bool {
-	return p.circle == c && p.item.Subject == it.Subject && p.item.Kind == it.Kind && bytes.Equal(p.item.Body, it.Body)
-}
-
-func contentOf(c krama.CircleID, it seal.Item) [32]byte {
-	return sha256.Sum256(seal.Frame(c[:], it.Subject[:], []byte{byte(it.Kind)}, it.Body))
-}
-
-// sealedEnvelope is an envelope that may have been sent. It is sent again with the same bytes until it is read back.
-type sealedEnvelope struct {
-	circle krama.CircleID
-	id     [32]byte
-	seq    uint64
-	wire   []byte
+	// What this process remembers beside the ledger. After a restart it is found out again.
+	metWith seal.Head                 // the relay's head of circle 0 at the last look for a trim that found none
+	drawnAt map[krama.CircleID]int    // how many erasures were known when the secrets in opening were drawn
+	tried   map[krama.CircleID]int    // how many were erased for good when a look for bodies to drop found no batch
+	told    map[subject]bool          // whose erasure this process has told in circle 0
+	shut    map[krama.CircleID]uint32 // epoch whose opening is awaited, by circles that the relay has closed already
+	emptied time.Time                 // when the boxes of all recent epochs were last looked into
+	unshown bool                      // in this sync the relay took what it does not show
 }
 
 // hostError gives errors of the host's files a kind.
@@ -239,33 +108,18 @@ func hostError(op string, err error) error {
 }
 
 func newReplica(c Config) *Replica {
-	r := &Replica{Config: c, cuts: map[place]cut{}, left: map[place]readings{}, trims: map[uint32]*trimmed{},
-		lock: &Lock{dir: c.Dir}, line: &link{}}
-	r.clear()
+	r := &Replica{Config: c, lock: &Lock{dir: c.Dir}, line: &link{}}
+	r.forgetAll(newVoids())
 	return r
 }
 
-// clear forgets everything that the journal tells.
-func (r *Replica) clear() {
-	r.dev, r.rekeys, r.drop, r.dropBefore, r.scan, r.roster = nil, nil, nil, nil, nil, nil
-	r.streams, r.keys = map[krama.CircleID]*stream{}, map[krama.CircleID]map[krama.SubjectID]seal.SubjectKey{}
-	r.kinds = map[krama.CircleID]krama.CircleKind{krama.OrgCircle: krama.KindOrg}
-	r.waiting, r.opening, r.outbox, r.sealed, r.alarms, r.letters, r.shreds = nil, map[krama.CircleID]*seal.Epoch{},
-		nil, nil, nil, nil, nil
-	r.values, r.orphans, r.shredded = map[string]string{}, map[[32]byte]orphan{}, map[subject]bool{}
-	r.notices, r.noticed, r.told = nil, map[subject]bool{}, map[subject]bool{}
-	r.await, r.also, r.reshow = map[subject]*awaited{}, nil, false
-	r.controls = nil
-	r.drawnAt, r.tried = map[krama.CircleID]int{}, map[krama.CircleID]int{}
-	r.done, r.shut = map[[32]byte]bool{}, map[krama.CircleID]uint32{}
-	r.passed = map[place]int{}
-	for _, t := range r.trims {
-		t.past = 0
-	}
-	r.frozen, r.early = nil, map[place]keyring{}
-	r.rewraps, r.seen, r.wrote = map[rewrap]bool{}, map[krama.DeviceID]uint64{}, map[krama.CircleID]uint64{}
-	r.lastSync, r.heartbeat, r.vouched, r.newer, r.untidy, r.loaded = time.Time{}, time.Time{},
-		map[krama.DeviceID]uint64{}, false, false, false
+// forgetAll begins with an empty ledger, and with nothing that rests on what the one before held. What was found not to
+// count stays.
+func (r *Replica) forgetAll(v *voids) {
+	v.rewind()
+	r.led = newLedger(&r.Config, v)
+	r.told, r.drawnAt, r.tried = map[subject]bool{}, map[krama.CircleID]int{}, map[krama.CircleID]int{}
+	r.shut, r.dropBefore, r.frozen = map[krama.CircleID]uint32{}, nil, nil
 }
 
 // Create makes a new device with its own keys, locked by words. An existing vault is Conflict.
@@ -313,7 +167,7 @@ func Create(c Config, words string) (*Replica, error) {
 		r.Close()
 		return nil, err
 	}
-	r.dev, r.drop = dev, drop[:]
+	r.led.dev, r.led.drop = dev, drop[:]
 	return r, nil
 }
 
@@ -334,7 +188,7 @@ func Load(c Config, vk [32]byte) (*Replica, error) {
 		r.Close()
 		return nil, err
 	}
-	if r.dev == nil {
+	if r.led.dev == nil {
 		r.Close()
 		return nil, krama.E("replica.Unlock", krama.Tampered, "the device's keys are gone")
 	}
@@ -361,10 +215,15 @@ func (r *Replica) openJournal(vk [32]byte) error {
 		f.Close()
 		return hostError(op, err)
 	}
-	if r.report.Damaged > 0 && !slices.ContainsFunc(r.alarms, func(a Alarm) bool { return a.What == AlarmDamaged }) {
+	if r.led.relay != "" {
+		r.dial(r.led.relay)
+	}
+	if r.report.Damaged > 0 && !slices.ContainsFunc(r.led.alarms, func(a Alarm) bool {
+		return a.What == AlarmDamaged
+	}) {
 		return r.raise(Alarm{What: AlarmDamaged})
 	}
-	if r.dev == nil {
+	if r.led.dev == nil {
 		return nil // new, or not the journal that this device had: what lies beside it stays
 	}
 	return r.removeOldJournals()
@@ -379,14 +238,8 @@ func (r *Replica) read(f journal.File, key [32]byte) error {
 		failed := l.finish()
 		var again errCut
 		if errors.As(failed, &again) {
-			if again.trim {
-				r.trimAt(again.epoch, again.n)
-			} else if again.left > 0 {
-				r.left[again.place] = readings{again.left, r.left[again.place].repair || again.repair}
-			} else {
-				r.cuts[again.place] = again.cut
-			}
-			r.clear()
+			r.led.voids.take(again)
+			r.forgetAll(r.led.voids)
 			if r.Reset != nil {
 				r.Reset()
 			}
@@ -401,16 +254,13 @@ func (r *Replica) read(f journal.File, key [32]byte) error {
 		r.j, r.file, r.report = j, f, rep
 		break
 	}
-	r.settleWaiting()
-	r.loaded = true
-	r.untidy = r.untidy || len(r.left)+len(r.cuts)+len(r.trims) > 0
-	r.heed()
-	if r.report.Commits > 0 && r.dev == nil {
+	r.led.whole()
+	if r.report.Commits > 0 && r.led.dev == nil {
 		r.j = nil
 		return krama.E("replica.open", krama.Tampered, "the device's keys are gone")
 	}
-	for _, p := range r.outbox {
-		if err := r.show(p.circle, p.item); err != nil {
+	for _, p := range r.led.outbox {
+		if err := r.led.show(p.circle, p.item); err != nil {
 			return err
 		}
 	}
@@ -423,15 +273,15 @@ func (r *Replica) reload() error {
 	if err != nil {
 		return err
 	}
-	relay, remote, line := r.relay, r.remote, r.line
-	r.clear()
+	relay := r.led.relay
+	r.forgetAll(r.led.voids)
 	if r.Reset != nil {
 		r.Reset()
 	}
 	if err = r.read(r.file, key); err != nil && r.j != nil {
 		r.j.Close() // what is in memory is not the whole: nothing may be written from it
 	}
-	r.relay, r.remote, r.line = relay, remote, line
+	r.led.relay = relay
 	return err
 }
 
@@ -443,8 +293,9 @@ func (r *Replica) Close() error {
 		return nil
 	}
 	err := r.j.Close()
-	r.j, r.dev, r.rekeys, r.streams, r.keys, r.opening, r.vk, r.lock = nil, nil, nil, nil, nil, nil, [32]byte{}, nil
-	r.frozen, r.early, r.waiting = nil, nil, nil
+	r.j, r.led.dev, r.led.rekeys, r.led.streams, r.led.keys, r.led.opening, r.vk, r.lock = nil, nil, nil, nil, nil, nil,
+		[32]byte{}, nil
+	r.frozen, r.led.early, r.led.waiting = nil, nil, nil
 	return err
 }
 
@@ -458,30 +309,43 @@ func (r *Replica) hold() error {
 	return nil
 }
 
+// commit makes entries durable, and what the ledger owes behind them.
 func (r *Replica) commit(entries ...[]byte) error {
 	if r.j == nil {
-		return krama.E("replica", krama.NotAllowed, "locked")
+		return errLocked
 	}
-	return hostError("replica.commit", r.j.Commit(entries...))
+	err := r.j.Commit(slices.Concat(entries, r.led.owed)...)
+	if err == nil {
+		r.led.owed = nil
+	}
+	return hostError("replica.commit", err)
+}
+
+// flush is commit where there may be nothing to write.
+func (r *Replica) flush(entries ...[]byte) error {
+	if len(entries)+len(r.led.owed) == 0 {
+		return nil
+	}
+	return r.commit(entries...)
 }
 
 // Value returns a setting or draft of the device.
 func (r *Replica) Value(key string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.values[key]
+	return r.led.values[key]
 }
 
 // SetValue keeps a setting or draft of the device, durable when it returns. Nothing of it leaves the device.
 func (r *Replica) SetValue(key, value string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.values[key] == value {
+	if r.led.values[key] == value {
 		return nil
 	}
 	if err := r.commit(tagged(tagValue, []byte(key), []byte(value))); err != nil {
 		return err
 	}
-	r.values[key] = value
+	r.led.values[key] = value
 	return nil
 }

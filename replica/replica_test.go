@@ -190,7 +190,7 @@ func heldOf(items ...[]byte) []byte {
 }
 
 // steals gives a device the programme's control keys: what nobody but an admin should have.
-func (w *world) steals(d *device) { d.controls = slices.Clone(w.desk.controls) }
+func (w *world) steals(d *device) { d.led.controls = slices.Clone(w.desk.led.controls) }
 
 // enrol takes a new phone through both scans.
 func (w *world) enrol(d *device, roles krama.Role) *device {
@@ -234,7 +234,7 @@ func (w *world) trustees(k, n int) []seal.Card {
 	if way == seal.AfterDay {
 		w.tomorrow()
 	}
-	if way == seal.BySecond || len(cards) != n || w.desk.roster.Trustees.Set != cards[0].Share.Set {
+	if way == seal.BySecond || len(cards) != n || w.desk.led.roster.Trustees.Set != cards[0].Share.Set {
 		w.t.Fatalf("way %v, %d cards, or another set holds", way, len(cards))
 	}
 	return cards

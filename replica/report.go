@@ -19,8 +19,8 @@ func (r *Replica) Publish(ctx context.Context, door []byte, intakes [][16]byte) 
 func (r *Replica) Site() (site [16]byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.roster != nil {
-		site = seal.SiteOf(r.roster.Org)
+	if r.led.roster != nil {
+		site = seal.SiteOf(r.led.roster.Org)
 	}
 	return site
 }
@@ -66,11 +66,11 @@ func (r *Replica) DropReports(ctx context.Context, k krama.CircleKind, keys *sea
 func (r *Replica) Stream(k krama.CircleKind) (id seal.StreamID, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c, ok := r.circle(k)
+	c, ok := r.led.circle(k)
 	if !ok {
 		return id, false
 	}
-	return r.streams[c].epoch.StreamID(), true
+	return r.led.streams[c].epoch.StreamID(), true
 }
 
 // Streams are the ids of a circle's streams as far as this device knows them: an intake that names another is not the
@@ -79,9 +79,9 @@ func (r *Replica) Streams(k krama.CircleKind) map[seal.StreamID]bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := map[seal.StreamID]bool{}
-	if c, ok := r.circle(k); ok {
-		for _, e := range r.streams[c].known {
-			out[r.streams[c].id(e)] = true
+	if c, ok := r.led.circle(k); ok {
+		for _, e := range r.led.streams[c].known {
+			out[r.led.streams[c].id(e)] = true
 		}
 	}
 	return out
@@ -92,14 +92,14 @@ func (r *Replica) Streams(k krama.CircleKind) map[seal.StreamID]bool {
 func (r *Replica) Departed(k krama.CircleKind, stream seal.StreamID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c, ok := r.circle(k)
+	c, ok := r.led.circle(k)
 	if !ok {
 		return false
 	}
-	now := r.roster.Latest(c)
-	for n, e := range r.streams[c].known {
-		epochs := r.roster.Circles[c].Epochs
-		if r.streams[c].id(e) != stream || int(n) >= len(epochs) {
+	now := r.led.roster.Latest(c)
+	for n, e := range r.led.streams[c].known {
+		epochs := r.led.roster.Circles[c].Epochs
+		if r.led.streams[c].id(e) != stream || int(n) >= len(epochs) {
 			continue
 		}
 		for _, ep := range epochs[n:] {
@@ -116,12 +116,12 @@ func (r *Replica) Departed(k krama.CircleKind, stream seal.StreamID) bool {
 func (r *Replica) intakeCall(ctx context.Context, kind krama.CircleKind, keys *seal.IntakeKeys, path string, k int64,
 	sums ...[32]byte) ([]byte, error) {
 	r.mu.Lock()
-	c, ok := r.circle(kind)
+	c, ok := r.led.circle(kind)
 	if !ok {
 		r.mu.Unlock()
 		return nil, errLocked
 	}
-	access := r.streams[c].newest().StreamKey()
+	access := r.led.streams[c].newest().StreamKey()
 	r.mu.Unlock()
 	call := seal.IntakeCall{Sig: keys.Sig.Public().(ed25519.PublicKey), Place: uint64(k), Sums: sums}
 	if keys.Bound {

@@ -10,16 +10,16 @@ import (
 
 // again starts a circle's open epoch anew: everything in it is judged once more. Records that come twice are known by
 // their ids.
-func (r *Replica) again(c krama.CircleID) {
-	st := r.streams[c]
+func (l *ledger) again(c krama.CircleID) {
+	st := l.streams[c]
 	if st == nil {
 		return
 	}
-	if start, ok := r.roster.StartOf(c, st.epoch.Epoch); ok {
+	if start, ok := l.roster.StartOf(c, st.epoch.Epoch); ok {
 		for _, a := range st.authors {
 			a.ids = a.ids[:a.base]
 		}
-		st.ledger = st.begun.clone()
+		st.bounds = st.begun.clone()
 		st.unread(st.epoch.Epoch)
 		st.restart(st.epoch, start)
 	}
@@ -27,9 +27,9 @@ func (r *Replica) again(c krama.CircleID) {
 
 // judgeAgain begins a circle's open epoch anew, because the roster tells now what it did not. What was shown of it
 // stays until the new reading is whole: the line may end before.
-func (r *Replica) judgeAgain(p place) {
-	r.passed[p]++
-	st := r.streams[p.circle]
+func (l *ledger) judgeAgain(p place) {
+	l.passed[p]++
+	st := l.streams[p.circle]
 	if st == nil || st.epoch.Epoch != p.epoch {
 		return // behind damage
 	}
@@ -37,11 +37,11 @@ func (r *Replica) judgeAgain(p place) {
 	if st.head.N > floor.N {
 		floor = st.head
 	}
-	r.again(p.circle)
-	if r.passed[p] > r.left[p].n { // not one that a later one stands for
+	l.again(p.circle)
+	if l.passed[p] > l.left[p].n { // not one that a later one stands for
 		st.floor = floor
 	}
-	r.untidy = true
+	l.untidy = true
 }
 
 // rereading reports whether the epoch is read again and has not come as far as it was read before.
@@ -50,25 +50,25 @@ func (st *stream) rereading() bool { return st.floor.N > 0 }
 // readWhole ends a second reading of an epoch that has come as far as the one before, or to the signed end: what only
 // that one showed, and its order, are out, and what was typed here and is not in it is to be sent again. What
 // colleagues wrote there is kept for them where a relay has lost it, or shows another history than before.
-func (r *Replica) readWhole(p place, st *stream, end uint64, lost bool) error {
+func (l *ledger) readWhole(p place, st *stream, end uint64, lost bool) error {
 	if !st.rereading() || st.head.N < min(st.floor.N, end) {
 		return nil
 	}
 	other := verifyHeads && st.head.N == st.floor.N && st.head.H != st.floor.H
 	st.floor = seal.Head{}
-	if !r.loaded {
-		return errCut{place: p, cut: cut{repair: other || lost}, left: r.passed[p]}
+	if !l.loaded {
+		return errCut{place: p, cut: cut{repair: other || lost}, left: l.passed[p]}
 	}
-	r.reshow, r.untidy = true, true
+	l.reshow, l.untidy = true, true
 	if other {
-		return r.raise(Alarm{What: AlarmFork, Circle: p.circle, Epoch: p.epoch, N: st.head.N})
+		l.alarm(Alarm{What: AlarmFork, Circle: p.circle, Epoch: p.epoch, N: st.head.N})
 	}
 	return nil
 }
 
 // refeed reads the journal anew if what is shown is not what counts any more. Called with the lock held.
 func (r *Replica) refeed() error {
-	if !r.reshow {
+	if !r.led.reshow {
 		return nil
 	}
 	if err := r.reload(); err != nil {

@@ -43,11 +43,11 @@ func TestA14ReadAgainThenClosed(t *testing.T) {
 	c := w.outreach(bad)
 	w.claims(bad, c, func(h *seal.Header) { h.Roster.N += 2 })
 	w.sync(w.desk)
-	seen := w.desk.streams[c].head.N
+	seen := w.desk.led.streams[c].head.N
 	w.contact(a, w.person(a)) // a person and her first contact
 	w.sync(a)
 	hide := liar{w.stream(w.desk, krama.KindOutreach), func(after uint64, l *seal.Listing) {
-		l.Head, l.Entries = w.desk.streams[c].head, l.Entries[:seen-after]
+		l.Head, l.Entries = w.desk.led.streams[c].head, l.Entries[:seen-after]
 	}}
 	w.desk.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
 		if path == seal.PathClose {
@@ -70,7 +70,7 @@ func TestA14JudgedAgainInOrder(t *testing.T) {
 	w := newSmallWorld(t)
 	a, b := w.phone(), w.phone()
 	w.sync(a, b)
-	n, head := a.roster.Head.N, a.roster.Head
+	n, head := a.led.roster.Head.N, a.led.roster.Head
 	late := w.phone()
 	w.contact(b, w.person(b))
 	w.sync(b, late)
@@ -94,7 +94,7 @@ func TestA14JudgedAgainInOrder(t *testing.T) {
 	if err := a.Sync(context.Background(), nil); err == nil {
 		t.Fatal("the line held")
 	}
-	if a.streams[w.outreach(a)].floor.N == 0 {
+	if a.led.streams[w.outreach(a)].floor.N == 0 {
 		t.Fatal("nothing is read again")
 	}
 	for range 2 {
@@ -121,12 +121,12 @@ func TestA14LessTheSecondTime(t *testing.T) {
 				w.contact(a, w.person(a))
 				w.sync(a)
 			}
-			c, before := w.outreach(a), a.streams[w.outreach(a)].head.N
+			c, before := w.outreach(a), a.led.streams[w.outreach(a)].head.N
 			a.mu.Lock()
 			w.must(a.commit(tagged(tagAgain, c[:], u32(0))))
-			a.judgeAgain(place{c, 0})
+			a.led.judgeAgain(place{c, 0})
 			a.mu.Unlock()
-			start, _ := a.roster.StartOf(c, 0)
+			start, _ := a.led.roster.StartOf(c, 0)
 			a.wire.twist = liar{w.stream(a, krama.KindOutreach), func(after uint64, l *seal.Listing) {
 				if alarm {
 					l.Head, l.Entries = start, nil
@@ -137,12 +137,12 @@ func TestA14LessTheSecondTime(t *testing.T) {
 			w.contact(a, w.person(a))
 			for range 2 {
 				a.Sync(context.Background(), nil)
-				if a.has(AlarmRollback) != alarm || len(a.sealed) != 0 || a.Status().Unsent < 2 {
-					t.Errorf("alarms %v, %d sealed, %d unsent", a.Status().Alarms, len(a.sealed), a.Status().Unsent)
+				if a.has(AlarmRollback) != alarm || len(a.led.sealed) != 0 || a.Status().Unsent < 2 {
+					t.Errorf("alarms %v, %d sealed, %d unsent", a.Status().Alarms, len(a.led.sealed), a.Status().Unsent)
 				}
 				w.again(a)
 			}
-			if got := a.streams[c].floor.N; got != before {
+			if got := a.led.streams[c].floor.N; got != before {
 				t.Errorf("it is to be read to %d, want %d", got, before)
 			}
 			a.wire.twist = nil
@@ -169,7 +169,7 @@ func (w *world) readsAgain(d *device) (c krama.CircleID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	w.must(d.commit(tagged(tagAgain, c[:], u32(0))))
-	d.judgeAgain(place{c, 0})
+	d.led.judgeAgain(place{c, 0})
 	return c
 }
 
@@ -201,7 +201,7 @@ func TestA14RepairedBelow(t *testing.T) {
 			a.Sync(ctx, nil)
 			w.sync(w.desk)
 			w.must(w.desk.Repair(ctx, nil))
-			w.must(w.desk.RemoveDevice(ctx, lost.dev.ID(), seal.ReasonLost, nil))
+			w.must(w.desk.RemoveDevice(ctx, lost.led.dev.ID(), seal.ReasonLost, nil))
 			w.sync(a, w.desk)
 			for _, m := range w.desk.Mail() {
 				w.must(w.desk.AcceptLate(m.ID))
@@ -235,7 +235,7 @@ func TestA14LessEnds(t *testing.T) {
 		w.sync(a)
 	}
 	c := w.readsAgain(a)
-	start, _ := a.roster.StartOf(c, 0)
+	start, _ := a.led.roster.StartOf(c, 0)
 	calls := 0
 	a.wire.twist = liar{w.stream(a, krama.KindOutreach), func(after uint64, l *seal.Listing) {
 		calls++
@@ -265,12 +265,12 @@ func TestA14AnotherHistoryTheSecondTime(t *testing.T) {
 	w.contact(d, w.person(d))
 	w.sync(d)
 	a.Sync(context.Background(), nil)
-	if !a.has(AlarmFork) || len(a.orphans) < 2 || a.streams[c].rereading() {
-		t.Errorf("alarms %v, %d kept", a.Status().Alarms, len(a.orphans))
+	if !a.has(AlarmFork) || len(a.led.orphans) < 2 || a.led.streams[c].rereading() {
+		t.Errorf("alarms %v, %d kept", a.Status().Alarms, len(a.led.orphans))
 	}
 	w.again(a)
-	if len(a.orphans) < 2 {
-		t.Errorf("%d are kept after a restart", len(a.orphans))
+	if len(a.led.orphans) < 2 {
+		t.Errorf("%d are kept after a restart", len(a.led.orphans))
 	}
 }
 
@@ -295,8 +295,8 @@ func TestErasedWhileReadAgain(t *testing.T) {
 			t.Error("she is shown again")
 		}
 	}
-	if a.Status().Unsent != 0 || len(b.shreds) != 1 || len(b.all()) != 0 {
-		t.Errorf("%d unsent, %d erasures at a colleague's, who shows %d", a.Status().Unsent, len(b.shreds),
+	if a.Status().Unsent != 0 || len(b.led.shreds) != 1 || len(b.all()) != 0 {
+		t.Errorf("%d unsent, %d erasures at a colleague's, who shows %d", a.Status().Unsent, len(b.led.shreds),
 			len(b.all()))
 	}
 	w.noAlarm(a, b)
@@ -324,7 +324,7 @@ func TestNoCloseInASecondReading(t *testing.T) {
 	if err := w.desk.Rotate(ctx, c); krama.KindOf(err) != krama.CannotDecrypt {
 		t.Errorf("it rotates: %v", err)
 	}
-	if _, closed := w.desk.roster.ClosedAt(c, 0); closed {
+	if _, closed := w.desk.led.roster.ClosedAt(c, 0); closed {
 		t.Fatal("it was closed")
 	}
 	w.desk.wire.twist = nil
@@ -347,7 +347,7 @@ func TestReadTwiceIsTidied(t *testing.T) {
 		w.sync(a)
 	}
 	c := w.readsAgain(a)
-	n := a.streams[c].floor.N
+	n := a.led.streams[c].floor.N
 	a.wire.twist = liar{w.stream(a, krama.KindOutreach), func(after uint64, l *seal.Listing) {
 		l.Entries = l.Entries[:max(0, min(len(l.Entries), int(n-1)-int(after)))]
 	}}.answer
@@ -355,7 +355,7 @@ func TestReadTwiceIsTidied(t *testing.T) {
 	a.wire.twist = nil
 	w.sync(a)
 	w.again(a)
-	if a.streams[c].head.N != n || len(a.left) > 0 {
-		t.Errorf("%d envelopes want %d; readings left out %v", a.streams[c].head.N, n, a.left)
+	if a.led.streams[c].head.N != n || len(a.led.left) > 0 {
+		t.Errorf("%d envelopes want %d; readings left out %v", a.led.streams[c].head.N, n, a.led.left)
 	}
 }

@@ -11,15 +11,15 @@ import (
 // fetchRing reads the keyring that came with the newest epoch of a circle, once.
 func (r *Replica) fetchRing(ctx context.Context, c krama.CircleID) error {
 	r.mu.Lock()
-	st := r.streams[c]
+	st := r.led.streams[c]
 	if st == nil {
 		r.mu.Unlock()
 		return errLocked
 	}
 	ep := st.newest()
-	open := r.roster.Circles[c].Epochs[ep.Epoch]
+	open := r.led.roster.Circles[c].Epochs[ep.Epoch]
 	key := string(ringKey(c))
-	done := r.values[key] == open.Mark() || len(open.Pages) == 0 || ep.KG == [32]byte{}
+	done := r.led.values[key] == open.Mark() || len(open.Pages) == 0 || ep.KG == [32]byte{}
 	r.mu.Unlock()
 	if done {
 		return nil
@@ -43,8 +43,8 @@ func (r *Replica) fetchRing(ctx context.Context, c krama.CircleID) error {
 		[]byte(open.Mark()))); err != nil {
 		return err
 	}
-	r.values[key] = open.Mark()
-	r.takeRing(place{c, ep.Epoch}, ring)
+	r.led.values[key] = open.Mark()
+	r.led.takeRing(place{c, ep.Epoch}, ring)
 	return nil
 }
 
@@ -89,7 +89,7 @@ func ringKey(c krama.CircleID) []byte { return []byte(".ring." + c.String()) }
 func (r *Replica) superseded(c krama.CircleID, epoch uint32) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return int(epoch)+1 < len(r.roster.Circles[c].Epochs)
+	return int(epoch)+1 < len(r.led.roster.Circles[c].Epochs)
 }
 
 func keyringEntry(c krama.CircleID, epoch uint32, ring keyring) []byte {

@@ -58,7 +58,7 @@ func (r *Replica) rotate(ctx context.Context, c krama.CircleID, at *agreed) erro
 			}
 		}
 		r.mu.Lock()
-		latest := r.roster.Latest(c)
+		latest := r.led.roster.Latest(c)
 		r.mu.Unlock()
 		if latest == nil {
 			return krama.E(op, krama.NotFound, "no such circle")
@@ -126,7 +126,7 @@ func (r *Replica) finishRotation(ctx context.Context, c krama.CircleID) error {
 // lost them gets new ones.
 func (r *Replica) standing(ctx context.Context, c krama.CircleID) ([]seal.Page, error) {
 	r.mu.Lock()
-	st, latest := r.streams[c], r.roster.Latest(c)
+	st, latest := r.led.streams[c], r.led.roster.Latest(c)
 	if st == nil || st.epoch.Epoch != latest.Epoch || st.epoch.KG == ([32]byte{}) {
 		r.mu.Unlock()
 		return nil, nil
@@ -144,7 +144,7 @@ func (r *Replica) standing(ctx context.Context, c krama.CircleID) ([]seal.Page, 
 // everybody but the erased.
 func (r *Replica) dropPages(ctx context.Context, c krama.CircleID) error {
 	r.mu.Lock()
-	epochs := r.roster.Circles[c].Epochs
+	epochs := r.led.roster.Circles[c].Epochs
 	var old [][32]byte
 	for n := max(0, len(epochs)-4); n < len(epochs)-1; n++ { // of a few: the last time may have been cut short
 		for _, id := range epochs[n].Pages {
@@ -174,7 +174,7 @@ func (r *Replica) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*pla
 		return nil, err
 	}
 	defer r.mu.Unlock()
-	st, latest := r.streams[c], r.roster.Latest(c)
+	st, latest := r.led.streams[c], r.led.roster.Latest(c)
 	if st == nil || st.closed || st.epoch.Epoch != latest.Epoch || st.epoch.KG == ([32]byte{}) &&
 		c != krama.OrgCircle && len(latest.Pages) > 0 {
 		return nil, krama.E("replica.plan", krama.CannotDecrypt, "the circle's newest keys are not here")
@@ -182,28 +182,28 @@ func (r *Replica) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*pla
 	if st.rereading() && at == nil { // a close here would cut off what was verified before
 		return nil, krama.E("replica.plan", krama.CannotDecrypt, "the circle is being read again")
 	}
-	next := r.opening[c]
+	next := r.led.opening[c]
 	// Secrets that a page with an erased person's key may lie under at the relay are not used.
-	if next == nil || next.Epoch != latest.Epoch+1 || r.drawnAt[c] != len(r.shreds) {
+	if next == nil || next.Epoch != latest.Epoch+1 || r.drawnAt[c] != len(r.led.shreds) {
 		var err error
-		if next, err = seal.NewEpoch(r.Rand, seal.Context{Org: r.roster.Org, Circle: c, Epoch: latest.Epoch +
+		if next, err = seal.NewEpoch(r.Rand, seal.Context{Org: r.led.roster.Org, Circle: c, Epoch: latest.Epoch +
 			1}); err != nil {
 			return nil, err
 		}
 		if err := r.commit(tagged(tagNext, c[:], u32(next.Epoch), next.ES[:], next.KG[:])); err != nil {
 			return nil, err
 		}
-		r.opening[c], r.drawnAt[c] = next, len(r.shreds)
+		r.led.opening[c], r.drawnAt[c] = next, len(r.led.shreds)
 	}
 	p := &plan{now: st.epoch, next: next, open: &seal.EpochOpen{Circle: c, Epoch: next.Epoch, EC: next.EC(),
-		GC: next.GC(), Devices: r.roster.Next(c), Closes: st.head}}
-	if r.roster.Circles[c].History {
+		GC: next.GC(), Devices: r.led.roster.Next(c), Closes: st.head}}
+	if r.led.roster.Circles[c].History {
 		p.open.Back = next.Back(st.epoch)
 	}
 	var parts [][]byte
 	if c != krama.OrgCircle {
 		var err error
-		if parts, err = next.SealKeyring(r.Rand, r.keys[c], standing); err != nil {
+		if parts, err = next.SealKeyring(r.Rand, r.led.keys[c], standing); err != nil {
 			return nil, err
 		}
 	}
@@ -218,10 +218,10 @@ func (r *Replica) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*pla
 	}
 	p.open.KeyringRoot = next.KeyringRoot(hashes)
 	for _, d := range p.open.Devices {
-		if d == r.dev.ID() {
+		if d == r.led.dev.ID() {
 			continue
 		}
-		pub := r.roster.Devices[d].KemPub
+		pub := r.led.roster.Devices[d].KemPub
 		w, err := next.Wrap(d, pub)
 		if err != nil {
 			return nil, err
@@ -299,8 +299,9 @@ func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 		r.mu.Unlock()
 		return false, errLocked
 	}
-	st := r.streams[c]
-	if dev := r.roster.Devices[r.dev.ID()]; dev == nil || r.roster.Members[dev.Member].Roles&krama.RoleAdmin == 0 ||
+	st := r.led.streams[c]
+	if dev := r.led.roster.Devices[r.led.dev.ID()]; dev == nil ||
+		r.led.roster.Members[dev.Member].Roles&krama.RoleAdmin == 0 ||
 		st == nil {
 		r.mu.Unlock()
 		return false, refused
@@ -309,7 +310,7 @@ func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 	var before *seal.StreamID
 	for e := uint32(0); e <= st.epoch.Epoch; e++ {
 		ep := st.known[e]
-		start, ok := r.roster.StartOf(c, e)
+		start, ok := r.led.roster.StartOf(c, e)
 		if ep == nil || !ok {
 			before = nil
 			continue
@@ -372,7 +373,7 @@ const askedEvery = 24 * time.Hour
 func (r *Replica) shredDue(c krama.CircleID, e *seal.RosterEpoch) bool {
 	since := r.Now().Sub(time.UnixMilli(int64(e.TimeMS)))
 	in := func(epoch uint32, why ...ShredReason) bool {
-		return slices.ContainsFunc(r.shreds, func(s Shred) bool {
+		return slices.ContainsFunc(r.led.shreds, func(s Shred) bool {
 			return s.Circle == c && s.Epoch == epoch && slices.Contains(why, s.Reason)
 		})
 	}
@@ -384,27 +385,27 @@ func (r *Replica) shredDue(c krama.CircleID, e *seal.RosterEpoch) bool {
 func (r *Replica) Due() (out []DueRotation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.roster == nil {
+	if r.led.roster == nil {
 		return nil
 	}
 	forced := map[krama.CircleID]bool{}
-	for _, c := range r.roster.Due() {
+	for _, c := range r.led.roster.Due() {
 		forced[c] = true
 	}
 	add := func(c krama.CircleID) {
-		e := r.roster.Latest(c)
-		if e == nil || r.streams[c] == nil {
+		e := r.led.roster.Latest(c)
+		if e == nil || r.led.streams[c] == nil {
 			return
 		}
-		d := DueRotation{Circle: c, Kind: r.kinds[c], Forced: forced[c], Shred: r.shredDue(c, e)}
+		d := DueRotation{Circle: c, Kind: r.led.kinds[c], Forced: forced[c], Shred: r.shredDue(c, e)}
 		// A rotation that was cut leaves a stream that takes nothing, and outboxes that wait: any admin finishes it.
-		cut := r.opening[c] != nil || r.shut[c] == e.Epoch+1
+		cut := r.led.opening[c] != nil || r.shut[c] == e.Epoch+1
 		if d.Forced || d.Shred || cut || r.Now().Sub(time.UnixMilli(int64(e.TimeMS))) >= rotateEvery {
 			out = append(out, d)
 		}
 	}
 	add(krama.OrgCircle) // first: a removed device is not to read what follows
-	for c := range r.streams {
+	for c := range r.led.streams {
 		if c != krama.OrgCircle {
 			add(c)
 		}

@@ -15,7 +15,7 @@ import (
 
 func (w *world) outreach(d *device) krama.CircleID {
 	w.t.Helper()
-	c, ok := d.circle(krama.KindOutreach)
+	c, ok := d.led.circle(krama.KindOutreach)
 	if !ok {
 		w.t.Fatal("no outreach circle")
 	}
@@ -100,11 +100,11 @@ func TestRotation(t *testing.T) {
 		t.Fatalf("%d records, want 8", len(want))
 	}
 	w.have(want, a, b, w.desk)
-	if e := a.streams[c].epoch.Epoch; e != 3 {
+	if e := a.led.streams[c].epoch.Epoch; e != 3 {
 		t.Errorf("the phone is in epoch %d", e)
 	}
 	for _, d := range []*device{a, b, w.desk} {
-		for e, ep := range d.streams[c].known {
+		for e, ep := range d.led.streams[c].known {
 			if e < 3 && ep.KG != [32]byte{} {
 				t.Errorf("the keyring key of epoch %d is still here", e)
 			}
@@ -192,8 +192,8 @@ func TestRemovedDevice(t *testing.T) {
 	}
 	late := w.contact(thief, s)
 	old := w.stream(thief, krama.KindOutreach)
-	oldEpoch := thief.streams[w.outreach(thief)].epoch
-	w.must(w.desk.RemoveDevice(ctx, thief.dev.ID(), seal.ReasonTaken, nil))
+	oldEpoch := thief.led.streams[w.outreach(thief)].epoch
+	w.must(w.desk.RemoveDevice(ctx, thief.led.dev.ID(), seal.ReasonTaken, nil))
 	w.sync(w.desk)
 	if due := w.desk.Due(); len(due) != 0 {
 		t.Errorf("still due: %v", due)
@@ -205,7 +205,7 @@ func TestRemovedDevice(t *testing.T) {
 		t.Errorf("the removed device lists its old stream: %v", err)
 	}
 	thief.mu.Lock()
-	wire, err := oldEpoch.Seal(thief.Rand, thief.dev, thief.header(w.outreach(thief), seal.EnvContent),
+	wire, err := oldEpoch.Seal(thief.Rand, thief.led.dev, thief.led.header(w.outreach(thief), seal.EnvContent),
 		[]seal.Item{{Kind: seal.KindCircleRecord, Body: []byte{0xa0}}}, nil)
 	thief.mu.Unlock()
 	w.must(err)
@@ -257,10 +257,10 @@ func TestRemovedMemberCannotBeForgotten(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, b, w.desk)
 	var m krama.MemberID
-	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[b.dev.ID()].Member })
+	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[b.led.dev.ID()].Member })
 	// Only the statement gets through: everybody sees that a rotation is due, and the office's next sync does it.
 	w.must(w.desk.act(ctx, func() (bool, seal.Deed) {
-		return !w.desk.roster.Members[m].Removed, &seal.MemberRemove{Member: m}
+		return !w.desk.led.roster.Members[m].Removed, &seal.MemberRemove{Member: m}
 	}))
 	w.sync(a)
 	var due []krama.CircleID
@@ -283,24 +283,24 @@ func TestRekey(t *testing.T) {
 	a := w.phone()
 	s := w.person(a)
 	w.sync(a, w.desk)
-	first := a.dev.KEM.PublicKey().Bytes()
+	first := a.led.dev.KEM.PublicKey().Bytes()
 	w.now = w.now.Add(31 * 24 * time.Hour)
 	w.must(w.desk.Rotate(ctx, w.outreach(w.desk))) // wrapped to the old key
 	w.sync(a)
-	if !bytes.Equal(a.dev.KEM.PublicKey().Bytes(), first) {
+	if !bytes.Equal(a.led.dev.KEM.PublicKey().Bytes(), first) {
 		t.Fatal("the old key goes before an admin has read of the new one")
 	}
 	w.sync(w.desk, a)
-	if bytes.Equal(a.dev.KEM.PublicKey().Bytes(), first) {
+	if bytes.Equal(a.led.dev.KEM.PublicKey().Bytes(), first) {
 		t.Fatal("after 31 days the device has its old key")
 	}
 	var listed []byte
-	a.Roster(func(ro *seal.Roster) { listed = ro.Devices[a.dev.ID()].KemPub })
-	if !bytes.Equal(listed, a.dev.KEM.PublicKey().Bytes()) {
+	a.Roster(func(ro *seal.Roster) { listed = ro.Devices[a.led.dev.ID()].KemPub })
+	if !bytes.Equal(listed, a.led.dev.KEM.PublicKey().Bytes()) {
 		t.Error("the roster has another key")
 	}
 	w.again(a)
-	if bytes.Equal(a.dev.KEM.PublicKey().Bytes(), first) || len(a.rekeys) != 0 {
+	if bytes.Equal(a.led.dev.KEM.PublicKey().Bytes(), first) || len(a.led.rekeys) != 0 {
 		t.Error("the old key came back with a restart")
 	}
 	w.sync(w.desk)
@@ -319,7 +319,7 @@ func TestMissingWrap(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, w.desk)
 	w.must(w.desk.Rotate(ctx, w.outreach(w.desk)))
-	box := a.dev.Mailbox()
+	box := a.led.dev.Mailbox()
 	w.setBox(relay.Mail, box)
 	w.contact(a, s)
 	a.Sync(ctx, nil)
@@ -355,7 +355,7 @@ func TestTwoAdminsSign(t *testing.T) {
 	ctx := context.Background()
 	second := w.enrol(w.device("desk"), krama.RoleCoordinator)
 	var m krama.MemberID
-	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[second.dev.ID()].Member })
+	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[second.led.dev.ID()].Member })
 	w.must(w.desk.SetRoles(ctx, m, krama.RoleCoordinator|krama.RoleAdmin, nil))
 	w.tomorrow()
 	w.sync(second, w.desk)
@@ -369,7 +369,7 @@ func TestTwoAdminsSign(t *testing.T) {
 	}
 	a := w.phone()
 	var am krama.MemberID
-	w.desk.Roster(func(ro *seal.Roster) { am = ro.Devices[a.dev.ID()].Member })
+	w.desk.Roster(func(ro *seal.Roster) { am = ro.Devices[a.led.dev.ID()].Member })
 	w.must(w.desk.Draft(ctx, &seal.MemberRole{Member: am, Roles: krama.RoleSafeguarding}))
 	w.sync(second)
 	draft := func(is func(seal.Deed) bool) [32]byte {
@@ -452,7 +452,7 @@ func TestRotationsOneAfterTheOther(t *testing.T) {
 	w.contact(a, w.person(a))
 	w.sync(a, lost, w.desk)
 	for try := range 5 {
-		before := w.desk.roster.Latest(c).Epoch
+		before := w.desk.led.roster.Latest(c).Epoch
 		w.now = w.now.Add(rotateEvery + time.Hour)
 		w.sync(a, w.desk)
 		done := make(chan error, 3)
@@ -461,7 +461,7 @@ func TestRotationsOneAfterTheOther(t *testing.T) {
 		}
 		go func() {
 			if try == 0 {
-				done <- w.desk.RemoveDevice(t.Context(), lost.dev.ID(), seal.ReasonLost, nil)
+				done <- w.desk.RemoveDevice(t.Context(), lost.led.dev.ID(), seal.ReasonLost, nil)
 			} else {
 				done <- w.desk.Maintain(t.Context())
 			}
@@ -472,7 +472,7 @@ func TestRotationsOneAfterTheOther(t *testing.T) {
 			}
 		}
 		w.sync(a, w.desk)
-		if n := w.desk.roster.Latest(c).Epoch - before; n != 1 && (try > 0 || n != 2) {
+		if n := w.desk.led.roster.Latest(c).Epoch - before; n != 1 && (try > 0 || n != 2) {
 			// the removal may come after a rotation, and forces one
 			t.Errorf("try %d: %d epochs were opened", try, n)
 		}

@@ -27,9 +27,9 @@ func (r *Replica) beat(ctx context.Context) error {
 		return err
 	}
 	var err error
-	waiting := slices.ContainsFunc(r.sealed, func(s *sealedEnvelope) bool { return s.circle == krama.OrgCircle })
-	due := r.Office && !waiting && (r.Now().Sub(r.heartbeat) >= beatEvery || r.roster.Admin(r.dev.ID()) &&
-		r.unvouched())
+	waiting := slices.ContainsFunc(r.led.sealed, func(s *sealedEnvelope) bool { return s.circle == krama.OrgCircle })
+	due := r.Office && !waiting && (r.Now().Sub(r.led.heartbeat) >= beatEvery || r.led.roster.Admin(r.led.dev.ID()) &&
+		r.led.unvouched())
 	if due {
 		err = r.sealOne(krama.OrgCircle, []seal.Item{{Kind: seal.KindHeartbeat}})
 	}
@@ -48,9 +48,9 @@ func beats(e *entry) bool {
 // vouchedFor reports whether every admin's desk but the device itself has written into circle 0 behind the device's
 // newest key. A relay that is restored may lose the word of that key, and a desk that had not read it wraps to the old
 // one: until then that stays. Called with the lock held.
-func (r *Replica) vouchedFor(dev *seal.RosterDevice) bool {
-	for d, n := range r.vouched {
-		if o := r.author(d); d != dev.ID && o != nil && o.Removed == 0 && r.roster.Admin(d) && n <= dev.KemAt {
+func (l *ledger) vouchedFor(dev *seal.RosterDevice) bool {
+	for d, n := range l.vouched {
+		if o := l.author(d); d != dev.ID && o != nil && o.Removed == 0 && l.roster.Admin(d) && n <= dev.KemAt {
 			return false
 		}
 	}
@@ -59,9 +59,9 @@ func (r *Replica) vouchedFor(dev *seal.RosterDevice) bool {
 
 // unvouched reports whether a colleague's device has said a new key behind this desk's last word. Called with the lock
 // held.
-func (r *Replica) unvouched() bool {
-	for _, d := range r.roster.Devices {
-		if d.KemAt > r.vouched[r.dev.ID()] && d.Removed == 0 && d.ID != r.dev.ID() && d.KemAt > d.Since {
+func (l *ledger) unvouched() bool {
+	for _, d := range l.roster.Devices {
+		if d.KemAt > l.vouched[l.dev.ID()] && d.Removed == 0 && d.ID != l.dev.ID() && d.KemAt > d.Since {
 			return true
 		}
 	}
@@ -93,9 +93,9 @@ func (r *Replica) sayUnless(ctx context.Context, kind seal.EnvelopeKind, it seal
 		r.mu.Unlock()
 		return errMoot
 	}
-	h := r.header(krama.OrgCircle, kind)
-	wire, err := r.streams[krama.OrgCircle].epoch.Seal(r.Rand, r.dev, h, []seal.Item{it}, nil)
-	if err == nil && r.copied() {
+	h := r.led.header(krama.OrgCircle, kind)
+	wire, err := r.led.streams[krama.OrgCircle].epoch.Seal(r.Rand, r.led.dev, h, []seal.Item{it}, nil)
+	if err == nil && r.led.copied() {
 		err = errCopied
 	}
 	if err == nil {

@@ -12,7 +12,7 @@ import (
 func TestA16ErasuresDoNotForceEpochs(t *testing.T) {
 	w := newSmallWorld(t)
 	c := w.outreach(w.desk)
-	epochs := func() int { return len(w.desk.roster.Circles[c].Epochs) }
+	epochs := func() int { return len(w.desk.led.roster.Circles[c].Epochs) }
 	erase := func(why ShredReason) {
 		s := w.person(w.desk)
 		w.sync(w.desk)

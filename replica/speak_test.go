@@ -27,7 +27,7 @@ func TestSpeaksOneAtATime(t *testing.T) {
 		w.now = w.now.Add(25 * time.Hour) // a heartbeat is due
 		var both sync.WaitGroup
 		both.Go(func() {
-			if err := w.desk.RemoveDevice(t.Context(), p.dev.ID(), seal.ReasonLost, nil); err != nil &&
+			if err := w.desk.RemoveDevice(t.Context(), p.led.dev.ID(), seal.ReasonLost, nil); err != nil &&
 				krama.KindOf(err) != krama.Conflict {
 				t.Error(err)
 			}
@@ -60,7 +60,7 @@ func TestDraftWhoseTimeIsOver(t *testing.T) {
 	w.sync(w.desk, second)
 	a := w.phone()
 	var m krama.MemberID
-	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[a.dev.ID()].Member })
+	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[a.led.dev.ID()].Member })
 	ask := &seal.MemberRole{Member: m, Roles: krama.RoleSafeguarding}
 	w.must(w.desk.Draft(t.Context(), ask))
 	w.sync(second)
@@ -86,7 +86,7 @@ func TestDraftWhoseTimeIsOver(t *testing.T) {
 
 // TestLedgerForgets: of when a member erased people the newest few are kept, and they decide as all of them would.
 func TestLedgerForgets(t *testing.T) {
-	l, m := newLedger(), krama.MemberID{1}
+	l, m := newBounds(), krama.MemberID{1}
 	var all []uint64
 	for range 3000 {
 		at := uint64(rand.IntN(40)) * uint64(time.Hour.Milliseconds()) * 10
@@ -107,7 +107,7 @@ func TestLedgerForgets(t *testing.T) {
 			t.Fatalf("%d kept", len(l.alone[m]))
 		}
 		if len(all) > 0 && rand.IntN(50) == 0 { // another member's day
-			l, all = newLedger(), nil
+			l, all = newBounds(), nil
 		}
 	}
 }

@@ -59,19 +59,19 @@ func (k AlarmKind) stops() bool { return k == AlarmFork || k == AlarmRollback ||
 func (r *Replica) State() State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.state()
+	return r.led.state()
 }
 
-func (r *Replica) state() State {
+func (l *ledger) state() State {
 	switch {
-	case r.dev == nil: // locked
+	case l.dev == nil: // locked
 		return Fresh
-	case r.roster != nil && r.streams[krama.OrgCircle] != nil && r.roster.Devices[r.dev.ID()] != nil:
-		if r.roster.Devices[r.dev.ID()].Removed != 0 {
+	case l.roster != nil && l.streams[krama.OrgCircle] != nil && l.roster.Devices[l.dev.ID()] != nil:
+		if l.roster.Devices[l.dev.ID()].Removed != 0 {
 			return Removed
 		}
 		return Enrolled
-	case r.scan != nil:
+	case l.scan != nil:
 		return Scanned
 	}
 	return Fresh
@@ -105,37 +105,38 @@ func (r *Replica) Status() Status {
 	if r.j == nil {
 		return Status{}
 	}
-	s := Status{State: r.state(), Device: r.dev.ID(), LastSync: r.lastSync, Newer: r.newer, Relay: r.relay,
+	s := Status{State: r.led.state(), Device: r.led.dev.ID(), LastSync: r.led.lastSync, Newer: r.led.newer,
+		Relay: r.led.relay,
 		Bytes: r.j.Size(),
 		Torn:  r.report.Torn > 0, Streams: map[krama.CircleKind]uint64{}}
 	if r.frozen != nil {
 		s.Bytes += r.frozen.size
 	}
-	for _, p := range r.outbox {
-		if p.item.Kind != seal.KindSubjectKey && !r.said(p) {
+	for _, p := range r.led.outbox {
+		if p.item.Kind != seal.KindSubjectKey && !r.led.said(p) {
 			s.Unsent++
 		}
 	}
-	s.Stopped = r.halted()
-	s.Alarms = slices.Clone(r.alarms)
+	s.Stopped = r.led.halted()
+	s.Alarms = slices.Clone(r.led.alarms)
 	for i := range s.Alarms {
-		s.Alarms[i].Mended = r.answered(&s.Alarms[i])
+		s.Alarms[i].Mended = r.led.answered(&s.Alarms[i])
 	}
-	for _, m := range r.letters {
+	for _, m := range r.led.letters {
 		if m.wanted() {
 			s.Mail++
 		}
 	}
-	if r.roster != nil {
-		for _, d := range r.roster.Devices {
+	if r.led.roster != nil {
+		for _, d := range r.led.roster.Devices {
 			if d.Recovered && d.Removed == 0 && d.CoolOff > uint64(r.Now().UnixMilli()) {
 				s.Recovering = time.UnixMilli(int64(d.CoolOff))
 			}
 		}
 	}
 	s.Announced = r.announcements()
-	for c, st := range r.streams {
-		if k, ok := r.kinds[c]; ok {
+	for c, st := range r.led.streams {
+		if k, ok := r.led.kinds[c]; ok {
 			s.Streams[k] = st.head.N
 		}
 		s.Waiting = s.Waiting || st.closed
@@ -145,7 +146,7 @@ func (r *Replica) Status() Status {
 			}
 		}
 	}
-	if s.State == Enrolled && !r.heartbeat.IsZero() && r.lastSync.Sub(r.heartbeat) > freeze {
+	if s.State == Enrolled && !r.led.heartbeat.IsZero() && r.led.lastSync.Sub(r.led.heartbeat) > freeze {
 		s.Alarms = append(s.Alarms, Alarm{What: AlarmFrozen})
 	}
 	return s
@@ -160,8 +161,8 @@ const freeze = 72 * time.Hour
 func (r *Replica) Roster(f func(*seal.Roster)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.roster != nil {
-		f(r.roster)
+	if r.led.roster != nil {
+		f(r.led.roster)
 	}
 }
 
@@ -169,18 +170,18 @@ func (r *Replica) Roster(f func(*seal.Roster)) {
 func (r *Replica) Device() (krama.DeviceID, krama.Role) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.rolesLocked()
+	return r.led.rolesLocked()
 }
 
-func (r *Replica) rolesLocked() (krama.DeviceID, krama.Role) {
-	if r.dev == nil {
+func (l *ledger) rolesLocked() (krama.DeviceID, krama.Role) {
+	if l.dev == nil {
 		return krama.DeviceID{}, 0
 	}
-	id := r.dev.ID()
-	if r.roster == nil || r.roster.Devices[id] == nil {
+	id := l.dev.ID()
+	if l.roster == nil || l.roster.Devices[id] == nil {
 		return id, 0
 	}
-	return id, r.roster.Members[r.roster.Devices[id].Member].Roles
+	return id, l.roster.Members[l.roster.Devices[id].Member].Roles
 }
 
 // Kinds returns the circles this device reads, by kind.
@@ -188,8 +189,8 @@ func (r *Replica) Kinds() map[krama.CircleKind]krama.CircleID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := map[krama.CircleKind]krama.CircleID{}
-	for c, k := range r.kinds {
-		if r.streams[c] != nil {
+	for c, k := range r.led.kinds {
+		if r.led.streams[c] != nil {
 			out[k] = c
 		}
 	}

@@ -20,7 +20,7 @@ func TestRepairSignsNoLie(t *testing.T) {
 	w.contact(a, s)
 	w.sync(a, evil, w.desk)
 	c := w.outreach(w.desk)
-	e := w.desk.streams[c].epoch
+	e := w.desk.led.streams[c].epoch
 	w.must(w.desk.Rotate(t.Context(), c))
 	w.sync(a, evil, w.desk)
 	desk2 := w.device("desk")
@@ -28,9 +28,9 @@ func TestRepairSignsNoLie(t *testing.T) {
 	done := false
 	desk2.wire.twist = listTwist(e.StreamID(), func(l *seal.Listing) {
 		for i, b := range l.Entries {
-			if env, v := e.Open(b); v == seal.Fine && env.Author == a.dev.ID() && env.Seq == 2 && !done {
+			if env, v := e.Open(b); v == seal.Fine && env.Author == a.led.dev.ID() && env.Seq == 2 && !done {
 				x, err := e.SealTombstone(evil.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq,
-					Prev: env.Prev}, evil.dev.ID(), evil.dev.Sig)
+					Prev: env.Prev}, evil.led.dev.ID(), evil.led.dev.Sig)
 				w.must(err)
 				l.Entries[i], done = x, true
 			}

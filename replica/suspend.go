@@ -22,19 +22,19 @@ type proof struct {
 }
 
 // suspended reports whether an author's envelopes in a stream are kept back now.
-func (r *Replica) suspended(st *stream, d krama.DeviceID) bool {
-	return slices.ContainsFunc(st.proofs[d], func(p proof) bool { return !r.roster.Trusted[p.id] })
+func (l *ledger) suspended(st *stream, d krama.DeviceID) bool {
+	return slices.ContainsFunc(st.proofs[d], func(p proof) bool { return !l.roster.Trusted[p.id] })
 }
 
 // meet folds an envelope in, or keeps it back.
-func (r *Replica) meet(st *stream, a *author, e *entry) error {
+func (l *ledger) meet(st *stream, a *author, e *entry) error {
 	a.ids = append(a.ids, e.id)
-	if !suspendCopies || e.circle == krama.OrgCircle || !r.suspended(st, e.author) {
-		return r.fold(st, e)
+	if !suspendCopies || e.circle == krama.OrgCircle || !l.suspended(st, e.author) {
+		return l.fold(st, e)
 	}
-	if r.dev != nil && e.author == r.dev.ID() {
-		r.dropSealed(e.circle, e.seq)
-		r.own(e.circle, e.seq)
+	if l.dev != nil && e.author == l.dev.ID() {
+		l.dropSealed(e.circle, e.seq)
+		l.own(e.circle, e.seq)
 	}
 	st.kept[e.author] = append(st.kept[e.author], e)
 	return nil
@@ -56,25 +56,25 @@ func (st *stream) unread(epoch uint32) {
 }
 
 // release folds in what was kept back of devices that an admin trusts again. Called after each statement of the roster.
-func (r *Replica) release() (fail error) {
-	for c, st := range r.streams {
+func (l *ledger) release() (fail error) {
+	for c, st := range l.streams {
 		for _, d := range slices.Collect(maps.Keys(st.kept)) {
-			if r.suspended(st, d) {
+			if l.suspended(st, d) {
 				continue
 			}
 			list := st.kept[d]
 			delete(st.kept, d)
 			for _, e := range list {
-				if err := r.fold(st, e); fail == nil {
+				if err := l.fold(st, e); fail == nil {
 					fail = err
 				}
 			}
 		}
-		for i := range r.alarms {
-			a := &r.alarms[i]
+		for i := range l.alarms {
+			a := &l.alarms[i]
 			if a.What == AlarmEquivocation && a.Circle == c && !a.Mended && len(st.proofs[a.Author]) > 0 &&
-				!r.suspended(st, a.Author) && r.loaded {
-				r.also = append(r.also, r.mend(i))
+				!l.suspended(st, a.Author) && l.loaded {
+				l.owed = append(l.owed, l.mend(i))
 			}
 		}
 	}
@@ -85,18 +85,18 @@ func (r *Replica) release() (fail error) {
 func (r *Replica) Suspended() map[krama.DeviceID][][32]byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.doubted()
+	return r.led.doubted()
 }
 
-func (r *Replica) doubted() map[krama.DeviceID][][32]byte {
+func (l *ledger) doubted() map[krama.DeviceID][][32]byte {
 	out := map[krama.DeviceID][][32]byte{}
-	for _, st := range r.streams {
+	for _, st := range l.streams {
 		for d, list := range st.proofs {
-			if dev := r.author(d); dev == nil || dev.Removed != 0 {
+			if dev := l.author(d); dev == nil || dev.Removed != 0 {
 				continue
 			}
 			for _, p := range list {
-				if !r.roster.Trusted[p.id] {
+				if !l.roster.Trusted[p.id] {
 					out[d] = append(out[d], p.id)
 				}
 			}
@@ -112,7 +112,7 @@ func (r *Replica) TrustDevice(ctx context.Context, d krama.DeviceID) error {
 		return krama.E("replica.TrustDevice", krama.NotAllowed, "only an admin answers for a copied device")
 	}
 	return r.act(ctx, func() (bool, seal.Deed) {
-		list := r.doubted()[d]
+		list := r.led.doubted()[d]
 		list = list[:min(len(list), seal.MaxProofs)]
 		return len(list) > 0, &seal.DeviceTrust{Device: d, Proofs: list}
 	})

@@ -13,15 +13,16 @@ import (
 func (w *world) copiedWrites(a *device, s krama.SubjectID, swapped bool) (first, kept krama.RecordID) {
 	w.t.Helper()
 	c := w.outreach(a)
-	st := a.streams[c]
-	h := a.header(c, seal.EnvContent)
-	keys := func(s krama.SubjectID) (seal.SubjectKey, bool) { k, ok := a.keys[c][s]; return k, ok }
+	st := a.led.streams[c]
+	h := a.led.header(c, seal.EnvContent)
+	keys := func(s krama.SubjectID) (seal.SubjectKey, bool) { k, ok := a.led.keys[c][s]; return k, ok }
 	make1 := func(h seal.Header) (krama.RecordID, []byte) {
 		id, _ := a.NewRecord()
 		b, err := (&krama.Record{ID: id, Contact: &krama.Contact{Date: krama.DayOf(w.now), District: 1002,
 			Place: 1}}).Encode()
 		w.must(err)
-		wire, err := st.epoch.Seal(a.Rand, a.dev, h, []seal.Item{{Subject: s, Kind: seal.KindRecord, Body: b}}, keys)
+		wire, err := st.epoch.Seal(a.Rand, a.led.dev, h, []seal.Item{{Subject: s, Kind: seal.KindRecord, Body: b}},
+			keys)
 		w.must(err)
 		return id, wire
 	}
@@ -90,10 +91,10 @@ func TestA32Suspended(t *testing.T) {
 			}
 			w.sync(b, w.desk, b)
 			check("after a restart", false, w.desk, b)
-			if err := b.TrustDevice(ctx, a.dev.ID()); krama.KindOf(err) != krama.NotAllowed {
+			if err := b.TrustDevice(ctx, a.led.dev.ID()); krama.KindOf(err) != krama.NotAllowed {
 				t.Errorf("a worker decides: %v", err)
 			}
-			w.must(w.desk.TrustDevice(ctx, a.dev.ID()))
+			w.must(w.desk.TrustDevice(ctx, a.led.dev.ID()))
 			w.sync(b, w.desk, away) // away reads the decision before what it is about
 			late := w.phone()
 			w.sync(late)
@@ -121,7 +122,7 @@ func TestA32SuspendedAndRemoved(t *testing.T) {
 	w.sync(b, a, w.desk)
 	first, kept := w.copiedWrites(a, s, false)
 	w.sync(w.desk, b)
-	w.must(w.desk.RemoveDevice(context.Background(), a.dev.ID(), seal.ReasonCloned, nil))
+	w.must(w.desk.RemoveDevice(context.Background(), a.led.dev.ID(), seal.ReasonCloned, nil))
 	w.sync(b, w.desk)
 	for i, d := range []*device{w.desk, b} {
 		w.again(d)
@@ -136,7 +137,7 @@ func TestA32SuspendedAndRemoved(t *testing.T) {
 			}
 		}
 	}
-	if err := w.desk.TrustDevice(context.Background(), a.dev.ID()); err != nil {
+	if err := w.desk.TrustDevice(context.Background(), a.led.dev.ID()); err != nil {
 		t.Errorf("nothing is left to answer: %v", err)
 	}
 }

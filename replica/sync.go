@@ -54,8 +54,8 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 	r.mu.Lock()
 	heard := uint64(0)
 	if r.j != nil {
-		r.heed()
-		heard = r.roster.At().N
+		r.led.heed()
+		heard = r.led.roster.At().N
 	}
 	r.mu.Unlock()
 	if err := r.fetchKeys(ctx, progress); err != nil {
@@ -158,8 +158,8 @@ func (r *Replica) readRoster(ctx context.Context, progress func(Progress)) error
 			continue
 		}
 		r.mu.Lock()
-		st := r.streams[krama.OrgCircle]
-		closed, removed := st != nil && st.closed, r.state() == Removed
+		st := r.led.streams[krama.OrgCircle]
+		closed, removed := st != nil && st.closed, r.led.state() == Removed
 		r.mu.Unlock()
 		if !closed || removed {
 			return nil
@@ -196,8 +196,8 @@ func (r *Replica) follow(ctx context.Context, c krama.CircleID, progress func(Pr
 
 func (r *Replica) finish(progress func(Progress)) error {
 	r.mu.Lock()
-	r.lastSync = r.Now()
-	err := r.commit(tagged(tagSynced, u64(uint64(r.lastSync.UnixMilli()))))
+	r.led.lastSync = r.Now()
+	err := r.commit(tagged(tagSynced, u64(uint64(r.led.lastSync.UnixMilli()))))
 	if err == nil {
 		err = r.tendUnshown()
 	}
@@ -207,7 +207,7 @@ func (r *Replica) finish(progress func(Progress)) error {
 	if err == nil {
 		err = r.refeed()
 	}
-	if err == nil && (r.untidy || r.rekeyed() || r.lingered()) {
+	if err == nil && (r.led.untidy || r.led.rekeyed() || r.lingered()) {
 		progress(Progress{Stage: StageTidy})
 		err = r.tidy()
 	}
@@ -220,7 +220,7 @@ func (r *Replica) finish(progress func(Progress)) error {
 func (r *Replica) joined() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.roster != nil && r.streams[krama.OrgCircle] != nil
+	return r.led.roster != nil && r.led.streams[krama.OrgCircle] != nil
 }
 
 // errLocked ends a sync whose device was locked meanwhile.
@@ -230,7 +230,7 @@ var errLocked = krama.E("replica", krama.NotAllowed, "locked")
 func (r *Replica) circles() (out []krama.CircleID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for c := range r.streams {
+	for c := range r.led.streams {
 		if c != krama.OrgCircle {
 			out = append(out, c)
 		}
@@ -243,18 +243,18 @@ func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progr
 	made := false
 	for {
 		r.mu.Lock()
-		st := r.streams[c]
+		st := r.led.streams[c]
 		if st == nil {
 			r.mu.Unlock()
 			return errLocked
 		}
-		if st.closed || r.complete(c, st) {
+		if st.closed || r.led.complete(c, st) {
 			r.mu.Unlock()
 			return nil
 		}
 		after, epoch, skip := st.head.N, st.epoch.Epoch, len(st.beginning())
 		var have [][32]byte
-		for _, s := range r.sealed {
+		for _, s := range r.led.sealed {
 			if s.circle == c && len(have) < seal.MaxBatch && skip == 0 { // the rest of an envelope is no id
 				have = append(have, s.id)
 			}
@@ -329,11 +329,11 @@ func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 	}
 	defer r.mu.Unlock()
 	c := p.circle
-	st := r.streams[c]
+	st := r.led.streams[c]
 	if st == nil || st.epoch.Epoch != p.epoch || st.head.N != after {
 		return errMoved
 	}
-	end, closed := r.roster.ClosedAt(c, st.epoch.Epoch)
+	end, closed := r.led.roster.ClosedAt(c, st.epoch.Epoch)
 	closed = closed && c != krama.OrgCircle && refusePastClose
 	before := max(after, st.floor.N)
 	if closed { // what the first reading showed past the signed end counts no more
@@ -348,7 +348,7 @@ func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 	for i, wire := range l.Entries {
 		// before any is taken: what a copy of this device wrote takes the place of one of ours
 		if len(wire) == 32 {
-			if l.Entries[i] = r.ownWire(c, [32]byte(wire)); l.Entries[i] == nil {
+			if l.Entries[i] = r.led.ownWire(c, [32]byte(wire)); l.Entries[i] == nil {
 				return krama.E("replica.receive", krama.Tampered, "the relay names an envelope we did not ask about")
 			}
 		}
@@ -356,51 +356,43 @@ func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 	var entries [][]byte
 	var ahead error
 	for _, wire := range l.Entries {
-		if closed && st.head.N >= end.N || c == krama.OrgCircle && r.complete(c, st) {
+		if closed && st.head.N >= end.N || c == krama.OrgCircle && r.led.complete(c, st) {
 			break // past its signed end nothing counts
 		}
-		e, env, err := r.admit(c, st, wire)
+		e, env, err := r.led.admit(c, st, wire)
 		if krama.KindOf(err) == krama.NotYet {
-			r.newer = true
+			r.led.newer = true
 		}
 		if err != nil {
 			ahead = err
 			break
 		}
 		if c == krama.OrgCircle && env != nil && e.kind == seal.EnvRoster && e.verdict == seal.Fine {
-			if err := r.roster.Apply(env); err != nil {
+			if err := r.led.roster.Apply(env); err != nil {
 				e.verdict = seal.Unauthorised
 			}
 			e.applied = true
 		}
 		if env != nil && r.foreign(c, e) {
-			if err := r.raise(Alarm{What: AlarmCopied, Circle: c, Epoch: e.epoch, N: e.n,
-				Author: e.author}); err != nil {
-				return err
-			}
+			r.led.alarm(Alarm{What: AlarmCopied, Circle: c, Epoch: e.epoch, N: e.n, Author: e.author})
 		}
 		if r.Office {
 			e.wire = wire
 		}
 		entries = append(entries, e.marshal())
 		for _, a := range alarmsOf(e) {
-			if dev := r.roster.Devices[a.Author]; dev != nil && dev.Removed != 0 && (a.What == AlarmUnauthorised ||
+			if dev := r.led.roster.Devices[a.Author]; dev != nil && dev.Removed != 0 && (a.What == AlarmUnauthorised ||
 				a.ByAuthor()) {
 				continue // she did not know yet, or her word counts no more
 			}
-			if err := r.raise(a); err != nil {
-				return err
-			}
+			r.led.alarm(a)
 		}
-		if err := r.apply(st, e); err != nil {
+		if err := r.led.apply(st, e); err != nil {
 			return err
 		}
 	}
-	entries, r.also = append(entries, r.also...), nil
-	if len(entries) > 0 {
-		if err := r.commit(entries...); err != nil {
-			return err // what is in memory is more than on disk: asked for again after the next start
-		}
+	if err := r.flush(entries...); err != nil {
+		return err // what is in memory is more than on disk: asked for again after the next start
 	}
 	if ahead != nil {
 		return ahead
@@ -413,16 +405,16 @@ func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
 }
 
 // complete reports whether a stream was read to its signed end.
-func (r *Replica) complete(c krama.CircleID, st *stream) bool {
+func (l *ledger) complete(c krama.CircleID, st *stream) bool {
 	if c == krama.OrgCircle {
-		return len(r.roster.Circles) > 0 && int(st.epoch.Epoch)+1 < len(r.roster.Circles[c].Epochs)
+		return len(l.roster.Circles) > 0 && int(st.epoch.Epoch)+1 < len(l.roster.Circles[c].Epochs)
 	}
-	end, ok := r.roster.ClosedAt(c, st.epoch.Epoch)
+	end, ok := l.roster.ClosedAt(c, st.epoch.Epoch)
 	return ok && refusePastClose && st.head.N >= end.N
 }
 
-func (r *Replica) ownWire(c krama.CircleID, id [32]byte) []byte {
-	for _, s := range r.sealed {
+func (l *ledger) ownWire(c krama.CircleID, id [32]byte) []byte {
+	for _, s := range l.sealed {
 		if s.circle == c && s.id == id {
 			return s.wire
 		}
@@ -439,7 +431,7 @@ func (r *Replica) push(ctx context.Context, c krama.CircleID, progress func(Prog
 		r.mu.Lock()
 		var batch [][]byte
 		var left, size int
-		for _, s := range r.sealed {
+		for _, s := range r.led.sealed {
 			if s.circle != c {
 				continue
 			}
@@ -457,7 +449,7 @@ func (r *Replica) push(ctx context.Context, c krama.CircleID, progress func(Prog
 		_, err := r.streamCall(ctx, c, seal.PathAppend, seal.AppendCall{Envelopes: batch}.Marshal())
 		if krama.KindOf(err) == krama.Conflict && err != nil {
 			r.mu.Lock()
-			if st := r.streams[c]; st != nil {
+			if st := r.led.streams[c]; st != nil {
 				r.shut[c] = st.epoch.Epoch + 1
 			}
 			r.mu.Unlock()

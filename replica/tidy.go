@@ -123,7 +123,7 @@ const tidyBatch = 4 << 20
 // journal is the device; after it, the new one is. Called with the lock held.
 func (r *Replica) tidy() (err error) {
 	const op = "replica.tidy"
-	if !r.loaded { // a reading that failed: what is in memory is not the whole
+	if !r.led.loaded { // a reading that failed: what is in memory is not the whole
 		return krama.E(op, krama.Internal, "the journal was not read")
 	}
 	_, oldKey, err := r.readKeys(r.vk)
@@ -175,18 +175,18 @@ func (r *Replica) tidy() (err error) {
 			z.abandon()
 		}
 	}()
-	head, err := r.tidyHead()
+	head, err := r.led.tidyHead()
 	if err == nil {
 		err = put(head...)
 	}
 	if err == nil {
-		for _, k := range r.trims {
+		for _, k := range r.led.trims {
 			k.past = 0
 		}
 		t := tidying{r: r, freezer: z, left: map[place]int{}, typed: map[[32]byte]int{}, read: map[reading]int{},
 			done: map[krama.CircleID]map[string]bool{}}
-		for c := range r.streams {
-			_, t.done[c] = r.buried(c)
+		for c := range r.led.streams {
+			_, t.done[c] = r.led.buried(c)
 		}
 		if z.done {
 			_, _, err = journal.Open(r.file, seal.Local{Key: oldKey}, r.Rand, func(b []byte, _ bool) error {
@@ -200,7 +200,7 @@ func (r *Replica) tidy() (err error) {
 		err = j.Newest()
 	}
 	if err == nil {
-		err = put(r.tidyTail()...)
+		err = put(r.led.tidyTail()...)
 	}
 	if err == nil && len(batch) > 0 {
 		err = j.Commit(batch...)
@@ -216,30 +216,31 @@ func (r *Replica) tidy() (err error) {
 	}
 	old := r.gen
 	r.j.Close()
-	r.j, r.file, r.gen, r.frozen, r.untidy = j, f, gen, z.f, false
-	r.cuts, r.left, r.passed, r.trims = map[place]cut{}, map[place]readings{}, map[place]int{}, map[uint32]*trimmed{}
-	if len(r.rekeys) > 0 && r.rekeyed() {
-		r.dev.KEM = r.kems()[0]
-		r.rekeys = nil
+	r.j, r.file, r.gen, r.frozen, r.led.untidy = j, f, gen, z.f, false
+	r.led.cuts, r.led.left, r.led.passed, r.led.trims = map[place]cut{}, map[place]readings{}, map[place]int{},
+		map[uint32]*trimmed{}
+	if len(r.led.rekeys) > 0 && r.led.rekeyed() {
+		r.led.dev.KEM = r.led.kems()[0]
+		r.led.rekeys = nil
 	}
 	return hostError(op, errors.Join(r.Dir.Remove(journalName(old)), r.removeOldFrozen()))
 }
 
 // rekeyed reports whether the roster shows this device's newest KEM key and everything wrapped to older ones is open.
-func (r *Replica) rekeyed() bool {
-	if r.roster == nil || len(r.rekeys) == 0 {
+func (l *ledger) rekeyed() bool {
+	if l.roster == nil || len(l.rekeys) == 0 {
 		return false
 	}
-	me := r.roster.Devices[r.dev.ID()]
-	if me == nil || seal.KemHash(me.KemPub) != seal.KemHash(r.rekeys[len(r.rekeys)-1].PublicKey().Bytes()) {
+	me := l.roster.Devices[l.dev.ID()]
+	if me == nil || seal.KemHash(me.KemPub) != seal.KemHash(l.rekeys[len(l.rekeys)-1].PublicKey().Bytes()) {
 		return false
 	}
-	if !r.vouchedFor(me) {
+	if !l.vouchedFor(me) {
 		return false
 	}
-	for c := range r.roster.Circles {
-		if e := r.roster.Latest(c); e != nil && e.Keyed[me.ID] && (r.streams[c] == nil ||
-			r.streams[c].known[e.Epoch] == nil) {
+	for c := range l.roster.Circles {
+		if e := l.roster.Latest(c); e != nil && e.Keyed[me.ID] && (l.streams[c] == nil ||
+			l.streams[c].known[e.Epoch] == nil) {
 			return false
 		}
 	}
@@ -247,27 +248,27 @@ func (r *Replica) rekeyed() bool {
 }
 
 // tidyHead is what must be known before the envelopes: the device, the organisation and circle 0's secrets.
-func (r *Replica) tidyHead() (out [][]byte, err error) {
-	dev := *r.dev
-	if r.rekeyed() {
-		dev.KEM = r.rekeys[len(r.rekeys)-1]
+func (l *ledger) tidyHead() (out [][]byte, err error) {
+	dev := *l.dev
+	if l.rekeyed() {
+		dev.KEM = l.rekeys[len(l.rekeys)-1]
 	}
 	d, err := dev.Marshal()
 	if err != nil {
 		return nil, err
 	}
-	out = append(out, tagged(tagDevice, d, r.drop))
-	if r.scan != nil {
-		out = append(out, tagged(tagScan, []byte(r.scan.String())))
+	out = append(out, tagged(tagDevice, d, l.drop))
+	if l.scan != nil {
+		out = append(out, tagged(tagScan, []byte(l.scan.String())))
 	}
-	if r.roster == nil {
+	if l.roster == nil {
 		return out, nil
 	}
-	out = append(out, tagged(tagOrg, r.roster.Org[:], []byte(r.relay)))
+	out = append(out, tagged(tagOrg, l.roster.Org[:], []byte(l.relay)))
 	// Circle 0's secrets first, so that its envelopes have a stream; the others wait for the roster to name their
 	// circles.
 	for pass := range 2 {
-		for c, st := range r.streams {
+		for c, st := range l.streams {
 			if (c == krama.OrgCircle) != (pass == 0) {
 				continue
 			}
@@ -278,11 +279,11 @@ func (r *Replica) tidyHead() (out [][]byte, err error) {
 			}
 		}
 	}
-	for _, e := range r.waiting {
+	for _, e := range l.waiting {
 		out = append(out, epochEntry(e))
 	}
-	if !r.rekeyed() {
-		for _, k := range r.rekeys {
+	if !l.rekeyed() {
+		for _, k := range l.rekeys {
 			b, err := k.Bytes()
 			if err != nil {
 				return nil, err
@@ -323,12 +324,12 @@ func (t *tidying) entry(b []byte) error {
 	case tagClose:
 		return t.keep(b, nil)
 	case tagTrim:
-		if epoch, _, ok := trimOf(b); ok && r.trims[epoch] != nil {
-			r.trims[epoch].past++
+		if epoch, _, ok := trimOf(b); ok && r.led.trims[epoch] != nil {
+			r.led.trims[epoch].past++
 		}
 	case tagAgain, tagAbandon:
 		p, _ := begunAnew(b)
-		if t.left[p]++; t.left[p] > r.left[p].n {
+		if t.left[p]++; t.left[p] > r.led.left[p].n {
 			return t.keep(b, nil)
 		}
 	case tagEnvelope, tagLater:
@@ -337,12 +338,12 @@ func (t *tidying) entry(b []byte) error {
 			return err
 		}
 		p := place{e.circle, e.epoch}
-		if c, ok := r.cuts[p]; ok && e.n > c.n || t.left[p] < r.left[p].n || e.circle == krama.OrgCircle &&
-			r.trims[e.epoch].void(e.n) {
+		if c, ok := r.led.cuts[p]; ok && e.n > c.n || t.left[p] < r.led.left[p].n || e.circle == krama.OrgCircle &&
+			r.led.trims[e.epoch].void(e.n) {
 			return nil
 		}
-		st := r.streams[e.circle]
-		open := st != nil && st.epoch.Epoch == e.epoch && e.circle != krama.OrgCircle && e.author == r.dev.ID() &&
+		st := r.led.streams[e.circle]
+		open := st != nil && st.epoch.Epoch == e.epoch && e.circle != krama.OrgCircle && e.author == r.led.dev.ID() &&
 			e.verdict == seal.Fine
 		if open { // it may have to go, and what is typed anew below comes after what is frozen
 			if err := t.finish(); err != nil {
@@ -352,7 +353,7 @@ func (t *tidying) entry(b []byte) error {
 		changed := false
 		for i := range e.items {
 			it := &e.items[i]
-			if r.gone(e.circle, it.Subject) && it.Kind != seal.KindShred && (len(it.Body) > 0 ||
+			if r.led.gone(e.circle, it.Subject) && it.Kind != seal.KindShred && (len(it.Body) > 0 ||
 				it.verdict == seal.KeyPending) {
 				it.Body, it.verdict, changed = nil, seal.Shredded, true
 			}
@@ -373,7 +374,7 @@ func (t *tidying) entry(b []byte) error {
 			e.wire, changed = nil, true // a tombstone is made of what is left
 		}
 		if changed {
-			if !r.Office && !r.waits(e) {
+			if !r.Office && !r.led.waits(e) {
 				e.wire = nil
 			}
 			b = e.marshal()
@@ -384,16 +385,16 @@ func (t *tidying) entry(b []byte) error {
 }
 
 // gone reports whether a subject's erasure was carried out: her key is not here any more.
-func (r *Replica) gone(c krama.CircleID, s krama.SubjectID) bool {
-	if !r.shredded[subject{c, s}] {
+func (l *ledger) gone(c krama.CircleID, s krama.SubjectID) bool {
+	if !l.shredded[subject{c, s}] {
 		return false
 	}
-	_, there := r.keys[c][s]
+	_, there := l.keys[c][s]
 	return !there
 }
 
 // waits reports whether an item of the entry still waits for its subject's key.
-func (r *Replica) waits(e *entry) bool {
+func (l *ledger) waits(e *entry) bool {
 	for _, it := range e.items {
 		if it.verdict == seal.KeyPending && it.Kind != seal.KindSubjectKey {
 			return true
@@ -403,50 +404,50 @@ func (r *Replica) waits(e *entry) bool {
 }
 
 // tidyTail is the rest of the state, as it is now.
-func (r *Replica) tidyTail() (out [][]byte) {
-	for c, keys := range r.keys {
-		if st := r.streams[c]; st != nil && len(keys) > 0 {
+func (l *ledger) tidyTail() (out [][]byte) {
+	for c, keys := range l.keys {
+		if st := l.streams[c]; st != nil && len(keys) > 0 {
 			out = append(out, keyringEntry(c, st.epoch.Epoch, keys))
 		}
 	}
-	for p, ring := range r.early {
+	for p, ring := range l.early {
 		out = append(out, keyringEntry(p.circle, p.epoch, ring))
 	}
-	for c, st := range r.streams {
+	for c, st := range l.streams {
 		for e, ring := range st.rings {
 			out = append(out, keyringEntry(c, e, ring))
 		}
 	}
-	for c, e := range r.opening {
+	for c, e := range l.opening {
 		out = append(out, tagged(tagNext, c[:], u32(e.Epoch), e.ES[:], e.KG[:]))
 	}
-	for _, p := range r.outbox {
+	for _, p := range l.outbox {
 		out = append(out, pendingEntry(p.circle, p.item))
 	}
-	for _, s := range r.sealed {
+	for _, s := range l.sealed {
 		out = append(out, tagged(tagSealed, s.circle[:], u64(s.seq), s.wire))
 	}
-	for _, a := range r.alarms {
+	for _, a := range l.alarms {
 		out = append(out, alarmEntry(a))
 		if a.Mended {
 			out = append(out, clearEntry(a))
 		}
 	}
-	for k, v := range r.values {
+	for k, v := range l.values {
 		out = append(out, tagged(tagValue, []byte(k), []byte(v)))
 	}
-	for _, m := range r.letters {
+	for _, m := range l.letters {
 		out = append(out, letterEntry(m))
 	}
-	for _, s := range r.controls {
+	for _, s := range l.controls {
 		out = append(out, tagged(tagControl, s[:]))
 	}
-	for id := range r.done {
+	for id := range l.done {
 		out = append(out, tagged(tagLetterDo, id[:]))
 	}
-	for _, o := range r.orphans {
+	for _, o := range l.orphans {
 		out = append(out, orphanEntry(o))
 	}
-	out = append(out, tagged(tagSynced, u64(uint64(r.lastSync.UnixMilli()))), []byte{tagTidy})
+	out = append(out, tagged(tagSynced, u64(uint64(l.lastSync.UnixMilli()))), []byte{tagTidy})
 	return out
 }

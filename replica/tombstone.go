@@ -46,13 +46,13 @@ const day = 24 * time.Hour
 
 func (r *Replica) dropBodiesOf(ctx context.Context, c krama.CircleID) error {
 	r.mu.Lock()
-	if r.j == nil || r.streams[c] == nil {
+	if r.j == nil || r.led.streams[c] == nil {
 		r.mu.Unlock()
 		return errLocked
 	}
-	last, done := r.buried(c)
-	again := r.values[unburiedKey(c)] != ""
-	final := len(r.final(c))
+	last, done := r.led.buried(c)
+	again := r.led.values[unburiedKey(c)] != ""
+	final := len(r.led.final(c))
 	seen, looked := r.tried[c]
 	few := looked && final == seen // reading all that was ever written again would find no batch
 	wait := !r.undertaker(c) || !again && (r.Now().Sub(last) < dropEvery && !last.After(r.Now()) || few)
@@ -132,13 +132,13 @@ func (r *Replica) dropBodiesOf(ctx context.Context, c krama.CircleID) error {
 // undertaker reports whether it is this desk's part to have a circle's bodies dropped: that of the admins' desks in it
 // that were seen within two weeks whose id is the least. Called with the lock held.
 func (r *Replica) undertaker(c krama.CircleID) bool {
-	me, in := r.dev.ID(), r.roster.Latest(c)
+	me, in := r.led.dev.ID(), r.led.roster.Latest(c)
 	for _, d := range r.adminDevices() {
 		if in == nil || !in.Keyed[d] {
 			continue
 		}
-		seen := time.UnixMilli(int64(r.seen[d]))
-		if bytes.Compare(d[:], me[:]) < 0 && r.roster.Devices[d].Request.Platform == r.dev.Platform &&
+		seen := time.UnixMilli(int64(r.led.seen[d]))
+		if bytes.Compare(d[:], me[:]) < 0 && r.led.roster.Devices[d].Request.Platform == r.led.dev.Platform &&
 			r.Now().Sub(seen) < 14*day {
 			return false
 		}
@@ -148,10 +148,10 @@ func (r *Replica) undertaker(c krama.CircleID) bool {
 
 // final are a circle's people whose erasure stands: one in the open epoch may yet fall outside its close. Called with
 // the lock held.
-func (r *Replica) final(c krama.CircleID) map[krama.SubjectID]bool {
+func (l *ledger) final(c krama.CircleID) map[krama.SubjectID]bool {
 	out := map[krama.SubjectID]bool{}
-	for _, s := range r.shreds {
-		if s.Circle == c && s.Epoch < r.streams[c].epoch.Epoch {
+	for _, s := range l.shreds {
+		if s.Circle == c && s.Epoch < l.streams[c].epoch.Epoch {
 			out[s.Subject] = true
 		}
 	}
@@ -162,7 +162,7 @@ func (r *Replica) final(c krama.CircleID) map[krama.SubjectID]bool {
 func (r *Replica) graves(c krama.CircleID, done map[string]bool) (old, fresh []grave, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	st := r.streams[c]
+	st := r.led.streams[c]
 	if r.j == nil || st == nil {
 		return nil, nil, errLocked
 	}
@@ -170,7 +170,7 @@ func (r *Replica) graves(c krama.CircleID, done map[string]bool) (old, fresh []g
 	if err != nil {
 		return nil, nil, err
 	}
-	final := r.final(c)
+	final := r.led.final(c)
 	closed := map[uint32]bool{}
 	void := func(of func(epoch uint32) bool) {
 		f := func(g grave) bool { return of(g.e.epoch) }
@@ -194,7 +194,7 @@ func (r *Replica) graves(c krama.CircleID, done map[string]bool) (old, fresh []g
 			e.verdict != seal.Fine {
 			return err
 		}
-		if cut, ok := r.cuts[place{c, e.epoch}]; ok && e.n > cut.n {
+		if cut, ok := r.led.cuts[place{c, e.epoch}]; ok && e.n > cut.n {
 			return nil
 		}
 		g := grave{&entry{circle: c, epoch: e.epoch, n: e.n, id: e.id, author: e.author, seq: e.seq, prev: e.prev,
@@ -202,9 +202,9 @@ func (r *Replica) graves(c krama.CircleID, done map[string]bool) (old, fresh []g
 		for _, it := range e.items {
 			g.who = append(g.who, it.Subject)
 		}
-		if _, stone := seal.TombstoneID(e.wire); stone || done[shortID(e.id)] && r.dead(e, final) {
+		if _, stone := seal.TombstoneID(e.wire); stone || done[shortID(e.id)] && r.led.dead(e, final) {
 			old = append(old, g)
-		} else if r.dead(e, final) {
+		} else if r.led.dead(e, final) {
 			fresh = append(fresh, g)
 		}
 		return nil
@@ -216,7 +216,7 @@ func (r *Replica) graves(c krama.CircleID, done map[string]bool) (old, fresh []g
 func (r *Replica) stonesAt(ctx context.Context, c krama.CircleID, list []grave) (map[[32]byte]bool, error) {
 	out := map[[32]byte]bool{}
 	r.mu.Lock()
-	st := r.streams[c]
+	st := r.led.streams[c]
 	if st == nil {
 		r.mu.Unlock()
 		return nil, errLocked
@@ -246,9 +246,9 @@ func (r *Replica) stonesAt(ctx context.Context, c krama.CircleID, list []grave) 
 }
 
 // dead reports whether an envelope speaks of erased people alone.
-func (r *Replica) dead(e *entry, final map[krama.SubjectID]bool) bool {
+func (l *ledger) dead(e *entry, final map[krama.SubjectID]bool) bool {
 	for _, it := range e.items {
-		if !final[it.Subject] || it.Kind != seal.KindRecord && it.Kind != seal.KindSubjectKey || !r.gone(e.circle,
+		if !final[it.Subject] || it.Kind != seal.KindRecord && it.Kind != seal.KindSubjectKey || !l.gone(e.circle,
 			it.Subject) {
 			return false
 		}
@@ -273,7 +273,7 @@ func (r *Replica) bury(ctx context.Context, graves []grave) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.untidy = r.untidy || len(graves) > 0
+	r.led.untidy = r.led.untidy || len(graves) > 0
 	return nil
 }
 
@@ -284,7 +284,7 @@ func (r *Replica) tombstone(ep *seal.Epoch, e *entry) ([]byte, error) {
 	}
 	defer r.mu.Unlock()
 	return ep.SealTombstone(r.Rand, seal.Tombstone{ID: e.id, Author: e.author, Seq: e.seq, Prev: e.prev,
-		TimeMS: e.timeMS}, r.dev.ID(), r.dev.Sig)
+		TimeMS: e.timeMS}, r.led.dev.ID(), r.led.dev.Sig)
 }
 
 // buriedKey names the value that says when bodies of a circle were last dropped, and which; unburiedKey the one that
@@ -293,9 +293,9 @@ func buriedKey(c krama.CircleID) string   { return ".buried." + c.String() }
 func unburiedKey(c krama.CircleID) string { return ".unburied." + c.String() }
 
 // buried reads it. Called with the lock held.
-func (r *Replica) buried(c krama.CircleID) (last time.Time, ids map[string]bool) {
+func (l *ledger) buried(c krama.CircleID) (last time.Time, ids map[string]bool) {
 	ids = map[string]bool{}
-	for i, f := range strings.Fields(r.values[buriedKey(c)]) {
+	for i, f := range strings.Fields(l.values[buriedKey(c)]) {
 		if i == 0 {
 			last, _ = time.Parse(time.DateOnly, f)
 		} else {
@@ -310,7 +310,7 @@ func shortID(id [32]byte) string { return hex.EncodeToString(id[:16]) }
 // admitTombstone takes a tombstone in its envelope's place: in a closed epoch, with the signature of a device whose
 // member is or was an admin, and which was not removed before that close. One that does not open, or is not so signed,
 // does not get the envelope's id: the stream parts from what admins signed, and is read again.
-func (r *Replica) admitTombstone(c krama.CircleID, st *stream, wire []byte) (*entry, error) {
+func (l *ledger) admitTombstone(c krama.CircleID, st *stream, wire []byte) (*entry, error) {
 	e := &entry{circle: c, epoch: st.epoch.Epoch, n: st.head.N + 1, id: seal.EnvelopeID(wire), kind: seal.EnvContent}
 	if c == krama.OrgCircle { // nothing of the roster is ever dropped
 		return nil, krama.E("replica.admitTombstone", krama.Tampered, "the relay's answer is cut or garbled")
@@ -320,20 +320,20 @@ func (r *Replica) admitTombstone(c krama.CircleID, st *stream, wire []byte) (*en
 		e.verdict = seal.WasTampered
 		return e, nil
 	}
-	_, closed := r.roster.ClosedAt(c, st.epoch.Epoch)
-	dev := r.roster.Devices[t.Signer]
+	_, closed := l.roster.ClosedAt(c, st.epoch.Epoch)
+	dev := l.roster.Devices[t.Signer]
 	if !closed || dev == nil {
 		return nil, errAhead // the roster may say more; in an open epoch nothing is old enough
 	}
-	next := r.roster.Circles[c].Epochs[st.epoch.Epoch+1]
+	next := l.roster.Circles[c].Epochs[st.epoch.Epoch+1]
 	switch {
-	case r.roster.Members[dev.Member].Held&krama.RoleAdmin == 0, dev.Removed != 0 && dev.Removed < next.Opened:
+	case l.roster.Members[dev.Member].Held&krama.RoleAdmin == 0, dev.Removed != 0 && dev.Removed < next.Opened:
 		e.verdict = seal.Unauthorised
 	case !t.Verify(dev.Request.SigPub):
 		e.verdict = seal.Forged
 	default:
 		e.id, e.author, e.seq, e.prev, e.timeMS = t.ID, t.Author, t.Seq, t.Prev,
-			min(t.TimeMS, uint64(r.Now().UnixMilli()))
+			min(t.TimeMS, uint64(l.host.Now().UnixMilli()))
 		e.verdict = st.order(e.author, e.seq, e.prev, e.id)
 	}
 	return e, nil

@@ -64,7 +64,7 @@ func TestBodiesDropped(t *testing.T) {
 	backup := w.store.Clone()
 	w.must(a.Shred(krama.KindOutreach, gone, ShredAsked))
 	w.days(2, a, w.desk)
-	if w.desk.streams[c].epoch.Epoch != 1 {
+	if w.desk.led.streams[c].epoch.Epoch != 1 {
 		t.Fatal("the erasure did not end the epoch")
 	}
 	if n := stones(w.bodies(id)); n != 0 {
@@ -78,7 +78,7 @@ func TestBodiesDropped(t *testing.T) {
 		now := w.bodies(id)
 		dropped := 0
 		for i, b := range before {
-			env, v := w.desk.streams[c].known[0].Open(b)
+			env, v := w.desk.led.streams[c].known[0].Open(b)
 			if v != seal.Fine {
 				t.Fatal("the test reads nothing")
 			}
@@ -108,8 +108,8 @@ func TestBodiesDropped(t *testing.T) {
 	w.must(a.Shred(krama.KindOutreach, fourth, ShredAsked))
 	w.days(22, a, w.desk)
 	second := func() (n int) {
-		for e := uint32(1); e < w.desk.streams[c].epoch.Epoch; e++ {
-			n += stones(w.bodies(w.desk.streams[c].known[e].StreamID()))
+		for e := uint32(1); e < w.desk.led.streams[c].epoch.Epoch; e++ {
+			n += stones(w.bodies(w.desk.led.streams[c].known[e].StreamID()))
 		}
 		return n
 	}
@@ -182,26 +182,26 @@ func TestAttackTombstone(t *testing.T) {
 		}, false, AlarmTampered},
 		"with a colleague": {func(w *world, a *device, e *seal.Epoch, env *seal.Envelope) []byte {
 			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq,
-				Prev: env.Prev}, a.dev.ID(), a.dev.Sig)
+				Prev: env.Prev}, a.led.dev.ID(), a.led.dev.Sig)
 			w.must(err)
 			return b
 		}, false, AlarmUnauthorised},
 		"with a colleague who signs as the office": {func(w *world, a *device, e *seal.Epoch,
 			env *seal.Envelope) []byte {
 			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq,
-				Prev: env.Prev}, w.desk.dev.ID(), a.dev.Sig)
+				Prev: env.Prev}, w.desk.led.dev.ID(), a.led.dev.Sig)
 			w.must(err)
 			return b
 		}, false, AlarmForged},
 		"an admin's, in an epoch that is open": {func(w *world, a *device, e *seal.Epoch, env *seal.Envelope) []byte {
 			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: env.ID, Author: env.Author, Seq: env.Seq,
-				Prev: env.Prev}, w.desk.dev.ID(), w.desk.dev.Sig)
+				Prev: env.Prev}, w.desk.led.dev.ID(), w.desk.led.dev.Sig)
 			w.must(err)
 			return b
 		}, true, AlarmWithheld},
 		"an admin's, of another envelope": {func(w *world, a *device, e *seal.Epoch, env *seal.Envelope) []byte {
 			b, err := e.SealTombstone(a.cfg.Rand, seal.Tombstone{ID: [32]byte{1}, Author: env.Author, Seq: env.Seq,
-				Prev: env.Prev}, w.desk.dev.ID(), w.desk.dev.Sig)
+				Prev: env.Prev}, w.desk.led.dev.ID(), w.desk.led.dev.Sig)
 			w.must(err)
 			return b
 		}, false, AlarmFork},
@@ -211,7 +211,7 @@ func TestAttackTombstone(t *testing.T) {
 			a := w.phone()
 			w.person(a)
 			w.sync(a, w.desk)
-			e := w.desk.streams[w.outreach(w.desk)].epoch
+			e := w.desk.led.streams[w.outreach(w.desk)].epoch
 			if !tc.open {
 				w.must(w.desk.Rotate(t.Context(), w.outreach(w.desk)))
 				w.sync(a, w.desk)
@@ -272,7 +272,7 @@ func TestOneLieHeals(t *testing.T) {
 		a, b := w.phone(), w.phone()
 		s := w.person(a)
 		w.sync(a, w.desk, b)
-		e := w.desk.streams[w.outreach(w.desk)].epoch
+		e := w.desk.led.streams[w.outreach(w.desk)].epoch
 		w.contact(a, s)
 		w.sync(a)
 		lied := false
@@ -324,7 +324,7 @@ func TestRottenTombstone(t *testing.T) {
 	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
 	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))
 	w.days(2, a, w.desk)
-	e0 := w.desk.streams[w.outreach(w.desk)].known[0]
+	e0 := w.desk.led.streams[w.outreach(w.desk)].known[0]
 	if stones(w.bodies(e0.StreamID())) == 0 {
 		t.Fatal("no tombstones")
 	}
@@ -379,7 +379,7 @@ func TestBatchesSpeakOfSeveral(t *testing.T) {
 		}
 	}
 	w.sync(w.desk, desk2)
-	first := w.desk.streams[c].epoch
+	first := w.desk.led.streams[c].epoch
 	before := w.bodies(first.StreamID())
 	dropped := map[krama.SubjectID]bool{}
 	batches := 0
@@ -454,7 +454,7 @@ func TestBatchesSpeakOfSeveral(t *testing.T) {
 		t.Errorf("%d batches, want 3: a clock was a year ahead", batches)
 	}
 	// The desk that did it goes away. The other one takes over, and does not take for new what was dropped before.
-	a1, a2 := w.desk.dev.ID(), desk2.dev.ID()
+	a1, a2 := w.desk.led.dev.ID(), desk2.led.dev.ID()
 	if desks = desks[:1]; bytes.Compare(a1[:], a2[:]) < 0 {
 		desks[0] = desk2
 	}

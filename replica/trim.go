@@ -55,20 +55,20 @@ func trimEntry(epoch uint32, at uint64, agreed bool) []byte {
 
 // trim takes note that circle 0's epoch was trimmed at a place. What was folded before is then more than counts:
 // reading begins again without it.
-func (r *Replica) trim(epoch uint32, at uint64, agreed bool) error {
-	t := r.trims[epoch]
+func (l *ledger) trim(epoch uint32, at uint64, agreed bool) error {
+	t := l.trims[epoch]
 	if t == nil || t.past == len(t.at) {
 		return errCut{place: place{krama.OrgCircle, epoch}, cut: cut{n: at}, trim: true}
 	}
 	t.past++
-	r.untidy = true
+	l.untidy = true
 	if agreed {
-		r.mended(place{krama.OrgCircle, epoch})
+		l.mended(place{krama.OrgCircle, epoch})
 	}
-	if st := r.streams[krama.OrgCircle]; st != nil {
-		for c := range r.keys { // what comes in the place of a settled word is not settled
-			if r.settledTo(c) > st.base+at {
-				r.values[noticedKey(c)] = strconv.FormatUint(st.base+at, 10)
+	if st := l.streams[krama.OrgCircle]; st != nil {
+		for c := range l.keys { // what comes in the place of a settled word is not settled
+			if l.settledTo(c) > st.base+at {
+				l.values[noticedKey(c)] = strconv.FormatUint(st.base+at, 10)
 			}
 		}
 	}
@@ -76,11 +76,11 @@ func (r *Replica) trim(epoch uint32, at uint64, agreed bool) error {
 }
 
 // trimAt leaves out, at the next reading, what stands before the trim that was met past a place.
-func (r *Replica) trimAt(epoch uint32, at uint64) {
-	if r.trims[epoch] == nil {
-		r.trims[epoch] = &trimmed{}
+func (v *voids) trimAt(epoch uint32, at uint64) {
+	if v.trims[epoch] == nil {
+		v.trims[epoch] = &trimmed{}
 	}
-	r.trims[epoch].at = append(r.trims[epoch].at, at)
+	v.trims[epoch].at = append(v.trims[epoch].at, at)
 }
 
 // idle reports whether an envelope of circle 0 leaves everybody's rights as they are, so that it can be said again in
@@ -110,14 +110,14 @@ func idle(e *entry) bool {
 // there was any.
 func (r *Replica) trimRefused(ctx context.Context) (bool, error) {
 	r.mu.Lock()
-	st := r.streams[krama.OrgCircle]
+	st := r.led.streams[krama.OrgCircle]
 	if r.j == nil || st == nil {
 		r.mu.Unlock()
 		return false, errLocked
 	}
 	ep, head := st.epoch, st.head
-	start, _ := r.roster.StartOf(krama.OrgCircle, ep.Epoch)
-	doubt := r.parted(place{krama.OrgCircle, ep.Epoch})
+	start, _ := r.led.roster.StartOf(krama.OrgCircle, ep.Epoch)
+	doubt := r.led.parted(place{krama.OrgCircle, ep.Epoch})
 	r.mu.Unlock()
 	if !doubt {
 		return false, nil
@@ -133,7 +133,7 @@ func (r *Replica) trimRefused(ctx context.Context) (bool, error) {
 	at := max(k.fine, common.N) // what was refused and is in both histories stays
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.j == nil || r.streams[krama.OrgCircle] != st || st.epoch != ep || st.head != head ||
+	if r.j == nil || r.led.streams[krama.OrgCircle] != st || st.epoch != ep || st.head != head ||
 		at >= uint64(len(k.ids)) || uint64(len(k.ids)) != head.N {
 		return false, nil
 	}
@@ -195,11 +195,11 @@ func (r *Replica) idleWire(ep *seal.Epoch, wire []byte) bool {
 		return false
 	case *seal.DeviceRemove:
 	default:
-		if !r.roster.Admin(env.Author) {
+		if !r.led.roster.Admin(env.Author) {
 			return true
 		}
 	}
-	pub, ok := r.roster.Author(krama.OrgCircle, ep.Epoch, env.Author)
+	pub, ok := r.led.roster.Author(krama.OrgCircle, ep.Epoch, env.Author)
 	return !ok || env.Verify(pub) != seal.Fine
 }
 
@@ -207,8 +207,8 @@ func (r *Replica) idleWire(ep *seal.Epoch, wire []byte) bool {
 // It reports whether it did: then there is more to read.
 func (r *Replica) meetAgain(ctx context.Context) (bool, error) {
 	r.mu.Lock()
-	st := r.streams[krama.OrgCircle]
-	if r.j == nil || st == nil || st.closed || !r.parted(place{krama.OrgCircle, st.epoch.Epoch}) {
+	st := r.led.streams[krama.OrgCircle]
+	if r.j == nil || st == nil || st.closed || !r.led.parted(place{krama.OrgCircle, st.epoch.Epoch}) {
 		r.mu.Unlock()
 		return false, nil
 	}
@@ -267,7 +267,7 @@ func (r *Replica) meetAgain(ctx context.Context) (bool, error) {
 		r.metWith = now.Head
 		return false, nil
 	}
-	if r.j == nil || r.streams[krama.OrgCircle] != st || st.epoch != ep || uint64(len(ids)) != st.head.N {
+	if r.j == nil || r.led.streams[krama.OrgCircle] != st || st.epoch != ep || uint64(len(ids)) != st.head.N {
 		return false, nil
 	}
 	if err := r.commit(trimEntry(ep.Epoch, common.N, true)); err != nil {
@@ -288,8 +288,8 @@ func (r *Replica) adminOpens(ep *seal.Epoch, head seal.Head, wire []byte) bool {
 	if r.j == nil {
 		return false
 	}
-	pub, ok := r.roster.Author(krama.OrgCircle, ep.Epoch, env.Author)
-	if !ok || !r.roster.Admin(env.Author) || env.Verify(pub) != seal.Fine {
+	pub, ok := r.led.roster.Author(krama.OrgCircle, ep.Epoch, env.Author)
+	if !ok || !r.led.roster.Admin(env.Author) || env.Verify(pub) != seal.Fine {
 		return false
 	}
 	it, v := env.Item(0, nil)
@@ -306,8 +306,8 @@ func (r *Replica) adminOpens(ep *seal.Epoch, head seal.Head, wire []byte) bool {
 
 // parted reports whether an alarm says that the relay's history of an epoch is not the one read here. Called with the
 // lock held.
-func (r *Replica) parted(p place) bool {
-	for _, a := range r.alarms {
+func (l *ledger) parted(p place) bool {
+	for _, a := range l.alarms {
 		if !a.Mended && !a.ByAuthor() && a.Circle == p.circle && a.Epoch == p.epoch && (a.What == AlarmRollback ||
 			a.What == AlarmFork) {
 			return true

@@ -35,7 +35,7 @@ func TestARestoredRelayForgetsAPhonesWord(t *testing.T) {
 				s, gone := w.person(a), w.person(a)
 				w.sync(a, b, w.desk, a)
 				backup := w.store.Clone()
-				first := a.dev.KEM.PublicKey().Bytes()
+				first := a.led.dev.KEM.PublicKey().Bytes()
 				say(w, a, gone)
 				id := w.contact(a, s)
 				w.sync(a)
@@ -58,21 +58,21 @@ func TestARestoredRelayForgetsAPhonesWord(t *testing.T) {
 					if d.stopped() || d.Status().Unsent > 0 {
 						t.Errorf("%s stays stopped: %v", n, d.Status().Alarms)
 					}
-					if d.roster.At() != w.desk.roster.At() {
+					if d.led.roster.At() != w.desk.led.roster.At() {
 						t.Errorf("%s has another list of devices", n)
 					}
 				}
-				if name != "erasure" && bytes.Equal(a.roster.Devices[a.dev.ID()].KemPub, first) {
+				if name != "erasure" && bytes.Equal(a.led.roster.Devices[a.led.dev.ID()].KemPub, first) {
 					t.Error("the phone's new key was never said again")
 				}
-				if name != "new key" && (!w.desk.shredded[subject{w.outreach(w.desk), gone}] ||
-					!b.shredded[subject{w.outreach(w.desk), gone}]) {
+				if name != "new key" && (!w.desk.led.shredded[subject{w.outreach(w.desk), gone}] ||
+					!b.led.shredded[subject{w.outreach(w.desk), gone}]) {
 					t.Error("the erasure was lost")
 				}
-				at := a.roster.At()
+				at := a.led.roster.At()
 				w.reopen(a)
 				w.reopen(b)
-				if a.roster.At() != at || b.roster.At() != at || a.stopped() || b.stopped() {
+				if a.led.roster.At() != at || b.led.roster.At() != at || a.stopped() || b.stopped() {
 					t.Error("a restart brings back what does not count")
 				}
 			})
@@ -98,7 +98,7 @@ func TestARestoredRelayHearsAPhoneFirst(t *testing.T) {
 			say(w, a, gone)
 			id := w.contact(a, s)
 			w.sync(a)
-			if a.roster.At().N <= w.desk.roster.At().N-1 && a.roster.At().N == 0 {
+			if a.led.roster.At().N <= w.desk.led.roster.At().N-1 && a.led.roster.At().N == 0 {
 				t.Fatal("she said nothing: the test proves nothing")
 			}
 			w.desk.Sync(ctx, nil)
@@ -110,11 +110,11 @@ func TestARestoredRelayHearsAPhoneFirst(t *testing.T) {
 				if !slices.Contains(d.all(), id) {
 					t.Errorf("%s lacks a record", n)
 				}
-				if d.stopped() || d.Status().Unsent > 0 || d.roster.At() != w.desk.roster.At() {
+				if d.stopped() || d.Status().Unsent > 0 || d.led.roster.At() != w.desk.led.roster.At() {
 					t.Errorf("%s stays stopped: %v", n, d.Status().Alarms)
 				}
 			}
-			if name != "new key" && !w.desk.shredded[subject{w.outreach(w.desk), gone}] {
+			if name != "new key" && !w.desk.led.shredded[subject{w.outreach(w.desk), gone}] {
 				t.Error("the erasure was lost")
 			}
 		})
@@ -131,10 +131,10 @@ func TestOnlyAnAdminForgetsAWord(t *testing.T) {
 	backup := w.store.Clone()
 	w.must(a.Shred(krama.KindOutreach, gone, ShredAsked))
 	w.sync(a)
-	at := a.roster.At()
+	at := a.led.roster.At()
 	w.restore(backup, a, b, w.desk)
 	a.Sync(ctx, nil)
-	if a.roster.At() != at || !a.stopped() {
+	if a.led.roster.At() != at || !a.stopped() {
 		t.Fatal("the phone forgets its word because the relay did")
 	}
 	w.must(b.Shred(krama.KindOutreach, other, ShredAsked)) // not an admin's word
@@ -142,7 +142,7 @@ func TestOnlyAnAdminForgetsAWord(t *testing.T) {
 	for range 2 {
 		a.Sync(ctx, nil)
 	}
-	if a.roster.Chain[at.N] != at.H || !a.stopped() {
+	if a.led.roster.Chain[at.N] != at.H || !a.stopped() {
 		t.Fatal("the phone forgets its word for a colleague's")
 	}
 }
@@ -151,9 +151,12 @@ func TestOnlyAnAdminForgetsAWord(t *testing.T) {
 // read, and somebody is told; what an admin said at the restored relay is not taken back.
 func TestARepairTakesNoAdminsWordBack(t *testing.T) {
 	ctx := context.Background()
-	member := func(d *device) krama.MemberID { return d.roster.Devices[d.dev.ID()].Member }
+	member := func(d *device) krama.MemberID { return d.led.roster.Devices[d.led.dev.ID()].Member }
 	for name, say := range map[string]func(*device, *device) error{
-		"a removal": func(other, b *device) error { return other.RemoveDevice(ctx, b.dev.ID(), seal.ReasonLost, nil) },
+		"a removal": func(other, b *device) error {
+			return other.RemoveDevice(ctx, b.led.dev.ID(),
+				seal.ReasonLost, nil)
+		},
 		"more roles": func(other, b *device) error {
 			return other.SetRoles(ctx, member(b), krama.RoleOutreach|krama.RoleNurse, nil)
 		},
@@ -166,7 +169,7 @@ func TestARepairTakesNoAdminsWordBack(t *testing.T) {
 			backup := w.store.Clone()
 			w.must(say(other, b))
 			w.sync(a)
-			at := a.roster.At()
+			at := a.led.roster.At()
 			w.restore(backup, a, b, w.desk, other)
 			w.desk.Sync(ctx, nil)
 			w.must(w.desk.Repair(ctx, nil))
@@ -175,7 +178,7 @@ func TestARepairTakesNoAdminsWordBack(t *testing.T) {
 					t.Error("another list of devices than the one that was read, and nobody is told")
 				}
 			}
-			if a.roster.At().N < at.N || a.roster.Chain[at.N] != at.H {
+			if a.led.roster.At().N < at.N || a.led.roster.Chain[at.N] != at.H {
 				t.Error("what an admin said is forgotten")
 			}
 		})
@@ -189,7 +192,7 @@ func TestARepairTakesNoAdminsWordBack(t *testing.T) {
 			w.sync(w.desk) // its word of that day stands where the other's will
 			w.restore(backup, a, b, w.desk, other)
 			w.must(say(other, b))
-			at := other.roster.At()
+			at := other.led.roster.At()
 			w.desk.Sync(ctx, nil)
 			err := w.desk.Repair(ctx, nil) // a removal opened circle 0's next epoch, and the desk goes on from there
 			if tampered := err != nil && krama.KindOf(err) == krama.Tampered; tampered == (name == "a removal") {
@@ -197,7 +200,7 @@ func TestARepairTakesNoAdminsWordBack(t *testing.T) {
 			}
 			w.sync(other, a)
 			for n, d := range map[string]*device{"the phone": a, "the desk": w.desk} {
-				if (d == a || err == nil) && d.roster.Chain[at.N] != at.H {
+				if (d == a || err == nil) && d.led.roster.Chain[at.N] != at.H {
 					t.Errorf("%s forgets what an admin said", n)
 				}
 			}
@@ -222,7 +225,7 @@ func TestATrimSettlesNothing(t *testing.T) {
 		w.sync(b, a)
 	}
 	c := w.outreach(a)
-	if a.settledTo(c) < a.roster.At().N-1 {
+	if a.led.settledTo(c) < a.led.roster.At().N-1 {
 		t.Fatal("nothing is settled: the test proves nothing")
 	}
 	w.restore(backup, a, b, w.desk)
@@ -232,8 +235,8 @@ func TestATrimSettlesNothing(t *testing.T) {
 	w.sync(b, b)
 	w.must(a.readRoster(ctx, nothing))
 	a.mu.Lock()
-	a.heed()
-	hidden := a.noticed[subject{c, people[7]}]
+	a.led.heed()
+	hidden := a.led.noticed[subject{c, people[7]}]
 	a.mu.Unlock()
 	if !hidden {
 		t.Error("an erased person is shown until her circle is read")
@@ -260,7 +263,7 @@ func TestClaimsOfWhatWasTakenBack(t *testing.T) {
 		id := w.contact(a, s)
 		w.sync(a)
 		w.desk.Sync(ctx, nil)
-		if !w.desk.stands(AlarmFork) {
+		if !w.desk.led.stands(AlarmFork) {
 			t.Fatal("the desk sees one history: the test proves nothing")
 		}
 		calls := 0
@@ -273,7 +276,7 @@ func TestClaimsOfWhatWasTakenBack(t *testing.T) {
 		}
 		err := w.desk.Repair(ctx, nil)
 		w.desk.wire.gate = nil
-		if err != nil && len(w.desk.roster.Circles[krama.OrgCircle].Epochs) == 1 && !w.desk.stopped() {
+		if err != nil && len(w.desk.led.roster.Circles[krama.OrgCircle].Epochs) == 1 && !w.desk.stopped() {
 			t.Errorf("cut at call %d: nothing is repaired, and the desk sends", cut)
 		}
 		w.desk.Sync(ctx, nil) // as a desk does before somebody tries again
@@ -324,8 +327,8 @@ func TestAThrownErasureIsSaidAgain(t *testing.T) {
 	}
 	for n, d := range map[string]*device{"a": a, "b": b, "desk": w.desk} {
 		id := subject{w.outreach(d), s}
-		if _, key := d.keys[id.circle][s]; key || !d.shredded[id] || len(d.all()) > 0 {
-			t.Errorf("%s still has her: key %v, erased %v, %d records", n, key, d.shredded[id], len(d.all()))
+		if _, key := d.led.keys[id.circle][s]; key || !d.led.shredded[id] || len(d.all()) > 0 {
+			t.Errorf("%s still has her: key %v, erased %v, %d records", n, key, d.led.shredded[id], len(d.all()))
 		}
 		if d.Status().Unsent > 0 {
 			t.Errorf("%s has %d to send", n, d.Status().Unsent)

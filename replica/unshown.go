@@ -21,7 +21,7 @@ const unshownKey = ".unshown"
 // tendUnshown counts how long the relay keeps back what it took, tells of it, and takes it back when everything was
 // read. Called with the lock held.
 func (r *Replica) tendUnshown() error {
-	old := r.values[unshownKey]
+	old := r.led.values[unshownKey]
 	now, waited, last := r.Now().UnixMilli(), int64(0), int64(0)
 	if n, _ := fmt.Sscan(old, &waited, &last); n == 2 {
 		waited += max(0, now-last)
@@ -33,26 +33,26 @@ func (r *Replica) tendUnshown() error {
 	switch {
 	case r.unshown:
 		v = fmt.Sprint(waited, now)
-	case len(r.sealed) > 0:
+	case len(r.led.sealed) > 0:
 		v = old // nothing was sent this time: nothing is known
 	default:
-		for i, a := range r.alarms {
+		for i, a := range r.led.alarms {
 			if a.What == AlarmDropped && !a.Mended {
-				entries = append(entries, r.mend(i))
+				entries = append(entries, r.led.mend(i))
 			}
 		}
 	}
 	if v != old {
 		entries = append(entries, tagged(tagValue, []byte(unshownKey), []byte(v)))
-		r.values[unshownKey] = v
+		r.led.values[unshownKey] = v
 	}
 	if len(entries) > 0 {
 		if err := r.commit(entries...); err != nil {
 			return err
 		}
 	}
-	if r.unshown && time.Duration(waited)*time.Millisecond >= dropAfter && !r.stands(AlarmDropped) {
-		st := r.streams[krama.OrgCircle]
+	if r.unshown && time.Duration(waited)*time.Millisecond >= dropAfter && !r.led.stands(AlarmDropped) {
+		st := r.led.streams[krama.OrgCircle]
 		return r.raise(Alarm{What: AlarmDropped, Epoch: st.epoch.Epoch, N: uint64(now)})
 	}
 	return nil
@@ -62,7 +62,7 @@ func (r *Replica) tendUnshown() error {
 // Called with the lock held.
 func (r *Replica) took(c krama.CircleID, left int) (shown bool) {
 	still := 0
-	for _, s := range r.sealed {
+	for _, s := range r.led.sealed {
 		if s.circle == c {
 			still++
 		}

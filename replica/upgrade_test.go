@@ -160,7 +160,7 @@ func TestUpgrade(t *testing.T) {
 
 	// Erasure reaches into the old file: nothing of hers is left in it, and the file of the first version is gone.
 	circle := w.outreach(w.desk)
-	key, code := w.desk.keys[circle][a], w.desk.code(a)
+	key, code := w.desk.led.keys[circle][a], w.desk.code(a)
 	w.must(w.desk.Shred(krama.KindOutreach, a, ShredAsked))
 	w.sync(w.desk, phone, late)
 	w.must(w.desk.Maintain(ctx))
@@ -177,18 +177,18 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("the erasure is not complete: %+v", e)
 	}
 
-	if w.desk.roster.Delay {
+	if w.desk.led.roster.Delay {
 		t.Error("an old programme waits before anybody said so")
 	}
 	cards := w.trustees(2, 3)
-	if !w.desk.roster.Delay {
+	if !w.desk.led.roster.Delay {
 		t.Error("its first announcement did not say that it waits")
 	}
 
 	s := w.person(phone)
 	w.sync(phone, w.desk)
 	lateWork := w.contact(phone, s)
-	w.must(w.desk.RemoveDevice(ctx, phone.dev.ID(), seal.ReasonLost, nil))
+	w.must(w.desk.RemoveDevice(ctx, phone.led.dev.ID(), seal.ReasonLost, nil))
 	if err := phone.Sync(ctx, nil); err == nil || !phone.Wiped() {
 		t.Errorf("the removed phone goes on: %v", err)
 	}
@@ -224,7 +224,7 @@ func TestUpgradePhoneLast(t *testing.T) {
 	ctx := context.Background()
 	w.sync(w.desk)
 	w.must(w.desk.Maintain(ctx)) // after 40 days every circle is due
-	if e := w.desk.streams[w.outreach(w.desk)].epoch.Epoch; e != 1 {
+	if e := w.desk.led.streams[w.outreach(w.desk)].epoch.Epoch; e != 1 {
 		t.Fatalf("epoch %d, want 1", e)
 	}
 	w.sync(w.phone, w.desk)

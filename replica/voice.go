@@ -12,19 +12,19 @@ import (
 func (r *Replica) Safety() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.dev == nil {
+	if r.led.dev == nil {
 		return ""
 	}
 	org := krama.OrgID{}
 	switch {
-	case r.roster != nil:
-		org = r.roster.Org
-	case r.scan != nil:
-		org = r.scan.Org
+	case r.led.roster != nil:
+		org = r.led.roster.Org
+	case r.led.scan != nil:
+		org = r.led.scan.Org
 	default:
 		return ""
 	}
-	return seal.SafetyDigits(org, r.dev.SigPub(), seal.KemHash(r.kems()[0].PublicKey().Bytes()))
+	return seal.SafetyDigits(org, r.led.dev.SigPub(), seal.KemHash(r.led.kems()[0].PublicKey().Bytes()))
 }
 
 // Expect tells a new device the last groups of the office's digits, as a voice read them. Join then refuses an office

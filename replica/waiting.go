@@ -27,44 +27,44 @@ type awaited struct {
 	held []Event // hers, met while the journal was read: they are fed if it turns out to have been taken back
 }
 
-// ledger is what of a stream the bound on erasures rests on. Every reader makes it from the stream alone, but for times
+// bounds is what of a stream the bound on erasures rests on. Every reader makes it from the stream alone, but for times
 // ahead of its own clock.
-type ledger struct {
+type bounds struct {
 	times map[krama.MemberID]uint64   // newest time that a member gave, in milliseconds
 	alone map[krama.MemberID][]uint64 // when the erasures were that took effect on one member's word
 }
 
-func (l ledger) clone() ledger {
-	out := ledger{maps.Clone(l.times), map[krama.MemberID][]uint64{}}
-	for m, at := range l.alone {
+func (b bounds) clone() bounds {
+	out := bounds{maps.Clone(b.times), map[krama.MemberID][]uint64{}}
+	for m, at := range b.alone {
 		out.alone[m] = slices.Clone(at)
 	}
 	return out
 }
 
-func newLedger() ledger {
-	return ledger{map[krama.MemberID]uint64{}, map[krama.MemberID][]uint64{}}
+func newBounds() bounds {
+	return bounds{map[krama.MemberID]uint64{}, map[krama.MemberID][]uint64{}}
 }
 
 // at is a member's time as the others' bear it out: not before the newest of theirs, and not a day after it. Her own
 // clock buys nothing. Where nobody else has written there is nobody's work to protect, and hers counts.
-func (l ledger) at(m krama.MemberID, ms uint64) uint64 {
+func (b bounds) at(m krama.MemberID, ms uint64) uint64 {
 	others := uint64(0)
-	for o, t := range l.times {
+	for o, t := range b.times {
 		if o != m {
 			others = max(others, t)
 		}
 	}
 	if others == 0 {
-		return max(ms, l.times[m])
+		return max(ms, b.times[m])
 	}
 	return min(max(ms, others), others+uint64(day.Milliseconds()))
 }
 
 // takes notes an erasure on one member's word, unless she has had hers for the day.
-func (l ledger) takes(m krama.MemberID, at uint64) bool {
+func (b bounds) takes(m krama.MemberID, at uint64) bool {
 	n := 0
-	for _, t := range l.alone[m] {
+	for _, t := range b.alone[m] {
 		if t+uint64(day.Milliseconds()) > at {
 			n++
 		}
@@ -72,121 +72,121 @@ func (l ledger) takes(m krama.MemberID, at uint64) bool {
 	if n >= erasuresADay && boundErasures {
 		return false
 	}
-	l.alone[m] = append(l.alone[m], at)
-	slices.Sort(l.alone[m]) // the newest decide, and the others never will again
-	l.alone[m] = l.alone[m][max(0, len(l.alone[m])-erasuresADay):]
+	b.alone[m] = append(b.alone[m], at)
+	slices.Sort(b.alone[m]) // the newest decide, and the others never will again
+	b.alone[m] = b.alone[m][max(0, len(b.alone[m])-erasuresADay):]
 	return true
 }
 
 // expired reports whether a subject's records are past the circle's retention, as far as this reader knows. That needs
 // no second word: the programme has decided it, and a clock alone cannot make it so.
-func (r *Replica) expired(st *stream, e *entry, s krama.SubjectID, at uint64) bool {
-	keep := uint64(r.roster.Circles[e.circle].RetentionDays) * uint64(day.Milliseconds())
+func (l *ledger) expired(st *stream, e *entry, s krama.SubjectID, at uint64) bool {
+	keep := uint64(l.roster.Circles[e.circle].RetentionDays) * uint64(day.Milliseconds())
 	last := st.touched[s]
 	return keep > 0 && last > 0 && at >= last+keep
 }
 
 // shred meets an erasure in the stream: it is carried out, or waits.
-func (r *Replica) shred(st *stream, e *entry, it *entryItem) {
+func (l *ledger) shred(st *stream, e *entry, it *entryItem) {
 	why := ShredAsked
 	if len(it.Body) == 1 && ShredReason(it.Body[0]) <= ShredDanger && it.Body[0] != 0 {
 		why = ShredReason(it.Body[0])
 	}
 	s := Shred{e.circle, it.Subject, e.epoch, e.author, e.timeMS, why}
-	dev := r.author(e.author)
-	if dev == nil || r.carriedOut(s) {
-		r.carryOut(s)
+	dev := l.author(e.author)
+	if dev == nil || l.carriedOut(s) {
+		l.carryOut(s)
 		return
 	}
 	id := subject{e.circle, it.Subject}
-	before := r.await[id]
+	before := l.await[id]
 	second := false
 	if before != nil {
-		other := r.author(before.Author)
+		other := l.author(before.Author)
 		second = other != nil && other.Member != dev.Member
 	}
-	at := st.ledger.at(dev.Member, e.timeMS)
-	if second || why == ShredExpired && r.expired(st, e, it.Subject, at) || st.ledger.takes(dev.Member, at) {
-		r.carryOut(s)
+	at := st.bounds.at(dev.Member, e.timeMS)
+	if second || why == ShredExpired && l.expired(st, e, it.Subject, at) || st.bounds.takes(dev.Member, at) {
+		l.carryOut(s)
 		return
 	}
 	if before != nil {
 		return
 	}
-	r.await[id] = &awaited{Shred: s}
-	if !r.shredWaits(e.circle, it.Subject) || e.author == r.dev.ID() {
-		delete(r.shredded, id)
+	l.await[id] = &awaited{Shred: s}
+	if !l.shredWaits(e.circle, it.Subject) || e.author == l.dev.ID() {
+		delete(l.shredded, id)
 	}
-	if r.loaded {
-		key, v := waitKey(id), strconv.FormatInt(r.Now().UnixMilli(), 10)
-		if r.values[key] == "" {
-			r.values[key] = v
-			r.also = append(r.also, tagged(tagValue, []byte(key), []byte(v)))
+	if l.loaded {
+		key, v := waitKey(id), strconv.FormatInt(l.host.Now().UnixMilli(), 10)
+		if l.values[key] == "" {
+			l.values[key] = v
+			l.owed = append(l.owed, tagged(tagValue, []byte(key), []byte(v)))
 		}
-		r.offScreen(id)
+		l.offScreen(id)
 	}
 }
 
 // carriedOut reports whether somebody said it before and it was carried out.
-func (r *Replica) carriedOut(s Shred) bool {
-	return slices.ContainsFunc(r.shreds, func(o Shred) bool { return o.Subject == s.Subject && o.Circle == s.Circle })
+func (l *ledger) carriedOut(s Shred) bool {
+	return slices.ContainsFunc(l.shreds, func(o Shred) bool { return o.Subject == s.Subject && o.Circle == s.Circle })
 }
 
 // carryOut destroys what this device holds of a subject.
-func (r *Replica) carryOut(s Shred) {
-	if !r.carriedOut(s) {
-		r.shreds = append(r.shreds, s)
+func (l *ledger) carryOut(s Shred) {
+	if !l.carriedOut(s) {
+		l.shreds = append(l.shreds, s)
 	}
-	r.shredded[subject{s.Circle, s.Subject}] = true
-	delete(r.await, subject{s.Circle, s.Subject})
-	delete(r.noticed, subject{s.Circle, s.Subject})
-	delete(r.keys[s.Circle], s.Subject)
-	r.hide(s.Circle, s.Subject)
-	if r.loaded { // else all at once, when the journal was read
-		r.forget(subject{s.Circle, s.Subject})
+	l.shredded[subject{s.Circle, s.Subject}] = true
+	delete(l.await, subject{s.Circle, s.Subject})
+	delete(l.noticed, subject{s.Circle, s.Subject})
+	delete(l.keys[s.Circle], s.Subject)
+	l.hide(s.Circle, s.Subject)
+	if l.loaded { // else all at once, when the journal was read
+		l.forget(subject{s.Circle, s.Subject})
 	}
-	r.outbox = slices.DeleteFunc(r.outbox, func(p *pending) bool {
+	l.outbox = slices.DeleteFunc(l.outbox, func(p *pending) bool {
 		return p.circle == s.Circle && p.item.Subject == s.Subject && p.item.Kind == seal.KindSubjectKey
 	})
 }
 
 // offScreen takes a subject off the screen and destroys nothing.
-func (r *Replica) offScreen(id subject) {
-	if r.Feed != nil {
-		r.Feed(Event{Circle: r.kinds[id.circle], Subject: id.id})
+func (l *ledger) offScreen(id subject) {
+	if l.host.Feed != nil {
+		l.host.Feed(Event{Circle: l.kinds[id.circle], Subject: id.id})
 	}
 }
 
 // hidden reports whether a subject is off the screen although her key is here.
-func (r *Replica) hidden(c krama.CircleID, s krama.SubjectID) bool {
-	return r.await[subject{c, s}] != nil || r.noticed[subject{c, s}]
+func (l *ledger) hidden(c krama.CircleID, s krama.SubjectID) bool {
+	return l.await[subject{c, s}] != nil || l.noticed[subject{c, s}]
 }
 
 // takenBack meets a word that an erasure is not to be. It counts from who said the erasure and from admins.
-func (r *Replica) takenBack(e *entry, it *entryItem) {
+func (l *ledger) takenBack(e *entry, it *entryItem) {
 	id := subject{e.circle, it.Subject}
-	w := r.await[id]
-	if w == nil || !r.mayTakeBack(e.author, w) {
+	w := l.await[id]
+	if w == nil || !l.mayTakeBack(e.author, w) {
 		return
 	}
-	delete(r.await, id)
-	delete(r.values, waitKey(id))
-	if r.loaded {
-		r.also = append(r.also, tagged(tagValue, []byte(waitKey(id)), nil))
-		r.reshow = true
+	delete(l.await, id)
+	delete(l.values, waitKey(id))
+	if l.loaded {
+		l.owed = append(l.owed, tagged(tagValue, []byte(waitKey(id)), nil))
+		l.reshow = true
 		return
 	}
 	for _, ev := range w.held {
-		if r.Feed != nil {
-			r.Feed(ev)
+		if l.host.Feed != nil {
+			l.host.Feed(ev)
 		}
 	}
 }
 
-func (r *Replica) mayTakeBack(d krama.DeviceID, w *awaited) bool {
-	dev, by := r.author(d), r.author(w.Author)
+func (l *ledger) mayTakeBack(d krama.DeviceID, w *awaited) bool {
+	dev, by := l.author(d), l.author(w.Author)
 	return dev != nil && by != nil && (dev.Member == by.Member ||
-		r.roster.Members[dev.Member].Held&krama.RoleAdmin != 0)
+		l.roster.Members[dev.Member].Held&krama.RoleAdmin != 0)
 }
 
 // waitKey names the value that says since when this device knows of an erasure that waits; goneKey the one that says in
@@ -198,8 +198,8 @@ func goneKey(id subject) string {
 }
 
 // since is when this device first knew of an erasure that waits.
-func (r *Replica) since(id subject, w *awaited) time.Time {
-	if ms, err := strconv.ParseInt(r.values[waitKey(id)], 10, 64); err == nil {
+func (l *ledger) since(id subject, w *awaited) time.Time {
+	if ms, err := strconv.ParseInt(l.values[waitKey(id)], 10, 64); err == nil {
 		return time.UnixMilli(ms)
 	}
 	return time.UnixMilli(int64(w.TimeMS))
@@ -207,9 +207,9 @@ func (r *Replica) since(id subject, w *awaited) time.Time {
 
 // tendWaiting carries out what has waited its time. Called with the lock held.
 func (r *Replica) tendWaiting() error {
-	for id, w := range r.await {
-		st := r.streams[id.circle]
-		if st == nil || r.Now().Sub(r.since(id, w)) < waitAtMost {
+	for id, w := range r.led.await {
+		st := r.led.streams[id.circle]
+		if st == nil || r.Now().Sub(r.led.since(id, w)) < waitAtMost {
 			continue
 		}
 		w.Epoch = st.epoch.Epoch
@@ -217,36 +217,36 @@ func (r *Replica) tendWaiting() error {
 		if err := r.commit(tagged(tagValue, []byte(goneKey(id)), []byte(v))); err != nil {
 			return err
 		}
-		r.values[goneKey(id)] = v
-		r.carryOut(w.Shred)
+		r.led.values[goneKey(id)] = v
+		r.led.carryOut(w.Shred)
 	}
 	return nil
 }
 
 // settleWaiting ends the reading of a journal: what it carried out stays so, and what waits is off the screen.
-func (r *Replica) settleWaiting() {
-	for id, w := range r.await {
+func (l *ledger) settleWaiting() {
+	for id, w := range l.await {
 		w.held = nil
-		epoch, err := strconv.ParseUint(r.values[goneKey(id)], 10, 32)
+		epoch, err := strconv.ParseUint(l.values[goneKey(id)], 10, 32)
 		if err == nil {
 			w.Epoch = uint32(epoch)
 		}
-		if _, there := r.keys[id.circle][id.id]; err == nil || !there {
-			r.carryOut(w.Shred)
+		if _, there := l.keys[id.circle][id.id]; err == nil || !there {
+			l.carryOut(w.Shred)
 			continue
 		}
-		r.offScreen(id)
+		l.offScreen(id)
 	}
-	for _, p := range r.outbox {
+	for _, p := range l.outbox {
 		if p.item.Kind == seal.KindShred {
-			r.offScreen(subject{p.circle, p.item.Subject})
+			l.offScreen(subject{p.circle, p.item.Subject})
 		}
 	}
 	var gone []subject
-	for _, s := range r.shreds {
+	for _, s := range l.shreds {
 		gone = append(gone, subject{s.Circle, s.Subject})
 	}
-	r.forget(gone...)
+	l.forget(gone...)
 }
 
 // Awaited is an erasure that waits for a second member's word.
@@ -263,18 +263,19 @@ type Awaited struct {
 func (r *Replica) Awaiting() (out []Awaited) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.j == nil || r.roster == nil {
+	if r.j == nil || r.led.roster == nil {
 		return nil
 	}
-	me := r.dev.ID()
-	for id, w := range r.await {
-		dev, by, st := r.author(me), r.author(w.Author), r.streams[id.circle]
+	me := r.led.dev.ID()
+	for id, w := range r.led.await {
+		dev, by, st := r.led.author(me), r.led.author(w.Author), r.led.streams[id.circle]
 		if dev == nil || by == nil || st == nil {
 			continue
 		}
-		may := r.roster.MayWrite(id.circle, st.epoch.Epoch, me, seal.KindShred)
-		out = append(out, Awaited{Shred: w.Shred, Kind: r.kinds[id.circle], Until: r.since(id, w).Add(waitAtMost),
-			Confirm: may && dev.Member != by.Member, Back: may && r.mayTakeBack(me, w), Said: r.answers(id)})
+		may := r.led.roster.MayWrite(id.circle, st.epoch.Epoch, me, seal.KindShred)
+		out = append(out, Awaited{Shred: w.Shred, Kind: r.led.kinds[id.circle], Until: r.led.since(id,
+			w).Add(waitAtMost),
+			Confirm: may && dev.Member != by.Member, Back: may && r.led.mayTakeBack(me, w), Said: r.led.answers(id)})
 	}
 	slices.SortFunc(out, func(a, b Awaited) int {
 		if a.TimeMS != b.TimeMS {
@@ -286,8 +287,8 @@ func (r *Replica) Awaiting() (out []Awaited) {
 }
 
 // answers reports whether a second word or a taking back waits in the outbox.
-func (r *Replica) answers(id subject) bool {
-	return slices.ContainsFunc(r.outbox, func(p *pending) bool {
+func (l *ledger) answers(id subject) bool {
+	return slices.ContainsFunc(l.outbox, func(p *pending) bool {
 		return p.circle == id.circle && p.item.Subject == id.id && (p.item.Kind == seal.KindShred ||
 			p.item.Kind == seal.KindUnshred)
 	})
@@ -300,23 +301,24 @@ func (r *Replica) TakeBack(k krama.CircleKind, s krama.SubjectID) error {
 		return err
 	}
 	defer r.mu.Unlock()
-	c, ok := r.circle(k)
+	c, ok := r.led.circle(k)
 	if !ok {
 		return krama.E(op, krama.NotAllowed, "this device does not hold the circle")
 	}
 	id := subject{c, s}
-	w := r.await[id]
+	w := r.led.await[id]
 	switch {
 	case w == nil:
 		return krama.E(op, krama.NotFound, "")
-	case !r.mayTakeBack(r.dev.ID(), w) || !r.roster.MayWrite(c, r.streams[c].epoch.Epoch, r.dev.ID(), seal.KindUnshred):
+	case !r.led.mayTakeBack(r.led.dev.ID(), w) || !r.led.roster.MayWrite(c, r.led.streams[c].epoch.Epoch,
+		r.led.dev.ID(), seal.KindUnshred):
 		return krama.E(op, krama.NotAllowed, "only who said it or an admin takes an erasure back")
-	case r.answers(id):
+	case r.led.answers(id):
 		return nil
 	}
 	it := seal.Item{Subject: s, Kind: seal.KindUnshred, Body: nil}
 	if err := r.commit(pendingEntry(c, it)); err != nil {
 		return err
 	}
-	return r.queue(c, it)
+	return r.led.queue(c, it)
 }

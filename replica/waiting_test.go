@@ -50,7 +50,7 @@ func TestA28Bound(t *testing.T) {
 				if d.shows(s) != on(i) {
 					t.Errorf("%s: device %d shows person %d: %v", when, n, i, d.shows(s))
 				}
-				if _, key := d.keys[c][s]; i < 5 && key {
+				if _, key := d.led.keys[c][s]; i < 5 && key {
 					t.Errorf("%s: device %d keeps the key of person %d: %v", when, n, i, key)
 				}
 			}
@@ -81,13 +81,14 @@ func TestA28Bound(t *testing.T) {
 	w.must(b.Shred(krama.KindOutreach, who[5], ShredAsked)) // a second member
 	w.must(w.desk.TakeBack(krama.KindOutreach, who[6]))     // an admin
 	w.must(a.TakeBack(krama.KindOutreach, who[11]))         // its author
-	h := b.header(c, seal.EnvContent)                       // and somebody who may not, by a changed program
-	wire, err := b.streams[c].epoch.Seal(b.Rand, b.dev, h, []seal.Item{{Subject: who[7], Kind: seal.KindUnshred}},
-		func(s krama.SubjectID) (seal.SubjectKey, bool) { k, ok := b.keys[c][s]; return k, ok })
+	h := b.led.header(c, seal.EnvContent)                   // and somebody who may not, by a changed program
+	wire, err := b.led.streams[c].epoch.Seal(b.Rand, b.led.dev, h,
+		[]seal.Item{{Subject: who[7], Kind: seal.KindUnshred}},
+		func(s krama.SubjectID) (seal.SubjectKey, bool) { k, ok := b.led.keys[c][s]; return k, ok })
 	w.must(err)
 	b.mu.Lock()
 	w.must(b.commit(tagged(tagSealed, c[:], u64(h.Seq), wire)))
-	b.addSealed(c, h.Seq, wire)
+	b.led.addSealed(c, h.Seq, wire)
 	b.mu.Unlock()
 	back := func(i int) bool { return i == 6 || i == 11 }
 	w.sync(b, w.desk, a, b, w.desk, a)
@@ -175,7 +176,7 @@ func TestA28Retention(t *testing.T) {
 	}
 	w.sync(a, w.desk)
 	c := w.outreach(a)
-	keep := time.Duration(w.desk.roster.Circles[c].RetentionDays) * day
+	keep := time.Duration(w.desk.led.roster.Circles[c].RetentionDays) * day
 	if keep == 0 {
 		t.Fatal("the outreach circle keeps for ever: the test proves nothing")
 	}

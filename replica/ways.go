@@ -24,15 +24,15 @@ func (r *Replica) keepWays(ctx context.Context) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
-	ms, _ := strconv.ParseInt(r.values[waysKey], 10, 64)
+	ms, _ := strconv.ParseInt(r.led.values[waysKey], 10, 64)
 	if since := now.Sub(time.UnixMilli(ms)); since >= 0 && since < awayAfter {
 		r.mu.Unlock()
 		return nil
 	}
 	var away []krama.DeviceID
-	for id, d := range r.roster.Devices {
-		sign := time.UnixMilli(int64(max(r.seen[id], d.KemMS)))
-		if d.Removed == 0 && id != r.dev.ID() && now.Sub(sign) >= awayAfter {
+	for id, d := range r.led.roster.Devices {
+		sign := time.UnixMilli(int64(max(r.led.seen[id], d.KemMS)))
+		if d.Removed == 0 && id != r.led.dev.ID() && now.Sub(sign) >= awayAfter {
 			away = append(away, id)
 		}
 	}

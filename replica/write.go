@@ -16,21 +16,22 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 		return err
 	}
 	defer r.mu.Unlock()
-	circle, ok := r.circle(k)
+	circle, ok := r.led.circle(k)
 	if !ok {
 		return krama.E(op, krama.NotAllowed, "this device does not hold the circle")
 	}
-	if r.state() == Removed || !r.roster.MayWrite(circle, r.streams[circle].epoch.Epoch, r.dev.ID(), seal.KindRecord) {
+	if r.led.state() == Removed || !r.led.roster.MayWrite(circle, r.led.streams[circle].epoch.Epoch, r.led.dev.ID(),
+		seal.KindRecord) {
 		return krama.E(op, krama.NotAllowed, "this member may not write here")
 	}
-	if r.shredded[subject{circle, s}] || r.hidden(circle, s) {
+	if r.led.shredded[subject{circle, s}] || r.led.hidden(circle, s) {
 		return krama.E(op, krama.NotFound, "erased")
 	}
 	var items []seal.Item
 	kind := seal.KindCircleRecord
 	if s != (krama.SubjectID{}) {
 		kind = seal.KindRecord
-		if _, known := r.keys[circle][s]; !known {
+		if _, known := r.led.keys[circle][s]; !known {
 			var key [32]byte
 			if _, err := io.ReadFull(r.Rand, key[:]); err != nil {
 				return krama.Wrap(op, err)
@@ -41,7 +42,7 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 	for _, rec := range records {
 		if rec.Written == 0 && rec.Report == nil && rec.Taken == nil {
 			// those two are the same on every desk that says them
-			rec.Written = r.typedAt()
+			rec.Written = r.led.typedAt()
 		}
 		b, err := rec.Encode()
 		if err != nil {
@@ -57,7 +58,7 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 		return err
 	}
 	for _, it := range items {
-		if err := r.queue(circle, it); err != nil {
+		if err := r.led.queue(circle, it); err != nil {
 			return err
 		}
 	}
@@ -66,12 +67,12 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 
 // typedAt is now, in seconds, or just after what was typed here before: two records of one second keep their order. A
 // clock that was set back is followed.
-func (r *Replica) typedAt() uint32 {
-	now := uint32(max(0, r.Now().Unix()))
-	if r.typed >= now && r.typed-now < 3600 {
-		now = r.typed + 1
+func (l *ledger) typedAt() uint32 {
+	now := uint32(max(0, l.host.Now().Unix()))
+	if l.typed >= now && l.typed-now < 3600 {
+		now = l.typed + 1
 	}
-	r.typed = now
+	l.typed = now
 	return now
 }
 
@@ -79,9 +80,9 @@ func pendingEntry(c krama.CircleID, it seal.Item) []byte {
 	return tagged(tagPending, c[:], it.Subject[:], []byte{byte(it.Kind)}, it.Body)
 }
 
-func (r *Replica) circle(k krama.CircleKind) (krama.CircleID, bool) {
-	for c, kind := range r.kinds {
-		if kind == k && r.streams[c] != nil && k != krama.KindOrg {
+func (l *ledger) circle(k krama.CircleKind) (krama.CircleID, bool) {
+	for c, kind := range l.kinds {
+		if kind == k && l.streams[c] != nil && k != krama.KindOrg {
 			return c, true
 		}
 	}
@@ -89,39 +90,39 @@ func (r *Replica) circle(k krama.CircleKind) (krama.CircleID, bool) {
 }
 
 // queue puts a typed item in the outbox and shows it at once.
-func (r *Replica) queue(c krama.CircleID, it seal.Item) error {
-	if r.shredded[subject{c, it.Subject}] && (r.loaded || it.Kind != seal.KindShred || r.shredWaits(c, it.Subject)) {
+func (l *ledger) queue(c krama.CircleID, it seal.Item) error {
+	if l.shredded[subject{c, it.Subject}] && (l.loaded || it.Kind != seal.KindShred || l.shredWaits(c, it.Subject)) {
 		return nil // while loading, an erasure that a colleague was first with stays until hers is within a close
 	}
-	r.outbox = append(r.outbox, &pending{c, it})
+	l.outbox = append(l.outbox, &pending{c, it})
 	switch {
 	case it.Kind == seal.KindShred:
 		// her key stays until the erasure itself is sealed with it and read back
-		r.shredded[subject{c, it.Subject}] = true
-		r.unqueue(c, it.Subject)
-		if r.loaded { // while loading, it may be read back and wait: then what was fed before it is still needed
-			r.offScreen(subject{c, it.Subject})
+		l.shredded[subject{c, it.Subject}] = true
+		l.unqueue(c, it.Subject)
+		if l.loaded { // while loading, it may be read back and wait: then what was fed before it is still needed
+			l.offScreen(subject{c, it.Subject})
 		}
 	case it.Kind == seal.KindSubjectKey:
-		if _, ok := r.keys[c][it.Subject]; !ok && r.keys[c] != nil {
-			r.keys[c][it.Subject] = seal.SubjectKey(it.Body)
+		if _, ok := l.keys[c][it.Subject]; !ok && l.keys[c] != nil {
+			l.keys[c][it.Subject] = seal.SubjectKey(it.Body)
 		}
-	case r.loaded: // while loading, most of what was typed comes confirmed later; the rest is shown at the end
-		return r.show(c, it)
+	case l.loaded: // while loading, most of what was typed comes confirmed later; the rest is shown at the end
+		return l.show(c, it)
 	}
 	return nil
 }
 
 // show feeds a typed item as Local.
-func (r *Replica) show(c krama.CircleID, it seal.Item) error {
+func (l *ledger) show(c krama.CircleID, it seal.Item) error {
 	switch it.Kind {
 	case seal.KindRecord, seal.KindCircleRecord:
 		rec, err := krama.DecodeRecord(it.Body)
 		if err != nil {
 			return err
 		}
-		if r.Feed != nil && !r.hidden(c, it.Subject) {
-			r.Feed(Event{Circle: r.kinds[c], Subject: it.Subject, Record: rec, Author: r.dev.ID(), Local: true})
+		if l.host.Feed != nil && !l.hidden(c, it.Subject) {
+			l.host.Feed(Event{Circle: l.kinds[c], Subject: it.Subject, Record: rec, Author: l.dev.ID(), Local: true})
 		}
 	}
 	return nil
@@ -145,7 +146,7 @@ func (r *Replica) sealOutbox() error {
 	byCircle := map[krama.CircleID][]seal.Item{}
 	var order []krama.CircleID
 	sealedItems := r.sealedContents()
-	for _, p := range r.outbox {
+	for _, p := range r.led.outbox {
 		if !r.ready(p) {
 			continue
 		}
@@ -179,7 +180,7 @@ func (r *Replica) sealOutbox() error {
 // ready reports whether an item can be sealed now: its circle's newest epoch is open here and read as far as it was
 // before, and its subject's key is known.
 func (r *Replica) ready(p *pending) bool {
-	st, latest := r.streams[p.circle], r.roster.Latest(p.circle)
+	st, latest := r.led.streams[p.circle], r.led.roster.Latest(p.circle)
 	if st == nil || latest == nil || st.closed || st.rereading() || st.epoch.Epoch != latest.Epoch {
 		return false
 	}
@@ -193,8 +194,8 @@ func (r *Replica) ready(p *pending) bool {
 // sealedContents counts the contents of envelopes that wait for confirmation.
 func (r *Replica) sealedContents() map[[32]byte]int {
 	out := map[[32]byte]int{}
-	for _, s := range r.sealed {
-		st := r.streams[s.circle]
+	for _, s := range r.led.sealed {
+		st := r.led.streams[s.circle]
 		if st == nil {
 			continue
 		}
@@ -213,11 +214,11 @@ func (r *Replica) sealedContents() map[[32]byte]int {
 }
 
 // next returns the sequence and predecessor of this device's next envelope in a circle.
-func (r *Replica) next(c krama.CircleID) (seq uint64, prev [32]byte) {
-	if a := r.streams[c].authors[r.dev.ID()]; a != nil {
+func (l *ledger) next(c krama.CircleID) (seq uint64, prev [32]byte) {
+	if a := l.streams[c].authors[l.dev.ID()]; a != nil {
 		seq, prev = a.last()
 	}
-	for _, s := range r.sealed {
+	for _, s := range l.sealed {
 		if s.circle == c && s.seq > seq {
 			seq, prev = s.seq, s.id
 		}
@@ -225,23 +226,24 @@ func (r *Replica) next(c krama.CircleID) (seq uint64, prev [32]byte) {
 	return seq + 1, prev
 }
 
-func (r *Replica) header(c krama.CircleID, kind seal.EnvelopeKind) seal.Header {
-	seq, prev := r.next(c)
-	return seal.Header{Author: r.dev.ID(), Kind: kind, Seq: seq, Prev: prev, Head: r.streams[c].head,
-		Roster: r.roster.At(), TimeMS: uint64(r.Now().UnixMilli())} // not the relay's clock: it could date heartbeats
+func (l *ledger) header(c krama.CircleID, kind seal.EnvelopeKind) seal.Header {
+	seq, prev := l.next(c)
+	return seal.Header{Author: l.dev.ID(), Kind: kind, Seq: seq, Prev: prev, Head: l.streams[c].head,
+		// not the relay's clock: it could date heartbeats
+		Roster: l.roster.At(), TimeMS: uint64(l.host.Now().UnixMilli())}
 }
 
 func (r *Replica) sealOne(c krama.CircleID, items []seal.Item) error {
-	st := r.streams[c]
+	st := r.led.streams[c]
 	if st == nil {
 		return krama.E("replica.seal", krama.CannotDecrypt, "no keys for the circle")
 	}
-	if r.copied() {
+	if r.led.copied() {
 		return errCopied
 	}
-	h := r.header(c, seal.EnvContent)
+	h := r.led.header(c, seal.EnvContent)
 	keys := func(id krama.SubjectID) (seal.SubjectKey, bool) { return r.sealing(c, id) }
-	wire, err := st.epoch.Seal(r.Rand, r.dev, h, items, keys)
+	wire, err := st.epoch.Seal(r.Rand, r.led.dev, h, items, keys)
 	if err != nil {
 		return err
 	}
@@ -250,6 +252,6 @@ func (r *Replica) sealOne(c krama.CircleID, items []seal.Item) error {
 			return err
 		}
 	}
-	r.addSealed(c, h.Seq, wire)
+	r.led.addSealed(c, h.Seq, wire)
 	return nil
 }
