@@ -196,7 +196,8 @@ func (l *life) watchMonth() {
 // erasures. All else that a device, a desk or the relay holds in memory is bounded by a constant.
 var grows = regexp.MustCompile(
 	`^State\.(audits|byCode|contactAt|contacts|people|personAt|referrals|seen|threads|incidents|taken|ended)|` +
-		`^Replica\.(keys|notices|noticed|shreds|shredded|told|values|roster\.|streams|seen|letters|done|rewraps|frozen\.)|` +
+		`^Replica\.(told|frozen\.)|` +
+		`^Replica\.led\.(keys|notices|noticed|shreds|shredded|values|roster\.|streams|seen|letters|done|rewraps)|` +
 		`^Relay\.open`) // at most the streams there are
 
 // room is how much may be at a path. The unit is an entry that somebody made; names and keys have their bytes.
