@@ -17,7 +17,7 @@ func (a *Alarm) ByAuthor() bool {
 	return a.Author != krama.DeviceID{} && (a.What == AlarmFork || a.What == AlarmWithheld)
 }
 
-// answered reports whether an alarm needs nobody any more. Called with the lock held.
+// answered reports whether an alarm needs nobody any more.
 func (l *ledger) answered(a *Alarm) bool {
 	if a.Mended {
 		return true
@@ -194,7 +194,7 @@ func (r *Replica) answeredByRelay(p place, st *stream, relay seal.Head) error {
 	return r.commit(entries...)
 }
 
-// stands reports whether any alarm of the kind is not answered. Called with the lock held.
+// stands reports whether any alarm of the kind is not answered.
 func (l *ledger) stands(k AlarmKind) bool {
 	return slices.ContainsFunc(l.alarms, func(a Alarm) bool { return a.What == k && !a.Mended })
 }

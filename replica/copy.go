@@ -17,7 +17,7 @@ import (
 // errCopied ends whatever would write from a copy.
 var errCopied = krama.E("replica", krama.NotAllowed, "another copy of this device is at work: it must be enrolled anew")
 
-// copied reports whether this device is one of several copies. Called with the lock held.
+// copied reports whether this device is one of several copies.
 func (l *ledger) copied() bool { return refuseCopies && l.stands(AlarmCopied) }
 
 // Copied reports whether this device has found that another copy of it has written, and therefore writes nothing more.

@@ -273,7 +273,7 @@ type rewrap struct {
 	epoch  uint32
 }
 
-// askRewrap remembers that an epoch's wrap did not come; sendRewraps asks for it. Called with the lock held.
+// askRewrap remembers that an epoch's wrap did not come; sendRewraps asks for it.
 func (l *ledger) askRewrap(c krama.CircleID, epoch uint32) error {
 	if c != krama.OrgCircle { // without circle 0's keys there is nowhere to ask
 		l.rewraps[rewrap{l.dev.ID(), c, epoch}] = true

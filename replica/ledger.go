@@ -47,7 +47,6 @@ type ledger struct {
 	// What was typed here and is not read back yet.
 	outbox []*pending
 	sealed []*sealedEnvelope
-	typed  uint32                    // when the newest record was typed here, as Record.Written says it
 	wrote  map[krama.CircleID]uint64 // highest sequence that this copy of the device is known to have written
 
 	// Who was erased, or may be.

@@ -396,7 +396,7 @@ func (r *Replica) opensTo(deed seal.Deed) (devices []krama.DeviceID) {
 	return devices
 }
 
-// devicesOf lists a member's devices. Called with the lock held.
+// devicesOf lists a member's devices.
 func (l *ledger) devicesOf(m krama.MemberID) (out []krama.DeviceID) {
 	for id, d := range l.roster.Devices {
 		if d.Member == m && d.Removed == 0 {

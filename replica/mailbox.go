@@ -24,7 +24,7 @@ func (l *ledger) kems() []hpke.PrivateKey {
 }
 
 // withKems gives this device with each of its KEM keys in turn, the one the roster shows first: what was sealed to it
-// lately may have been sealed to an older one. Called with the lock held.
+// lately may have been sealed to an older one.
 func (l *ledger) withKems(yield func(*seal.Device) bool) {
 	for _, k := range l.kems() {
 		d := *l.dev

@@ -52,7 +52,7 @@ func (l *ledger) hear(e *entry, it *entryItem) {
 	l.notices = append(l.notices, n)
 }
 
-// heed hides whom the notices name that were not settled. Called with the lock held, after circle 0 was read.
+// heed hides whom the notices name that were not settled. Called after circle 0 was read.
 func (l *ledger) heed() {
 	if len(l.notices) == 0 {
 		return

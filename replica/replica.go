@@ -88,6 +88,7 @@ type Replica struct {
 	shut    map[krama.CircleID]uint32 // epoch whose opening is awaited, by circles that the relay has closed already
 	emptied time.Time                 // when the boxes of all recent epochs were last looked into
 	unshown bool                      // in this sync the relay took what it does not show
+	typed   uint32                    // when the newest record was typed here, as Record.Written says it
 }
 
 // hostError gives errors of the host's files a kind.

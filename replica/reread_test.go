@@ -359,3 +359,21 @@ func TestReadTwiceIsTidied(t *testing.T) {
 		t.Errorf("%d envelopes want %d; readings left out %v", a.led.streams[c].head.N, n, a.led.left)
 	}
 }
+
+// TestOrderAcrossReading: two records of one second keep their order, also where the journal was read anew between.
+func TestOrderAcrossReading(t *testing.T) {
+	w := newSmallWorld(t)
+	a := w.phone()
+	s := w.person(a)
+	last := func() uint32 { return a.events[len(a.events)-1].Record.Written }
+	w.contact(a, s)
+	first := last()
+	a.mu.Lock()
+	err := a.reload()
+	a.mu.Unlock()
+	w.must(err)
+	w.contact(a, s)
+	if last() <= first {
+		t.Errorf("typed at %d, and then at %d", first, last())
+	}
+}

@@ -47,7 +47,7 @@ func beats(e *entry) bool {
 
 // vouchedFor reports whether every admin's desk but the device itself has written into circle 0 behind the device's
 // newest key. A relay that is restored may lose the word of that key, and a desk that had not read it wraps to the old
-// one: until then that stays. Called with the lock held.
+// one: until then that stays.
 func (l *ledger) vouchedFor(dev *seal.RosterDevice) bool {
 	for d, n := range l.vouched {
 		if o := l.author(d); d != dev.ID && o != nil && o.Removed == 0 && l.roster.Admin(d) && n <= dev.KemAt {
@@ -57,8 +57,7 @@ func (l *ledger) vouchedFor(dev *seal.RosterDevice) bool {
 	return true
 }
 
-// unvouched reports whether a colleague's device has said a new key behind this desk's last word. Called with the lock
-// held.
+// unvouched reports whether a colleague's device has said a new key behind this desk's last word.
 func (l *ledger) unvouched() bool {
 	for _, d := range l.roster.Devices {
 		if d.KemAt > l.vouched[l.dev.ID()] && d.Removed == 0 && d.ID != l.dev.ID() && d.KemAt > d.Since {

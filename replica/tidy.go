@@ -217,8 +217,7 @@ func (r *Replica) tidy() (err error) {
 	old := r.gen
 	r.j.Close()
 	r.j, r.file, r.gen, r.frozen, r.led.untidy = j, f, gen, z.f, false
-	r.led.cuts, r.led.left, r.led.passed, r.led.trims = map[place]cut{}, map[place]readings{}, map[place]int{},
-		map[uint32]*trimmed{}
+	*r.led.voids = *newVoids()
 	if len(r.led.rekeys) > 0 && r.led.rekeyed() {
 		r.led.dev.KEM = r.led.kems()[0]
 		r.led.rekeys = nil

@@ -146,8 +146,7 @@ func (r *Replica) undertaker(c krama.CircleID) bool {
 	return true
 }
 
-// final are a circle's people whose erasure stands: one in the open epoch may yet fall outside its close. Called with
-// the lock held.
+// final are a circle's people whose erasure stands: one in the open epoch may yet fall outside its close.
 func (l *ledger) final(c krama.CircleID) map[krama.SubjectID]bool {
 	out := map[krama.SubjectID]bool{}
 	for _, s := range l.shreds {
@@ -292,7 +291,7 @@ func (r *Replica) tombstone(ep *seal.Epoch, e *entry) ([]byte, error) {
 func buriedKey(c krama.CircleID) string   { return ".buried." + c.String() }
 func unburiedKey(c krama.CircleID) string { return ".unburied." + c.String() }
 
-// buried reads it. Called with the lock held.
+// buried reads it.
 func (l *ledger) buried(c krama.CircleID) (last time.Time, ids map[string]bool) {
 	ids = map[string]bool{}
 	for i, f := range strings.Fields(l.values[buriedKey(c)]) {

@@ -304,8 +304,7 @@ func (r *Replica) adminOpens(ep *seal.Epoch, head seal.Head, wire []byte) bool {
 	return ok && open.Circle == krama.OrgCircle && open.Epoch == ep.Epoch+1 && open.Closes == head
 }
 
-// parted reports whether an alarm says that the relay's history of an epoch is not the one read here. Called with the
-// lock held.
+// parted reports whether an alarm says that the relay's history of an epoch is not the one read here.
 func (l *ledger) parted(p place) bool {
 	for _, a := range l.alarms {
 		if !a.Mended && !a.ByAuthor() && a.Circle == p.circle && a.Epoch == p.epoch && (a.What == AlarmRollback ||

@@ -42,7 +42,7 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 	for _, rec := range records {
 		if rec.Written == 0 && rec.Report == nil && rec.Taken == nil {
 			// those two are the same on every desk that says them
-			rec.Written = r.led.typedAt()
+			rec.Written = r.typedAt()
 		}
 		b, err := rec.Encode()
 		if err != nil {
@@ -67,12 +67,12 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 
 // typedAt is now, in seconds, or just after what was typed here before: two records of one second keep their order. A
 // clock that was set back is followed.
-func (l *ledger) typedAt() uint32 {
-	now := uint32(max(0, l.host.Now().Unix()))
-	if l.typed >= now && l.typed-now < 3600 {
-		now = l.typed + 1
+func (r *Replica) typedAt() uint32 {
+	now := uint32(max(0, r.Now().Unix()))
+	if r.typed >= now && r.typed-now < 3600 {
+		now = r.typed + 1
 	}
-	l.typed = now
+	r.typed = now
 	return now
 }
 
