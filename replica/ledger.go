@@ -70,8 +70,8 @@ type ledger struct {
 	untidy bool     // the journal holds what must be destroyed
 }
 
-func newLedger(c *Config, v *voids) *ledger {
-	return &ledger{host: c, voids: v,
+func newLedger(c *Config, v *voids) ledger {
+	return ledger{host: c, voids: v,
 		streams: map[krama.CircleID]*stream{},
 		keys:    map[krama.CircleID]map[krama.SubjectID]seal.SubjectKey{},
 		kinds:   map[krama.CircleID]krama.CircleKind{krama.OrgCircle: krama.KindOrg},

@@ -60,7 +60,7 @@ type Replica struct {
 	// never with them held.
 	rotating sync.Mutex
 
-	led *ledger // what this device believes; never nil
+	led ledger // what this device believes
 
 	// The device's files, under the vault's key.
 	j      *journal.Journal // nil while the device is locked
