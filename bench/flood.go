@@ -88,7 +88,7 @@ func settle(ctx context.Context, p *relayProcess) (*town, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := desk.Found(ctx, p.url, p.token); err != nil {
+	if err := desk.Admin().Found(ctx, p.url, p.token); err != nil {
 		return nil, err
 	}
 	t := &town{site: desk.Site(), remote: replica.HTTP{Client: &http.Client{Timeout: time.Minute}, URL: p.url}}
@@ -106,7 +106,7 @@ func settle(ctx context.Context, p *relayProcess) (*town, error) {
 		}
 		t.phones, t.people = append(t.phones, ph), append(t.people, who)
 	}
-	stream, _ := desk.Stream(krama.KindCasework)
+	stream, _ := desk.Reports().Stream(krama.KindCasework)
 	if t.intake, err = seal.OpenIntake([32]byte{1}, stream, true); err != nil {
 		return nil, err
 	}
@@ -114,10 +114,10 @@ func settle(ctx context.Context, p *relayProcess) (*town, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := desk.Publish(ctx, door, [][16]byte{t.intake.ID()}); err != nil {
+	if err := desk.Reports().Publish(ctx, door, [][16]byte{t.intake.ID()}); err != nil {
 		return nil, err
 	}
-	outreach, _ := desk.Stream(krama.KindOutreach)
+	outreach, _ := desk.Reports().Stream(krama.KindOutreach)
 	device, _ := t.phones[0].Device()
 	t.target = flood.Target{Relay: p.url, Site: "http://127.0.0.1:8812", Programme: t.site, Stream: outreach,
 		Device: device}

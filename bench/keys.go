@@ -33,7 +33,7 @@ func keysBench() error {
 	if err != nil {
 		return err
 	}
-	if err := desk.Found(ctx, relay.url, relay.token); err != nil {
+	if err := desk.Admin().Found(ctx, relay.url, relay.token); err != nil {
 		return err
 	}
 	const devices, people, month = 200, 5000, 100
@@ -76,7 +76,7 @@ func keysBench() error {
 	for _, what := range []string{"the first with all of them", "a month and 100 people later"} {
 		up := desk.traffic.up
 		began := time.Now()
-		if err := desk.Rotate(ctx, circle); err != nil {
+		if err := desk.Admin().Rotate(ctx, circle); err != nil {
 			return err
 		}
 		took := time.Since(began)
@@ -127,7 +127,7 @@ func recoverBench(ctx context.Context, dir string, cards []seal.Card) error {
 	}
 	defer r.Close()
 	began := time.Now()
-	if err := r.Recover(ctx, cards, "", true, nil); err != nil {
+	if err := r.Newcomer().Recover(ctx, cards, "", true, nil); err != nil {
 		return err
 	}
 	people, contacts := st.Counts()

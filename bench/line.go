@@ -36,7 +36,7 @@ func overLine(records, rate int) error {
 	if err != nil {
 		return err
 	}
-	if err := desk.Found(ctx, p.url, p.token); err != nil {
+	if err := desk.Admin().Found(ctx, p.url, p.token); err != nil {
 		return err
 	}
 	var phones []*phone

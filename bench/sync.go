@@ -43,20 +43,20 @@ func newPhone(platform string) (*phone, error) {
 }
 
 func enrol(ctx context.Context, desk, p *phone, relay string, n byte) error {
-	if err := p.Introduce(ctx, relay); err != nil {
+	if err := p.Newcomer().Introduce(ctx, relay); err != nil {
 		return err
 	}
-	inv, err := desk.Invite(ctx, p.Scan1().String())
+	inv, err := desk.Admin().Invite(ctx, p.Newcomer().Scan1().String())
 	if err != nil {
 		return err
 	}
-	if err := p.Accept(ctx, inv.Code.String()); err != nil {
+	if err := p.Newcomer().Accept(ctx, inv.Code.String()); err != nil {
 		return err
 	}
-	if ok, err := desk.Enrol(ctx, inv, krama.MemberID{n}, krama.RoleOutreach); err != nil || !ok {
+	if ok, err := desk.Admin().Enrol(ctx, inv, krama.MemberID{n}, krama.RoleOutreach); err != nil || !ok {
 		return fmt.Errorf("not enrolled: %w", err)
 	}
-	_, err = p.Join(ctx, nil)
+	_, err = p.Newcomer().Join(ctx, nil)
 	return err
 }
 
@@ -91,7 +91,7 @@ func syncBench() error {
 	if err != nil {
 		return err
 	}
-	if err := desk.Found(ctx, p.url, p.token); err != nil {
+	if err := desk.Admin().Found(ctx, p.url, p.token); err != nil {
 		return err
 	}
 	a, err := newPhone("phone")

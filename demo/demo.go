@@ -50,7 +50,7 @@ func Make(ctx context.Context, g *guide.Guide, deskDir journal.Dir, dial func(st
 	if p.Desk, err = replica.Create(p.Config, p.Words); err != nil {
 		return nil, err
 	}
-	if err := p.Desk.Found(ctx, relay, token); err != nil {
+	if err := p.Desk.Admin().Found(ctx, relay, token); err != nil {
 		return nil, err
 	}
 	if err := trustees(ctx, p.Desk, krama.DayOf(now)); err != nil {
@@ -74,7 +74,7 @@ func Make(ctx context.Context, g *guide.Guide, deskDir journal.Dir, dial func(st
 
 // trustees sets up recovery with invented trustees, two of whom have shown their cards. The cards are thrown away.
 func trustees(ctx context.Context, desk *replica.Replica, today krama.Day) error {
-	cards, _, err := desk.SetTrustees(ctx, 2, 3)
+	cards, _, err := desk.Admin().SetTrustees(ctx, 2, 3)
 	if err != nil {
 		return err
 	}
@@ -307,14 +307,14 @@ func (v *inventor) device(ctx context.Context, p *Programme, i int, relay string
 		return err
 	}
 	defer dev.Close()
-	if err := dev.Introduce(ctx, relay); err != nil {
+	if err := dev.Newcomer().Introduce(ctx, relay); err != nil {
 		return err
 	}
-	invite, err := p.Desk.Invite(ctx, dev.Scan1().String())
+	invite, err := p.Desk.Admin().Invite(ctx, dev.Newcomer().Scan1().String())
 	if err != nil {
 		return err
 	}
-	if err := dev.Accept(ctx, invite.Code.String()); err != nil {
+	if err := dev.Newcomer().Accept(ctx, invite.Code.String()); err != nil {
 		return err
 	}
 	var member krama.MemberID
@@ -322,13 +322,13 @@ func (v *inventor) device(ctx context.Context, p *Programme, i int, relay string
 		return err
 	}
 	roles, label := role(i)
-	if ok, err := p.Desk.Enrol(ctx, invite, member, roles); err != nil || !ok {
+	if ok, err := p.Desk.Admin().Enrol(ctx, invite, member, roles); err != nil || !ok {
 		return fmt.Errorf("the office did not enrol it: %w", err)
 	}
 	if err := office.WriteLabel(p.Desk, member, label); err != nil {
 		return err
 	}
-	if ok, err := dev.Join(ctx, nil); err != nil || !ok {
+	if ok, err := dev.Newcomer().Join(ctx, nil); err != nil || !ok {
 		return fmt.Errorf("it did not join: %w", err)
 	}
 	for _, who := range v.all {

@@ -51,7 +51,7 @@ func (o *Office) Answer(ctx context.Context, t *casework.Thread, text string) er
 		}
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
-		return o.Rep.Reply(ctx, her.Mailbox, item)
+		return o.Rep.Reports().Reply(ctx, her.Mailbox, item)
 	}
 	return krama.E("office.Answer", krama.CannotDecrypt, "the intake's keys are gone")
 }

@@ -35,8 +35,10 @@ func Compile(g *guide.Guide, st *casework.State, p krama.Period, today krama.Day
 	return measure.Cover(g, p, kp, c)
 }
 
-// ReleasedKey holds what this desk released of a period last, whether others heed it or not.
-func ReleasedKey(p krama.Period) string { return ".released/" + p.From.String() }
+// ReleasedAs is what this desk released of a period last, whether others heed it or not.
+func ReleasedAs(p krama.Period) replica.Setting { return releasedOf.Of(p.From.String()) }
+
+var releasedOf = replica.NewSetting(".released/", replica.OfNobody)
 
 // Released compiles a period that is over as it may follow what this desk and admins' desks released of it before, and
 // remembers it when it leaves now: here, and where this is an admin's desk on all others. Another period is Invalid.
@@ -58,7 +60,7 @@ func (o *Office) Released(p krama.Period, today krama.Day, leaves bool) (*measur
 			return nil, krama.Wrap(op, err)
 		}
 		if !slices.ContainsFunc(before, func(old measure.Counts) bool { return sameCounts(b, old) }) ||
-			rep.Value(ReleasedKey(p)) != string(b) {
+			rep.Value(ReleasedAs(p)) != string(b) {
 			err := WriteNew(rep, krama.KindOutreach, krama.SubjectID{},
 				&krama.Record{Released: &krama.Released{From: p.From, To: p.To, Counts: b}})
 			if kind := krama.KindOf(err); err != nil && kind != krama.NotAllowed && kind != krama.Invalid &&
@@ -66,7 +68,7 @@ func (o *Office) Released(p krama.Period, today krama.Day, leaves bool) (*measur
 				return nil, err
 			}
 			// Last, so that a try that failed in between tells the others at the next.
-			if err := rep.SetValue(ReleasedKey(p), string(b)); err != nil {
+			if err := rep.SetValue(ReleasedAs(p), string(b)); err != nil {
 				return nil, err
 			}
 		}
@@ -97,7 +99,7 @@ func releases(st *casework.State, rep *replica.Replica, p krama.Period) (out []m
 			break
 		}
 	}
-	if v := rep.Value(ReleasedKey(p)); v != "" {
+	if v := rep.Value(ReleasedAs(p)); v != "" {
 		take([]byte(v))
 	}
 	return out

@@ -64,7 +64,7 @@ func (o *Office) closeIntakes() {
 // colleague could write another, whose reports somebody outside the circle would fetch.
 func (o *Office) Intakes() (out []casework.Intake) {
 	for _, k := range IntakeCircles {
-		streams := o.Rep.Streams(k)
+		streams := o.Rep.Reports().Streams(k)
 		for _, in := range o.State.Intakes() {
 			if in.Circle == k && streams[in.Stream] && in.Version <= krama.IntakeBound {
 				out = append(out, in)
@@ -85,7 +85,7 @@ func (o *Office) sound(list []casework.Intake, k krama.CircleKind) (out []casewo
 		}
 		gone, asked := left[in.Stream]
 		if !asked {
-			gone = o.Rep.Departed(k, in.Stream)
+			gone = o.Rep.Reports().Departed(k, in.Stream)
 			left[in.Stream] = gone
 		}
 		if !gone {
@@ -122,7 +122,7 @@ func (o *Office) tendIntakes() (drew bool, err error) {
 	o.closeIntakes()
 	list := o.Intakes()
 	for _, k := range IntakeCircles {
-		stream, ok := o.Rep.Stream(k)
+		stream, ok := o.Rep.Reports().Stream(k)
 		if !ok {
 			continue
 		}
@@ -155,7 +155,7 @@ func (o *Office) dropIntakes(today krama.Day) error {
 			continue
 		}
 		if keys, err := o.Keys(in); err == nil {
-			if err := o.Rep.SetValue(fetchedKey(keys.ID()), ""); err != nil {
+			if err := o.Rep.SetValue(fetchedOf(keys.ID()), ""); err != nil {
 				return err
 			}
 		}

@@ -65,7 +65,7 @@ func (o *Office) Close() {
 // announced, intakes, the door, reports, slips. What fails is tried again at the next; the errors of all parts are
 // told.
 func (o *Office) Day(ctx context.Context) error {
-	return errors.Join(o.Expire(), o.Rep.Maintain(ctx), o.tendDoor(ctx))
+	return errors.Join(o.Expire(), o.Rep.Admin().Maintain(ctx), o.tendDoor(ctx))
 }
 
 // today is the day of this desk's clock.

@@ -9,16 +9,17 @@ import (
 
 	"krama"
 	"krama/directory"
+	"krama/replica"
 )
 
-// DoorKey names the value that says that the door was opened, and what was last published.
-const DoorKey = "door"
+// DoorState says that the door was opened, and what was last published.
+var DoorState = replica.NewSetting("door", replica.OfNobody)
 
 // tendDoor does the office's daily work at the public door: intakes, reports, slips, publishing. What fails is tried
 // again at the next sync.
 func (o *Office) tendDoor(ctx context.Context) error {
 	var errs []error
-	if o.Rep.Value(DoorKey) != "" {
+	if o.Rep.Value(DoorState) != "" {
 		errs = append(errs, o.lookAtSite(ctx)) // before anything new is published
 		drew, err := o.tendIntakes()
 		errs = append(errs, err)
@@ -78,11 +79,11 @@ func (o *Office) publish(ctx context.Context, now bool) error {
 	d.Made = 0 // when it was made is said apart
 	same, err := d.Encode()
 	if err != nil {
-		return errors.Join(err, o.Rep.SetValue(DoorTroubleKey, TroubleOf(err)))
+		return errors.Join(err, o.Rep.SetValue(DoorTrouble, TroubleOf(err)))
 	}
 	sum := sha256.Sum256(same)
 	mark := hex.EncodeToString(sum[:8]) + " " + made.String()
-	if o.Rep.Value(DoorKey) == mark && !now {
+	if o.Rep.Value(DoorState) == mark && !now {
 		return nil
 	}
 	d.Made = made
@@ -91,15 +92,15 @@ func (o *Office) publish(ctx context.Context, now bool) error {
 		err = o.CheckDoor(b)
 	}
 	if err == nil {
-		err = o.Rep.Publish(ctx, b, ids)
+		err = o.Rep.Reports().Publish(ctx, b, ids)
 	}
 	if trouble := TroubleOf(err); err == nil || trouble != "" {
-		err = errors.Join(err, o.Rep.SetValue(DoorTroubleKey, trouble))
+		err = errors.Join(err, o.Rep.SetValue(DoorTrouble, trouble))
 	}
 	if err != nil {
 		return err
 	}
-	return o.Rep.SetValue(DoorKey, mark)
+	return o.Rep.SetValue(DoorState, mark)
 }
 
 // OpenDoor publishes what the programme shows to anybody. The first time it draws the intakes' keys. Only an admin's
@@ -115,9 +116,9 @@ func (o *Office) OpenDoor(ctx context.Context) error {
 	return o.publish(ctx, true)
 }
 
-// DoorTroubleKey names the value that says why the public pages could not be published, or "". It holds no words: they
+// DoorTrouble is why the public pages could not be published, or "". It holds no words: they
 // are found when a page is shown, in its reader's language.
-const DoorTroubleKey = "door.trouble"
+var DoorTrouble = replica.NewSetting("door.trouble", replica.OfNobody)
 
 // TroubleOf is the value for what kept a door from being published, "" for what trying again mends.
 func TroubleOf(err error) string {

@@ -25,8 +25,10 @@ const (
 	fetchBytes = 4 << 20
 )
 
-// fetchedKey names the value with an intake's fetched.
-func fetchedKey(id [16]byte) string { return "reports." + hex.EncodeToString(id[:4]) }
+// fetchedOf is an intake's fetched.
+func fetchedOf(id [16]byte) replica.Setting { return fetchedReports.Of(hex.EncodeToString(id[:4])) }
+
+var fetchedReports = replica.NewSetting("reports.", replica.OfNobody)
 
 // fetched is what this desk knows of an intake's reports at the relay.
 type fetched struct {
@@ -63,10 +65,10 @@ func (o *Office) FetchReports(ctx context.Context) error {
 	var errs []error
 	list := o.Intakes()
 	slices.Reverse(list)
-	all := map[krama.CircleKind][]string{} // the names of what is known of each circle's
+	all := map[krama.CircleKind][]replica.Setting{} // what is known of each circle's
 	for _, in := range list {
 		if keys, err := o.Keys(in); err == nil {
-			all[in.Circle] = append(all[in.Circle], fetchedKey(keys.ID()))
+			all[in.Circle] = append(all[in.Circle], fetchedOf(keys.ID()))
 		}
 	}
 	for _, in := range list {
@@ -75,9 +77,9 @@ func (o *Office) FetchReports(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// takenToday is how many reports of all intakes of a circle this desk has taken in on a day, by the names of what it
+// takenToday is how many reports of all intakes of a circle this desk has taken in on a day, by what it
 // knows of them.
-func (o *Office) takenToday(all []string, today krama.Day) (n int) {
+func (o *Office) takenToday(all []replica.Setting, today krama.Day) (n int) {
 	for _, key := range all {
 		if f := readFetched(o.Rep.Value(key)); f.Day == today {
 			n += f.Taken
@@ -86,14 +88,14 @@ func (o *Office) takenToday(all []string, today krama.Day) (n int) {
 	return n
 }
 
-func (o *Office) fetchIntake(ctx context.Context, in casework.Intake, all []string) error {
+func (o *Office) fetchIntake(ctx context.Context, in casework.Intake, all []replica.Setting) error {
 	o.taking.Lock()
 	defer o.taking.Unlock()
 	keys, err := o.Keys(in)
 	if err != nil {
 		return err
 	}
-	key := fetchedKey(keys.ID())
+	key := fetchedOf(keys.ID())
 	f := readFetched(o.Rep.Value(key))
 	if len(f.Sums) > 0 {
 		if o.Rep.Status().Unsent > 0 {
@@ -105,7 +107,7 @@ func (o *Office) fetchIntake(ctx context.Context, in casework.Intake, all []stri
 				sums = append(sums, [32]byte(b))
 			}
 		}
-		if err := o.Rep.DropReports(ctx, in.Circle, keys, 0, sums...); err != nil {
+		if err := o.Rep.Reports().DropReports(ctx, in.Circle, keys, 0, sums...); err != nil {
 			return err
 		}
 	}
@@ -116,7 +118,7 @@ func (o *Office) fetchIntake(ctx context.Context, in casework.Intake, all []stri
 	f.Sums = nil
 	most := min(TakeDaily, f.Taken+max(0, TakeCircle-o.takenToday(all, today)))
 	for size, after := 0, int64(0); f.Taken < most && size < fetchBytes; {
-		list, waiting, err := o.Rep.FetchReports(ctx, in.Circle, keys, after)
+		list, waiting, err := o.Rep.Reports().FetchReports(ctx, in.Circle, keys, after)
 		if err != nil {
 			return err
 		}
@@ -182,7 +184,7 @@ func threadOf(k krama.CircleKind, from casework.Sender) krama.ThreadID {
 func (o *Office) Waiting(k krama.CircleKind) (n int) {
 	for _, in := range o.Intakes() {
 		if keys, err := o.Keys(in); err == nil && in.Circle == k {
-			n += readFetched(o.Rep.Value(fetchedKey(keys.ID()))).Waiting
+			n += readFetched(o.Rep.Value(fetchedOf(keys.ID()))).Waiting
 		}
 	}
 	return n
@@ -203,12 +205,12 @@ func (o *Office) Forget(ctx context.Context) (failed error) {
 	for _, in := range o.Intakes() {
 		keys, err := o.Keys(in)
 		if err == nil {
-			err = o.Rep.DropReports(ctx, in.Circle, keys, 1<<62)
+			err = o.Rep.Reports().DropReports(ctx, in.Circle, keys, 1<<62)
 		}
 		if err == nil {
-			f := readFetched(o.Rep.Value(fetchedKey(keys.ID())))
+			f := readFetched(o.Rep.Value(fetchedOf(keys.ID())))
 			f.Waiting = 0
-			err = o.Rep.SetValue(fetchedKey(keys.ID()), f.String())
+			err = o.Rep.SetValue(fetchedOf(keys.ID()), f.String())
 		}
 		failed = cmp.Or(failed, err)
 	}

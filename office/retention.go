@@ -36,7 +36,7 @@ func (o *Office) expiries() (out []Expiring, notes string) {
 		return nil, ""
 	}
 	notices := map[string]krama.Day{}
-	for _, line := range strings.Fields(o.Rep.Value(noticesKey)) {
+	for _, line := range strings.Fields(o.Rep.Value(announcedSince)) {
 		who, day, _ := strings.Cut(line, "=")
 		if d, err := krama.ParseDay(day); err == nil {
 			notices[who] = d
@@ -70,8 +70,8 @@ func (o *Office) expiries() (out []Expiring, notes string) {
 	return out, strings.Join(lines, " ")
 }
 
-// noticesKey names the value that says since when each coming erasure is announced.
-const noticesKey = "retention"
+// announcedSince is since when each coming erasure is announced: a list of people and days.
+var announcedSince = replica.NewSetting("retention", replica.OfEach)
 
 // KeepDays is how long the outreach circle keeps a record after the last contact; 0 for ever.
 func (o *Office) KeepDays() (days krama.Day) {
@@ -94,7 +94,7 @@ func (o *Office) Expire() error {
 	list, notes := o.expiries()
 	var err error
 	if o.KeepDays() > 0 {
-		err = o.Rep.SetValue(noticesKey, notes)
+		err = o.Rep.SetValue(announcedSince, notes)
 	}
 	if o.Demo {
 		return err

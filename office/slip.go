@@ -24,7 +24,7 @@ func (o *Office) fetchSlips(ctx context.Context) error {
 	if len(open) == 0 {
 		return nil
 	}
-	answers, err := o.Rep.SlipAnswers(ctx, codes)
+	answers, err := o.Rep.Reports().SlipAnswers(ctx, codes)
 	if err != nil {
 		return err
 	}

@@ -11,14 +11,15 @@ import (
 
 	"krama"
 	"krama/locale"
+	"krama/replica"
 	"krama/seal"
 )
 
-// SiteKey names the value with the public site's address, as visitors reach it; SiteSeenKey the one that says when this
-// desk last looked at it as a visitor does, what it found, and since when.
-const (
-	SiteKey     = "door.site"
-	SiteSeenKey = "door.site.seen"
+// SiteAt is the public site's address, as visitors reach it; SiteSeen is when this desk last looked at it as a visitor
+// does, what it found, and since when.
+var (
+	SiteAt   = replica.NewSetting("door.site", replica.OfNobody)
+	SiteSeen = replica.NewSetting("door.site.seen", replica.OfNobody)
 )
 
 // What a look at the public site finds.
@@ -30,7 +31,7 @@ const (
 
 // SiteSeen reads what was found last.
 func (o *Office) SiteSeen() (last krama.Day, what string, since krama.Day) {
-	f := strings.Fields(o.Rep.Value(SiteSeenKey))
+	f := strings.Fields(o.Rep.Value(SiteSeen))
 	if len(f) != 3 {
 		return 0, "", 0
 	}
@@ -46,7 +47,7 @@ func (o *Office) SiteSeen() (last krama.Day, what string, since krama.Day) {
 // every meeting while something is wrong. Whoever runs or breaks into the site could give out a key of his own; a
 // visitor cannot tell, the office can.
 func (o *Office) lookAtSite(ctx context.Context) error {
-	at := o.Rep.Value(SiteKey)
+	at := o.Rep.Value(SiteAt)
 	if at == "" || o.Visit == nil {
 		return nil
 	}
@@ -72,7 +73,7 @@ func (o *Office) lookAtSite(ctx context.Context) error {
 	if what != before {
 		since = today
 	}
-	return o.Rep.SetValue(SiteSeenKey, today.String()+" "+what+" "+since.String())
+	return o.Rep.SetValue(SiteSeen, today.String()+" "+what+" "+since.String())
 }
 
 // intakeInputs are the fields of each intake that a report page offers.

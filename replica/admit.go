@@ -392,7 +392,7 @@ func (l *ledger) retry(st *stream) {
 }
 
 // confirm takes an item off the outbox: it was read back from the stream.
-func (l *ledger) confirm(c krama.CircleID, it seal.Item) {
+func (l *outgoing) confirm(c krama.CircleID, it seal.Item) {
 	if it.Kind == seal.KindStatement || it.Kind == seal.KindHeartbeat || it.Kind == seal.KindRewrap ||
 		len(l.outbox) == 0 {
 		return
@@ -409,7 +409,7 @@ func (l *ledger) confirm(c krama.CircleID, it seal.Item) {
 	}
 }
 
-func (l *ledger) dropSealed(c krama.CircleID, seq uint64) {
+func (l *outgoing) dropSealed(c krama.CircleID, seq uint64) {
 	for i, s := range l.sealed {
 		if s.circle == c && s.seq == seq {
 			l.sealed = append(l.sealed[:i], l.sealed[i+1:]...)
@@ -418,7 +418,7 @@ func (l *ledger) dropSealed(c krama.CircleID, seq uint64) {
 	}
 }
 
-func (l *ledger) addSealed(c krama.CircleID, seq uint64, wire []byte) {
+func (l *outgoing) addSealed(c krama.CircleID, seq uint64, wire []byte) {
 	for _, s := range l.sealed {
 		if s.circle == c && s.seq == seq {
 			return

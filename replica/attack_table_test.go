@@ -47,7 +47,7 @@ func TestAttackServerSubstitutesPublicKey(t *testing.T) {
 	ctx := context.Background()
 	w := newSmallWorld(t)
 	phone, thief := w.device("phone"), w.device("phone")
-	w.must(phone.Introduce(ctx, "relay"))
+	w.must(phone.Newcomer().Introduce(ctx, "relay"))
 	drop := func(items ...[]byte) {
 		w.desk.wire.twist = func(path string, _, answer []byte, err error) ([]byte, error) {
 			if path == seal.PathDropGet {
@@ -57,16 +57,16 @@ func TestAttackServerSubstitutesPublicKey(t *testing.T) {
 		}
 	}
 	drop(thief.led.dev.Request().Marshal())
-	if _, err := w.desk.Invite(ctx, phone.Scan1().String()); krama.KindOf(err) != krama.Tampered {
+	if _, err := w.desk.Admin().Invite(ctx, phone.Newcomer().Scan1().String()); krama.KindOf(err) != krama.Tampered {
 		t.Errorf("the relay's own request: %v", err)
 	}
 	w.desk.wire.twist = nil
-	inv, err := w.desk.Invite(ctx, phone.Scan1().String())
+	inv, err := w.desk.Admin().Invite(ctx, phone.Newcomer().Scan1().String())
 	w.must(err)
-	w.must(phone.Accept(ctx, inv.Code.String()))
+	w.must(phone.Newcomer().Accept(ctx, inv.Code.String()))
 	s := inv.Code.Secret
 	drop(append(s[:], thief.led.dev.Proof(inv.Code.Org, s)...)) // even if the second screen was photographed
-	if ok, err := w.desk.Enrol(ctx, inv, krama.MemberID{1}, krama.RoleOutreach); ok || err != nil {
+	if ok, err := w.desk.Admin().Enrol(ctx, inv, krama.MemberID{1}, krama.RoleOutreach); ok || err != nil {
 		t.Errorf("the thief's proof for the phone's request: %v %v", ok, err)
 	}
 	w.desk.wire.twist = nil
@@ -96,14 +96,14 @@ func TestAttackServerSubstitutesPublicKey(t *testing.T) {
 		}
 		return answer, err
 	}
-	if ok, err := phone.Join(ctx, nil); ok || krama.KindOf(err) != krama.Tampered {
+	if ok, err := phone.Newcomer().Join(ctx, nil); ok || krama.KindOf(err) != krama.Tampered {
 		t.Errorf("joined the relay's organisation: %v %v", ok, err)
 	}
 	phone.wire.twist = nil
-	if ok, err := w.desk.Enrol(ctx, inv, krama.MemberID{1}, krama.RoleOutreach); !ok || err != nil {
+	if ok, err := w.desk.Admin().Enrol(ctx, inv, krama.MemberID{1}, krama.RoleOutreach); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if ok, err := phone.Join(ctx, nil); !ok || err != nil {
+	if ok, err := phone.Newcomer().Join(ctx, nil); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 
@@ -192,7 +192,7 @@ func TestAttackServerInjectsMember(t *testing.T) {
 	if w.desk.shown() != shown {
 		t.Error("what the ghost wrote is shown")
 	}
-	w.must(w.desk.Rotate(ctx, c))
+	w.must(w.desk.Admin().Rotate(ctx, c))
 	if items := w.box(relay.Mail, ghost.Mailbox()); len(items) != 0 {
 		t.Error("the ghost was given keys")
 	}
@@ -208,7 +208,7 @@ func TestAttackServerSwapsKeyMaterial(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, b, w.desk)
 	c := w.outreach(a)
-	w.must(w.desk.Rotate(ctx, c))
+	w.must(w.desk.Admin().Rotate(ctx, c))
 	ep := w.desk.led.streams[c].epoch
 	mine := &seal.Epoch{Context: ep.Context, ES: [32]byte{1}, KG: [32]byte{2}}
 	id, pub := a.led.dev.ID(), a.led.dev.KEM.PublicKey().Bytes()
@@ -367,18 +367,18 @@ func TestAttackVerificationCodeConfusesIdentifiers(t *testing.T) {
 		"another programme with its proof": func(s *seal.Scan2) { s.Org[0] ^= 1 },
 	} {
 		phone := w.device("phone")
-		w.must(phone.Introduce(ctx, "relay"))
-		inv, err := w.desk.Invite(ctx, phone.Scan1().String())
+		w.must(phone.Newcomer().Introduce(ctx, "relay"))
+		inv, err := w.desk.Admin().Invite(ctx, phone.Newcomer().Scan1().String())
 		w.must(err)
 		code := inv.Code
 		twist(&code)
-		w.must(phone.Accept(ctx, code.String()))
+		w.must(phone.Newcomer().Accept(ctx, code.String()))
 		w.n++
-		enrolled, err := w.desk.Enrol(ctx, inv, krama.MemberID{w.n}, krama.RoleOutreach)
+		enrolled, err := w.desk.Admin().Enrol(ctx, inv, krama.MemberID{w.n}, krama.RoleOutreach)
 		w.must(err)
 		joined := false
 		if enrolled {
-			joined, err = phone.Join(ctx, nil)
+			joined, err = phone.Newcomer().Join(ctx, nil)
 		}
 		if want := code == inv.Code; joined != want || (!want && enrolled && krama.KindOf(err) != krama.Tampered) {
 			t.Errorf("%s: enrolled %v, joined %v, %v", name, enrolled, joined, err)
@@ -408,7 +408,7 @@ func TestAttackOldPasswordOpensOldBlob(t *testing.T) {
 	w.contact(a, w.person(a))
 	w.sync(a, w.desk)
 	w.trustees(2, 3)
-	w.must(w.desk.RemoveDevice(context.Background(), a.led.dev.ID(), seal.ReasonLeft, nil))
+	w.must(w.desk.Admin().RemoveDevice(context.Background(), a.led.dev.ID(), seal.ReasonLeft, nil))
 	vault := bytes.Clone(a.dir.File(vaultFile).Data)
 	if !bytes.Contains(sent.Bytes(), a.led.dev.Request().Marshal()) {
 		t.Fatal("the enrolment request is not in what was recorded: the test proves nothing")
@@ -435,7 +435,7 @@ func TestAttackRollbackReplayReorderFreezeFork(t *testing.T) {
 		return w, a, other, w.stream(a, krama.KindOrg)
 	}
 	role := func(w *world, d *device, r krama.Role) {
-		w.must(w.desk.SetRoles(ctx, w.desk.led.roster.Devices[d.led.dev.ID()].Member, r, nil))
+		w.must(w.desk.Admin().SetRoles(ctx, w.desk.led.roster.Devices[d.led.dev.ID()].Member, r, nil))
 	}
 	t.Run("rollback", func(t *testing.T) {
 		w, a, other, org := setup(t)
@@ -494,7 +494,7 @@ func TestAttackRollbackReplayReorderFreezeFork(t *testing.T) {
 			}
 			return honest(path, call, answer, err)
 		}
-		w.must(w.desk.RemoveDevice(ctx, other.led.dev.ID(), seal.ReasonTaken, nil))
+		w.must(w.desk.Admin().RemoveDevice(ctx, other.led.dev.ID(), seal.ReasonTaken, nil))
 		w.now = w.now.Add(71 * time.Hour)
 		w.sync(a)
 		if a.has(AlarmFrozen) {
@@ -557,7 +557,7 @@ func TestAttackWithheldRotation(t *testing.T) {
 		}
 		return nil
 	}
-	if w.desk.RemoveDevice(ctx, thief.led.dev.ID(), seal.ReasonTaken, nil) == nil {
+	if w.desk.Admin().RemoveDevice(ctx, thief.led.dev.ID(), seal.ReasonTaken, nil) == nil {
 		t.Fatal("the rotation went through: the test proves nothing")
 	}
 	w.sync(a)
@@ -569,16 +569,16 @@ func TestAttackWithheldRotation(t *testing.T) {
 		}
 	}
 	for range 3 {
-		if w.desk.Maintain(ctx) == nil {
+		if w.desk.Admin().Maintain(ctx) == nil {
 			t.Error("the office believes that it is done")
 		}
 	}
 	w.contact(a, s)
 	w.sync(a)
 	w.desk.wire.gate = nil
-	w.must(w.desk.Maintain(ctx))
-	if len(w.desk.Due()) != 0 {
-		t.Errorf("still due: %v", w.desk.Due())
+	w.must(w.desk.Admin().Maintain(ctx))
+	if len(w.desk.Admin().Due()) != 0 {
+		t.Errorf("still due: %v", w.desk.Admin().Due())
 	}
 	w.contact(a, s)
 	w.sync(a, w.desk)
@@ -601,7 +601,7 @@ func TestAttackRemovedMemberKeepsKey(t *testing.T) {
 	old, oldOrg := thief.led.streams[c].epoch, thief.led.streams[krama.OrgCircle].epoch
 	oldID := old.StreamID()
 	boxes := w.box(relay.Mail, thief.led.dev.Mailbox())
-	w.must(w.desk.RemoveDevice(ctx, thief.led.dev.ID(), seal.ReasonTaken, nil))
+	w.must(w.desk.Admin().RemoveDevice(ctx, thief.led.dev.ID(), seal.ReasonTaken, nil))
 	secret := w.contact(a, s)
 	w.sync(a, w.desk)
 

@@ -13,10 +13,10 @@ import (
 func TestDigitsReadAloud(t *testing.T) {
 	w := newSmallWorld(t)
 	phone := w.device("phone")
-	w.must(phone.Introduce(t.Context(), "relay"))
-	inv, err := w.desk.Invite(t.Context(), phone.Scan1().String())
+	w.must(phone.Newcomer().Introduce(t.Context(), "relay"))
+	inv, err := w.desk.Admin().Invite(t.Context(), phone.Newcomer().Scan1().String())
 	w.must(err)
-	w.must(phone.Accept(t.Context(), inv.Code.String()))
+	w.must(phone.Newcomer().Accept(t.Context(), inv.Code.String()))
 	last := func(d *device) string { all := digitsOf(d.Safety()); return all[len(all)-spoken:] }
 	other := func(s string) string { return s[:spoken-1] + string('0'+('9'-s[spoken-1])) }
 	own, office := last(phone), last(w.desk)
@@ -26,16 +26,16 @@ func TestDigitsReadAloud(t *testing.T) {
 		}
 	}
 	w.must(inv.Spoken(own[:5] + " " + own[5:]))
-	if ok, err := w.desk.Enrol(t.Context(), inv, krama.MemberID{1}, krama.RoleOutreach); !ok || err != nil ||
+	if ok, err := w.desk.Admin().Enrol(t.Context(), inv, krama.MemberID{1}, krama.RoleOutreach); !ok || err != nil ||
 		!inv.ByVoice {
 		t.Fatal(ok, err)
 	}
-	w.must(phone.Expect(other(office)))
-	if ok, err := phone.Join(t.Context(), nil); ok || krama.KindOf(err) != krama.Tampered {
+	w.must(phone.Newcomer().Expect(other(office)))
+	if ok, err := phone.Newcomer().Join(t.Context(), nil); ok || krama.KindOf(err) != krama.Tampered {
 		t.Errorf("an office with other digits: %v %v", ok, err)
 	}
-	w.must(phone.Expect(office))
-	if ok, err := phone.Join(t.Context(), nil); !ok || err != nil {
+	w.must(phone.Newcomer().Expect(office))
+	if ok, err := phone.Newcomer().Join(t.Context(), nil); !ok || err != nil {
 		t.Errorf("the office whose digits were read: %v %v", ok, err)
 	}
 }
@@ -45,15 +45,15 @@ func TestDigitsReadAloud(t *testing.T) {
 func TestRosterLeadsToTheKeys(t *testing.T) {
 	w := newSmallWorld(t)
 	phone := w.device("phone")
-	w.must(phone.Introduce(t.Context(), "relay"))
-	inv, err := w.desk.Invite(t.Context(), phone.Scan1().String())
+	w.must(phone.Newcomer().Introduce(t.Context(), "relay"))
+	inv, err := w.desk.Admin().Invite(t.Context(), phone.Newcomer().Scan1().String())
 	w.must(err)
-	w.must(phone.Accept(t.Context(), inv.Code.String()))
-	if ok, err := w.desk.Enrol(t.Context(), inv, krama.MemberID{1}, krama.RoleOutreach); !ok || err != nil {
+	w.must(phone.Newcomer().Accept(t.Context(), inv.Code.String()))
+	if ok, err := w.desk.Admin().Enrol(t.Context(), inv, krama.MemberID{1}, krama.RoleOutreach); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	for range 2 { // before the phone comes
-		w.must(w.desk.Rotate(t.Context(), krama.OrgCircle))
+		w.must(w.desk.Admin().Rotate(t.Context(), krama.OrgCircle))
 	}
 	now := w.desk.led.streams[krama.OrgCircle].epoch
 	mine := &seal.Epoch{Context: now.Context, ES: [32]byte{1}, KG: [32]byte{2}}
@@ -78,11 +78,11 @@ func TestRosterLeadsToTheKeys(t *testing.T) {
 		}
 		return answer, err
 	}
-	if ok, err := phone.Join(t.Context(), nil); ok || krama.KindOf(err) != krama.Tampered || !asked {
+	if ok, err := phone.Newcomer().Join(t.Context(), nil); ok || krama.KindOf(err) != krama.Tampered || !asked {
 		t.Errorf("with keys that no roster names: %v %v", ok, err)
 	}
 	phone.wire.twist = nil
-	if ok, err := phone.Join(t.Context(), nil); !ok || err != nil {
+	if ok, err := phone.Newcomer().Join(t.Context(), nil); !ok || err != nil {
 		t.Errorf("after the lie, two rotations after it was enrolled: %v %v", ok, err)
 	}
 }
@@ -97,7 +97,7 @@ func TestRemovedAdminDropsNothing(t *testing.T) {
 	w.sync(a, w.desk, x)
 	c := w.outreach(w.desk)
 	e := w.desk.led.streams[c].epoch
-	w.must(w.desk.RemoveDevice(t.Context(), x.led.dev.ID(), seal.ReasonLost, nil))
+	w.must(w.desk.Admin().RemoveDevice(t.Context(), x.led.dev.ID(), seal.ReasonLost, nil))
 	w.sync(a, w.desk)
 	if w.desk.led.streams[c].epoch.Epoch == e.Epoch {
 		t.Fatal("the epoch is open: the test proves nothing")
@@ -140,7 +140,7 @@ func TestOldCardsWithTheRelay(t *testing.T) {
 	w.trustees(2, 3)
 	w.setBox(relay.Trust, box, kept...)
 	d := w.fresh()
-	if err := d.Recover(t.Context(), old[:2], "", true, nil); krama.KindOf(err) != krama.Tampered ||
+	if err := d.Newcomer().Recover(t.Context(), old[:2], "", true, nil); krama.KindOf(err) != krama.Tampered ||
 		d.State() != Fresh {
 		t.Errorf("state %v, %v", d.State(), err)
 	}

@@ -14,7 +14,7 @@ const clockSlack = 10 * time.Minute
 
 // ClockError is how much the relay's clock was ahead of this device's when it was last heard; 0 while they agree within
 // ten minutes.
-func (r *Replica) ClockError() time.Duration {
+func (r *core) ClockError() time.Duration {
 	r.mu.Lock()
 	l := r.line
 	r.mu.Unlock()
@@ -27,10 +27,10 @@ func (r *Replica) ClockError() time.Duration {
 }
 
 // dial turns to a relay. Called with the lock held.
-func (r *Replica) dial(relay string) { r.remote, r.line = r.Dial(relay), &link{} }
+func (r *core) dial(relay string) { r.remote, r.line = r.Dial(relay), &link{} }
 
 // call makes one call to the relay in the programme's name, as far as the device knows one.
-func (r *Replica) call(ctx context.Context, key ed25519.PrivateKey, path string, principal [16]byte,
+func (r *core) call(ctx context.Context, key ed25519.PrivateKey, path string, principal [16]byte,
 	payload []byte) ([]byte, error) {
 	r.mu.Lock()
 	var org krama.OrgID
@@ -47,7 +47,7 @@ func (r *Replica) call(ctx context.Context, key ed25519.PrivateKey, path string,
 
 // caller calls the relay that this device turned to in the name of an organisation; of none where that is not known.
 // Called with the lock held.
-func (r *Replica) caller(org krama.OrgID) *caller {
+func (r *core) caller(org krama.OrgID) *caller {
 	c := &caller{link: r.line, remote: r.remote, rand: r.Rand, now: r.Now}
 	if org != (krama.OrgID{}) {
 		c.programme = seal.SiteOf(org)
@@ -56,7 +56,7 @@ func (r *Replica) caller(org krama.OrgID) *caller {
 }
 
 // deviceCall makes a call in this device's own name.
-func (r *Replica) deviceCall(ctx context.Context, path string, payload []byte) ([]byte, error) {
+func (r *core) deviceCall(ctx context.Context, path string, payload []byte) ([]byte, error) {
 	r.mu.Lock()
 	d := r.led.dev
 	r.mu.Unlock()
@@ -69,7 +69,7 @@ func (r *Replica) deviceCall(ctx context.Context, path string, payload []byte) (
 // streamCall makes a call on the stream that a circle is being read from. Once an epoch is closed, the relay gives its
 // stream to holders of the newest key only; circle 0's streams keep their own, so that a device that was away finds its
 // way.
-func (r *Replica) streamCall(ctx context.Context, c krama.CircleID, path string, payload []byte) ([]byte, error) {
+func (r *core) streamCall(ctx context.Context, c krama.CircleID, path string, payload []byte) ([]byte, error) {
 	r.mu.Lock()
 	st := r.led.streams[c]
 	if st == nil {

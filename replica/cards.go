@@ -135,7 +135,7 @@ type recovered struct {
 // roster. The commitments are sealed, so before k right cards are together nobody can tell a well-made card that is
 // false from a right one: with more than k cards every group of k is tried, and the false one is named by the roster;
 // with k alone, all are doubted. Nothing of this device or the programme has changed when it returns.
-func (r *Replica) openCards(ctx context.Context, cards []seal.Card) (got recovered, err error) {
+func (r Newcomer) openCards(ctx context.Context, cards []seal.Card) (got recovered, err error) {
 	const op = "replica.Recover"
 	if err := CompareCards(cards); err != nil {
 		return got, err
@@ -175,7 +175,7 @@ func (r *Replica) openCards(ctx context.Context, cards []seal.Card) (got recover
 
 // openTrustees reads the trustees' mailbox with the key of a seed, and the roster that it leads to. Where it leads to
 // none it is NotFound.
-func (r *Replica) openTrustees(ctx context.Context, org krama.OrgID, seed [32]byte) (got recovered, err error) {
+func (r Newcomer) openTrustees(ctx context.Context, org krama.OrgID, seed [32]byte) (got recovered, err error) {
 	const op = "replica.Recover"
 	key, err := seal.RecoveryKey(seed)
 	if err != nil {

@@ -53,7 +53,7 @@ func TestA36WrongCardIsNamed(t *testing.T) {
 		"too few": {c[:2], nil, krama.Invalid},
 	} {
 		d := w.fresh()
-		err := d.Recover(ctx, tc.cards, "", true, nil)
+		err := d.Newcomer().Recover(ctx, tc.cards, "", true, nil)
 		var got *WrongCards
 		if errors.As(err, &got); krama.KindOf(err) != tc.kind || err == nil || (tc.fault != nil) != (got != nil) ||
 			got != nil && !maps.Equal(got.Fault, tc.fault) {
@@ -65,7 +65,8 @@ func TestA36WrongCardIsNamed(t *testing.T) {
 	}
 	w.desk.Close()
 	d := w.fresh()
-	w.must(d.Recover(ctx, []seal.Card{c[4], c[0], c[2], c[1]}, "", true, nil)) // more than are needed, all right
+	// more than are needed, all right
+	w.must(d.Newcomer().Recover(ctx, []seal.Card{c[4], c[0], c[2], c[1]}, "", true, nil))
 	w.have(want, d)
 }
 
@@ -76,10 +77,10 @@ func TestA36DrillTellsAForgedCard(t *testing.T) {
 	c := w.trustees(2, 3)
 	bad := c[0]
 	bad.Share.Y[0] ^= 1
-	if _, err := w.desk.CheckCard(bad.String()); !errors.Is(err, ErrForgedCard) {
+	if _, err := w.desk.Admin().CheckCard(bad.String()); !errors.Is(err, ErrForgedCard) {
 		t.Errorf("a forged card: %v", err)
 	}
-	if _, err := w.desk.CheckCard(old[0].String()); krama.KindOf(err) != krama.Tampered ||
+	if _, err := w.desk.Admin().CheckCard(old[0].String()); krama.KindOf(err) != krama.Tampered ||
 		errors.Is(err, ErrForgedCard) {
 		t.Errorf("an old card: %v", err)
 	}

@@ -22,16 +22,16 @@ func TestKeyringIsTheOneThatWasSigned(t *testing.T) {
 	w.person(p)
 	w.sync(p, w.desk)
 	c := w.outreach(w.desk)
-	plan, err := w.desk.plan(c, nil, nil)
+	plan, err := w.desk.Admin().plan(c, nil, nil)
 	w.must(err)
 	plan.open.KeyringRoot[0] ^= 1
 	ctx := context.Background()
-	w.must(w.desk.upload(ctx, plan))
+	w.must(w.desk.Admin().upload(ctx, plan))
 	id := plan.now.StreamID()
 	w.must(w.desk.controlCall(ctx, seal.PathClose, seal.Frame(id[:], plan.open.Closes.Marshal())))
-	w.must(w.desk.statement(ctx, plan.open))
+	w.must(w.desk.meeting().stateNow(ctx, plan.open))
 	w.desk.Sync(ctx, nil) // it makes the new stream, or the phone would have nowhere to look
-	w.desk.remake(ctx, c)
+	w.desk.meeting().remake(ctx, c)
 	if err := p.Sync(ctx, nil); krama.KindOf(err) != krama.Tampered || err == nil {
 		t.Errorf("pages under another root: got %v want tampered", err)
 	}
@@ -98,12 +98,12 @@ func TestEmptyIsSaidByRemovedDevices(t *testing.T) {
 	org := p.led.streams[krama.OrgCircle].epoch
 	gone, err := seal.SealHandover(p.Rand, org, org, p.led.dev, seal.LetterWiped, nil)
 	w.must(err)
-	w.must(p.handOver(context.Background(), [][]byte{gone}))
+	w.must(p.meeting().handOver(context.Background(), [][]byte{gone}))
 	w.sync(w.desk)
 	if len(w.desk.WipedDevices()) != 0 {
 		t.Error("a phone in use is shown as empty")
 	}
-	w.must(w.desk.RemoveDevice(context.Background(), q.led.dev.ID(), seal.ReasonLost, nil))
+	w.must(w.desk.Admin().RemoveDevice(context.Background(), q.led.dev.ID(), seal.ReasonLost, nil))
 	w.sync(w.desk)
 	if len(w.desk.WipedDevices()) != 0 {
 		t.Error("a removed phone that said nothing is shown as empty")
@@ -130,7 +130,7 @@ func TestAuthorIsInTheCircle(t *testing.T) {
 	w := newSmallWorld(t)
 	a, q := w.phone(), w.phone()
 	w.sync(w.desk, a, q)
-	w.must(w.desk.RemoveDevice(context.Background(), q.led.dev.ID(), seal.ReasonTaken, nil))
+	w.must(w.desk.Admin().RemoveDevice(context.Background(), q.led.dev.ID(), seal.ReasonTaken, nil))
 	w.sync(w.desk, a)
 	before := a.led.heartbeat
 	w.now = w.now.Add(time.Hour)
@@ -215,7 +215,7 @@ func TestLettersAreTheirSenders(t *testing.T) {
 	before := slices.Clone(w.desk.led.controls)
 	box := seal.Mailbox(me, seal.KemHash(pub))
 	// as whoever runs the relay can: a worker's phone has no key for it
-	w.must(w.desk.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: forged}, {Box: box, Item: control}}))
+	w.must(w.desk.Admin().putBoxes(ctx, []seal.BoxPut{{Box: box, Item: forged}, {Box: box, Item: control}}))
 	w.sync(w.desk)
 	if len(w.desk.Mail()) != 0 {
 		t.Error("a letter that somebody wrote in the admin's name is shown")
@@ -233,7 +233,7 @@ func TestHandoverIsReadBackBeforeWiping(t *testing.T) {
 	s := w.person(p)
 	w.sync(p, w.desk)
 	w.contact(p, s)
-	w.must(w.desk.RemoveDevice(context.Background(), p.led.dev.ID(), seal.ReasonLeft, nil))
+	w.must(w.desk.Admin().RemoveDevice(context.Background(), p.led.dev.ID(), seal.ReasonLeft, nil))
 	p.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
 		if path == seal.PathLeaveMine && err == nil {
 			return seal.MarshalHeld(nil, 0, true), nil
@@ -266,7 +266,7 @@ func TestTravelTakesNothingUnsent(t *testing.T) {
 	p.wire.twist = liar{w.stream(p, krama.KindOutreach), func(_ uint64, l *seal.Listing) {
 		l.Head, l.Entries = p.led.streams[c].head, nil
 	}}.answer
-	if err := p.Travel(context.Background()); krama.KindOf(err) != krama.Conflict || err == nil {
+	if err := p.Admin().Travel(context.Background()); krama.KindOf(err) != krama.Conflict || err == nil {
 		t.Errorf("got %v want conflict", err)
 	}
 	if has, _ := HasVault(p.dir); !has {
@@ -308,14 +308,14 @@ func TestDraftsAreSealed(t *testing.T) {
 	w := newSmallWorld(t)
 	p := w.phone()
 	const typed = "behind the blue gate"
-	w.must(p.SetValue("draft./person/1/contact", typed))
+	w.must(p.SetValue(drafts.Of("/person/1/contact"), typed))
 	for _, name := range append(journalFiles(), keysFile, vaultFile) {
 		if f := p.dir.File(name); f != nil && bytes.Contains(f.Data, []byte(typed[7:])) {
 			t.Errorf("%s holds what was typed", name)
 		}
 	}
 	w.reopen(p)
-	if p.Value("draft./person/1/contact") != typed {
+	if p.Value(drafts.Of("/person/1/contact")) != typed {
 		t.Error("the draft is gone: the test proves nothing")
 	}
 }

@@ -35,7 +35,7 @@ func (l *ledger) author(d krama.DeviceID) *seal.RosterDevice {
 }
 
 // stopped reports whether an alarm forbids sending.
-func (r *Replica) stopped() bool {
+func (r *core) stopped() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.led.halted()
@@ -69,7 +69,7 @@ const (
 )
 
 // raise records an alarm and makes it durable.
-func (r *Replica) raise(a Alarm) error {
+func (r *core) raise(a Alarm) error {
 	r.led.alarm(a)
 	return r.flush()
 }
@@ -104,9 +104,9 @@ func (l *ledger) alarm(a Alarm) {
 }
 
 // mend marks one alarm as answered, and returns the entry that says so.
-func (l *ledger) mend(i int) []byte {
-	l.alarms[i].Mended = true
-	return clearEntry(l.alarms[i])
+func (l alarmList) mend(i int) []byte {
+	l[i].Mended = true
+	return clearEntry(l[i])
 }
 
 func clearEntry(a Alarm) []byte {
@@ -114,27 +114,27 @@ func clearEntry(a Alarm) []byte {
 }
 
 // mendedOne marks the alarm that a journal entry says is answered.
-func (l *ledger) mendedOne(p place, what AlarmKind, n uint64, by krama.DeviceID) {
-	for i, a := range l.alarms {
+func (l alarmList) mendedOne(p place, what AlarmKind, n uint64, by krama.DeviceID) {
+	for i, a := range l {
 		if a.Circle == p.circle && a.Epoch == p.epoch && a.What == what && a.N == n && a.Author == by {
-			l.alarms[i].Mended = true
+			l[i].Mended = true
 		}
 	}
 }
 
 // mended marks the alarms of an epoch that an admin's signature has answered: she has signed where it ends, and our
 // history agrees with it.
-func (l *ledger) mended(p place) {
-	for i, a := range l.alarms {
+func (l alarmList) mended(p place) {
+	for i, a := range l {
 		if a.What.stops() && a.Circle == p.circle && a.Epoch == p.epoch {
-			l.alarms[i].Mended = true
+			l[i].Mended = true
 		}
 	}
 }
 
 // reconsider begins anew with streams in which an author was refused whom the roster has named since, or whose claim of
 // the roster's place it has now reached.
-func (r *Replica) reconsider() error {
+func (r *core) reconsider() error {
 	if err := r.hold(); err != nil {
 		return err
 	}
@@ -170,31 +170,27 @@ func (l *ledger) reached(c krama.CircleID, st *stream) (entries [][]byte) {
 		if a.Mended {
 			before[a.Author]++
 		} else if a.Claim <= l.roster.At().N && before[a.Author] < claimsKept {
-			entries = append(entries, l.mend(i))
+			entries = append(entries, l.alarms.mend(i))
 		}
 	}
 	return entries
 }
 
-// answeredByRelay marks the alarms of an epoch that what the relay shows now has answered, and makes that durable.
-func (r *Replica) answeredByRelay(p place, st *stream, relay seal.Head) error {
-	var entries [][]byte
-	for i, a := range r.led.alarms {
+// answeredByRelay answers the alarms of an epoch that what the relay shows now has answered.
+func (l *ledger) answeredByRelay(p place, st *stream, relay seal.Head) (entries [][]byte) {
+	for i, a := range l.alarms {
 		if a.Mended || a.Circle != p.circle || a.Epoch != p.epoch {
 			continue
 		}
 		if p.circle == krama.OrgCircle && a.What == AlarmRollback && st.head == relay || a.What == AlarmWithheld &&
 			!a.ByAuthor() && st.head.N >= a.N {
-			entries = append(entries, r.led.mend(i))
+			entries = append(entries, l.alarms.mend(i))
 		}
 	}
-	if len(entries) == 0 {
-		return nil
-	}
-	return r.commit(entries...)
+	return entries
 }
 
 // stands reports whether any alarm of the kind is not answered.
-func (l *ledger) stands(k AlarmKind) bool {
-	return slices.ContainsFunc(l.alarms, func(a Alarm) bool { return a.What == k && !a.Mended })
+func (l alarmList) stands(k AlarmKind) bool {
+	return slices.ContainsFunc(l, func(a Alarm) bool { return a.What == k && !a.Mended })
 }

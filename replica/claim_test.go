@@ -49,9 +49,9 @@ func (w *world) goesOn(bad *device, want AlarmKind, ds ...*device) {
 	w.sync(ds...)
 	desk := ds[0]
 	for _, c := range []krama.CircleID{krama.OrgCircle, w.outreach(desk)} {
-		w.must(desk.Rotate(ctx, c))
+		w.must(desk.Admin().Rotate(ctx, c))
 	}
-	w.must(desk.RemoveDevice(ctx, bad.led.dev.ID(), seal.ReasonCloned, nil))
+	w.must(desk.Admin().RemoveDevice(ctx, bad.led.dev.ID(), seal.ReasonCloned, nil))
 	w.contact(ds[1], w.person(ds[1]))
 	w.sync(ds...)
 	w.sync(ds...)
@@ -233,7 +233,7 @@ func TestA15TwoMembers(t *testing.T) {
 	if a.Status().Stopped {
 		t.Error("two devices of one member stop everybody")
 	}
-	w.must(w.desk.RemoveDevice(context.Background(), b.led.dev.ID(), seal.ReasonCloned, nil))
+	w.must(w.desk.Admin().RemoveDevice(context.Background(), b.led.dev.ID(), seal.ReasonCloned, nil))
 	w.contact(a, w.person(a))
 	w.sync(a, w.desk, a)
 	if a.Status().Stopped || a.Status().Unsent != 0 {

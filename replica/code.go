@@ -15,9 +15,9 @@ import (
 // durations are compared, so a clock may be wrong by a year.
 const CodeLife = 10 * time.Minute
 
-// shownKey holds when a new device first showed its code, in milliseconds, for a program that was started again
+// shownAt is when a new device first showed its code, in milliseconds, for a program that was started again
 // meanwhile.
-const shownKey = ".shown"
+var shownAt = NewSetting(".shown", OfNobody)
 
 // ErrLate says that the office's code was older than CodeLife before the new device's answer came: both begin again.
 var ErrLate = krama.E("replica.Enrol", krama.NotAllowed, "the code is older than ten minutes")
@@ -28,16 +28,16 @@ func elapsed(now, then time.Time) time.Duration {
 }
 
 // CodeLeft is how long the code that a new device shows still works.
-func CodeLeft(r *Replica) time.Duration {
+func (r Newcomer) CodeLeft() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.codeLeft()
 }
 
-func (r *Replica) codeLeft() time.Duration {
+func (r Newcomer) codeLeft() time.Duration {
 	then := r.shown
 	if then.IsZero() {
-		ms, err := strconv.ParseInt(r.led.values[shownKey], 10, 64)
+		ms, err := strconv.ParseInt(r.led.values.of(shownAt), 10, 64)
 		if err != nil {
 			return CodeLife // not shown yet
 		}
@@ -51,13 +51,13 @@ func (r *Replica) codeLeft() time.Duration {
 
 // RenewCode has a new device show another code, under which the office finds the same request; the old one is empty at
 // the relay once its time is over. An office that had scanned the old one is still answered.
-func RenewCode(r *Replica) error {
+func (r Newcomer) RenewCode() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.renewCode()
 }
 
-func (r *Replica) renewCode() error {
+func (r Newcomer) renewCode() error {
 	const op = "replica.RenewCode"
 	if r.led.dev == nil || r.led.roster != nil {
 		return krama.E(op, krama.NotAllowed, "only a device that waits to be enrolled shows a code")
@@ -71,27 +71,26 @@ func (r *Replica) renewCode() error {
 		return err
 	}
 	now := r.Now()
-	if err := r.commit(tagged(tagDevice, d, drop), tagged(tagValue, []byte(shownKey),
-		[]byte(strconv.FormatInt(now.UnixMilli(), 10)))); err != nil {
+	at := strconv.FormatInt(now.UnixMilli(), 10)
+	if err := r.commit(tagged(tagDevice, d, drop), shownAt.entry(at)); err != nil {
 		return err
 	}
 	r.dropBefore, r.led.drop, r.shown = r.led.drop, drop, now
-	r.led.values[shownKey] = strconv.FormatInt(now.UnixMilli(), 10)
+	r.led.values.put(shownAt, at)
 	return nil
 }
 
 // showCode notes when the code is shown first, and draws another when its time is over. Called with the lock held.
-func (r *Replica) showCode() error {
+func (r Newcomer) showCode() error {
 	if r.codeLeft() <= 0 {
 		return r.renewCode()
 	}
-	if r.shown.IsZero() && r.led.values[shownKey] == "" {
+	if r.shown.IsZero() && r.led.values.of(shownAt) == "" {
 		now := r.Now()
-		v := strconv.FormatInt(now.UnixMilli(), 10)
-		if err := r.commit(tagged(tagValue, []byte(shownKey), []byte(v))); err != nil {
+		if err := r.set(shownAt, strconv.FormatInt(now.UnixMilli(), 10)); err != nil {
 			return err
 		}
-		r.shown, r.led.values[shownKey] = now, v
+		r.shown = now
 	}
 	return nil
 }

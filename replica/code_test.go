@@ -18,40 +18,41 @@ func TestA29CodesLiveTenMinutes(t *testing.T) {
 		w := newSmallWorld(t)
 		phone := w.device("phone")
 		phone.Now = func() time.Time { return w.now.Add(skew) }
-		w.must(phone.Introduce(ctx, "relay"))
-		first := phone.Scan1()
+		w.must(phone.Newcomer().Introduce(ctx, "relay"))
+		first := phone.Newcomer().Scan1()
 		w.now = w.now.Add(9 * time.Minute)
-		w.must(phone.Introduce(ctx, "relay")) // the page is drawn again
-		if phone.Scan1() != first || CodeLeft(phone.Replica) != time.Minute {
-			t.Fatalf("after nine minutes: %v left", CodeLeft(phone.Replica))
+		w.must(phone.Newcomer().Introduce(ctx, "relay")) // the page is drawn again
+		if phone.Newcomer().Scan1() != first || phone.Newcomer().CodeLeft() != time.Minute {
+			t.Fatalf("after nine minutes: %v left", phone.Newcomer().CodeLeft())
 		}
-		inv, err := w.desk.Invite(ctx, first.String())
+		inv, err := w.desk.Admin().Invite(ctx, first.String())
 		w.must(err)
 		w.now = w.now.Add(CodeLife - time.Second)
-		w.must(phone.Introduce(ctx, "relay"))
-		if phone.Scan1() == first {
+		w.must(phone.Newcomer().Introduce(ctx, "relay"))
+		if phone.Newcomer().Scan1() == first {
 			t.Error("the phone shows the same code after ten minutes")
 		}
-		if phone.Scan1().RequestHash != first.RequestHash {
+		if phone.Newcomer().Scan1().RequestHash != first.RequestHash {
 			t.Error("another request")
 		}
-		w.must(phone.Accept(ctx, inv.Code.String())) // the office's is not old yet, and it had scanned the one before
+		// the office's is not old yet, and it had scanned the one before
+		w.must(phone.Newcomer().Accept(ctx, inv.Code.String()))
 		w.now = w.now.Add(time.Second)
-		late, err := w.desk.Enrol(ctx, inv, krama.MemberID{1}, krama.RoleOutreach)
+		late, err := w.desk.Admin().Enrol(ctx, inv, krama.MemberID{1}, krama.RoleOutreach)
 		if late || !errors.Is(err, ErrLate) || inv.Left(w.now) != 0 {
 			t.Errorf("a proof for a code of ten minutes: %v %v", late, err)
 		}
 		if w.desk.led.roster.Devices[phone.led.dev.ID()] != nil {
 			t.Error("the device was enrolled all the same")
 		}
-		again, err := w.desk.Invite(ctx, phone.Scan1().String())
+		again, err := w.desk.Admin().Invite(ctx, phone.Newcomer().Scan1().String())
 		w.must(err)
 		if again.Code.Secret == inv.Code.Secret {
 			t.Error("the same secret")
 		}
-		w.must(phone.Accept(ctx, again.Code.String()))
+		w.must(phone.Newcomer().Accept(ctx, again.Code.String()))
 		w.now = w.now.Add(CodeLife - time.Second)
-		if ok, err := w.desk.Enrol(ctx, again, krama.MemberID{1}, krama.RoleOutreach); !ok || err != nil {
+		if ok, err := w.desk.Admin().Enrol(ctx, again, krama.MemberID{1}, krama.RoleOutreach); !ok || err != nil {
 			t.Errorf("in time: %v %v", ok, err)
 		}
 	}
@@ -62,14 +63,14 @@ func TestA29OldCodeIsEmptyAtTheRelay(t *testing.T) {
 	ctx := context.Background()
 	w := newSmallWorld(t)
 	phone := w.device("phone")
-	w.must(phone.Introduce(ctx, "relay"))
-	picture := phone.Scan1().String()
+	w.must(phone.Newcomer().Introduce(ctx, "relay"))
+	picture := phone.Newcomer().Scan1().String()
 	for range 4 { // the phone goes on showing its code
 		w.now = w.now.Add(CodeLife / 2)
-		w.must(phone.Introduce(ctx, "relay"))
+		w.must(phone.Newcomer().Introduce(ctx, "relay"))
 	}
 	w.now = w.now.Add(relay.DefaultLimits.DropKeep - CodeLife/2)
-	if inv, err := w.desk.Invite(ctx, picture); krama.KindOf(err) != krama.NotFound || err == nil {
+	if inv, err := w.desk.Admin().Invite(ctx, picture); krama.KindOf(err) != krama.NotFound || err == nil {
 		t.Errorf("got %v %v want not found", inv, err)
 	}
 	if keep := relay.DefaultLimits.DropKeep; keep < CodeLife || keep > 3*CodeLife/2 {
@@ -94,15 +95,15 @@ func TestA29RestartedPhone(t *testing.T) {
 	}{{5 * time.Minute, true}, {CodeLife, false}, {-time.Hour, false}} {
 		w := newSmallWorld(t)
 		phone := w.device("phone")
-		w.must(phone.Introduce(ctx, "relay"))
-		was := phone.Scan1()
+		w.must(phone.Newcomer().Introduce(ctx, "relay"))
+		was := phone.Newcomer().Scan1()
 		w.must(phone.Close())
 		phone.cfg.Now = func() time.Time { return w.now.Add(c.move) } // the phone's clock alone; the relay's stands
 		r, err := Unlock(phone.cfg, words)
 		w.must(err)
 		phone.Replica = r
-		w.must(phone.Introduce(ctx, "relay"))
-		if (phone.Scan1() == was) != c.same {
+		w.must(phone.Newcomer().Introduce(ctx, "relay"))
+		if (phone.Newcomer().Scan1() == was) != c.same {
 			t.Errorf("after %v: the same code %v, want %v", c.move, !c.same, c.same)
 		}
 	}

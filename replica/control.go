@@ -19,7 +19,7 @@ import (
 // is drawn anew when an admin's device goes.
 
 // keepControl makes seeds the newest control keys, the last the newest of all. Called with the lock held.
-func (r *Replica) keepControl(seeds ...[32]byte) error {
+func (r *core) keepControl(seeds ...[32]byte) error {
 	var entries [][]byte
 	for _, s := range seeds {
 		entries = append(entries, tagged(tagControl, s[:]))
@@ -39,7 +39,7 @@ func (l *ledger) addControl(s [32]byte) {
 
 // controlKeys lists the keys that the relay may know, newest first: the admins' own, then those that circle 0 gave.
 // Each is made when it is asked for: after years they are many, and the first is nearly always the one.
-func (r *Replica) controlKeys() (id [16]byte, keys []func() ed25519.PrivateKey, err error) {
+func (r *core) controlKeys() (id [16]byte, keys []func() ed25519.PrivateKey, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	st := r.led.streams[krama.OrgCircle]
@@ -59,13 +59,13 @@ func (r *Replica) controlKeys() (id [16]byte, keys []func() ed25519.PrivateKey, 
 
 // controlCall makes an administrator's call. The relay knows one control key at a time; when it is an older one,
 // because a change was cut or the relay was restored, that one hands over to the newest.
-func (r *Replica) controlCall(ctx context.Context, path string, payload []byte) error {
+func (r *core) controlCall(ctx context.Context, path string, payload []byte) error {
 	_, err := r.controlAsk(ctx, path, payload)
 	return err
 }
 
 // controlAsk is controlCall where the answer matters.
-func (r *Replica) controlAsk(ctx context.Context, path string, payload []byte) (answer []byte, err error) {
+func (r *core) controlAsk(ctx context.Context, path string, payload []byte) (answer []byte, err error) {
 	id, keys, err := r.controlKeys()
 	if err != nil {
 		return nil, err
@@ -90,14 +90,14 @@ func (r *Replica) controlAsk(ctx context.Context, path string, payload []byte) (
 	return nil, err
 }
 
-// membersNamed names the value that says which devices the relay was told of, and on which day: a relay that was
+// membersNamed is which devices the relay was told of, and on which day: a relay that was
 // restored is told again.
-const membersNamed = ".members"
+var membersNamed = NewSetting(".members", OfNobody)
 
 // nameMembers tells the relay the programme's short name and its devices, those that were removed too: each may leave
 // something for the admins. A programme that an earlier version founded gets its name so. The relay learns no more than
 // from their calls.
-func (r *Replica) nameMembers(ctx context.Context) error {
+func (r Admin) nameMembers(ctx context.Context) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (r *Replica) nameMembers(ctx context.Context) error {
 	slices.SortFunc(call.Devices, func(a, b seal.MemberKey) int { return bytes.Compare(a.Bytes(), b.Bytes()) })
 	sum := seal.SHA256(call.Marshal())
 	mark := hex.EncodeToString(sum[:8]) + " " + krama.DayOf(r.Now()).String()
-	done := r.led.values[membersNamed] == mark
+	done := r.led.values.of(membersNamed) == mark
 	r.mu.Unlock()
 	if done {
 		return nil
@@ -122,14 +122,14 @@ func (r *Replica) nameMembers(ctx context.Context) error {
 	return r.SetValue(membersNamed, mark)
 }
 
-// lineNamed names the value that says that the relay knows which streams are circle 0's.
-const lineNamed = ".line"
+// lineNamed says that the relay knows which streams are circle 0's.
+var lineNamed = NewSetting(".line", OfNobody)
 
 // nameLine tells the relay, once, which streams are circle 0's: an earlier version made them without saying so.
-func (r *Replica) nameLine(ctx context.Context) error {
+func (r Admin) nameLine(ctx context.Context) error {
 	r.mu.Lock()
 	st := r.led.streams[krama.OrgCircle]
-	if st == nil || r.led.values[lineNamed] != "" {
+	if st == nil || r.led.values.of(lineNamed) != "" {
 		r.mu.Unlock()
 		return nil
 	}
@@ -151,7 +151,7 @@ func (r *Replica) nameLine(ctx context.Context) error {
 }
 
 // adminDevices lists the devices that can act as admins now. Called with the lock held.
-func (r *Replica) adminDevices() (out []krama.DeviceID) {
+func (r *core) adminDevices() (out []krama.DeviceID) {
 	e := r.led.roster.Latest(krama.OrgCircle)
 	if e == nil {
 		return nil
@@ -166,12 +166,15 @@ func (r *Replica) adminDevices() (out []krama.DeviceID) {
 	return out
 }
 
-// controlSet names the value that says which devices knew the newest control key when it was drawn or given.
-const controlSet = ".control"
+// controlSet is which devices knew the newest control key when it was drawn or given; controlAt is that key.
+var (
+	controlSet = NewSetting(".control", OfNobody)
+	controlAt  = NewSetting(".control.at", OfNobody)
+)
 
 // tendControl draws a control key when there is none of the admins' own yet or a device that knew it is an admin's no
 // more, hands the programme over to it, and gives it to admins' devices that do not have it.
-func (r *Replica) tendControl(ctx context.Context) error {
+func (r Admin) tendControl(ctx context.Context) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
@@ -181,7 +184,7 @@ func (r *Replica) tendControl(ctx context.Context) error {
 		r.mu.Unlock()
 		return nil
 	}
-	knew := strings.Fields(r.led.values[controlSet])
+	knew := strings.Fields(r.led.values.of(controlSet))
 	draw := len(r.led.controls) == 0
 	for _, d := range knew {
 		draw = draw || !slices.ContainsFunc(admins, func(a krama.DeviceID) bool { return a.String() == d })
@@ -209,7 +212,7 @@ func (r *Replica) tendControl(ctx context.Context) error {
 			return err
 		}
 	}
-	if draw || r.Value(controlSet+".at") != newest {
+	if draw || r.Value(controlAt) != newest {
 		_, keys, err := r.controlKeys()
 		if err != nil {
 			return err
@@ -218,7 +221,7 @@ func (r *Replica) tendControl(ctx context.Context) error {
 		if err := r.controlCall(ctx, seal.PathControl, next.Marshal()); err != nil {
 			return err
 		}
-		if err := r.SetValue(controlSet+".at", newest); err != nil {
+		if err := r.SetValue(controlAt, newest); err != nil {
 			return err
 		}
 	}
@@ -244,7 +247,7 @@ func controlName(seed [32]byte) string {
 
 // takeControl takes up the control keys of a letter, the newest last, unless it tells nothing new. Where two admins
 // drew at once, the one whose letter comes to the other stands. Called with the lock held.
-func (r *Replica) takeControl(body []byte) error {
+func (r *core) takeControl(body []byte) error {
 	var seeds [][32]byte
 	fresh := false
 	for ; len(body) >= 32; body = body[32:] {

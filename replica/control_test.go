@@ -30,7 +30,7 @@ func TestAttackStolenPhoneTakesTheRelay(t *testing.T) {
 			t.Errorf("%s: a worker's phone may: %v", path, err)
 		}
 	}
-	w.must(w.desk.RemoveDevice(ctx, thief.led.dev.ID(), seal.ReasonTaken, nil))
+	w.must(w.desk.Admin().RemoveDevice(ctx, thief.led.dev.ID(), seal.ReasonTaken, nil))
 	w.contact(a, s)
 	w.sync(a, w.desk)
 	w.noAlarm(a, w.desk)
@@ -45,17 +45,17 @@ func TestControlGoesWithTheAdmins(t *testing.T) {
 	second.Office, second.cfg.Office = true, true
 	var m krama.MemberID
 	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[second.led.dev.ID()].Member })
-	w.must(w.desk.SetRoles(ctx, m, krama.RoleCoordinator|krama.RoleAdmin, nil))
+	w.must(w.desk.Admin().SetRoles(ctx, m, krama.RoleCoordinator|krama.RoleAdmin, nil))
 	w.tomorrow()
 	w.sync(second)
-	w.must(second.Maintain(ctx))
+	w.must(second.Admin().Maintain(ctx))
 	if len(second.led.controls) != 1 || second.led.controls[0] != w.desk.led.controls[0] {
 		t.Fatal("the second admin's desk does not have the control key")
 	}
 	w.again(second)
-	w.must(second.Rotate(ctx, w.outreach(second)))
+	w.must(second.Admin().Rotate(ctx, w.outreach(second)))
 	first := w.desk.led.dev.ID()
-	w.must(second.RemoveDevice(ctx, first, seal.ReasonLost, nil))
+	w.must(second.Admin().RemoveDevice(ctx, first, seal.ReasonLost, nil))
 	if len(second.led.controls) != 2 {
 		t.Fatal("no new control key was drawn")
 	}
@@ -66,7 +66,7 @@ func TestControlGoesWithTheAdmins(t *testing.T) {
 		err) != krama.NotAllowed {
 		t.Errorf("the removed admin still controls the relay: %v", err)
 	}
-	w.must(second.Maintain(ctx))
+	w.must(second.Admin().Maintain(ctx))
 	a := w.device("phone")
 	w.desk = second
 	w.enrol(a, krama.RoleOutreach)

@@ -32,7 +32,7 @@ func TestA32OlderCopyRefuses(t *testing.T) {
 		"both, and a rotation": func(w *world, a *device, s krama.SubjectID) {
 			w.contact(a, s)
 			w.sync(a)
-			w.must(w.desk.Rotate(context.Background(), w.outreach(w.desk)))
+			w.must(w.desk.Admin().Rotate(context.Background(), w.outreach(w.desk)))
 			w.contact(a, s)
 			w.sync(a)
 		},
@@ -67,7 +67,7 @@ func TestA32OlderCopyRefuses(t *testing.T) {
 				if n := old.Status().Unsent; n != typed+2 {
 					t.Errorf("%d unsent after a restart, want %d", n, typed+2)
 				}
-				if err := old.Travel(ctx); err == nil {
+				if err := old.Admin().Travel(ctx); err == nil {
 					t.Error("it says a statement")
 				}
 				old.mu.Lock()
@@ -79,7 +79,7 @@ func TestA32OlderCopyRefuses(t *testing.T) {
 			}
 			w.sync(w.desk, a)
 			w.noAlarm(w.desk, a)
-			w.must(w.desk.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonCloned, nil))
+			w.must(w.desk.Admin().RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonCloned, nil))
 			if err := old.Sync(ctx, nil); !old.Wiped() {
 				t.Fatalf("the removed copy: %v", err)
 			}

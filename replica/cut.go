@@ -9,7 +9,7 @@ import (
 
 // listing reads a page of a stream. Of one that was cut it takes what is whole, and keeps the beginning of the next
 // envelope for the next page; more tells whether anything came that was not here.
-func (r *Replica) listing(p place, after uint64, answer []byte, cut bool) (l seal.Listing, more bool, err error) {
+func (r meeting) listing(p place, after uint64, answer []byte, cut bool) (l seal.Listing, more bool, err error) {
 	var begun []byte
 	size := 0
 	if cut {

@@ -19,7 +19,7 @@ type Announcement struct {
 }
 
 // announcements lists them, oldest first. Called with the lock held.
-func (r *Replica) announcements() (out []Announcement) {
+func (r *core) announcements() (out []Announcement) {
 	if r.led.roster != nil {
 		for _, a := range r.led.roster.Announcements() {
 			out = append(out, Announcement{a.Deed, a.What.Plain(), a.Author, time.UnixMilli(int64(a.After))})
@@ -35,14 +35,14 @@ const clockTrust = time.Hour
 var ErrClock = krama.E("replica.announce", krama.NotAllowed,
 	"this device's clock and the relay's differ by more than an hour")
 
-func (r *Replica) clockAgrees() bool { return r.ClockError().Abs() < clockTrust }
+func (r Admin) clockAgrees() bool { return r.ClockError().Abs() < clockTrust }
 
 // announceSlack is for the moment between choosing a time and sealing the announcement.
 const announceSlack = time.Minute
 
-// bring has a statement come about in the way that the roster asks for: by say, as a draft to the other admins, or
-// announced a day ahead.
-func (r *Replica) bring(ctx context.Context, deed seal.Deed, say func(context.Context, seal.Deed) error) (
+// proposeDeed has a statement come about in the way that the roster asks for: stated by say, as a draft to the other
+// admins, or announced a day ahead.
+func (r Admin) proposeDeed(ctx context.Context, deed seal.Deed, say func(context.Context, seal.Deed) error) (
 	seal.Way, error) {
 	if err := r.hold(); err != nil {
 		return 0, err
@@ -53,15 +53,15 @@ func (r *Replica) bring(ctx context.Context, deed seal.Deed, say func(context.Co
 	case way == seal.BySecond:
 		return way, r.Draft(ctx, deed)
 	case way == seal.AfterDay && refused != nil: // it would be in a day
-		return way, krama.E("replica.bring", krama.NotAllowed, "the roster would refuse it")
+		return way, krama.E("replica.propose", krama.NotAllowed, "the roster would refuse it")
 	case way == seal.AfterDay:
 		return way, r.announce(ctx, deed)
 	}
 	return way, say(ctx, deed)
 }
 
-// ask is bring for what a person decides, unless the roster shows already what it would do.
-func (r *Replica) ask(ctx context.Context, what func() (needed bool, deed seal.Deed)) (seal.Way, error) {
+// propose is proposeDeed for what a person decides, unless the roster shows already what it would do.
+func (r Admin) propose(ctx context.Context, what func() (needed bool, deed seal.Deed)) (seal.Way, error) {
 	if err := r.readRoster(ctx, nothing); err != nil {
 		return 0, err
 	}
@@ -73,12 +73,12 @@ func (r *Replica) ask(ctx context.Context, what func() (needed bool, deed seal.D
 	if !needed {
 		return seal.AtOnce, nil
 	}
-	return r.bring(ctx, deed, func(ctx context.Context, _ seal.Deed) error { return r.act(ctx, what) })
+	return r.proposeDeed(ctx, deed, func(ctx context.Context, _ seal.Deed) error { return r.state(ctx, what) })
 }
 
 // announce says in the roster what this device will state in a day. What is announced already stays as it is. A
 // programme of an earlier version says before its first announcement that it waits.
-func (r *Replica) announce(ctx context.Context, deed seal.Deed) error {
+func (r Admin) announce(ctx context.Context, deed seal.Deed) error {
 	if !r.clockAgrees() {
 		return ErrClock
 	}
@@ -90,7 +90,7 @@ func (r *Replica) announce(ctx context.Context, deed seal.Deed) error {
 				What: &seal.Statement{Deed: deed}}
 		},
 	} {
-		if err := r.act(ctx, try); err != nil {
+		if err := r.state(ctx, try); err != nil {
 			return err
 		}
 	}
@@ -98,7 +98,7 @@ func (r *Replica) announce(ctx context.Context, deed seal.Deed) error {
 }
 
 // announceGrants announces ahead what roles will open to a scanned device, so that it does not wait twice.
-func (r *Replica) announceGrants(ctx context.Context, id krama.DeviceID, roles krama.Role) error {
+func (r Admin) announceGrants(ctx context.Context, id krama.DeviceID, roles krama.Role) error {
 	r.mu.Lock()
 	grants := r.openTo(id, roles)
 	r.mu.Unlock()
@@ -117,11 +117,11 @@ func (r *Replica) announceGrants(ctx context.Context, id krama.DeviceID, roles k
 }
 
 // Withdraw takes an announcement back. Any admin's device may.
-func (r *Replica) Withdraw(ctx context.Context, id [32]byte) error {
+func (r Admin) Withdraw(ctx context.Context, id [32]byte) error {
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
 		return krama.E("replica.Withdraw", krama.NotAllowed, "an admin's device must")
 	}
-	return r.act(ctx, func() (bool, seal.Deed) {
+	return r.state(ctx, func() (bool, seal.Deed) {
 		for _, a := range r.led.roster.Announcements() {
 			if a.Deed == id {
 				return true, &seal.Withdraw{Deed: id}
@@ -131,14 +131,14 @@ func (r *Replica) Withdraw(ctx context.Context, id [32]byte) error {
 	})
 }
 
-// owedKey names the value that lists devices whose keys are owed since a statement was said.
-const owedKey = ".owed"
+// owedKeys lists devices whose keys are owed since a statement was said.
+var owedKeys = NewSetting(".owed", OfNobody)
 
-// sayAnnounced says what this device announced and whose day has come, and gives the keys that it opens. It waits while
-// the relay's clock tells another time: this one may have jumped. What is refused by now it withdraws; what a second
-// admin can sign by now it drafts.
-func (r *Replica) sayAnnounced(ctx context.Context) error {
-	errs := []error{r.giveOwed(ctx)} // of a time that was cut
+// stateAnnounced says what this device announced and whose day has come, and gives the keys that it opens. It waits
+// while the relay's clock tells another time: this one may have jumped. What is refused by now it withdraws; what a
+// second admin can sign by now it drafts.
+func (r Admin) stateAnnounced(ctx context.Context) error {
+	errs := []error{r.grantOwed(ctx)} // of a time that was cut
 	r.mu.Lock()
 	var due []*seal.Announced
 	for _, a := range r.led.roster.Announcements() {
@@ -151,12 +151,12 @@ func (r *Replica) sayAnnounced(ctx context.Context) error {
 		due = nil
 	}
 	for _, a := range due {
-		errs = append(errs, r.sayOne(ctx, a))
+		errs = append(errs, r.stateAnnouncement(ctx, a))
 	}
 	return errors.Join(errs...)
 }
 
-func (r *Replica) sayOne(ctx context.Context, a *seal.Announced) error {
+func (r Admin) stateAnnouncement(ctx context.Context, a *seal.Announced) error {
 	r.mu.Lock()
 	deed := r.led.roster.Again(a)
 	way, refused := r.led.roster.Way(deed, r.led.dev.ID()), r.led.roster.Refuses(deed, r.led.dev.ID())
@@ -174,20 +174,20 @@ func (r *Replica) sayOne(ctx context.Context, a *seal.Announced) error {
 	for _, d := range r.opensTo(deed) {
 		owed = append(owed, d.String())
 	}
-	if err := r.SetValue(owedKey, strings.Join(owed, " ")); err != nil {
+	if err := r.SetValue(owedKeys, strings.Join(owed, " ")); err != nil {
 		return err
 	}
-	if err := r.act(ctx, func() (bool, seal.Deed) {
+	if err := r.state(ctx, func() (bool, seal.Deed) {
 		return r.led.roster.Announced(a.What.Deed) != nil,
 			r.led.roster.Again(a)
 	}); err != nil {
 		return err
 	}
-	return r.giveOwed(ctx)
+	return r.grantOwed(ctx)
 }
 
-func (r *Replica) giveOwed(ctx context.Context) error {
-	owed := strings.Fields(r.Value(owedKey))
+func (r Admin) grantOwed(ctx context.Context) error {
+	owed := strings.Fields(r.Value(owedKeys))
 	if len(owed) == 0 {
 		return nil
 	}
@@ -201,8 +201,8 @@ func (r *Replica) giveOwed(ctx context.Context) error {
 		}
 	}
 	r.mu.Unlock()
-	if err := r.give(ctx, devices); err != nil {
+	if err := r.grantAll(ctx, devices); err != nil {
 		return err
 	}
-	return r.SetValue(owedKey, "")
+	return r.SetValue(owedKeys, "")
 }

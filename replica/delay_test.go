@@ -26,7 +26,7 @@ func (d *device) pinned() byte {
 
 func (w *world) pin(d *device, n byte, want seal.Way) {
 	w.t.Helper()
-	way, err := d.PinRelease(context.Background(), pin(n))
+	way, err := d.Admin().PinRelease(context.Background(), pin(n))
 	w.must(err)
 	if way != want {
 		w.t.Fatalf("way %v, want %v", way, want)
@@ -39,21 +39,21 @@ func (w *world) secondDesk() *device {
 	ctx := context.Background()
 	x := w.device("desk")
 	x.Office, x.cfg.Office = true, true
-	w.must(x.Introduce(ctx, "relay"))
-	inv, err := w.desk.Invite(ctx, x.Scan1().String())
+	w.must(x.Newcomer().Introduce(ctx, "relay"))
+	inv, err := w.desk.Admin().Invite(ctx, x.Newcomer().Scan1().String())
 	w.must(err)
-	w.must(x.Accept(ctx, inv.Code.String()))
+	w.must(x.Newcomer().Accept(ctx, inv.Code.String()))
 	me := w.desk.led.roster.Devices[w.desk.led.dev.ID()].Member
 	for range 2 { // pressing the button again changes nothing
-		if ok, err := w.desk.Enrol(ctx, inv, me, 0); ok || err != ErrDay {
+		if ok, err := w.desk.Admin().Enrol(ctx, inv, me, 0); ok || err != ErrDay {
 			w.t.Fatalf("a lone admin's second desk: %v %v", ok, err)
 		}
 	}
-	if ok, err := x.Join(ctx, nil); ok || err != nil {
+	if ok, err := x.Newcomer().Join(ctx, nil); ok || err != nil {
 		w.t.Fatalf("it is in at once: %v %v", ok, err)
 	}
 	w.tomorrow()
-	if ok, err := x.Join(ctx, nil); !ok || err != nil {
+	if ok, err := x.Newcomer().Join(ctx, nil); !ok || err != nil {
 		w.t.Fatalf("a day later: %v %v", ok, err)
 	}
 	return x
@@ -78,12 +78,12 @@ func TestLoneAdminAnnounces(t *testing.T) {
 		}
 	}
 	w.now = w.now.Add(seal.Delay - time.Hour)
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	if w.desk.pinned() != 1 {
 		t.Error("done before its day")
 	}
 	w.now = w.now.Add(2 * time.Hour)
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	w.sync(a)
 	for i, d := range []*device{a, w.desk} {
 		w.again(d)
@@ -107,15 +107,15 @@ func TestLoneAdminWithdraws(t *testing.T) {
 	w.pin(w.desk, 2, seal.AfterDay)
 	w.sync(a, other)
 	id := a.Status().Announced[0].ID
-	if err := a.Withdraw(ctx, id); krama.KindOf(err) != krama.NotAllowed {
+	if err := a.Admin().Withdraw(ctx, id); krama.KindOf(err) != krama.NotAllowed {
 		t.Errorf("a worker's phone withdraws: %v", err)
 	}
-	w.must(other.Withdraw(ctx, id))
-	w.must(other.Withdraw(ctx, id)) // once is enough
+	w.must(other.Admin().Withdraw(ctx, id))
+	w.must(other.Admin().Withdraw(ctx, id)) // once is enough
 	w.now = w.now.Add(2 * seal.Delay)
 	for _, d := range []*device{other, w.desk, a} {
 		w.sync(d)
-		w.must(d.Maintain(ctx))
+		w.must(d.Admin().Maintain(ctx))
 		if d.pinned() != 0 || len(d.Status().Announced) != 0 {
 			t.Error("withdrawn, and done or still shown")
 		}
@@ -124,7 +124,7 @@ func TestLoneAdminWithdraws(t *testing.T) {
 
 	// A desk that is taken and removed does nothing of what it announced.
 	w.pin(w.desk, 3, seal.AfterDay)
-	w.must(other.RemoveDevice(ctx, w.desk.led.dev.ID(), seal.ReasonTaken, nil))
+	w.must(other.Admin().RemoveDevice(ctx, w.desk.led.dev.ID(), seal.ReasonTaken, nil))
 	w.sync(a)
 	if len(a.Status().Announced) != 0 {
 		t.Error("a removed desk's announcement is shown")
@@ -178,7 +178,7 @@ func TestLoneAdminClockWrongByAYear(t *testing.T) {
 			a := w.phone()
 			wrong := off
 			w.desk.Now = func() time.Time { return w.now.Add(wrong) }
-			if _, err := w.desk.PinRelease(ctx, pin(2)); err != ErrClock {
+			if _, err := w.desk.Admin().PinRelease(ctx, pin(2)); err != ErrClock {
 				t.Fatalf("with a wrong clock: %v", err)
 			}
 			if len(w.desk.Status().Announced) != 0 {
@@ -188,7 +188,7 @@ func TestLoneAdminClockWrongByAYear(t *testing.T) {
 			w.pin(w.desk, 2, seal.AfterDay)
 			wrong = off // it jumps while the day runs
 			w.sync(w.desk)
-			w.must(w.desk.Maintain(ctx))
+			w.must(w.desk.Admin().Maintain(ctx))
 			w.sync(a)
 			if w.desk.pinned() != 0 || len(a.Status().Announced) != 1 {
 				t.Error("a clock that jumped did away with the wait, or with the announcement")
@@ -240,7 +240,7 @@ func TestLoneAdminClockWrongByAYear(t *testing.T) {
 		if a.pinned() != 0 || len(a.Status().Announced) != 1 {
 			t.Fatal("done, or forgotten")
 		}
-		w.must(w.desk.Withdraw(ctx, w.desk.Status().Announced[0].ID))
+		w.must(w.desk.Admin().Withdraw(ctx, w.desk.Status().Announced[0].ID))
 		w.pin(w.desk, 2, seal.AfterDay)
 		w.tomorrow()
 		w.sync(a)
@@ -258,7 +258,7 @@ func TestLoneAdminAfterASecond(t *testing.T) {
 	second := w.enrol(w.device("desk"), krama.RoleCoordinator)
 	second.Office, second.cfg.Office = true, true
 	m := w.desk.led.roster.Devices[second.led.dev.ID()].Member
-	w.must(w.desk.SetRoles(ctx, m, krama.RoleCoordinator|krama.RoleAdmin, nil))
+	w.must(w.desk.Admin().SetRoles(ctx, m, krama.RoleCoordinator|krama.RoleAdmin, nil))
 	w.pin(w.desk, 1, seal.AfterDay)
 	w.pin(w.desk, 2, seal.AfterDay)
 	w.sync(second)
@@ -267,17 +267,17 @@ func TestLoneAdminAfterASecond(t *testing.T) {
 	}
 	w.tomorrow() // the role first; then there are two admins, and the other one must sign the rest
 	w.sync(second, a)
-	w.must(second.Maintain(ctx))
+	w.must(second.Admin().Maintain(ctx))
 	if a.pinned() != 0 || len(a.Status().Announced) != 0 || len(second.Mail()) != 2 {
 		t.Fatalf("release %d, %d announced, %d drafts", a.pinned(), len(a.Status().Announced), len(second.Mail()))
 	}
-	w.must(second.Cosign(ctx, second.Mail()[0].ID))
+	w.must(second.Admin().Cosign(ctx, second.Mail()[0].ID))
 	w.sync(w.desk, a)
 	if a.pinned() == 0 {
 		t.Error("both have signed, and nothing holds")
 	}
 	w.pin(second, 5, seal.BySecond)
-	w.must(second.RemoveDevice(ctx, w.desk.led.dev.ID(), seal.ReasonLost, nil))
+	w.must(second.Admin().RemoveDevice(ctx, w.desk.led.dev.ID(), seal.ReasonLost, nil))
 	w.pin(second, 6, seal.AfterDay)
 	w.desk = second
 	w.tomorrow()
@@ -295,13 +295,13 @@ func TestLoneAdminOpensSafeguarding(t *testing.T) {
 	ctx := context.Background()
 	a := w.phone()
 	m := a.led.roster.Devices[a.led.dev.ID()].Member
-	w.must(w.desk.SetRoles(ctx, m, krama.RoleOutreach|krama.RoleSafeguarding, nil))
+	w.must(w.desk.Admin().SetRoles(ctx, m, krama.RoleOutreach|krama.RoleSafeguarding, nil))
 	w.sync(a)
 	if _, roles := a.Device(); roles != krama.RoleOutreach || len(a.Status().Announced) != 2 {
 		t.Fatalf("roles %v, announced %+v", roles, a.Status().Announced)
 	}
 	safe := w.desk.Kinds()[krama.KindSafeguarding]
-	w.must(w.desk.Rotate(ctx, safe))
+	w.must(w.desk.Admin().Rotate(ctx, safe))
 	w.now = w.now.Add(seal.Delay + time.Hour)
 	w.sync(w.desk)
 	cut := true
@@ -311,12 +311,12 @@ func TestLoneAdminOpensSafeguarding(t *testing.T) {
 		}
 		return nil
 	}
-	if err := w.desk.Maintain(ctx); krama.KindOf(err) != krama.Offline {
+	if err := w.desk.Admin().Maintain(ctx); krama.KindOf(err) != krama.Offline {
 		t.Fatalf("not cut: %v", err)
 	}
 	w.again(w.desk)
 	cut = false
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	w.sync(a)
 	if _, ok := a.Kinds()[krama.KindSafeguarding]; !ok || len(a.Status().Announced) != 0 {
 		t.Errorf("circles %v, announced %v", a.Kinds(), a.Status().Announced)
@@ -325,13 +325,13 @@ func TestLoneAdminOpensSafeguarding(t *testing.T) {
 
 	// What the roster would refuse is not announced at all.
 	me := w.desk.led.roster.Devices[w.desk.led.dev.ID()].Member
-	if err := w.desk.SetRoles(ctx, me, krama.RoleCoordinator, nil); krama.KindOf(err) != krama.NotAllowed ||
+	if err := w.desk.Admin().SetRoles(ctx, me, krama.RoleCoordinator, nil); krama.KindOf(err) != krama.NotAllowed ||
 		len(w.desk.Status().Announced) != 0 {
 		t.Errorf("the last admin takes her own role: %v", err)
 	}
 	// What it refuses by the time is withdrawn.
-	w.must(w.desk.SetRoles(ctx, m, krama.RoleOutreach, nil))
-	w.must(w.desk.RemoveMember(ctx, m, nil))
+	w.must(w.desk.Admin().SetRoles(ctx, m, krama.RoleOutreach, nil))
+	w.must(w.desk.Admin().RemoveMember(ctx, m, nil))
 	w.tomorrow()
 	if len(w.desk.Status().Announced) != 0 || !w.desk.led.roster.Members[m].Removed {
 		t.Errorf("announced: %v", w.desk.Status().Announced)

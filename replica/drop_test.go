@@ -71,7 +71,7 @@ func handover(t *testing.T, remove bool) {
 			day++
 			for _, d := range ds {
 				w.sync(a, d)
-				w.must(d.Maintain(t.Context()))
+				w.must(d.Admin().Maintain(t.Context()))
 				look()
 			}
 		}
@@ -81,7 +81,7 @@ func handover(t *testing.T, remove bool) {
 	pass(3, w.desk, desk2)
 	erase(2)
 	if remove {
-		w.must(w.desk.RemoveDevice(t.Context(), desk2.led.dev.ID(), 1, nil))
+		w.must(w.desk.Admin().RemoveDevice(t.Context(), desk2.led.dev.ID(), 1, nil))
 		pass(3, w.desk)
 	} else {
 		pass(40, w.desk, desk2) // both meet the relay on every day
@@ -119,7 +119,7 @@ func TestDropAfterAnothersRepair(t *testing.T) {
 			w.sync(a)
 			for _, d := range []*device{desk2, w.desk} { // desk2 beats: it is seen
 				w.sync(d)
-				w.must(d.Maintain(t.Context()))
+				w.must(d.Admin().Maintain(t.Context()))
 			}
 		}
 	}
@@ -130,7 +130,7 @@ func TestDropAfterAnothersRepair(t *testing.T) {
 	all := []*device{a, desk2, w.desk}
 	w.restore(backup, all...)
 	w.desk.Sync(context.Background(), nil)
-	w.must(w.desk.Repair(t.Context(), nil))
+	w.must(w.desk.Admin().Repair(t.Context(), nil))
 	for range 2 {
 		for _, d := range all {
 			d.Sync(context.Background(), nil)
@@ -139,7 +139,7 @@ func TestDropAfterAnothersRepair(t *testing.T) {
 	pass(70)
 	if n := stones(w.bodies(e.StreamID())); n != 2 {
 		t.Errorf("70 days after the repair %d of 2 erased bodies are dropped; flag %q", n,
-			w.desk.led.values[unburiedKey(c)])
+			w.desk.led.values.of(unburiedKey(c)))
 	}
 }
 
@@ -166,9 +166,9 @@ func TestDropCallFails(t *testing.T) {
 	for range 25 {
 		w.now = w.now.Add(24 * time.Hour)
 		w.sync(a, w.desk)
-		w.desk.Maintain(t.Context())
+		w.desk.Admin().Maintain(t.Context())
 	}
-	if n := stones(w.bodies(e.StreamID())); failed != 1 || n != 2 || w.desk.led.values[unburiedKey(c)] != "" {
+	if n := stones(w.bodies(e.StreamID())); failed != 1 || n != 2 || w.desk.led.values.of(unburiedKey(c)) != "" {
 		t.Errorf("%d of 2 were dropped in 25 days", n)
 	}
 }
@@ -187,24 +187,24 @@ func TestDropOfACircleOfFew(t *testing.T) {
 	}
 	d.Office, d.cfg.Office = true, true
 	ctx := t.Context()
-	w.must(d.Introduce(ctx, "relay"))
-	inv, err := w.desk.Invite(ctx, d.Scan1().String())
+	w.must(d.Newcomer().Introduce(ctx, "relay"))
+	inv, err := w.desk.Admin().Invite(ctx, d.Newcomer().Scan1().String())
 	w.must(err)
 	inv.ByVoice = true
-	w.must(d.Accept(ctx, inv.Code.String()))
-	_, err = w.desk.Enrol(ctx, inv, krama.MemberID{77}, krama.RoleAdmin)
+	w.must(d.Newcomer().Accept(ctx, inv.Code.String()))
+	_, err = w.desk.Admin().Enrol(ctx, inv, krama.MemberID{77}, krama.RoleAdmin)
 	if err == ErrDay {
 		w.tomorrow()
 		err = nil
 	}
 	w.must(err)
-	_, err = d.Join(ctx, nil)
+	_, err = d.Newcomer().Join(ctx, nil)
 	w.must(err)
 	for range 3 {
 		w.now = w.now.Add(24 * time.Hour)
 		w.sync(w.desk, d)
-		w.must(w.desk.Maintain(ctx))
-		d.Maintain(ctx)
+		w.must(w.desk.Admin().Maintain(ctx))
+		d.Admin().Maintain(ctx)
 	}
 	if _, holds := d.Kinds()[krama.KindSafeguarding]; holds {
 		t.Fatal("let in by voice, and it holds safeguarding: the test proves nothing")
@@ -227,8 +227,8 @@ func TestDropOfACircleOfFew(t *testing.T) {
 	for range 70 {
 		w.now = w.now.Add(24 * time.Hour)
 		w.sync(d, w.desk)
-		d.Maintain(ctx)
-		w.must(w.desk.Maintain(ctx))
+		d.Admin().Maintain(ctx)
+		w.must(w.desk.Admin().Maintain(ctx))
 	}
 	if n := stones(w.bodies(e.StreamID())); n == 0 {
 		t.Errorf("70 days later none of 3 people's bodies is dropped; epoch now %d", w.desk.led.streams[c].epoch.Epoch)
@@ -309,7 +309,7 @@ func strange(t *testing.T, strangerFirst bool) (w *world, a, office *device, fir
 		w.sync(a)
 		for _, d := range []*device{office, w.desk} {
 			w.sync(d)
-			w.must(d.Maintain(t.Context()))
+			w.must(d.Admin().Maintain(t.Context()))
 		}
 	}
 	return
@@ -324,7 +324,7 @@ func TestDropOfWhatWasReadAgain(t *testing.T) {
 		}
 		w.restore(early, a, office, w.desk)
 		office.Sync(context.Background(), nil)
-		w.must(office.Repair(t.Context(), nil))
+		w.must(office.Admin().Repair(t.Context(), nil))
 		if n := stones(w.bodies(first)); n != 2 {
 			t.Errorf("%d of 2 were given back as tombstones", n)
 		}
@@ -363,7 +363,7 @@ func TestDropWhileLocked(t *testing.T) {
 			w.again(w.desk)
 		}
 		w.desk.Sync(context.Background(), nil)
-		w.desk.Maintain(t.Context())
+		w.desk.Admin().Maintain(t.Context())
 	}
 	if n := stones(w.bodies(first)); n < seal.MaxBatch+5 || calls < 2 {
 		t.Errorf("%d were dropped in %d calls", n, calls)
@@ -386,7 +386,7 @@ func TestDropWaitsForTheClose(t *testing.T) {
 	w.person(office)
 	w.sync(office, w.desk, a)
 	c := w.outreach(w.desk)
-	w.must(w.desk.Rotate(t.Context(), c))
+	w.must(w.desk.Admin().Rotate(t.Context(), c))
 	for range 2 {
 		w.sync(w.desk, a, office)
 	}
@@ -402,22 +402,22 @@ func TestDropWaitsForTheClose(t *testing.T) {
 		return nil
 	}
 	w.sync(office)
-	office.Maintain(t.Context())
+	office.Admin().Maintain(t.Context())
 	office.wire.gate = nil
 	if n := stones(w.bodies(first)); n != 0 {
 		t.Errorf("%d were dropped before the close", n)
 	}
 	w.restore(backup, w.desk, office) // the phone is lost, and the erasures with it
 	w.desk.Sync(context.Background(), nil)
-	w.desk.Rotate(t.Context(), c)
+	w.desk.Admin().Rotate(t.Context(), c)
 	for range 50 {
 		w.now = w.now.Add(24 * time.Hour)
 		for _, d := range []*device{w.desk, office} {
 			d.Sync(context.Background(), nil)
-			d.Maintain(t.Context())
+			d.Admin().Maintain(t.Context())
 		}
 	}
-	w.desk.Repair(t.Context(), nil)
+	w.desk.Admin().Repair(t.Context(), nil)
 	late := w.phone()
 	late.Sync(context.Background(), nil)
 	if n := len(late.all()); n != len(w.desk.all()) || n < 4 || stones(w.bodies(first)) != 0 {

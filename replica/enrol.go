@@ -13,7 +13,7 @@ import (
 )
 
 // Scan1 is what a Fresh device shows: QR-1.
-func (r *Replica) Scan1() seal.Scan1 {
+func (r Newcomer) Scan1() seal.Scan1 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.led.dev == nil { // locked
@@ -23,12 +23,12 @@ func (r *Replica) Scan1() seal.Scan1 {
 		Drop: seal.DropID(r.dropKey().Public().(ed25519.PublicKey))}
 }
 
-func (r *Replica) dropKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(r.led.drop) }
+func (r Newcomer) dropKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(r.led.drop) }
 
 // Introduce posts the enrolment request to the relay, so that whoever scans QR-1 can fetch it. A phone learns the
 // relay's address only from QR-2, or from the origin it was installed from; either way nothing depends on it being
 // true.
-func (r *Replica) Introduce(ctx context.Context, relay string) error {
+func (r Newcomer) Introduce(ctx context.Context, relay string) error {
 	r.mu.Lock()
 	r.dial(relay)
 	b := r.led.dev.Request().Marshal()
@@ -43,7 +43,7 @@ func (r *Replica) Introduce(ctx context.Context, relay string) error {
 
 // dropPut lays something for the office into a drop. Anybody may make drops, so each costs a proof of work, which is of
 // a day by the relay's clock.
-func (r *Replica) dropPut(ctx context.Context, key ed25519.PrivateKey, item []byte) error {
+func (r Newcomer) dropPut(ctx context.Context, key ed25519.PrivateKey, item []byte) error {
 	r.mu.Lock()
 	line := r.line
 	r.mu.Unlock()
@@ -65,7 +65,7 @@ func (r *Replica) dropPut(ctx context.Context, key ed25519.PrivateKey, item []by
 
 // Accept takes QR-2: the organisation and its head, now known for certain. It posts the proof that this device holds
 // its keys. Another programme's code on a device that was scanned already is Conflict.
-func (r *Replica) Accept(ctx context.Context, text string) error {
+func (r Newcomer) Accept(ctx context.Context, text string) error {
 	const op = "replica.Accept"
 	s, err := seal.ParseScan2(text)
 	if err != nil {
@@ -111,7 +111,7 @@ type Invitation struct {
 }
 
 // Invite reads a new device's QR-1 and fetches its request. A relay that swapped the request is Tampered.
-func (r *Replica) Invite(ctx context.Context, text string) (*Invitation, error) {
+func (r Admin) Invite(ctx context.Context, text string) (*Invitation, error) {
 	const op = "replica.Invite"
 	s, err := seal.ParseScan1(text)
 	if err != nil {
@@ -152,7 +152,7 @@ func (r *Replica) Invite(ctx context.Context, text string) (*Invitation, error) 
 	return nil, krama.E(op, krama.Tampered, "what lies at the relay is not what was scanned")
 }
 
-func (r *Replica) dropGet(ctx context.Context, drop [16]byte) (items [][]byte, err error) {
+func (r Admin) dropGet(ctx context.Context, drop [16]byte) (items [][]byte, err error) {
 	answer, err := r.controlAsk(ctx, seal.PathDropGet, seal.DropGetCall{Drop: drop}.Marshal())
 	if err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ var ErrDay = krama.E("replica.Enrol", krama.NotAllowed, "announced: it goes on a
 // Enrol finishes an invitation once the new device has proved that it scanned our code: it adds the member if she is
 // new, the device, its grants for every circle its roles open and this device administers, and posts the keys. It
 // returns false while the proof is not there. Repeating after a failure goes on where it stopped.
-func (r *Replica) Enrol(ctx context.Context, inv *Invitation, member krama.MemberID, roles krama.Role) (bool, error) {
+func (r Admin) Enrol(ctx context.Context, inv *Invitation, member krama.MemberID, roles krama.Role) (bool, error) {
 	const op = "replica.Enrol"
 	var items [][]byte
 	if inv.proof == nil { // the drop may be gone while a second admin thinks about it
@@ -208,7 +208,7 @@ func (r *Replica) Enrol(ctx context.Context, inv *Invitation, member krama.Membe
 	return err == nil, krama.Wrap(op, err)
 }
 
-func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.MemberID, roles krama.Role,
+func (r Admin) enrolSteps(ctx context.Context, inv *Invitation, member krama.MemberID, roles krama.Role,
 	id krama.DeviceID, pop []byte) error {
 	r.mu.Lock()
 	if d := r.led.roster.Devices[id]; d != nil { // an enrolment that was cut goes on
@@ -218,7 +218,7 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 	r.mu.Unlock()
 	ahead := false // the member waits for her day, and the device with her
 	if newMember {
-		way, err := r.bring(ctx, &seal.MemberAdd{Member: member, Roles: roles}, r.decide)
+		way, err := r.proposeDeed(ctx, &seal.MemberAdd{Member: member, Roles: roles}, r.stateDeed)
 		if err != nil {
 			return err
 		}
@@ -241,7 +241,7 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 		if ahead {
 			err = r.announce(ctx, add)
 		} else {
-			way, err = r.bring(ctx, add, r.decide)
+			way, err = r.proposeDeed(ctx, add, r.stateDeed)
 		}
 		switch {
 		case err != nil:
@@ -276,7 +276,7 @@ func (r *Replica) enrolSteps(ctx context.Context, inv *Invitation, member krama.
 
 // openTo lists the grants that a member's roles ask for, for a device of hers: of circles that this device administers
 // and that one is not in. Called with the lock held.
-func (r *Replica) openTo(id krama.DeviceID, roles krama.Role) (out []*seal.EpochGrant) {
+func (r Admin) openTo(id krama.DeviceID, roles krama.Role) (out []*seal.EpochGrant) {
 	for c, st := range r.led.streams {
 		ring, latest := r.led.roster.Circles[c], r.led.roster.Latest(c)
 		if latest == nil || st.known[latest.Epoch] == nil || latest.Keyed[id] || (c != krama.OrgCircle &&
@@ -290,7 +290,7 @@ func (r *Replica) openTo(id krama.DeviceID, roles krama.Role) (out []*seal.Epoch
 
 // grant keys a device for every circle that its member's roles open and this device administers, and gives it the keys.
 // Where a second admin or a day must be waited for, the keys follow then.
-func (r *Replica) grant(ctx context.Context, id krama.DeviceID) error {
+func (r Admin) grant(ctx context.Context, id krama.DeviceID) error {
 	r.mu.Lock()
 	dev := r.led.roster.Devices[id]
 	grants := r.openTo(id, r.led.roster.Members[dev.Member].Roles)
@@ -302,7 +302,7 @@ func (r *Replica) grant(ctx context.Context, id krama.DeviceID) error {
 		if refused != nil {
 			continue
 		}
-		if _, err := r.bring(ctx, g, r.decide); err != nil {
+		if _, err := r.proposeDeed(ctx, g, r.stateDeed); err != nil {
 			return err
 		}
 	}
@@ -327,7 +327,7 @@ func (r *Replica) grant(ctx context.Context, id krama.DeviceID) error {
 }
 
 // putBootstrap gives a device the way to the roster.
-func (r *Replica) putBootstrap(ctx context.Context, id krama.DeviceID) error {
+func (r Admin) putBootstrap(ctx context.Context, id krama.DeviceID) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
@@ -340,7 +340,7 @@ func (r *Replica) putBootstrap(ctx context.Context, id krama.DeviceID) error {
 	return r.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: boot}})
 }
 
-func (r *Replica) bootstrap() seal.Bootstrap {
+func (r Admin) bootstrap() seal.Bootstrap {
 	st := r.led.streams[krama.OrgCircle]
 	b := seal.Bootstrap{Epoch: st.epoch.Epoch, EC: st.epoch.EC(), GC: st.epoch.GC()}
 	for e := range st.epoch.Epoch {

@@ -261,9 +261,7 @@ func (l *ledger) restore(tag byte, b []byte) error {
 		}
 		l.alarms = append(l.alarms, a)
 	case tag == tagValue && sized(-1, -1):
-		if l.values[string(it[0])] = string(it[1]); len(it[1]) == 0 {
-			delete(l.values, string(it[0]))
-		}
+		l.values.set(string(it[0]), string(it[1]))
 	case tag == tagAgain && sized(16):
 		l.again(krama.CircleID(it[0]))
 	case tag == tagAgain && sized(16, 4):
@@ -302,9 +300,9 @@ func (l *ledger) restore(tag byte, b []byte) error {
 			day:  krama.Day(binary.BigEndian.Uint64(it[5])),
 			item: seal.Item{Subject: krama.SubjectID(it[2]), Kind: seal.ItemKind(it[3][0]), Body: own(it[4])}})
 	case tag == tagClear && sized(16, 4):
-		l.mended(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
+		l.alarms.mended(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
 	case tag == tagClear && sized(16, 4, -1, 8, 16):
-		l.mendedOne(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])}, AlarmKind(it[2]),
+		l.alarms.mendedOne(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])}, AlarmKind(it[2]),
 			binary.BigEndian.Uint64(it[3]), krama.DeviceID(it[4]))
 	case tag == tagControl && sized(32):
 		l.addControl([32]byte(it[0]))

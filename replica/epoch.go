@@ -111,7 +111,7 @@ func (l *ledger) close(p place, at seal.Head, repair bool) error {
 	}
 	l.sealed = slices.DeleteFunc(l.sealed, func(s *sealedEnvelope) bool { return s.circle == p.circle })
 	st.closed, l.untidy = true, true
-	l.mended(p)
+	l.alarms.mended(p)
 	l.advance(st, p.circle)
 	return nil
 }
@@ -169,7 +169,7 @@ func (l *ledger) advance(st *stream, c krama.CircleID) {
 }
 
 // adoptOpening takes up the secrets of an epoch that this device has opened, once the roster shows it.
-func (r *Replica) adoptOpening(c krama.CircleID) error {
+func (r *core) adoptOpening(c krama.CircleID) error {
 	e, latest := r.led.opening[c], r.led.roster.Latest(c)
 	if e == nil || latest == nil || latest.Epoch < e.Epoch {
 		return nil
@@ -180,22 +180,22 @@ func (r *Replica) adoptOpening(c krama.CircleID) error {
 		return nil // another admin was first
 	}
 	// The keyring is made of our own keys: it needs no fetching.
-	if err := r.commit(epochEntry(e), tagged(tagValue, ringKey(c), []byte(opened.Mark()))); err != nil {
+	if err := r.commit(epochEntry(e), ringKey(c).entry(opened.Mark())); err != nil {
 		return err
 	}
-	r.led.values[string(ringKey(c))] = opened.Mark()
+	r.led.values.put(ringKey(c), opened.Mark())
 	return r.led.addEpoch(e)
 }
 
 // shredWaits reports whether an erasure still has to be said: it is sealed with the key that it destroys.
-func (l *ledger) shredWaits(c krama.CircleID, s krama.SubjectID) bool {
+func (l *outgoing) shredWaits(c krama.CircleID, s krama.SubjectID) bool {
 	return slices.ContainsFunc(l.outbox, func(p *pending) bool {
 		return p.circle == c && p.item.Subject == s && p.item.Kind == seal.KindShred
 	})
 }
 
 // unsent reports whether something about a subject still has to be sent.
-func (l *ledger) unsent(c krama.CircleID, s krama.SubjectID) bool {
+func (l *outgoing) unsent(c krama.CircleID, s krama.SubjectID) bool {
 	return slices.ContainsFunc(l.outbox, func(p *pending) bool { return p.circle == c && p.item.Subject == s })
 }
 
@@ -225,7 +225,7 @@ func (l *ledger) takeRing(p place, ring keyring) {
 }
 
 // settle closes the epoch that was read to its signed end, and reports whether the next one can be read now.
-func (r *Replica) settle(c krama.CircleID) (more bool, err error) {
+func (r *core) settle(c krama.CircleID) (more bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	st := r.led.streams[c]
@@ -289,7 +289,7 @@ func (r *Replica) settle(c krama.CircleID) (more bool, err error) {
 
 // reannounce announces again the keys of people whose records wait to be sent and whose own announcement fell outside
 // the close.
-func (r *Replica) reannounce(c krama.CircleID) error {
+func (r *core) reannounce(c krama.CircleID) error {
 	st := r.led.streams[c]
 	if st.closed || c == krama.OrgCircle {
 		return nil
@@ -321,7 +321,7 @@ func (r *Replica) reannounce(c krama.CircleID) error {
 
 // fetchKeys opens wraps for circles the roster keys us for and whose newest secrets are not here, and follows their
 // back links. What is missing is asked for once.
-func (r *Replica) fetchKeys(ctx context.Context, progress func(Progress)) error {
+func (r meeting) fetchKeys(ctx context.Context, progress func(Progress)) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
@@ -362,7 +362,7 @@ func (r *Replica) fetchKeys(ctx context.Context, progress func(Progress)) error 
 
 // fetchHistory looks for circle 0's next secret in a bootstrap: what a device finds that was away while the relay lost
 // its wraps. It is believed if the roster's commitment says so.
-func (r *Replica) fetchHistory(ctx context.Context) error {
+func (r meeting) fetchHistory(ctx context.Context) error {
 	items, err := r.mailbox(ctx)
 	if err != nil {
 		return err
@@ -394,7 +394,7 @@ func (r *Replica) fetchHistory(ctx context.Context) error {
 }
 
 // takeWrap accepts one wrap if the roster's commitments say so.
-func (r *Replica) takeWrap(ctx context.Context, e *seal.RosterEpoch, items [][]byte) error {
+func (r meeting) takeWrap(ctx context.Context, e *seal.RosterEpoch, items [][]byte) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
@@ -421,7 +421,7 @@ func (r *Replica) takeWrap(ctx context.Context, e *seal.RosterEpoch, items [][]b
 }
 
 // takeEpoch keeps an epoch's secrets and those of the epochs before that its back links lead to.
-func (r *Replica) takeEpoch(ep *seal.Epoch) error {
+func (r *core) takeEpoch(ep *seal.Epoch) error {
 	list := []*seal.Epoch{ep}
 	ring := r.led.roster.Circles[ep.Circle]
 	for e := ep; e.Epoch > 0; {

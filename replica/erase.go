@@ -3,7 +3,6 @@ package replica
 import (
 	"encoding/binary"
 	"slices"
-	"strings"
 	"time"
 
 	"krama"
@@ -100,7 +99,7 @@ func (l *ledger) thrown(c krama.CircleID, s krama.SubjectID) bool {
 }
 
 // sealing returns the key that an item about a subject is sealed with.
-func (r *Replica) sealing(c krama.CircleID, s krama.SubjectID) (seal.SubjectKey, bool) {
+func (r *core) sealing(c krama.CircleID, s krama.SubjectID) (seal.SubjectKey, bool) {
 	k, ok := r.led.keys[c][s]
 	if !ok && r.led.thrown(c, s) {
 		return seal.Hash("thrown erasure", r.vk[:], s[:]), true
@@ -114,16 +113,7 @@ func (l *ledger) forget(list ...subject) {
 	for _, id := range list {
 		gone[id], names[id.id.String()] = true, true
 	}
-	for k, v := range l.values {
-		if names.in(k) {
-			delete(l.values, k)
-		} else if names.in(v) { // a list in which she is: the others stay
-			left := slices.DeleteFunc(strings.Fields(v), names.in)
-			if l.values[k] = strings.Join(left, " "); len(left) == 0 {
-				delete(l.values, k)
-			}
-		}
-	}
+	l.values.forget(names.in)
 	for id, o := range l.orphans {
 		if gone[subject{o.circle, o.item.Subject}] {
 			delete(l.orphans, id)

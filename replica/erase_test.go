@@ -33,7 +33,7 @@ func (w *world) dump(d *device, files map[string][]byte, vk [32]byte) (out []byt
 		f.WriteAt(b, 0)
 		f.Close()
 	}
-	r := &Replica{Config: Config{Dir: dir, Rand: d.cfg.Rand}}
+	r := &Replica{core{Config: Config{Dir: dir, Rand: d.cfg.Rand}}}
 	for g := range uint64(3) { // every journal file that is there, with the key that the slots still give
 		gen, key, err := r.readKeys(vk)
 		w.must(err)
@@ -130,7 +130,7 @@ func TestErasure(t *testing.T) {
 	if len(e) != 1 || e[0].Rotated || e[0].Complete() || len(e[0].Waiting) != 3 {
 		t.Fatalf("before the rotation: %+v", e)
 	}
-	w.must(w.desk.Maintain(ctx)) // an erasure makes the rotation due
+	w.must(w.desk.Admin().Maintain(ctx)) // an erasure makes the rotation due
 	w.sync(a, w.desk)
 	e = w.desk.Erasures()
 	if !e[0].Rotated || e[0].Complete() || e[0].Horizon.IsZero() {
@@ -140,7 +140,7 @@ func TestErasure(t *testing.T) {
 	if e = w.desk.Erasures(); !e[0].Complete() || e[0].Gone != 3 {
 		t.Errorf("after every device's new key: %+v", e[0])
 	}
-	w.must(w.desk.Rotate(ctx, c)) // what is not in the newest keyring is forgotten by the relay as well
+	w.must(w.desk.Admin().Rotate(ctx, c)) // what is not in the newest keyring is forgotten by the relay as well
 	var pages [][32]byte
 	w.desk.Roster(func(ro *seal.Roster) {
 		for _, id := range ro.Circles[c].Epochs[1].Pages {
@@ -186,7 +186,7 @@ func TestErasedIsGone(t *testing.T) {
 	epochs := []*seal.Epoch{old}
 	blobs := map[[32]byte][]byte{} // her key is on a page that stays from one keyring to the next
 	for range 2 {
-		w.must(w.desk.Rotate(ctx, c))
+		w.must(w.desk.Admin().Rotate(ctx, c))
 		w.sync(a, w.desk)
 		epochs = append(epochs, a.led.streams[c].epoch)
 		maps.Copy(blobs, w.blobs(w.desk, c))
@@ -204,7 +204,7 @@ func TestErasedIsGone(t *testing.T) {
 	disks := []map[string][]byte{a.files(), w.desk.files()}
 	w.must(a.Shred(krama.KindOutreach, s, ShredDanger))
 	w.sync(a, w.desk)
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	for range 3 {
 		w.sync(a, w.desk)
 	}
@@ -345,14 +345,14 @@ func TestKeyringPagesStay(t *testing.T) {
 		w.person(w.desk)
 	}
 	w.sync(w.desk, a, thief)
-	w.must(w.desk.Rotate(ctx, c))
+	w.must(w.desk.Admin().Rotate(ctx, c))
 	w.sync(w.desk, a, thief)
 	first := w.blobs(w.desk, c)
 	if len(first) != 3 {
 		t.Fatalf("%d parts, want two pages and an index", len(first))
 	}
 	known := *thief.led.streams[c].epoch
-	w.must(w.desk.RemoveDevice(ctx, thief.led.dev.ID(), seal.ReasonLost, nil))
+	w.must(w.desk.Admin().RemoveDevice(ctx, thief.led.dev.ID(), seal.ReasonLost, nil))
 	w.sync(w.desk, a)
 	second := w.blobs(w.desk, c)
 	if n := shared(first, second); n != 2 || len(second) != 3 {
@@ -361,7 +361,7 @@ func TestKeyringPagesStay(t *testing.T) {
 	s := w.person(a)
 	w.contact(a, s)
 	w.sync(a, w.desk)
-	w.must(w.desk.Rotate(ctx, c))
+	w.must(w.desk.Admin().Rotate(ctx, c))
 	w.sync(w.desk, a)
 	third := w.blobs(w.desk, c)
 	if n := shared(second, third); n != 2 || len(third) != 4 {
@@ -380,7 +380,7 @@ func TestKeyringPagesStay(t *testing.T) {
 	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
 	for range 2 {
 		w.sync(a, w.desk)
-		w.must(w.desk.Maintain(ctx))
+		w.must(w.desk.Admin().Maintain(ctx))
 	}
 	w.sync(a, w.desk)
 	fourth := w.blobs(w.desk, c)
@@ -393,7 +393,7 @@ func TestKeyringPagesStay(t *testing.T) {
 	}
 	w.sync(w.desk, a)
 	w.now = w.now.Add(askedEvery) // one rotation a day for those who asked
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	w.sync(w.desk, a)
 	if n := shared(fourth, w.blobs(w.desk, c)); n != 1 {
 		t.Errorf("%d of two pages stayed when one of their people was erased", n)

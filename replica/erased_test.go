@@ -18,7 +18,7 @@ func TestErasedByTwo(t *testing.T) {
 	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
 	w.must(b.Shred(krama.KindOutreach, s, ShredDanger)) // another reason
 	w.sync(a)
-	w.must(w.desk.Rotate(t.Context(), w.outreach(w.desk)))
+	w.must(w.desk.Admin().Rotate(t.Context(), w.outreach(w.desk)))
 	for range 2 {
 		w.sync(b, a, w.desk)
 		for i, d := range []*device{a, b, w.desk} {
@@ -41,8 +41,8 @@ func TestErasedByTwoAndThrownOut(t *testing.T) {
 	c := w.outreach(w.desk)
 	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
 	w.must(b.Shred(krama.KindOutreach, s, ShredDanger))
-	w.must(a.sayNotices(t.Context()))
-	w.must(b.sayNotices(t.Context()))
+	w.must(a.meeting().stateNotices(t.Context()))
+	w.must(b.meeting().stateNotices(t.Context()))
 	backup := w.store.Clone() // after the notices: it is the outreach stream that the relay loses some of
 	w.sync(a, b)
 	for range 2 {
@@ -52,7 +52,7 @@ func TestErasedByTwoAndThrownOut(t *testing.T) {
 		w.again(b)
 	}
 	w.restore(backup, b, w.desk) // the relay has lost hers, and she is gone
-	w.must(w.desk.Rotate(t.Context(), c))
+	w.must(w.desk.Admin().Rotate(t.Context(), c))
 	for range 4 {
 		b.Sync(context.Background(), nil)
 		w.desk.Sync(context.Background(), nil)
@@ -90,7 +90,7 @@ func TestRotationWithClockWrongByAYear(t *testing.T) {
 	a.Now = func() time.Time { return cfgNow.Add(365 * 24 * time.Hour) }
 	s := w.person(a)
 	w.sync(a, w.desk)
-	w.must(w.desk.Rotate(context.Background(), w.outreach(w.desk)))
+	w.must(w.desk.Admin().Rotate(context.Background(), w.outreach(w.desk)))
 	w.contact(a, s)
 	w.sync(a, w.desk, a)
 	if len(w.desk.all()) != 2 {

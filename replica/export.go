@@ -10,7 +10,7 @@ import (
 // AskExport asks for leave to take the whole programme out, and reports whether there is one. Where it must be waited
 // for, for a second admin or a day, way says for which; what is announced already stays as it is. It needs the relay
 // unless there is leave.
-func AskExport(ctx context.Context, r *Replica) (may bool, way seal.Way, err error) {
+func (r Admin) AskExport(ctx context.Context) (may bool, way seal.Way, err error) {
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
 		return false, 0, krama.E("replica.AskExport", krama.NotAllowed, "an admin's device must")
 	}
@@ -22,7 +22,7 @@ func AskExport(ctx context.Context, r *Replica) (may bool, way seal.Way, err err
 	if leave() {
 		return true, seal.AtOnce, nil
 	}
-	if err := r.Sync(ctx, nil); err != nil {
+	if err := r.sync(ctx, nil); err != nil {
 		return false, 0, err
 	}
 	if err := r.Maintain(ctx); err != nil { // says what was announced and whose day has come
@@ -31,7 +31,7 @@ func AskExport(ctx context.Context, r *Replica) (may bool, way seal.Way, err err
 	if leave() {
 		return true, seal.AtOnce, nil
 	}
-	way, err = r.ask(ctx, func() (bool, seal.Deed) {
+	way, err = r.propose(ctx, func() (bool, seal.Deed) {
 		return !r.led.roster.MayExport(r.led.dev.ID(), r.Now()), &seal.Export{}
 	})
 	if err != nil {

@@ -17,7 +17,7 @@ func TestA33OnePersonAloneWaitsADay(t *testing.T) {
 	a := w.phone()
 	ask := func(d *device, may bool, way seal.Way) {
 		t.Helper()
-		if got, gotWay, err := AskExport(ctx, d.Replica); got != may || gotWay != way || err != nil {
+		if got, gotWay, err := d.Admin().AskExport(ctx); got != may || gotWay != way || err != nil {
 			t.Errorf("may %v, way %d, %v; want %v, %d", got, gotWay, err, may, way)
 		}
 	}
@@ -29,12 +29,12 @@ func TestA33OnePersonAloneWaitsADay(t *testing.T) {
 	}
 	w.now = w.now.Add(seal.Delay - time.Hour)
 	ask(w.desk, false, seal.AfterDay)
-	w.must(w.desk.Withdraw(ctx, w.desk.Status().Announced[0].ID))
+	w.must(w.desk.Admin().Withdraw(ctx, w.desk.Status().Announced[0].ID))
 	w.now = w.now.Add(2 * time.Hour)
 	ask(w.desk, false, seal.AfterDay) // taken back: the day begins anew
 	w.now = w.now.Add(seal.Delay + time.Hour)
 	ask(w.desk, true, seal.AtOnce)
-	if may, _, err := AskExport(ctx, a.Replica); may || err == nil {
+	if may, _, err := a.Admin().AskExport(ctx); may || err == nil {
 		t.Errorf("a worker has leave: %v %v", may, err)
 	}
 	w.now = w.now.Add(seal.ExportFor)
@@ -49,18 +49,18 @@ func TestA33TwoAdmins(t *testing.T) {
 	b := w.enrol(w.device("desk"), krama.RoleCoordinator)
 	var m krama.MemberID
 	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[b.led.dev.ID()].Member })
-	w.must(w.desk.SetRoles(ctx, m, krama.RoleCoordinator|krama.RoleAdmin, nil))
+	w.must(w.desk.Admin().SetRoles(ctx, m, krama.RoleCoordinator|krama.RoleAdmin, nil))
 	w.tomorrow()
 	w.sync(b, w.desk)
 	if got := w.desk.led.roster.AdminsNeeded(); got != 2 {
 		t.Fatalf("%d admins can sign, want 2", got)
 	}
-	if may, way, err := AskExport(ctx, w.desk.Replica); may || way != seal.BySecond || err != nil {
+	if may, way, err := w.desk.Admin().AskExport(ctx); may || way != seal.BySecond || err != nil {
 		t.Fatalf("may %v, way %d, %v", may, way, err)
 	}
 	w.now = w.now.Add(3 * seal.Delay)
 	w.sync(b, w.desk)
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	if w.desk.led.roster.MayExport(w.desk.led.dev.ID(), w.now) {
 		t.Fatal("one of two admins has leave after three days")
 	}
@@ -73,10 +73,10 @@ func TestA33TwoAdmins(t *testing.T) {
 	if len(drafts) != 1 {
 		t.Fatalf("the second admin sees %d drafts", len(drafts))
 	}
-	w.must(b.Cosign(ctx, drafts[0]))
+	w.must(b.Admin().Cosign(ctx, drafts[0]))
 	w.sync(w.desk)
 	for i, d := range []*device{w.desk, b} {
-		if may, way, err := AskExport(ctx, d.Replica); !may || way != seal.AtOnce || err != nil {
+		if may, way, err := d.Admin().AskExport(ctx); !may || way != seal.AtOnce || err != nil {
 			t.Errorf("admin %d, after both signed: %v %d %v", i, may, way, err)
 		}
 	}

@@ -11,10 +11,10 @@ import (
 )
 
 // SetLock tells the replica what its vault was opened with.
-func (r *Replica) SetLock(d *Lock) { r.mu.Lock(); defer r.mu.Unlock(); r.lock = d }
+func (r Field) SetLock(d *Lock) { r.mu.Lock(); defer r.mu.Unlock(); r.lock = d }
 
 // Locks tells what the device's vault needs beside the words.
-func (r *Replica) Locks() Locks {
+func (r Field) Locks() Locks {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.lock == nil {
@@ -26,7 +26,7 @@ func (r *Replica) Locks() Locks {
 // Relock writes the vault anew, with a fresh salt, to need what want says beside the words. Wrong words are
 // CannotDecrypt. With a pepper before or after it needs the relay, except for turning it off. Where it is cut, the
 // vault opens as before or as wanted: the relay keeps both peppers until the file is written.
-func (r *Replica) Relock(ctx context.Context, words string, want Locks) error {
+func (r Field) Relock(ctx context.Context, words string, want Locks) error {
 	const op = "replica.Relock"
 	r.syncing.Lock() // nobody puts the pepper of before meanwhile
 	defer r.syncing.Unlock()
@@ -110,7 +110,7 @@ func (r *Replica) Relock(ctx context.Context, words string, want Locks) error {
 // tendField keeps the relay's part of this device's key where it belongs while the device is open: the pepper of the
 // vault that stands, and that one only, also at a relay that was restored or changed; none when it was turned off. Each
 // time the relay confirms it a new lease begins.
-func (r *Replica) tendField(ctx context.Context) error {
+func (r Field) tendField(ctx context.Context) error {
 	r.mu.Lock()
 	d := r.lock
 	r.mu.Unlock()
@@ -158,25 +158,25 @@ func notOurs(err error) error {
 	return nil
 }
 
-func (r *Replica) putPeppers(ctx context.Context, p ...seal.Pepper) error {
+func (r Field) putPeppers(ctx context.Context, p ...seal.Pepper) error {
 	_, err := r.deviceCall(ctx, seal.PathPepperPut, seal.PepperPutCall{Peppers: p}.Marshal())
 	return err
 }
 
 // Shut ends the lease at once: after it is locked, the device opens only when the relay is heard.
-func (r *Replica) Shut() error {
+func (r Field) Shut() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lock = nil // a sync under way is to begin no new one
 	return EndLease(r.Dir)
 }
 
-// droppedPeppers names the value that says for how many removed devices the relay has dropped its part.
-const droppedPeppers = ".peppers"
+// droppedPeppers is for how many removed devices the relay has dropped its part.
+var droppedPeppers = NewSetting(".peppers", OfNobody)
 
 // dropPeppers has the relay forget its part of every removed device's key, and take none again. Whether a device has
 // one the roster does not say, so it is asked for all.
-func (r *Replica) dropPeppers(ctx context.Context) error {
+func (r Admin) dropPeppers(ctx context.Context) error {
 	r.mu.Lock()
 	var gone []krama.DeviceID
 	for id, d := range r.led.roster.Devices {
@@ -185,7 +185,7 @@ func (r *Replica) dropPeppers(ctx context.Context) error {
 		}
 	}
 	n := strconv.Itoa(len(gone))
-	done := r.led.values[droppedPeppers] == n
+	done := r.led.values.of(droppedPeppers) == n
 	r.mu.Unlock()
 	if done || len(gone) == 0 {
 		return nil

@@ -36,7 +36,7 @@ func (w *world) enter(d *device, words string, prf []byte) error {
 	if err != nil {
 		return err
 	}
-	r.SetLock(lock)
+	r.Field().SetLock(lock)
 	d.Replica = r
 	return nil
 }
@@ -66,9 +66,9 @@ func (d *device) offline(cut bool) {
 // field turns field mode on.
 func (w *world) field(d *device) *device {
 	w.t.Helper()
-	l := d.Locks()
+	l := d.Field().Locks()
 	l.Field = true
-	w.must(d.Relock(context.Background(), words, l))
+	w.must(d.Field().Relock(context.Background(), words, l))
 	return d
 }
 
@@ -156,13 +156,13 @@ func TestLeaseRenewed(t *testing.T) {
 func TestShut(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.field(w.phone())
-	w.must(a.Shut())
+	w.must(a.Field().Shut())
 	w.sync(a) // one that was under way
 	a.offline(true)
 	w.shut("after the lease was ended", a, words, nil, krama.Offline)
 	a.offline(false)
 	w.opens("with network", a, nil)
-	w.must(a.Travel(t.Context()))
+	w.must(a.Admin().Travel(t.Context()))
 	if has, _ := HasVault(a.dir); has {
 		t.Error("emptied for a journey, and the vault is there")
 	}
@@ -226,7 +226,7 @@ func TestFieldRemoved(t *testing.T) {
 	a, b, c := w.field(w.phone()), w.field(w.phone()), w.field(w.phone())
 	w.sync(w.desk)
 	aID, _ := a.Device()
-	w.must(w.desk.RemoveDevice(t.Context(), aID, seal.ReasonTaken, nil))
+	w.must(w.desk.Admin().RemoveDevice(t.Context(), aID, seal.ReasonTaken, nil))
 	a.offline(true)
 	w.opens("without network, within the lease", a, nil)
 	w.now = w.now.Add(Lease)
@@ -243,16 +243,16 @@ func TestFieldRemoved(t *testing.T) {
 		}
 		return nil
 	}
-	if err := w.desk.RemoveDevice(t.Context(), bID, seal.ReasonLost, nil); krama.KindOf(err) != krama.Offline {
+	if err := w.desk.Admin().RemoveDevice(t.Context(), bID, seal.ReasonLost, nil); krama.KindOf(err) != krama.Offline {
 		t.Errorf("the removal says that all is done: %v", err)
 	}
-	if len(w.desk.Due()) != 0 {
+	if len(w.desk.Admin().Due()) != 0 {
 		t.Error("the circles' keys were not changed")
 	}
 	w.must(EndLease(b.dir))
 	w.opens("not dropped yet", b, nil)
 	w.desk.wire.gate = nil
-	w.must(w.desk.Maintain(t.Context()))
+	w.must(w.desk.Admin().Maintain(t.Context()))
 	w.must(EndLease(b.dir))
 	w.shut("dropped by the daily work", b, words, nil, krama.CannotDecrypt)
 	n := 0
@@ -262,7 +262,7 @@ func TestFieldRemoved(t *testing.T) {
 		}
 		return nil
 	}
-	w.must(w.desk.Maintain(t.Context()))
+	w.must(w.desk.Admin().Maintain(t.Context()))
 	if n != 0 {
 		t.Error("dropped again though it is done")
 	}
@@ -270,15 +270,15 @@ func TestFieldRemoved(t *testing.T) {
 	// A relay that comes back from a backup has the peppers again until it is repaired.
 	box := seal.PepperBox(aID)
 	w.setBox(relay.Peppers, box)
-	w.must(w.desk.Repair(t.Context(), nil))
-	w.must(w.desk.Maintain(t.Context()))
+	w.must(w.desk.Admin().Repair(t.Context(), nil))
+	w.must(w.desk.Admin().Maintain(t.Context()))
 	if items := w.box(relay.Peppers, box); len(items) != 1 || len(items[0]) != 1 {
 		t.Errorf("after the repair: %q", items)
 	}
 
 	cID, _ := c.Device()
 	w.opens("a third", c, nil)
-	w.must(w.desk.RemoveDevice(t.Context(), cID, seal.ReasonLeft, nil))
+	w.must(w.desk.Admin().RemoveDevice(t.Context(), cID, seal.ReasonLeft, nil))
 	w.opens("a third, within the lease", c, nil)
 	c.Sync(t.Context(), nil)
 	if has, _ := HasVault(c.dir); has || !c.Wiped() {
@@ -309,7 +309,7 @@ func TestFieldHeals(t *testing.T) {
 	}
 	// Turned off without network, it opens by words; the relay forgets its part at the next sync.
 	a.offline(true)
-	w.must(a.Relock(t.Context(), words, Locks{}))
+	w.must(a.Field().Relock(t.Context(), words, Locks{}))
 	w.opens("turned off", a, nil)
 	a.offline(false)
 	w.sync(a)
@@ -334,7 +334,7 @@ func TestPasskey(t *testing.T) {
 	w := newSmallWorld(t)
 	a := w.phone()
 	p := passkey(7)
-	w.must(a.Relock(t.Context(), words, Locks{Passkey: p}))
+	w.must(a.Field().Relock(t.Context(), words, Locks{Passkey: p}))
 	w.shut("the words alone", a, words, nil, krama.CannotDecrypt)
 	w.shut("another answer", a, words, passkey(8).Answer, krama.CannotDecrypt)
 	w.shut("wrong words", a, "stone river lamp eight", p.Answer, krama.CannotDecrypt)
@@ -348,11 +348,11 @@ func TestPasskey(t *testing.T) {
 		t.Errorf("the gate asks for %+v", lock.Passkey)
 	}
 	w.opens("words and passkey", a, p.Answer)
-	if err := a.Relock(t.Context(), words, Locks{Passkey: passkey(9)}); krama.KindOf(err) != krama.Conflict {
+	if err := a.Field().Relock(t.Context(), words, Locks{Passkey: passkey(9)}); krama.KindOf(err) != krama.Conflict {
 		t.Errorf("another passkey over the first: %v", err)
 	}
 	w.field(a)
-	if l := a.Locks(); l.Passkey == nil || !l.Field {
+	if l := a.Field().Locks(); l.Passkey == nil || !l.Field {
 		t.Errorf("locks %+v", l)
 	}
 	a.offline(true)
@@ -362,12 +362,13 @@ func TestPasskey(t *testing.T) {
 	w.must(EndLease(a.dir))
 	w.shut("the relay without the passkey", a, words, nil, krama.CannotDecrypt)
 	w.opens("both", a, p.Answer)
-	if err := a.Relock(t.Context(), "stone river lamp eight", Locks{}); krama.KindOf(err) != krama.CannotDecrypt {
+	if err := a.Field().Relock(t.Context(), "stone river lamp eight", Locks{}); krama.KindOf(
+		err) != krama.CannotDecrypt {
 		t.Errorf("turned off with wrong words: %v", err)
 	}
-	w.must(a.Relock(t.Context(), words, Locks{}))
+	w.must(a.Field().Relock(t.Context(), words, Locks{}))
 	w.opens("turned off", a, nil)
-	if a.dir.File(passkeyFile) != nil || a.Locks() != (Locks{}) {
+	if a.dir.File(passkeyFile) != nil || a.Field().Locks() != (Locks{}) {
 		t.Error("the passkey's name is left")
 	}
 	w.sync(a, w.desk)
@@ -395,11 +396,12 @@ func TestRelockCutAnywhere(t *testing.T) {
 					t.Fatal("it never ends")
 				}
 				w.now = w.now.Add(time.Hour) // within the relay's rate
-				if is := a.Locks(); is.Field != step.from.Field || (is.Passkey == nil) != (step.from.Passkey == nil) {
+				if is := a.Field().Locks(); is.Field != step.from.Field ||
+					(is.Passkey == nil) != (step.from.Passkey == nil) {
 					if is.Passkey != nil {
-						w.must(a.Relock(t.Context(), words, Locks{}))
+						w.must(a.Field().Relock(t.Context(), words, Locks{}))
 					}
-					w.must(a.Relock(t.Context(), words, step.from))
+					w.must(a.Field().Relock(t.Context(), words, step.from))
 				}
 				n, after := 0, cut%2 == 1
 				hit := func() bool { n++; return n == cut/2+1 }
@@ -423,7 +425,7 @@ func TestRelockCutAnywhere(t *testing.T) {
 						return nil
 					}
 				}
-				err := a.Relock(t.Context(), words, step.to)
+				err := a.Field().Relock(t.Context(), words, step.to)
 				done := n < cut/2+1
 				a.dir.Fault, a.wire.twist, a.wire.gate = nil, nil, nil
 				if done && err != nil {

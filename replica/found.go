@@ -12,7 +12,7 @@ import (
 // Found founds a programme at a relay: genesis, this device as the first admin's, and the circles every programme has.
 // token is what the relay's steward gave. The replica must be Fresh. If it fails half-way, remove the folder and begin
 // again: nobody else has seen anything of it.
-func (r *Replica) Found(ctx context.Context, relay, token string) error {
+func (r Admin) Found(ctx context.Context, relay, token string) error {
 	const op = "replica.Found"
 	if r.State() != Fresh {
 		return krama.E(op, krama.Conflict, "this device belongs to a programme already")
@@ -52,7 +52,7 @@ func (r *Replica) Found(ctx context.Context, relay, token string) error {
 	if err := r.createStream(ctx, ep); err != nil {
 		return err
 	}
-	if err := r.say(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement,
+	if err := r.speak(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement,
 		Body: seal.StatementBody(st.Marshal())}); err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (r *Replica) Found(ctx context.Context, relay, token string) error {
 	if err := r.openEpoch(ctx, ep); err != nil {
 		return err
 	}
-	if err := r.statement(ctx, &seal.DelaySet{}); err != nil {
+	if err := r.stateNow(ctx, &seal.DelaySet{}); err != nil {
 		return err
 	}
 	for _, k := range krama.CircleKinds {
@@ -79,30 +79,30 @@ func (r *Replica) Found(ctx context.Context, relay, token string) error {
 	if err := r.SetValue(lineNamed, "1"); err != nil { // its streams were made as what they are
 		return err
 	}
-	return r.Sync(ctx, nil)
+	return r.sync(ctx, nil)
 }
 
 // founded checks that the genesis was read back.
-func (r *Replica) founded() error {
+func (r Admin) founded() error {
 	if r.State() != Enrolled {
 		return krama.E("replica.Found", krama.Tampered, "the relay does not show what it took")
 	}
 	return nil
 }
 
-// statement appends one roster statement.
-func (r *Replica) statement(ctx context.Context, deed seal.Deed) error {
+// stateNow appends one roster statement, whatever the roster says of it: the genesis and what follows at once.
+func (r meeting) stateNow(ctx context.Context, deed seal.Deed) error {
 	r.mu.Lock()
 	st, err := seal.NewStatement(r.Rand, r.led.roster.At().N+1, deed)
 	r.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	return r.say(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
+	return r.speak(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
 }
 
-// decide is statement, unless the roster would refuse it by now.
-func (r *Replica) decide(ctx context.Context, deed seal.Deed) error {
+// stateDeed is stateNow, unless the roster would refuse it by now.
+func (r meeting) stateDeed(ctx context.Context, deed seal.Deed) error {
 	r.mu.Lock()
 	st, err := seal.NewStatement(r.Rand, r.led.roster.At().N+1, deed)
 	r.mu.Unlock()
@@ -110,19 +110,19 @@ func (r *Replica) decide(ctx context.Context, deed seal.Deed) error {
 		return err
 	}
 	it := seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())}
-	return r.sayUnless(ctx, seal.EnvRoster, it, func() bool {
+	return r.speakUnless(ctx, seal.EnvRoster, it, func() bool {
 		return r.led.roster.Late(st) || r.led.roster.Refuses(deed,
 			r.led.dev.ID()) != nil
 	})
 }
 
-func (r *Replica) openEpoch(ctx context.Context, ep *seal.Epoch) error {
+func (r Admin) openEpoch(ctx context.Context, ep *seal.Epoch) error {
 	me, _ := r.Device()
-	return r.statement(ctx, &seal.EpochOpen{Circle: ep.Circle, Epoch: ep.Epoch, EC: ep.EC(), GC: ep.GC(),
+	return r.stateNow(ctx, &seal.EpochOpen{Circle: ep.Circle, Epoch: ep.Epoch, EC: ep.EC(), GC: ep.GC(),
 		Devices: []krama.DeviceID{me}})
 }
 
-func (r *Replica) createStream(ctx context.Context, ep *seal.Epoch) error {
+func (r Admin) createStream(ctx context.Context, ep *seal.Epoch) error {
 	r.mu.Lock()
 	h := r.led.streams[ep.Circle].head
 	r.mu.Unlock()
@@ -134,13 +134,13 @@ func (r *Replica) createStream(ctx context.Context, ep *seal.Epoch) error {
 var retentionDays = map[krama.CircleKind]uint32{krama.KindOutreach: 365, krama.KindClinical: 3650,
 	krama.KindCasework: 730, krama.KindSafeguarding: 3650}
 
-func (r *Replica) createCircle(ctx context.Context, k krama.CircleKind) error {
+func (r Admin) createCircle(ctx context.Context, k krama.CircleKind) error {
 	const op = "replica.createCircle"
 	var id krama.CircleID
 	if _, err := io.ReadFull(r.Rand, id[:]); err != nil {
 		return krama.Wrap(op, err)
 	}
-	if err := r.statement(ctx, &seal.CircleCreate{Circle: id, Recoverable: k != krama.KindSafeguarding,
+	if err := r.stateNow(ctx, &seal.CircleCreate{Circle: id, Recoverable: k != krama.KindSafeguarding,
 		Keyring: k != krama.KindSafeguarding, History: true, RetentionDays: retentionDays[k],
 		Readers: k.Writers(), Writers: k.Writers()}); err != nil {
 		return err

@@ -118,7 +118,7 @@ func (readOnly) Sync() error                            { return nil }
 // entries gives each entry of this device's file, those of the part that stays in their place. Damage that was not
 // there when the device was opened is an error: opening it again says so, and has the relay asked for what is missing.
 // Called with the lock held.
-func (r *Replica) entries(key [32]byte, each func([]byte) error) error {
+func (r *core) entries(key [32]byte, each func([]byte) error) error {
 	_, _, err := journal.Open(r.file, seal.Local{Key: key}, r.Rand, func(b []byte, _ bool) error {
 		f, err := parseFrozen(b)
 		if err != nil {
@@ -137,7 +137,7 @@ func (r *Replica) entries(key [32]byte, each func([]byte) error) error {
 }
 
 // removeOldFrozen removes what an earlier rewriting left of another part.
-func (r *Replica) removeOldFrozen() error {
+func (r *core) removeOldFrozen() error {
 	for gen := range uint64(2) {
 		if r.frozen == nil || frozenName(gen) != frozenName(r.frozen.gen) {
 			if err := r.Dir.Remove(frozenName(gen)); err != nil {
@@ -150,7 +150,7 @@ func (r *Replica) removeOldFrozen() error {
 
 // mustThaw reports whether something in the part has to go, or the rest has grown so large that more is frozen with it.
 // Called with the lock held.
-func (r *Replica) mustThaw() bool {
+func (r *core) mustThaw() bool {
 	f := r.frozen
 	if f == nil || f.bad || len(r.led.cuts)+len(r.led.left)+len(r.led.trims) > 0 || r.j.Size()*freezeShare > f.size {
 		return true
@@ -165,7 +165,7 @@ func (r *Replica) mustThaw() bool {
 		if c != krama.OrgCircle && f.wrote[writer{place{c, st.epoch.Epoch}, r.led.dev.ID()}] {
 			return true // what a close may yet throw out stays ours to send
 		}
-		_, ids := r.led.buried(c)
+		_, ids := r.led.values.buried(c)
 		for id := range ids {
 			if f.wires[id] {
 				return true
@@ -194,7 +194,7 @@ func (l *ledger) lingers(s Shred) bool {
 
 // lingered reports whether somebody in the part that stays has been there for as long as she may. Called with the lock
 // held.
-func (r *Replica) lingered() bool {
+func (r *core) lingered() bool {
 	return r.frozen != nil && slices.ContainsFunc(r.led.shreds, func(s Shred) bool {
 		return s.Reason == ShredExpired && r.frozen.who[subject{s.Circle, s.Subject}] && r.led.gone(s.Circle,
 			s.Subject) &&
@@ -204,7 +204,7 @@ func (r *Replica) lingered() bool {
 
 // freezer takes the entries of a rewriting, in order, and freezes those from the first on that are old.
 type freezer struct {
-	r     *Replica
+	r     *core
 	f     *frozen          // nil in the end when there was too little
 	j     *journal.Journal // of f; nil until there is enough
 	file  journal.File
@@ -216,7 +216,7 @@ type freezer struct {
 
 // newFreezer begins a rewriting. Where what is frozen stays, the freezer is done before it begins: its entry is copied
 // like any other.
-func (r *Replica) newFreezer(put func(...[]byte) error) (*freezer, error) {
+func (r *core) newFreezer(put func(...[]byte) error) (*freezer, error) {
 	z := &freezer{r: r, put: put, f: r.frozen, done: !r.mustThaw()}
 	if z.done {
 		return z, nil

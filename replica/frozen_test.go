@@ -63,7 +63,7 @@ func frozenWorld(t *testing.T) (w *world, a *device, one, two krama.SubjectID) {
 	w.contact(a, one)
 	w.contact(a, two)
 	w.sync(a, w.desk)
-	w.must(w.desk.Rotate(t.Context(), w.outreach(w.desk)))
+	w.must(w.desk.Admin().Rotate(t.Context(), w.outreach(w.desk)))
 	w.sync(a, w.desk, a)
 	a.mu.Lock()
 	w.must(a.tidy())
@@ -167,7 +167,7 @@ func TestFrozenGrows(t *testing.T) {
 		w.contact(a, one)
 		w.sync(a)
 	}
-	w.must(w.desk.Rotate(t.Context(), w.outreach(w.desk)))
+	w.must(w.desk.Admin().Rotate(t.Context(), w.outreach(w.desk)))
 	w.sync(w.desk, a, w.desk)
 	if a.frozen.size <= before || a.j.Size()*freezeShare > a.frozen.size {
 		t.Errorf("%d bytes are frozen, %d before, and %d are not", a.frozen.size, before, a.j.Size())
@@ -312,7 +312,7 @@ func TestFailedReading(t *testing.T) {
 		t.Error("it was written anew from nothing")
 	}
 	a.mu.Unlock()
-	if err := a.SetValue("x", "y"); err == nil {
+	if err := a.SetValue(drafts.Of("/x"), "y"); err == nil {
 		t.Error("it takes something more")
 	}
 	w.must(f.Close())
@@ -344,7 +344,7 @@ func TestFrozenDrop(t *testing.T) {
 		people = append(people, w.person(a))
 		w.sync(a, w.desk)
 	}
-	w.must(w.desk.Rotate(t.Context(), w.outreach(w.desk)))
+	w.must(w.desk.Admin().Rotate(t.Context(), w.outreach(w.desk)))
 	w.sync(a, w.desk)
 	for _, s := range people[:2] {
 		w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
@@ -352,12 +352,12 @@ func TestFrozenDrop(t *testing.T) {
 	for range 5 {
 		w.now = w.now.Add(day)
 		w.sync(a, w.desk)
-		w.must(w.desk.Maintain(t.Context()))
+		w.must(w.desk.Admin().Maintain(t.Context()))
 	}
 	w.desk.mu.Lock()
 	defer w.desk.mu.Unlock()
 	w.must(w.desk.tidy())
-	_, ids := w.desk.led.buried(w.outreach(w.desk))
+	_, ids := w.desk.led.values.buried(w.outreach(w.desk))
 	if len(ids) == 0 || w.desk.frozen == nil {
 		t.Fatalf("%d envelopes were dropped, frozen %v: the test proves nothing", len(ids), w.desk.frozen != nil)
 	}

@@ -13,7 +13,7 @@ import (
 
 // handOver leaves letters for the admins in the box of circle 0's epoch and reads them back: what the relay does not
 // show it has not taken.
-func (r *Replica) handOver(ctx context.Context, letters [][]byte) error {
+func (r meeting) handOver(ctx context.Context, letters [][]byte) error {
 	if len(letters) == 0 {
 		return nil
 	}
@@ -63,7 +63,7 @@ type work struct {
 }
 
 // lateLetters seals work for the admins' quarantine, each circle's under its own epoch. Called with the lock held.
-func (r *Replica) lateLetters(list []work) (out [][]byte, err error) {
+func (r meeting) lateLetters(list []work) (out [][]byte, err error) {
 	org := r.led.streams[krama.OrgCircle]
 	byCircle := map[krama.CircleID][]work{}
 	var order []krama.CircleID
@@ -118,7 +118,7 @@ const (
 )
 
 // fetchHandovers reads what devices have left, and keeps it for a person to decide.
-func (r *Replica) fetchHandovers(ctx context.Context) error {
+func (r meeting) fetchHandovers(ctx context.Context) error {
 	r.mu.Lock()
 	st := r.led.streams[krama.OrgCircle]
 	if r.j == nil || st == nil {
@@ -159,7 +159,7 @@ func (r *Replica) fetchHandovers(ctx context.Context) error {
 	return nil
 }
 
-func (r *Replica) takeHandovers(org *seal.Epoch, items []seal.Held) error {
+func (r meeting) takeHandovers(org *seal.Epoch, items []seal.Held) error {
 	if r.j == nil {
 		return errLocked
 	}
@@ -209,7 +209,7 @@ func (r *Replica) takeHandovers(org *seal.Epoch, items []seal.Held) error {
 }
 
 // reread reads this device's own file for envelopes. Called with the lock held.
-func (r *Replica) reread(each func(*entry) error) error {
+func (r *core) reread(each func(*entry) error) error {
 	_, key, err := r.readKeys(r.vk)
 	if err != nil {
 		return err
@@ -229,7 +229,7 @@ func (r *Replica) reread(each func(*entry) error) error {
 
 // unsettled lists what this device has sent into epochs that no close covers yet: a close may still throw it out.
 // Called with the lock held.
-func (r *Replica) unsettled() (out []work, err error) {
+func (r meeting) unsettled() (out []work, err error) {
 	me := r.led.dev.ID()
 	err = r.reread(func(e *entry) error {
 		st := r.led.streams[e.circle]
@@ -252,7 +252,7 @@ func (r *Replica) unsettled() (out []work, err error) {
 
 // news drops from a letter of late work what has arrived in the usual way, and reports whether anything is left. Called
 // with the lock held.
-func (r *Replica) news(m *Mail) (bool, error) {
+func (r meeting) news(m *Mail) (bool, error) {
 	it, err := seal.ParseFrame(m.body, 1<<12)
 	if err != nil || m.Kind != seal.LetterLate || len(it)%5 != 0 {
 		return true, nil
@@ -290,7 +290,7 @@ func (r *Replica) news(m *Mail) (bool, error) {
 }
 
 // yieldCircles hands over what is typed for circles that this member has left: no epoch takes it any more.
-func (r *Replica) yieldCircles(ctx context.Context) error {
+func (r meeting) yieldCircles(ctx context.Context) error {
 	if err := r.hold(); err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func TestHostileLateLetterStaleKEM(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, w.desk)
 	w.contact(a, s) // typed offline
-	w.must(w.desk.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLost, nil))
+	w.must(w.desk.Admin().RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLost, nil))
 	w.now = w.now.Add(31 * 24 * time.Hour)
 	w.sync(w.desk, w.desk)
 	err := a.Sync(ctx, nil)
@@ -40,11 +40,11 @@ func TestHostileLetterShreds(t *testing.T) {
 	w.sync(b, a, w.desk)
 	c := w.outreach(a)
 	me := a.led.dev.ID()
-	w.must(w.desk.RemoveDevice(ctx, me, seal.ReasonTaken, nil))
-	w.must(a.readRoster(ctx, nothing))
+	w.must(w.desk.Admin().RemoveDevice(ctx, me, seal.ReasonTaken, nil))
+	w.must(a.meeting().readRoster(ctx, nothing))
 	w.must(handLate(w, a, seal.Frame(c[:], me[:], s[:], []byte{byte(seal.KindShred)}, []byte{1})))
 	w.sync(w.desk)
-	w.must(w.desk.AcceptLate(w.desk.Mail()[0].ID))
+	w.must(w.desk.Admin().AcceptLate(w.desk.Mail()[0].ID))
 	w.sync(w.desk, b)
 	if _, ok := b.led.keys[c][s]; !ok {
 		t.Error("a removed device's letter erased a person everywhere")
@@ -59,11 +59,11 @@ func TestHostileLetterUnknownKind(t *testing.T) {
 	w.sync(a, w.desk)
 	c := w.outreach(a)
 	me := a.led.dev.ID()
-	w.must(w.desk.RemoveDevice(ctx, me, seal.ReasonTaken, nil))
+	w.must(w.desk.Admin().RemoveDevice(ctx, me, seal.ReasonTaken, nil))
 	var zero krama.SubjectID
 	w.must(handLate(w, a, seal.Frame(c[:], me[:], zero[:], []byte{99}, []byte{1})))
 	w.sync(w.desk)
-	if err := w.desk.AcceptLate(w.desk.Mail()[0].ID); krama.KindOf(err) != krama.NotAllowed || err == nil ||
+	if err := w.desk.Admin().AcceptLate(w.desk.Mail()[0].ID); krama.KindOf(err) != krama.NotAllowed || err == nil ||
 		len(w.desk.Mail()) != 1 {
 		t.Errorf("what is not understood was filed: %v", err)
 	}
@@ -84,12 +84,12 @@ func TestHostileLettersKeepErased(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, b, w.desk)
 	id := w.contact(b, s)
-	w.must(w.desk.RemoveDevice(ctx, b.led.dev.ID(), seal.ReasonLeft, nil))
+	w.must(w.desk.Admin().RemoveDevice(ctx, b.led.dev.ID(), seal.ReasonLeft, nil))
 	b.Sync(ctx, nil)
 	w.sync(w.desk, a, w.desk)
 	w.must(w.desk.Shred(krama.KindOutreach, s, ShredDanger))
 	w.sync(w.desk, a)
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	w.sync(a, w.desk, a, w.desk, a, w.desk)
 	e := w.desk.Erasures()
 	for _, m := range w.desk.Mail() {
@@ -107,20 +107,20 @@ func TestHostileDrafts(t *testing.T) {
 	a, b := w.phone(), w.phone()
 	s := w.person(a)
 	w.sync(a, b, w.desk)
-	w.must(b.SetValue("draft /person/"+s.String()+"/contact", "note=PLAINTEXT"))
-	other := w.person(a)
-	w.must(b.SetValue("retention", other.String()+"=2026-03-01 "+s.String()+"=2026-03-02"))
-	w.must(b.SetValue("draft /person/new", "sid="+s.String()+"&gender=1"))
+	w.must(b.SetValue(drafts.Of("/person/"+s.String()+"/contact"), "note=PLAINTEXT"))
+	other, list := w.person(a), testList
+	w.must(b.SetValue(list, other.String()+"=2026-03-01 "+s.String()+"=2026-03-02"))
+	w.must(b.SetValue(drafts.Of("/person/new"), "sid="+s.String()+"&gender=1"))
 	w.must(a.Shred(krama.KindOutreach, s, ShredDanger))
 	w.sync(a, b)
 	look := func(when string) {
-		if b.Value("draft /person/"+s.String()+"/contact") != "" {
+		if b.Value(drafts.Of("/person/"+s.String()+"/contact")) != "" {
 			t.Errorf("%s: the draft about an erased person stays in the journal", when)
 		}
-		if got := b.Value("retention"); got != other.String()+"=2026-03-01" {
+		if got := b.Value(list); got != other.String()+"=2026-03-01" {
 			t.Errorf("%s: the list of the others is %q", when, got)
 		}
-		if b.Value("draft /person/new") != "" {
+		if b.Value(drafts.Of("/person/new")) != "" {
 			t.Errorf("%s: the form that registered her stays", when)
 		}
 	}
@@ -151,12 +151,12 @@ func TestHostileDraftFromAnybody(t *testing.T) {
 	w.sync(a, w.desk)
 	m := a.led.roster.Devices[a.led.dev.ID()].Member
 	w.steals(a)
-	w.must(a.Draft(ctx, &seal.MemberRole{Member: m, Roles: krama.RoleAdmin}))
+	w.must(a.Admin().Draft(ctx, &seal.MemberRole{Member: m, Roles: krama.RoleAdmin}))
 	w.sync(w.desk)
 	if len(w.desk.Mail()) == 0 {
 		return
 	}
-	w.must(w.desk.Cosign(ctx, w.desk.Mail()[0].ID))
+	w.must(w.desk.Admin().Cosign(ctx, w.desk.Mail()[0].ID))
 	w.sync(a)
 	if a.led.roster.Members[m].Roles&krama.RoleAdmin != 0 {
 		t.Error("an outreach worker's draft reached the admin and made her an admin")
@@ -170,12 +170,12 @@ func TestHostileDraftRefusedFiled(t *testing.T) {
 	b := w.enrol(w.device("desk"), krama.RoleAdmin)
 	w.sync(b, w.desk)
 	c := w.outreach(w.desk)
-	w.must(b.Draft(ctx, &seal.EpochGrant{Circle: c, Epoch: 0, Device: krama.DeviceID{5}}))
+	w.must(b.Admin().Draft(ctx, &seal.EpochGrant{Circle: c, Epoch: 0, Device: krama.DeviceID{5}}))
 	w.sync(w.desk)
 	if len(w.desk.Mail()) != 1 {
 		t.Fatal(len(w.desk.Mail()))
 	}
-	err := w.desk.Cosign(ctx, w.desk.Mail()[0].ID)
+	err := w.desk.Admin().Cosign(ctx, w.desk.Mail()[0].ID)
 	if err == nil && len(w.desk.Mail()) == 0 {
 		t.Error("refused by the roster, filed as signed")
 	}
@@ -194,5 +194,5 @@ func handLate(w *world, a *device, bodies ...[]byte) error {
 		}
 		out = append(out, l)
 	}
-	return a.handOver(context.Background(), out)
+	return a.meeting().handOver(context.Background(), out)
 }

@@ -18,11 +18,12 @@ func TestHostileHorizonEarlierEpoch(t *testing.T) {
 	a, b := w.phone(), w.phone()
 	s := w.person(a)
 	w.sync(a, b, w.desk)
-	w.must(w.desk.RemoveDevice(ctx, b.led.dev.ID(), seal.ReasonLost, nil)) // lost with her key, never seen again
+	// lost with her key, never seen again
+	w.must(w.desk.Admin().RemoveDevice(ctx, b.led.dev.ID(), seal.ReasonLost, nil))
 	w.sync(a, w.desk)
 	w.must(w.desk.Shred(krama.KindOutreach, s, ShredDanger))
 	w.sync(w.desk, a)
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	w.sync(a, w.desk, a, w.desk, a, w.desk)
 	e := w.desk.Erasures()
 	_, still := b.led.keys[w.outreach(b)][s]
@@ -39,7 +40,7 @@ func TestHostileRolesStuck(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, w.desk)
 	w.contact(a, s)
-	w.must(w.desk.SetRoles(ctx, krama.MemberID{w.n}, krama.RoleSteward, nil))
+	w.must(w.desk.Admin().SetRoles(ctx, krama.MemberID{w.n}, krama.RoleSteward, nil))
 	for range 3 {
 		w.sync(a, w.desk)
 	}
@@ -84,11 +85,11 @@ func TestHostileRecoverRetry(t *testing.T) {
 		}
 		return nil
 	}
-	if err := d.Recover(ctx, cards[:2], "relay", true, nil); krama.KindOf(err) != krama.Offline {
+	if err := d.Newcomer().Recover(ctx, cards[:2], "relay", true, nil); krama.KindOf(err) != krama.Offline {
 		t.Errorf("the first try was not cut: %v", err)
 	}
 	d.wire.gate = nil
-	if err := d.Recover(ctx, cards[:2], "relay", true, nil); err != nil {
+	if err := d.Newcomer().Recover(ctx, cards[:2], "relay", true, nil); err != nil {
 		t.Error("a second try:", err, d.State())
 	}
 }
@@ -106,7 +107,7 @@ func TestHostileLeaveUnsettled(t *testing.T) {
 	w.sync(a)
 	// the relay is restored from yesterday's backup before anybody else read it
 	w.must(w.store.Rewind(ctx, back, now.Head))
-	w.must(w.desk.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLeft, nil))
+	w.must(w.desk.Admin().RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLeft, nil))
 	err := a.Sync(ctx, nil)
 	w.sync(w.desk, b, w.desk)
 	has, _ := HasVault(a.dir)
@@ -128,7 +129,7 @@ func TestHostileShredLostByRestore(t *testing.T) {
 	w.must(a.Shred(krama.KindOutreach, s, ShredDanger))
 	w.sync(a)
 	w.must(w.store.Rewind(ctx, id, now.Head))
-	w.must(w.desk.Rotate(ctx, w.outreach(w.desk)))
+	w.must(w.desk.Admin().Rotate(ctx, w.outreach(w.desk)))
 	for range 3 {
 		a.Sync(ctx, nil)
 		w.sync(b, w.desk)
@@ -150,11 +151,11 @@ func TestHostileOneBadItem(t *testing.T) {
 	me := a.led.dev.ID()
 	w.contact(a, s)
 	good := a.led.outbox[0].item
-	w.must(w.desk.RemoveDevice(ctx, me, seal.ReasonTaken, nil))
+	w.must(w.desk.Admin().RemoveDevice(ctx, me, seal.ReasonTaken, nil))
 	w.must(handLate(w, a, seal.Frame(c[:], me[:], s[:], []byte{1}, good.Body, c[:], me[:], s[:], []byte{1},
 		[]byte{0xff})))
 	w.sync(w.desk)
-	if err := w.desk.AcceptLate(w.desk.Mail()[0].ID); err == nil || len(w.desk.Mail()) != 1 {
+	if err := w.desk.Admin().AcceptLate(w.desk.Mail()[0].ID); err == nil || len(w.desk.Mail()) != 1 {
 		t.Errorf("a letter with something unreadable was filed: %v", err)
 	}
 	if w.desk.Status().Unsent == 0 {
@@ -170,13 +171,13 @@ func TestHostileAcceptOutsideCircle(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, w.desk)
 	w.contact(a, s)
-	w.must(w.desk.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLeft, nil))
+	w.must(w.desk.Admin().RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLeft, nil))
 	a.Sync(ctx, nil)
 	w.sync(w.desk)
 	c := w.outreach(w.desk)
 	st := w.desk.led.streams[c]
 	delete(w.desk.led.streams, c) // as for an admin who waits for her grant
-	if err := w.desk.AcceptLate(w.desk.Mail()[0].ID); err == nil {
+	if err := w.desk.Admin().AcceptLate(w.desk.Mail()[0].ID); err == nil {
 		t.Error("accepted by somebody who is not in the circle")
 	}
 	w.desk.led.streams[c] = st
@@ -212,7 +213,7 @@ func TestHostileStalePageOfFailedTry(t *testing.T) {
 		}
 		return nil
 	}
-	w.must(w.desk.Rotate(ctx, w.outreach(w.desk)))
+	w.must(w.desk.Admin().Rotate(ctx, w.outreach(w.desk)))
 	w.desk.wire.gate = nil
 	for range 4 {
 		w.sync(a, w.desk)
@@ -232,7 +233,7 @@ func TestHostileAlarmMendedByTidy(t *testing.T) {
 	c := w.outreach(a)
 	a.mu.Lock()
 	w.must(a.raise(Alarm{What: AlarmRollback, Circle: c, N: 5}))
-	a.led.mended(place{c, 0})
+	a.led.alarms.mended(place{c, 0})
 	w.must(a.raise(Alarm{What: AlarmFork, Circle: c, N: 9}))
 	w.must(a.tidy())
 	a.mu.Unlock()
@@ -255,12 +256,13 @@ func TestHostileGarbageWrap(t *testing.T) {
 	c := w.outreach(a)
 	box := n.led.dev.Mailbox()
 	w.steals(a) // without it the relay takes nothing from her
-	w.must(a.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: seal.BoxItem(n.led.dev.ID(), a.led.roster.Latest(c).EC,
+	w.must(a.Admin().putBoxes(ctx, []seal.BoxPut{{Box: box, Item: seal.BoxItem(n.led.dev.ID(),
+		a.led.roster.Latest(c).EC,
 		make([]byte, seal.WrapSize))}}))
-	w.must(w.desk.SetRoles(ctx, krama.MemberID{w.n}, krama.RoleOutreach, nil))
+	w.must(w.desk.Admin().SetRoles(ctx, krama.MemberID{w.n}, krama.RoleOutreach, nil))
 	for range 3 {
 		w.sync(n, w.desk)
-		w.must(w.desk.Maintain(ctx))
+		w.must(w.desk.Admin().Maintain(ctx))
 	}
 	if n.led.streams[c] == nil {
 		t.Error("a colleague's garbage keeps the device out of the circle", n.Status().Alarms)
@@ -280,9 +282,9 @@ func TestHostileRecoveryBlocked(t *testing.T) {
 	boot, err := seal.SealBootstrap(a.led.roster.Org, ts.ID(), ts.KemPub, seal.Bootstrap{})
 	w.must(err)
 	w.steals(a)
-	w.must(a.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: boot}}))
+	w.must(a.Admin().putBoxes(ctx, []seal.BoxPut{{Box: box, Item: boot}}))
 	d := w.device("desk")
-	if err := d.Recover(ctx, cards[:2], "relay", true, nil); err != nil {
+	if err := d.Newcomer().Recover(ctx, cards[:2], "relay", true, nil); err != nil {
 		t.Error("a phone's one box/put stops recovery:", err)
 	}
 }
@@ -298,10 +300,10 @@ func TestHostileOneFullBoxStopsLeave(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, b, w.desk)
 	w.contact(a, s)
-	w.must(w.desk.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLost, nil))
+	w.must(w.desk.Admin().RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLost, nil))
 	box := b.led.dev.Mailbox()
 	for i := range 512 {
-		if w.desk.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: []byte(fmt.Sprint(i))}}) != nil {
+		if w.desk.Admin().putBoxes(ctx, []seal.BoxPut{{Box: box, Item: []byte(fmt.Sprint(i))}}) != nil {
 			break
 		}
 		w.now = w.now.Add(time.Second)
@@ -319,16 +321,16 @@ func TestHostileAfterRemovalBoxes(t *testing.T) {
 	ctx := context.Background()
 	a, b := w.phone(), w.phone()
 	w.sync(a, b, w.desk)
-	w.must(w.desk.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonTaken, nil))
+	w.must(w.desk.Admin().RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonTaken, nil))
 	w.sync(b, w.desk)
 	box := b.led.dev.Mailbox()
 	for i := range 512 {
-		if err := a.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: []byte(fmt.Sprint(i))}}); err != nil {
+		if err := a.Admin().putBoxes(ctx, []seal.BoxPut{{Box: box, Item: []byte(fmt.Sprint(i))}}); err != nil {
 			break
 		}
 		w.now = w.now.Add(time.Second)
 	}
-	if err := w.desk.Rotate(ctx, w.outreach(w.desk)); err != nil {
+	if err := w.desk.Admin().Rotate(ctx, w.outreach(w.desk)); err != nil {
 		t.Error("a removed phone stops every later rotation:", err)
 	}
 }
@@ -338,11 +340,11 @@ func TestHostileJoinRetry(t *testing.T) {
 	w := newSmallWorld(t)
 	ctx := context.Background()
 	d := w.device("phone")
-	w.must(d.Introduce(ctx, "relay"))
-	inv, err := w.desk.Invite(ctx, d.Scan1().String())
+	w.must(d.Newcomer().Introduce(ctx, "relay"))
+	inv, err := w.desk.Admin().Invite(ctx, d.Newcomer().Scan1().String())
 	w.must(err)
-	w.must(d.Accept(ctx, inv.Code.String()))
-	_, err = w.desk.Enrol(ctx, inv, krama.MemberID{9}, krama.RoleOutreach)
+	w.must(d.Newcomer().Accept(ctx, inv.Code.String()))
+	_, err = w.desk.Admin().Enrol(ctx, inv, krama.MemberID{9}, krama.RoleOutreach)
 	w.must(err)
 	// a roster of more than one page: the relay gives one envelope at a time, and the network ends after three
 	n, armed := 0, false
@@ -366,14 +368,14 @@ func TestHostileJoinRetry(t *testing.T) {
 		}
 		return l.Marshal(), nil
 	}
-	ok, err := d.Join(ctx, nil)
+	ok, err := d.Newcomer().Join(ctx, nil)
 	d.wire.twist = nil
-	ok, err = d.Join(ctx, nil)
+	ok, err = d.Newcomer().Join(ctx, nil)
 	if d.State() != Enrolled {
 		t.Error("the second try:", ok, err, d.State())
 	}
 	w.again(d)
-	ok, err = d.Join(ctx, nil)
+	ok, err = d.Newcomer().Join(ctx, nil)
 }
 
 // Two relay views: an admin whose own unsent erasure... a subject key of a colleague that arrives after the ring.
@@ -415,10 +417,10 @@ func TestHostileClocksRemoveNobody(t *testing.T) {
 	w.contact(a, w.person(a))
 	w.contact(b, w.person(b))
 	w.sync(a, b, w.desk)
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	w.desk.Now = func() time.Time { return w.now.Add(100 * 24 * time.Hour) }
 	w.sync(w.desk)
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	for i, d := range []*device{a, b} {
 		d.Sync(ctx, nil)
 		if has, _ := HasVault(d.dir); !has {

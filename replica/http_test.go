@@ -31,7 +31,7 @@ func TestHostileBigMailbox(t *testing.T) {
 			b[0], b[1] = byte(i), byte(j)
 			puts = append(puts, seal.BoxPut{Box: box, Item: b})
 		}
-		w.must(a.putBoxes(ctx, puts))
+		w.must(a.Admin().putBoxes(ctx, puts))
 	}
 	w.desk.remote = HTTP{Client: http.DefaultClient, URL: srv.URL}
 	if err := w.desk.Sync(ctx, nil); err != nil {

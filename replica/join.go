@@ -10,7 +10,7 @@ import (
 // Join looks whether the office has enrolled this device, and if so reads the roster from genesis, checks it against
 // what was scanned, and opens the keys. It returns false while there is nothing yet. A roster that does not lead to the
 // scanned head, or does not list this device, is Tampered: nothing of it is kept.
-func (r *Replica) Join(ctx context.Context, progress func(Progress)) (bool, error) {
+func (r Newcomer) Join(ctx context.Context, progress func(Progress)) (bool, error) {
 	const op = "replica.Join"
 	if progress == nil {
 		progress = func(Progress) {}
@@ -71,7 +71,7 @@ func (r *Replica) Join(ctx context.Context, progress func(Progress)) (bool, erro
 		return false, krama.E(op, krama.Tampered, "the relay shows another programme than the one scanned")
 	}
 	admin := false
-	expect := r.Value(expectKey)
+	expect := r.Value(expected)
 	for _, d := range roster.Devices {
 		if seal.SHA256(d.Request.SigPub) != s.AdminKey || roster.Members[d.Member].Roles&krama.RoleAdmin == 0 {
 			continue
@@ -88,7 +88,7 @@ func (r *Replica) Join(ctx context.Context, progress func(Progress)) (bool, erro
 	if err := r.takeOrg(s.Org, s.Relay, epochs); err != nil {
 		return false, err
 	}
-	return true, r.Sync(ctx, progress)
+	return true, r.sync(ctx, progress)
 }
 
 // orgEpochs lists circle 0's secrets, oldest first.
@@ -102,7 +102,7 @@ func orgEpochs(b seal.Bootstrap, newest *seal.Epoch) (out []*seal.Epoch) {
 }
 
 // takeOrg makes the organisation this device's own.
-func (r *Replica) takeOrg(org krama.OrgID, relay string, epochs []*seal.Epoch) error {
+func (r Newcomer) takeOrg(org krama.OrgID, relay string, epochs []*seal.Epoch) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.led.setOrg(org, relay)
@@ -125,7 +125,7 @@ func (r *Replica) takeOrg(org krama.OrgID, relay string, epochs []*seal.Epoch) e
 // tryRoster reads the whole roster into a scratch one and checks it before anything of it is believed or kept. Where
 // circle 0 was given new keys since the epochs were, follow finds the next: an office may rotate before a phone that it
 // has enrolled comes. It returns all epochs with the roster.
-func (r *Replica) tryRoster(ctx context.Context, org krama.OrgID, epochs []*seal.Epoch,
+func (r Newcomer) tryRoster(ctx context.Context, org krama.OrgID, epochs []*seal.Epoch,
 	follow func(seal.EpochOpen) *seal.Epoch) ([]*seal.Epoch, *seal.Roster, error) {
 	const op = "replica.Join"
 	roster := seal.NewRoster(org)

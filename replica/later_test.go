@@ -235,7 +235,7 @@ func TestRecordOfALaterVersion(t *testing.T) {
 	}
 	check("after a rewriting")
 	w.now = w.now.Add(31 * 24 * time.Hour)
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	w.sync(a, b, w.desk, a, b, w.desk)
 	for _, d := range []*device{a, b, w.desk} {
 		w.again(d)
@@ -249,7 +249,7 @@ func TestRecordOfALaterVersion(t *testing.T) {
 	w.must(a.commit(pendingEntry(w.outreach(a), it)))
 	w.must(a.led.queue(w.outreach(a), it))
 	a.mu.Unlock()
-	w.must(w.desk.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonReplaced, nil))
+	w.must(w.desk.Admin().RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonReplaced, nil))
 	if a.Sync(ctx, nil); !a.Wiped() {
 		t.Fatal("not removed")
 	}
@@ -257,7 +257,7 @@ func TestRecordOfALaterVersion(t *testing.T) {
 	if len(w.desk.Mail()) != 1 {
 		t.Fatalf("%d letters", len(w.desk.Mail()))
 	}
-	w.must(w.desk.AcceptLate(w.desk.Mail()[0].ID))
+	w.must(w.desk.Admin().AcceptLate(w.desk.Mail()[0].ID))
 	a = b
 	w.sync(w.desk, b)
 	check("after it came by letter")

@@ -18,7 +18,7 @@ const UnseenAfter = 90 * 24 * time.Hour
 
 // RemoveDevice ends a device's trust and opens new epochs of every circle it was in. Repeating it goes on where it
 // stopped.
-func (r *Replica) RemoveDevice(ctx context.Context, d krama.DeviceID, why seal.Reason, progress func(done,
+func (r Admin) RemoveDevice(ctx context.Context, d krama.DeviceID, why seal.Reason, progress func(done,
 	total int)) error {
 	_, err := r.remove(ctx, func() (bool, seal.Deed) {
 		dev := r.led.roster.Devices[d]
@@ -29,7 +29,7 @@ func (r *Replica) RemoveDevice(ctx context.Context, d krama.DeviceID, why seal.R
 
 // RemoveMember ends a membership and the trust of all its devices. An admin's end is drafted or announced
 // (Replica.bring).
-func (r *Replica) RemoveMember(ctx context.Context, m krama.MemberID, progress func(done, total int)) error {
+func (r Admin) RemoveMember(ctx context.Context, m krama.MemberID, progress func(done, total int)) error {
 	_, err := r.remove(ctx, func() (bool, seal.Deed) {
 		mem := r.led.roster.Members[m]
 		return mem != nil && !mem.Removed, &seal.MemberRemove{Member: m}
@@ -39,7 +39,7 @@ func (r *Replica) RemoveMember(ctx context.Context, m krama.MemberID, progress f
 
 // SetRoles gives a member other roles and opens new epochs of circles she left. Roles that two must sign are drafted or
 // announced (Replica.bring).
-func (r *Replica) SetRoles(ctx context.Context, m krama.MemberID, roles krama.Role, progress func(done,
+func (r Admin) SetRoles(ctx context.Context, m krama.MemberID, roles krama.Role, progress func(done,
 	total int)) error {
 	way, err := r.remove(ctx, func() (bool, seal.Deed) {
 		mem := r.led.roster.Members[m]
@@ -68,8 +68,8 @@ func (r *Replica) SetRoles(ctx context.Context, m krama.MemberID, roles krama.Ro
 	return nil
 }
 
-// act says a statement unless the roster shows already what it would do.
-func (r *Replica) act(ctx context.Context, what func() (needed bool, deed seal.Deed)) error {
+// state says a statement in circle 0 unless the roster shows already what it would do.
+func (r meeting) state(ctx context.Context, what func() (needed bool, deed seal.Deed)) error {
 	moot := 0
 	for range 16 {
 		if err := r.readRoster(ctx, nothing); err != nil {
@@ -83,12 +83,12 @@ func (r *Replica) act(ctx context.Context, what func() (needed bool, deed seal.D
 		cooling := d != nil && d.Recovered && uint64(r.Now().UnixMilli()) < d.CoolOff
 		r.mu.Unlock()
 		if cooling {
-			return krama.E("replica.act", krama.NotAllowed, "a recovered device waits until the others could say no")
+			return krama.E("replica.state", krama.NotAllowed, "a recovered device waits until the others could say no")
 		}
 		if !needed {
 			return nil
 		}
-		err := r.decide(ctx, deed)
+		err := r.stateDeed(ctx, deed)
 		if errors.Is(err, errMoot) {
 			moot++
 		}
@@ -100,19 +100,19 @@ func (r *Replica) act(ctx context.Context, what func() (needed bool, deed seal.D
 			r.led.roster.Log[len(r.led.roster.Log)-1].Author == r.led.dev.ID()
 		r.mu.Unlock()
 		if refused || moot > 1 { // the first may have been overtaken
-			return krama.E("replica.act", krama.NotAllowed,
+			return krama.E("replica.state", krama.NotAllowed,
 				"the roster refused it: a second admin must sign, or it would leave nobody")
 		}
 	}
-	return krama.E("replica.act", krama.Conflict, "others were first sixteen times")
+	return krama.E("replica.state", krama.Conflict, "others were first sixteen times")
 }
 
-func (r *Replica) remove(ctx context.Context, what func() (bool, seal.Deed), progress func(done, total int)) (
+func (r Admin) remove(ctx context.Context, what func() (bool, seal.Deed), progress func(done, total int)) (
 	seal.Way, error) {
 	if progress == nil {
 		progress = func(int, int) {}
 	}
-	way, err := r.ask(ctx, what)
+	way, err := r.propose(ctx, what)
 	if err != nil || way != seal.AtOnce {
 		return way, err
 	}
@@ -125,7 +125,7 @@ func (r *Replica) remove(ctx context.Context, what func() (bool, seal.Deed), pro
 
 // leave is what a removed device does when it learns so: it hands its unsent work to the admins, destroys its vault,
 // and says that it did. Without the relay it waits: what is typed is not lost.
-func (r *Replica) leave(ctx context.Context) error {
+func (r meeting) leave(ctx context.Context) error {
 	const op = "replica.leave"
 	if err := r.hold(); err != nil {
 		return err
@@ -189,16 +189,16 @@ func Wipe(d journal.Dir) error {
 
 // Travel empties this device before a journey: everything is sent and read back, the device is removed from the roster,
 // and its vault is destroyed. With unsent work it refuses. It is enrolled anew on arrival.
-func (r *Replica) Travel(ctx context.Context) error {
+func (r Admin) Travel(ctx context.Context) error {
 	const op = "replica.Travel"
-	if err := r.Sync(ctx, nil); err != nil {
+	if err := r.sync(ctx, nil); err != nil {
 		return err
 	}
 	if r.Status().Unsent > 0 {
 		return krama.E(op, krama.Conflict, "something is not sent yet")
 	}
 	me, _ := r.Device()
-	if err := r.act(ctx, func() (bool, seal.Deed) {
+	if err := r.state(ctx, func() (bool, seal.Deed) {
 		return r.led.roster.Devices[me].Removed == 0, &seal.DeviceRemove{Device: me, Reason: seal.ReasonTravel}
 	}); err != nil {
 		return err
@@ -215,7 +215,7 @@ const rekeyEvery = 30 * 24 * time.Hour
 
 // rekey announces a new KEM key when the old one is 30 days old, or an erasure waits for it to be gone. The old one is
 // destroyed once every epoch that was wrapped to it is open here.
-func (r *Replica) rekey(ctx context.Context) error {
+func (r meeting) rekey(ctx context.Context) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
@@ -258,7 +258,7 @@ func (r *Replica) rekey(ctx context.Context) error {
 	if err != nil {
 		return krama.Wrap("replica.rekey", err)
 	}
-	if err := r.decide(ctx, &seal.DeviceRekey{Device: r.led.dev.ID(), KemPub: k.PublicKey().Bytes()}); err != nil {
+	if err := r.stateDeed(ctx, &seal.DeviceRekey{Device: r.led.dev.ID(), KemPub: k.PublicKey().Bytes()}); err != nil {
 		return err
 	}
 	if err := r.readRoster(ctx, nothing); err != nil { // what was opened before our word is wrapped to the old key
@@ -281,20 +281,23 @@ func (l *ledger) askRewrap(c krama.CircleID, epoch uint32) error {
 	return nil
 }
 
+// rewrapAsked is the epoch of a circle whose wrap was asked for last: four bytes.
+var rewrapAsked = NewSetting(".rewrap.", OfNobody)
+
 // sendRewraps asks the colleagues for wraps that did not come, once for each epoch.
-func (r *Replica) sendRewraps(ctx context.Context) error {
+func (r meeting) sendRewraps(ctx context.Context) error {
 	r.speaking.Lock()
 	defer r.speaking.Unlock()
 	r.mu.Lock()
 	var items []seal.Item
 	for w := range r.led.rewraps {
-		key := ".rewrap." + w.circle.String()
+		key := rewrapAsked.Of(w.circle.String())
 		mark := string(u32(w.epoch))
-		if r.led.dev != nil && w.device == r.led.dev.ID() && r.led.values[key] != mark {
+		if r.led.dev != nil && w.device == r.led.dev.ID() && r.led.values.of(key) != mark {
 			if st := r.led.streams[w.circle]; st != nil && st.known[w.epoch] != nil {
 				continue
 			}
-			r.led.values[key] = mark
+			r.led.values.put(key, mark)
 			items = append(items, seal.Item{Kind: seal.KindRewrap, Body: append(w.circle[:], u32(w.epoch)...)})
 		}
 	}
@@ -317,7 +320,7 @@ func (l *ledger) askedRewrap(e *entry, it *entryItem) {
 }
 
 // supplyRewraps gives wraps to devices that asked and that the roster keys. Nothing about a wrap needs to be trusted.
-func (r *Replica) supplyRewraps(ctx context.Context) error {
+func (r Admin) supplyRewraps(ctx context.Context) error {
 	r.mu.Lock()
 	var puts []seal.BoxPut
 	for w := range r.led.rewraps {

@@ -15,8 +15,9 @@ import (
 //
 // Whoever uses one holds the lock of its Replica.
 type ledger struct {
-	host   *Config // of whoever holds it: its clock, where what counts is shown, and whether it is an office's
-	*voids         // what of the journal counts no more
+	host     *Config // of whoever holds it: its clock, where what counts is shown, and whether it is an office's
+	*voids           // what of the journal counts no more
+	outgoing         // what was typed here and is not read back yet
 
 	// Who this device is. From the journal's first entries; nil, or zero, before it has them.
 	dev      *seal.Device
@@ -35,7 +36,7 @@ type ledger struct {
 	heartbeat time.Time                 // newest seen
 	// by admins' desks: the place in circle 0 of the newest word that shows how far each has read
 	vouched map[krama.DeviceID]uint64
-	alarms  []Alarm
+	alarms  alarmList
 	newer   bool // the roster speaks a later version
 
 	// Secrets that came before, or beside, the part of the roster that says what they are.
@@ -43,11 +44,6 @@ type ledger struct {
 	early   map[place]keyring              // the same of subject keys
 	opening map[krama.CircleID]*seal.Epoch // secrets of epochs this device is opening
 	rewraps map[rewrap]bool
-
-	// What was typed here and is not read back yet.
-	outbox []*pending
-	sealed []*sealedEnvelope
-	wrote  map[krama.CircleID]uint64 // highest sequence that this copy of the device is known to have written
 
 	// Who was erased, or may be.
 	shreds   []Shred
@@ -60,7 +56,7 @@ type ledger struct {
 	letters  []*Mail
 	done     map[[32]byte]bool // letters that were decided
 	orphans  map[[32]byte]orphan
-	values   map[string]string
+	values   settings
 	lastSync time.Time
 
 	// How the holder is to go on.
@@ -77,9 +73,19 @@ func newLedger(c *Config, v *voids) ledger {
 		kinds:   map[krama.CircleID]krama.CircleKind{krama.OrgCircle: krama.KindOrg},
 		seen:    map[krama.DeviceID]uint64{}, vouched: map[krama.DeviceID]uint64{},
 		early: map[place]keyring{}, opening: map[krama.CircleID]*seal.Epoch{}, rewraps: map[rewrap]bool{},
-		wrote:    map[krama.CircleID]uint64{},
+		outgoing: outgoing{wrote: map[krama.CircleID]uint64{}},
 		shredded: map[subject]bool{}, await: map[subject]*awaited{}, noticed: map[subject]bool{},
-		done: map[[32]byte]bool{}, orphans: map[[32]byte]orphan{}, values: map[string]string{}}
+		done: map[[32]byte]bool{}, orphans: map[[32]byte]orphan{}, values: settings{}}
+}
+
+// alarmList is what does not fit, and what of it was answered. It only grows.
+type alarmList []Alarm
+
+// outgoing is what was typed here and is not read back yet.
+type outgoing struct {
+	outbox []*pending                // not sealed yet, or sealed and not confirmed; in the order it was typed
+	sealed []*sealedEnvelope         // the same bytes at every try, in this author's order
+	wrote  map[krama.CircleID]uint64 // highest sequence that this copy of the device is known to have written
 }
 
 // take folds an envelope of the journal in, if it counts and stands in its place.

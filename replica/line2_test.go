@@ -33,7 +33,7 @@ func TestDropOverALineThatBreaks(t *testing.T) {
 	a := w.device("phone")
 	l := &lossy{Remote: a.wire, path: seal.PathDropPut, lose: 1}
 	a.Dial = func(string) Remote { return l }
-	if err := a.Introduce(t.Context(), "relay"); krama.KindOf(err) != krama.Offline {
+	if err := a.Newcomer().Introduce(t.Context(), "relay"); krama.KindOf(err) != krama.Offline {
 		t.Errorf("a lost call: %v", err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 // loader folds a journal into a replica. Envelopes are decoded side by side and folded in order.
 type loader struct {
-	r      *Replica
+	r      *core
 	work   chan *entry   // to decode
 	next   chan *loading // in order
 	within bool          // the part that stays is being read
@@ -20,7 +20,7 @@ type loading struct {
 	raw   []byte
 }
 
-func newLoader(r *Replica) *loader {
+func newLoader(r *core) *loader {
 	l := &loader{r: r, next: make(chan *loading, 512), done: make(chan error, 1)}
 	go l.fold()
 	return l

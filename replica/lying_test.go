@@ -354,25 +354,26 @@ func TestEnrolmentAgainstALiar(t *testing.T) {
 	t.Run("request swapped", func(t *testing.T) {
 		w := newWorld(t)
 		phone, thief := w.device("phone"), w.device("phone")
-		w.must(phone.Introduce(ctx, "relay"))
+		w.must(phone.Newcomer().Introduce(ctx, "relay"))
 		w.desk.wire.twist = func(path string, _, answer []byte, err error) ([]byte, error) {
 			if path == seal.PathDropGet {
 				return heldOf(thief.led.dev.Request().Marshal()), nil
 			}
 			return answer, err
 		}
-		if _, err := w.desk.Invite(ctx, phone.Scan1().String()); krama.KindOf(err) != krama.Tampered {
+		if _, err := w.desk.Admin().Invite(ctx, phone.Newcomer().Scan1().String()); krama.KindOf(
+			err) != krama.Tampered {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("another programme's roster", func(t *testing.T) {
 		w, other := newWorld(t), newWorld(t)
 		phone := w.device("phone")
-		w.must(phone.Introduce(ctx, "relay"))
-		inv, err := w.desk.Invite(ctx, phone.Scan1().String())
+		w.must(phone.Newcomer().Introduce(ctx, "relay"))
+		inv, err := w.desk.Admin().Invite(ctx, phone.Newcomer().Scan1().String())
 		w.must(err)
-		w.must(phone.Accept(ctx, inv.Code.String()))
-		if ok, err := w.desk.Enrol(ctx, inv, krama.MemberID{1}, krama.RoleOutreach); !ok || err != nil {
+		w.must(phone.Newcomer().Accept(ctx, inv.Code.String()))
+		if ok, err := w.desk.Admin().Enrol(ctx, inv, krama.MemberID{1}, krama.RoleOutreach); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		phone.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
@@ -386,36 +387,36 @@ func TestEnrolmentAgainstALiar(t *testing.T) {
 			}
 			return answer, err
 		}
-		if ok, err := phone.Join(ctx, nil); ok || err == nil {
+		if ok, err := phone.Newcomer().Join(ctx, nil); ok || err == nil {
 			t.Errorf("joined another programme: %v", err)
 		}
 		phone.wire.twist = nil
-		if ok, err := phone.Join(ctx, nil); !ok || err != nil {
+		if ok, err := phone.Newcomer().Join(ctx, nil); !ok || err != nil {
 			t.Errorf("after the lie: %v", err)
 		}
 	})
 	t.Run("an old code", func(t *testing.T) {
 		w := newWorld(t)
 		phone := w.device("phone")
-		w.must(phone.Introduce(ctx, "relay"))
-		old, err := w.desk.Invite(ctx, phone.Scan1().String())
+		w.must(phone.Newcomer().Introduce(ctx, "relay"))
+		old, err := w.desk.Admin().Invite(ctx, phone.Newcomer().Scan1().String())
 		w.must(err)
-		w.must(phone.Accept(ctx, old.Code.String()))
-		now, err := w.desk.Invite(ctx, phone.Scan1().String())
+		w.must(phone.Newcomer().Accept(ctx, old.Code.String()))
+		now, err := w.desk.Admin().Invite(ctx, phone.Newcomer().Scan1().String())
 		w.must(err)
-		if ok, err := w.desk.Enrol(ctx, now, krama.MemberID{1}, krama.RoleOutreach); ok || err != nil {
+		if ok, err := w.desk.Admin().Enrol(ctx, now, krama.MemberID{1}, krama.RoleOutreach); ok || err != nil {
 			t.Errorf("a proof for an old code was taken: %v %v", ok, err)
 		}
-		w.must(phone.Accept(ctx, now.Code.String()))
-		if ok, err := w.desk.Enrol(ctx, now, krama.MemberID{1}, krama.RoleOutreach); !ok || err != nil {
+		w.must(phone.Newcomer().Accept(ctx, now.Code.String()))
+		if ok, err := w.desk.Admin().Enrol(ctx, now, krama.MemberID{1}, krama.RoleOutreach); !ok || err != nil {
 			t.Errorf("%v %v", ok, err)
 		}
 	})
 	t.Run("a worker invites", func(t *testing.T) {
 		w := newWorld(t)
 		a, phone := w.phone(), w.device("phone")
-		w.must(phone.Introduce(ctx, "relay"))
-		if _, err := a.Invite(ctx, phone.Scan1().String()); krama.KindOf(err) != krama.NotAllowed {
+		w.must(phone.Newcomer().Introduce(ctx, "relay"))
+		if _, err := a.Admin().Invite(ctx, phone.Newcomer().Scan1().String()); krama.KindOf(err) != krama.NotAllowed {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -423,10 +424,10 @@ func TestEnrolmentAgainstALiar(t *testing.T) {
 		for drop := 1; drop < 14; drop++ {
 			w := newWorld(t)
 			phone := w.device("phone")
-			w.must(phone.Introduce(ctx, "relay"))
-			inv, err := w.desk.Invite(ctx, phone.Scan1().String())
+			w.must(phone.Newcomer().Introduce(ctx, "relay"))
+			inv, err := w.desk.Admin().Invite(ctx, phone.Newcomer().Scan1().String())
 			w.must(err)
-			w.must(phone.Accept(ctx, inv.Code.String()))
+			w.must(phone.Newcomer().Accept(ctx, inv.Code.String()))
 			n := 0
 			w.desk.wire.twist = func(_ string, _, answer []byte, err error) ([]byte, error) {
 				if n++; n == drop {
@@ -434,13 +435,13 @@ func TestEnrolmentAgainstALiar(t *testing.T) {
 				}
 				return answer, err
 			}
-			w.desk.Enrol(ctx, inv, krama.MemberID{1}, krama.RoleOutreach)
+			w.desk.Admin().Enrol(ctx, inv, krama.MemberID{1}, krama.RoleOutreach)
 			w.desk.wire.twist = nil
 			w.sync(w.desk)
-			if ok, err := w.desk.Enrol(ctx, inv, krama.MemberID{1}, krama.RoleOutreach); !ok || err != nil {
+			if ok, err := w.desk.Admin().Enrol(ctx, inv, krama.MemberID{1}, krama.RoleOutreach); !ok || err != nil {
 				t.Errorf("call %d lost, then: %v %v", drop, ok, err)
 			}
-			if ok, err := phone.Join(ctx, nil); !ok || err != nil {
+			if ok, err := phone.Newcomer().Join(ctx, nil); !ok || err != nil {
 				t.Errorf("call %d lost, phone: %v %v", drop, ok, err)
 			}
 			if al := append(phone.Status().Alarms, w.desk.Status().Alarms...); len(al) > 0 {

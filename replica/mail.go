@@ -131,7 +131,7 @@ func letterEntry(m *Mail) []byte {
 }
 
 // fetchMail reads an admin's mailbox for letters. Each is kept before it is shown.
-func (r *Replica) fetchMail(ctx context.Context) error {
+func (r meeting) fetchMail(ctx context.Context) error {
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
 		return nil
 	}
@@ -155,7 +155,7 @@ func (r *Replica) fetchMail(ctx context.Context) error {
 }
 
 // takeMail keeps the letters that lie in this device's mailbox.
-func (r *Replica) takeMail(items [][]byte) error {
+func (r meeting) takeMail(items [][]byte) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (r *Replica) takeMail(items [][]byte) error {
 }
 
 // post sends letters to every other admin's device.
-func (r *Replica) post(ctx context.Context, k seal.LetterKind, bodies ...[]byte) error {
+func (r Admin) post(ctx context.Context, k seal.LetterKind, bodies ...[]byte) error {
 	r.mu.Lock()
 	var to []krama.DeviceID
 	if r.led.dev != nil {
@@ -223,7 +223,7 @@ func (r *Replica) post(ctx context.Context, k seal.LetterKind, bodies ...[]byte)
 	return r.postTo(ctx, to, k, bodies...)
 }
 
-func (r *Replica) postTo(ctx context.Context, to []krama.DeviceID, k seal.LetterKind, bodies ...[]byte) error {
+func (r Admin) postTo(ctx context.Context, to []krama.DeviceID, k seal.LetterKind, bodies ...[]byte) error {
 	r.mu.Lock()
 	var puts []seal.BoxPut
 	var err error
@@ -248,7 +248,7 @@ func (r *Replica) postTo(ctx context.Context, to []krama.DeviceID, k seal.Letter
 
 // AcceptLate writes the work of a letter in this device's name, under the records' own ids, and files the letter. What
 // arrived in another way meanwhile is the same record and counts once.
-func (r *Replica) AcceptLate(id [32]byte) error {
+func (r Admin) AcceptLate(id [32]byte) error {
 	const op = "replica.AcceptLate"
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -298,7 +298,7 @@ func (r *Replica) AcceptLate(id [32]byte) error {
 }
 
 // Decline files a letter without acting on it.
-func (r *Replica) Decline(id [32]byte) error {
+func (r *core) Decline(id [32]byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.j == nil || r.led.letter(id) == nil {
@@ -315,7 +315,7 @@ func (r *Replica) Decline(id [32]byte) error {
 const draftLives = 500
 
 // Draft signs a statement as the first of two and sends it to the other admins' devices.
-func (r *Replica) Draft(ctx context.Context, deed seal.Deed) error {
+func (r Admin) Draft(ctx context.Context, deed seal.Deed) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
@@ -331,7 +331,7 @@ func (r *Replica) Draft(ctx context.Context, deed seal.Deed) error {
 }
 
 // Cosign adds the second signature to a draft by saying its statement with the first one attached.
-func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
+func (r Admin) Cosign(ctx context.Context, id [32]byte) error {
 	const op = "replica.Cosign"
 	r.mu.Lock()
 	m := r.led.letter(id)
@@ -356,7 +356,7 @@ func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
 			mine, hers := r.led.roster.Refuses(st.Deed, r.led.dev.ID()), r.led.roster.Refuses(st.Deed, d.By)
 			return r.led.roster.Late(st) || mine != nil && hers != nil
 		}
-		err = r.sayUnless(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: body}, moot)
+		err = r.speakUnless(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: body}, moot)
 		if errors.Is(err, errMoot) {
 			return krama.E(op, krama.NotAllowed, "the list of devices has moved on: it must be asked for again")
 		}
@@ -374,7 +374,7 @@ func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
 		return krama.E(op, krama.NotAllowed, "the list of devices has moved on: it must be asked for again")
 	}
 	if st, ok := m.Statement(); ok {
-		if err := r.give(ctx, r.opensTo(st.Deed)); err != nil {
+		if err := r.grantAll(ctx, r.opensTo(st.Deed)); err != nil {
 			return krama.Wrap(op, err)
 		}
 	}
@@ -382,7 +382,7 @@ func (r *Replica) Cosign(ctx context.Context, id [32]byte) error {
 }
 
 // opensTo lists the devices that may be owed keys once a statement is said.
-func (r *Replica) opensTo(deed seal.Deed) (devices []krama.DeviceID) {
+func (r Admin) opensTo(deed seal.Deed) (devices []krama.DeviceID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch d := deed.(type) {
@@ -406,9 +406,9 @@ func (l *ledger) devicesOf(m krama.MemberID) (out []krama.DeviceID) {
 	return out
 }
 
-// give gives devices the keys that their members' roles open, and the way to the roster to those nobody has heard of
-// yet.
-func (r *Replica) give(ctx context.Context, devices []krama.DeviceID) error {
+// grantAll gives devices the keys that their members' roles open, and the way to the roster to those nobody has heard
+// of yet.
+func (r Admin) grantAll(ctx context.Context, devices []krama.DeviceID) error {
 	for _, d := range devices {
 		r.mu.Lock()
 		there := r.led.roster.Devices[d] != nil && r.led.roster.Devices[d].Removed == 0

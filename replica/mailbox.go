@@ -43,7 +43,7 @@ func bool2int(b bool) int {
 }
 
 // mailbox reads what lies for this device at the relay.
-func (r *Replica) mailbox(ctx context.Context) (items [][]byte, err error) {
+func (r meeting) mailbox(ctx context.Context) (items [][]byte, err error) {
 	r.mu.Lock()
 	d := r.led.dev
 	if d == nil {

@@ -110,7 +110,7 @@ func modelTemplate(t *testing.T, hostile bool) *template {
 	}
 	w.desk = newDevice("desk")
 	w.desk.Office, w.desk.cfg.Office = true, true
-	w.must(w.desk.Found(context.Background(), "relay", "token"))
+	w.must(w.desk.Admin().Found(context.Background(), "relay", "token"))
 	ds := []*device{w.desk}
 	for range modelPhones {
 		ds = append(ds, w.enrol(newDevice("phone"), krama.RoleOutreach))
@@ -306,7 +306,8 @@ func model(t *testing.T, hostile bool) {
 					at = rapid.IntRange(1, 12).Draw(t, "call")
 				}
 				desk.cut(at, rapid.Bool().Draw(t, "before"))
-				desk.Rotate(context.Background(), []krama.CircleID{c, krama.OrgCircle}[rapid.IntRange(0, 1).Draw(t,
+				desk.Admin().Rotate(context.Background(), []krama.CircleID{c,
+					krama.OrgCircle}[rapid.IntRange(0, 1).Draw(t,
 					"circle")])
 				desk.cut(0, false)
 			case act == 13 && i > 0 && removed < 2 && !p.gone:
@@ -319,7 +320,7 @@ func model(t *testing.T, hostile bool) {
 						}
 					}
 				}
-				if desk.RemoveDevice(context.Background(), tp.ids[i], seal.ReasonTaken, nil) == nil {
+				if desk.Admin().RemoveDevice(context.Background(), tp.ids[i], seal.ReasonTaken, nil) == nil {
 					done[i] = true
 				}
 			case act == 16 && i > 0 && !p.gone && (rogue == 0 || rogue == i):
@@ -341,12 +342,12 @@ func model(t *testing.T, hostile bool) {
 				if !desk.dead {
 					desk.cut(rapid.IntRange(0, 12).Draw(t, "call"), rapid.Bool().Draw(t, "before"))
 					desk.sync(t)
-					desk.Rotate(context.Background(), c)
+					desk.Admin().Rotate(context.Background(), c)
 					if _, ids, ok := strings.Cut(desk.Value(buriedKey(c)), " "); ok {
 						desk.SetValue(buriedKey(c), "2000-01-01 "+ids)
 					}
 					desk.tried = map[krama.CircleID]int{}
-					desk.dropBodiesOf(context.Background(), c)
+					desk.Admin().dropBodiesOf(context.Background(), c)
 					desk.cut(0, false)
 				}
 			case hostile && act == 14:
@@ -387,9 +388,9 @@ func model(t *testing.T, hostile bool) {
 				clear(p.evil.hidden)
 			}
 		}
-		if err := desk.Maintain(context.Background()); err != nil {
+		if err := desk.Admin().Maintain(context.Background()); err != nil {
 			desk.sync(t)
-			if err := desk.Maintain(context.Background()); err != nil {
+			if err := desk.Admin().Maintain(context.Background()); err != nil {
 				t.Fatalf("the office cannot rotate what is due: %v", err)
 			}
 		}

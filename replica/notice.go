@@ -14,9 +14,11 @@ import (
 // first, as a token that only holders of her key recognise. It hides and destroys nothing: when her circle is read to
 // its end and the erasure is not there, she is back.
 
-// noticedKey names the value that says up to which place of the roster a circle's notices were settled by reading the
+// noticedKey is up to which place of the roster a circle's notices were settled by reading the
 // circle.
-func noticedKey(c krama.CircleID) string { return ".noticed." + c.String() }
+func noticedKey(c krama.CircleID) Setting { return noticedTo.Of(c.String()) }
+
+var noticedTo = NewSetting(".noticed.", OfNobody)
 
 // notice is one token, who said it, and where in the roster it stands.
 type notice struct {
@@ -58,7 +60,7 @@ func (l *ledger) heed() {
 		return
 	}
 	for c, keys := range l.keys {
-		settled := l.settledTo(c)
+		settled := l.values.settledTo(c)
 		fresh := map[krama.DeviceID]map[seal.EraseToken]bool{}
 		for _, n := range l.notices {
 			if n.n > settled {
@@ -80,25 +82,23 @@ func (l *ledger) heed() {
 	}
 }
 
-func (l *ledger) settledTo(c krama.CircleID) uint64 {
-	n, _ := strconv.ParseUint(l.values[noticedKey(c)], 10, 64)
+func (v settings) settledTo(c krama.CircleID) uint64 {
+	n, _ := strconv.ParseUint(v.of(noticedKey(c)), 10, 64)
 	return n
 }
 
 // settleNotices ends what notices have hidden in a circle that was read to its end: whoever was not erased is shown
 // again. Called with the lock held, when circle 0 was read up to place n before that.
-func (r *Replica) settleNotices(c krama.CircleID, n uint64) error {
-	st, settled := r.led.streams[c], r.led.settledTo(c)
+func (r meeting) settleNotices(c krama.CircleID, n uint64) error {
+	st, settled := r.led.streams[c], r.led.values.settledTo(c)
 	if r.j == nil || st == nil || st.closed || !slices.ContainsFunc(r.led.notices, func(o notice) bool {
 		return o.n > settled && o.n <= n
 	}) {
 		return nil
 	}
-	v := strconv.FormatUint(n, 10)
-	if err := r.commit(tagged(tagValue, []byte(noticedKey(c)), []byte(v))); err != nil {
+	if err := r.set(noticedKey(c), strconv.FormatUint(n, 10)); err != nil {
 		return err
 	}
-	r.led.values[noticedKey(c)] = v
 	for id := range r.led.noticed {
 		if id.circle != c {
 			continue
@@ -111,8 +111,8 @@ func (r *Replica) settleNotices(c krama.CircleID, n uint64) error {
 	return nil
 }
 
-// sayNotices says in circle 0 whom the erasures are of that wait in the outbox, before anything else is read or sent.
-func (r *Replica) sayNotices(ctx context.Context) error {
+// stateNotices says in circle 0 whom the erasures are of that wait in the outbox, before anything else is read or sent.
+func (r meeting) stateNotices(ctx context.Context) error {
 	r.speaking.Lock()
 	defer r.speaking.Unlock()
 	if err := r.hold(); err != nil {

@@ -48,7 +48,7 @@ func (l *ledger) lost(e *entry, c cut) {
 }
 
 // keepOrphans makes the orphans durable on their own: the rewritten journal leaves out what they came from.
-func (r *Replica) keepOrphans() error {
+func (r *core) keepOrphans() error {
 	var entries [][]byte
 	for _, o := range r.led.orphans {
 		entries = append(entries, orphanEntry(o))
@@ -65,7 +65,7 @@ func orphanEntry(o orphan) []byte {
 }
 
 // offerOrphans sends work that its author has not sent again for a week, or cannot, to the admins' quarantine.
-func (r *Replica) offerOrphans(ctx context.Context) error {
+func (r meeting) offerOrphans(ctx context.Context) error {
 	r.mu.Lock()
 	var old []orphan
 	var ids [][32]byte

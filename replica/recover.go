@@ -16,7 +16,7 @@ const CoolOff = 72 * time.Hour
 
 // SetTrustees draws a recovery key, splits it among n people of whom any k recover, and puts it in the roster. The
 // cards exist in the answer and nowhere else. way tells whether the set holds already.
-func (r *Replica) SetTrustees(ctx context.Context, k, n int) (cards []seal.Card, way seal.Way, err error) {
+func (r Admin) SetTrustees(ctx context.Context, k, n int) (cards []seal.Card, way seal.Way, err error) {
 	t, shares, err := seal.NewTrustees(r.Rand, k, n)
 	if err != nil {
 		return nil, 0, err
@@ -29,7 +29,7 @@ func (r *Replica) SetTrustees(ctx context.Context, k, n int) (cards []seal.Card,
 	if err := r.openKeyrings(ctx); err != nil {
 		return nil, 0, err
 	}
-	way, err = r.ask(ctx, func() (bool, seal.Deed) {
+	way, err = r.propose(ctx, func() (bool, seal.Deed) {
 		return r.led.roster.Trustees == nil || r.led.roster.Trustees.Set != t.Set, t
 	})
 	if err != nil {
@@ -44,7 +44,7 @@ func (r *Replica) SetTrustees(ctx context.Context, k, n int) (cards []seal.Card,
 // openKeyrings lets trustees open the people of every circle they can recover. The first version made circles before
 // there were trustees and did not say so in them: without this, its programmes would come back without anybody's
 // records.
-func (r *Replica) openKeyrings(ctx context.Context) error {
+func (r Admin) openKeyrings(ctx context.Context) error {
 	r.mu.Lock()
 	var closed []seal.CirclePolicy
 	for c, ring := range r.led.roster.Circles {
@@ -56,7 +56,7 @@ func (r *Replica) openKeyrings(ctx context.Context) error {
 	}
 	r.mu.Unlock()
 	for _, p := range closed {
-		if _, err := r.ask(ctx, func() (bool, seal.Deed) {
+		if _, err := r.propose(ctx, func() (bool, seal.Deed) {
 			return !r.led.roster.Circles[p.Circle].Keyring, &p
 		}); err != nil {
 			return err
@@ -70,7 +70,7 @@ var ErrForgedCard = krama.E("replica.CheckCard", krama.Tampered, "not the card t
 
 // CheckCard reports whether a card is one of the present trustees', and which. One of trustees who are announced is
 // NotYet.
-func (r *Replica) CheckCard(text string) (x int, err error) {
+func (r Admin) CheckCard(text string) (x int, err error) {
 	const op = "replica.CheckCard"
 	c, err := seal.ParseCard(text)
 	if err != nil {
@@ -96,9 +96,12 @@ func (r *Replica) CheckCard(text string) (x int, err error) {
 	return int(c.Share.X), nil
 }
 
+// trusted is which trustees' key the relay keeps this programme's recovery under, and with which circles' keys.
+var trusted = NewSetting(".trust", OfNobody)
+
 // keepRecovery puts what the trustees' key opens into its mailbox, which does not expire, whenever an epoch or the set
 // has changed, and once a week: no device can look into it, and somebody may have emptied it.
-func (r *Replica) keepRecovery(ctx context.Context) error {
+func (r Admin) keepRecovery(ctx context.Context) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
@@ -130,7 +133,7 @@ func (r *Replica) keepRecovery(ctx context.Context) error {
 		}
 	}
 	key := hex.EncodeToString(mark)
-	if r.led.values[".trust"] == key {
+	if r.led.values.of(trusted) == key {
 		r.mu.Unlock()
 		return nil
 	}
@@ -145,12 +148,12 @@ func (r *Replica) keepRecovery(ctx context.Context) error {
 	if err := r.controlCall(ctx, seal.PathBoxKeep, call.Marshal()); err != nil {
 		return err
 	}
-	return r.SetValue(".trust", key)
+	return r.SetValue(trusted, key)
 }
 
 // recoveryItems seals for the trustees' mailbox what their key opens: the address, the control keys, and each circle's
 // newest key. Called with the lock held.
-func (r *Replica) recoveryItems(t *seal.TrusteesSet, circles []krama.CircleID) (c seal.BoxItemsCall, err error) {
+func (r Admin) recoveryItems(t *seal.TrusteesSet, circles []krama.CircleID) (c seal.BoxItemsCall, err error) {
 	c.Box = seal.Mailbox(t.ID(), seal.KemHash(t.KemPub))
 	boot, err := seal.SealBootstrap(r.led.roster.Org, t.ID(), t.KemPub, r.bootstrap())
 	if err != nil {
@@ -182,7 +185,7 @@ func (r *Replica) recoveryItems(t *seal.TrusteesSet, circles []krama.CircleID) (
 // Recover makes this Fresh device an admin's of a programme whose devices are gone, from k trustees' cards and what the
 // relay holds. total says that no admin is left; otherwise the device waits CoolOff before it may act, so that a living
 // admin can remove it.
-func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, total bool,
+func (r Newcomer) Recover(ctx context.Context, cards []seal.Card, relay string, total bool,
 	progress func(Progress)) error {
 	const op = "replica.Recover"
 	if r.State() != Fresh {
@@ -245,7 +248,7 @@ func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, 
 		}
 		raw := st.Marshal()
 		body := seal.StatementBody(raw, seal.Cosignature{Device: key.ID(), Sig: seal.Cosign(key.Sig, org, raw)})
-		if err = r.say(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: body}); err == nil {
+		if err = r.speak(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: body}); err == nil {
 			break
 		} else if krama.KindOf(err) != krama.Conflict {
 			return err
@@ -257,7 +260,7 @@ func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, 
 	if r.State() != Enrolled {
 		return krama.E(op, krama.NotAllowed, "the roster refused the trustees' signature")
 	}
-	if err := r.nameMembers(ctx); err != nil { // itself: it reads its mailbox next
+	if err := (Admin{r.meeting}).nameMembers(ctx); err != nil { // itself: it reads its mailbox next
 		return err
 	}
 	r.mu.Lock()
@@ -279,11 +282,11 @@ func (r *Replica) Recover(ctx context.Context, cards []seal.Card, relay string, 
 		}
 	}
 	r.mu.Unlock()
-	return r.Sync(ctx, progress)
+	return r.sync(ctx, progress)
 }
 
 // CoolingOff returns when this recovered device may act; zero when it may.
-func (r *Replica) CoolingOff() time.Time {
+func (r *core) CoolingOff() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.led.roster == nil || r.led.dev == nil {
@@ -297,8 +300,8 @@ func (r *Replica) CoolingOff() time.Time {
 }
 
 // PinRelease says in the roster which release the programme runs. way tells whether it holds already.
-func (r *Replica) PinRelease(ctx context.Context, pin seal.ReleasePin) (way seal.Way, err error) {
-	return r.ask(ctx, func() (bool, seal.Deed) {
+func (r Admin) PinRelease(ctx context.Context, pin seal.ReleasePin) (way seal.Way, err error) {
+	return r.propose(ctx, func() (bool, seal.Deed) {
 		return r.led.roster.Release == nil || r.led.roster.Release.Manifest != pin.Manifest ||
 				r.led.roster.Release.Phone != pin.Phone,
 			&pin

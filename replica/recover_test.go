@@ -26,7 +26,7 @@ func TestRecoveryAfterTotalLoss(t *testing.T) {
 	cards := w.trustees(2, 3)
 	w.contact(a, s)
 	w.sync(a)
-	w.must(w.desk.Rotate(ctx, w.outreach(w.desk))) // the new epoch is wrapped to the trustees too
+	w.must(w.desk.Admin().Rotate(ctx, w.outreach(w.desk))) // the new epoch is wrapped to the trustees too
 	w.contact(a, s)
 	w.sync(a, w.desk)
 	want := w.desk.all()
@@ -44,7 +44,7 @@ func TestRecoveryAfterTotalLoss(t *testing.T) {
 			held = append(held, c)
 		}
 		d := w.fresh()
-		w.must(d.Recover(ctx, held, "", true, nil))
+		w.must(d.Newcomer().Recover(ctx, held, "", true, nil))
 		w.have(want, d)
 		w.noAlarm(d)
 		// It is an admin's device and can go on: new phone, old ones out.
@@ -59,10 +59,10 @@ func TestRecoveryAfterTotalLoss(t *testing.T) {
 			})
 			_ = old
 			if id != (krama.DeviceID{}) {
-				w.must(d.RemoveDevice(ctx, id, seal.ReasonLost, nil))
+				w.must(d.Admin().RemoveDevice(ctx, id, seal.ReasonLost, nil))
 			}
 		}
-		w.must(d.Maintain(ctx))
+		w.must(d.Admin().Maintain(ctx))
 		w.desk = d
 		b := w.phone()
 		w.have(want, b)
@@ -75,13 +75,14 @@ func TestRecoveryAfterTotalLoss(t *testing.T) {
 	}
 	for i := range cards { // k-1 never
 		d := w.fresh()
-		if err := d.Recover(ctx, cards[i:i+1], "", true, nil); krama.KindOf(err) != krama.Invalid {
+		if err := d.Newcomer().Recover(ctx, cards[i:i+1], "", true, nil); krama.KindOf(err) != krama.Invalid {
 			t.Errorf("one card alone: %v", err)
 		}
 	}
 	bad := cards[0]
 	bad.Share.Y[3] ^= 1
-	if err := w.fresh().Recover(ctx, []seal.Card{bad, cards[1]}, "", true, nil); krama.KindOf(err) != krama.NotFound {
+	if err := w.fresh().Newcomer().Recover(ctx, []seal.Card{bad, cards[1]}, "", true,
+		nil); krama.KindOf(err) != krama.NotFound {
 		t.Errorf("a forged share: %v", err)
 	}
 }
@@ -93,24 +94,24 @@ func TestTrusteesChange(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, w.desk)
 	old := w.trustees(2, 3)
-	if x, err := w.desk.CheckCard(old[1].String()); err != nil || x != 2 {
+	if x, err := w.desk.Admin().CheckCard(old[1].String()); err != nil || x != 2 {
 		t.Errorf("a trustee's card: %d, %v", x, err)
 	}
 	fresh := w.trustees(3, 5)
-	if due := w.desk.Due(); len(due) != 0 {
+	if due := w.desk.Admin().Due(); len(due) != 0 {
 		t.Errorf("circles are still wrapped to the old set: %v", due)
 	}
 	w.contact(a, s)
 	w.sync(a, w.desk)
-	if err := w.fresh().Recover(ctx, old[:2], "", true, nil); err == nil {
+	if err := w.fresh().Newcomer().Recover(ctx, old[:2], "", true, nil); err == nil {
 		// What the old cards opened once, a relay that kept it gives them still; what came since must stay closed.
 		t.Error("the old trustees recover what came after them")
 	}
-	if _, err := w.desk.CheckCard(old[0].String()); krama.KindOf(err) != krama.Tampered {
+	if _, err := w.desk.Admin().CheckCard(old[0].String()); krama.KindOf(err) != krama.Tampered {
 		t.Errorf("an old card is taken: %v", err)
 	}
 	d := w.fresh()
-	w.must(d.Recover(ctx, []seal.Card{fresh[4], fresh[0], fresh[2]}, "", true, nil))
+	w.must(d.Newcomer().Recover(ctx, []seal.Card{fresh[4], fresh[0], fresh[2]}, "", true, nil))
 	w.have(w.desk.all(), d)
 }
 
@@ -123,8 +124,9 @@ func TestRecoveryVeto(t *testing.T) {
 	w.sync(a, w.desk)
 	cards := w.trustees(2, 2)
 	d := w.fresh()
-	w.must(d.Recover(ctx, cards, "", false, nil))
-	if err := d.RemoveDevice(ctx, w.desk.led.dev.ID(), seal.ReasonLost, nil); krama.KindOf(err) != krama.NotAllowed {
+	w.must(d.Newcomer().Recover(ctx, cards, "", false, nil))
+	if err := d.Admin().RemoveDevice(ctx, w.desk.led.dev.ID(), seal.ReasonLost,
+		nil); krama.KindOf(err) != krama.NotAllowed {
 		t.Errorf("a recovered device acts before its time: %v", err)
 	}
 	w.sync(a)
@@ -134,16 +136,16 @@ func TestRecoveryVeto(t *testing.T) {
 		t.Error("a colleague does not see the recovery")
 	}
 	w.sync(w.desk)
-	w.must(w.desk.RemoveDevice(ctx, d.led.dev.ID(), seal.ReasonCloned, nil))
+	w.must(w.desk.Admin().RemoveDevice(ctx, d.led.dev.ID(), seal.ReasonCloned, nil))
 	if err := d.Sync(ctx, nil); err == nil || !d.Wiped() {
 		t.Errorf("the refused device goes on: %v", err)
 	}
 	// And without a veto it may act when the time has come.
 	e := w.fresh()
-	w.must(e.Recover(ctx, cards, "", false, nil))
+	w.must(e.Newcomer().Recover(ctx, cards, "", false, nil))
 	w.now = w.now.Add(73 * time.Hour)
 	w.sync(e)
-	w.must(e.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLost, nil))
+	w.must(e.Admin().RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLost, nil))
 }
 
 // TestTrusteesMailboxIsFilledAgain has somebody with the programme's control key empty what the trustees need.
@@ -158,13 +160,13 @@ func TestTrusteesMailboxIsFilledAgain(t *testing.T) {
 	tr := worker.led.roster.Trustees
 	box := seal.Mailbox(tr.ID(), seal.KemHash(tr.KemPub))
 	w.must(w.desk.controlCall(ctx, seal.PathBoxKeep, seal.Frame(box[:])))
-	if err := w.fresh().Recover(ctx, cards[:2], "", true, nil); krama.KindOf(err) != krama.NotFound {
+	if err := w.fresh().Newcomer().Recover(ctx, cards[:2], "", true, nil); krama.KindOf(err) != krama.NotFound {
 		t.Fatalf("the mailbox is not empty: %v; the test proves nothing", err)
 	}
 	w.now = w.now.Add(7 * 24 * time.Hour)
 	w.sync(w.desk)
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	d := w.fresh()
-	w.must(d.Recover(ctx, cards[:2], "", true, nil))
+	w.must(d.Newcomer().Recover(ctx, cards[:2], "", true, nil))
 	w.have(w.desk.all(), d)
 }

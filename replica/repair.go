@@ -16,7 +16,7 @@ type agreed struct{ common, relay seal.Head }
 // what happened. An office has every envelope as it came: it gives back what the relay lost, in its place. Where others
 // have written since, the circle's epoch is closed at the newest common place, and what lies past it is sent again by
 // its authors. Then every circle gets a new epoch, so that wraps and keyrings are whole again.
-func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) error {
+func (r Admin) Repair(ctx context.Context, progress func(done, total int)) error {
 	const op = "replica.Repair"
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 || !r.Office {
 		return krama.E(op, krama.NotAllowed, "only an admin's desk repairs")
@@ -30,7 +30,7 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 	if err != nil {
 		return krama.Wrap(op, err)
 	}
-	apart := refused || r.Value(apartKey) != "" // somebody wrote into circle 0 of the restored relay
+	apart := refused || r.Value(apartNow) != "" // somebody wrote into circle 0 of the restored relay
 	for i, c := range all {
 		progress(i, 2*len(all))
 		if _, err := r.remake(ctx, c); err != nil {
@@ -43,14 +43,14 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 		if c == krama.OrgCircle {
 			at, apart = nil, apart || at != nil
 			if apart { // a repair that is cut after this goes on knowing it
-				if err := r.SetValue(apartKey, "1"); err != nil {
+				if err := r.SetValue(apartNow, "1"); err != nil {
 					return krama.Wrap(op, err)
 				}
 			}
 		}
 		parted[c] = at
 	}
-	for _, done := range []string{".trust", droppedPeppers, membersNamed, lineNamed} {
+	for _, done := range []Setting{trusted, droppedPeppers, membersNamed, lineNamed} {
 		// done at the relay, and undone by the backup
 		if err := r.SetValue(done, ""); err != nil {
 			return err
@@ -73,17 +73,17 @@ func (r *Replica) Repair(ctx context.Context, progress func(done, total int)) er
 		}
 	}
 	progress(2*len(all), 2*len(all))
-	if err := r.SetValue(apartKey, ""); err != nil {
+	if err := r.SetValue(apartNow, ""); err != nil {
 		return krama.Wrap(op, err)
 	}
-	return r.Sync(ctx, nil)
+	return r.sync(ctx, nil)
 }
 
-// apartKey names the value that says that a repair is under way which takes circle 0 back.
-const apartKey = ".apart"
+// apartNow says that a repair is under way which takes circle 0 back.
+var apartNow = NewSetting(".apart", OfNobody)
 
 // rotateParted closes each circle out where this desk and the restored relay part.
-func (r *Replica) rotateParted(ctx context.Context, all []krama.CircleID, parted map[krama.CircleID]*agreed,
+func (r Admin) rotateParted(ctx context.Context, all []krama.CircleID, parted map[krama.CircleID]*agreed,
 	progress func(done, total int)) error {
 	r.rotating.Lock()
 	defer r.rotating.Unlock()
@@ -99,7 +99,7 @@ func (r *Replica) rotateParted(ctx context.Context, all []krama.CircleID, parted
 // giveBack appends what the relay lost of a circle's streams, epoch by epoch. Where the relay has something else, it
 // returns the newest place both agree on, if that is in the open epoch; circle 0 it takes back to that place by itself.
 // With apart, circle 0 was taken back: then both agree only as far as nobody claims what is not in it any more.
-func (r *Replica) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*agreed, error) {
+func (r Admin) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*agreed, error) {
 	const op = "replica.giveBack"
 	r.mu.Lock()
 	st := r.led.streams[c]
@@ -184,14 +184,14 @@ func (r *Replica) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*
 	return back, nil
 }
 
-func (r *Replica) closedAt(c krama.CircleID, epoch uint32) (seal.Head, bool) {
+func (r Admin) closedAt(c krama.CircleID, epoch uint32) (seal.Head, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.led.roster.ClosedAt(c, epoch)
 }
 
 // compare reads the relay's head of a stream and finds the newest place where its history is ours.
-func (r *Replica) compare(ctx context.Context, key ed25519.PrivateKey, id seal.StreamID, start seal.Head,
+func (r meeting) compare(ctx context.Context, key ed25519.PrivateKey, id seal.StreamID, start seal.Head,
 	ids [][32]byte) (theirs, common seal.Head, err error) {
 	common = start
 	for after := uint64(0); ; {
@@ -220,7 +220,7 @@ func (r *Replica) compare(ctx context.Context, key ed25519.PrivateKey, id seal.S
 const keptBytes = 32 << 20
 
 // sendKept appends what comes after a place of an epoch's stream, as this device has it.
-func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, after uint64) error {
+func (r Admin) sendKept(ctx context.Context, p place, ep *seal.Epoch, after uint64) error {
 	id := ep.StreamID()
 	var batch [][]byte
 	size := 0
@@ -234,7 +234,7 @@ func (r *Replica) sendKept(ctx context.Context, p place, ep *seal.Epoch, after u
 		return err
 	}
 	r.mu.Lock()
-	_, done := r.led.buried(p.circle)
+	_, done := r.led.values.buried(p.circle)
 	r.mu.Unlock()
 	var stones []seal.TombstonePut
 	bury := func() error {
@@ -348,7 +348,7 @@ func (k *keeping) trim(at uint64) {
 }
 
 // keep reads this device's own file once for epochs of a circle.
-func (r *Replica) keep(c krama.CircleID, epochs map[uint32]*keeping) error {
+func (r meeting) keep(c krama.CircleID, epochs map[uint32]*keeping) error {
 	if err := r.hold(); err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ func TestRestoredRelay(t *testing.T) {
 			case k < 8:
 				d.Sync(ctx, nil)
 			case k == 8:
-				w.must(w.desk.Rotate(ctx, []krama.CircleID{w.outreach(w.desk), krama.OrgCircle}[rnd.IntN(2)]))
+				w.must(w.desk.Admin().Rotate(ctx, []krama.CircleID{w.outreach(w.desk), krama.OrgCircle}[rnd.IntN(2)]))
 			default:
 				d.Sync(ctx, nil)
 				w.again(d)
@@ -106,7 +106,7 @@ func TestRestoredRelay(t *testing.T) {
 			d.Sync(ctx, nil)
 		}
 		w.desk.Sync(ctx, nil)
-		if err := w.desk.Repair(ctx, nil); err != nil {
+		if err := w.desk.Admin().Repair(ctx, nil); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		for range 4 {
@@ -172,14 +172,14 @@ func TestRestoredRelayLostAuthor(t *testing.T) {
 	if !b.has(AlarmRollback) {
 		t.Fatal("no alarm")
 	}
-	w.must(w.desk.Repair(ctx, nil))
-	w.must(w.desk.RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLost, nil)) // a is at the bottom of the river
+	w.must(w.desk.Admin().Repair(ctx, nil))
+	w.must(w.desk.Admin().RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLost, nil)) // a is at the bottom of the river
 	w.sync(b, w.desk)
 	mail := w.desk.Mail()
 	if len(mail) != 1 {
 		t.Fatalf("%d letters", len(mail))
 	}
-	w.must(w.desk.AcceptLate(mail[0].ID))
+	w.must(w.desk.Admin().AcceptLate(mail[0].ID))
 	w.sync(w.desk, b, w.desk)
 	if !slices.Contains(w.desk.all(), id) || !slices.Contains(b.all(), id) {
 		t.Error("the record of the lost phone did not come back")
@@ -206,7 +206,7 @@ func TestARepairReadsAFewTimes(t *testing.T) {
 		s := w.person(a)
 		w.sync(a, w.desk)
 		for range epochs {
-			w.must(w.desk.Rotate(t.Context(), w.outreach(w.desk)))
+			w.must(w.desk.Admin().Rotate(t.Context(), w.outreach(w.desk)))
 			w.contact(a, s)
 			w.sync(a, w.desk)
 		}
@@ -217,7 +217,7 @@ func TestARepairReadsAFewTimes(t *testing.T) {
 		w.desk.Sync(t.Context(), nil)
 		n := map[string]int{}
 		w.desk.Dir = opens{w.desk.Dir, n}
-		w.must(w.desk.Repair(t.Context(), nil))
+		w.must(w.desk.Admin().Repair(t.Context(), nil))
 		w.sync(a, w.desk)
 		if got := len(w.desk.all()); got != epochs+2 {
 			t.Fatalf("%d epochs: %d records, want %d", epochs, got, epochs+2)

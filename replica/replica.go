@@ -47,7 +47,11 @@ const (
 )
 
 // Replica is an unlocked device. It is safe for concurrent use.
-type Replica struct {
+type Replica struct{ core }
+
+// core is the device's memory and files under one lock. Its rooms, in rooms.go, stand on it. A method that does not
+// take the lock itself, nor says otherwise, is called with the lock held.
+type core struct {
 	Config
 	mu      sync.Mutex // everything below
 	syncing sync.Mutex // one sync at a time
@@ -109,14 +113,14 @@ func hostError(op string, err error) error {
 }
 
 func newReplica(c Config) *Replica {
-	r := &Replica{Config: c, lock: &Lock{dir: c.Dir}, line: &link{}}
+	r := &Replica{core{Config: c, lock: &Lock{dir: c.Dir}, line: &link{}}}
 	r.forgetAll(newVoids())
 	return r
 }
 
 // forgetAll begins with an empty ledger, and with nothing that rests on what the one before held. What was found not to
 // count stays.
-func (r *Replica) forgetAll(v *voids) {
+func (r *core) forgetAll(v *voids) {
 	v.rewind()
 	r.led = newLedger(&r.Config, v)
 	r.told, r.drawnAt, r.tried = map[subject]bool{}, map[krama.CircleID]int{}, map[krama.CircleID]int{}
@@ -196,7 +200,7 @@ func Load(c Config, vk [32]byte) (*Replica, error) {
 	return r, nil
 }
 
-func (r *Replica) openJournal(vk [32]byte) error {
+func (r *core) openJournal(vk [32]byte) error {
 	const op = "replica.open"
 	r.vk = vk
 	gen, key, err := r.readKeys(vk)
@@ -232,7 +236,7 @@ func (r *Replica) openJournal(vk [32]byte) error {
 
 // read folds the journal in f into the state. Where a signed close turns out to lie behind what was read and fed, it
 // begins again and leaves out what is void.
-func (r *Replica) read(f journal.File, key [32]byte) error {
+func (r *core) read(f journal.File, key [32]byte) error {
 	for {
 		l := newLoader(r)
 		j, rep, err := journal.Open(f, seal.Local{Key: key}, r.Rand, l.take)
@@ -269,7 +273,7 @@ func (r *Replica) read(f journal.File, key [32]byte) error {
 }
 
 // reload reads the journal anew.
-func (r *Replica) reload() error {
+func (r *core) reload() error {
 	_, key, err := r.readKeys(r.vk)
 	if err != nil {
 		return err
@@ -287,7 +291,7 @@ func (r *Replica) reload() error {
 }
 
 // Close locks the device: keys are forgotten as far as the language allows.
-func (r *Replica) Close() error {
+func (r *core) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.j == nil {
@@ -301,7 +305,7 @@ func (r *Replica) Close() error {
 }
 
 // hold takes the lock of a device that is open; of a locked one it does not, and says so. Who holds it gives mu back.
-func (r *Replica) hold() error {
+func (r *core) hold() error {
 	r.mu.Lock()
 	if r.j == nil {
 		r.mu.Unlock()
@@ -311,7 +315,7 @@ func (r *Replica) hold() error {
 }
 
 // commit makes entries durable, and what the ledger owes behind them.
-func (r *Replica) commit(entries ...[]byte) error {
+func (r *core) commit(entries ...[]byte) error {
 	if r.j == nil {
 		return errLocked
 	}
@@ -323,30 +327,9 @@ func (r *Replica) commit(entries ...[]byte) error {
 }
 
 // flush is commit where there may be nothing to write.
-func (r *Replica) flush(entries ...[]byte) error {
+func (r *core) flush(entries ...[]byte) error {
 	if len(entries)+len(r.led.owed) == 0 {
 		return nil
 	}
 	return r.commit(entries...)
-}
-
-// Value returns a setting or draft of the device.
-func (r *Replica) Value(key string) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.led.values[key]
-}
-
-// SetValue keeps a setting or draft of the device, durable when it returns. Nothing of it leaves the device.
-func (r *Replica) SetValue(key, value string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.led.values[key] == value {
-		return nil
-	}
-	if err := r.commit(tagged(tagValue, []byte(key), []byte(value))); err != nil {
-		return err
-	}
-	r.led.values[key] = value
-	return nil
 }

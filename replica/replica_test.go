@@ -112,7 +112,7 @@ func newWorldOf(t *testing.T) *world {
 	w.relay = relay.New(w.store, "token", relay.DefaultLimits, w.clock)
 	w.desk = w.device("desk")
 	w.desk.Office, w.desk.cfg.Office = true, true
-	w.must(w.desk.Found(context.Background(), "relay", "token"))
+	w.must(w.desk.Admin().Found(context.Background(), "relay", "token"))
 	return w
 }
 
@@ -196,12 +196,12 @@ func (w *world) steals(d *device) { d.led.controls = slices.Clone(w.desk.led.con
 func (w *world) enrol(d *device, roles krama.Role) *device {
 	w.t.Helper()
 	ctx := context.Background()
-	w.must(d.Introduce(ctx, "relay"))
-	inv, err := w.desk.Invite(ctx, d.Scan1().String())
+	w.must(d.Newcomer().Introduce(ctx, "relay"))
+	inv, err := w.desk.Admin().Invite(ctx, d.Newcomer().Scan1().String())
 	w.must(err)
-	w.must(d.Accept(ctx, inv.Code.String()))
+	w.must(d.Newcomer().Accept(ctx, inv.Code.String()))
 	w.n++
-	ok, err := w.desk.Enrol(ctx, inv, krama.MemberID{w.n}, roles)
+	ok, err := w.desk.Admin().Enrol(ctx, inv, krama.MemberID{w.n}, roles)
 	if err == ErrDay {
 		w.tomorrow()
 		ok, err = true, nil
@@ -210,7 +210,7 @@ func (w *world) enrol(d *device, roles krama.Role) *device {
 	if !ok {
 		w.t.Fatal("the office did not see the proof")
 	}
-	ok, err = d.Join(ctx, nil)
+	ok, err = d.Newcomer().Join(ctx, nil)
 	w.must(err)
 	if !ok || d.State() != Enrolled {
 		w.t.Fatal("the phone did not join")
@@ -223,13 +223,13 @@ func (w *world) tomorrow() {
 	w.t.Helper()
 	w.now = w.now.Add(seal.Delay + time.Hour)
 	w.sync(w.desk)
-	w.must(w.desk.Maintain(context.Background()))
+	w.must(w.desk.Admin().Maintain(context.Background()))
 }
 
 // trustees sets trustees and waits until they hold.
 func (w *world) trustees(k, n int) []seal.Card {
 	w.t.Helper()
-	cards, way, err := w.desk.SetTrustees(context.Background(), k, n)
+	cards, way, err := w.desk.Admin().SetTrustees(context.Background(), k, n)
 	w.must(err)
 	if way == seal.AfterDay {
 		w.tomorrow()

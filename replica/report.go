@@ -9,14 +9,14 @@ import (
 )
 
 // Publish gives the relay what the programme shows to anybody, and which intakes are open. It is an admin's act.
-func (r *Replica) Publish(ctx context.Context, door []byte, intakes [][16]byte) error {
+func (r Reports) Publish(ctx context.Context, door []byte, intakes [][16]byte) error {
 	err := r.controlCall(ctx, seal.PathDoor, seal.DoorCall{Door: door, Intakes: intakes}.Marshal())
 	return krama.Wrap("replica.Publish", err)
 }
 
 // Site is what receipts of this programme are bound to: a hash of the organisation, so that it is the same on every
 // desk.
-func (r *Replica) Site() (site [16]byte) {
+func (r *core) Site() (site [16]byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.led.roster != nil {
@@ -34,7 +34,7 @@ type Incoming struct {
 
 // FetchReports asks for what was reported to an intake of a circle after K, as much as one answer holds, and how many
 // there are in all.
-func (r *Replica) FetchReports(ctx context.Context, k krama.CircleKind, keys *seal.IntakeKeys,
+func (r Reports) FetchReports(ctx context.Context, k krama.CircleKind, keys *seal.IntakeKeys,
 	after int64) (list []Incoming, waiting int, err error) {
 	const op = "replica.FetchReports"
 	out, err := r.intakeCall(ctx, k, keys, seal.PathReports, after)
@@ -56,14 +56,14 @@ func (r *Replica) FetchReports(ctx context.Context, k krama.CircleKind, keys *se
 
 // DropReports has the relay forget reports of an intake: up to and with K, and those whose sealed bytes have one of the
 // sums.
-func (r *Replica) DropReports(ctx context.Context, k krama.CircleKind, keys *seal.IntakeKeys, upTo int64,
+func (r Reports) DropReports(ctx context.Context, k krama.CircleKind, keys *seal.IntakeKeys, upTo int64,
 	sums ...[32]byte) error {
 	_, err := r.intakeCall(ctx, k, keys, seal.PathReported, upTo, sums...)
 	return krama.Wrap("replica.DropReports", err)
 }
 
 // Stream names the stream of a circle's epoch that this device is in: an intake that is drawn now belongs to it.
-func (r *Replica) Stream(k krama.CircleKind) (id seal.StreamID, ok bool) {
+func (r Reports) Stream(k krama.CircleKind) (id seal.StreamID, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c, ok := r.led.circle(k)
@@ -75,7 +75,7 @@ func (r *Replica) Stream(k krama.CircleKind) (id seal.StreamID, ok bool) {
 
 // Streams are the ids of a circle's streams as far as this device knows them: an intake that names another is not the
 // circle's.
-func (r *Replica) Streams(k krama.CircleKind) map[seal.StreamID]bool {
+func (r Reports) Streams(k krama.CircleKind) map[seal.StreamID]bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := map[seal.StreamID]bool{}
@@ -89,7 +89,7 @@ func (r *Replica) Streams(k krama.CircleKind) map[seal.StreamID]bool {
 
 // Departed reports whether a device that could read a circle in the epoch of one of its streams, or since, no longer
 // can: who has it may keep what was written there. A device that joined later counts, where it was given the history.
-func (r *Replica) Departed(k krama.CircleKind, stream seal.StreamID) bool {
+func (r Reports) Departed(k krama.CircleKind, stream seal.StreamID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c, ok := r.led.circle(k)
@@ -113,7 +113,7 @@ func (r *Replica) Departed(k krama.CircleKind, stream seal.StreamID) bool {
 	return false
 }
 
-func (r *Replica) intakeCall(ctx context.Context, kind krama.CircleKind, keys *seal.IntakeKeys, path string, k int64,
+func (r Reports) intakeCall(ctx context.Context, kind krama.CircleKind, keys *seal.IntakeKeys, path string, k int64,
 	sums ...[32]byte) ([]byte, error) {
 	r.mu.Lock()
 	c, ok := r.led.circle(kind)
@@ -132,7 +132,7 @@ func (r *Replica) intakeCall(ctx context.Context, kind krama.CircleKind, keys *s
 }
 
 // Reply puts a sealed answer into a reporter's mailbox.
-func (r *Replica) Reply(ctx context.Context, mailbox [16]byte, item []byte) error {
+func (r Reports) Reply(ctx context.Context, mailbox [16]byte, item []byte) error {
 	_, err := r.streamCall(ctx, krama.OrgCircle, seal.PathAnswerPut,
 		seal.AnswerCall{Mailbox: mailbox, Item: item}.Marshal())
 	return krama.Wrap("replica.Reply", err)
@@ -145,7 +145,7 @@ type SlipAnswer struct {
 }
 
 // SlipAnswers asks what was said of slips, in their order.
-func (r *Replica) SlipAnswers(ctx context.Context, codes []krama.SlipCode) (out [][]SlipAnswer, err error) {
+func (r Reports) SlipAnswers(ctx context.Context, codes []krama.SlipCode) (out [][]SlipAnswer, err error) {
 	const op = "replica.SlipAnswers"
 	for len(codes) > 0 {
 		n := min(len(codes), seal.MaxSlips)

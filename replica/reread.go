@@ -67,7 +67,7 @@ func (l *ledger) readWhole(p place, st *stream, end uint64, lost bool) error {
 }
 
 // refeed reads the journal anew if what is shown is not what counts any more. Called with the lock held.
-func (r *Replica) refeed() error {
+func (r *core) refeed() error {
 	if !r.led.reshow {
 		return nil
 	}

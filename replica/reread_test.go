@@ -57,8 +57,8 @@ func TestA14ReadAgainThenClosed(t *testing.T) {
 	}
 	ctx := context.Background()
 	w.contact(w.desk, w.person(w.desk))
-	w.must(w.desk.Rotate(ctx, krama.OrgCircle))
-	w.must(w.desk.Rotate(ctx, c))
+	w.must(w.desk.Admin().Rotate(ctx, krama.OrgCircle))
+	w.must(w.desk.Admin().Rotate(ctx, c))
 	w.desk.wire.twist = nil
 	w.sync(a, b, w.desk, a, b, w.desk)
 	w.shows(4, w.desk, a, b)
@@ -200,11 +200,11 @@ func TestA14RepairedBelow(t *testing.T) {
 			}
 			a.Sync(ctx, nil)
 			w.sync(w.desk)
-			w.must(w.desk.Repair(ctx, nil))
-			w.must(w.desk.RemoveDevice(ctx, lost.led.dev.ID(), seal.ReasonLost, nil))
+			w.must(w.desk.Admin().Repair(ctx, nil))
+			w.must(w.desk.Admin().RemoveDevice(ctx, lost.led.dev.ID(), seal.ReasonLost, nil))
 			w.sync(a, w.desk)
 			for _, m := range w.desk.Mail() {
-				w.must(w.desk.AcceptLate(m.ID))
+				w.must(w.desk.Admin().AcceptLate(m.ID))
 			}
 			w.sync(w.desk, a, b, w.desk)
 			w.shows(4, w.desk, a, b)
@@ -321,7 +321,7 @@ func TestNoCloseInASecondReading(t *testing.T) {
 		}
 		return hide.answer(path, call, answer, err)
 	}
-	if err := w.desk.Rotate(ctx, c); krama.KindOf(err) != krama.CannotDecrypt {
+	if err := w.desk.Admin().Rotate(ctx, c); krama.KindOf(err) != krama.CannotDecrypt {
 		t.Errorf("it rotates: %v", err)
 	}
 	if _, closed := w.desk.led.roster.ClosedAt(c, 0); closed {
@@ -330,7 +330,7 @@ func TestNoCloseInASecondReading(t *testing.T) {
 	w.desk.wire.twist = nil
 	w.restore(backup, b, w.desk)
 	w.desk.Sync(ctx, nil)
-	w.must(w.desk.Repair(ctx, nil))
+	w.must(w.desk.Admin().Repair(ctx, nil))
 	late := w.phone()
 	w.sync(late)
 	w.shows(2, w.desk, late)

@@ -9,7 +9,7 @@ import (
 )
 
 // fetchRing reads the keyring that came with the newest epoch of a circle, once.
-func (r *Replica) fetchRing(ctx context.Context, c krama.CircleID) error {
+func (r meeting) fetchRing(ctx context.Context, c krama.CircleID) error {
 	r.mu.Lock()
 	st := r.led.streams[c]
 	if st == nil {
@@ -18,8 +18,8 @@ func (r *Replica) fetchRing(ctx context.Context, c krama.CircleID) error {
 	}
 	ep := st.newest()
 	open := r.led.roster.Circles[c].Epochs[ep.Epoch]
-	key := string(ringKey(c))
-	done := r.led.values[key] == open.Mark() || len(open.Pages) == 0 || ep.KG == [32]byte{}
+	key := ringKey(c)
+	done := r.led.values.of(key) == open.Mark() || len(open.Pages) == 0 || ep.KG == [32]byte{}
 	r.mu.Unlock()
 	if done {
 		return nil
@@ -39,17 +39,16 @@ func (r *Replica) fetchRing(ctx context.Context, c krama.CircleID) error {
 		return err
 	}
 	defer r.mu.Unlock()
-	if err := r.commit(keyringEntry(c, ep.Epoch, ring), tagged(tagValue, []byte(key),
-		[]byte(open.Mark()))); err != nil {
+	if err := r.commit(keyringEntry(c, ep.Epoch, ring), key.entry(open.Mark())); err != nil {
 		return err
 	}
-	r.led.values[key] = open.Mark()
+	r.led.values.put(key, open.Mark())
 	r.led.takeRing(place{c, ep.Epoch}, ring)
 	return nil
 }
 
 // readRing reads and opens an epoch's keyring from the relay.
-func (r *Replica) readRing(ctx context.Context, ep *seal.Epoch, open *seal.RosterEpoch) ([]seal.Page, error) {
+func (r meeting) readRing(ctx context.Context, ep *seal.Epoch, open *seal.RosterEpoch) ([]seal.Page, error) {
 	var parts [][]byte
 	var hashes [][32]byte
 	for _, id := range open.Pages {
@@ -73,7 +72,7 @@ func (r *Replica) readRing(ctx context.Context, ep *seal.Epoch, open *seal.Roste
 }
 
 // blob reads a page from the relay. Over a line that breaks it goes on where it was.
-func (r *Replica) blob(ctx context.Context, c krama.CircleID, id [32]byte) (wire []byte, err error) {
+func (r meeting) blob(ctx context.Context, c krama.CircleID, id [32]byte) (wire []byte, err error) {
 	for {
 		more, err := r.streamCall(ctx, c, seal.PathBlobGet, seal.BlobGetCall{ID: id, Skip: uint32(len(wire))}.Marshal())
 		wire = append(wire, more...)
@@ -83,10 +82,12 @@ func (r *Replica) blob(ctx context.Context, c krama.CircleID, id [32]byte) (wire
 	}
 }
 
-// ringKey names the value that says which keyring of a circle is here.
-func ringKey(c krama.CircleID) []byte { return []byte(".ring." + c.String()) }
+// ringKey is which keyring of a circle is here.
+func ringKey(c krama.CircleID) Setting { return rings.Of(c.String()) }
 
-func (r *Replica) superseded(c krama.CircleID, epoch uint32) bool {
+var rings = NewSetting(".ring.", OfNobody)
+
+func (r meeting) superseded(c krama.CircleID, epoch uint32) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return int(epoch)+1 < len(r.led.roster.Circles[c].Epochs)

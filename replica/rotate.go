@@ -17,7 +17,7 @@ const rotateEvery = 30 * 24 * time.Hour
 // Rotate opens a circle's next epoch for the devices that are still entitled to it. It is safe to repeat
 // after any failure: the new secrets are kept before anything is sent, and every step that was done is found done. When
 // another admin was first it does nothing.
-func (r *Replica) Rotate(ctx context.Context, c krama.CircleID) error {
+func (r Admin) Rotate(ctx context.Context, c krama.CircleID) error {
 	r.rotating.Lock()
 	defer r.rotating.Unlock()
 	return r.rotate(ctx, c, nil)
@@ -25,7 +25,7 @@ func (r *Replica) Rotate(ctx context.Context, c krama.CircleID) error {
 
 // rotateDue opens the next epoch of every circle that is due, or of those that are forced. One that fails does not stop
 // the others. What is due is asked with the lock held: who waited for another's rotations does not repeat them.
-func (r *Replica) rotateDue(ctx context.Context, forced bool, progress func(done, total int)) error {
+func (r Admin) rotateDue(ctx context.Context, forced bool, progress func(done, total int)) error {
 	r.rotating.Lock()
 	defer r.rotating.Unlock()
 	var errs []error
@@ -42,7 +42,7 @@ func (r *Replica) rotateDue(ctx context.Context, forced bool, progress func(done
 
 // rotate opens the next epoch, with rotating held. at, when set, is the newest place that this device and a relay that
 // was restored agree on, and the relay's own head: what lies between is closed out, and its authors send it again.
-func (r *Replica) rotate(ctx context.Context, c krama.CircleID, at *agreed) error {
+func (r Admin) rotate(ctx context.Context, c krama.CircleID, at *agreed) error {
 	const op = "replica.Rotate"
 	started := -1
 	for range 16 {
@@ -93,7 +93,7 @@ func (r *Replica) rotate(ctx context.Context, c krama.CircleID, at *agreed) erro
 				return krama.Wrap(op, err)
 			}
 		}
-		err = r.decide(ctx, plan.open)
+		err = r.stateDeed(ctx, plan.open)
 		if err != nil && krama.KindOf(err) != krama.Conflict {
 			return krama.Wrap(op, err)
 		}
@@ -105,7 +105,7 @@ func nothing(Progress) {}
 
 // finishRotation finishes a rotation that the roster shows: the next stream exists, and the trustees' mailbox is up to
 // date.
-func (r *Replica) finishRotation(ctx context.Context, c krama.CircleID) error {
+func (r Admin) finishRotation(ctx context.Context, c krama.CircleID) error {
 	if c == krama.OrgCircle {
 		if err := r.readRoster(ctx, nothing); err != nil {
 			return err
@@ -124,7 +124,7 @@ func (r *Replica) finishRotation(ctx context.Context, c krama.CircleID) error {
 
 // standing reads the pages of a circle's keyring as the relay has them: those that are still right stay. A relay that
 // lost them gets new ones.
-func (r *Replica) standing(ctx context.Context, c krama.CircleID) ([]seal.Page, error) {
+func (r Admin) standing(ctx context.Context, c krama.CircleID) ([]seal.Page, error) {
 	r.mu.Lock()
 	st, latest := r.led.streams[c], r.led.roster.Latest(c)
 	if st == nil || st.epoch.Epoch != latest.Epoch || st.epoch.KG == ([32]byte{}) {
@@ -142,7 +142,7 @@ func (r *Replica) standing(ctx context.Context, c krama.CircleID) ([]seal.Page, 
 
 // dropPages has the relay forget what was in the keyrings of the epochs before and is not in the newest one, which has
 // everybody but the erased.
-func (r *Replica) dropPages(ctx context.Context, c krama.CircleID) error {
+func (r Admin) dropPages(ctx context.Context, c krama.CircleID) error {
 	r.mu.Lock()
 	epochs := r.led.roster.Circles[c].Epochs
 	var old [][32]byte
@@ -169,7 +169,7 @@ type plan struct {
 }
 
 // plan makes one try. standing are the pages of the keyring as it is; at, when set, is where the epoch is to end.
-func (r *Replica) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*plan, error) {
+func (r Admin) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*plan, error) {
 	if err := r.hold(); err != nil {
 		return nil, err
 	}
@@ -233,7 +233,7 @@ func (r *Replica) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*pla
 }
 
 // upload sends what a new epoch needs before it is announced: harmless if it never is.
-func (r *Replica) upload(ctx context.Context, p *plan) error {
+func (r Admin) upload(ctx context.Context, p *plan) error {
 	for _, wire := range p.pages {
 		if _, err := r.controlAsk(ctx, seal.PathBlobPut, seal.BlobPutCall{Blob: wire}.Marshal()); err != nil {
 			return err
@@ -250,7 +250,7 @@ const (
 
 // putWraps puts wraps into mailboxes. A mailbox that somebody has filled fails alone: nobody can stop a rotation by it,
 // and its device asks again.
-func (r *Replica) putWraps(ctx context.Context, puts []seal.BoxPut) error {
+func (r Admin) putWraps(ctx context.Context, puts []seal.BoxPut) error {
 	err := r.putBoxes(ctx, puts)
 	if krama.KindOf(err) != krama.Full || err == nil {
 		return err
@@ -264,7 +264,7 @@ func (r *Replica) putWraps(ctx context.Context, puts []seal.BoxPut) error {
 }
 
 // putBoxes puts items into devices' mailboxes. It is an admin's act.
-func (r *Replica) putBoxes(ctx context.Context, puts []seal.BoxPut) error {
+func (r Admin) putBoxes(ctx context.Context, puts []seal.BoxPut) error {
 	if len(puts) > 0 { // the relay gives a mailbox to devices that it knows
 		if err := r.nameMembers(ctx); err != nil {
 			return err
@@ -292,7 +292,7 @@ func createCall(ep *seal.Epoch, start seal.Head, before *seal.StreamID) seal.Cre
 
 // remake makes the streams of a circle that the roster shows and the relay does not have: after a rotation that was
 // cut, or after the relay was restored from a backup. Only an admin can; it reports whether it did.
-func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
+func (r meeting) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 	r.mu.Lock()
 	refused := krama.E("replica.remake", krama.NotAllowed, "the relay does not have the stream")
 	if r.j == nil {
@@ -342,12 +342,12 @@ func (r *Replica) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 // Maintain does what a programme needs done by an office every day: what this desk announced and whose day has come,
 // rotations that are due, the trustees' mailbox, the control key, removed devices' peppers, what of erased people the
 // relay keeps, wraps that colleagues asked for. It is called after a sync, by an admin's device.
-func (r *Replica) Maintain(ctx context.Context) error {
+func (r Admin) Maintain(ctx context.Context) error {
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 || r.State() != Enrolled || r.stopped() ||
 		!r.CoolingOff().IsZero() {
 		return nil
 	}
-	errs := []error{r.sayAnnounced(ctx)} // first: it may make an admin, and rotations due
+	errs := []error{r.stateAnnounced(ctx)} // first: it may make an admin, and rotations due
 	if err := r.tendControl(ctx); err != nil {
 		return errors.Join(append(errs, err)...)
 	}
@@ -370,7 +370,7 @@ const askedEvery = 24 * time.Hour
 // shredDue reports whether an erasure of a circle's open epoch forces the next one: at once where the record endangers
 // her, once a day where she asked for it. What was kept long enough goes with the next rotation in any case: one epoch
 // a day for conversations that end would be an epoch a day for ever.
-func (r *Replica) shredDue(c krama.CircleID, e *seal.RosterEpoch) bool {
+func (r Admin) shredDue(c krama.CircleID, e *seal.RosterEpoch) bool {
 	since := r.Now().Sub(time.UnixMilli(int64(e.TimeMS)))
 	in := func(epoch uint32, why ...ShredReason) bool {
 		return slices.ContainsFunc(r.led.shreds, func(s Shred) bool {
@@ -382,7 +382,7 @@ func (r *Replica) shredDue(c krama.CircleID, e *seal.RosterEpoch) bool {
 }
 
 // Due lists the circles to rotate that this device is in.
-func (r *Replica) Due() (out []DueRotation) {
+func (r Admin) Due() (out []DueRotation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.led.roster == nil {

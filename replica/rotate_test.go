@@ -87,7 +87,7 @@ func TestRotation(t *testing.T) {
 	c := w.outreach(w.desk)
 	for range 3 {
 		for _, circle := range []krama.CircleID{krama.OrgCircle, c} {
-			w.must(w.desk.Rotate(ctx, circle))
+			w.must(w.desk.Admin().Rotate(ctx, circle))
 			w.contact(b, s)
 		}
 		w.sync(b)
@@ -154,7 +154,7 @@ func TestRotationCutAnywhere(t *testing.T) {
 					}
 					return answer, err
 				}
-				err := w.desk.Rotate(ctx, c)
+				err := w.desk.Admin().Rotate(ctx, c)
 				w.desk.wire.gate, w.desk.wire.twist, w.desk.wire.h = nil, nil, real
 				if err == nil && calls < n {
 					break
@@ -163,7 +163,7 @@ func TestRotationCutAnywhere(t *testing.T) {
 				w.contact(a, s)
 				a.Sync(ctx, nil) // may have to wait
 				w.sync(w.desk)
-				w.must(w.desk.Rotate(ctx, c))
+				w.must(w.desk.Admin().Rotate(ctx, c))
 				w.contact(a, s)
 				w.sync(a, w.desk, a, w.desk)
 				w.noAlarm(a, w.desk)
@@ -193,9 +193,9 @@ func TestRemovedDevice(t *testing.T) {
 	late := w.contact(thief, s)
 	old := w.stream(thief, krama.KindOutreach)
 	oldEpoch := thief.led.streams[w.outreach(thief)].epoch
-	w.must(w.desk.RemoveDevice(ctx, thief.led.dev.ID(), seal.ReasonTaken, nil))
+	w.must(w.desk.Admin().RemoveDevice(ctx, thief.led.dev.ID(), seal.ReasonTaken, nil))
 	w.sync(w.desk)
-	if due := w.desk.Due(); len(due) != 0 {
+	if due := w.desk.Admin().Due(); len(due) != 0 {
 		t.Errorf("still due: %v", due)
 	}
 	// The taken phone reads nothing new and adds nothing, even where the relay helps: its key opens no door, and what
@@ -243,7 +243,7 @@ func TestRemovedDevice(t *testing.T) {
 		t.Error("late work is on the screen before anybody accepted it")
 	}
 	w.again(w.desk)
-	w.must(w.desk.AcceptLate(w.desk.Mail()[0].ID))
+	w.must(w.desk.Admin().AcceptLate(w.desk.Mail()[0].ID))
 	w.sync(w.desk, away[0], w.desk)
 	if !slices.Contains(away[0].all(), late) || len(w.desk.Mail()) != 0 {
 		t.Error("accepted work did not arrive")
@@ -259,7 +259,7 @@ func TestRemovedMemberCannotBeForgotten(t *testing.T) {
 	var m krama.MemberID
 	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[b.led.dev.ID()].Member })
 	// Only the statement gets through: everybody sees that a rotation is due, and the office's next sync does it.
-	w.must(w.desk.act(ctx, func() (bool, seal.Deed) {
+	w.must(w.desk.meeting().state(ctx, func() (bool, seal.Deed) {
 		return !w.desk.led.roster.Members[m].Removed, &seal.MemberRemove{Member: m}
 	}))
 	w.sync(a)
@@ -268,7 +268,7 @@ func TestRemovedMemberCannotBeForgotten(t *testing.T) {
 	if len(due) != 2 || due[0] != krama.OrgCircle {
 		t.Errorf("a colleague's phone computes %d circles as due, want 2", len(due))
 	}
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	w.contact(a, s)
 	w.sync(a, w.desk, a)
 	w.noAlarm(a, w.desk)
@@ -285,7 +285,7 @@ func TestRekey(t *testing.T) {
 	w.sync(a, w.desk)
 	first := a.led.dev.KEM.PublicKey().Bytes()
 	w.now = w.now.Add(31 * 24 * time.Hour)
-	w.must(w.desk.Rotate(ctx, w.outreach(w.desk))) // wrapped to the old key
+	w.must(w.desk.Admin().Rotate(ctx, w.outreach(w.desk))) // wrapped to the old key
 	w.sync(a)
 	if !bytes.Equal(a.led.dev.KEM.PublicKey().Bytes(), first) {
 		t.Fatal("the old key goes before an admin has read of the new one")
@@ -304,7 +304,7 @@ func TestRekey(t *testing.T) {
 		t.Error("the old key came back with a restart")
 	}
 	w.sync(w.desk)
-	w.must(w.desk.Rotate(ctx, w.outreach(w.desk))) // wrapped to the new one
+	w.must(w.desk.Admin().Rotate(ctx, w.outreach(w.desk))) // wrapped to the new one
 	w.contact(a, s)
 	w.sync(a, w.desk)
 	w.have(a.all(), w.desk)
@@ -318,7 +318,7 @@ func TestMissingWrap(t *testing.T) {
 	a := w.phone()
 	s := w.person(a)
 	w.sync(a, w.desk)
-	w.must(w.desk.Rotate(ctx, w.outreach(w.desk)))
+	w.must(w.desk.Admin().Rotate(ctx, w.outreach(w.desk)))
 	box := a.led.dev.Mailbox()
 	w.setBox(relay.Mail, box)
 	w.contact(a, s)
@@ -327,7 +327,7 @@ func TestMissingWrap(t *testing.T) {
 		t.Errorf("unsent %d, waiting %v", a.Status().Unsent, a.Status().Waiting)
 	}
 	w.sync(w.desk)
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	w.sync(a, w.desk)
 	w.have(a.all(), w.desk)
 	w.noAlarm(a, w.desk)
@@ -337,7 +337,7 @@ func TestTravel(t *testing.T) {
 	w := newWorld(t)
 	a := w.phone()
 	w.person(a)
-	w.must(a.Travel(context.Background()))
+	w.must(a.Admin().Travel(context.Background()))
 	if has, _ := HasVault(a.dir); has || !a.Wiped() {
 		t.Error("the phone still has something to give up")
 	}
@@ -345,7 +345,7 @@ func TestTravel(t *testing.T) {
 	if len(w.desk.all()) != 1 || len(w.desk.Mail()) != 0 {
 		t.Error("what was typed before the journey did not arrive")
 	}
-	w.must(w.desk.Maintain(context.Background()))
+	w.must(w.desk.Admin().Maintain(context.Background()))
 	w.noAlarm(w.desk)
 }
 
@@ -356,21 +356,22 @@ func TestTwoAdminsSign(t *testing.T) {
 	second := w.enrol(w.device("desk"), krama.RoleCoordinator)
 	var m krama.MemberID
 	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[second.led.dev.ID()].Member })
-	w.must(w.desk.SetRoles(ctx, m, krama.RoleCoordinator|krama.RoleAdmin, nil))
+	w.must(w.desk.Admin().SetRoles(ctx, m, krama.RoleCoordinator|krama.RoleAdmin, nil))
 	w.tomorrow()
 	w.sync(second, w.desk)
 	alone := &seal.MemberRole{Member: m, Roles: krama.RoleCoordinator}
-	if err := w.desk.act(ctx, func() (bool, seal.Deed) { return true, alone }); krama.KindOf(err) != krama.NotAllowed {
+	if err := w.desk.meeting().state(ctx, func() (bool, seal.Deed) { return true, alone }); krama.KindOf(
+		err) != krama.NotAllowed {
 		t.Errorf("one admin took the other's role away: %v", err)
 	}
-	w.must(w.desk.SetRoles(ctx, m, krama.RoleCoordinator, nil)) // asks her, and so far she has not signed
+	w.must(w.desk.Admin().SetRoles(ctx, m, krama.RoleCoordinator, nil)) // asks her, and so far she has not signed
 	if _, roles := second.Device(); roles&krama.RoleAdmin == 0 {
 		t.Error("one admin took the other's role away by asking")
 	}
 	a := w.phone()
 	var am krama.MemberID
 	w.desk.Roster(func(ro *seal.Roster) { am = ro.Devices[a.led.dev.ID()].Member })
-	w.must(w.desk.Draft(ctx, &seal.MemberRole{Member: am, Roles: krama.RoleSafeguarding}))
+	w.must(w.desk.Admin().Draft(ctx, &seal.MemberRole{Member: am, Roles: krama.RoleSafeguarding}))
 	w.sync(second)
 	draft := func(is func(seal.Deed) bool) [32]byte {
 		t.Helper()
@@ -387,11 +388,11 @@ func TestTwoAdminsSign(t *testing.T) {
 	}
 	w.must(second.Decline(draft(roleOf(m))))
 	// Her own way into the safeguarding circle waits for her signature too.
-	w.must(second.Cosign(ctx, draft(func(d seal.Deed) bool { _, ok := d.(*seal.EpochGrant); return ok })))
+	w.must(second.Admin().Cosign(ctx, draft(func(d seal.Deed) bool { _, ok := d.(*seal.EpochGrant); return ok })))
 	change := draft(roleOf(am))
 	w.sync(w.desk) // other statements come between
-	w.must(w.desk.Rotate(ctx, w.outreach(w.desk)))
-	w.must(second.Cosign(ctx, change))
+	w.must(w.desk.Admin().Rotate(ctx, w.outreach(w.desk)))
+	w.must(second.Admin().Cosign(ctx, change))
 	w.sync(w.desk, second)
 	var roles krama.Role
 	w.desk.Roster(func(ro *seal.Roster) { roles = ro.Members[am].Roles })
@@ -400,19 +401,19 @@ func TestTwoAdminsSign(t *testing.T) {
 	}
 	// A second device of an admin needs both too.
 	x := w.device("desk")
-	w.must(x.Introduce(ctx, "relay"))
-	inv, err := w.desk.Invite(ctx, x.Scan1().String())
+	w.must(x.Newcomer().Introduce(ctx, "relay"))
+	inv, err := w.desk.Admin().Invite(ctx, x.Newcomer().Scan1().String())
 	w.must(err)
-	w.must(x.Accept(ctx, inv.Code.String()))
-	if _, err := w.desk.Enrol(ctx, inv, m, 0); err != ErrSecond {
+	w.must(x.Newcomer().Accept(ctx, inv.Code.String()))
+	if _, err := w.desk.Admin().Enrol(ctx, inv, m, 0); err != ErrSecond {
 		t.Fatalf("an admin's device with one signature: %v", err)
 	}
 	w.sync(second)
-	w.must(second.Cosign(ctx, draft(func(d seal.Deed) bool { _, ok := d.(*seal.DeviceAdd); return ok })))
-	if ok, err := w.desk.Enrol(ctx, inv, m, 0); err != nil || !ok {
+	w.must(second.Admin().Cosign(ctx, draft(func(d seal.Deed) bool { _, ok := d.(*seal.DeviceAdd); return ok })))
+	if ok, err := w.desk.Admin().Enrol(ctx, inv, m, 0); err != nil || !ok {
 		t.Fatalf("after both signed: %v %v", ok, err)
 	}
-	if ok, err := x.Join(ctx, nil); err != nil || !ok {
+	if ok, err := x.Newcomer().Join(ctx, nil); err != nil || !ok {
 		t.Fatalf("join: %v %v", ok, err)
 	}
 }
@@ -435,7 +436,7 @@ func TestSyncBesideRotation(t *testing.T) {
 	for range 6 {
 		w.contact(a, s)
 		w.sync(a)
-		w.must(w.desk.Rotate(t.Context(), w.outreach(w.desk)))
+		w.must(w.desk.Admin().Rotate(t.Context(), w.outreach(w.desk)))
 	}
 	w.must(<-done)
 	w.sync(w.desk, a, w.desk)
@@ -457,13 +458,13 @@ func TestRotationsOneAfterTheOther(t *testing.T) {
 		w.sync(a, w.desk)
 		done := make(chan error, 3)
 		for range 2 {
-			go func() { done <- w.desk.Maintain(t.Context()) }()
+			go func() { done <- w.desk.Admin().Maintain(t.Context()) }()
 		}
 		go func() {
 			if try == 0 {
-				done <- w.desk.RemoveDevice(t.Context(), lost.led.dev.ID(), seal.ReasonLost, nil)
+				done <- w.desk.Admin().RemoveDevice(t.Context(), lost.led.dev.ID(), seal.ReasonLost, nil)
 			} else {
-				done <- w.desk.Maintain(t.Context())
+				done <- w.desk.Admin().Maintain(t.Context())
 			}
 		}()
 		for range 3 {

@@ -10,7 +10,7 @@ import (
 )
 
 // pushRoster is push for circle 0, where this device also writes beside its syncs.
-func (r *Replica) pushRoster(ctx context.Context, c krama.CircleID, progress func(Progress)) error {
+func (r meeting) pushRoster(ctx context.Context, c krama.CircleID, progress func(Progress)) error {
 	r.speaking.Lock()
 	defer r.speaking.Unlock()
 	return r.push(ctx, c, progress)
@@ -20,7 +20,7 @@ func (r *Replica) pushRoster(ctx context.Context, c krama.CircleID, progress fun
 // when somebody said a new key: its old one can go once an office has read that.
 const beatEvery = 24 * time.Hour
 
-func (r *Replica) beat(ctx context.Context) error {
+func (r meeting) beat(ctx context.Context) error {
 	r.speaking.Lock()
 	defer r.speaking.Unlock()
 	if err := r.hold(); err != nil {
@@ -67,19 +67,19 @@ func (l *ledger) unvouched() bool {
 	return false
 }
 
-// say appends one envelope to circle 0, only if nobody else was first, and reads it back. Conflict means: read again
+// speak appends one envelope to circle 0, only if nobody else was first, and reads it back. Conflict means: read again
 // and decide again.
-func (r *Replica) say(ctx context.Context, kind seal.EnvelopeKind, it seal.Item) error {
-	return r.sayUnless(ctx, kind, it, func() bool { return false })
+func (r meeting) speak(ctx context.Context, kind seal.EnvelopeKind, it seal.Item) error {
+	return r.speakUnless(ctx, kind, it, func() bool { return false })
 }
 
 // errMoot is a statement that was not said, because the roster as it is read by now would refuse it: it would be an
 // alarm on every device. It is a Conflict: what was decided is to be decided anew.
-var errMoot = krama.E("replica.say", krama.Conflict, "the list of devices has moved on")
+var errMoot = krama.E("replica.speak", krama.Conflict, "the list of devices has moved on")
 
-// sayUnless is say, but for what is moot by the roster at the place where it would stand. moot is called with the lock
-// held.
-func (r *Replica) sayUnless(ctx context.Context, kind seal.EnvelopeKind, it seal.Item, moot func() bool) error {
+// speakUnless is speak, but for what is moot by the roster at the place where it would stand. moot is called with the
+// lock held.
+func (r meeting) speakUnless(ctx context.Context, kind seal.EnvelopeKind, it seal.Item, moot func() bool) error {
 	r.speaking.Lock()
 	defer r.speaking.Unlock()
 	if err := r.push(ctx, krama.OrgCircle, nothing); err != nil { // an author's envelopes go in her order

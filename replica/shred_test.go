@@ -18,7 +18,7 @@ func TestA16ErasuresDoNotForceEpochs(t *testing.T) {
 		w.sync(w.desk)
 		w.must(w.desk.Shred(krama.KindOutreach, s, why))
 		w.sync(w.desk)
-		w.must(w.desk.Maintain(t.Context()))
+		w.must(w.desk.Admin().Maintain(t.Context()))
 		w.sync(w.desk)
 	}
 	step := func(what string, why ShredReason, want int) {

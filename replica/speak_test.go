@@ -27,7 +27,7 @@ func TestSpeaksOneAtATime(t *testing.T) {
 		w.now = w.now.Add(25 * time.Hour) // a heartbeat is due
 		var both sync.WaitGroup
 		both.Go(func() {
-			if err := w.desk.RemoveDevice(t.Context(), p.led.dev.ID(), seal.ReasonLost, nil); err != nil &&
+			if err := w.desk.Admin().RemoveDevice(t.Context(), p.led.dev.ID(), seal.ReasonLost, nil); err != nil &&
 				krama.KindOf(err) != krama.Conflict {
 				t.Error(err)
 			}
@@ -37,14 +37,14 @@ func TestSpeaksOneAtATime(t *testing.T) {
 				if err := w.desk.Sync(t.Context(), nil); err != nil && krama.KindOf(err) != krama.Conflict {
 					t.Error(err)
 				}
-				if err := w.desk.Maintain(t.Context()); err != nil && krama.KindOf(err) != krama.Conflict {
+				if err := w.desk.Admin().Maintain(t.Context()); err != nil && krama.KindOf(err) != krama.Conflict {
 					t.Error(err)
 				}
 			}
 		})
 		both.Wait()
 		w.sync(w.desk)
-		w.must(w.desk.Maintain(t.Context()))
+		w.must(w.desk.Admin().Maintain(t.Context()))
 		w.sync(other)
 		if al := append(w.desk.Status().Alarms, other.Status().Alarms...); len(al) > 0 {
 			t.Fatalf("alarms %+v", al)
@@ -62,16 +62,16 @@ func TestDraftWhoseTimeIsOver(t *testing.T) {
 	var m krama.MemberID
 	w.desk.Roster(func(ro *seal.Roster) { m = ro.Devices[a.led.dev.ID()].Member })
 	ask := &seal.MemberRole{Member: m, Roles: krama.RoleSafeguarding}
-	w.must(w.desk.Draft(t.Context(), ask))
+	w.must(w.desk.Admin().Draft(t.Context(), ask))
 	w.sync(second)
-	w.must(w.desk.RemoveMember(t.Context(), m, nil))
+	w.must(w.desk.Admin().RemoveMember(t.Context(), m, nil))
 	for _, x := range second.Mail() {
 		st, ok := x.Statement()
 		if !ok {
 			continue
 		}
 		if _, role := st.Deed.(*seal.MemberRole); role {
-			if err := second.Cosign(t.Context(), x.ID); krama.KindOf(err) != krama.NotAllowed {
+			if err := second.Admin().Cosign(t.Context(), x.ID); krama.KindOf(err) != krama.NotAllowed {
 				t.Errorf("signed: %v", err)
 			}
 		}

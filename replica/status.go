@@ -56,7 +56,7 @@ const (
 func (k AlarmKind) stops() bool { return k == AlarmFork || k == AlarmRollback || k == AlarmWithheld }
 
 // State tells how far the device has come.
-func (r *Replica) State() State {
+func (r *core) State() State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.led.state()
@@ -99,7 +99,7 @@ type Status struct {
 }
 
 // Status returns the device's state.
-func (r *Replica) Status() Status {
+func (r *core) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.j == nil {
@@ -167,7 +167,7 @@ func (r *Replica) Roster(f func(*seal.Roster)) {
 }
 
 // Device returns this device's id and its member's roles.
-func (r *Replica) Device() (krama.DeviceID, krama.Role) {
+func (r *core) Device() (krama.DeviceID, krama.Role) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.led.rolesLocked()

@@ -21,7 +21,7 @@ func TestRepairSignsNoLie(t *testing.T) {
 	w.sync(a, evil, w.desk)
 	c := w.outreach(w.desk)
 	e := w.desk.led.streams[c].epoch
-	w.must(w.desk.Rotate(t.Context(), c))
+	w.must(w.desk.Admin().Rotate(t.Context(), c))
 	w.sync(a, evil, w.desk)
 	desk2 := w.device("desk")
 	desk2.Office, desk2.cfg.Office = true, true
@@ -47,7 +47,7 @@ func TestRepairSignsNoLie(t *testing.T) {
 	all := []*device{a, evil, w.desk, desk2}
 	w.restore(backup, all...)
 	desk2.Sync(context.Background(), nil)
-	desk2.Repair(t.Context(), nil)
+	desk2.Admin().Repair(t.Context(), nil)
 	for range 2 {
 		for _, d := range all {
 			d.Sync(context.Background(), nil)
@@ -56,7 +56,7 @@ func TestRepairSignsNoLie(t *testing.T) {
 	if n := stones(w.bodies(e.StreamID())); n > 0 {
 		t.Errorf("%d tombstones with an admin's signature", n)
 	}
-	w.desk.Repair(t.Context(), nil)
+	w.desk.Admin().Repair(t.Context(), nil)
 	late := w.phone()
 	w.sync(late)
 	if len(late.all()) != len(w.desk.all()) {
@@ -80,7 +80,7 @@ func TestRepairGivesBackMany(t *testing.T) {
 	want := a.all()
 	w.restore(backup, a, w.desk)
 	w.desk.Sync(t.Context(), nil)
-	w.must(w.desk.Repair(t.Context(), nil)) // it once waited for itself
+	w.must(w.desk.Admin().Repair(t.Context(), nil)) // it once waited for itself
 	late := w.phone()
 	w.sync(late)
 	w.have(want, late, w.desk)

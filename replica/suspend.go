@@ -74,7 +74,7 @@ func (l *ledger) release() (fail error) {
 			a := &l.alarms[i]
 			if a.What == AlarmEquivocation && a.Circle == c && !a.Mended && len(st.proofs[a.Author]) > 0 &&
 				!l.suspended(st, a.Author) && l.loaded {
-				l.owed = append(l.owed, l.mend(i))
+				l.owed = append(l.owed, l.alarms.mend(i))
 			}
 		}
 	}
@@ -107,11 +107,11 @@ func (l *ledger) doubted() map[krama.DeviceID][][32]byte {
 
 // TrustDevice says that what proves a device to be copied is no reason to doubt it: an admin has looked at it. What was
 // kept back is shown then, on every device.
-func (r *Replica) TrustDevice(ctx context.Context, d krama.DeviceID) error {
+func (r Admin) TrustDevice(ctx context.Context, d krama.DeviceID) error {
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
 		return krama.E("replica.TrustDevice", krama.NotAllowed, "only an admin answers for a copied device")
 	}
-	return r.act(ctx, func() (bool, seal.Deed) {
+	return r.state(ctx, func() (bool, seal.Deed) {
 		list := r.led.doubted()[d]
 		list = list[:min(len(list), seal.MaxProofs)]
 		return len(list) > 0, &seal.DeviceTrust{Device: d, Proofs: list}

@@ -87,14 +87,14 @@ func TestA32Suspended(t *testing.T) {
 			}
 			w.again(b)
 			if tc.rotate {
-				w.must(w.desk.Rotate(ctx, w.outreach(w.desk)))
+				w.must(w.desk.Admin().Rotate(ctx, w.outreach(w.desk)))
 			}
 			w.sync(b, w.desk, b)
 			check("after a restart", false, w.desk, b)
-			if err := b.TrustDevice(ctx, a.led.dev.ID()); krama.KindOf(err) != krama.NotAllowed {
+			if err := b.Admin().TrustDevice(ctx, a.led.dev.ID()); krama.KindOf(err) != krama.NotAllowed {
 				t.Errorf("a worker decides: %v", err)
 			}
-			w.must(w.desk.TrustDevice(ctx, a.led.dev.ID()))
+			w.must(w.desk.Admin().TrustDevice(ctx, a.led.dev.ID()))
 			w.sync(b, w.desk, away) // away reads the decision before what it is about
 			late := w.phone()
 			w.sync(late)
@@ -122,7 +122,7 @@ func TestA32SuspendedAndRemoved(t *testing.T) {
 	w.sync(b, a, w.desk)
 	first, kept := w.copiedWrites(a, s, false)
 	w.sync(w.desk, b)
-	w.must(w.desk.RemoveDevice(context.Background(), a.led.dev.ID(), seal.ReasonCloned, nil))
+	w.must(w.desk.Admin().RemoveDevice(context.Background(), a.led.dev.ID(), seal.ReasonCloned, nil))
 	w.sync(b, w.desk)
 	for i, d := range []*device{w.desk, b} {
 		w.again(d)
@@ -137,7 +137,7 @@ func TestA32SuspendedAndRemoved(t *testing.T) {
 			}
 		}
 	}
-	if err := w.desk.TrustDevice(context.Background(), a.led.dev.ID()); err != nil {
+	if err := w.desk.Admin().TrustDevice(context.Background(), a.led.dev.ID()); err != nil {
 		t.Errorf("nothing is left to answer: %v", err)
 	}
 }

@@ -31,9 +31,9 @@ const (
 // a first sync that is cut goes on where it was.
 const pageBytes = 512 << 10
 
-// Sync meets the relay: reads the roster, fetches keys, reads every circle to its head, sends what is typed, and reads
+// sync meets the relay: reads the roster, fetches keys, reads every circle to its head, sends what is typed, and reads
 // it back. What was sent counts as confirmed only then. progress may be nil.
-func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
+func (r meeting) sync(ctx context.Context, progress func(Progress)) error {
 	r.syncing.Lock()
 	defer r.syncing.Unlock()
 	if progress == nil {
@@ -65,7 +65,7 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 		return err
 	}
 	if !r.stopped() && !r.Copied() {
-		if err := r.sayNotices(ctx); err != nil {
+		if err := r.stateNotices(ctx); err != nil {
 			return err
 		}
 	}
@@ -129,7 +129,7 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 	if err := r.fetchMail(ctx); err != nil {
 		return err
 	}
-	if err := r.tendField(ctx); err != nil {
+	if err := (Field{r.core}).tendField(ctx); err != nil {
 		return err
 	}
 	if len(bad) > 0 { // not a whole sync
@@ -139,7 +139,7 @@ func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 }
 
 // readRoster reads circle 0 to its end, over all its epochs.
-func (r *Replica) readRoster(ctx context.Context, progress func(Progress)) error {
+func (r meeting) readRoster(ctx context.Context, progress func(Progress)) error {
 	for {
 		if err := r.pull(ctx, krama.OrgCircle, StageRoster, progress); err != nil {
 			return err
@@ -180,7 +180,7 @@ func (r *Replica) readRoster(ctx context.Context, progress func(Progress)) error
 }
 
 // follow reads a circle to its end, over as many epochs as were opened meanwhile.
-func (r *Replica) follow(ctx context.Context, c krama.CircleID, progress func(Progress)) error {
+func (r meeting) follow(ctx context.Context, c krama.CircleID, progress func(Progress)) error {
 	if err := r.fetchRing(ctx, c); err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (r *Replica) follow(ctx context.Context, c krama.CircleID, progress func(Pr
 	}
 }
 
-func (r *Replica) finish(progress func(Progress)) error {
+func (r meeting) finish(progress func(Progress)) error {
 	r.mu.Lock()
 	r.led.lastSync = r.Now()
 	err := r.commit(tagged(tagSynced, u64(uint64(r.led.lastSync.UnixMilli()))))
@@ -217,7 +217,7 @@ func (r *Replica) finish(progress func(Progress)) error {
 }
 
 // joined reports whether the device holds circle 0's keys.
-func (r *Replica) joined() bool {
+func (r *core) joined() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.led.roster != nil && r.led.streams[krama.OrgCircle] != nil
@@ -227,7 +227,7 @@ func (r *Replica) joined() bool {
 var errLocked = krama.E("replica", krama.NotAllowed, "locked")
 
 // circles lists the content circles this device holds.
-func (r *Replica) circles() (out []krama.CircleID) {
+func (r *core) circles() (out []krama.CircleID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for c := range r.led.streams {
@@ -239,7 +239,7 @@ func (r *Replica) circles() (out []krama.CircleID) {
 }
 
 // pull reads a circle to the relay's head.
-func (r *Replica) pull(ctx context.Context, c krama.CircleID, stage Stage, progress func(Progress)) error {
+func (r meeting) pull(ctx context.Context, c krama.CircleID, stage Stage, progress func(Progress)) error {
 	made := false
 	for {
 		r.mu.Lock()
@@ -323,85 +323,90 @@ var errMoved = krama.E("replica.receive", krama.Conflict, "the stream moved")
 var errLess = krama.E("replica.receive", krama.Tampered, "the relay shows less than before")
 
 // receive verifies one page of a stream, makes it durable and applies it.
-func (r *Replica) receive(p place, after uint64, l seal.Listing) error {
+func (r meeting) receive(p place, after uint64, page seal.Listing) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
 	defer r.mu.Unlock()
-	c := p.circle
-	st := r.led.streams[c]
-	if st == nil || st.epoch.Epoch != p.epoch || st.head.N != after {
-		return errMoved
+	entries, said, err := r.led.receive(p, after, page, r.report.Damaged > 0)
+	if err != nil {
+		return err
 	}
-	end, closed := r.led.roster.ClosedAt(c, st.epoch.Epoch)
+	if err := r.flush(entries...); err != nil {
+		return err // what is in memory is more than on disk: asked for again after the next start
+	}
+	return said
+}
+
+// receive verifies one page of a stream and applies it. The entries are to be made durable together with what is owed;
+// said is what the page then means to whoever asked for it. Of a page that ends with err nothing is kept: the journal
+// is read anew. damaged says that a part of the journal was lost.
+func (l *ledger) receive(p place, after uint64, page seal.Listing, damaged bool) (entries [][]byte, said, err error) {
+	c := p.circle
+	st := l.streams[c]
+	if st == nil || st.epoch.Epoch != p.epoch || st.head.N != after {
+		return nil, errMoved, nil
+	}
+	end, closed := l.roster.ClosedAt(c, st.epoch.Epoch)
 	closed = closed && c != krama.OrgCircle && refusePastClose
 	before := max(after, st.floor.N)
 	if closed { // what the first reading showed past the signed end counts no more
 		before = max(after, min(st.floor.N, end.N))
 	}
-	if l.Head.N < before {
-		if err := r.raise(Alarm{What: AlarmRollback, Circle: c, Epoch: st.epoch.Epoch, N: before}); err != nil {
-			return err
-		}
-		return errLess
+	if page.Head.N < before {
+		l.alarm(Alarm{What: AlarmRollback, Circle: c, Epoch: st.epoch.Epoch, N: before})
+		return nil, errLess, nil
 	}
-	for i, wire := range l.Entries {
+	for i, wire := range page.Entries {
 		// before any is taken: what a copy of this device wrote takes the place of one of ours
 		if len(wire) == 32 {
-			if l.Entries[i] = r.led.ownWire(c, [32]byte(wire)); l.Entries[i] == nil {
-				return krama.E("replica.receive", krama.Tampered, "the relay names an envelope we did not ask about")
+			if page.Entries[i] = l.ownWire(c, [32]byte(wire)); page.Entries[i] == nil {
+				return nil, krama.E("replica.receive", krama.Tampered,
+					"the relay names an envelope we did not ask about"), nil
 			}
 		}
 	}
-	var entries [][]byte
-	var ahead error
-	for _, wire := range l.Entries {
-		if closed && st.head.N >= end.N || c == krama.OrgCircle && r.led.complete(c, st) {
+	for _, wire := range page.Entries {
+		if closed && st.head.N >= end.N || c == krama.OrgCircle && l.complete(c, st) {
 			break // past its signed end nothing counts
 		}
-		e, env, err := r.led.admit(c, st, wire)
+		e, env, err := l.admit(c, st, wire)
 		if krama.KindOf(err) == krama.NotYet {
-			r.led.newer = true
+			l.newer = true
 		}
 		if err != nil {
-			ahead = err
-			break
+			return entries, err, nil
 		}
 		if c == krama.OrgCircle && env != nil && e.kind == seal.EnvRoster && e.verdict == seal.Fine {
-			if err := r.led.roster.Apply(env); err != nil {
+			if err := l.roster.Apply(env); err != nil {
 				e.verdict = seal.Unauthorised
 			}
 			e.applied = true
 		}
-		if env != nil && r.foreign(c, e) {
-			r.led.alarm(Alarm{What: AlarmCopied, Circle: c, Epoch: e.epoch, N: e.n, Author: e.author})
+		if env != nil && !damaged && l.foreign(c, e) {
+			l.alarm(Alarm{What: AlarmCopied, Circle: c, Epoch: e.epoch, N: e.n, Author: e.author})
 		}
-		if r.Office {
+		if l.host.Office {
 			e.wire = wire
 		}
 		entries = append(entries, e.marshal())
 		for _, a := range alarmsOf(e) {
-			if dev := r.led.roster.Devices[a.Author]; dev != nil && dev.Removed != 0 && (a.What == AlarmUnauthorised ||
+			if dev := l.roster.Devices[a.Author]; dev != nil && dev.Removed != 0 && (a.What == AlarmUnauthorised ||
 				a.ByAuthor()) {
 				continue // she did not know yet, or her word counts no more
 			}
-			r.led.alarm(a)
+			l.alarm(a)
 		}
-		if err := r.led.apply(st, e); err != nil {
-			return err
+		if err := l.apply(st, e); err != nil {
+			return nil, nil, err
 		}
-	}
-	if err := r.flush(entries...); err != nil {
-		return err // what is in memory is more than on disk: asked for again after the next start
-	}
-	if ahead != nil {
-		return ahead
 	}
 	// The relay's own chain value: a history it rewrote does not end where ours ends.
-	if st.head.N == l.Head.N && st.head.H != l.Head.H {
-		return r.raise(Alarm{What: AlarmFork, Circle: c, Epoch: st.epoch.Epoch, N: st.head.N})
+	if st.head.N == page.Head.N && st.head.H != page.Head.H {
+		l.alarm(Alarm{What: AlarmFork, Circle: c, Epoch: st.epoch.Epoch, N: st.head.N})
+		return entries, nil, nil
 	}
-	return r.answeredByRelay(p, st, l.Head)
+	return append(entries, l.answeredByRelay(p, st, page.Head)...), nil, nil
 }
 
 // complete reports whether a stream was read to its signed end.
@@ -413,7 +418,7 @@ func (l *ledger) complete(c krama.CircleID, st *stream) bool {
 	return ok && refusePastClose && st.head.N >= end.N
 }
 
-func (l *ledger) ownWire(c krama.CircleID, id [32]byte) []byte {
+func (l *outgoing) ownWire(c krama.CircleID, id [32]byte) []byte {
 	for _, s := range l.sealed {
 		if s.circle == c && s.id == id {
 			return s.wire
@@ -426,7 +431,7 @@ func (l *ledger) ownWire(c krama.CircleID, id [32]byte) []byte {
 const pushBytes = 2 << 20
 
 // push sends a circle's sealed envelopes in order, with the same bytes every time, and reads them back.
-func (r *Replica) push(ctx context.Context, c krama.CircleID, progress func(Progress)) error {
+func (r meeting) push(ctx context.Context, c krama.CircleID, progress func(Progress)) error {
 	for {
 		r.mu.Lock()
 		var batch [][]byte

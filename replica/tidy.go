@@ -39,7 +39,7 @@ func journalFiles() []string {
 var slotAD = []byte("journal key")
 
 // readKeys returns the newest journal's generation and key.
-func (r *Replica) readKeys(vk [32]byte) (gen uint64, key [32]byte, err error) {
+func (r *core) readKeys(vk [32]byte) (gen uint64, key [32]byte, err error) {
 	const op = "replica.readKeys"
 	key = vk
 	f, err := r.Dir.Open(keysFile)
@@ -67,7 +67,7 @@ func (r *Replica) readKeys(vk [32]byte) (gen uint64, key [32]byte, err error) {
 }
 
 // newKeys draws the key of a new device's first journal.
-func (r *Replica) newKeys(vk [32]byte) error {
+func (r *core) newKeys(vk [32]byte) error {
 	var key [32]byte
 	if _, err := io.ReadFull(r.Rand, key[:]); err != nil {
 		return krama.Wrap("replica.newKeys", err)
@@ -76,7 +76,7 @@ func (r *Replica) newKeys(vk [32]byte) error {
 }
 
 // writeKeys makes a journal's key the current one. The other slot, with the key before, is overwritten afterwards.
-func (r *Replica) writeKeys(vk [32]byte, gen uint64, key [32]byte) error {
+func (r *core) writeKeys(vk [32]byte, gen uint64, key [32]byte) error {
 	const op = "replica.writeKeys"
 	f, err := r.Dir.Open(keysFile)
 	if err != nil {
@@ -105,7 +105,7 @@ func (r *Replica) writeKeys(vk [32]byte, gen uint64, key [32]byte) error {
 }
 
 // removeOldJournals removes what an interrupted rewriting left, or a finished one could not remove yet.
-func (r *Replica) removeOldJournals() error {
+func (r *core) removeOldJournals() error {
 	for g := range uint64(3) {
 		if name := journalName(g); name != journalName(r.gen) {
 			if err := r.Dir.Remove(name); err != nil {
@@ -121,7 +121,7 @@ const tidyBatch = 4 << 20
 
 // tidy rewrites the journal under a new key without what had to go. Until the new key's slot is written, the old
 // journal is the device; after it, the new one is. Called with the lock held.
-func (r *Replica) tidy() (err error) {
+func (r *core) tidy() (err error) {
 	const op = "replica.tidy"
 	if !r.led.loaded { // a reading that failed: what is in memory is not the whole
 		return krama.E(op, krama.Internal, "the journal was not read")
@@ -183,10 +183,10 @@ func (r *Replica) tidy() (err error) {
 		for _, k := range r.led.trims {
 			k.past = 0
 		}
-		t := tidying{r: r, freezer: z, left: map[place]int{}, typed: map[[32]byte]int{}, read: map[reading]int{},
+		t := tidying{l: &r.led, freezer: z, left: map[place]int{}, typed: map[[32]byte]int{}, read: map[reading]int{},
 			done: map[krama.CircleID]map[string]bool{}}
 		for c := range r.led.streams {
-			_, t.done[c] = r.led.buried(c)
+			_, t.done[c] = r.led.values.buried(c)
 		}
 		if z.done {
 			_, _, err = journal.Open(r.file, seal.Local{Key: oldKey}, r.Rand, func(b []byte, _ bool) error {
@@ -295,7 +295,7 @@ func (l *ledger) tidyHead() (out [][]byte, err error) {
 
 // tidying is what is known while a journal is rewritten.
 type tidying struct {
-	r *Replica
+	l *ledger
 	*freezer
 	left map[place]int // how often an epoch's stream was begun anew so far
 	// contents that stay this device's to send, and how often, however often an epoch was read
@@ -313,7 +313,7 @@ type reading struct {
 
 // entry copies one entry of the old journal if it is one that is copied.
 func (t *tidying) entry(b []byte) error {
-	r := t.r
+	l := t.l
 	if len(b) == 0 {
 		return errEntry
 	}
@@ -323,12 +323,12 @@ func (t *tidying) entry(b []byte) error {
 	case tagClose:
 		return t.keep(b, nil)
 	case tagTrim:
-		if epoch, _, ok := trimOf(b); ok && r.led.trims[epoch] != nil {
-			r.led.trims[epoch].past++
+		if epoch, _, ok := trimOf(b); ok && l.trims[epoch] != nil {
+			l.trims[epoch].past++
 		}
 	case tagAgain, tagAbandon:
 		p, _ := begunAnew(b)
-		if t.left[p]++; t.left[p] > r.led.left[p].n {
+		if t.left[p]++; t.left[p] > l.left[p].n {
 			return t.keep(b, nil)
 		}
 	case tagEnvelope, tagLater:
@@ -337,12 +337,12 @@ func (t *tidying) entry(b []byte) error {
 			return err
 		}
 		p := place{e.circle, e.epoch}
-		if c, ok := r.led.cuts[p]; ok && e.n > c.n || t.left[p] < r.led.left[p].n || e.circle == krama.OrgCircle &&
-			r.led.trims[e.epoch].void(e.n) {
+		if c, ok := l.cuts[p]; ok && e.n > c.n || t.left[p] < l.left[p].n || e.circle == krama.OrgCircle &&
+			l.trims[e.epoch].void(e.n) {
 			return nil
 		}
-		st := r.led.streams[e.circle]
-		open := st != nil && st.epoch.Epoch == e.epoch && e.circle != krama.OrgCircle && e.author == r.led.dev.ID() &&
+		st := l.streams[e.circle]
+		open := st != nil && st.epoch.Epoch == e.epoch && e.circle != krama.OrgCircle && e.author == l.dev.ID() &&
 			e.verdict == seal.Fine
 		if open { // it may have to go, and what is typed anew below comes after what is frozen
 			if err := t.finish(); err != nil {
@@ -352,7 +352,7 @@ func (t *tidying) entry(b []byte) error {
 		changed := false
 		for i := range e.items {
 			it := &e.items[i]
-			if r.led.gone(e.circle, it.Subject) && it.Kind != seal.KindShred && (len(it.Body) > 0 ||
+			if l.gone(e.circle, it.Subject) && it.Kind != seal.KindShred && (len(it.Body) > 0 ||
 				it.verdict == seal.KeyPending) {
 				it.Body, it.verdict, changed = nil, seal.Shredded, true
 			}
@@ -373,7 +373,7 @@ func (t *tidying) entry(b []byte) error {
 			e.wire, changed = nil, true // a tombstone is made of what is left
 		}
 		if changed {
-			if !r.Office && !r.led.waits(e) {
+			if !l.host.Office && !l.waits(e) {
 				e.wire = nil
 			}
 			b = e.marshal()

@@ -30,7 +30,7 @@ type grave struct {
 // dropBodies has the relay replace the envelopes in which everybody was erased by tombstones, at most
 // once a month and several people's together. An envelope that also speaks of somebody who is kept stays; the erased
 // person's items in it open with no key. Only of epochs that are closed: their order is signed.
-func (r *Replica) dropBodies(ctx context.Context) error {
+func (r Admin) dropBodies(ctx context.Context) error {
 	if e := r.ClockError(); !r.Office || e > day || e < -day {
 		return nil
 	}
@@ -44,14 +44,14 @@ func (r *Replica) dropBodies(ctx context.Context) error {
 
 const day = 24 * time.Hour
 
-func (r *Replica) dropBodiesOf(ctx context.Context, c krama.CircleID) error {
+func (r Admin) dropBodiesOf(ctx context.Context, c krama.CircleID) error {
 	r.mu.Lock()
 	if r.j == nil || r.led.streams[c] == nil {
 		r.mu.Unlock()
 		return errLocked
 	}
-	last, done := r.led.buried(c)
-	again := r.led.values[unburiedKey(c)] != ""
+	last, done := r.led.values.buried(c)
+	again := r.led.values.of(unburiedKey(c)) != ""
 	final := len(r.led.final(c))
 	seen, looked := r.tried[c]
 	few := looked && final == seen // reading all that was ever written again would find no batch
@@ -131,7 +131,7 @@ func (r *Replica) dropBodiesOf(ctx context.Context, c krama.CircleID) error {
 
 // undertaker reports whether it is this desk's part to have a circle's bodies dropped: that of the admins' desks in it
 // that were seen within two weeks whose id is the least. Called with the lock held.
-func (r *Replica) undertaker(c krama.CircleID) bool {
+func (r Admin) undertaker(c krama.CircleID) bool {
 	me, in := r.led.dev.ID(), r.led.roster.Latest(c)
 	for _, d := range r.adminDevices() {
 		if in == nil || !in.Keyed[d] {
@@ -158,7 +158,7 @@ func (l *ledger) final(c krama.CircleID) map[krama.SubjectID]bool {
 }
 
 // graves finds in this device's own file what was dropped of a circle, and what could be.
-func (r *Replica) graves(c krama.CircleID, done map[string]bool) (old, fresh []grave, err error) {
+func (r Admin) graves(c krama.CircleID, done map[string]bool) (old, fresh []grave, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	st := r.led.streams[c]
@@ -212,7 +212,7 @@ func (r *Replica) graves(c krama.CircleID, done map[string]bool) (old, fresh []g
 }
 
 // stonesAt asks the relay which of the envelopes are tombstones there already.
-func (r *Replica) stonesAt(ctx context.Context, c krama.CircleID, list []grave) (map[[32]byte]bool, error) {
+func (r Admin) stonesAt(ctx context.Context, c krama.CircleID, list []grave) (map[[32]byte]bool, error) {
 	out := map[[32]byte]bool{}
 	r.mu.Lock()
 	st := r.led.streams[c]
@@ -256,7 +256,7 @@ func (l *ledger) dead(e *entry, final map[krama.SubjectID]bool) bool {
 }
 
 // bury puts tombstones at the relay; the next rewriting of this device's own file leaves the bodies out.
-func (r *Replica) bury(ctx context.Context, graves []grave) error {
+func (r Admin) bury(ctx context.Context, graves []grave) error {
 	for part := range slices.Chunk(graves, seal.MaxBatch) {
 		var call seal.TombstoneCall
 		for _, g := range part {
@@ -277,7 +277,7 @@ func (r *Replica) bury(ctx context.Context, graves []grave) error {
 }
 
 // tombstone makes what stands for an envelope.
-func (r *Replica) tombstone(ep *seal.Epoch, e *entry) ([]byte, error) {
+func (r Admin) tombstone(ep *seal.Epoch, e *entry) ([]byte, error) {
 	if err := r.hold(); err != nil {
 		return nil, err
 	}
@@ -286,15 +286,20 @@ func (r *Replica) tombstone(ep *seal.Epoch, e *entry) ([]byte, error) {
 		TimeMS: e.timeMS}, r.led.dev.ID(), r.led.dev.Sig)
 }
 
-// buriedKey names the value that says when bodies of a circle were last dropped, and which; unburiedKey the one that
-// says that the relay may have them still, or again.
-func buriedKey(c krama.CircleID) string   { return ".buried." + c.String() }
-func unburiedKey(c krama.CircleID) string { return ".unburied." + c.String() }
+// buriedKey is when bodies of a circle were last dropped, and which; unburiedKey says that
+// the relay may have them still, or again.
+func buriedKey(c krama.CircleID) Setting   { return buriedOf.Of(c.String()) }
+func unburiedKey(c krama.CircleID) Setting { return unburiedOf.Of(c.String()) }
+
+var (
+	buriedOf   = NewSetting(".buried.", OfNobody)
+	unburiedOf = NewSetting(".unburied.", OfNobody)
+)
 
 // buried reads it.
-func (l *ledger) buried(c krama.CircleID) (last time.Time, ids map[string]bool) {
+func (v settings) buried(c krama.CircleID) (last time.Time, ids map[string]bool) {
 	ids = map[string]bool{}
-	for i, f := range strings.Fields(l.values[buriedKey(c)]) {
+	for i, f := range strings.Fields(v.of(buriedKey(c))) {
 		if i == 0 {
 			last, _ = time.Parse(time.DateOnly, f)
 		} else {

@@ -16,7 +16,7 @@ func (w *world) days(n int, ds ...*device) {
 	for range n {
 		w.now = w.now.Add(24 * time.Hour)
 		w.sync(ds...)
-		w.must(w.desk.Maintain(w.t.Context()))
+		w.must(w.desk.Admin().Maintain(w.t.Context()))
 	}
 	w.sync(ds...)
 }
@@ -143,7 +143,7 @@ func TestBodiesDropped(t *testing.T) {
 
 	// The office's own file has not kept what it had the relay drop.
 	k := &keeping{max: 1 << 30}
-	w.must(w.desk.keep(c, map[uint32]*keeping{0: k}))
+	w.must(w.desk.meeting().keep(c, map[uint32]*keeping{0: k}))
 	for i, b := range w.bodies(id) {
 		if _, stone := seal.TombstoneID(b); stone && len(k.list[i].wire) > seal.TombstoneSize {
 			t.Errorf("the office still has the body of envelope %d", i+1)
@@ -155,7 +155,7 @@ func TestBodiesDropped(t *testing.T) {
 	all := []*device{a, away, late, w.desk}
 	w.restore(backup, all...)
 	w.desk.Sync(context.Background(), nil)
-	w.must(w.desk.Repair(t.Context(), nil))
+	w.must(w.desk.Admin().Repair(t.Context(), nil))
 	for range 2 {
 		for _, d := range all {
 			d.Sync(context.Background(), nil)
@@ -213,7 +213,7 @@ func TestAttackTombstone(t *testing.T) {
 			w.sync(a, w.desk)
 			e := w.desk.led.streams[w.outreach(w.desk)].epoch
 			if !tc.open {
-				w.must(w.desk.Rotate(t.Context(), w.outreach(w.desk)))
+				w.must(w.desk.Admin().Rotate(t.Context(), w.outreach(w.desk)))
 				w.sync(a, w.desk)
 			}
 			late := w.device("phone")
@@ -299,7 +299,7 @@ func TestOneLieHeals(t *testing.T) {
 			w.sync(a, w.desk)
 			b.Sync(context.Background(), nil)
 		}
-		w.must(w.desk.Rotate(t.Context(), w.outreach(w.desk)))
+		w.must(w.desk.Admin().Rotate(t.Context(), w.outreach(w.desk)))
 		for range 3 {
 			w.contact(a, s)
 			w.sync(a, w.desk)
@@ -415,7 +415,7 @@ func TestBatchesSpeakOfSeveral(t *testing.T) {
 			w.now = w.now.Add(24 * time.Hour)
 			for _, d := range desks {
 				w.sync(a, d)
-				w.must(d.Maintain(t.Context()))
+				w.must(d.Admin().Maintain(t.Context()))
 				look()
 			}
 		}

@@ -63,12 +63,12 @@ func (l *ledger) trim(epoch uint32, at uint64, agreed bool) error {
 	t.past++
 	l.untidy = true
 	if agreed {
-		l.mended(place{krama.OrgCircle, epoch})
+		l.alarms.mended(place{krama.OrgCircle, epoch})
 	}
 	if st := l.streams[krama.OrgCircle]; st != nil {
 		for c := range l.keys { // what comes in the place of a settled word is not settled
-			if l.settledTo(c) > st.base+at {
-				l.values[noticedKey(c)] = strconv.FormatUint(st.base+at, 10)
+			if l.values.settledTo(c) > st.base+at {
+				l.values.put(noticedKey(c), strconv.FormatUint(st.base+at, 10))
 			}
 		}
 	}
@@ -108,7 +108,7 @@ func idle(e *entry) bool {
 // trimRefused trims what this device has read of circle 0's open epoch and refused, at its end, while it is doubted:
 // what was written into a restored relay's stream and does not follow what this desk gives back. It reports whether
 // there was any.
-func (r *Replica) trimRefused(ctx context.Context) (bool, error) {
+func (r meeting) trimRefused(ctx context.Context) (bool, error) {
 	r.mu.Lock()
 	st := r.led.streams[krama.OrgCircle]
 	if r.j == nil || st == nil {
@@ -117,7 +117,7 @@ func (r *Replica) trimRefused(ctx context.Context) (bool, error) {
 	}
 	ep, head := st.epoch, st.head
 	start, _ := r.led.roster.StartOf(krama.OrgCircle, ep.Epoch)
-	doubt := r.led.parted(place{krama.OrgCircle, ep.Epoch})
+	doubt := r.led.alarms.parted(place{krama.OrgCircle, ep.Epoch})
 	r.mu.Unlock()
 	if !doubt {
 		return false, nil
@@ -145,7 +145,7 @@ func (r *Replica) trimRefused(ctx context.Context) (bool, error) {
 
 // idleAt returns why what a restored relay has of circle 0 past a place may not go: somebody has said there what only
 // she can say again.
-func (r *Replica) idleAt(ctx context.Context, ep *seal.Epoch, after uint64) error {
+func (r meeting) idleAt(ctx context.Context, ep *seal.Epoch, after uint64) error {
 	for {
 		answer, err := r.call(ctx, ep.StreamKey(), seal.PathList, ep.StreamID(), seal.ListCall{After: after,
 			Max: pageBytes}.Marshal())
@@ -170,7 +170,7 @@ func (r *Replica) idleAt(ctx context.Context, ep *seal.Epoch, after uint64) erro
 
 // idleWire is idle for an envelope as it came. One that nobody would take changes nothing: only a statement does,
 // signed by an admin's device, by one that ends another of its member's, or by one that the trustees bring in.
-func (r *Replica) idleWire(ep *seal.Epoch, wire []byte) bool {
+func (r meeting) idleWire(ep *seal.Epoch, wire []byte) bool {
 	env, v := ep.Open(wire)
 	if v != seal.Fine || env.Kind != seal.EnvRoster || env.Len() != 1 {
 		return true
@@ -205,10 +205,10 @@ func (r *Replica) idleWire(ep *seal.Epoch, wire []byte) bool {
 
 // meetAgain looks whether a part of circle 0 that this device has read was lost by the relay and may go, and trims it.
 // It reports whether it did: then there is more to read.
-func (r *Replica) meetAgain(ctx context.Context) (bool, error) {
+func (r meeting) meetAgain(ctx context.Context) (bool, error) {
 	r.mu.Lock()
 	st := r.led.streams[krama.OrgCircle]
-	if r.j == nil || st == nil || st.closed || !r.led.parted(place{krama.OrgCircle, st.epoch.Epoch}) {
+	if r.j == nil || st == nil || st.closed || !r.led.alarms.parted(place{krama.OrgCircle, st.epoch.Epoch}) {
 		r.mu.Unlock()
 		return false, nil
 	}
@@ -278,7 +278,7 @@ func (r *Replica) meetAgain(ctx context.Context) (bool, error) {
 
 // adminOpens reports whether an envelope that stands behind a head is an admin's opening of circle 0's next epoch: what
 // a repair ends with. By the roster as it is here, which nothing in the part that may go has changed.
-func (r *Replica) adminOpens(ep *seal.Epoch, head seal.Head, wire []byte) bool {
+func (r meeting) adminOpens(ep *seal.Epoch, head seal.Head, wire []byte) bool {
 	env, v := ep.Open(wire)
 	if v != seal.Fine || env.Kind != seal.EnvRoster || env.Head != head || env.Len() != 1 {
 		return false
@@ -305,8 +305,8 @@ func (r *Replica) adminOpens(ep *seal.Epoch, head seal.Head, wire []byte) bool {
 }
 
 // parted reports whether an alarm says that the relay's history of an epoch is not the one read here.
-func (l *ledger) parted(p place) bool {
-	for _, a := range l.alarms {
+func (l alarmList) parted(p place) bool {
+	for _, a := range l {
 		if !a.Mended && !a.ByAuthor() && a.Circle == p.circle && a.Epoch == p.epoch && (a.What == AlarmRollback ||
 			a.What == AlarmFork) {
 			return true

@@ -44,7 +44,7 @@ func TestARestoredRelayForgetsAPhonesWord(t *testing.T) {
 				}
 				w.restore(backup, a, b, w.desk)
 				w.sync(w.desk)
-				w.must(w.desk.Repair(ctx, nil))
+				w.must(w.desk.Admin().Repair(ctx, nil))
 				for range 3 {
 					w.sync(a, b, w.desk)
 				}
@@ -102,7 +102,7 @@ func TestARestoredRelayHearsAPhoneFirst(t *testing.T) {
 				t.Fatal("she said nothing: the test proves nothing")
 			}
 			w.desk.Sync(ctx, nil)
-			w.must(w.desk.Repair(ctx, nil))
+			w.must(w.desk.Admin().Repair(ctx, nil))
 			for range 3 {
 				w.sync(a, b, w.desk)
 			}
@@ -154,11 +154,11 @@ func TestARepairTakesNoAdminsWordBack(t *testing.T) {
 	member := func(d *device) krama.MemberID { return d.led.roster.Devices[d.led.dev.ID()].Member }
 	for name, say := range map[string]func(*device, *device) error{
 		"a removal": func(other, b *device) error {
-			return other.RemoveDevice(ctx, b.led.dev.ID(),
+			return other.Admin().RemoveDevice(ctx, b.led.dev.ID(),
 				seal.ReasonLost, nil)
 		},
 		"more roles": func(other, b *device) error {
-			return other.SetRoles(ctx, member(b), krama.RoleOutreach|krama.RoleNurse, nil)
+			return other.Admin().SetRoles(ctx, member(b), krama.RoleOutreach|krama.RoleNurse, nil)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestARepairTakesNoAdminsWordBack(t *testing.T) {
 			at := a.led.roster.At()
 			w.restore(backup, a, b, w.desk, other)
 			w.desk.Sync(ctx, nil)
-			w.must(w.desk.Repair(ctx, nil))
+			w.must(w.desk.Admin().Repair(ctx, nil))
 			for range 2 {
 				if a.Sync(ctx, nil) == nil && !a.stopped() {
 					t.Error("another list of devices than the one that was read, and nobody is told")
@@ -194,7 +194,8 @@ func TestARepairTakesNoAdminsWordBack(t *testing.T) {
 			w.must(say(other, b))
 			at := other.led.roster.At()
 			w.desk.Sync(ctx, nil)
-			err := w.desk.Repair(ctx, nil) // a removal opened circle 0's next epoch, and the desk goes on from there
+			// a removal opened circle 0's next epoch, and the desk goes on from there
+			err := w.desk.Admin().Repair(ctx, nil)
 			if tampered := err != nil && krama.KindOf(err) == krama.Tampered; tampered == (name == "a removal") {
 				t.Errorf("repaired over another admin's word: %v", err)
 			}
@@ -225,15 +226,15 @@ func TestATrimSettlesNothing(t *testing.T) {
 		w.sync(b, a)
 	}
 	c := w.outreach(a)
-	if a.led.settledTo(c) < a.led.roster.At().N-1 {
+	if a.led.values.settledTo(c) < a.led.roster.At().N-1 {
 		t.Fatal("nothing is settled: the test proves nothing")
 	}
 	w.restore(backup, a, b, w.desk)
 	w.sync(w.desk)
-	w.must(w.desk.Repair(ctx, nil))
+	w.must(w.desk.Admin().Repair(ctx, nil))
 	w.must(b.Shred(krama.KindOutreach, people[7], ShredAsked))
 	w.sync(b, b)
-	w.must(a.readRoster(ctx, nothing))
+	w.must(a.meeting().readRoster(ctx, nothing))
 	a.mu.Lock()
 	a.led.heed()
 	hidden := a.led.noticed[subject{c, people[7]}]
@@ -263,7 +264,7 @@ func TestClaimsOfWhatWasTakenBack(t *testing.T) {
 		id := w.contact(a, s)
 		w.sync(a)
 		w.desk.Sync(ctx, nil)
-		if !w.desk.led.stands(AlarmFork) {
+		if !w.desk.led.alarms.stands(AlarmFork) {
 			t.Fatal("the desk sees one history: the test proves nothing")
 		}
 		calls := 0
@@ -274,13 +275,13 @@ func TestClaimsOfWhatWasTakenBack(t *testing.T) {
 			}
 			return nil
 		}
-		err := w.desk.Repair(ctx, nil)
+		err := w.desk.Admin().Repair(ctx, nil)
 		w.desk.wire.gate = nil
 		if err != nil && len(w.desk.led.roster.Circles[krama.OrgCircle].Epochs) == 1 && !w.desk.stopped() {
 			t.Errorf("cut at call %d: nothing is repaired, and the desk sends", cut)
 		}
 		w.desk.Sync(ctx, nil) // as a desk does before somebody tries again
-		if err := w.desk.Repair(ctx, nil); err != nil {
+		if err := w.desk.Admin().Repair(ctx, nil); err != nil {
 			t.Fatalf("cut at call %d, again: %v", cut, err)
 		}
 		for range 3 {
@@ -321,7 +322,7 @@ func TestAThrownErasureIsSaidAgain(t *testing.T) {
 	w.sync(b) // first at the restored relay
 	w.contact(b, s)
 	w.desk.Sync(ctx, nil)
-	w.must(w.desk.Repair(ctx, nil))
+	w.must(w.desk.Admin().Repair(ctx, nil))
 	for range 4 {
 		w.sync(b, a, w.desk)
 	}

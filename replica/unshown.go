@@ -13,15 +13,15 @@ import (
 // dropAfter is how long what the relay took may stay unshown.
 const dropAfter = 24 * time.Hour
 
-// unshownKey names the value that says for how long the relay has not shown what it took, in milliseconds, and when
+// unshownFor is for how long the relay has not shown what it took, in milliseconds, and when
 // that was last looked at. Time counts forward only, from one sync to the next: a clock that is set back neither loses
 // what was counted nor makes more of it, and one that jumps ahead tells of a thing that two syncs in a row have seen.
-const unshownKey = ".unshown"
+var unshownFor = NewSetting(".unshown", OfNobody)
 
 // tendUnshown counts how long the relay keeps back what it took, tells of it, and takes it back when everything was
 // read. Called with the lock held.
-func (r *Replica) tendUnshown() error {
-	old := r.led.values[unshownKey]
+func (r meeting) tendUnshown() error {
+	old := r.led.values.of(unshownFor)
 	now, waited, last := r.Now().UnixMilli(), int64(0), int64(0)
 	if n, _ := fmt.Sscan(old, &waited, &last); n == 2 {
 		waited += max(0, now-last)
@@ -38,20 +38,20 @@ func (r *Replica) tendUnshown() error {
 	default:
 		for i, a := range r.led.alarms {
 			if a.What == AlarmDropped && !a.Mended {
-				entries = append(entries, r.led.mend(i))
+				entries = append(entries, r.led.alarms.mend(i))
 			}
 		}
 	}
 	if v != old {
-		entries = append(entries, tagged(tagValue, []byte(unshownKey), []byte(v)))
-		r.led.values[unshownKey] = v
+		entries = append(entries, unshownFor.entry(v))
+		r.led.values.put(unshownFor, v)
 	}
 	if len(entries) > 0 {
 		if err := r.commit(entries...); err != nil {
 			return err
 		}
 	}
-	if r.unshown && time.Duration(waited)*time.Millisecond >= dropAfter && !r.led.stands(AlarmDropped) {
+	if r.unshown && time.Duration(waited)*time.Millisecond >= dropAfter && !r.led.alarms.stands(AlarmDropped) {
 		st := r.led.streams[krama.OrgCircle]
 		return r.raise(Alarm{What: AlarmDropped, Epoch: st.epoch.Epoch, N: uint64(now)})
 	}
@@ -60,7 +60,7 @@ func (r *Replica) tendUnshown() error {
 
 // took takes note whether what the relay has just taken is shown: left is how much of what is sealed was not yet sent.
 // Called with the lock held.
-func (r *Replica) took(c krama.CircleID, left int) (shown bool) {
+func (r meeting) took(c krama.CircleID, left int) (shown bool) {
 	still := 0
 	for _, s := range r.led.sealed {
 		if s.circle == c {

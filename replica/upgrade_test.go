@@ -126,7 +126,7 @@ func TestUpgrade(t *testing.T) {
 	if n := phone.Status().Unsent; n != 2 {
 		t.Errorf("%d unsent, want 2", n)
 	}
-	if w.desk.Value("language") != "km" {
+	if w.desk.Value(Setting{"language"}) != "km" {
 		t.Error("a setting of the old version is gone")
 	}
 	w.sync(phone, w.desk) // what was never sent arrives
@@ -144,7 +144,7 @@ func TestUpgrade(t *testing.T) {
 		}
 	}
 	for _, c := range append(w.desk.circles(), krama.OrgCircle) {
-		w.must(w.desk.Rotate(ctx, c))
+		w.must(w.desk.Admin().Rotate(ctx, c))
 	}
 	w.contact(phone, a)
 	w.sync(phone, w.desk)
@@ -163,7 +163,7 @@ func TestUpgrade(t *testing.T) {
 	key, code := w.desk.led.keys[circle][a], w.desk.code(a)
 	w.must(w.desk.Shred(krama.KindOutreach, a, ShredAsked))
 	w.sync(w.desk, phone, late)
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	w.sync(phone, late, w.desk, phone, late, w.desk)
 	for i, d := range []*device{w.desk, phone} {
 		if plain := w.dump(d, d.files(), d.vk); bytes.Contains(plain, key[:]) || bytes.Contains(plain, []byte(code)) {
@@ -188,7 +188,7 @@ func TestUpgrade(t *testing.T) {
 	s := w.person(phone)
 	w.sync(phone, w.desk)
 	lateWork := w.contact(phone, s)
-	w.must(w.desk.RemoveDevice(ctx, phone.led.dev.ID(), seal.ReasonLost, nil))
+	w.must(w.desk.Admin().RemoveDevice(ctx, phone.led.dev.ID(), seal.ReasonLost, nil))
 	if err := phone.Sync(ctx, nil); err == nil || !phone.Wiped() {
 		t.Errorf("the removed phone goes on: %v", err)
 	}
@@ -200,7 +200,7 @@ func TestUpgrade(t *testing.T) {
 	if items, whole := mail[0].Late(); !whole || len(items) != 1 || items[0].Record.ID != lateWork {
 		t.Fatalf("%d items, whole %v", len(items), whole)
 	}
-	w.must(w.desk.AcceptLate(mail[0].ID))
+	w.must(w.desk.Admin().AcceptLate(mail[0].ID))
 	w.sync(w.desk, late)
 	if !slices.Contains(late.all(), lateWork) {
 		t.Error("late work did not arrive")
@@ -212,7 +212,7 @@ func TestUpgrade(t *testing.T) {
 
 	// The trustees bring back the programme that the first version founded.
 	found := w.fresh()
-	w.must(found.Recover(ctx, cards[1:], "", true, nil))
+	w.must(found.Newcomer().Recover(ctx, cards[1:], "", true, nil))
 	w.noAlarm(found)
 	w.have(w.desk.all(), found)
 }
@@ -223,7 +223,7 @@ func TestUpgradePhoneLast(t *testing.T) {
 	w := openOld(t, 40)
 	ctx := context.Background()
 	w.sync(w.desk)
-	w.must(w.desk.Maintain(ctx)) // after 40 days every circle is due
+	w.must(w.desk.Admin().Maintain(ctx)) // after 40 days every circle is due
 	if e := w.desk.led.streams[w.outreach(w.desk)].epoch.Epoch; e != 1 {
 		t.Fatalf("epoch %d, want 1", e)
 	}

@@ -29,9 +29,10 @@ func (r *Replica) Safety() string {
 
 // Expect tells a new device the last groups of the office's digits, as a voice read them. Join then refuses an office
 // with others.
-func (r *Replica) Expect(groups string) error { return r.SetValue(expectKey, digitsOf(groups)) }
+func (r Newcomer) Expect(groups string) error { return r.SetValue(expected, digitsOf(groups)) }
 
-const expectKey = ".expect"
+// expected is what was typed of the office's digits, until the device has joined.
+var expected = NewSetting(".expect", OfNobody)
 
 // digitsOf keeps the digits of what was typed.
 func digitsOf(s string) string {

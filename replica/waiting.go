@@ -119,9 +119,9 @@ func (l *ledger) shred(st *stream, e *entry, it *entryItem) {
 	}
 	if l.loaded {
 		key, v := waitKey(id), strconv.FormatInt(l.host.Now().UnixMilli(), 10)
-		if l.values[key] == "" {
-			l.values[key] = v
-			l.owed = append(l.owed, tagged(tagValue, []byte(key), []byte(v)))
+		if l.values.of(key) == "" {
+			l.values.put(key, v)
+			l.owed = append(l.owed, key.entry(v))
 		}
 		l.offScreen(id)
 	}
@@ -170,9 +170,9 @@ func (l *ledger) takenBack(e *entry, it *entryItem) {
 		return
 	}
 	delete(l.await, id)
-	delete(l.values, waitKey(id))
+	l.values.put(waitKey(id), "")
 	if l.loaded {
-		l.owed = append(l.owed, tagged(tagValue, []byte(waitKey(id)), nil))
+		l.owed = append(l.owed, waitKey(id).entry(""))
 		l.reshow = true
 		return
 	}
@@ -189,35 +189,38 @@ func (l *ledger) mayTakeBack(d krama.DeviceID, w *awaited) bool {
 		l.roster.Members[dev.Member].Held&krama.RoleAdmin != 0)
 }
 
-// waitKey names the value that says since when this device knows of an erasure that waits; goneKey the one that says in
-// which epoch it was carried out without a second word. The second does not name her: it outlives her.
-func waitKey(id subject) string { return ".wait." + id.circle.String() + "." + id.id.String() }
-func goneKey(id subject) string {
+// waitKey is since when this device knows of an erasure that waits; goneKey is in which
+// epoch it was carried out without a second word. The second does not name her: it outlives her.
+func waitKey(id subject) Setting { return waitsSince.Of(id.circle.String() + "." + id.id.String()) }
+func goneKey(id subject) Setting {
 	sum := seal.SHA256(append(id.circle[:], id.id[:]...))
-	return ".gone." + hex.EncodeToString(sum[:8])
+	return goneIn.Of(hex.EncodeToString(sum[:8]))
 }
 
+var (
+	waitsSince = NewSetting(".wait.", OfNobody)
+	goneIn     = NewSetting(".gone.", OfNobody)
+)
+
 // since is when this device first knew of an erasure that waits.
-func (l *ledger) since(id subject, w *awaited) time.Time {
-	if ms, err := strconv.ParseInt(l.values[waitKey(id)], 10, 64); err == nil {
+func (v settings) since(id subject, w *awaited) time.Time {
+	if ms, err := strconv.ParseInt(v.of(waitKey(id)), 10, 64); err == nil {
 		return time.UnixMilli(ms)
 	}
 	return time.UnixMilli(int64(w.TimeMS))
 }
 
 // tendWaiting carries out what has waited its time. Called with the lock held.
-func (r *Replica) tendWaiting() error {
+func (r meeting) tendWaiting() error {
 	for id, w := range r.led.await {
 		st := r.led.streams[id.circle]
-		if st == nil || r.Now().Sub(r.led.since(id, w)) < waitAtMost {
+		if st == nil || r.Now().Sub(r.led.values.since(id, w)) < waitAtMost {
 			continue
 		}
 		w.Epoch = st.epoch.Epoch
-		v := strconv.FormatUint(uint64(w.Epoch), 10)
-		if err := r.commit(tagged(tagValue, []byte(goneKey(id)), []byte(v))); err != nil {
+		if err := r.set(goneKey(id), strconv.FormatUint(uint64(w.Epoch), 10)); err != nil {
 			return err
 		}
-		r.led.values[goneKey(id)] = v
 		r.led.carryOut(w.Shred)
 	}
 	return nil
@@ -227,7 +230,7 @@ func (r *Replica) tendWaiting() error {
 func (l *ledger) settleWaiting() {
 	for id, w := range l.await {
 		w.held = nil
-		epoch, err := strconv.ParseUint(l.values[goneKey(id)], 10, 32)
+		epoch, err := strconv.ParseUint(l.values.of(goneKey(id)), 10, 32)
 		if err == nil {
 			w.Epoch = uint32(epoch)
 		}
@@ -273,7 +276,7 @@ func (r *Replica) Awaiting() (out []Awaited) {
 			continue
 		}
 		may := r.led.roster.MayWrite(id.circle, st.epoch.Epoch, me, seal.KindShred)
-		out = append(out, Awaited{Shred: w.Shred, Kind: r.led.kinds[id.circle], Until: r.led.since(id,
+		out = append(out, Awaited{Shred: w.Shred, Kind: r.led.kinds[id.circle], Until: r.led.values.since(id,
 			w).Add(waitAtMost),
 			Confirm: may && dev.Member != by.Member, Back: may && r.led.mayTakeBack(me, w), Said: r.led.answers(id)})
 	}
@@ -287,7 +290,7 @@ func (r *Replica) Awaiting() (out []Awaited) {
 }
 
 // answers reports whether a second word or a taking back waits in the outbox.
-func (l *ledger) answers(id subject) bool {
+func (l *outgoing) answers(id subject) bool {
 	return slices.ContainsFunc(l.outbox, func(p *pending) bool {
 		return p.circle == id.circle && p.item.Subject == id.id && (p.item.Kind == seal.KindShred ||
 			p.item.Kind == seal.KindUnshred)

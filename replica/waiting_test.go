@@ -68,7 +68,7 @@ func TestA28Bound(t *testing.T) {
 		w.again(d)
 	}
 	check("after a restart", nobody, 7, all...)
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	w.sync(all...)
 	w.sync(all...)
 	check("after a rotation", nobody, 7, all...)
@@ -107,7 +107,7 @@ func TestA28Bound(t *testing.T) {
 	w.now = w.now.Add(waitAtMost + time.Hour)
 	w.sync(w.desk, a, b, late)
 	check("after a week", back, 0, a, b, w.desk, late)
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	for range 3 {
 		w.sync(a, b, w.desk, late)
 	}
@@ -127,7 +127,7 @@ func TestA28Bound(t *testing.T) {
 		}
 	}
 	check("in the end", back, 0, a, b, w.desk, late)
-	if d := w.desk.Due(); len(d) != 0 {
+	if d := w.desk.Admin().Due(); len(d) != 0 {
 		t.Errorf("a restart makes a rotation due again: %v", d)
 	}
 	w.noAlarm(a, b, w.desk, late)
@@ -207,7 +207,7 @@ func TestA28NewDevice(t *testing.T) {
 		who = append(who, w.person(a))
 	}
 	w.sync(a, w.desk)
-	w.must(w.desk.Rotate(ctx, w.outreach(a)))
+	w.must(w.desk.Admin().Rotate(ctx, w.outreach(a)))
 	w.sync(a, w.desk)
 	for _, s := range who[:8] {
 		w.must(a.Shred(krama.KindOutreach, s, ShredDanger))
@@ -215,7 +215,7 @@ func TestA28NewDevice(t *testing.T) {
 	w.sync(a, w.desk)
 	w.now = w.now.Add(waitAtMost + time.Hour)
 	w.sync(a, w.desk)
-	w.must(w.desk.Maintain(ctx))
+	w.must(w.desk.Admin().Maintain(ctx))
 	w.sync(a, w.desk, a, w.desk)
 	for range 2 {
 		fresh := w.phone()

@@ -15,16 +15,16 @@ import (
 // awayAfter is after how long without a sign a device counts as away, and how often it gets the way then.
 const awayAfter = 30 * 24 * time.Hour
 
-// waysKey names the value that says when that was last looked at, in milliseconds.
-const waysKey = ".ways"
+// ways is when that was last looked at, in milliseconds.
+var ways = NewSetting(".ways", OfNobody)
 
 // keepWays gives devices that are away the way to the roster.
-func (r *Replica) keepWays(ctx context.Context) error {
+func (r Admin) keepWays(ctx context.Context) error {
 	now := r.Now()
 	if err := r.hold(); err != nil {
 		return err
 	}
-	ms, _ := strconv.ParseInt(r.led.values[waysKey], 10, 64)
+	ms, _ := strconv.ParseInt(r.led.values.of(ways), 10, 64)
 	if since := now.Sub(time.UnixMilli(ms)); since >= 0 && since < awayAfter {
 		r.mu.Unlock()
 		return nil
@@ -42,5 +42,5 @@ func (r *Replica) keepWays(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.SetValue(waysKey, strconv.FormatInt(now.UnixMilli(), 10))
+	return r.SetValue(ways, strconv.FormatInt(now.UnixMilli(), 10))
 }

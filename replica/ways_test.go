@@ -18,7 +18,7 @@ func TestAwayForMonths(t *testing.T) {
 			w.now = w.now.Add(7 * 24 * time.Hour)
 			w.contact(b, w.person(b))
 			w.sync(w.desk, b)
-			w.must(w.desk.Maintain(t.Context()))
+			w.must(w.desk.Admin().Maintain(t.Context()))
 			w.must(w.store.Sweep(t.Context(), w.now))
 		}
 		w.sync(w.desk, a, w.desk)

@@ -10,7 +10,7 @@ import (
 // Write keeps records about one subject in one circle, all or none, durable when it returns, and feeds them as Local. A
 // subject that is new to the circle gets her key in the same commit. Circle records (no subject) carry no personal
 // data.
-func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama.Record) error {
+func (r *core) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama.Record) error {
 	const op = "replica.Write"
 	if err := r.hold(); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (r *Replica) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama
 
 // typedAt is now, in seconds, or just after what was typed here before: two records of one second keep their order. A
 // clock that was set back is followed.
-func (r *Replica) typedAt() uint32 {
+func (r *core) typedAt() uint32 {
 	now := uint32(max(0, r.Now().Unix()))
 	if r.typed >= now && r.typed-now < 3600 {
 		now = r.typed + 1
@@ -135,14 +135,14 @@ func (r *Replica) NewSubject() (s krama.SubjectID, err error) {
 }
 
 // NewRecord draws an id for a record.
-func (r *Replica) NewRecord() (id krama.RecordID, err error) {
+func (r *core) NewRecord() (id krama.RecordID, err error) {
 	_, err = io.ReadFull(r.Rand, id[:])
 	return id, krama.Wrap("replica.NewRecord", err)
 }
 
 // sealOutbox seals what is typed and not yet sealed, under the newest verified head, and makes the sealed bytes durable
 // before anything is sent. Called with the lock held.
-func (r *Replica) sealOutbox() error {
+func (r *core) sealOutbox() error {
 	byCircle := map[krama.CircleID][]seal.Item{}
 	var order []krama.CircleID
 	sealedItems := r.sealedContents()
@@ -179,7 +179,7 @@ func (r *Replica) sealOutbox() error {
 
 // ready reports whether an item can be sealed now: its circle's newest epoch is open here and read as far as it was
 // before, and its subject's key is known.
-func (r *Replica) ready(p *pending) bool {
+func (r *core) ready(p *pending) bool {
 	st, latest := r.led.streams[p.circle], r.led.roster.Latest(p.circle)
 	if st == nil || latest == nil || st.closed || st.rereading() || st.epoch.Epoch != latest.Epoch {
 		return false
@@ -192,7 +192,7 @@ func (r *Replica) ready(p *pending) bool {
 }
 
 // sealedContents counts the contents of envelopes that wait for confirmation.
-func (r *Replica) sealedContents() map[[32]byte]int {
+func (r *core) sealedContents() map[[32]byte]int {
 	out := map[[32]byte]int{}
 	for _, s := range r.led.sealed {
 		st := r.led.streams[s.circle]
@@ -233,7 +233,7 @@ func (l *ledger) header(c krama.CircleID, kind seal.EnvelopeKind) seal.Header {
 		Roster: l.roster.At(), TimeMS: uint64(l.host.Now().UnixMilli())}
 }
 
-func (r *Replica) sealOne(c krama.CircleID, items []seal.Item) error {
+func (r *core) sealOne(c krama.CircleID, items []seal.Item) error {
 	st := r.led.streams[c]
 	if st == nil {
 		return krama.E("replica.seal", krama.CannotDecrypt, "no keys for the circle")

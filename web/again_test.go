@@ -33,11 +33,11 @@ func (g *rig) newDesk(id byte) *Server {
 			g.t.Fatal(err)
 		}
 	}
-	must(rep.Introduce(ctx, "relay"))
-	inv, err := g.office.Invite(ctx, rep.Scan1().String())
+	must(rep.Newcomer().Introduce(ctx, "relay"))
+	inv, err := g.office.Admin().Invite(ctx, rep.Newcomer().Scan1().String())
 	must(err)
-	must(rep.Accept(ctx, inv.Code.String()))
-	_, err = g.office.Enrol(ctx, inv, krama.MemberID{id}, krama.RoleCaseWorker)
+	must(rep.Newcomer().Accept(ctx, inv.Code.String()))
+	_, err = g.office.Admin().Enrol(ctx, inv, krama.MemberID{id}, krama.RoleCaseWorker)
 	if err == replica.ErrDay { // a lone admin's deed waits a day
 		g.ms.Add((25 * time.Hour).Milliseconds())
 		g.syncOffice()
@@ -46,7 +46,7 @@ func (g *rig) newDesk(id byte) *Server {
 		err = nil
 	}
 	must(err)
-	_, err = rep.Join(ctx, nil)
+	_, err = rep.Newcomer().Join(ctx, nil)
 	must(err)
 	must(rep.Sync(ctx, nil))
 	g.syncOffice()

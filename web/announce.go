@@ -70,7 +70,7 @@ func (s staffPages) withdraw(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
-	if err := s.rep.Withdraw(ctx, [32]byte(b)); err != nil {
+	if err := s.rep.Admin().Withdraw(ctx, [32]byte(b)); err != nil {
 		s.page(w, r, krama.Status(err), "announce.title", "", notice(jobError(err)))
 		return
 	}

@@ -167,7 +167,8 @@ func enrolled(rows []deviceRow) (n int) {
 
 func (s staffPages) devices(w http.ResponseWriter, r *http.Request) {
 	rows, admins := s.deviceRows()
-	s.page(w, r, 200, "devices.title", "devices", devicesView(s.session, rows, admins, s.rep.Status(), s.rep.Due()))
+	s.page(w, r, 200, "devices.title", "devices", devicesView(s.session, rows, admins, s.rep.Status(),
+		s.rep.Admin().Due()))
 }
 
 // enrolRoles are the roles a new member can be given at once. With two admins, both must sign for the last two; they
@@ -242,7 +243,7 @@ func (s staffPages) enrolScan(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
 	defer cancel()
-	inv, err := s.rep.Invite(ctx, f.Get("code"))
+	inv, err := s.rep.Admin().Invite(ctx, f.Get("code"))
 	if err != nil {
 		s.enrol(w, r, enrolState{Trouble: EnrolTrouble(err)})
 		return
@@ -309,7 +310,7 @@ func (s staffPages) enrolFinish(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
-	ok, err := s.rep.Enrol(ctx, inv, as.member, as.role)
+	ok, err := s.rep.Admin().Enrol(ctx, inv, as.member, as.role)
 	if err != nil {
 		s.enrol(w, r, enrolState{Trouble: EnrolTrouble(err)})
 		return

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"krama"
+	"krama/replica"
 	"krama/web/http"
 )
 
@@ -14,7 +15,7 @@ func (s peoplePages) draft(w http.ResponseWriter, r *http.Request) {
 	path := f.Get("draft-of")
 	f.Del("draft-of")
 	key := s.draftKey(path)
-	if !draftable(path) || key == "" {
+	if !draftable(path) || key == (replica.Setting{}) {
 		s.notFound(w, r)
 		return
 	}
@@ -46,30 +47,33 @@ func draftable(path string) bool {
 	return false
 }
 
-// draftKey names the value that holds a form's draft. It names whom the form is about: erasing her erases it. It is ""
-// where nobody here has such a record.
-func (s *session) draftKey(path string) string {
+// drafts are half-filled forms, by their paths. Who is erased takes hers along, and any that names her.
+var drafts = replica.NewSetting("draft ", replica.OfOne)
+
+// draftKey is a form's draft. Its name has whom the form is about: erasing her erases it. It is none where nobody here
+// has such a record.
+func (s *session) draftKey(path string) replica.Setting {
 	if id, ok := strings.CutPrefix(path, "/contact/"); ok {
 		rec, err := krama.ParseRecordID(id)
 		c, there := s.state.Contact(rec)
 		if err != nil || !there {
-			return ""
+			return replica.Setting{}
 		}
-		return "draft " + path + " of " + c.Subject.String()
+		return drafts.Of(path + " of " + c.Subject.String())
 	}
 	if strings.HasPrefix(path, "/thread/") {
 		if s.draftOf == nil {
-			return ""
+			return replica.Setting{}
 		}
 		return s.draftOf(s, path)
 	}
 	if id, ok := strings.CutPrefix(path, "/person/"); ok && id != "new" {
 		who, err := krama.ParseSubjectID(strings.Split(id, "/")[0])
 		if _, there := s.state.Person(who, s.today()); err != nil || !there || s.rep.Erased(krama.KindOutreach, who) {
-			return "" // she was erased while it was typed
+			return replica.Setting{} // she was erased while it was typed
 		}
 	}
-	return "draft " + path
+	return drafts.Of(path)
 }
 
 func (s *session) savedDraft(path string) url.Values {

@@ -89,7 +89,7 @@ func TestA13FloodWaitsAtTheRelay(t *testing.T) {
 // bounded for the circle, and the one that is offered comes first.
 func TestA13FloodOverOldIntakes(t *testing.T) {
 	g := newRig(t)
-	stream, _ := g.office.Stream(krama.KindCasework)
+	stream, _ := g.office.Reports().Stream(krama.KindCasework)
 	for i := range 4 {
 		g.keepIntake(g.desk.today()-krama.Day(20+i), g.desk.today()-2, stream)
 	}

@@ -155,7 +155,7 @@ func TestA16OneReportADay(t *testing.T) {
 func TestA16DoorIsBounded(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
-	stream, _ := g.office.Stream(krama.KindCasework)
+	stream, _ := g.office.Reports().Stream(krama.KindCasework)
 	for i := range 80 {
 		g.ms.Add(time.Minute.Milliseconds()) // a meeting each
 		g.keepIntake(g.desk.today()-krama.Day(i%50), g.desk.today()+10, stream)

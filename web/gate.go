@@ -104,7 +104,7 @@ func (s gatePages) gateTrouble(w http.ResponseWriter, r *http.Request, err error
 // joinVoice keeps the office's last digits, as a voice read them, for the moment when the office's keys are known.
 func (s gatePages) joinVoice(w http.ResponseWriter, r *http.Request) {
 	if rep := s.Replica(); rep != nil {
-		if err := rep.Expect(form(r).Get("groups")); err != nil {
+		if err := rep.Newcomer().Expect(form(r).Get("groups")); err != nil {
 			s.fail(w, r, err)
 			return
 		}
@@ -287,7 +287,7 @@ func (s gatePages) create(w http.ResponseWriter, r *http.Request, words string) 
 	lang := s.lang
 	s.mu.Unlock()
 	if lang != "" {
-		rep.SetValue("lang", lang)
+		rep.SetValue(language, lang)
 	}
 	redirect(w, r, "/join")
 }
@@ -335,7 +335,7 @@ func (s *Server) load(vk [32]byte, lock *replica.Lock) error {
 		return err
 	}
 	if lock != nil {
-		rep.SetLock(lock)
+		rep.Field().SetLock(lock)
 	}
 	s.Use(rep, st)
 	s.mu.Lock()
@@ -370,16 +370,16 @@ func (s gatePages) join(w http.ResponseWriter, r *http.Request, rep *replica.Rep
 	ctx, cancel := context.WithTimeout(r.Context(), 15*time.Second)
 	defer cancel()
 	if trouble == "" {
-		if err := rep.Introduce(ctx, s.Relay); err != nil {
+		if err := rep.Newcomer().Introduce(ctx, s.Relay); err != nil {
 			trouble = "gate.offline"
 		}
 	}
 	if rep.State() == replica.Scanned { // both codes stay at hand: the office may have to begin again
-		s.page(w, r, 200, "gate.waiting", "", waitingView(rep.Scan1().String(), trouble, rep.Safety(),
-			replica.CodeLeft(rep)))
+		s.page(w, r, 200, "gate.waiting", "", waitingView(rep.Newcomer().Scan1().String(), trouble, rep.Safety(),
+			rep.Newcomer().CodeLeft()))
 		return
 	}
-	s.page(w, r, 200, "gate.scan1", "", scanView(rep.Scan1().String(), trouble, replica.CodeLeft(rep)))
+	s.page(w, r, 200, "gate.scan1", "", scanView(rep.Newcomer().Scan1().String(), trouble, rep.Newcomer().CodeLeft()))
 }
 
 // minutesLeft is a while in whole minutes, a begun one counted.
@@ -388,7 +388,7 @@ func minutesLeft(d time.Duration) int { return max(0, int((d+time.Minute-1)/time
 // joinNew shows another code in place of one that somebody may have seen, or whose time is over.
 func (s gatePages) joinNew(w http.ResponseWriter, r *http.Request) {
 	if rep := s.Replica(); rep != nil && rep.State() != replica.Enrolled {
-		if err := replica.RenewCode(rep); err != nil {
+		if err := rep.Newcomer().RenewCode(); err != nil {
 			s.fail(w, r, err)
 			return
 		}
@@ -405,7 +405,7 @@ func (s gatePages) joinScan(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 15*time.Second)
 	defer cancel()
 	trouble := ""
-	switch err := rep.Accept(ctx, form(r).Get("code")); krama.KindOf(err) {
+	switch err := rep.Newcomer().Accept(ctx, form(r).Get("code")); krama.KindOf(err) {
 	case krama.Invalid:
 		trouble = "gate.badCode"
 	case krama.Conflict:
@@ -430,7 +430,7 @@ func (s gatePages) joinCheck(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
-	ok, err := rep.Join(ctx, nil)
+	ok, err := rep.Newcomer().Join(ctx, nil)
 	switch {
 	case rep.State() == replica.Enrolled: // a first sync that was cut goes on later
 		redirect(w, r, "/pin")

@@ -15,8 +15,6 @@ func TestHostileClockErasesEverybody(t *testing.T) {
 	g.phone.rep.Sync(t.Context(), nil)
 	g.syncOffice()
 	g.desk.session().maintain(context.Background(), g.office)
-	// as in any programme older than its retention
-	g.office.SetValue("retention.since", (g.desk.today() - 100).String())
 	n, _ := g.desk.state.Counts()
 	real := g.ms.Load()
 	bad := time.UnixMilli(real).Add(800 * 24 * time.Hour)
@@ -51,7 +49,6 @@ func TestHostileLockWhileTending(t *testing.T) {
 func TestHostilePhoneClockErases(t *testing.T) {
 	g := newRig(t)
 	g.setUp()
-	g.office.SetValue("retention.since", (g.desk.today() - 100).String())
 	old := g.phone.Now
 	g.phone.Now = func() time.Time { return old().Add(-400 * 24 * time.Hour) }
 	g.register()

@@ -14,6 +14,7 @@ import (
 	"krama"
 	"krama/casework"
 	"krama/office"
+	"krama/replica"
 	"krama/web/http"
 )
 
@@ -117,16 +118,16 @@ func (s inboxPages) inbox(w http.ResponseWriter, r *http.Request) {
 }
 
 // answerDraft names the value that holds the answer being written in a conversation, and whose it is.
-func answerDraft(s *session, path string) string {
+func answerDraft(s *session, path string) replica.Setting {
 	b, err := hex.DecodeString(strings.TrimPrefix(path, "/thread/"))
 	if err != nil || len(b) != 16 {
-		return ""
+		return replica.Setting{}
 	}
 	t := s.state.Thread(krama.ThreadID(b))
 	if t == nil {
-		return ""
+		return replica.Setting{}
 	}
-	return "draft " + path + " of " + t.Subjects[0].String()
+	return drafts.Of(path + " of " + t.Subjects[0].String())
 }
 
 func (s inboxPages) findThread(r *http.Request) *casework.Thread {
@@ -200,7 +201,7 @@ func (s inboxPages) threadAct(w http.ResponseWriter, r *http.Request) {
 	switch key := s.draftKey(r.URL.Path); {
 	case d.What == krama.ActAnswer, f.Has("text") && strings.TrimSpace(d.Text) == "":
 		s.dropDraft(r.URL.Path)
-	case f.Has("text") && key != "":
+	case f.Has("text") && key != (replica.Setting{}):
 		if err := s.rep.SetValue(key, url.Values{"text": {d.Text}}.Encode()); err != nil {
 			s.fail(w, r, err)
 			return

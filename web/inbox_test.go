@@ -62,7 +62,7 @@ func (g *rig) waiting() (n int) {
 		if err != nil {
 			g.t.Fatal(err)
 		}
-		_, w, err := g.office.FetchReports(g.t.Context(), in.Circle, keys, 0)
+		_, w, err := g.office.Reports().FetchReports(g.t.Context(), in.Circle, keys, 0)
 		if err != nil {
 			g.t.Fatal(err)
 		}
@@ -286,7 +286,7 @@ func TestForeignIntake(t *testing.T) {
 	g.report(0, "1", "first")
 	g.report(1, "2", "second")
 	g.keepIntake(g.desk.today()-40, g.desk.today()+10, seal.StreamID{})
-	outreach, _ := g.office.Stream(krama.KindOutreach)
+	outreach, _ := g.office.Reports().Stream(krama.KindOutreach)
 	bad := g.keepIntake(g.desk.today(), g.desk.today()+60, outreach)
 	g.tendTwice()
 	if n := len(g.desk.state.Threads()); n != 2 {
@@ -305,7 +305,8 @@ func TestForeignIntake(t *testing.T) {
 	}
 	g.report(0, "3", "about a colleague")
 	g.phone.rep.Sync(t.Context(), nil)
-	if list, n, err := g.phone.rep.FetchReports(t.Context(), krama.KindOutreach, keys, 0); n > 0 || len(list) > 0 {
+	if list, n, err := g.phone.rep.Reports().FetchReports(t.Context(), krama.KindOutreach, keys, 0); n > 0 ||
+		len(list) > 0 {
 		t.Errorf("somebody outside the circle fetches %d reports: %v", n, err)
 	}
 }
@@ -345,7 +346,7 @@ func TestConversationOfASlowClock(t *testing.T) {
 func TestIntakeOfNobody(t *testing.T) {
 	g := newRig(t)
 	g.ask(g.desk, "POST", "/door")
-	out, _ := g.office.Stream(krama.KindCasework)
+	out, _ := g.office.Reports().Stream(krama.KindCasework)
 	in := &krama.Intake{From: g.desk.today() - 100, Until: g.desk.today() - 90, Stream: out}
 	rand.Read(in.Seed[:])
 	id, _ := g.office.NewRecord()
@@ -410,7 +411,7 @@ func TestIntakeOfSomebody(t *testing.T) {
 	g.report(0, "1", "help me")
 	g.tendTwice()
 	th := g.desk.state.Threads()
-	out, _ := g.office.Stream(krama.KindCasework)
+	out, _ := g.office.Reports().Stream(krama.KindCasework)
 	in := &krama.Intake{From: g.desk.today() - 100, Until: g.desk.today() - 90, Stream: out}
 	rand.Read(in.Seed[:])
 	id, _ := g.office.NewRecord()
@@ -430,11 +431,11 @@ func TestIntakeLeftBehind(t *testing.T) {
 	g := newRig(t)
 	g.setUpAs(krama.RoleCaseWorker)
 	g.ask(g.desk, "POST", "/door")
-	stream, _ := g.office.Stream(krama.KindCasework)
+	stream, _ := g.office.Reports().Stream(krama.KindCasework)
 	in := g.keepIntake(g.desk.today()+20, g.desk.today()+80, stream)
 	g.tendTwice()
 	held := len(g.desk.state.Intakes())
-	if err := g.office.Rotate(t.Context(), g.office.Kinds()[krama.KindCasework]); err != nil {
+	if err := g.office.Admin().Rotate(t.Context(), g.office.Kinds()[krama.KindCasework]); err != nil {
 		t.Fatal(err)
 	}
 	g.tendTwice()
@@ -442,7 +443,7 @@ func TestIntakeLeftBehind(t *testing.T) {
 		t.Errorf("a change of keys drew %d intakes", n-held)
 	}
 	before, _ := g.door()
-	if err := g.office.RemoveDevice(t.Context(), g.phoneID(), 1, nil); err != nil {
+	if err := g.office.Admin().RemoveDevice(t.Context(), g.phoneID(), 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	g.tendTwice()

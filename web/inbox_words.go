@@ -17,7 +17,7 @@ func hexID(id krama.ThreadID) string { return hex.EncodeToString(id[:]) }
 
 // published is the day on which this desk last published, or "".
 func (s *session) published() string {
-	_, day, _ := strings.Cut(s.rep.Value(office.DoorKey), " ")
+	_, day, _ := strings.Cut(s.rep.Value(office.DoorState), " ")
 	if d, err := krama.ParseDay(day); err == nil {
 		return date(d)
 	}

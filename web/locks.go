@@ -177,12 +177,12 @@ func (s gatePages) locks(w http.ResponseWriter, r *http.Request, trouble string)
 		s.fail(w, r, krama.Wrap("web.locks", err))
 		return
 	}
-	s.page(w, r, 200, "locks.title", "settings", locksView(s.rep.Locks(), hex.EncodeToString(ask[:]), trouble))
+	s.page(w, r, 200, "locks.title", "settings", locksView(s.rep.Field().Locks(), hex.EncodeToString(ask[:]), trouble))
 }
 
 // locksChange notes what is to be changed. The vault is written anew under the words, so they are asked for.
 func (s gatePages) locksChange(w http.ResponseWriter, r *http.Request) {
-	want := s.rep.Locks()
+	want := s.rep.Field().Locks()
 	switch form(r).Get("do") {
 	case "passkey":
 		if want.Passkey = passkeyOf(r); want.Passkey == nil {
@@ -196,7 +196,7 @@ func (s gatePages) locksChange(w http.ResponseWriter, r *http.Request) {
 	case "field-off":
 		want.Field = false
 	case "shut":
-		s.rep.Shut()
+		s.rep.Field().Shut()
 		s.lockNow(w, r)
 		return
 	}
@@ -228,7 +228,7 @@ func (s gatePages) locksTap(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), askTime)
 	defer cancel()
-	err := s.rep.Relock(ctx, words, *want)
+	err := s.rep.Field().Relock(ctx, words, *want)
 	if krama.KindOf(err) == krama.CannotDecrypt {
 		s.wrong("gate.notThose")
 		redirect(w, r, "/locks/words")

@@ -14,7 +14,7 @@ func (s inboxPages) doorPage(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.page(w, r, 200, "doorDesk.title", "directory", doorView(s.session, d, "", s.rep.Value(office.SiteKey)))
+	s.page(w, r, 200, "doorDesk.title", "directory", doorView(s.session, d, "", s.rep.Value(office.SiteAt)))
 }
 
 // doorOpen opens the door, or publishes at once.
@@ -31,7 +31,7 @@ func (s inboxPages) doorOpen(w http.ResponseWriter, r *http.Request) {
 		if office.TroubleOf(err) != "" { // it stands above the page
 			trouble = ""
 		}
-		s.page(w, r, 200, "doorDesk.title", "directory", doorView(s.session, d, trouble, s.rep.Value(office.SiteKey)))
+		s.page(w, r, 200, "doorDesk.title", "directory", doorView(s.session, d, trouble, s.rep.Value(office.SiteAt)))
 		return
 	}
 	redirect(w, r, "/door")

@@ -137,7 +137,7 @@ func TestAReleaseThatWasCutIsTold(t *testing.T) {
 		if _, err := g.desk.session().office.Released(p, today, true); err != nil {
 			t.Fatal(err)
 		}
-		if len(g.desk.state.Released(p)) == 0 || g.desk.rep.Value(office.ReleasedKey(p)) == "" {
+		if len(g.desk.state.Released(p)) == 0 || g.desk.rep.Value(office.ReleasedAs(p)) == "" {
 			t.Errorf("step %d: the others do not know of it", full)
 		}
 	}

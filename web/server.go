@@ -79,7 +79,7 @@ type Server struct {
 	open  *http.ServeMux // pages of an open device; made once, in New and DeskPages
 	shut  *http.ServeMux // pages before it is open
 	// draftOf is draftKey for the desk's own forms; nil on a phone, whose program does not carry conversations.
-	draftOf func(s *session, path string) string
+	draftOf func(s *session, path string) replica.Setting
 	// the office's daily work after a sync; nil on a phone
 	tend func(*session, context.Context, *replica.Replica) error
 
@@ -294,12 +294,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// language is the code of the language that was chosen on this device.
+var language = replica.NewSetting("lang", replica.OfNobody)
+
 func (s *session) printer(r *http.Request) *locale.Printer {
 	s.mu.Lock()
 	lang, rep := s.lang, s.rep
 	s.mu.Unlock()
 	if lang == "" && rep != nil {
-		lang = rep.Value("lang")
+		lang = rep.Value(language)
 	}
 	if lang != "" {
 		return locale.New(lang)
@@ -318,7 +321,7 @@ func (s *session) setLang(w http.ResponseWriter, r *http.Request) {
 	rep := s.rep
 	s.mu.Unlock()
 	if rep != nil {
-		rep.SetValue("lang", lang)
+		rep.SetValue(language, lang)
 	}
 	to := f.Get("to")
 	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\t\r\n") {

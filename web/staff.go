@@ -133,7 +133,7 @@ func (s staffPages) deviceRemove(w http.ResponseWriter, r *http.Request) {
 	}
 	rep := s.rep
 	s.begin(w, r, "staff.removing", "/device/"+id.String()+"/after", func(ctx context.Context, p func(int, int)) error {
-		return rep.RemoveDevice(ctx, id, why, p)
+		return rep.Admin().RemoveDevice(ctx, id, why, p)
 	})
 }
 
@@ -144,7 +144,7 @@ func (s staffPages) memberRemove(w http.ResponseWriter, r *http.Request) {
 	}
 	d, rep := s.exposure(id), s.rep
 	s.begin(w, r, "staff.removing", "/device/"+id.String()+"/after", func(ctx context.Context, p func(int, int)) error {
-		return rep.RemoveMember(ctx, d.Member, p)
+		return rep.Admin().RemoveMember(ctx, d.Member, p)
 	})
 }
 
@@ -166,7 +166,7 @@ func (s staffPages) deviceRoles(w http.ResponseWriter, r *http.Request) {
 	}
 	d, rep := s.exposure(id), s.rep
 	s.begin(w, r, "staff.changing", "/device/"+id.String(), func(ctx context.Context, p func(int, int)) error {
-		return rep.SetRoles(ctx, d.Member, roles, p)
+		return rep.Admin().SetRoles(ctx, d.Member, roles, p)
 	})
 }
 
@@ -181,7 +181,7 @@ func (s staffPages) deviceTrust(w http.ResponseWriter, r *http.Request) {
 	}
 	rep := s.rep
 	s.begin(w, r, "staff.copied", "/device/"+id.String(), func(ctx context.Context, _ func(int, int)) error {
-		return rep.TrustDevice(ctx, id)
+		return rep.Admin().TrustDevice(ctx, id)
 	})
 }
 
@@ -201,7 +201,7 @@ func (s staffPages) deviceAfter(w http.ResponseWriter, r *http.Request) {
 func (s staffPages) rotateNow(w http.ResponseWriter, r *http.Request) {
 	rep := s.rep
 	s.begin(w, r, "staff.rotating", "/devices", func(ctx context.Context, p func(int, int)) error {
-		return rep.Maintain(ctx)
+		return rep.Admin().Maintain(ctx)
 	})
 }
 
@@ -336,9 +336,9 @@ func (s staffPages) mailDecide(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	switch form(r).Get("do") {
 	case "accept":
-		err = s.rep.AcceptLate(id)
+		err = s.rep.Admin().AcceptLate(id)
 	case "sign":
-		if err = s.rep.Cosign(ctx, id); err == nil {
+		if err = s.rep.Admin().Cosign(ctx, id); err == nil {
 			s.BeginSync()
 		}
 	case "refuse":
@@ -376,7 +376,7 @@ func (s staffPages) repairNow(w http.ResponseWriter, r *http.Request) {
 	}
 	rep := s.rep
 	s.begin(w, r, "repair.title", "/devices", func(ctx context.Context, p func(int, int)) error {
-		return rep.Repair(ctx, p)
+		return rep.Admin().Repair(ctx, p)
 	})
 }
 

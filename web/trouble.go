@@ -14,7 +14,7 @@ import (
 // doorNotices are the sentences about the public pages that stand on every page of the desk until what they say is
 // mended.
 func (s *session) doorNotices(rep *replica.Replica, p *locale.Printer) (out []string) {
-	what, of, _ := strings.Cut(rep.Value(office.DoorTroubleKey), " ")
+	what, of, _ := strings.Cut(rep.Value(office.DoorTrouble), " ")
 	var why string
 	switch what {
 	case "need":

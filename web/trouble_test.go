@@ -43,10 +43,10 @@ func TestA17DeskIsToldWhy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.office.Publish(t.Context(), bad, nil); krama.KindOf(err) != krama.TooLarge {
+	if err := g.office.Reports().Publish(t.Context(), bad, nil); krama.KindOf(err) != krama.TooLarge {
 		t.Errorf("the relay takes a door without pages: %v", err)
 	}
-	if err := g.office.Publish(t.Context(), []byte("no door"), nil); krama.KindOf(err) != krama.Invalid {
+	if err := g.office.Reports().Publish(t.Context(), []byte("no door"), nil); krama.KindOf(err) != krama.Invalid {
 		t.Errorf("the relay takes what is no door: %v", err)
 	}
 	same := func() {

@@ -55,7 +55,7 @@ func (s staffPages) trusteesSet(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Minute)
 	defer cancel()
-	cards, way, err := s.rep.SetTrustees(ctx, k, n)
+	cards, way, err := s.rep.Admin().SetTrustees(ctx, k, n)
 	if err != nil && len(cards) == 0 {
 		d := s.recovery()
 		d.Trouble = jobError(err)
@@ -72,7 +72,7 @@ func (s staffPages) trusteesSet(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s staffPages) trusteesDrill(w http.ResponseWriter, r *http.Request) {
-	x, err := s.rep.CheckCard(form(r).Get("card"))
+	x, err := s.rep.Admin().CheckCard(form(r).Get("card"))
 	d := s.recovery()
 	switch {
 	case errors.Is(err, replica.ErrForgedCard):

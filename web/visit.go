@@ -15,7 +15,7 @@ const siteAwayDays = 3
 
 // siteNotice is the sentence about what the public site gives out, or "".
 func (s *session) siteNotice(rep *replica.Replica, p *locale.Printer) string {
-	if s.office == nil || rep.Value(office.SiteKey) == "" { // a request that began while the device was locked
+	if s.office == nil || rep.Value(office.SiteAt) == "" { // a request that began while the device was locked
 		return ""
 	}
 	switch last, what, since := s.office.SiteSeen(); {
@@ -30,7 +30,7 @@ func (s *session) siteNotice(rep *replica.Replica, p *locale.Printer) string {
 // siteState is what the last look found, as the door's page says it.
 func (s *session) siteState(rep *replica.Replica) (key, day string) {
 	last, what, _ := s.office.SiteSeen()
-	if rep.Value(office.SiteKey) == "" || what == "" {
+	if rep.Value(office.SiteAt) == "" || what == "" {
 		return "", ""
 	}
 	return map[string]string{office.SiteRight: "doorDesk.foundRight", office.SiteDiffers: "doorDesk.foundOther",
@@ -54,9 +54,9 @@ func (s inboxPages) doorSite(w http.ResponseWriter, r *http.Request) {
 	if at != "" {
 		at = u.Scheme + "://" + u.Host + "/"
 	}
-	err = s.rep.SetValue(office.SiteSeenKey, "")
+	err = s.rep.SetValue(office.SiteSeen, "")
 	if err == nil {
-		err = s.rep.SetValue(office.SiteKey, at)
+		err = s.rep.SetValue(office.SiteAt, at)
 	}
 	if err != nil {
 		s.fail(w, r, err)

@@ -209,7 +209,7 @@ func TestA22OldIntakes(t *testing.T) {
 	g := newRig(t)
 	var old [2]*seal.IntakeKeys
 	for i, k := range office.IntakeCircles {
-		stream, _ := g.office.Stream(k)
+		stream, _ := g.office.Reports().Stream(k)
 		in := &krama.Intake{Seed: [32]byte{byte(i + 1)}, From: g.desk.today() - 5, Until: g.desk.today() + 26,
 			Stream: stream}
 		who, _ := g.office.NewSubject()

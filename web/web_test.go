@@ -94,7 +94,7 @@ func (g *rig) found(dial func(string) replica.Remote) {
 	if g.office, err = replica.Create(rc, "a b c d"); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.office.Found(t.Context(), "relay", "token"); err != nil {
+	if err := g.office.Admin().Found(t.Context(), "relay", "token"); err != nil {
 		t.Fatal(err)
 	}
 	g.desk = New(c)

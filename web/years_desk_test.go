@@ -55,7 +55,7 @@ func (l *life) deskMeets(name string, rep *replica.Replica, s *Server) {
 	err := rep.Sync(l.t.Context(), nil)
 	l.counts["meetings of desks"]++
 	if s.session().rolledBack() && l.day-l.restore < 14 {
-		l.must(rep.Repair(l.t.Context(), nil))
+		l.must(rep.Admin().Repair(l.t.Context(), nil))
 		l.counts["repairs"]++
 		err = rep.Sync(l.t.Context(), nil)
 	}

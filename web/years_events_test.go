@@ -71,7 +71,7 @@ func (l *life) staffEvents() {
 	case l.day%105 == 43: // somebody leaves, somebody comes
 		at := l.pick()
 		old := l.phones[at]
-		if err := l.office.RemoveMember(ctx, old.member, nil); err != nil {
+		if err := l.office.Admin().RemoveMember(ctx, old.member, nil); err != nil {
 			l.t.Logf("%s %+v %+v", old.name, err, l.office.Status())
 			l.must(err)
 		}
@@ -80,14 +80,14 @@ func (l *life) staffEvents() {
 	case l.day%182 == 64: // a phone is lost
 		at := l.pick()
 		old := l.phones[at]
-		l.must(l.office.RemoveDevice(ctx, old.rep.Status().Device, seal.ReasonLost, nil))
+		l.must(l.office.Admin().RemoveDevice(ctx, old.rep.Status().Device, seal.ReasonLost, nil))
 		l.counts["phones lost"]++
 		l.replace(at, old.member)
 		l.gone = l.gone[:len(l.gone)-1] // it meets nobody any more
 	case l.day%154 == 85: // roles change
 		h := l.phones[l.pick()]
 		h.roles ^= krama.RoleNurse
-		l.must(l.office.SetRoles(ctx, h.member, h.roles, nil))
+		l.must(l.office.Admin().SetRoles(ctx, h.member, h.roles, nil))
 		l.counts["role changes"]++
 	case l.day%900 == 155:
 		l.newSecond()
@@ -134,7 +134,7 @@ func (l *life) newSecond() {
 	h := l.newDesk("second desk")
 	l.must(l.enrol(h, krama.RoleAdmin))
 	l.second = h
-	l.must(l.office.RemoveMember(l.t.Context(), old.member, nil))
+	l.must(l.office.Admin().RemoveMember(l.t.Context(), old.member, nil))
 	l.cosign()
 	l.gone = append(l.gone, old)
 	l.counts["admins changed"]++

@@ -189,14 +189,14 @@ func (l *life) newDesk(name string) *handset  { return l.newDevice(name, Desk) }
 func (l *life) enrol(h *handset, roles krama.Role) error {
 	l.t.Helper()
 	ctx := l.t.Context()
-	if err := h.rep.Introduce(ctx, "relay"); err != nil {
+	if err := h.rep.Newcomer().Introduce(ctx, "relay"); err != nil {
 		return err
 	}
-	inv, err := l.office.Invite(ctx, h.rep.Scan1().String())
+	inv, err := l.office.Admin().Invite(ctx, h.rep.Newcomer().Scan1().String())
 	if err != nil {
 		return err
 	}
-	if err := h.rep.Accept(ctx, inv.Code.String()); err != nil {
+	if err := h.rep.Newcomer().Accept(ctx, inv.Code.String()); err != nil {
 		return err
 	}
 	if h.member == (krama.MemberID{}) {
@@ -205,7 +205,7 @@ func (l *life) enrol(h *handset, roles krama.Role) error {
 	}
 	h.roles = roles
 	for range 8 {
-		ok, err := l.office.Enrol(ctx, inv, h.member, roles)
+		ok, err := l.office.Admin().Enrol(ctx, inv, h.member, roles)
 		switch {
 		case errors.Is(err, replica.ErrDay):
 			l.tomorrow()
@@ -220,7 +220,7 @@ func (l *life) enrol(h *handset, roles krama.Role) error {
 			continue
 		}
 		l.cosign() // grants of safeguarding
-		if ok, err = h.rep.Join(ctx, nil); err != nil {
+		if ok, err = h.rep.Newcomer().Join(ctx, nil); err != nil {
 			return err
 		}
 		if !ok {
@@ -241,7 +241,7 @@ func (l *life) tomorrow() {
 	l.t.Helper()
 	l.pass(seal.Delay + time.Hour)
 	l.must(l.office.Sync(l.t.Context(), nil))
-	l.must(l.office.Maintain(l.t.Context()))
+	l.must(l.office.Admin().Maintain(l.t.Context()))
 }
 
 // cosign has the second admin sign what waits for her.
@@ -253,7 +253,7 @@ func (l *life) cosign() {
 	l.must(l.second.rep.Sync(l.t.Context(), nil))
 	l.sign(l.second.rep)
 	l.must(l.office.Sync(l.t.Context(), nil))
-	l.must(l.office.Maintain(l.t.Context()))
+	l.must(l.office.Admin().Maintain(l.t.Context()))
 }
 
 // sign has an admin decide about every letter: she signs drafts and takes in late work; a draft whose time is over she
@@ -263,10 +263,10 @@ func (l *life) sign(rep *replica.Replica) {
 	for _, m := range rep.Mail() {
 		switch m.Kind {
 		case seal.LetterLate:
-			l.must(rep.AcceptLate(m.ID))
+			l.must(rep.Admin().AcceptLate(m.ID))
 			l.counts["late work taken in"]++
 		case seal.LetterDraft:
-			err := rep.Cosign(l.t.Context(), m.ID)
+			err := rep.Admin().Cosign(l.t.Context(), m.ID)
 			if krama.KindOf(err) == krama.NotAllowed && err != nil {
 				l.counts["drafts too late to sign"]++
 				err = rep.Decline(m.ID)
@@ -280,7 +280,7 @@ func (l *life) sign(rep *replica.Replica) {
 
 func (l *life) trustees() {
 	l.t.Helper()
-	cards, way, err := l.office.SetTrustees(l.t.Context(), 2, 3)
+	cards, way, err := l.office.Admin().SetTrustees(l.t.Context(), 2, 3)
 	l.must(err)
 	switch way {
 	case seal.AfterDay:
@@ -289,7 +289,7 @@ func (l *life) trustees() {
 		l.cosign()
 	}
 	for _, c := range cards[:2] {
-		x, err := l.office.CheckCard(c.String())
+		x, err := l.office.Admin().CheckCard(c.String())
 		l.must(err)
 		l.write(l.office, krama.SubjectID{}, &krama.Record{Trust: &krama.Trust{Set: c.Share.Set, X: uint8(x),
 			Day: l.desk.today()}})

@@ -133,7 +133,7 @@ func (l *life) watchDay() {
 	// three reports a day
 	l.note("office: erasures that wait for a second word", float64(len(l.office.Awaiting())), 3*(14+2+7))
 	l.note("office: letters to decide", float64(len(l.office.Mail())), 2)
-	l.note("office: circles due after its day", float64(len(l.office.Due())), 0)
+	l.note("office: circles due after its day", float64(len(l.office.Admin().Due())), 0)
 }
 
 // watchMonth counts everything that could grow.

@@ -202,7 +202,7 @@ type demoOffice struct {
 
 // Scan implements site.Office.
 func (o *demoOffice) Scan(code string) (string, error) {
-	inv, err := o.desk.Invite(o.ctx, code)
+	inv, err := o.desk.Admin().Invite(o.ctx, code)
 	if err != nil {
 		return "", err
 	}
@@ -223,7 +223,7 @@ func (o *demoOffice) Finish() error {
 	if _, err := rand.Read(m[:]); err != nil {
 		return err
 	}
-	ok, err := o.desk.Enrol(o.ctx, o.inv, m, krama.RoleOutreach)
+	ok, err := o.desk.Admin().Enrol(o.ctx, o.inv, m, krama.RoleOutreach)
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func export(ctx context.Context, e *env, args []string) error {
 		return hint{krama.E("export", krama.NotAllowed, "the number of people was not repeated"),
 			fmt.Sprintf("if two of you have decided it, run it again with --people %d", n.People)}
 	}
-	may, way, err := replica.AskExport(ctx, r)
+	may, way, err := r.Admin().AskExport(ctx)
 	switch {
 	case krama.KindOf(err) == krama.Offline && err != nil:
 		return hint{err, "an export is agreed in the programme first, and its relay cannot be reached"}

@@ -27,7 +27,6 @@ import (
 	"krama/journal"
 	"krama/relay"
 	"krama/relay/memory"
-	"krama/replica"
 	"krama/seal"
 )
 
@@ -64,14 +63,14 @@ func officeWith(t *testing.T, size demo.Size, leave bool) (dir, words string, n 
 		}
 		return dir, p.Words, n
 	}
-	if may, way, err := replica.AskExport(t.Context(), p.Desk); may || way != seal.AfterDay || err != nil {
+	if may, way, err := p.Desk.Admin().AskExport(t.Context()); may || way != seal.AfterDay || err != nil {
 		// the only admin
 		t.Fatal("leave to export:", may, way, err)
 	}
 	p.Desk.Now = clock
 	ahead.Store(int64(25 * time.Hour))
 	defer ahead.Store(0)
-	if may, _, err := replica.AskExport(t.Context(), p.Desk); !may || err != nil {
+	if may, _, err := p.Desk.Admin().AskExport(t.Context()); !may || err != nil {
 		t.Fatal("leave to export after a day:", may, err)
 	}
 	n = exchange.Count(p.State, krama.DayOf(time.Now()))

@@ -36,10 +36,10 @@ func founded(t *testing.T, relay, token string) (*replica.Replica, *seal.IntakeK
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := desk.Found(t.Context(), relay, token); err != nil {
+	if err := desk.Admin().Found(t.Context(), relay, token); err != nil {
 		t.Fatal(err)
 	}
-	stream, _ := desk.Stream(krama.KindCasework)
+	stream, _ := desk.Reports().Stream(krama.KindCasework)
 	keys, err := seal.OpenIntake([32]byte{1}, stream, true)
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func publishDoor(t *testing.T, desk *replica.Replica, keys *seal.IntakeKeys) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := desk.Publish(t.Context(), door, [][16]byte{keys.ID()}); err != nil {
+	if err := desk.Reports().Publish(t.Context(), door, [][16]byte{keys.ID()}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -85,7 +85,7 @@ func TestFloodsOfTheBuiltProgram(t *testing.T) {
 	var page bytes.Buffer
 	page.ReadFrom(res.Body)
 	res.Body.Close()
-	stream, _ := desk.Stream(krama.KindOutreach)
+	stream, _ := desk.Reports().Stream(krama.KindOutreach)
 	device, _ := desk.Device()
 	target := flood.Target{Relay: s.url, Site: site, Programme: desk.Site(), Stream: stream, Device: device,
 		Program: regexp.MustCompile(`/app/a/[^"]*\.wasm`).FindString(page.String())}
@@ -171,7 +171,7 @@ func TestA12TwoProcesses(t *testing.T) {
 	if res.Body.Close(); res.StatusCode != 200 {
 		t.Fatalf("the slip's form: %d", res.StatusCode)
 	}
-	answers, err := desk.SlipAnswers(t.Context(), []krama.SlipCode{code})
+	answers, err := desk.Reports().SlipAnswers(t.Context(), []krama.SlipCode{code})
 	if err != nil || len(answers) != 1 || len(answers[0]) != 1 || answers[0][0].What != krama.OutcomeAccepted {
 		t.Errorf("the desk reads %v, %v", answers, err)
 	}

@@ -64,10 +64,10 @@ func joinProgramme(ctx context.Context, e *env, args []string) error {
 			replica.Wipe(c.Dir)
 		}
 	}()
-	if err := r.Introduce(ctx, strings.TrimRight(*relay, "/")); err != nil {
+	if err := r.Newcomer().Introduce(ctx, strings.TrimRight(*relay, "/")); err != nil {
 		return hint{err, "is the relay running and reachable at " + *relay + "?"}
 	}
-	fmt.Fprintln(e.out, r.Scan1().String())
+	fmt.Fprintln(e.out, r.Newcomer().Scan1().String())
 	fmt.Fprintln(e.err,
 		"Paste this code on the first desk: Devices, Enrol a phone. Then paste its code here. Each code works for "+
 			"ten minutes:")
@@ -77,7 +77,7 @@ func joinProgramme(ctx context.Context, e *env, args []string) error {
 			return hint{krama.E("join", krama.Invalid, "no code was given"),
 				"paste the text under the square of the first desk"}
 		}
-		err := r.Accept(ctx, in.Text())
+		err := r.Newcomer().Accept(ctx, in.Text())
 		if err == nil {
 			break
 		}
@@ -119,7 +119,7 @@ func awaitEnrolment(ctx context.Context, e *env, r *replica.Replica, dir string)
 		"waiting for the first desk to finish the enrolment; if it says that this takes a day, you may stop, and "+
 			"start this command again tomorrow")
 	for {
-		_, err := r.Join(ctx, nil)
+		_, err := r.Newcomer().Join(ctx, nil)
 		if r.State() == replica.Enrolled {
 			break
 		}

@@ -42,7 +42,7 @@ func TestJoinGoesOn(t *testing.T) {
 	t.Cleanup(func() { cmd.Process.Kill() })
 	lines := bufio.NewScanner(out)
 	lines.Scan()
-	inv, err := office.Invite(t.Context(), lines.Text())
+	inv, err := office.Admin().Invite(t.Context(), lines.Text())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestJoinGoesOn(t *testing.T) {
 	}
 	cmd.Process.Kill()
 	cmd.Wait()
-	if ok, err := office.Enrol(t.Context(), inv, krama.MemberID{1}, krama.RoleCoordinator); !ok || err != nil {
+	if ok, err := office.Admin().Enrol(t.Context(), inv, krama.MemberID{1}, krama.RoleCoordinator); !ok || err != nil {
 		t.Fatalf("enrol: %v %v", ok, err)
 	}
 	for _, c := range []struct {

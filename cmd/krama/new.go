@@ -51,7 +51,7 @@ func newProgramme(ctx context.Context, e *env, args []string) error {
 	}
 	defer r.Close()
 	fmt.Fprintln(e.err, "founding at", *relay)
-	if err := r.Found(ctx, strings.TrimRight(*relay, "/"), *token); err != nil {
+	if err := r.Admin().Found(ctx, strings.TrimRight(*relay, "/"), *token); err != nil {
 		r.Close()
 		os.Remove(filepath.Join(dir, "vault"))
 		os.Remove(filepath.Join(dir, "journal"))

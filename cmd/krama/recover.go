@@ -74,7 +74,7 @@ func recoverProgramme(ctx context.Context, e *env, args []string) error {
 	}
 	defer r.Close()
 	shown := replica.Stage("")
-	err = r.Recover(ctx, cards, strings.TrimRight(*relay, "/"), !*alive, func(p replica.Progress) {
+	err = r.Newcomer().Recover(ctx, cards, strings.TrimRight(*relay, "/"), !*alive, func(p replica.Progress) {
 		if p.Stage != shown {
 			fmt.Fprintln(e.err, "recovering:", p.Stage)
 			shown = p.Stage

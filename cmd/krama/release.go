@@ -290,7 +290,8 @@ func releasePin(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer desk.Close()
-	way, err := desk.PinRelease(ctx, seal.ReleasePin{Manifest: r.ManifestHash(), Phone: r.Phone(), Keys: pinned})
+	way, err := desk.Admin().PinRelease(ctx, seal.ReleasePin{Manifest: r.ManifestHash(), Phone: r.Phone(),
+		Keys: pinned})
 	if err != nil {
 		return err
 	}
