@@ -46,6 +46,7 @@ demo: build
 
 generate:
 	$(GO) run $(TEMPL) generate -path web
+	$(GO) run ./scripts/compact web/*_templ.go web/site/*_templ.go web/door/*_templ.go
 
 tools:
 	@scripts/tools

@@ -14,6 +14,7 @@ var DefaultBufferSize = 4 * 1024 // 4KB
 type Buffer struct {
 	Underlying io.Writer
 	b          *bufio.Writer
+	failed     error // of a component that was shown; Krama's own
 }
 
 // Write the contents of p into the buffer.

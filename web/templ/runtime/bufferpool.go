@@ -32,7 +32,9 @@ func ReleaseBuffer(w io.Writer) (err error) {
 	if !ok {
 		return nil
 	}
-	err = b.Flush()
+	if err = b.Flush(); b.failed != nil {
+		err, b.failed = b.failed, nil
+	}
 	bufferPool.Put(b)
 	return err
 }
