@@ -241,25 +241,21 @@ func refuse(err error) error {
 
 // named finds the programme that a call names. A programme that an earlier version founded has no name yet; while it is
 // the only one without, it is meant by every name that nobody has.
-func (r *Relay) named(ctx context.Context, site [16]byte) (Programme, error) {
-	r.mu.RLock()
-	p, ok := r.programmes[site]
-	r.mu.RUnlock()
-	if ok {
+func (r *Relay) named(ctx context.Context, site [16]byte) (p Programme, err error) {
+	if p, ok := r.Brief.Programme(site); ok {
 		return p, nil
 	}
-	p, err := r.store.Named(ctx, site)
+	if p, err = r.store.Named(ctx, site); err == nil { // a stranger's guesses wait for nobody
+		err = r.Brief.Alone(func() error { // against a change meanwhile
+			if p, err = r.store.Named(ctx, site); err == nil {
+				r.Brief.SetProgramme(site, p)
+			}
+			return err
+		})
+	}
 	if krama.KindOf(err) == krama.NotFound && err != nil {
 		p, err = r.store.Unnamed(ctx)
 		return p, refuse(err)
-	}
-	if err == nil {
-		r.mu.Lock()
-		if len(r.programmes) >= maxOpen {
-			clear(r.programmes)
-		}
-		r.programmes[site] = p
-		r.mu.Unlock()
 	}
 	return p, err
 }
@@ -384,19 +380,19 @@ func (r *Relay) charge(q *request, by caller, now time.Duration) error {
 	switch by {
 	case byDrop:
 		ok, single = r.once(q, now, func() bool {
-			return r.rates.take(by, p, [16]byte{}, now, r.limit.DropRate,
+			return r.take(by, p, [16]byte{}, now, r.limit.DropRate,
 				10*r.limit.DropRate)
 		})
 	case byReceipt:
 		ok, single = r.once(q, now, func() bool {
-			return r.rates.take(ofLooks, p, [16]byte{}, now, replyRate, replyBurst) && r.rates.take(by, p,
+			return r.take(ofLooks, p, [16]byte{}, now, replyRate, replyBurst) && r.take(by, p,
 				q.Principal, now, 1, 8)
 		})
 	case byDevice:
-		ok = r.rates.take(by, p, q.Principal, now, 5, 50)
+		ok = r.take(by, p, q.Principal, now, 5, 50)
 	case byWords: // counted before its signature was checked
 	default:
-		ok = r.rates.take(by, p, q.Principal, now, r.limit.Rate, r.limit.Burst)
+		ok = r.take(by, p, q.Principal, now, r.limit.Rate, r.limit.Burst)
 	}
 	if !ok {
 		return krama.E("relay", krama.TooMany, "")
@@ -404,7 +400,7 @@ func (r *Relay) charge(q *request, by caller, now time.Duration) error {
 	if !single { // a repetition of what has its own proof changes nothing
 		return nil
 	}
-	fresh, room := r.seen.add(q.payer(), q.Nonce, now)
+	fresh, room := r.Brief.Nonce(q.payer(), q.Nonce, now)
 	if !room {
 		return krama.E("relay", krama.TooMany, "")
 	}
@@ -419,35 +415,31 @@ func (r *Relay) charge(q *request, by caller, now time.Duration) error {
 func (r *Relay) once(q *request, now time.Duration, budget func() bool) (ok, single bool) {
 	h := seal.Hash("spent", q.Principal[:], q.proof)
 	id := [16]byte(h[:16])
-	if r.work.spent.has(id) {
-		return r.rates.take(ofProof, q.programme.ID, id, now, 1.0/60, 4), false
+	if r.Brief.Used(id) {
+		return r.take(ofProof, q.programme.ID, id, now, 1.0/60, 4), false
 	}
 	if !budget() {
 		return false, false
 	}
-	_, room := r.work.spent.add(id, now)
+	_, room := r.Brief.Use(id, now)
 	return room, false
 }
 
 // stream finds a stream; one that is not there is refused like one whose key is another.
-func (r *Relay) stream(ctx context.Context, id seal.StreamID) (Stream, error) {
-	r.mu.RLock()
-	s, ok := r.open[id]
-	r.mu.RUnlock()
-	if ok {
+func (r *Relay) stream(ctx context.Context, id seal.StreamID) (s Stream, err error) {
+	if s, ok := r.Brief.Stream(id); ok {
 		return s, nil
 	}
-	r.mu.Lock() // against a successor that changes the key meanwhile
-	defer r.mu.Unlock()
-	s, err := r.store.Stream(ctx, id)
-	if err == nil {
-		if len(r.open) >= maxOpen {
-			clear(r.open)
+	err = r.Brief.Alone(func() error { // against a successor that changes the key meanwhile
+		if s, err = r.store.Stream(ctx, id); err == nil {
+			r.Brief.SetStream(s)
 		}
-		r.open[id] = s
-	}
+		return err
+	})
 	return s, refuse(err)
 }
 
-// maxOpen bounds the memory of keys.
-const maxOpen = 100_000
+// take takes one call from a budget.
+func (r *Relay) take(by caller, programme, who [16]byte, now time.Duration, rate, burst float64) bool {
+	return r.Brief.Take(Payer{uint8(by), programme, who}, now, rate, burst)
+}

@@ -13,122 +13,6 @@ import (
 // Everything here is in memory only, counts time since the relay's start, and is bounded by constants: none of it
 // outlives the process, and nobody's part of it grows by what somebody else does.
 
-// seen remembers calls against replay for at least one window, in two generations.
-type seen struct {
-	mu       sync.Mutex
-	max      int
-	window   time.Duration
-	turned   time.Duration
-	now, old map[[16]byte]struct{}
-}
-
-func newSeen(max int, window time.Duration) *seen {
-	return &seen{max: max, window: window, now: map[[16]byte]struct{}{}}
-}
-
-// add reports whether the nonce is new, and whether there was room to remember it.
-func (s *seen) add(nonce [16]byte, at time.Duration) (fresh, room bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if at-s.turned > s.window {
-		s.old, s.now, s.turned = s.now, map[[16]byte]struct{}{}, at
-	}
-	if _, ok := s.now[nonce]; ok {
-		return false, true
-	}
-	if _, ok := s.old[nonce]; ok {
-		return false, true
-	}
-	if len(s.now) >= s.max {
-		return true, false
-	}
-	s.now[nonce] = struct{}{}
-	return true, true
-}
-
-// has reports whether a nonce was added, and adds none.
-func (s *seen) has(nonce [16]byte) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, now := s.now[nonce]
-	_, old := s.old[nonce]
-	return now || old
-}
-
-// nonces are what each programme's calls have used. One programme fills its own.
-type nonces struct {
-	mu     sync.Mutex
-	max    int
-	window time.Duration
-	of     map[[16]byte]*seen
-}
-
-func newNonces(max int, window time.Duration) *nonces {
-	return &nonces{max: max, window: window, of: map[[16]byte]*seen{}}
-}
-
-func (n *nonces) add(programme, nonce [16]byte, at time.Duration) (fresh, room bool) {
-	n.mu.Lock()
-	s := n.of[programme]
-	if s == nil {
-		s = newSeen(n.max, n.window)
-		n.of[programme] = s
-	}
-	n.mu.Unlock()
-	return s.add(nonce, at)
-}
-
-// rates is a token bucket per caller.
-type rates struct {
-	mu      sync.Mutex
-	buckets map[payer]bucket
-}
-
-// payer is whose bucket it is. All of them are known to the relay or have brought a proof: nobody makes buckets for
-// nothing.
-type payer struct {
-	by             caller
-	programme, who [16]byte
-}
-
-type bucket struct {
-	tokens float64
-	at     time.Duration
-}
-
-func newRates() *rates { return &rates{buckets: map[payer]bucket{}} }
-
-// maxBuckets bounds memory; full buckets are forgotten first, which loses nothing.
-const maxBuckets = 100_000
-
-func (r *rates) take(by caller, programme, who [16]byte, now time.Duration, rate, burst float64) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	p := payer{by, programme, who}
-	b, ok := r.buckets[p]
-	if !ok {
-		if len(r.buckets) >= maxBuckets {
-			for k, v := range r.buckets {
-				if now-v.at > time.Minute {
-					delete(r.buckets, k)
-				}
-			}
-			if len(r.buckets) >= maxBuckets {
-				return false
-			}
-		}
-		b = bucket{burst, now}
-	}
-	b.tokens = min(burst, b.tokens+rate*max(0, (now-b.at).Seconds()))
-	b.at = now
-	ok = b.tokens >= 1
-	if ok {
-		b.tokens--
-	}
-	r.buckets[p] = b
-	return ok
-}
-
 // flight bounds the bytes of payloads and answers that are in memory at a time, over all and of each programme.
 type flight struct {
 	mu         sync.Mutex
@@ -164,7 +48,6 @@ func (f *flight) give(who [16]byte, bytes int64) {
 // and a connection waits for one at a time, so that who has few connections waits behind no more than one proof of each
 // other one.
 type work struct {
-	spent   *seen // proofs of reports
 	turn    chan struct{}
 	waiting *atomic.Int64
 }
@@ -172,8 +55,8 @@ type work struct {
 // maxWaiting bounds the proofs that wait for their turn.
 const maxWaiting = 1024
 
-func newWork(max int) work {
-	return work{spent: newSeen(8*max, 48*time.Hour), turn: make(chan struct{}, 1), waiting: &atomic.Int64{}}
+func newWork() work {
+	return work{turn: make(chan struct{}, 1), waiting: &atomic.Int64{}}
 }
 
 func (w *work) check(ctx context.Context, proof func() bool) (bool, error) {

@@ -48,12 +48,12 @@ func (r *Relay) pepperPut(q *request) ([]byte, error) {
 		items = append(items, p.Marshal())
 	}
 	box := q.box(Peppers, seal.PepperBox(krama.DeviceID(q.Principal)))
-	r.mu.Lock() // between looking and writing, an admin may remove the device
-	defer r.mu.Unlock()
-	if _, err := r.peppers(q, box); err != nil {
-		return nil, err
-	}
-	return nil, r.store.SetItems(q.ctx, box, items, r.now().Add(keepFor), r.limit.Room(Peppers))
+	return nil, r.Brief.Alone(func() error { // between looking and writing, an admin may remove the device
+		if _, err := r.peppers(q, box); err != nil {
+			return err
+		}
+		return r.store.SetItems(q.ctx, box, items, r.now().Add(keepFor), r.limit.Room(Peppers))
+	})
 }
 
 // pepperKey finds the key that the words of a locked device must give: other words are another key. Each look is a try,
@@ -87,7 +87,7 @@ func (r *Relay) pepperKeyIn(q *request, p Programme) (ed25519.PublicKey, error) 
 	if err != nil {
 		return nil, err
 	}
-	if len(list) > 0 && !r.rates.take(byWords, p.ID, q.Principal, r.elapsed(), pepperRate, pepperBurst) {
+	if len(list) > 0 && !r.take(byWords, p.ID, q.Principal, r.elapsed(), pepperRate, pepperBurst) {
 		return nil, krama.E("relay", krama.TooMany, "")
 	}
 	for _, one := range list {
@@ -115,12 +115,12 @@ func (r *Relay) pepperDrop(q *request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, d := range c.Devices {
-		box := q.box(Peppers, seal.PepperBox(d))
-		err = cmp.Or(err, r.store.SetItems(q.ctx, box, [][]byte{gone}, r.now().Add(keepFor),
-			r.limit.Room(Peppers)))
-	}
-	return nil, err
+	return nil, r.Brief.Alone(func() (err error) {
+		for _, d := range c.Devices {
+			box := q.box(Peppers, seal.PepperBox(d))
+			err = cmp.Or(err, r.store.SetItems(q.ctx, box, [][]byte{gone}, r.now().Add(keepFor),
+				r.limit.Room(Peppers)))
+		}
+		return err
+	})
 }

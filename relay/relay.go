@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"krama"
@@ -65,8 +64,6 @@ type Relay struct {
 	start  time.Time
 	boot   [16]byte // names this run
 	calls  map[string]rule
-	seen   *nonces
-	rates  *rates
 	flight *flight // what members have in memory here
 	public *flight // and anybody
 	parts  *parts
@@ -81,17 +78,17 @@ type Relay struct {
 	Elapsed   func() time.Duration
 	SiteKey   ed25519.PublicKey
 
-	mu         sync.RWMutex
-	open       map[seal.StreamID]Stream // streams whose key is known; forgotten when a successor takes over their keys
-	programmes map[[16]byte]Programme   // by short name; forgotten when one changes
+	// Brief is this process's own memory where New made it; relays that share a store must share one. It is set before
+	// serving.
+	Brief Brief
 }
 
 // New returns a relay over store. token is what founding a programme needs; an empty one refuses all.
 func New(store Store, token string, limit Limits, now func() time.Time) *Relay {
 	r := &Relay{store: store, limit: limit, token: []byte(token), now: now, start: now(),
-		seen: newNonces(limit.Nonces, 2*limit.Skew), rates: newRates(), flight: newFlight(limit.Flight, limit.Flight/2),
-		public: newFlight(limit.Open, limit.Open), parts: newParts(), work: newWork(limit.Nonces),
-		secret: secretOf(token, rand.Reader), open: map[seal.StreamID]Stream{}, programmes: map[[16]byte]Programme{}}
+		Brief: NewBrief(limit.Nonces, 2*limit.Skew), flight: newFlight(limit.Flight, limit.Flight/2),
+		public: newFlight(limit.Open, limit.Open), parts: newParts(), work: newWork(),
+		secret: secretOf(token, rand.Reader)}
 	rand.Read(r.boot[:]) // never fails
 	r.calls = r.rules()
 	return r

@@ -106,18 +106,18 @@ func (r *Relay) report(l *line) ([]byte, error) {
 	now := r.elapsed()
 	sum := sha256.Sum256(proof[:])
 	once := sha256.Sum256(append(sum[:], body...))
-	if !r.work.spent.has([16]byte(once[:16])) {
-		if r.work.spent.has([16]byte(sum[:16])) {
+	if !r.Brief.Used([16]byte(once[:16])) {
+		if r.Brief.Used([16]byte(sum[:16])) {
 			return nil, errRefused
 		}
-		if !r.rates.take(ofReports, p.ID, [16]byte{}, now, reportRate, reportBurst) {
+		if !r.take(ofReports, p.ID, [16]byte{}, now, reportRate, reportBurst) {
 			return nil, krama.E("relay", krama.TooMany, "")
 		}
-		fresh, room := r.work.spent.add([16]byte(sum[:16]), now)
+		fresh, room := r.Brief.Use([16]byte(sum[:16]), now)
 		if !fresh {
 			return nil, errRefused
 		}
-		if _, more := r.work.spent.add([16]byte(once[:16]), now); !room || !more {
+		if _, more := r.Brief.Use([16]byte(once[:16]), now); !room || !more {
 			return nil, krama.E("relay", krama.TooMany, "")
 		}
 	}
@@ -227,7 +227,7 @@ func (r *Relay) AnswerSlip(ctx context.Context, code krama.SlipCode, what uint8)
 	if !krama.Known(krama.Outcomes, what) {
 		return krama.E("relay.AnswerSlip", krama.Invalid, "outcome")
 	}
-	if !r.rates.take(ofSlips, [16]byte{}, [16]byte{}, r.elapsed(), slipRate, slipBurst) {
+	if !r.take(ofSlips, [16]byte{}, [16]byte{}, r.elapsed(), slipRate, slipBurst) {
 		return krama.E("relay.AnswerSlip", krama.TooMany, "")
 	}
 	return r.putSlip(ctx, seal.SlipBox(code), what)
@@ -245,7 +245,7 @@ func (r *Relay) slip(q *request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !r.rates.take(ofSlips, [16]byte{}, [16]byte{}, r.elapsed(), slipRate, slipBurst) {
+	if !r.take(ofSlips, [16]byte{}, [16]byte{}, r.elapsed(), slipRate, slipBurst) {
 		return nil, krama.E("relay", krama.TooMany, "")
 	}
 	return nil, r.putSlip(q.ctx, c.Box, c.What)

@@ -138,7 +138,7 @@ type Streams interface {
 	Rewind(ctx context.Context, id seal.StreamID, head seal.Head) error
 	// PutTombstones replaces envelopes by what stands for them, all or none: in a closed stream, in the place of the
 	// envelope that it names; or as the next of an open one that has a successor in its line, as after a restore.
-	// Anything else is Conflict.
+	// Anything else is Conflict. Repeating is safe.
 	PutTombstones(ctx context.Context, puts []Tombstone) error
 	// CloseStream refuses appends for ever if the stream ends at head; otherwise Conflict. Repeating is safe.
 	CloseStream(ctx context.Context, id seal.StreamID, head seal.Head) error

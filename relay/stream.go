@@ -34,11 +34,7 @@ func (r *Relay) members(q *request) ([]byte, error) {
 		}
 		list = append(list, Member{known(seal.DeviceID(key, m.Nonce)), key})
 	}
-	if err := r.store.AddMembers(q.ctx, q.programme.ID, c.Site, list); err != nil {
-		return nil, err
-	}
-	r.renamed()
-	return nil, nil
+	return nil, r.rename(func() error { return r.store.AddMembers(q.ctx, q.programme.ID, c.Site, list) })
 }
 
 // known is how the relay's file names a device: a hash, so that who takes the file cannot look for a device that she
@@ -48,8 +44,21 @@ func known(d krama.DeviceID) krama.DeviceID {
 	return krama.DeviceID(h[:16])
 }
 
-// renamed forgets what is known of programmes.
-func (r *Relay) renamed() { r.mu.Lock(); defer r.mu.Unlock(); clear(r.programmes) }
+// rename changes a programme in the store, and forgets what is known of programmes.
+func (r *Relay) rename(change func() error) error {
+	return r.Brief.Alone(func() error {
+		defer r.Brief.ForgetProgrammes()
+		return change()
+	})
+}
+
+// restream changes streams or their keys in the store, and forgets what is known of them.
+func (r *Relay) restream(change func() error) error {
+	return r.Brief.Alone(func() error {
+		defer r.Brief.ForgetStreams()
+		return change()
+	})
+}
 
 func (r *Relay) create(q *request) ([]byte, error) {
 	c, err := seal.ParseCreate(q.Payload)
@@ -64,13 +73,7 @@ func (r *Relay) create(q *request) ([]byte, error) {
 	if c.Before == nil {
 		return nil, r.store.CreateStream(q.ctx, s, nil)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.store.CreateStream(q.ctx, s, c.Before); err != nil {
-		return nil, err
-	}
-	clear(r.open)
-	return nil, nil
+	return nil, r.restream(func() error { return r.store.CreateStream(q.ctx, s, c.Before) })
 }
 
 // line says which streams are circle 0's: what an earlier version made without saying it.
@@ -79,10 +82,7 @@ func (r *Relay) line(q *request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	clear(r.open)
-	return nil, r.store.Line(q.ctx, q.programme.ID, c.Streams)
+	return nil, r.restream(func() error { return r.store.Line(q.ctx, q.programme.ID, c.Streams) })
 }
 
 // handOver gives the programme to another control key: a removed device knows the old one.
@@ -95,8 +95,7 @@ func (r *Relay) handOver(q *request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.renamed()
-	return nil, r.store.SetControl(q.ctx, q.programme.ID, key)
+	return nil, r.rename(func() error { return r.store.SetControl(q.ctx, q.programme.ID, key) })
 }
 
 func (r *Relay) append(q *request) ([]byte, error) {

@@ -2,7 +2,6 @@
 package memory
 
 import (
-	"bytes"
 	"context"
 	"maps"
 	"slices"
@@ -11,32 +10,35 @@ import (
 
 	"krama"
 	"krama/relay"
+	"krama/relay/rules"
 	"krama/seal"
 )
 
 // Store keeps everything in maps.
 type Store struct {
-	mu         sync.Mutex
+	rules.Writer // over write
+
+	mu         sync.Mutex // all below
 	programmes map[[16]byte]relay.Programme
 	used       map[share]int64
 	members    map[[16]byte]map[krama.DeviceID]relay.Member
 	streams    map[seal.StreamID]*stream
+	byK        map[int64]*stream
 	boxes      map[relay.Box][]item
 	lastItem   uint64
 	blobs      map[[32]byte]blob
 	doors      map[[16]byte][]byte
 	published  [][16]byte // programmes with a door, in the order of their first
 	intakes    map[[16]byte][16]byte
-	reports    map[[16]byte][]relay.Report
-	reportsOf  map[[16]byte][16]byte // the programme that an intake's reports are charged to
+	reports    map[[16]byte][]report
 	lastReport int64
-	made       int
+	made       int64 // how many streams there were
 }
 
 type stream struct {
 	relay.Stream
 	line    seal.StreamID // the first of its line
-	made    int           // in what order streams were made
+	k       int64         // in what order streams were made
 	start   seal.Head
 	entries []relay.Entry
 	at      map[[32]byte]bool
@@ -55,6 +57,12 @@ type share struct {
 	keep      relay.Keep
 }
 
+// report is one with the programme it is charged to.
+type report struct {
+	relay.Report
+	programme [16]byte
+}
+
 type blob struct {
 	programme [16]byte
 	body      []byte
@@ -64,43 +72,33 @@ var _ relay.Store = (*Store)(nil)
 
 // New returns an empty store.
 func New() *Store {
-	return &Store{programmes: map[[16]byte]relay.Programme{}, used: map[share]int64{},
-		streams: map[seal.StreamID]*stream{},
+	s := &Store{programmes: map[[16]byte]relay.Programme{}, used: map[share]int64{},
+		streams: map[seal.StreamID]*stream{}, byK: map[int64]*stream{},
 		members: map[[16]byte]map[krama.DeviceID]relay.Member{}, boxes: map[relay.Box][]item{},
 		blobs: map[[32]byte]blob{},
-		doors: map[[16]byte][]byte{}, intakes: map[[16]byte][16]byte{}, reports: map[[16]byte][]relay.Report{},
-		reportsOf: map[[16]byte][16]byte{}}
+		doors: map[[16]byte][]byte{}, intakes: map[[16]byte][16]byte{}, reports: map[[16]byte][]report{}}
+	s.Do = s.write
+	return s
 }
 
 // Close does nothing.
 func (s *Store) Close() error { return nil }
 
-// CreateStream implements relay.Streams.
-func (s *Store) CreateStream(_ context.Context, st relay.Stream, before *seal.StreamID) error {
+// write is one transaction: what it did is undone, last first, if it fails.
+func (s *Store) write(ctx context.Context, f func(rules.Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	line := st.ID
-	if before != nil {
-		b, ok := s.streams[*before]
-		if !ok || b.Programme != st.Programme {
-			return krama.E("memory", krama.NotFound, "stream")
-		}
-		line = b.line
+	if err := ctx.Err(); err != nil {
+		return krama.Wrap("memory", err)
 	}
-	if old, ok := s.streams[st.ID]; ok {
-		if old.Head != st.Head || !old.Access.Equal(st.Access) || old.Programme != st.Programme {
-			return krama.E("memory", krama.Conflict, "stream")
-		}
-		return nil
-	}
-	s.made++
-	s.streams[st.ID] = &stream{Stream: st, line: line, made: s.made, start: st.Head, at: map[[32]byte]bool{}}
-	for _, o := range s.streams {
-		if before != nil && o.line == line && !st.Roster {
-			o.Access = st.Access
+	tx := &tx{s: s}
+	err := f(tx)
+	if err != nil {
+		for _, undo := range slices.Backward(tx.undo) {
+			undo()
 		}
 	}
-	return nil
+	return err
 }
 
 func (s *Store) find(id seal.StreamID) (*stream, error) {
@@ -124,68 +122,6 @@ func (s *Store) Stream(_ context.Context, id seal.StreamID) (relay.Stream, error
 	return out, nil
 }
 
-// Line implements relay.Streams.
-func (s *Store) Line(_ context.Context, programme [16]byte, ids []seal.StreamID) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, id := range ids {
-		if st, ok := s.streams[id]; !ok || st.Programme != programme {
-			return krama.E("memory", krama.NotFound, "stream")
-		}
-	}
-	for _, id := range ids {
-		st := s.streams[id]
-		if st.line = ids[0]; !st.Roster {
-			size := int64(0)
-			for _, e := range st.entries {
-				size += int64(len(e.Body))
-			}
-			s.used[share{programme, relay.Content}] -= size
-			s.used[share{programme, relay.Roster}] += size
-			st.Roster = true
-		}
-	}
-	return nil
-}
-
-// Append implements relay.Streams.
-func (s *Store) Append(_ context.Context, id seal.StreamID, ifHead *uint64, envelopes [][]byte,
-	room int64) (seal.Head, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st, err := s.find(id)
-	if err != nil {
-		return seal.Head{}, err
-	}
-	var add []relay.Entry
-	head, size := st.Head, int64(0)
-	batch := map[[32]byte]bool{}
-	for _, e := range envelopes {
-		eid := seal.EnvelopeID(e)
-		if st.at[eid] || batch[eid] {
-			continue
-		}
-		batch[eid] = true
-		head = head.Link(eid)
-		add = append(add, relay.Entry{N: head.N, ID: eid, Body: bytes.Clone(e)})
-		size += int64(len(e))
-	}
-	switch {
-	case len(add) == 0:
-		return st.Head, nil
-	case st.Closed, ifHead != nil && *ifHead != st.Head.N:
-		return st.Head, krama.E("memory", krama.Conflict, "head")
-	case s.used[share{st.Programme, st.Keep()}]+size > room:
-		return st.Head, krama.E("memory", krama.Full, "quota")
-	}
-	for _, e := range add {
-		st.at[e.ID] = true
-	}
-	st.entries, st.Head = append(st.entries, add...), head
-	s.used[share{st.Programme, st.Keep()}] += size
-	return head, nil
-}
-
 // List implements relay.Streams.
 func (s *Store) List(_ context.Context, id seal.StreamID, after uint64, max int) ([]relay.Entry, error) {
 	s.mu.Lock()
@@ -206,88 +142,14 @@ func (s *Store) List(_ context.Context, id seal.StreamID, after uint64, max int)
 	return out, nil
 }
 
-// Rewind implements relay.Streams.
-func (s *Store) Rewind(_ context.Context, id seal.StreamID, head seal.Head) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st, err := s.find(id)
-	if err != nil {
-		return err
-	}
-	h := st.start
-	for h.N < head.N && h.N < uint64(len(st.entries)) {
-		h = h.Link(st.entries[h.N].ID)
-	}
-	if h != head || st.Closed {
-		return krama.E("memory", krama.Conflict, "head")
-	}
-	for _, e := range st.entries[h.N:] {
-		delete(st.at, e.ID)
-		s.used[share{st.Programme, st.Keep()}] -= int64(len(e.Body))
-	}
-	st.entries, st.Head = st.entries[:h.N:h.N], h
-	return nil
-}
-
-// PutTombstones implements relay.Streams.
-func (s *Store) PutTombstones(_ context.Context, puts []relay.Tombstone) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	next, added := map[seal.StreamID]uint64{}, map[[32]byte]bool{}
-	for _, p := range puts { // all or none
-		st, err := s.find(p.Stream)
-		if err != nil {
-			return err
-		}
-		n := max(next[p.Stream], uint64(len(st.entries)))
-		id := seal.WireID(p.Body)
-		switch {
-		case st.Closed && p.N > 0 && p.N <= uint64(len(st.entries)) && st.entries[p.N-1].ID == id:
-		case p.N == n+1 && !st.Closed && !st.at[id] && !added[id] && s.succeeded(st):
-			next[p.Stream], added[id] = p.N, true
-		default:
-			return krama.E("memory", krama.Conflict, "tombstone")
-		}
-	}
-	for _, p := range puts {
-		st := s.streams[p.Stream]
-		e := relay.Entry{N: p.N, ID: seal.WireID(p.Body), Body: bytes.Clone(p.Body)}
-		if p.N <= uint64(len(st.entries)) {
-			s.used[share{st.Programme, st.Keep()}] += int64(len(e.Body) - len(st.entries[p.N-1].Body))
-			st.entries = slices.Clone(st.entries) // a copy of the store may share them
-			st.entries[p.N-1] = e
-			continue
-		}
-		st.at[e.ID] = true
-		st.entries, st.Head = append(st.entries, e), st.Head.Link(e.ID)
-		s.used[share{st.Programme, st.Keep()}] += int64(len(e.Body))
-	}
-	return nil
-}
-
 // succeeded reports whether a stream of the same line was made later.
 func (s *Store) succeeded(st *stream) bool {
 	for _, o := range s.streams {
-		if o.line == st.line && o.made > st.made {
+		if o.line == st.line && o.k > st.k {
 			return true
 		}
 	}
 	return false
-}
-
-// CloseStream implements relay.Streams.
-func (s *Store) CloseStream(_ context.Context, id seal.StreamID, head seal.Head) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st, err := s.find(id)
-	if err != nil {
-		return err
-	}
-	if st.Head != head {
-		return krama.E("memory", krama.Conflict, "head")
-	}
-	st.Closed = true
-	return nil
 }
 
 // Clone returns a store with the same content: a model can go on from one moment many times.
@@ -303,12 +165,12 @@ func (s *Store) Clone() *Store {
 		c.used[k] = v
 	}
 	for k, v := range s.streams {
-		st := &stream{Stream: v.Stream, line: v.line, made: v.made, start: v.start,
+		st := &stream{Stream: v.Stream, line: v.line, k: v.k, start: v.start,
 			entries: v.entries[:len(v.entries):len(v.entries)], at: map[[32]byte]bool{}}
 		for id := range v.at {
 			st.at[id] = true
 		}
-		c.streams[k] = st
+		c.streams[k], c.byK[v.k] = st, st
 	}
 	for k, v := range s.boxes {
 		c.boxes[k] = append([]item(nil), v...)

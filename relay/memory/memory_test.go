@@ -11,3 +11,6 @@ import (
 func TestContract(t *testing.T) {
 	storetest.Run(t, func(*testing.T) relay.Store { return memory.New() })
 }
+
+// TestBrief runs its contract on what a relay remembers in its own process.
+func TestBrief(t *testing.T) { storetest.Brief(t, relay.NewBrief) }

@@ -6,85 +6,10 @@ import (
 	"errors"
 	"time"
 
-	"krama"
 	"krama/relay"
+	"krama/relay/rules"
 	"krama/seal"
 )
-
-// PutItems implements relay.Boxes.
-func (s *Store) PutItems(ctx context.Context, items []relay.Item, expires time.Time, b relay.Bound) error {
-	return s.do(ctx, func(tx writing) error {
-		for _, it := range items {
-			if err := putItem(tx, it, expires, b); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func putItem(tx writing, it relay.Item, expires time.Time, b relay.Bound) error {
-	p, box := it.Box.Programme[:], it.Box.ID[:]
-	res, err := tx.Exec(`UPDATE item SET expires=?, owner=CASE WHEN owner=zeroblob(16) THEN ? ELSE owner END
-		WHERE programme=? AND keep=? AND box=? AND body=?`, expires.Unix(), it.Owner[:], p, it.Box.Keep, box, it.Body)
-	if err != nil {
-		return err
-	}
-	if n, _ := res.RowsAffected(); n > 0 {
-		return nil
-	}
-	var n int
-	if err := tx.QueryRow("SELECT count(*) FROM item WHERE programme=? AND keep=? AND box=?", p, it.Box.Keep,
-		box).Scan(&n); err != nil {
-		return err
-	}
-	if b.Items > 0 && n >= b.Items {
-		return krama.E("sqlite", krama.Full, "box")
-	}
-	if b.OwnerItems > 0 || b.OwnerBytes > 0 {
-		var size int64
-		err := tx.QueryRow(
-			"SELECT count(*), coalesce(sum(length(body)), 0) FROM item WHERE programme=? AND keep=? AND owner=?",
-			p, it.Box.Keep, it.Owner[:]).Scan(&n, &size)
-		if err != nil {
-			return err
-		}
-		if b.OwnerItems > 0 && n >= b.OwnerItems || b.OwnerBytes > 0 && size+int64(len(it.Body)) > b.OwnerBytes {
-			return krama.E("sqlite", krama.Full, "owner")
-		}
-	}
-	if err := charge(tx, p, it.Box.Keep, int64(len(it.Body)), b.Room); err != nil {
-		return err
-	}
-	_, err = tx.Exec("INSERT INTO item (programme, keep, box, owner, body, expires) VALUES (?, ?, ?, ?, ?, ?)",
-		p, it.Box.Keep, box, it.Owner[:], it.Body, expires.Unix())
-	return err
-}
-
-// SetItems implements relay.Boxes.
-func (s *Store) SetItems(ctx context.Context, b relay.Box, bodies [][]byte, expires time.Time, room int64) error {
-	return s.do(ctx, func(tx writing) error {
-		var size int64
-		err := tx.QueryRow("SELECT coalesce(sum(length(body)), 0) FROM item WHERE programme=? AND keep=? AND box=?",
-			b.Programme[:], b.Keep, b.ID[:]).Scan(&size)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec("DELETE FROM item WHERE programme=? AND keep=? AND box=?", b.Programme[:], b.Keep,
-			b.ID[:]); err != nil {
-			return err
-		}
-		if err := charge(tx, b.Programme[:], b.Keep, -size, 0); err != nil {
-			return err
-		}
-		for _, body := range bodies {
-			if err := putItem(tx, relay.Item{Box: b, Body: body}, expires, relay.Bound{Room: room}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
 
 // Items implements relay.Boxes. What an earlier version kept for nobody in particular is read too.
 func (s *Store) Items(ctx context.Context, b relay.Box, owner [16]byte, now time.Time, after uint64,
@@ -131,62 +56,87 @@ func (s *Store) Holders(ctx context.Context, k relay.Keep, id [16]byte) (out [][
 	return out, failed(rows.Err())
 }
 
-// Sweep implements relay.Boxes.
-func (s *Store) Sweep(ctx context.Context, now time.Time) error {
-	return s.do(ctx, func(tx writing) error {
-		if err := forget(tx, "report", sortOfReports, "day<?", int64(krama.DayOf(now)-relay.ReportKeep)); err != nil {
-			return err
-		}
-		return forget(tx, "item", "keep", "expires<=?", now.Unix())
-	})
-}
-
-// forget deletes rows that something holds of, and gives their room back. keep is the sort or the column that has it.
-func forget(tx writing, table, keep, where string, args ...any) error {
+// forget deletes rows that something holds of, and tells whose room is free. keep is the sort or the column that has
+// it.
+func (tx writing) forget(table, keep, where string, args ...any) (out []rules.Freed, err error) {
 	rows, err := tx.Query("SELECT programme, "+keep+", sum(length(body)) FROM "+table+" WHERE "+where+" GROUP BY 1, 2",
 		args...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	type freed struct {
-		programme []byte
-		keep      relay.Keep
-		size      int64
-	}
-	var list []freed
 	for rows.Next() {
-		var f freed
-		if err := rows.Scan(&f.programme, &f.keep, &f.size); err != nil {
+		var programme []byte
+		var f rules.Freed
+		if err := rows.Scan(&programme, &f.Keep, &f.Bytes); err != nil {
 			rows.Close()
-			return err
+			return nil, err
 		}
-		list = append(list, f)
+		copy(f.Programme[:], programme)
+		out = append(out, f)
 	}
 	if err := errors.Join(rows.Close(), rows.Err()); err != nil {
-		return err
-	}
-	for _, f := range list {
-		if err := charge(tx, f.programme, f.keep, -f.size, 0); err != nil {
-			return err
-		}
+		return nil, err
 	}
 	_, err = tx.Exec("DELETE FROM "+table+" WHERE "+where, args...)
+	return out, err
+}
+
+// changes runs a statement and reports whether it changed anything.
+func (tx writing) changes(text string, args ...any) (bool, error) {
+	res, err := tx.Exec(text, args...)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
+func (tx writing) Renew(it relay.Item, expires time.Time) (there bool, err error) {
+	return tx.changes(`UPDATE item SET expires=?, owner=CASE WHEN owner=zeroblob(16) THEN ? ELSE owner END
+		WHERE programme=? AND keep=? AND box=? AND body=?`, expires.Unix(), it.Owner[:], it.Box.Programme[:], it.Box.Keep,
+		it.Box.ID[:], it.Body)
+}
+
+func (tx writing) AddItem(it relay.Item, expires time.Time) error {
+	_, err := tx.Exec("INSERT INTO item (programme, keep, box, owner, body, expires) VALUES (?, ?, ?, ?, ?, ?)",
+		it.Box.Programme[:], it.Box.Keep, it.Box.ID[:], it.Owner[:], it.Body, expires.Unix())
 	return err
 }
 
-// PutBlob implements relay.Blobs.
-func (s *Store) PutBlob(ctx context.Context, programme [16]byte, id [32]byte, body []byte, room int64) error {
-	return s.do(ctx, func(tx writing) error {
-		res, err := tx.Exec("INSERT OR IGNORE INTO blob (id, programme, body) VALUES (?, ?, ?)", id[:],
-			programme[:], body)
-		if err != nil {
-			return err
-		}
-		if n, _ := res.RowsAffected(); n == 0 {
-			return nil
-		}
-		return charge(tx, programme[:], relay.Pages, int64(len(body)), room)
-	})
+func (tx writing) InBox(b relay.Box) (items int, bytes int64, err error) {
+	err = tx.QueryRow(
+		"SELECT count(*), coalesce(sum(length(body)), 0) FROM item WHERE programme=? AND keep=? AND box=?",
+		b.Programme[:], b.Keep, b.ID[:]).Scan(&items, &bytes)
+	return items, bytes, err
+}
+
+func (tx writing) Owned(programme [16]byte, k relay.Keep, owner [16]byte) (items int, bytes int64, err error) {
+	err = tx.QueryRow(
+		"SELECT count(*), coalesce(sum(length(body)), 0) FROM item WHERE programme=? AND keep=? AND owner=?",
+		programme[:], k, owner[:]).Scan(&items, &bytes)
+	return items, bytes, err
+}
+
+func (tx writing) Empty(b relay.Box) error {
+	_, err := tx.Exec("DELETE FROM item WHERE programme=? AND keep=? AND box=?", b.Programme[:], b.Keep, b.ID[:])
+	return err
+}
+
+func (tx writing) DropItems(now time.Time) ([]rules.Freed, error) {
+	return tx.forget("item", "keep", "expires<=?", now.Unix())
+}
+
+func (tx writing) AddBlob(programme [16]byte, id [32]byte, body []byte) (added bool, err error) {
+	return tx.changes("INSERT OR IGNORE INTO blob (id, programme, body) VALUES (?, ?, ?)", id[:], programme[:], body)
+}
+
+func (tx writing) DropBlob(programme [16]byte, id [32]byte) (size int64, err error) {
+	err = tx.QueryRow("DELETE FROM blob WHERE id=? AND programme=? RETURNING length(body)", id[:],
+		programme[:]).Scan(&size)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return size, err
 }
 
 // Blob implements relay.Blobs.
@@ -194,27 +144,6 @@ func (s *Store) Blob(ctx context.Context, programme [16]byte, id [32]byte) ([]by
 	var b []byte
 	err := s.read.QueryRowContext(ctx, "SELECT body FROM blob WHERE id=? AND programme=?", id[:], programme[:]).Scan(&b)
 	return b, missing(err)
-}
-
-// DropBlobs implements relay.Blobs.
-func (s *Store) DropBlobs(ctx context.Context, programme [16]byte, ids [][32]byte) error {
-	return s.do(ctx, func(tx writing) error {
-		for _, id := range ids {
-			var n int64
-			err := tx.QueryRow("DELETE FROM blob WHERE id=? AND programme=? RETURNING length(body)", id[:],
-				programme[:]).Scan(&n)
-			if errors.Is(err, sql.ErrNoRows) {
-				continue
-			}
-			if err == nil {
-				err = charge(tx, programme[:], relay.Pages, -n, 0)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // sortOfReports is relay.Inbox as SQL has it.

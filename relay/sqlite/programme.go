@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"crypto/ed25519"
 	"database/sql"
 	"errors"
 
@@ -10,15 +9,11 @@ import (
 	"krama/relay"
 )
 
-// charge adds to what a programme keeps of a sort. More than room is Full; what shrinks always may.
-func charge(tx writing, programme []byte, k relay.Keep, bytes, room int64) error {
-	var used int64
-	err := tx.QueryRow(`INSERT INTO used (programme, keep, bytes) VALUES (?, ?, ?)
-		ON CONFLICT (programme, keep) DO UPDATE SET bytes=max(0, bytes+excluded.bytes) RETURNING bytes`, programme, k, bytes).Scan(&used)
-	if err == nil && bytes > 0 && used > room {
-		return krama.E("sqlite", krama.Full, "quota")
-	}
-	return err
+// Charge implements rules.Tx.
+func (tx writing) Charge(programme [16]byte, k relay.Keep, bytes int64) (used int64, err error) {
+	err = tx.QueryRow(`INSERT INTO used (programme, keep, bytes) VALUES (?, ?, max(0, ?))
+		ON CONFLICT (programme, keep) DO UPDATE SET bytes=max(0, bytes+?3) RETURNING bytes`, programme[:], k, bytes).Scan(&used)
+	return used, err
 }
 
 // Used implements relay.Store.
@@ -38,27 +33,10 @@ func name(site [16]byte) []byte {
 	return site[:]
 }
 
-// AddProgramme implements relay.Programmes.
-func (s *Store) AddProgramme(ctx context.Context, p relay.Programme) error {
-	return s.do(ctx, func(tx writing) error {
-		var same, taken bool
-		err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM programme WHERE site=? AND id<>?)", name(p.Site),
-			p.ID[:]).Scan(&taken)
-		if err != nil {
-			return err
-		}
-		err = tx.QueryRow("SELECT control=? AND site IS ? FROM programme WHERE id=?", []byte(p.Control), name(p.Site),
-			p.ID[:]).Scan(&same)
-		if err == nil && !same || taken {
-			return krama.E("sqlite", krama.Conflict, "programme")
-		}
-		if errors.Is(err, sql.ErrNoRows) {
-			_, err = tx.Exec("INSERT INTO programme (id, control, site) VALUES (?, ?, ?)", p.ID[:], []byte(p.Control),
-				name(p.Site))
-		}
-		return err
-	})
-}
+const (
+	programmeByID   = "SELECT id, control, site FROM programme WHERE id=?"
+	programmeByName = "SELECT id, control, site FROM programme WHERE site=?"
+)
 
 func scanProgramme(row *sql.Row) (p relay.Programme, err error) {
 	var id, site []byte
@@ -70,12 +48,12 @@ func scanProgramme(row *sql.Row) (p relay.Programme, err error) {
 
 // Programme implements relay.Programmes.
 func (s *Store) Programme(ctx context.Context, id [16]byte) (relay.Programme, error) {
-	return scanProgramme(s.read.QueryRowContext(ctx, "SELECT id, control, site FROM programme WHERE id=?", id[:]))
+	return scanProgramme(s.read.QueryRowContext(ctx, programmeByID, id[:]))
 }
 
 // Named implements relay.Programmes.
 func (s *Store) Named(ctx context.Context, site [16]byte) (relay.Programme, error) {
-	return scanProgramme(s.read.QueryRowContext(ctx, "SELECT id, control, site FROM programme WHERE site=?",
+	return scanProgramme(s.read.QueryRowContext(ctx, programmeByName,
 		name(site)))
 }
 
@@ -85,58 +63,36 @@ func (s *Store) Unnamed(ctx context.Context) (relay.Programme, error) {
 		WHERE site IS NULL AND (SELECT count(*) FROM programme WHERE site IS NULL)=1`))
 }
 
-// SetControl implements relay.Programmes.
-func (s *Store) SetControl(ctx context.Context, id [16]byte, control ed25519.PublicKey) error {
-	return s.do(ctx, func(tx writing) error {
-		res, err := tx.Exec("UPDATE programme SET control=? WHERE id=?", []byte(control), id[:])
-		if err != nil {
-			return err
-		}
-		if n, _ := res.RowsAffected(); n == 0 {
-			return krama.E("sqlite", krama.NotFound, "programme")
-		}
-		return nil
-	})
-}
-
-// AddMembers implements relay.Programmes.
-func (s *Store) AddMembers(ctx context.Context, id, site [16]byte, list []relay.Member) error {
-	return s.do(ctx, func(tx writing) error {
-		var known, fits bool
-		err := tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM programme WHERE id=?1),
-			NOT EXISTS (SELECT 1 FROM programme WHERE id<>?1 AND site=?2 OR id=?1 AND site IS NOT NULL AND site<>?2)`, id[:], site[:]).Scan(&known, &fits)
-		switch {
-		case err != nil:
-			return err
-		case !known:
-			return krama.E("sqlite", krama.NotFound, "programme")
-		case !fits:
-			return krama.E("sqlite", krama.Conflict, "name")
-		}
-		if _, err := tx.Exec("UPDATE programme SET site=? WHERE id=?", site[:], id[:]); err != nil {
-			return err
-		}
-		for _, m := range list {
-			if _, err := tx.Exec("INSERT OR IGNORE INTO member (programme, id, key) VALUES (?, ?, ?)", id[:], m.ID[:],
-				[]byte(m.Key)); err != nil {
-				return err
-			}
-		}
-		var n int
-		if err := tx.QueryRow("SELECT count(*) FROM member WHERE programme=?", id[:]).Scan(&n); err != nil {
-			return err
-		}
-		if n > relay.MaxMembers {
-			return krama.E("sqlite", krama.Full, "members")
-		}
-		return nil
-	})
-}
-
 // Member implements relay.Programmes.
 func (s *Store) Member(ctx context.Context, id [16]byte, device krama.DeviceID) (relay.Member, error) {
 	m := relay.Member{ID: device}
 	err := s.read.QueryRowContext(ctx, "SELECT key FROM member WHERE programme=? AND id=?", id[:],
 		device[:]).Scan((*[]byte)(&m.Key))
 	return m, missing(err)
+}
+
+// Programme implements rules.Tx, as all below.
+func (tx writing) Programme(id [16]byte) (relay.Programme, error) {
+	return scanProgramme(tx.QueryRow(programmeByID, id[:]))
+}
+
+func (tx writing) Named(site [16]byte) (relay.Programme, error) {
+	return scanProgramme(tx.QueryRow(programmeByName, name(site)))
+}
+
+func (tx writing) SetProgramme(p relay.Programme) error {
+	_, err := tx.Exec(`INSERT INTO programme (id, control, site) VALUES (?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET control=excluded.control, site=excluded.site`, p.ID[:], []byte(p.Control), name(p.Site))
+	return err
+}
+
+func (tx writing) AddMember(programme [16]byte, m relay.Member) error {
+	_, err := tx.Exec("INSERT OR IGNORE INTO member (programme, id, key) VALUES (?, ?, ?)", programme[:], m.ID[:],
+		[]byte(m.Key))
+	return err
+}
+
+func (tx writing) Members(programme [16]byte) (n int, err error) {
+	err = tx.QueryRow("SELECT count(*) FROM member WHERE programme=?", programme[:]).Scan(&n)
+	return n, err
 }

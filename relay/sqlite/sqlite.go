@@ -14,10 +14,13 @@ import (
 
 	"krama"
 	"krama/relay"
+	"krama/relay/rules"
 )
 
 // Store is a relay store in one SQLite file.
 type Store struct {
+	rules.Writer // over do
+
 	read  *readers
 	write *sql.DB
 	known known
@@ -31,7 +34,7 @@ type Store struct {
 }
 
 type job struct {
-	do  func(writing) error
+	do  func(rules.Tx) error
 	err chan error
 }
 
@@ -61,6 +64,7 @@ func Open(path string, maxBytes int64) (*Store, error) {
 		known: known{made: map[string]*sql.Stmt{}}, jobs: make(chan job, 256), done: make(chan struct{}),
 		flush:  newFlush(),
 		untidy: make(chan struct{}, 1), tidied: make(chan struct{})}
+	s.Do = s.do
 	if err := s.prepare(maxBytes); err != nil {
 		w.Close()
 		r.Close()
@@ -187,7 +191,7 @@ func (s *Store) commit(batch []job) {
 	s.known.compile(s.write)
 }
 
-func (s *Store) do(ctx context.Context, f func(writing) error) error {
+func (s *Store) do(ctx context.Context, f func(rules.Tx) error) error {
 	j := job{f, make(chan error, 1)}
 	select {
 	case s.jobs <- j:

@@ -22,8 +22,9 @@ const plenty = 1 << 40
 func Run(t *testing.T, open func(*testing.T) relay.Store) {
 	for name, f := range map[string]func(*testing.T, relay.Store){
 		"programmes": programmes, "order": order, "idempotent": idempotent, "conditional": conditional,
-		"atomic": atomic,
-		"closed": closed, "quota": quota, "shares": shares, "members": members, "circle 0": circle0, "owners": owners,
+		"all or none": allOrNone,
+		"closed":      closed, "quota": quota, "shares": shares, "members": members, "circle 0": circle0,
+		"owners":           owners,
 		"programmes apart": apart, "pages": pages, "boxes": boxes, "blobs": blobs, "concurrent": concurrent,
 		"line": line, "control": control, "rewind": rewind, "tombstones": tombstones, "kept boxes": keptBoxes,
 		"dropped blobs": droppedBlobs, "bytes are owned": owned, "doors": doors, "reports": reports,
@@ -32,6 +33,11 @@ func Run(t *testing.T, open func(*testing.T) relay.Store) {
 			s := open(t)
 			defer s.Close()
 			f(t, s)
+		})
+		t.Run(name+" over a line that breaks", func(t *testing.T) {
+			s := open(t)
+			defer s.Close()
+			f(t, lossy{s})
 		})
 	}
 }
@@ -156,7 +162,7 @@ func conditional(t *testing.T, s relay.Store) {
 	}
 }
 
-func atomic(t *testing.T, s relay.Store) {
+func allOrNone(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
 	_, err := s.Append(ctx, st.ID, nil, [][]byte{Envelope(1024), Envelope(1024), Envelope(4096)}, 4096)
 	want(t, err, krama.Full)

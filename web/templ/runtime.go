@@ -1,8 +1,8 @@
 // Package templ is what compiled pages call: github.com/a-h/templ v0.3.977 (MIT), of which runtime.go, join.go, url.go
-// and the folder runtime are carried here nearly as they are (runtime/compact.go is ours), without what links html/template, encoding/json, regexp and
-// templ's development mode into every program: scripts, styles, nonces, handlers and once. They cost the phone 99 kB,
-// and the content policy allows no script or style inside a page. The generator is not carried; go.mod puts this folder
-// in the module's place.
+// and the folder runtime are carried here, without what links html/template, encoding/json, regexp and templ's
+// development mode into every program: scripts, styles, nonces, handlers and once. They cost the phone 99 kB, and the
+// content policy allows no script or style inside a page. They are as they were, but for runtime/compact.go and the
+// error that a buffer keeps for it. The generator is not carried; go.mod puts this folder in the module's place.
 package templ
 
 import (
