@@ -13,7 +13,7 @@ import (
 func (s peoplePages) personAmend(w http.ResponseWriter, r *http.Request) {
 	if v, ok := s.view(w, r); ok {
 		f, st := s.correction(r.URL.Path, v.Record, personValues(&v.Value))
-		s.page(w, r, 200, "person.amend", "people", personForm(s.session, f, st, &v))
+		s.page(w, r, 200, "person.amend", "people", personForm(f, st, &v))
 	}
 }
 
@@ -29,7 +29,7 @@ func (s peoplePages) personAmendSave(w http.ResponseWriter, r *http.Request) {
 		err = p.Validate()
 	}
 	if err != nil {
-		s.page(w, r, 422, "person.amend", "people", personForm(s.session, f, formState{Action: r.URL.Path, Bad: true,
+		s.page(w, r, 422, "person.amend", "people", personForm(f, formState{Action: r.URL.Path, Bad: true,
 			Wrong: personWrong(f)}, &v))
 		return
 	}

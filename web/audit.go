@@ -25,6 +25,7 @@ type auditLine struct {
 	Author krama.DeviceID
 	What   string // a key of the locale
 	Circle krama.CircleKind
+	Who    string
 }
 
 // auditLines are what was read and what was done, the newest first.
@@ -38,7 +39,7 @@ func (s *session) auditLines() (out []auditLine) {
 		return ""
 	}
 	for _, a := range s.state.Audits() {
-		out = append(out, auditLine{a.Day, a.Author, key("audit", krama.Audits, a.What), a.Circle})
+		out = append(out, auditLine{a.Day, a.Author, key("audit", krama.Audits, a.What), a.Circle, ""})
 	}
 	aside := map[krama.RecordID]bool{}
 	for _, t := range s.state.Threads() {
@@ -47,7 +48,7 @@ func (s *session) auditLines() (out []auditLine) {
 				continue // one act about many
 			}
 			aside[a.Record] = true
-			out = append(out, auditLine{a.Day, a.Author, key("act", krama.Acts, a.What), t.Circle})
+			out = append(out, auditLine{a.Day, a.Author, key("act", krama.Acts, a.What), t.Circle, ""})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b auditLine) int { return -cmp.Compare(a.Day, b.Day) })
@@ -56,5 +57,9 @@ func (s *session) auditLines() (out []auditLine) {
 
 func (s inboxPages) auditPage(w http.ResponseWriter, r *http.Request) {
 	list := s.auditLines()
-	s.page(w, r, 200, "audit.title", "inbox", auditView(s.session, list[:min(400, len(list))]))
+	list = list[:min(400, len(list))]
+	for i := range list {
+		list[i].Who = s.who(list[i].Author)
+	}
+	s.page(w, r, 200, "audit.title", "inbox", auditView(list))
 }

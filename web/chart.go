@@ -42,13 +42,13 @@ func short(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-func (s figurePages) districtBars(ctx context.Context, d overviewData) (out []bar) {
+func districtBars(ctx context.Context, d overviewData) (out []bar) {
 	most := int64(0)
 	for _, c := range d.Districts {
 		most = max(most, int64(c.People))
 	}
 	for _, c := range d.Districts {
-		out = append(out, bar{Label: s.district(ctx, c.Code), N: int64(c.People), Share: share(int64(c.People), most)})
+		out = append(out, bar{Label: district(ctx, c.Code), N: int64(c.People), Share: share(int64(c.People), most)})
 	}
 	return out
 }

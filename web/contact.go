@@ -31,7 +31,7 @@ func (s peoplePages) contactNew(w http.ResponseWriter, r *http.Request) {
 		}
 		f.Set("rid", id.String())
 	}
-	s.page(w, r, 200, "contact.new", "people", contactForm(s.session, &v, f, formState{Action: r.URL.Path,
+	s.page(w, r, 200, "contact.new", "people", contactForm(&v, f, formState{Action: r.URL.Path,
 		Drafted: drafted}))
 }
 
@@ -76,7 +76,7 @@ func (s peoplePages) contactCreate(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	c, err := s.readContact(f)
 	if err != nil {
-		s.page(w, r, 422, "contact.new", "people", contactForm(s.session, &v, f,
+		s.page(w, r, 422, "contact.new", "people", contactForm(&v, f,
 			formState{Action: r.URL.Path, Bad: true,
 				Wrong: contactWrong(f, s.today())}))
 		return
@@ -87,7 +87,7 @@ func (s peoplePages) contactCreate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if saved != "" { // the browser's Back gave the form again, and it was changed: she decides
-		s.page(w, r, http.StatusConflict, "contact.new", "people", contactForm(s.session, &v, f,
+		s.page(w, r, http.StatusConflict, "contact.new", "people", contactForm(&v, f,
 			formState{Action: r.URL.Path,
 				Saved: saved}))
 		return
@@ -228,7 +228,7 @@ func (s peoplePages) findContact(w http.ResponseWriter, r *http.Request) (casewo
 func (s peoplePages) contactAmend(w http.ResponseWriter, r *http.Request) {
 	if c, v, ok := s.findContact(w, r); ok {
 		f, st := s.correction(r.URL.Path, c.Record, contactValues(&c.Contact))
-		s.page(w, r, 200, "contact.correct", "people", contactForm(s.session, &v, f, st))
+		s.page(w, r, 200, "contact.correct", "people", contactForm(&v, f, st))
 	}
 }
 
@@ -240,7 +240,7 @@ func (s peoplePages) contactAmendSave(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	c, err := s.readContact(f)
 	if err != nil {
-		s.page(w, r, 422, "contact.correct", "people", contactForm(s.session, &v, f, formState{Action: r.URL.Path,
+		s.page(w, r, 422, "contact.correct", "people", contactForm(&v, f, formState{Action: r.URL.Path,
 			Correct: true, Bad: true, Wrong: contactWrong(f, s.today())}))
 		return
 	}
@@ -281,9 +281,19 @@ func (s peoplePages) contactVoid(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/person/"+v.Subject.String())
 }
 
+// contactRow is a contact and whose it is.
+type contactRow struct {
+	casework.Contact
+	Code krama.Code
+}
+
 // shownContacts bounds the list of newest contacts.
 const shownContacts = 100
 
 func (s peoplePages) contacts(w http.ResponseWriter, r *http.Request) {
-	s.page(w, r, 200, "contact.recent", "contacts", contactsView(s.session, s.state.Recent(shownContacts)))
+	var rows []contactRow
+	for _, c := range s.state.Recent(shownContacts) {
+		rows = append(rows, contactRow{c, s.state.Code(c.Subject)})
+	}
+	s.page(w, r, 200, "contact.recent", "contacts", contactsView(rows))
 }

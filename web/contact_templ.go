@@ -15,7 +15,7 @@ import (
 	"krama/casework"
 )
 
-func contactForm(s *session, v *casework.View, f url.Values, st formState) templ.Component {
+func contactForm(v *casework.View, f url.Values, st formState) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var1 templ.Component) (templ_7745c5c3_Err error) {
 		if st.Correct {
 			templ_7745c5c3_Buffer.Put("<h1>")
@@ -105,7 +105,7 @@ func contactForm(s *session, v *casework.View, f url.Values, st formState) templ
 		templ_7745c5c3_Buffer.Put("</a></div>")
 		templ_7745c5c3_Buffer.Show(ctx, chips("service", "contact.services", true, options(ctx, "service", krama.Services, f, "service")))
 		templ_7745c5c3_Buffer.Show(ctx, chips("place", "contact.place", false, options(ctx, "place", krama.Places, f, "place")))
-		templ_7745c5c3_Buffer.Show(ctx, chips("district", "contact.district", false, s.districtOptions(ctx, f, "district")))
+		templ_7745c5c3_Buffer.Show(ctx, chips("district", "contact.district", false, districtOptions(ctx, f, "district")))
 		templ_7745c5c3_Buffer.Put("<label class=\"line\"><span>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "contact.group"))
 		templ_7745c5c3_Buffer.Put("</span><input name=\"group\" value=\"")
@@ -115,7 +115,7 @@ func contactForm(s *session, v *casework.View, f url.Values, st formState) templ
 		templ_7745c5c3_Buffer.Put("</span><input type=\"date\" name=\"date\" value=\"")
 		templ_7745c5c3_Buffer.Text(f.Get("date"))
 		templ_7745c5c3_Buffer.Put("\" max=\"")
-		templ_7745c5c3_Buffer.Text(s.today().String())
+		templ_7745c5c3_Buffer.Text(fr(ctx).Today.String())
 		templ_7745c5c3_Buffer.Put("\" required></label><div class=\"bar\"><button type=\"submit\">")
 		templ_7745c5c3_Buffer.Show(ctx, icon("check"))
 		templ_7745c5c3_Buffer.Put("<span>")
@@ -136,7 +136,7 @@ func contactForm(s *session, v *casework.View, f url.Values, st formState) templ
 	})
 }
 
-func contactsView(s *session, list []casework.Contact) templ.Component {
+func contactsView(list []contactRow) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var32 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "contact.recent"))
@@ -153,11 +153,11 @@ func contactsView(s *session, list []casework.Contact) templ.Component {
 			templ_7745c5c3_Buffer.Put("\"><span class=\"date\">")
 			templ_7745c5c3_Buffer.Text(date(c.Date))
 			templ_7745c5c3_Buffer.Put("</span> <span class=\"mono\">")
-			templ_7745c5c3_Buffer.Text(s.state.Code(c.Subject).String())
+			templ_7745c5c3_Buffer.Text(c.Code.String())
 			templ_7745c5c3_Buffer.Put("</span> <span class=\"soft\">")
-			templ_7745c5c3_Buffer.Text(s.district(ctx, c.District))
+			templ_7745c5c3_Buffer.Text(district(ctx, c.District))
 			templ_7745c5c3_Buffer.Put("</span> <span>")
-			templ_7745c5c3_Buffer.Text(s.summary(ctx, &c))
+			templ_7745c5c3_Buffer.Text(summary(ctx, &c.Contact))
 			templ_7745c5c3_Buffer.Put("</span></a></li>")
 		}
 		templ_7745c5c3_Buffer.Put("</ul>")

@@ -93,7 +93,7 @@ func summarise(st *casework.State, today krama.Day) overviewData {
 }
 
 func (s figurePages) overview(w http.ResponseWriter, r *http.Request) {
-	s.page(w, r, 200, "overview.title", "overview", overviewView(s.session, summarise(s.state, s.today())))
+	s.page(w, r, 200, "overview.title", "overview", overviewView(summarise(s.state, s.today())))
 }
 
 // deviceRow is a device as the devices page shows it.
@@ -165,10 +165,22 @@ func enrolled(rows []deviceRow) (n int) {
 	return n
 }
 
+// devicesPage is the page of the programme's devices.
+type devicesPage struct {
+	Rows       []deviceRow
+	Admins     int // who must sign what needs two
+	Status     replica.Status
+	Due        []replica.DueRotation
+	RolledBack bool // the relay shows less, or another history: it may have been restored
+	Recovery   office.Recovery
+	Past       []answeredAlarm
+}
+
 func (s staffPages) devices(w http.ResponseWriter, r *http.Request) {
 	rows, admins := s.deviceRows()
-	s.page(w, r, 200, "devices.title", "devices", devicesView(s.session, rows, admins, s.rep.Status(),
-		s.rep.Admin().Due()))
+	st := s.rep.Status()
+	s.page(w, r, 200, "devices.title", "devices", devicesView(devicesPage{rows, admins, st, s.rep.Admin().Due(),
+		s.rolledBack(), s.recovery().Recovery, s.answered(s.printer(r), st.Alarms)}))
 }
 
 // enrolRoles are the roles a new member can be given at once. With two admins, both must sign for the last two; they
@@ -203,6 +215,8 @@ type enrolState struct {
 	Voice   bool          // digits are being compared by voice
 	Spoken  bool          // and are the same
 	Left    time.Duration // of the code
+	Safety  string        // this desk's digits
+	Members []memberRow   // who may have a second device
 }
 
 func (s staffPages) enrolPage(w http.ResponseWriter, r *http.Request) {
@@ -221,7 +235,8 @@ func (s staffPages) enrol(w http.ResponseWriter, r *http.Request, st enrolState)
 		st.Code, st.Left = s.invite.Code.String(), s.invite.Left(s.Now())
 	}
 	s.mu.Unlock()
-	s.page(w, r, 200, "enrol.title", "devices", enrolView(s.session, st, form(r)))
+	st.Safety, st.Members = s.rep.Safety(), s.members()
+	s.page(w, r, 200, "enrol.title", "devices", enrolView(st, form(r)))
 }
 
 func (s staffPages) enrolScan(w http.ResponseWriter, r *http.Request) {
@@ -340,7 +355,7 @@ func (s staffPages) enrolDone(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, "/enrol")
 		return
 	}
-	s.page(w, r, 200, "enrol.title", "devices", enrolView(s.session, enrolState{Done: true}, nil))
+	s.page(w, r, 200, "enrol.title", "devices", enrolView(enrolState{Done: true}, nil))
 }
 
 // Label writes a member's label into the outreach circle.

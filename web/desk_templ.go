@@ -13,11 +13,10 @@ import (
 
 	"krama"
 	"krama/measure"
-	"krama/replica"
 	"krama/seal"
 )
 
-func overviewView(s *session, d overviewData) templ.Component {
+func overviewView(d overviewData) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var1 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "overview.title"))
@@ -48,7 +47,7 @@ func overviewView(s *session, d overviewData) templ.Component {
 		templ_7745c5c3_Buffer.Put("</section><section class=\"card\"><h2>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "overview.byDistrict"))
 		templ_7745c5c3_Buffer.Put("</h2>")
-		templ_7745c5c3_Buffer.Show(ctx, rowsChart(figurePages{s}.districtBars(ctx, d)))
+		templ_7745c5c3_Buffer.Show(ctx, rowsChart(districtBars(ctx, d)))
 		templ_7745c5c3_Buffer.Put("</section><section class=\"card\"><h2>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "overview.given"))
 		templ_7745c5c3_Buffer.Put(": ")
@@ -148,14 +147,14 @@ func barTable(head, value string, bars []bar) templ.Component {
 	})
 }
 
-func reportView(s *session, r *measure.Figures, bad bool) templ.Component {
+func reportView(r *measure.Figures, bad bool) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var44 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "report.title"))
 		templ_7745c5c3_Buffer.Put("</h1><form method=\"post\" action=\"/report\" class=\"filter\"><label><span>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "report.period"))
 		templ_7745c5c3_Buffer.Put("</span> <select name=\"from\">")
-		for _, p := range measure.Closed(&s.Guide.KPPrev, s.today(), shownPeriods) {
+		for _, p := range measure.Closed(&fr(ctx).Guide.KPPrev, fr(ctx).Today, shownPeriods) {
 			templ_7745c5c3_Buffer.Put("<option value=\"")
 			templ_7745c5c3_Buffer.Text(p.From.String())
 			templ_7745c5c3_Buffer.Put("\"")
@@ -235,7 +234,7 @@ func reportView(s *session, r *measure.Figures, bad bool) templ.Component {
 			templ_7745c5c3_Buffer.Put("</p>")
 		}
 		templ_7745c5c3_Buffer.Put("<p class=\"soft\">")
-		templ_7745c5c3_Buffer.Text(tr(ctx, "report.rule", "source", s.Guide.KPPrev.Source, "version", s.Guide.KPPrev.Version))
+		templ_7745c5c3_Buffer.Text(tr(ctx, "report.rule", "source", fr(ctx).Guide.KPPrev.Source, "version", fr(ctx).Guide.KPPrev.Version))
 		templ_7745c5c3_Buffer.Put("</p><h3>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "report.notCounted"))
 		templ_7745c5c3_Buffer.Put("</h3><dl><div><dt>")
@@ -267,7 +266,7 @@ func reportView(s *session, r *measure.Figures, bad bool) templ.Component {
 		templ_7745c5c3_Buffer.Put("</tr></thead> <tbody>")
 		for _, d := range r.Places {
 			templ_7745c5c3_Buffer.Put("<tr><th scope=\"row\">")
-			templ_7745c5c3_Buffer.Text(s.district(ctx, d))
+			templ_7745c5c3_Buffer.Text(district(ctx, d))
 			templ_7745c5c3_Buffer.Put("</th>")
 			for _, t := range krama.Commodities {
 				templ_7745c5c3_Buffer.Put("<td>")
@@ -297,8 +296,9 @@ func reportView(s *session, r *measure.Figures, bad bool) templ.Component {
 	})
 }
 
-func devicesView(s *session, rows []deviceRow, admins int, st replica.Status, due []replica.DueRotation) templ.Component {
+func devicesView(d devicesPage) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var88 templ.Component) (templ_7745c5c3_Err error) {
+		rows, admins, st, due := d.Rows, d.Admins, d.Status, d.Due
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "devices.title"))
 		templ_7745c5c3_Buffer.Put("</h1><p class=\"actions\"><a class=\"button\" href=\"/enrol\">")
@@ -314,13 +314,13 @@ func devicesView(s *session, rows []deviceRow, admins int, st replica.Status, du
 		templ_7745c5c3_Buffer.Put("</a> <a class=\"button quiet\" href=\"/roster\">")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "staff.log"))
 		templ_7745c5c3_Buffer.Put("</a> ")
-		if s.rolledBack() {
+		if d.RolledBack {
 			templ_7745c5c3_Buffer.Put("<a class=\"button\" href=\"/repair\">")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "repair.title"))
 			templ_7745c5c3_Buffer.Put("</a>")
 		}
 		templ_7745c5c3_Buffer.Put("</p>")
-		if r := s.recovery(); !r.Ready {
+		if r := d.Recovery; !r.Ready {
 			templ_7745c5c3_Buffer.Put("<p class=\"card warn\">")
 			if r.Set {
 				templ_7745c5c3_Buffer.Text(tr(ctx, "trust.notDrilled", "n", r.K-len(r.Shown)))
@@ -454,11 +454,11 @@ func devicesView(s *session, rows []deviceRow, admins int, st replica.Status, du
 		templ_7745c5c3_Buffer.Put(": ")
 		templ_7745c5c3_Buffer.Text(st.Relay)
 		templ_7745c5c3_Buffer.Put("</p></section>")
-		if past := s.answered(fr(ctx).Printer, st.Alarms); len(past) > 0 {
+		if len(d.Past) > 0 {
 			templ_7745c5c3_Buffer.Put("<section class=\"card\"><h2>")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "alarm.past"))
 			templ_7745c5c3_Buffer.Put("</h2><ul>")
-			for _, a := range past {
+			for _, a := range d.Past {
 				templ_7745c5c3_Buffer.Put("<li>")
 				templ_7745c5c3_Buffer.Text(date(a.Day))
 				templ_7745c5c3_Buffer.Put(": ")
@@ -467,12 +467,12 @@ func devicesView(s *session, rows []deviceRow, admins int, st replica.Status, du
 			}
 			templ_7745c5c3_Buffer.Put("</ul></section>")
 		}
-		templ_7745c5c3_Buffer.Show(ctx, syncCard(s))
+		templ_7745c5c3_Buffer.Show(ctx, syncCard())
 		return nil
 	})
 }
 
-func enrolView(s *session, st enrolState, f url.Values) templ.Component {
+func enrolView(st enrolState, f url.Values) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var137 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "enrol.title"))
@@ -512,7 +512,7 @@ func enrolView(s *session, st enrolState, f url.Values) templ.Component {
 			templ_7745c5c3_Buffer.Put("</summary><p>")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "voice.desk"))
 			templ_7745c5c3_Buffer.Put("</p><p class=\"digits mono\" data-safety>")
-			templ_7745c5c3_Buffer.Text(s.rep.Safety())
+			templ_7745c5c3_Buffer.Text(st.Safety)
 			templ_7745c5c3_Buffer.Put("</p><form method=\"post\" action=\"/enrol/voice\"><label for=\"groups\">")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "voice.typeDesk"))
 			templ_7745c5c3_Buffer.Put("</label> <input id=\"groups\" name=\"groups\" inputmode=\"numeric\" autocomplete=\"off\" maxlength=\"20\"> <button type=\"submit\" class=\"quiet\">")
@@ -542,7 +542,7 @@ func enrolView(s *session, st enrolState, f url.Values) templ.Component {
 			templ_7745c5c3_Buffer.Put("</label> <select id=\"member\" name=\"member\"><option value=\"\">")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "enrol.newMember"))
 			templ_7745c5c3_Buffer.Put("</option> ")
-			for _, m := range s.members() {
+			for _, m := range st.Members {
 				templ_7745c5c3_Buffer.Put("<option value=\"")
 				templ_7745c5c3_Buffer.Text(m.ID.String())
 				templ_7745c5c3_Buffer.Put("\"")

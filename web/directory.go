@@ -86,7 +86,7 @@ func (s listingPages) directory(w http.ResponseWriter, r *http.Request) {
 			return strings.Compare(a.View.Name.In("en"), b.View.Name.In("en"))
 		})
 	}
-	s.page(w, r, 200, "dir.title", "directory", directoryView(s.session, f, due, rows, closed))
+	s.page(w, r, 200, "dir.title", "directory", directoryView(f, due, rows, closed))
 }
 
 func parseKey(s string) (k krama.ListingID, ok bool) {
@@ -120,7 +120,7 @@ func (s listingPages) listing(w http.ResponseWriter, r *http.Request) {
 		if !s.mayShow(w, r, e) {
 			return
 		}
-		s.page(w, r, 200, "dir.title", "directory", listingView(s.session, s.row(e)))
+		s.page(w, r, 200, "dir.title", "directory", listingView(s.row(e), s.checkLines(e)))
 	}
 }
 
@@ -162,7 +162,7 @@ func (s listingPages) listingEdit(w http.ResponseWriter, r *http.Request) {
 		f = listingForm(e)
 		f.Set("heads", headsOf(e))
 	}
-	s.page(w, r, 200, "dir.edit", "directory", listingEditView(s.session, f, r.URL.Path, listingTrouble{}))
+	s.page(w, r, 200, "dir.edit", "directory", listingEditView(f, r.URL.Path, listingTrouble{}))
 }
 
 func (s listingPages) listingSave(w http.ResponseWriter, r *http.Request) {
@@ -186,7 +186,7 @@ func (s listingPages) listingSave(w http.ResponseWriter, r *http.Request) {
 	if now := headsOf(e); f.Has("heads") && f.Get("heads") != now {
 		// a colleague changed it, or this form was given back: neither undoes the other unasked
 		f.Set("heads", now)
-		s.page(w, r, http.StatusConflict, "dir.edit", "directory", listingEditView(s.session, f, r.URL.Path,
+		s.page(w, r, http.StatusConflict, "dir.edit", "directory", listingEditView(f, r.URL.Path,
 			listingTrouble{key: "dir.changed", to: "/listing/" + hex.EncodeToString(l.Key[:])}))
 		return
 	}
@@ -215,7 +215,7 @@ func (s listingPages) listingSave(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if trouble.key != "" {
-		s.page(w, r, 422, "dir.edit", "directory", listingEditView(s.session, f, r.URL.Path, trouble))
+		s.page(w, r, 422, "dir.edit", "directory", listingEditView(f, r.URL.Path, trouble))
 		return
 	}
 	redirect(w, r, "/listing/"+hex.EncodeToString(l.Key[:]))

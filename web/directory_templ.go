@@ -16,12 +16,12 @@ import (
 	"krama/directory"
 )
 
-func directoryView(s *session, f url.Values, due, rows, closed []dirRow) templ.Component {
+func directoryView(f url.Values, due, rows, closed []dirRow) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var1 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "dir.title"))
 		templ_7745c5c3_Buffer.Put("</h1>")
-		if s.Host == Desk {
+		if fr(ctx).Host == Desk {
 			templ_7745c5c3_Buffer.Put("<p class=\"actions\"><a class=\"button\" href=\"/listing/new\">")
 			templ_7745c5c3_Buffer.Show(ctx, icon("plus"))
 			templ_7745c5c3_Buffer.Put("<span>")
@@ -41,7 +41,7 @@ func directoryView(s *session, f url.Values, due, rows, closed []dirRow) templ.C
 				templ_7745c5c3_Buffer.Put("</h2><ul class=\"rows\">")
 				for i, d := range due {
 					if i < 12 {
-						templ_7745c5c3_Buffer.Show(ctx, dirLine(s, d))
+						templ_7745c5c3_Buffer.Show(ctx, dirLine(d))
 					}
 				}
 				templ_7745c5c3_Buffer.Put("</ul>")
@@ -74,7 +74,7 @@ func directoryView(s *session, f url.Values, due, rows, closed []dirRow) templ.C
 		templ_7745c5c3_Buffer.Put("</span> <select name=\"district\"><option value=\"\">")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "people.everywhere"))
 		templ_7745c5c3_Buffer.Put("</option> ")
-		for _, o := range s.districtOptions(ctx, f, "district") {
+		for _, o := range districtOptions(ctx, f, "district") {
 			if o.Value != "0" {
 				templ_7745c5c3_Buffer.Put("<option value=\"")
 				templ_7745c5c3_Buffer.Text(o.Value)
@@ -99,16 +99,16 @@ func directoryView(s *session, f url.Values, due, rows, closed []dirRow) templ.C
 		} else {
 			templ_7745c5c3_Buffer.Put("<ul class=\"rows\">")
 			for _, d := range rows {
-				templ_7745c5c3_Buffer.Show(ctx, dirLine(s, d))
+				templ_7745c5c3_Buffer.Show(ctx, dirLine(d))
 			}
 			templ_7745c5c3_Buffer.Put("</ul>")
 		}
-		if s.Host == Desk && len(closed) > 0 {
+		if fr(ctx).Host == Desk && len(closed) > 0 {
 			templ_7745c5c3_Buffer.Put("<details class=\"card\"><summary>")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "dir.closedList", "n", len(closed)))
 			templ_7745c5c3_Buffer.Put("</summary><ul class=\"rows\">")
 			for _, d := range closed {
-				templ_7745c5c3_Buffer.Show(ctx, dirLine(s, d))
+				templ_7745c5c3_Buffer.Show(ctx, dirLine(d))
 			}
 			templ_7745c5c3_Buffer.Put("</ul></details>")
 		}
@@ -116,7 +116,7 @@ func directoryView(s *session, f url.Values, due, rows, closed []dirRow) templ.C
 	})
 }
 
-func dirLine(s *session, d dirRow) templ.Component {
+func dirLine(d dirRow) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var19 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<li><a href=\"")
 		templ_7745c5c3_Buffer.URL(templ.SafeURL("/listing/" + d.Key))
@@ -125,7 +125,7 @@ func dirLine(s *session, d dirRow) templ.Component {
 		templ_7745c5c3_Buffer.Put("</strong> <span class=\"soft\">")
 		templ_7745c5c3_Buffer.Text(d.View.Org.In(fr(ctx).Lang))
 		templ_7745c5c3_Buffer.Put("</span> ")
-		var templ_7745c5c3_Var23 = []any{"note", templ.KV("late", d.Entry.Status(s.today()) != directory.Fresh)}
+		var templ_7745c5c3_Var23 = []any{"note", templ.KV("late", d.Entry.Status(fr(ctx).Today) != directory.Fresh)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var23...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -133,7 +133,7 @@ func dirLine(s *session, d dirRow) templ.Component {
 		templ_7745c5c3_Buffer.Put("<span class=\"")
 		templ_7745c5c3_Buffer.Text(templ.CSSClasses(templ_7745c5c3_Var23).String())
 		templ_7745c5c3_Buffer.Put("\">")
-		templ_7745c5c3_Buffer.Text(s.dirStatus(ctx, d.Entry))
+		templ_7745c5c3_Buffer.Text(dirStatus(ctx, d.Entry))
 		templ_7745c5c3_Buffer.Put("</span> <span class=\"tags\">")
 		if d.View.Operator == krama.OperatorPolice {
 			templ_7745c5c3_Buffer.Put("<span class=\"tag strong\">")
@@ -155,7 +155,7 @@ func dirLine(s *session, d dirRow) templ.Component {
 	})
 }
 
-func listingView(s *session, d dirRow) templ.Component {
+func listingView(d dirRow, checks []checkLine) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var29 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(d.View.Name.In(fr(ctx).Lang))
@@ -199,7 +199,7 @@ func listingView(s *session, d dirRow) templ.Component {
 			templ_7745c5c3_Buffer.Put("</section>")
 		}
 		templ_7745c5c3_Buffer.Put("<section class=\"card\">")
-		var templ_7745c5c3_Var41 = []any{templ.KV("late", d.Entry.Status(s.today()) != directory.Fresh)}
+		var templ_7745c5c3_Var41 = []any{templ.KV("late", d.Entry.Status(fr(ctx).Today) != directory.Fresh)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var41...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -207,22 +207,22 @@ func listingView(s *session, d dirRow) templ.Component {
 		templ_7745c5c3_Buffer.Put("<p class=\"")
 		templ_7745c5c3_Buffer.Text(templ.CSSClasses(templ_7745c5c3_Var41).String())
 		templ_7745c5c3_Buffer.Put("\">")
-		templ_7745c5c3_Buffer.Text(s.dirStatus(ctx, d.Entry))
+		templ_7745c5c3_Buffer.Text(dirStatus(ctx, d.Entry))
 		templ_7745c5c3_Buffer.Put("</p>")
-		if d.Entry.Public && s.Host == Desk {
+		if d.Entry.Public && fr(ctx).Host == Desk {
 			templ_7745c5c3_Buffer.Put("<p class=\"soft\">")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "dir.public"))
 			templ_7745c5c3_Buffer.Put("</p>")
-		} else if s.Host == Desk {
+		} else if fr(ctx).Host == Desk {
 			templ_7745c5c3_Buffer.Put("<p class=\"soft\">")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "dir.staffOnly"))
 			templ_7745c5c3_Buffer.Put("</p>")
 		}
-		templ_7745c5c3_Buffer.Show(ctx, listingFacts(s, d.View))
+		templ_7745c5c3_Buffer.Show(ctx, listingFacts(d.View))
 		templ_7745c5c3_Buffer.Put("<p class=\"soft\">")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "door.source", "source", d.View.Source))
 		templ_7745c5c3_Buffer.Put("</p></section>")
-		if d.Entry.Closed && s.Host == Desk && len(d.Entry.Others) == 0 {
+		if d.Entry.Closed && fr(ctx).Host == Desk && len(d.Entry.Others) == 0 {
 			templ_7745c5c3_Buffer.Put("<form method=\"post\" action=\"")
 			templ_7745c5c3_Buffer.URL(templ.SafeURL("/listing/" + d.Key + "/open"))
 			templ_7745c5c3_Buffer.Put("\" class=\"card\">")
@@ -233,7 +233,7 @@ func listingView(s *session, d dirRow) templ.Component {
 			templ_7745c5c3_Buffer.Text(tr(ctx, "dir.openAgain"))
 			templ_7745c5c3_Buffer.Put("</button></form>")
 		}
-		if s.Host == Phone {
+		if fr(ctx).Host == Phone {
 			templ_7745c5c3_Buffer.Put("<form method=\"post\" action=\"")
 			templ_7745c5c3_Buffer.URL(templ.SafeURL("/listing/" + d.Key + "/check"))
 			templ_7745c5c3_Buffer.Put("\" class=\"card\">")
@@ -275,17 +275,17 @@ func listingView(s *session, d dirRow) templ.Component {
 			templ_7745c5c3_Buffer.Put("<span>")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "dir.edit"))
 			templ_7745c5c3_Buffer.Put("</span></a></p></section>")
-			if len(d.Entry.Checks) > 0 {
+			if len(checks) > 0 {
 				templ_7745c5c3_Buffer.Put("<section class=\"card\"><h2>")
 				templ_7745c5c3_Buffer.Text(tr(ctx, "person.history"))
 				templ_7745c5c3_Buffer.Put("</h2><ul>")
-				for _, c := range d.Entry.Checks {
+				for _, c := range checks {
 					templ_7745c5c3_Buffer.Put("<li>")
 					templ_7745c5c3_Buffer.Text(date(c.Day))
 					templ_7745c5c3_Buffer.Put(": ")
 					templ_7745c5c3_Buffer.Text(term(ctx, "check", krama.Checks, c.Says))
 					templ_7745c5c3_Buffer.Put(" <span class=\"soft\">")
-					templ_7745c5c3_Buffer.Text(s.who(c.Author))
+					templ_7745c5c3_Buffer.Text(c.Who)
 					templ_7745c5c3_Buffer.Put("</span></li>")
 				}
 				templ_7745c5c3_Buffer.Put("</ul></section>")
@@ -295,7 +295,7 @@ func listingView(s *session, d dirRow) templ.Component {
 	})
 }
 
-func listingFacts(s *session, v directory.View) templ.Component {
+func listingFacts(v directory.View) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var69 templ.Component) (templ_7745c5c3_Err error) {
 		if !v.About.Empty() {
 			templ_7745c5c3_Buffer.Put("<p>")
@@ -417,7 +417,7 @@ func tierSelect(name, chosen string, from int) templ.Component {
 	})
 }
 
-func listingEditView(s *session, f url.Values, action string, trouble listingTrouble) templ.Component {
+func listingEditView(f url.Values, action string, trouble listingTrouble) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var99 templ.Component) (templ_7745c5c3_Err error) {
 		if action == "/listing/new" {
 			templ_7745c5c3_Buffer.Put("<h1>")
@@ -458,7 +458,7 @@ func listingEditView(s *session, f url.Values, action string, trouble listingTro
 		templ_7745c5c3_Buffer.Show(ctx, threeLines(f, "org", "listing.org", krama.MaxName))
 		templ_7745c5c3_Buffer.Show(ctx, chips("operator", "dir.operator", false, options(ctx, "operator", krama.Operators, f, "operator")))
 		templ_7745c5c3_Buffer.Show(ctx, chips("need", "dir.needs", true, options(ctx, "need", krama.Needs, f, "need")))
-		templ_7745c5c3_Buffer.Show(ctx, chips("district", "dir.districts", true, listingPages{s}.listingDistricts(ctx, f)))
+		templ_7745c5c3_Buffer.Show(ctx, chips("district", "dir.districts", true, listingDistricts(ctx, f)))
 		templ_7745c5c3_Buffer.Put("<fieldset><legend>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "dir.phones"))
 		templ_7745c5c3_Buffer.Put("</legend> ")
@@ -561,7 +561,7 @@ func listingEditView(s *session, f url.Values, action string, trouble listingTro
 	})
 }
 
-func referView(s *session, v *casework.View, need uint8, rows []dirRow, rid, trouble string) templ.Component {
+func referView(v *casework.View, need uint8, rows []dirRow, rid, trouble string) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var132 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "refer.title"))
@@ -617,7 +617,7 @@ func referView(s *session, v *casework.View, need uint8, rows []dirRow, rid, tro
 					templ_7745c5c3_Buffer.Text(tr(ctx, "door.isPolice"))
 					templ_7745c5c3_Buffer.Put("</p>")
 				}
-				var templ_7745c5c3_Var148 = []any{"soft", templ.KV("late", d.Entry.Status(s.today()) != directory.Fresh)}
+				var templ_7745c5c3_Var148 = []any{"soft", templ.KV("late", d.Entry.Status(fr(ctx).Today) != directory.Fresh)}
 				templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var148...)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -625,11 +625,11 @@ func referView(s *session, v *casework.View, need uint8, rows []dirRow, rid, tro
 				templ_7745c5c3_Buffer.Put("<p class=\"")
 				templ_7745c5c3_Buffer.Text(templ.CSSClasses(templ_7745c5c3_Var148).String())
 				templ_7745c5c3_Buffer.Put("\">")
-				templ_7745c5c3_Buffer.Text(s.dirStatus(ctx, d.Entry))
+				templ_7745c5c3_Buffer.Text(dirStatus(ctx, d.Entry))
 				templ_7745c5c3_Buffer.Put("</p><label class=\"line\"><span>")
 				templ_7745c5c3_Buffer.Text(tr(ctx, "refer.for"))
 				templ_7745c5c3_Buffer.Put("</span><input type=\"date\" name=\"for\" min=\"")
-				templ_7745c5c3_Buffer.Text(s.today().String())
+				templ_7745c5c3_Buffer.Text(fr(ctx).Today.String())
 				templ_7745c5c3_Buffer.Put("\"></label> <button name=\"listing\" value=\"")
 				templ_7745c5c3_Buffer.Text(d.Key)
 				templ_7745c5c3_Buffer.Put("\">")
@@ -646,7 +646,7 @@ func referView(s *session, v *casework.View, need uint8, rows []dirRow, rid, tro
 	})
 }
 
-func slipView(s *session, ref casework.Referral, v directory.View) templ.Component {
+func slipView(ref casework.Referral, v directory.View) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var157 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<section class=\"card slip\"><h1>")
 		templ_7745c5c3_Buffer.Text(v.Name.In(fr(ctx).Lang))
@@ -713,18 +713,18 @@ func slipView(s *session, ref casework.Referral, v directory.View) templ.Compone
 	})
 }
 
-func referrals(s *session, v *casework.View) templ.Component {
+func referrals(v *casework.View, list []referralLine) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var174 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<section class=\"card\"><h2>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "refer.list"))
 		templ_7745c5c3_Buffer.Put("</h2>")
-		for _, ref := range s.state.Referrals(v.Subject) {
+		for _, ref := range list {
 			templ_7745c5c3_Buffer.Put("<p><a href=\"")
 			templ_7745c5c3_Buffer.URL(templ.SafeURL("/slip/" + ref.Record.String()))
 			templ_7745c5c3_Buffer.Put("\">")
 			templ_7745c5c3_Buffer.Text(date(ref.Day))
 			templ_7745c5c3_Buffer.Put(" ")
-			templ_7745c5c3_Buffer.Text(s.listingName(ref.Listing, fr(ctx).Lang))
+			templ_7745c5c3_Buffer.Text(listingName(ref.To, fr(ctx).Lang))
 			templ_7745c5c3_Buffer.Put("</a> ")
 			var templ_7745c5c3_Var179 = []any{templ.KV("late", ref.Outcome() == krama.OutcomeCouldNot), templ.KV("soft", ref.Outcome() != krama.OutcomeCouldNot)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var179...)

@@ -13,11 +13,11 @@ import (
 )
 
 // dirStatus is how far a listing can be believed, in words.
-func (s *session) dirStatus(ctx context.Context, e *directory.Entry) string {
+func dirStatus(ctx context.Context, e *directory.Entry) string {
 	if e.Closed {
 		return tr(ctx, "dir.closed")
 	}
-	switch e.Status(s.today()) {
+	switch e.Status(fr(ctx).Today) {
 	case directory.Fresh:
 		return tr(ctx, "dir.fresh", "date", date(e.Verified), "until", date(e.Expires()))
 	case directory.Doubted:
@@ -28,7 +28,7 @@ func (s *session) dirStatus(ctx context.Context, e *directory.Entry) string {
 	if e.Verified == 0 {
 		return tr(ctx, "dir.unverified")
 	}
-	if !e.Public && s.today() <= e.Expires() {
+	if !e.Public && fr(ctx).Today <= e.Expires() {
 		return tr(ctx, "dir.fresh", "date", date(e.Verified), "until", date(e.Expires()))
 	}
 	return tr(ctx, "dir.hidden")
@@ -47,6 +47,19 @@ func troubleText(ctx context.Context, t listingTrouble) string {
 func (s *session) who(d krama.DeviceID) (name string) {
 	s.rep.Roster(func(ro *seal.Roster) { name = s.deviceName(ro, d) })
 	return name
+}
+
+// checkLine is what somebody said of a listing, and who.
+type checkLine struct {
+	directory.Found
+	Who string
+}
+
+func (s *session) checkLines(e *directory.Entry) (out []checkLine) {
+	for _, c := range e.Checks {
+		out = append(out, checkLine{c, s.who(c.Author)})
+	}
+	return out
 }
 
 func termList(ctx context.Context, prefix string, list []krama.Term, set krama.Set) string {
@@ -79,8 +92,8 @@ func dayOptions(ctx context.Context, f url.Values, name string) (out []option) {
 	return out
 }
 
-func (s listingPages) listingDistricts(ctx context.Context, f url.Values) (out []option) {
-	for _, d := range s.Guide.Province.Districts {
+func listingDistricts(ctx context.Context, f url.Values) (out []option) {
+	for _, d := range fr(ctx).Guide.Province.Districts {
 		v := strconv.Itoa(int(d.Code))
 		out = append(out, option{v, d.Name(fr(ctx).Lang), slices.Contains(f["district"], v)})
 	}

@@ -203,18 +203,18 @@ func leavingView() templ.Component {
 	})
 }
 
-func releaseLine(s *session) templ.Component {
+func releaseLine(d release) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var58 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<p class=\"soft\">")
-		templ_7745c5c3_Buffer.Text(tr(ctx, "settings.version", "version", s.Version))
+		templ_7745c5c3_Buffer.Text(tr(ctx, "settings.version", "version", d.Version))
 		templ_7745c5c3_Buffer.Put("</p>")
-		if s.Release != "" {
+		if d.Digits != "" {
 			templ_7745c5c3_Buffer.Put("<p class=\"soft\">")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "settings.release"))
 			templ_7745c5c3_Buffer.Put(" <span class=\"mono\">")
-			templ_7745c5c3_Buffer.Text(s.releaseDigits())
+			templ_7745c5c3_Buffer.Text(d.Digits)
 			templ_7745c5c3_Buffer.Put("</span></p><p class=\"soft\">")
-			templ_7745c5c3_Buffer.Text(tr(ctx, s.pinned()))
+			templ_7745c5c3_Buffer.Text(tr(ctx, d.Pinned))
 			templ_7745c5c3_Buffer.Put("</p>")
 		}
 		return nil

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"krama"
+	"krama/office"
 	"krama/replica"
 	"krama/seal"
 	"krama/web/http"
@@ -21,6 +22,15 @@ type erasureRow struct {
 type waitingDevice struct {
 	Name string
 	Seen krama.Day // 0 when never
+}
+
+// erasuresPage is the page of erasures: done, waiting for a second word, and coming.
+type erasuresPage struct {
+	Rows     []erasureRow
+	Waiting  []awaitedRow
+	Soon     []office.Expiring
+	Trustees bool // there are trustees, whose key opens nothing of the erased
+	KeepDays int  // how long records are kept; 0 for ever
 }
 
 func (s staffPages) erasuresPage(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +55,8 @@ func (s staffPages) erasuresPage(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	s.page(w, r, 200, "erase.list", "devices", erasuresView(s.session, rows, s.awaitedRows(), s.office.Expiries()))
+	s.page(w, r, 200, "erase.list", "devices", erasuresView(erasuresPage{rows, s.awaitedRows(),
+		s.office.Expiries(), s.recovery().Set, int(s.office.KeepDays())}))
 }
 
 // awaitedRow is an erasure that waits for a second person's word.

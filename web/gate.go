@@ -86,7 +86,7 @@ func (s gatePages) gatePage(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, 200, "gate.passkey", "", passkeyView(passkeys(g.locks)))
 		return
 	}
-	s.page(w, r, 200, "gate.unlock", "", unlockView(s.session, g, s.taps(g)))
+	s.page(w, r, 200, "gate.unlock", "", unlockView(g, s.taps(g), s.freeSlot() > 0))
 }
 
 // gateTrouble shows what keeps a device from opening, with its own page for each.

@@ -78,12 +78,13 @@ func confirmView(g gate, c choices) templ.Component {
 	})
 }
 
-func unlockView(s *session, g gate, c choices) templ.Component {
+// unlockView lets a device be opened. another says that there is room for one more vault.
+func unlockView(g gate, c choices, another bool) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var22 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "gate.unlock"))
 		templ_7745c5c3_Buffer.Put("</h1>")
-		if s.Host == Desk {
+		if fr(ctx).Host == Desk {
 			templ_7745c5c3_Buffer.Put("<p>")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "gate.deskWords"))
 			templ_7745c5c3_Buffer.Put("</p><form method=\"post\" action=\"/unlock\" class=\"card\" data-slow=\"")
@@ -95,11 +96,11 @@ func unlockView(s *session, g gate, c choices) templ.Component {
 			templ_7745c5c3_Buffer.Put("</button></form>")
 		}
 		templ_7745c5c3_Buffer.Show(ctx, tapper("/tap", g, c))
-		if s.Host == Phone {
+		if fr(ctx).Host == Phone {
 			templ_7745c5c3_Buffer.Put("<p class=\"soft\">")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "gate.forgot"))
 			templ_7745c5c3_Buffer.Put("</p>")
-			if s.freeSlot() > 0 {
+			if another {
 				templ_7745c5c3_Buffer.Put("<p><a href=\"/setup\">")
 				templ_7745c5c3_Buffer.Text(tr(ctx, "gate.another"))
 				templ_7745c5c3_Buffer.Put("</a></p>")

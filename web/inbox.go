@@ -22,7 +22,7 @@ import (
 func (s *Server) doorRoutes() {
 	s.draftOf = answerDraft
 	o := s.open
-	o.HandleFunc("GET /door", on(inboxPages.doorPage))
+	o.HandleFunc("GET /door", on(inboxPages.door))
 	o.HandleFunc("POST /door", on(inboxPages.doorOpen))
 	o.HandleFunc("GET /inbox", on(inboxPages.inbox))
 	o.HandleFunc("POST /inbox/aside", on(inboxPages.inboxAside))
@@ -114,7 +114,7 @@ func (s inboxPages) inbox(w http.ResponseWriter, r *http.Request) {
 	if !s.audited(w, r, what, krama.ThreadID{}, circles...) {
 		return
 	}
-	s.page(w, r, 200, "inbox.title", "inbox", inboxView(s.session, d))
+	s.page(w, r, 200, "inbox.title", "inbox", inboxView(d))
 }
 
 // answerDraft names the value that holds the answer being written in a conversation, and whose it is.
@@ -138,6 +138,28 @@ func (s inboxPages) findThread(r *http.Request) *casework.Thread {
 	return s.state.Thread(krama.ThreadID(b))
 }
 
+// threadPage is a conversation and what can be decided about it.
+type threadPage struct {
+	Thread   *casework.Thread
+	Form     url.Values // as it was typed
+	Trouble  string     // a key of the locale
+	Over     int        // by how many letters the answer is too long
+	Assigned string     // to whom, in words
+	Who      map[krama.DeviceID]string
+	Takers   []memberRow // who can read it
+}
+
+func (s inboxPages) threadPage(r *http.Request, t *casework.Thread, f url.Values, trouble string, over int) threadPage {
+	d := threadPage{t, f, trouble, over, "", map[krama.DeviceID]string{}, s.takers(s.printer(r), t)}
+	if m := t.Assigned(); m != (krama.MemberID{}) {
+		d.Assigned = s.memberName(m)
+	}
+	for _, a := range t.Acts {
+		d.Who[a.Author] = s.who(a.Author)
+	}
+	return d
+}
+
 func (s inboxPages) thread(w http.ResponseWriter, r *http.Request) {
 	t := s.findThread(r)
 	if t == nil {
@@ -147,7 +169,7 @@ func (s inboxPages) thread(w http.ResponseWriter, r *http.Request) {
 	if !s.audited(w, r, krama.AuditRead, t.ID, t.Circle) {
 		return
 	}
-	s.page(w, r, 200, "inbox.title", "inbox", threadView(s.session, t, s.savedDraft(r.URL.Path), "", 0))
+	s.page(w, r, 200, "inbox.title", "inbox", threadView(s.threadPage(r, t, s.savedDraft(r.URL.Path), "", 0)))
 }
 
 // threadAct keeps what somebody decided about a conversation.
@@ -194,7 +216,7 @@ func (s inboxPages) threadAct(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := s.office.Decide(r.Context(), t, d); err != nil {
 		over := max(0, krama.Letters(strings.TrimSpace(d.Text))-krama.MaxAnswerLetters)
-		s.page(w, r, 422, "inbox.title", "inbox", threadView(s.session, t, f, decisionError(err), over))
+		s.page(w, r, 422, "inbox.title", "inbox", threadView(s.threadPage(r, t, f, decisionError(err), over)))
 		return
 	}
 	// Assigning or closing keeps an answer that is being written; answering ends it. An incident's form has no answer.

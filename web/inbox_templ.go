@@ -9,16 +9,13 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 import (
-	"net/url"
-
 	"krama"
 	"krama/casework"
-	"krama/directory"
 	"krama/office"
 	"krama/seal"
 )
 
-func inboxView(s *session, d inboxData) templ.Component {
+func inboxView(d inboxData) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var1 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "inbox.title"))
@@ -134,17 +131,18 @@ func inboxView(s *session, d inboxData) templ.Component {
 	})
 }
 
-func threadView(s *session, t *casework.Thread, f url.Values, trouble string, over int) templ.Component {
+func threadView(d threadPage) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var30 templ.Component) (templ_7745c5c3_Err error) {
+		t, f := d.Thread, d.Form
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(term(ctx, "reportTopic", krama.ReportTopics, t.Messages[0].Topic))
 		templ_7745c5c3_Buffer.Put("</h1>")
-		if trouble != "" {
+		if d.Trouble != "" {
 			templ_7745c5c3_Buffer.Put("<p class=\"card warn\" role=\"alert\">")
-			if over > 0 {
-				templ_7745c5c3_Buffer.Text(tr(ctx, trouble, "n", over, "most", krama.MaxAnswerLetters))
+			if d.Over > 0 {
+				templ_7745c5c3_Buffer.Text(tr(ctx, d.Trouble, "n", d.Over, "most", krama.MaxAnswerLetters))
 			} else {
-				templ_7745c5c3_Buffer.Text(tr(ctx, trouble))
+				templ_7745c5c3_Buffer.Text(tr(ctx, d.Trouble))
 			}
 			templ_7745c5c3_Buffer.Put("</p>")
 		}
@@ -153,9 +151,9 @@ func threadView(s *session, t *casework.Thread, f url.Values, trouble string, ov
 		templ_7745c5c3_Buffer.Put(" · ")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "threadState."+itoa(int(t.State()))))
 		templ_7745c5c3_Buffer.Put(" ")
-		if m := t.Assigned(); m != (krama.MemberID{}) {
+		if d.Assigned != "" {
 			templ_7745c5c3_Buffer.Put("· ")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "inbox.assigned", "name", s.memberName(m)))
+			templ_7745c5c3_Buffer.Text(tr(ctx, "inbox.assigned", "name", d.Assigned))
 		}
 		templ_7745c5c3_Buffer.Put("</p>")
 		if end := office.ThreadEnds(t); end != 0 {
@@ -169,7 +167,7 @@ func threadView(s *session, t *casework.Thread, f url.Values, trouble string, ov
 			templ_7745c5c3_Buffer.Put(" ")
 			if m.Place != 0 {
 				templ_7745c5c3_Buffer.Put("· ")
-				templ_7745c5c3_Buffer.Text(s.district(ctx, m.Place))
+				templ_7745c5c3_Buffer.Text(district(ctx, m.Place))
 			}
 			templ_7745c5c3_Buffer.Put("</p><p class=\"text said\">")
 			templ_7745c5c3_Buffer.Text(m.Text)
@@ -188,7 +186,7 @@ func threadView(s *session, t *casework.Thread, f url.Values, trouble string, ov
 					templ_7745c5c3_Buffer.Put(" · ")
 					templ_7745c5c3_Buffer.Text(term(ctx, "act", krama.Acts, a.What))
 					templ_7745c5c3_Buffer.Put(" · ")
-					templ_7745c5c3_Buffer.Text(s.who(a.Author))
+					templ_7745c5c3_Buffer.Text(d.Who[a.Author])
 					templ_7745c5c3_Buffer.Put("</p>")
 					if a.Text != "" {
 						templ_7745c5c3_Buffer.Put("<p class=\"said\">")
@@ -220,7 +218,7 @@ func threadView(s *session, t *casework.Thread, f url.Values, trouble string, ov
 		templ_7745c5c3_Buffer.Put("</button></section><section class=\"card\"><label><span>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "inbox.assignTo"))
 		templ_7745c5c3_Buffer.Put("</span> <select name=\"member\"><option value=\"\">–</option> ")
-		for _, m := range s.takers(ctx, t) {
+		for _, m := range d.Takers {
 			templ_7745c5c3_Buffer.Put("<option value=\"")
 			templ_7745c5c3_Buffer.Text(m.ID.String())
 			templ_7745c5c3_Buffer.Put("\"")
@@ -278,7 +276,7 @@ func threadView(s *session, t *casework.Thread, f url.Values, trouble string, ov
 	})
 }
 
-func incidentsView(s *session, holds bool, list []casework.Incident, trouble string) templ.Component {
+func incidentsView(holds bool, list []incidentRow, trouble string) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var69 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "incidents.title"))
@@ -313,10 +311,10 @@ func incidentsView(s *session, holds bool, list []casework.Incident, trouble str
 					templ_7745c5c3_Buffer.Show(ctx, fact("inbox.incidentWants", termList(ctx, "want", krama.Wants, in.Wants)))
 				}
 				if in.District != 0 {
-					templ_7745c5c3_Buffer.Show(ctx, fact("contact.district", s.district(ctx, in.District)))
+					templ_7745c5c3_Buffer.Show(ctx, fact("contact.district", district(ctx, in.District)))
 				}
 				templ_7745c5c3_Buffer.Put("</dl>")
-				if s.state.Thread(in.Thread) != nil {
+				if in.Here {
 					templ_7745c5c3_Buffer.Put("<p><a href=\"")
 					templ_7745c5c3_Buffer.URL(templ.SafeURL("/thread/" + hexID(in.Thread)))
 					templ_7745c5c3_Buffer.Put("\">")
@@ -343,7 +341,7 @@ func incidentsView(s *session, holds bool, list []casework.Incident, trouble str
 	})
 }
 
-func auditView(s *session, list []auditLine) templ.Component {
+func auditView(list []auditLine) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var83 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "audit.title"))
@@ -360,7 +358,7 @@ func auditView(s *session, list []auditLine) templ.Component {
 				templ_7745c5c3_Buffer.Put("<li>")
 				templ_7745c5c3_Buffer.Text(date(a.Day))
 				templ_7745c5c3_Buffer.Put(" · ")
-				templ_7745c5c3_Buffer.Text(s.who(a.Author))
+				templ_7745c5c3_Buffer.Text(a.Who)
 				templ_7745c5c3_Buffer.Put(" · ")
 				templ_7745c5c3_Buffer.Text(tr(ctx, a.What))
 				templ_7745c5c3_Buffer.Put(" · ")
@@ -376,25 +374,25 @@ func auditView(s *session, list []auditLine) templ.Component {
 	})
 }
 
-// doorView is the door as this desk would publish it. site is what the field of the site's address holds: what is kept, or what was typed.
-func doorView(s *session, d *directory.Door, trouble, site string) templ.Component {
+// doorView is the door as this desk would publish it.
+func doorView(d doorPage) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var92 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "doorDesk.title"))
 		templ_7745c5c3_Buffer.Put("</h1>")
-		if trouble != "" {
+		if d.Trouble != "" {
 			templ_7745c5c3_Buffer.Put("<p class=\"card warn\" role=\"alert\">")
-			templ_7745c5c3_Buffer.Text(tr(ctx, trouble))
+			templ_7745c5c3_Buffer.Text(tr(ctx, d.Trouble))
 			templ_7745c5c3_Buffer.Put("</p>")
 		}
 		templ_7745c5c3_Buffer.Put("<p>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "doorDesk.intro"))
 		templ_7745c5c3_Buffer.Put("</p><section class=\"card\">")
-		if at := s.published(); at != "" {
+		if d.Published != "" {
 			templ_7745c5c3_Buffer.Put("<p>")
 			templ_7745c5c3_Buffer.Show(ctx, icon("check"))
 			templ_7745c5c3_Buffer.Put("<span>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "doorDesk.open", "date", at))
+			templ_7745c5c3_Buffer.Text(tr(ctx, "doorDesk.open", "date", d.Published))
 			templ_7745c5c3_Buffer.Put("</span></p>")
 		} else {
 			templ_7745c5c3_Buffer.Put("<p>")
@@ -411,12 +409,12 @@ func doorView(s *session, d *directory.Door, trouble, site string) templ.Compone
 		templ_7745c5c3_Buffer.Put("</button></form></section><section class=\"card\"><h2>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "doorDesk.intakes"))
 		templ_7745c5c3_Buffer.Put("</h2>")
-		if len(d.Offered(s.today())) == 0 {
+		if len(d.Offered(fr(ctx).Today)) == 0 {
 			templ_7745c5c3_Buffer.Put("<p>")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "doorDesk.noIntakes"))
 			templ_7745c5c3_Buffer.Put("</p>")
 		}
-		for _, in := range d.Offered(s.today()) {
+		for _, in := range d.Offered(fr(ctx).Today) {
 			templ_7745c5c3_Buffer.Put("<p><strong>")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "circle."+itoa(int(in.Circle))))
 			templ_7745c5c3_Buffer.Put("</strong> <span class=\"soft\">")
@@ -424,7 +422,7 @@ func doorView(s *session, d *directory.Door, trouble, site string) templ.Compone
 			templ_7745c5c3_Buffer.Put("</span></p><p class=\"mono\">")
 			templ_7745c5c3_Buffer.Text(seal.IntakeDigits(d.Site, in.ID, in.Kem, in.Sig))
 			templ_7745c5c3_Buffer.Put("</p><p class=\"soft\">")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "doorDesk.readers", "names", s.readersOf(ctx, in.Circle)))
+			templ_7745c5c3_Buffer.Text(tr(ctx, "doorDesk.readers", "names", d.readers(ctx, in.Circle)))
 			templ_7745c5c3_Buffer.Put("</p>")
 		}
 		templ_7745c5c3_Buffer.Put("<p class=\"soft\">")
@@ -434,15 +432,15 @@ func doorView(s *session, d *directory.Door, trouble, site string) templ.Compone
 		templ_7745c5c3_Buffer.Put("</h2><p>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "doorDesk.siteWhy"))
 		templ_7745c5c3_Buffer.Put("</p>")
-		if key, day := s.siteState(s.rep); key != "" {
+		if d.Found != "" {
 			templ_7745c5c3_Buffer.Put("<p>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, key, "date", day))
+			templ_7745c5c3_Buffer.Text(tr(ctx, d.Found, "date", d.FoundOn))
 			templ_7745c5c3_Buffer.Put("</p>")
 		}
 		templ_7745c5c3_Buffer.Put("<form method=\"post\" action=\"/door/site\"><label class=\"line\"><span>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "doorDesk.siteAddress"))
 		templ_7745c5c3_Buffer.Put("</span><input name=\"site\" type=\"url\" value=\"")
-		templ_7745c5c3_Buffer.Text(site)
+		templ_7745c5c3_Buffer.Text(d.At)
 		templ_7745c5c3_Buffer.Put("\" autocomplete=\"off\" spellcheck=\"false\"></label> <button class=\"quiet\">")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "app.save"))
 		templ_7745c5c3_Buffer.Put("</button></form></section>")
@@ -450,35 +448,33 @@ func doorView(s *session, d *directory.Door, trouble, site string) templ.Compone
 	})
 }
 
-func rightsListView(s *session) templ.Component {
+func rightsListView(rows []rightsRow) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var112 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "rightsDesk.title"))
 		templ_7745c5c3_Buffer.Put("</h1><p>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "rightsDesk.intro"))
 		templ_7745c5c3_Buffer.Put("</p><ul class=\"rows\">")
-		for _, t := range s.Rights {
-			for _, lang := range []string{"km", "vi", "en"} {
-				templ_7745c5c3_Buffer.Put("<li><a href=\"")
-				templ_7745c5c3_Buffer.URL(templ.SafeURL("/rights/" + t.Topic + "/" + lang))
-				templ_7745c5c3_Buffer.Put("\"><strong>")
-				templ_7745c5c3_Buffer.Text(t.Title.In(fr(ctx).Lang))
-				templ_7745c5c3_Buffer.Put("</strong> <span class=\"soft\">")
-				templ_7745c5c3_Buffer.Text(lang)
-				templ_7745c5c3_Buffer.Put("</span> <span class=\"note\">")
-				templ_7745c5c3_Buffer.Text(s.rightsState(ctx, t.Topic, lang))
-				templ_7745c5c3_Buffer.Put("</span></a></li>")
-			}
+		for _, x := range rows {
+			templ_7745c5c3_Buffer.Put("<li><a href=\"")
+			templ_7745c5c3_Buffer.URL(templ.SafeURL("/rights/" + x.Topic + "/" + x.Lang))
+			templ_7745c5c3_Buffer.Put("\"><strong>")
+			templ_7745c5c3_Buffer.Text(x.Title)
+			templ_7745c5c3_Buffer.Put("</strong> <span class=\"soft\">")
+			templ_7745c5c3_Buffer.Text(x.Lang)
+			templ_7745c5c3_Buffer.Put("</span> <span class=\"note\">")
+			templ_7745c5c3_Buffer.Text(x.State)
+			templ_7745c5c3_Buffer.Put("</span></a></li>")
 		}
 		templ_7745c5c3_Buffer.Put("</ul>")
 		return nil
 	})
 }
 
-func rightsEditView(s *session, t *krama.RightsText, on, heads, trouble string) templ.Component {
+func rightsEditView(title string, t *krama.RightsText, on, heads, trouble string) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var119 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
-		templ_7745c5c3_Buffer.Text(s.rightsTitle(t.Topic, fr(ctx).Lang))
+		templ_7745c5c3_Buffer.Text(title)
 		templ_7745c5c3_Buffer.Put(" <span class=\"soft\">")
 		templ_7745c5c3_Buffer.Text(t.Lang)
 		templ_7745c5c3_Buffer.Put("</span></h1>")

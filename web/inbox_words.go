@@ -2,13 +2,13 @@ package web
 
 import (
 	"cmp"
-	"context"
 	"encoding/hex"
 	"slices"
 	"strings"
 
 	"krama"
 	"krama/casework"
+	"krama/locale"
 	"krama/office"
 	"krama/seal"
 )
@@ -24,12 +24,12 @@ func (s *session) published() string {
 	return ""
 }
 
-// readersOf names who can open what is reported to a circle.
-func (s *session) readersOf(ctx context.Context, k krama.CircleKind) string {
+// readersOf names who can open what is reported to a circle; "" where this desk does not hold it.
+func (s *session) readersOf(k krama.CircleKind) string {
 	var out []string
 	c, ok := s.rep.Kinds()[k]
 	if !ok {
-		return tr(ctx, "doorDesk.notHere")
+		return ""
 	}
 	s.rep.Roster(func(ro *seal.Roster) {
 		if e := ro.Latest(c); e != nil {
@@ -45,7 +45,7 @@ func (s *session) readersOf(ctx context.Context, k krama.CircleKind) string {
 }
 
 // takers are the members who can read a conversation. One without a label is this desk's own, or is told by her id.
-func (s *session) takers(ctx context.Context, t *casework.Thread) (out []memberRow) {
+func (s *session) takers(p *locale.Printer, t *casework.Thread) (out []memberRow) {
 	own := krama.MemberID{}
 	me, _ := s.rep.Device()
 	s.rep.Roster(func(ro *seal.Roster) {
@@ -56,7 +56,7 @@ func (s *session) takers(ctx context.Context, t *casework.Thread) (out []memberR
 	for _, m := range s.office.Readers(t.Circle) {
 		row := memberRow{m, s.memberName(m)}
 		if m == own && s.state.Label(m) == "" {
-			row.Label = tr(ctx, "devices.this")
+			row.Label = p.T("devices.this")
 		}
 		out = append(out, row)
 	}
@@ -73,15 +73,15 @@ func (s *session) rightsTitle(topic, lang string) string {
 	return topic
 }
 
-func (s *session) rightsState(ctx context.Context, topic, lang string) string {
+func (s *session) rightsState(p *locale.Printer, topic, lang string) string {
 	t, ids, ok := s.rightsText(topic, lang)
 	switch {
 	case !ok:
 		return ""
 	case t.ReviewedOn != 0:
-		return tr(ctx, "door.reviewed", "by", t.ReviewedBy, "date", date(t.ReviewedOn))
+		return p.T("door.reviewed", "by", t.ReviewedBy, "date", date(t.ReviewedOn))
 	case len(ids) > 0:
-		return tr(ctx, "rightsDesk.ownDraft")
+		return p.T("rightsDesk.ownDraft")
 	}
-	return tr(ctx, "rightsDesk.draft")
+	return p.T("rightsDesk.draft")
 }

@@ -2,10 +2,24 @@ package web
 
 import (
 	"krama"
+	"krama/casework"
 	"krama/office"
 	"krama/replica"
 	"krama/web/http"
 )
+
+// incidentRow is an incident, and whether its conversation is still here.
+type incidentRow struct {
+	casework.Incident
+	Here bool
+}
+
+func (s inboxPages) incidentRows() (out []incidentRow) {
+	for _, in := range s.state.Incidents() {
+		out = append(out, incidentRow{in, s.state.Thread(in.Thread) != nil})
+	}
+	return out
+}
 
 // incidents lists what is kept of what was done to people, for who looks after safety.
 func (s inboxPages) incidents(w http.ResponseWriter, r *http.Request) {
@@ -17,7 +31,7 @@ func (s inboxPages) incidents(w http.ResponseWriter, r *http.Request) {
 	if !s.audited(w, r, what, krama.ThreadID{}, circles...) {
 		return
 	}
-	s.page(w, r, 200, "incidents.title", "inbox", incidentsView(s.session, holds, s.state.Incidents(), ""))
+	s.page(w, r, 200, "incidents.title", "inbox", incidentsView(holds, s.incidentRows(), ""))
 }
 
 // incidentErase erases an incident whose person has withdrawn her yes, or that is no longer needed.
@@ -34,12 +48,12 @@ func (s inboxPages) incidentErase(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		if form(r).Get("sure") != "yes" {
-			s.page(w, r, 422, "incidents.title", "inbox", incidentsView(s.session, true, s.state.Incidents(),
+			s.page(w, r, 422, "incidents.title", "inbox", incidentsView(true, s.incidentRows(),
 				"incidents.sure"))
 			return
 		}
 		if err := s.rep.Shred(krama.KindSafeguarding, in.Subject, replica.ShredAsked); err != nil {
-			s.page(w, r, 422, "incidents.title", "inbox", incidentsView(s.session, true, s.state.Incidents(),
+			s.page(w, r, 422, "incidents.title", "inbox", incidentsView(true, s.incidentRows(),
 				jobError(err)))
 			return
 		}

@@ -368,7 +368,7 @@ func limitsView() templ.Component {
 	})
 }
 
-func syncView(s *session, st syncState, trouble string) templ.Component {
+func syncView(st syncState, trouble string) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var79 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "sync.now"))
@@ -397,7 +397,7 @@ func syncView(s *session, st syncState, trouble string) templ.Component {
 				templ_7745c5c3_Buffer.Put("</p>")
 			}
 			templ_7745c5c3_Buffer.Put(" ")
-			templ_7745c5c3_Buffer.Show(ctx, syncCard(s))
+			templ_7745c5c3_Buffer.Show(ctx, syncCard())
 		}
 		templ_7745c5c3_Buffer.Put("<p><a class=\"button quiet\" href=\"/\">")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "app.home"))
@@ -406,7 +406,7 @@ func syncView(s *session, st syncState, trouble string) templ.Component {
 	})
 }
 
-func syncCard(s *session) templ.Component {
+func syncCard() templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var87 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<section class=\"card\"><p class=\"big\">")
 		if fr(ctx).Unsent > 0 {
@@ -419,7 +419,7 @@ func syncCard(s *session) templ.Component {
 			templ_7745c5c3_Buffer.Text(tr(ctx, "unsent.none"))
 		}
 		templ_7745c5c3_Buffer.Put("</p><p class=\"soft\">")
-		templ_7745c5c3_Buffer.Text(tr(ctx, "sync.last", "when", when(ctx, s.rep.Status().LastSync, s.Now())))
+		templ_7745c5c3_Buffer.Text(tr(ctx, "sync.last", "when", when(ctx, fr(ctx).LastSync, fr(ctx).Now)))
 		templ_7745c5c3_Buffer.Put("</p><form method=\"post\" action=\"/sync\"><button type=\"submit\">")
 		templ_7745c5c3_Buffer.Show(ctx, icon("up"))
 		templ_7745c5c3_Buffer.Put("<span>")
@@ -429,13 +429,14 @@ func syncCard(s *session) templ.Component {
 	})
 }
 
-func settingsView(s *session, st Storage) templ.Component {
+func settingsView(d settingsPage) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var93 templ.Component) (templ_7745c5c3_Err error) {
+		st := d.Storage
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "settings.title"))
 		templ_7745c5c3_Buffer.Put("</h1>")
-		templ_7745c5c3_Buffer.Show(ctx, syncCard(s))
-		if s.Host == Phone {
+		templ_7745c5c3_Buffer.Show(ctx, syncCard())
+		if fr(ctx).Host == Phone {
 			templ_7745c5c3_Buffer.Put("<section class=\"card\"><h2>")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "settings.storage"))
 			templ_7745c5c3_Buffer.Put("</h2>")
@@ -463,9 +464,9 @@ func settingsView(s *session, st Storage) templ.Component {
 			}
 			templ_7745c5c3_Buffer.Put("</section>")
 		}
-		if s.state.Unknown() > 0 {
+		if d.Unknown > 0 {
 			templ_7745c5c3_Buffer.Put("<p class=\"card\">")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "settings.unknownRecords", "n", s.state.Unknown()))
+			templ_7745c5c3_Buffer.Text(tr(ctx, "settings.unknownRecords", "n", d.Unknown))
 			templ_7745c5c3_Buffer.Put("</p>")
 		}
 		templ_7745c5c3_Buffer.Put("<section class=\"card\"><form method=\"post\" action=\"/lock\"><button type=\"submit\" class=\"quiet\">")
@@ -475,9 +476,9 @@ func settingsView(s *session, st Storage) templ.Component {
 		templ_7745c5c3_Buffer.Put("</span></button></form><p><a href=\"/limits\">")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "settings.limits"))
 		templ_7745c5c3_Buffer.Put("</a></p>")
-		templ_7745c5c3_Buffer.Show(ctx, releaseLine(s))
+		templ_7745c5c3_Buffer.Show(ctx, releaseLine(d.Release))
 		templ_7745c5c3_Buffer.Put("</section>")
-		if s.Host == Phone {
+		if fr(ctx).Host == Phone {
 			templ_7745c5c3_Buffer.Put("<section class=\"card\"><h2>")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "settings.danger"))
 			templ_7745c5c3_Buffer.Put("</h2><ul class=\"rows\"><li><a href=\"/travel\">")

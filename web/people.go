@@ -21,7 +21,7 @@ func (s *session) due() []casework.Row { return s.state.Due(s.today(), s.today()
 
 func (s peoplePages) home(w http.ResponseWriter, r *http.Request) {
 	n, _ := s.state.Counts()
-	s.page(w, r, 200, "nav.home", "home", homeView(s.session, s.due(), n))
+	s.page(w, r, 200, "nav.home", "home", homeView(s.due(), n))
 }
 
 // search is what a list of people is narrowed by.
@@ -57,7 +57,7 @@ func (s peoplePages) people(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 			rows = slices.DeleteFunc(rows, func(r casework.Row) bool { return r.Code != code })
-			s.page(w, r, 200, "people.title", "people", peopleView(s.session, q, rows))
+			s.page(w, r, 200, "people.title", "people", peopleView(q, rows))
 			return
 		} else if part := codePart(q.Text); len(part) >= 6 {
 			q.Bad, rows = true, nil
@@ -71,7 +71,7 @@ func (s peoplePages) people(w http.ResponseWriter, r *http.Request) {
 	rows = slices.DeleteFunc(rows, func(r casework.Row) bool {
 		return (q.District != 0 && r.District != q.District) || (q.NotSeen && r.Last > before)
 	})
-	s.page(w, r, 200, "people.title", "people", peopleView(s.session, q, rows))
+	s.page(w, r, 200, "people.title", "people", peopleView(q, rows))
 }
 
 func codePart(s string) string {
@@ -87,7 +87,7 @@ func (s peoplePages) personNew(w http.ResponseWriter, r *http.Request) {
 	if who, err := s.rep.NewSubject(); err == nil && f.Get("sid") == "" {
 		f.Set("sid", who.String())
 	}
-	s.page(w, r, 200, "person.new", "people", personForm(s.session, f, formState{Action: "/person/new",
+	s.page(w, r, 200, "person.new", "people", personForm(f, formState{Action: "/person/new",
 		Drafted: len(f) > 1},
 		nil))
 }
@@ -107,7 +107,7 @@ func (s peoplePages) personCreate(w http.ResponseWriter, r *http.Request) {
 		err = p.Validate()
 	}
 	if err != nil {
-		s.page(w, r, 422, "person.new", "people", personForm(s.session, f, formState{Action: "/person/new", Bad: true,
+		s.page(w, r, 422, "person.new", "people", personForm(f, formState{Action: "/person/new", Bad: true,
 			Wrong: personWrong(f)}, nil))
 		return
 	}
@@ -135,7 +135,7 @@ func (s peoplePages) personCreate(w http.ResponseWriter, r *http.Request) {
 			// the browser's Back gave the form again, and it was changed: she decides
 			f.Set("sid", who.String())
 		}
-		s.page(w, r, http.StatusConflict, "person.new", "people", personForm(s.session, f,
+		s.page(w, r, http.StatusConflict, "person.new", "people", personForm(f,
 			formState{Action: "/person/new",
 				Saved: "/person/" + v.Subject.String(), Code: v.Value.Code}, nil))
 		return
@@ -214,9 +214,17 @@ func (s *session) view(w http.ResponseWriter, r *http.Request) (casework.View, b
 }
 
 func (s peoplePages) person(w http.ResponseWriter, r *http.Request) {
-	if v, ok := s.view(w, r); ok {
-		s.page(w, r, 200, "people.title", "people", personView(s.session, &v))
+	v, ok := s.view(w, r)
+	if !ok {
+		return
 	}
+	var namesakes []casework.View
+	for _, id := range v.Namesakes {
+		if n, ok := s.state.Person(id, s.today()); ok {
+			namesakes = append(namesakes, n)
+		}
+	}
+	s.page(w, r, 200, "people.title", "people", personView(&v, namesakes, s.referralLines(v.Subject)))
 }
 
 // seenHead is what stood of a field when a form was opened.

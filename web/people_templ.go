@@ -16,7 +16,7 @@ import (
 	"krama/casework"
 )
 
-func homeView(s *session, due []casework.Row, people int) templ.Component {
+func homeView(due []casework.Row, people int) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var1 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "nav.home"))
@@ -45,7 +45,7 @@ func homeView(s *session, due []casework.Row, people int) templ.Component {
 			templ_7745c5c3_Buffer.Put("<ul class=\"rows\">")
 			for i, r := range due {
 				if i < shownDue {
-					templ_7745c5c3_Buffer.Show(ctx, personRow(s, r, dueText(ctx, r.Next, s.today()), r.Next < s.today()))
+					templ_7745c5c3_Buffer.Show(ctx, personRow(r, dueText(ctx, r.Next, fr(ctx).Today), r.Next < fr(ctx).Today))
 				}
 			}
 			templ_7745c5c3_Buffer.Put("</ul>")
@@ -56,19 +56,19 @@ func homeView(s *session, due []casework.Row, people int) templ.Component {
 			}
 		}
 		templ_7745c5c3_Buffer.Put("</section>")
-		templ_7745c5c3_Buffer.Show(ctx, syncCard(s))
+		templ_7745c5c3_Buffer.Show(ctx, syncCard())
 		return nil
 	})
 }
 
-func personRow(s *session, r casework.Row, note string, late bool) templ.Component {
+func personRow(r casework.Row, note string, late bool) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var9 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<li><a href=\"")
 		templ_7745c5c3_Buffer.URL(templ.SafeURL("/person/" + r.Subject.String()))
 		templ_7745c5c3_Buffer.Put("\"><span class=\"mono\">")
 		templ_7745c5c3_Buffer.Text(r.Code.String())
 		templ_7745c5c3_Buffer.Put("</span> <span class=\"soft\">")
-		templ_7745c5c3_Buffer.Text(s.district(ctx, r.District))
+		templ_7745c5c3_Buffer.Text(district(ctx, r.District))
 		templ_7745c5c3_Buffer.Put("</span> ")
 		var templ_7745c5c3_Var13 = []any{"note", templ.KV("late", late)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var13...)
@@ -115,7 +115,7 @@ func personRow(s *session, r casework.Row, note string, late bool) templ.Compone
 	})
 }
 
-func peopleView(s *session, q search, rows []casework.Row) templ.Component {
+func peopleView(q search, rows []casework.Row) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var22 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "people.title"))
@@ -128,7 +128,7 @@ func peopleView(s *session, q search, rows []casework.Row) templ.Component {
 		templ_7745c5c3_Buffer.Put("</span> <select name=\"district\"><option value=\"\">")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "people.everywhere"))
 		templ_7745c5c3_Buffer.Put("</option> ")
-		for _, o := range s.districtOptions(ctx, url.Values{"d": {strconv.Itoa(int(q.District))}}, "d") {
+		for _, o := range districtOptions(ctx, url.Values{"d": {strconv.Itoa(int(q.District))}}, "d") {
 			if o.Value != "0" {
 				templ_7745c5c3_Buffer.Put("<option value=\"")
 				templ_7745c5c3_Buffer.Text(o.Value)
@@ -177,11 +177,11 @@ func peopleView(s *session, q search, rows []casework.Row) templ.Component {
 			for i, r := range rows {
 				if i < shownPeople {
 					if q.Due {
-						templ_7745c5c3_Buffer.Show(ctx, personRow(s, r, dueText(ctx, r.Next, s.today()), r.Next < s.today()))
+						templ_7745c5c3_Buffer.Show(ctx, personRow(r, dueText(ctx, r.Next, fr(ctx).Today), r.Next < fr(ctx).Today))
 					} else if r.Last == 0 {
-						templ_7745c5c3_Buffer.Show(ctx, personRow(s, r, tr(ctx, "people.neverMet"), false))
+						templ_7745c5c3_Buffer.Show(ctx, personRow(r, tr(ctx, "people.neverMet"), false))
 					} else {
-						templ_7745c5c3_Buffer.Show(ctx, personRow(s, r, tr(ctx, "people.last", "date", date(r.Last)), r.Last <= s.today()-notSeenDays))
+						templ_7745c5c3_Buffer.Show(ctx, personRow(r, tr(ctx, "people.last", "date", date(r.Last)), r.Last <= fr(ctx).Today-notSeenDays))
 					}
 				}
 			}
@@ -238,7 +238,7 @@ func chips(name, legend string, many bool, opts []option) templ.Component {
 	})
 }
 
-func personForm(s *session, f url.Values, st formState, v *casework.View) templ.Component {
+func personForm(f url.Values, st formState, v *casework.View) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var47 templ.Component) (templ_7745c5c3_Err error) {
 		if v == nil {
 			templ_7745c5c3_Buffer.Put("<h1>")
@@ -295,7 +295,7 @@ func personForm(s *session, f url.Values, st formState, v *casework.View) templ.
 		templ_7745c5c3_Buffer.Show(ctx, chips("age", "person.age", false, options(ctx, "age", krama.AgeBands, f, "age")))
 		templ_7745c5c3_Buffer.Show(ctx, chips("language", "person.languages", true, options(ctx, "language", krama.Languages, f, "language")))
 		templ_7745c5c3_Buffer.Show(ctx, chips("category", "person.category", false, options(ctx, "category", krama.Categories, f, "category")))
-		templ_7745c5c3_Buffer.Show(ctx, chips("district", "person.district", false, s.districtOptions(ctx, f, "district")))
+		templ_7745c5c3_Buffer.Show(ctx, chips("district", "person.district", false, districtOptions(ctx, f, "district")))
 		templ_7745c5c3_Buffer.Put("<div class=\"bar\"><button type=\"submit\">")
 		templ_7745c5c3_Buffer.Show(ctx, icon("check"))
 		templ_7745c5c3_Buffer.Put("<span>")
@@ -349,7 +349,7 @@ func consentQuestions(f url.Values) templ.Component {
 	})
 }
 
-func personView(s *session, v *casework.View) templ.Component {
+func personView(v *casework.View, namesakes []casework.View, refs []referralLine) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var73 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1><span class=\"mono\">")
 		templ_7745c5c3_Buffer.Text(v.Value.Code.String())
@@ -383,7 +383,7 @@ func personView(s *session, v *casework.View) templ.Component {
 		templ_7745c5c3_Buffer.Text(tr(ctx, "person.contact"))
 		templ_7745c5c3_Buffer.Put("</span></a> ")
 		if v.Next != 0 {
-			var templ_7745c5c3_Var80 = []any{"note", templ.KV("late", v.Next < s.today())}
+			var templ_7745c5c3_Var80 = []any{"note", templ.KV("late", v.Next < fr(ctx).Today)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var80...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -400,17 +400,17 @@ func personView(s *session, v *casework.View) templ.Component {
 			templ_7745c5c3_Buffer.Text(tr(ctx, "person.local"))
 			templ_7745c5c3_Buffer.Put("</p>")
 		}
-		if len(v.Namesakes) > 0 {
+		if len(namesakes) > 0 {
 			templ_7745c5c3_Buffer.Put("<section class=\"card warn\"><p>")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "person.sameCode"))
 			templ_7745c5c3_Buffer.Put("</p><ul class=\"rows\">")
-			for _, id := range v.Namesakes {
+			for _, n := range namesakes {
 				templ_7745c5c3_Buffer.Put("<li><a href=\"")
-				templ_7745c5c3_Buffer.URL(templ.SafeURL("/person/" + id.String()))
+				templ_7745c5c3_Buffer.URL(templ.SafeURL("/person/" + n.Subject.String()))
 				templ_7745c5c3_Buffer.Put("\"><span class=\"mono\">")
 				templ_7745c5c3_Buffer.Text(v.Value.Code.String())
 				templ_7745c5c3_Buffer.Put("</span> <span>")
-				templ_7745c5c3_Buffer.Text(s.cue(ctx, id))
+				templ_7745c5c3_Buffer.Text(cue(ctx, &n))
 				templ_7745c5c3_Buffer.Put("</span></a></li>")
 			}
 			templ_7745c5c3_Buffer.Put("</ul>")
@@ -435,7 +435,7 @@ func personView(s *session, v *casework.View) templ.Component {
 				templ_7745c5c3_Buffer.Put("\"><span class=\"date\">")
 				templ_7745c5c3_Buffer.Text(date(c.Date))
 				templ_7745c5c3_Buffer.Put("</span> <span>")
-				templ_7745c5c3_Buffer.Text(s.summary(ctx, &c))
+				templ_7745c5c3_Buffer.Text(summary(ctx, &c))
 				templ_7745c5c3_Buffer.Put("</span></a></li>")
 			}
 			templ_7745c5c3_Buffer.Put("</ul></section>")
@@ -446,7 +446,7 @@ func personView(s *session, v *casework.View) templ.Component {
 			templ_7745c5c3_Buffer.Put("</h2>")
 			if d.Cannot {
 				templ_7745c5c3_Buffer.Put("<p>")
-				templ_7745c5c3_Buffer.Text(tr(ctx, "dispute.cannot", "field", fieldLabel(ctx, v, d), "value", s.headText(ctx, v, d, d.Heads[0])))
+				templ_7745c5c3_Buffer.Text(tr(ctx, "dispute.cannot", "field", fieldLabel(ctx, v, d), "value", headText(ctx, v, d, d.Heads[0])))
 				templ_7745c5c3_Buffer.Put("</p><p><a href=\"")
 				templ_7745c5c3_Buffer.URL(templ.SafeURL(correction(v, d)))
 				templ_7745c5c3_Buffer.Put("\">")
@@ -472,7 +472,7 @@ func personView(s *session, v *casework.View) templ.Component {
 					templ_7745c5c3_Buffer.Put("\"> <input type=\"hidden\" name=\"head\" value=\"")
 					templ_7745c5c3_Buffer.Text(h.Record.String())
 					templ_7745c5c3_Buffer.Put("\"><p><strong>")
-					templ_7745c5c3_Buffer.Text(s.headText(ctx, v, d, h))
+					templ_7745c5c3_Buffer.Text(headText(ctx, v, d, h))
 					templ_7745c5c3_Buffer.Put("</strong> <span class=\"soft\">")
 					templ_7745c5c3_Buffer.Text(date(h.Date))
 					templ_7745c5c3_Buffer.Put("</span></p><button type=\"submit\" class=\"quiet\">")
@@ -505,7 +505,7 @@ func personView(s *session, v *casework.View) templ.Component {
 		templ_7745c5c3_Buffer.Put("</dd></div><div><dt>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "person.district"))
 		templ_7745c5c3_Buffer.Put("</dt><dd>")
-		templ_7745c5c3_Buffer.Text(s.district(ctx, v.Value.District))
+		templ_7745c5c3_Buffer.Text(district(ctx, v.Value.District))
 		templ_7745c5c3_Buffer.Put("</dd></div></dl><p class=\"soft\">")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "person.registered", "date", date(v.Value.Registered)))
 		templ_7745c5c3_Buffer.Put("</p><p><a href=\"")
@@ -531,7 +531,7 @@ func personView(s *session, v *casework.View) templ.Component {
 				templ_7745c5c3_Buffer.Put("\"><span class=\"date\">")
 				templ_7745c5c3_Buffer.Text(date(c.Date))
 				templ_7745c5c3_Buffer.Put("</span> <span>")
-				templ_7745c5c3_Buffer.Text(s.summary(ctx, &c))
+				templ_7745c5c3_Buffer.Text(summary(ctx, &c))
 				templ_7745c5c3_Buffer.Put("</span> ")
 				if c.Local {
 					templ_7745c5c3_Buffer.Put("<span class=\"tag\">")
@@ -543,7 +543,7 @@ func personView(s *session, v *casework.View) templ.Component {
 			templ_7745c5c3_Buffer.Put("</ul>")
 		}
 		templ_7745c5c3_Buffer.Put("</section>")
-		templ_7745c5c3_Buffer.Show(ctx, referrals(s, v))
+		templ_7745c5c3_Buffer.Show(ctx, referrals(v, refs))
 		templ_7745c5c3_Buffer.Put("<section class=\"card\"><h2>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "person.consent"))
 		templ_7745c5c3_Buffer.Put("</h2><p class=\"soft\">")

@@ -91,7 +91,7 @@ func (s listingPages) refer(w http.ResponseWriter, r *http.Request) {
 	if trouble != "" {
 		status = 422
 	}
-	s.page(w, r, status, "refer.title", "people", referView(s.session, &v, uint8(need), rows, rid.String(),
+	s.page(w, r, status, "refer.title", "people", referView(&v, uint8(need), rows, rid.String(),
 		trouble))
 }
 
@@ -99,7 +99,7 @@ func (s listingPages) slip(w http.ResponseWriter, r *http.Request) {
 	if ref, ok := s.findReferral(r); ok {
 		if e := s.state.Listing(ref.Listing); e != nil {
 			if v, ok := e.For(krama.TierPartner, s.today()); ok {
-				s.page(w, r, 200, "refer.slip", "people", slipView(s.session, ref, v))
+				s.page(w, r, 200, "refer.slip", "people", slipView(ref, v))
 				return
 			}
 		}
@@ -137,9 +137,22 @@ func (s listingPages) slipOutcome(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/person/"+ref.Subject.String())
 }
 
-// listingName is what a referral was to.
-func (s *session) listingName(k krama.ListingID, lang string) string {
-	if e := s.state.Listing(k); e != nil {
+// referralLine is a referral and what it was to; nil when that is not here any more.
+type referralLine struct {
+	casework.Referral
+	To *directory.Entry
+}
+
+func (s *session) referralLines(of krama.SubjectID) (out []referralLine) {
+	for _, ref := range s.state.Referrals(of) {
+		out = append(out, referralLine{ref, s.state.Listing(ref.Listing)})
+	}
+	return out
+}
+
+// listingName is what a referral was to, in words.
+func listingName(e *directory.Entry, lang string) string {
+	if e != nil {
 		return e.Name.In(lang)
 	}
 	return "–"

@@ -36,7 +36,7 @@ func (s figurePages) report(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.page(w, r, 200, "report.title", "report", reportView(s.session, rep, !ok))
+	s.page(w, r, 200, "report.title", "report", reportView(rep, !ok))
 }
 
 func (s figurePages) reportCSV(w http.ResponseWriter, r *http.Request) {

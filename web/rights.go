@@ -5,11 +5,26 @@ import (
 	"strings"
 
 	"krama"
+	"krama/locale"
 	"krama/web/http"
 )
 
+// rightsRow is a text about rights in one language, and how far it can be believed.
+type rightsRow struct {
+	Topic, Lang, Title, State string
+}
+
+func (s inboxPages) rightsRows(p *locale.Printer) (out []rightsRow) {
+	for _, t := range s.Rights {
+		for _, lang := range []string{"km", "vi", "en"} {
+			out = append(out, rightsRow{t.Topic, lang, t.Title.In(p.Lang), s.rightsState(p, t.Topic, lang)})
+		}
+	}
+	return out
+}
+
 func (s inboxPages) rightsList(w http.ResponseWriter, r *http.Request) {
-	s.page(w, r, 200, "rightsDesk.title", "directory", rightsListView(s.session))
+	s.page(w, r, 200, "rightsDesk.title", "directory", rightsListView(s.rightsRows(s.printer(r))))
 }
 
 // rightsText is the text as it stands: the programme's own, or the shipped draft.
@@ -36,7 +51,8 @@ func (s inboxPages) rightsEdit(w http.ResponseWriter, r *http.Request) {
 	if t.ReviewedOn != 0 {
 		on = t.ReviewedOn.String()
 	}
-	s.page(w, r, 200, "rightsDesk.title", "directory", rightsEditView(s.session, t, on, idsText(ids), ""))
+	s.page(w, r, 200, "rightsDesk.title", "directory", rightsEditView(s.rightsTitle(t.Topic, s.printer(r).Lang), t, on,
+		idsText(ids), ""))
 }
 
 // idsText names the versions that a form was drawn from.
@@ -86,7 +102,8 @@ func (s inboxPages) rightsSave(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if trouble != "" {
-		s.page(w, r, 422, "rightsDesk.title", "directory", rightsEditView(s.session, t, typed, idsText(ids), trouble))
+		s.page(w, r, 422, "rightsDesk.title", "directory", rightsEditView(s.rightsTitle(t.Topic, s.printer(r).Lang), t,
+			typed, idsText(ids), trouble))
 		return
 	}
 	redirect(w, r, "/rights")

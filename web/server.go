@@ -400,7 +400,7 @@ func (s *session) syncPage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	st := s.sync
 	s.mu.Unlock()
-	s.page(w, r, 200, "sync.now", "", syncView(s, st, syncError(st.err)))
+	s.page(w, r, 200, "sync.now", "", syncView(st, syncError(st.err)))
 }
 
 // syncError is the sentence for what stopped a sync, or "".
@@ -420,12 +420,27 @@ func syncError(err error) string {
 	return "sync.failed"
 }
 
+// settingsPage is the page of settings.
+type settingsPage struct {
+	Storage Storage
+	Unknown int // records of a later version
+	Release release
+}
+
+// release is which program this is.
+type release struct {
+	Version string
+	Digits  string // none where it is no release
+	Pinned  string // a key of the locale: whether the programme has pinned it
+}
+
 func (s *session) settings(w http.ResponseWriter, r *http.Request) {
 	var st Storage
 	if s.Storage != nil {
 		st = s.Storage()
 	}
-	s.page(w, r, 200, "settings.title", "settings", settingsView(s, st))
+	s.page(w, r, 200, "settings.title", "settings", settingsView(settingsPage{st, s.state.Unknown(),
+		release{s.Version, s.releaseDigits(), s.pinned()}}))
 }
 
 // releaseDigits are the first twenty digits of the release, as an admin compares them.

@@ -113,7 +113,7 @@ func (s staffPages) exposure(id krama.DeviceID) (d deviceData) {
 
 func (s staffPages) device(w http.ResponseWriter, r *http.Request) {
 	if id, ok := s.deviceID(w, r); ok {
-		s.page(w, r, 200, "staff.device", "devices", deviceView(s.session, s.exposure(id)))
+		s.page(w, r, 200, "staff.device", "devices", deviceView(s.exposure(id)))
 	}
 }
 
@@ -195,7 +195,7 @@ func (s staffPages) deviceAfter(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, "/device/"+id.String())
 		return
 	}
-	s.page(w, r, 200, "staff.after", "devices", afterView(s.session, d))
+	s.page(w, r, 200, "staff.after", "devices", afterView(d))
 }
 
 func (s staffPages) rotateNow(w http.ResponseWriter, r *http.Request) {

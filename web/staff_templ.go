@@ -10,7 +10,6 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import (
 	"krama"
-	"krama/office"
 	"krama/replica"
 	"krama/seal"
 )
@@ -99,7 +98,7 @@ func deviceState(r deviceRow) templ.Component {
 	})
 }
 
-func deviceView(s *session, d deviceData) templ.Component {
+func deviceView(d deviceData) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var22 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Show(ctx, deviceLabel(d.deviceRow))
@@ -214,7 +213,7 @@ func deviceView(s *session, d deviceData) templ.Component {
 	})
 }
 
-func afterView(s *session, d deviceData) templ.Component {
+func afterView(d deviceData) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var57 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "staff.after"))
@@ -257,7 +256,7 @@ func afterView(s *session, d deviceData) templ.Component {
 				templ_7745c5c3_Buffer.Put("\"><span class=\"mono\">")
 				templ_7745c5c3_Buffer.Text(row.Code.String())
 				templ_7745c5c3_Buffer.Put("</span> <span>")
-				templ_7745c5c3_Buffer.Text(s.district(ctx, row.District))
+				templ_7745c5c3_Buffer.Text(district(ctx, row.District))
 				templ_7745c5c3_Buffer.Put("</span> <span class=\"date\">")
 				templ_7745c5c3_Buffer.Text(date(row.Last))
 				templ_7745c5c3_Buffer.Put("</span> ")
@@ -606,14 +605,15 @@ func cardsView(d trustData) templ.Component {
 	})
 }
 
-func erasuresView(s *session, rows []erasureRow, waiting []awaitedRow, soon []office.Expiring) templ.Component {
+func erasuresView(d erasuresPage) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var165 templ.Component) (templ_7745c5c3_Err error) {
+		rows, waiting, soon := d.Rows, d.Waiting, d.Soon
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "erase.list"))
 		templ_7745c5c3_Buffer.Put("</h1><p>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "erase.intro"))
 		templ_7745c5c3_Buffer.Put("</p>")
-		if r := s.recovery(); r.Set {
+		if d.Trustees {
 			templ_7745c5c3_Buffer.Put("<p class=\"soft\">")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "erase.trustees"))
 			templ_7745c5c3_Buffer.Put("</p>")
@@ -719,7 +719,7 @@ func erasuresView(s *session, rows []erasureRow, waiting []awaitedRow, soon []of
 		templ_7745c5c3_Buffer.Put("<section class=\"card\"><h2>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "erase.soon"))
 		templ_7745c5c3_Buffer.Put("</h2>")
-		if days := s.office.KeepDays(); days > 0 {
+		if days := d.KeepDays; days > 0 {
 			templ_7745c5c3_Buffer.Put("<p>")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "erase.keep", "n", int(days)))
 			templ_7745c5c3_Buffer.Put("</p>")

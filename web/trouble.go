@@ -25,7 +25,7 @@ func (s *session) doorNotices(rep *replica.Replica, p *locale.Printer) (out []st
 		}
 	case "listing":
 		if b, err := hex.DecodeString(of); err == nil && len(b) == len(krama.ListingID{}) {
-			why = p.T("doorDesk.largeListing", "name", s.listingName(krama.ListingID(b), p.Lang))
+			why = p.T("doorDesk.largeListing", "name", listingName(s.state.Listing(krama.ListingID(b)), p.Lang))
 		}
 	case "topic":
 		why = p.T("doorDesk.largeTopic", "title", s.rightsTitle(of, p.Lang))

@@ -15,6 +15,7 @@ import (
 
 	"krama"
 	"krama/casework"
+	"krama/guide"
 	"krama/locale"
 	"krama/replica"
 	"krama/web/http"
@@ -37,6 +38,10 @@ type frame struct {
 	Notices    []string // of the public pages, in words
 	Asset      func(string) string
 	Once       string // the id of this page's forms
+	Guide      *guide.Guide
+	Now        time.Time
+	Today      krama.Day
+	LastSync   time.Time // zero before the first
 }
 
 type frameKey struct{}
@@ -49,12 +54,12 @@ func tr(ctx context.Context, key string, args ...any) string { return fr(ctx).T(
 // page renders a whole page on the desk and its inner part on the phone, where the shell is there already.
 func (s *session) page(w http.ResponseWriter, r *http.Request, status int, title, nav string, body templ.Component) {
 	f := &frame{Printer: s.printer(r), Title: title, Nav: nav, Path: r.URL.Path, Host: s.Host, Demo: s.Demo,
-		Asset: s.Assets, Once: s.pageID()}
+		Asset: s.Assets, Once: s.pageID(), Guide: s.Guide, Now: s.Now(), Today: s.today()}
 	// A device that was unlocked or locked after this request began is not on its page.
 	if rep := s.Replica(); rep != nil && rep == s.rep && rep.State() == replica.Enrolled && title != "pin.locked" {
 		st := rep.Status()
 		f.Open, f.Unsent, f.Alarms, f.Recovering = true, st.Unsent, s.alarmLines(f.Printer, st), st.Recovering
-		f.Announced = s.announcedRows(rep, st.Announced)
+		f.Announced, f.LastSync = s.announcedRows(rep, st.Announced), st.LastSync
 		_, roles := rep.Device()
 		f.Admin = roles&krama.RoleAdmin != 0
 		if s.Host == Desk {
@@ -141,8 +146,8 @@ func dueText(ctx context.Context, next, today krama.Day) string {
 }
 
 // district names a district of the guide.
-func (s *session) district(ctx context.Context, code uint16) string {
-	if d, ok := s.Guide.District(code); ok {
+func district(ctx context.Context, code uint16) string {
+	if d, ok := fr(ctx).Guide.District(code); ok {
 		return d.Name(fr(ctx).Lang)
 	}
 	return tr(ctx, "person.outside")
@@ -170,9 +175,9 @@ func options(ctx context.Context, prefix string, list []krama.Term, f url.Values
 	return out
 }
 
-func (s *session) districtOptions(ctx context.Context, f url.Values, name string) []option {
+func districtOptions(ctx context.Context, f url.Values, name string) []option {
 	var out []option
-	for _, d := range s.Guide.Province.Districts {
+	for _, d := range fr(ctx).Guide.Province.Districts {
 		v := strconv.Itoa(int(d.Code))
 		out = append(out, option{v, d.Name(fr(ctx).Lang), f.Get(name) == v})
 	}
@@ -213,7 +218,7 @@ func mostCondoms(ms []month) (most int64) {
 func num(n int64) string { return locale.Number(n) }
 
 // summary is one line about a contact.
-func (s *session) summary(ctx context.Context, c *casework.Contact) string {
+func summary(ctx context.Context, c *casework.Contact) string {
 	parts := []string{term(ctx, "place", krama.Places, c.Place)}
 	for i, n := range c.Given {
 		if n > 0 {
@@ -250,9 +255,8 @@ func correction(v *casework.View, d casework.Dispute) string {
 }
 
 // cue tells two people of one code apart without a word about who they are.
-func (s *session) cue(ctx context.Context, id krama.SubjectID) string {
-	v, _ := s.state.Person(id, s.today())
-	at := s.district(ctx, v.Value.District)
+func cue(ctx context.Context, v *casework.View) string {
+	at := district(ctx, v.Value.District)
 	if v.Last == 0 {
 		return tr(ctx, "person.cueNever", "district", at, "registered", date(v.Value.Registered))
 	}
@@ -260,7 +264,7 @@ func (s *session) cue(ctx context.Context, id krama.SubjectID) string {
 }
 
 // headText prints one standing value of a disputed field.
-func (s *session) headText(ctx context.Context, v *casework.View, d casework.Dispute, h casework.Head) string {
+func headText(ctx context.Context, v *casework.View, d casework.Dispute, h casework.Head) string {
 	var n uint8
 	var set krama.Set
 	var place uint16
@@ -298,7 +302,7 @@ func (s *session) headText(ctx context.Context, v *casework.View, d casework.Dis
 		return code("category", krama.Categories)
 	case person && d.Field == 6, !person && d.Field == 2:
 		if krama.DecodeValue(h.Value, &place) == nil {
-			return s.district(ctx, place)
+			return district(ctx, place)
 		}
 	case d.Field == 3:
 		return code("place", krama.Places)

@@ -48,7 +48,7 @@ func (s inboxPages) doorSite(w http.ResponseWriter, r *http.Request) {
 			s.fail(w, r, e)
 			return
 		}
-		s.page(w, r, 422, "doorDesk.title", "directory", doorView(s.session, d, "doorDesk.siteBad", at))
+		s.page(w, r, 422, "doorDesk.title", "directory", doorView(s.doorPage(d, "doorDesk.siteBad", at)))
 		return
 	}
 	if at != "" {
