@@ -155,6 +155,7 @@ type load struct {
 	failed error
 }
 
+// enter begins a phase, under whose name answers are counted.
 func (l *load) enter(phase string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -190,6 +191,7 @@ func (l *load) client(i int) {
 	}
 }
 
+// call makes one call, and counts how long after it was due the answer came.
 func (l *load) call(s benchStream, path string, due time.Time, payload []byte) ([]byte, error) {
 	b, err := seal.NewCall(rand.Reader, s.key, path, l.clock.now(), [16]byte{1}, s.id, payload)
 	if err != nil {

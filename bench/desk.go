@@ -23,6 +23,7 @@ import (
 	"krama/seal"
 )
 
+// deskConfig is a desk on the disk, with the cheapest words: opening them is not what is measured.
 func deskConfig(dir string) replica.Config {
 	return replica.Config{Dir: journal.OSDir(dir), Rand: rand.Reader, Now: time.Now, Platform: "desk", Office: true,
 		Cost: seal.CostFloor,

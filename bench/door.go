@@ -106,6 +106,7 @@ func findHelp(url string) error {
 	return nil
 }
 
+// ms is a duration in milliseconds.
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // receiptTiming asks for answers with a receipt that has three and with one that nobody ever had, in random order over

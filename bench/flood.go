@@ -83,6 +83,7 @@ type town struct {
 	remote replica.HTTP
 }
 
+// settle founds the programme that is to be flooded.
 func settle(ctx context.Context, p *relayProcess) (*town, error) {
 	desk, err := newPhone("desk")
 	if err != nil {
@@ -203,6 +204,7 @@ func (t *town) under(ctx context.Context, k flood.Kind, each time.Duration, pid 
 	return nil
 }
 
+// pause waits, or not when the measurement ends.
 func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():

@@ -20,6 +20,7 @@ func lineBench() error { return overLine(24_000, 0) }
 // slowLineBench has two megabytes fetched over such a line at 500 bytes a second: an hour and a half.
 func slowLineBench() error { return overLine(26_000, 500) }
 
+// overLine measures a first sync over a slow line.
 func overLine(records, rate int) error {
 	dir, err := os.MkdirTemp("", "line")
 	if err != nil {

@@ -28,6 +28,7 @@ func main() {
 	}
 }
 
+// row prints one line of the table.
 func row(what, got, must string) { fmt.Printf("| %s | %s | %s |\n", what, got, must) }
 
 // rss reads a process's resident memory in MB: its peak, or what it holds now.

@@ -30,6 +30,7 @@ type relayProcess struct {
 	start time.Duration
 }
 
+// startRelay starts the program itself as a relay, and waits until it answers.
 func startRelay(dir string, port int) (*relayProcess, error) {
 	began := time.Now()
 	p := &relayProcess{url: fmt.Sprintf("http://127.0.0.1:%d", port)}
@@ -51,6 +52,7 @@ func startRelay(dir string, port int) (*relayProcess, error) {
 	return nil, errors.New("the relay did not start")
 }
 
+// stop kills it, as a power cut does.
 func (p *relayProcess) stop() { p.cmd.Process.Kill(); p.cmd.Wait() }
 
 // relayBench has 50 clients append durable envelopes of 20 records for ten seconds, each to a stream of its own.
@@ -182,6 +184,7 @@ type session struct {
 	at time.Time
 }
 
+// hear asks a relay for its session.
 func hear(ctx context.Context, remote replica.Remote) (session, error) {
 	b, _, err := remote.Call(ctx, seal.PathHello, nil)
 	if err != nil {
@@ -191,6 +194,7 @@ func hear(ctx context.Context, remote replica.Remote) (session, error) {
 	return session{s, time.Now()}, err
 }
 
+// now is the session as it is by now.
 func (s session) now() seal.Session {
 	return seal.Session{Boot: s.Boot, MS: s.MS + uint64(time.Since(s.at).Milliseconds())}
 }

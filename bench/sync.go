@@ -25,6 +25,7 @@ type phone struct {
 	records int
 }
 
+// newPhone is a phone whose traffic is counted.
 func newPhone(platform string) (*phone, error) {
 	p := &phone{traffic: &counting{next: &http.Transport{}}}
 	c := replica.Config{Dir: &journal.MemDir{}, Rand: rand.Reader, Now: time.Now, Platform: platform,
@@ -42,6 +43,7 @@ func newPhone(platform string) (*phone, error) {
 	return p, err
 }
 
+// enrol brings a phone into the desk's programme.
 func enrol(ctx context.Context, desk, p *phone, relay string, n byte) error {
 	if err := p.Newcomer().Introduce(ctx, relay); err != nil {
 		return err
@@ -60,11 +62,13 @@ func enrol(ctx context.Context, desk, p *phone, relay string, n byte) error {
 	return err
 }
 
+// side is what one sync cost.
 type side struct {
 	Up, Down, MS int64
 	Requests     int
 }
 
+// measure syncs and tells what it cost.
 func (p *phone) measure(ctx context.Context) (side, error) {
 	t := p.traffic
 	up, down, n := t.up, t.down, t.requests
@@ -162,6 +166,7 @@ func syncBench() error {
 	return peer(dir, docs, push, pull)
 }
 
+// kb is bytes in thousands.
 func kb(n int64) float64 { return float64(n) / 1000 }
 
 // document is the contact as a document database would hold it.

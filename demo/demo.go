@@ -100,6 +100,7 @@ type person struct {
 	consents []krama.Consent
 }
 
+// inventor makes up a programme; the same seed makes the same one.
 type inventor struct {
 	rnd   *mrand.Rand
 	g     *guide.Guide
@@ -124,6 +125,7 @@ func (v *inventor) weighted(w ...int) int {
 	return 0
 }
 
+// chance is true so many times of a hundred.
 func (v *inventor) chance(percent int) bool { return v.rnd.IntN(100) < percent }
 
 // reader gives krama.NewCode the seeded source: a demo's codes are the same every time.
@@ -193,6 +195,7 @@ func (v *inventor) people() {
 	}
 }
 
+// band is the age band of an age.
 func band(age int) uint8 {
 	switch {
 	case age < 15:
@@ -232,6 +235,7 @@ func (v *inventor) contacts() {
 	v.offerTests()
 }
 
+// contact makes up a contact on a day.
 func (v *inventor) contact(p *person, d krama.Day, last bool) krama.Contact {
 	c := krama.Contact{Date: d, District: p.record.District, Place: uint8(1 + v.weighted(58, 12, 8, 12, 5, 4, 1))}
 	if v.chance(88) {

@@ -122,6 +122,7 @@ func Directory(p *Programme, today krama.Day) error {
 	return nil
 }
 
+// write keeps records as a device of the programme does.
 func write(r *replica.Replica, k krama.CircleKind, who krama.SubjectID, recs ...*krama.Record) error {
 	for _, rec := range recs {
 		var err error

@@ -44,6 +44,7 @@ type Header struct {
 	check      [tagSize]byte     // tells a wrong passphrase from a changed file
 }
 
+// bytes is the head as it is sealed along with each chunk.
 func (h *Header) bytes() []byte {
 	b := []byte{1}
 	b = binary.BigEndian.AppendUint32(b, h.Iterations)
@@ -54,6 +55,7 @@ func (h *Header) bytes() []byte {
 	return append(b, h.check[:]...)
 }
 
+// parseHeader reads a head. One of a later version is NotYet.
 func parseHeader(b []byte) (h Header, err error) {
 	const op = "exchange.parseHeader"
 	if len(b) > 0 && b[0] != 1 {
@@ -82,6 +84,7 @@ const (
 	flagCheck = 2
 )
 
+// nonce counts chunks; the last one's differs, so that an archive that was cut is not taken for a whole one.
 func nonce(n uint64, flag byte) []byte {
 	b := make([]byte, 12)
 	binary.BigEndian.PutUint64(b[3:], n)
@@ -92,6 +95,7 @@ func nonce(n uint64, flag byte) []byte {
 // phrase makes what people type into what was drawn.
 func phrase(s string) string { return strings.Join(strings.Fields(strings.ToLower(s)), " ") }
 
+// aead is the cipher under a passphrase.
 func (h *Header) aead(passphrase string) (cipher.AEAD, error) {
 	key, err := pbkdf2.Key(sha256.New, phrase(passphrase), h.Salt[:], int(h.Iterations), 32)
 	if err != nil {
@@ -119,6 +123,7 @@ type sealer struct {
 	out  []byte
 }
 
+// newSealer writes the head and begins.
 func newSealer(w io.Writer, a cipher.AEAD, h *Header) (*sealer, error) {
 	s := &sealer{w: w, aead: a, ad: h.bytes(), buf: make([]byte, 0, chunkSize+tagSize)}
 	_, err := io.WriteString(w, magic+base64.StdEncoding.EncodeToString(s.ad)+"\n")
@@ -139,6 +144,7 @@ func (s *sealer) Write(p []byte) (int, error) {
 	return all, nil
 }
 
+// flush seals what has gathered.
 func (s *sealer) flush(flag byte) error {
 	sealed := s.aead.Seal(s.buf[:0], nonce(s.n, flag), s.buf, s.ad)
 	s.out = append(base64.StdEncoding.AppendEncode(s.out[:0], sealed), '\n')
@@ -161,6 +167,7 @@ type opener struct {
 	done  bool
 }
 
+// Read opens chunk after chunk.
 func (o *opener) Read(p []byte) (int, error) {
 	const op = "exchange.opener"
 	for len(o.plain) == 0 {

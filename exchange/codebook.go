@@ -20,18 +20,21 @@ type codebook struct {
 	Sources []source              `json:"sources"`
 }
 
+// recordMeaning is what a kind of line means.
 type recordMeaning struct {
 	Kind   string         `json:"kind"`
 	Means  string         `json:"means"`
 	Fields []fieldMeaning `json:"fields"`
 }
 
+// fieldMeaning is what a field of it means.
 type fieldMeaning struct {
 	Name  string `json:"name"`
 	Means string `json:"means"`
 	Codes string `json:"codes,omitempty"` // the list in codebook.Codes
 }
 
+// codeWord is a code and its words.
 type codeWord struct {
 	Code string `json:"code"`
 	EN   string `json:"en"`
@@ -51,6 +54,7 @@ type source struct {
 // unverified says so: nothing that nobody checked is shown as fact.
 const unverified = "nobody yet"
 
+// sourceOf tells where a list of codes is from, and that nobody has verified it where nobody has.
 func sourceOf(codes string, p guide.Provenance) source {
 	s := source{codes, p.Source, p.Version, p.VerifiedBy, p.VerifiedOn}
 	if s.VerifiedBy == "" {

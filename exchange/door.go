@@ -264,6 +264,7 @@ func (x *Export) listing(e *directory.Entry, l *krama.Listing, at krama.RecordID
 	return line
 }
 
+// phones are a listing's numbers as the interface gives them.
 func phones(list []krama.Phone) (out []phonePart) {
 	for _, p := range list {
 		out = append(out, phonePart{p.Number, krama.KeyOf(krama.PhoneUses, p.Use), krama.KeyOf(tiers, uint8(p.Tier))})
@@ -271,8 +272,10 @@ func phones(list []krama.Phone) (out []phonePart) {
 	return out
 }
 
+// key is an id in hexadecimal.
 func key[T ~[16]byte](id T) string { return hex.EncodeToString(id[:]) }
 
+// keyOrNot is key, or "" for none.
 func keyOrNot(id krama.ThreadID) string {
 	if id == (krama.ThreadID{}) {
 		return ""
@@ -296,6 +299,7 @@ func said(code uint16) string {
 	return district(code)
 }
 
+// anyOf reports whether one of the ids is in a set.
 func anyOf(set map[krama.SubjectID]bool, ids []krama.SubjectID) bool {
 	return slices.ContainsFunc(ids, func(id krama.SubjectID) bool { return set[id] })
 }

@@ -99,6 +99,7 @@ func Count(st *casework.State, today krama.Day) (n Counts) {
 	return n
 }
 
+// not is 1 for false.
 func not(b bool) int {
 	if b {
 		return 0
@@ -106,6 +107,7 @@ func not(b bool) int {
 	return 1
 }
 
+// validate refuses an export that does not say why and for whom.
 func (x *Export) validate() error {
 	const op = "exchange.Export"
 	for _, s := range []string{x.Reason, x.Recipient} {
@@ -126,6 +128,7 @@ func Write(w io.Writer, rand io.Reader, passphrase string, x *Export) (Counts, e
 	return write(w, rand, Iterations, key, x)
 }
 
+// write writes an archive with a key that is made from its head.
 func write(w io.Writer, rand io.Reader, iterations uint32, key func(*Header) (cipher.AEAD, error),
 	x *Export) (Counts, error) {
 	if err := x.validate(); err != nil {
@@ -180,6 +183,8 @@ func Read(r io.Reader, passphrase string, line func(kind string, b []byte) error
 	return read(r, func(h *Header) (cipher.AEAD, error) { return h.aead(passphrase) }, line)
 }
 
+// read opens an archive and gives each line as it comes: nothing of a later one is believed before its chunk was
+// checked.
 func read(r io.Reader, key func(*Header) (cipher.AEAD, error), line func(kind string, b []byte) error) (Header, error) {
 	const op = "exchange.Read"
 	h, o, err := open(r, key)

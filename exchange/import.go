@@ -86,17 +86,20 @@ func FromHSDS(t *hsds.Tables, g *guide.Guide, owner, source string) (*Import, er
 
 var isUUID = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
+// hsdsKey is the id of a listing that came from elsewhere: the same each time it comes.
 func hsdsKey(parts ...string) krama.ListingID {
 	h := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return krama.ListingID(h[:16])
 }
 
+// hsdsReader reads another system's services into listings, and takes down what it cannot take.
 type hsdsReader struct {
 	Import
 	g     *guide.Guide
 	taken map[hsds.Kind]int // rows that were taken, or named in Left
 }
 
+// left takes down that a value has no place here.
 func (in *hsdsReader) left(s hsds.Object, what, value string) {
 	name := plainLine(str(s["name"]), 60)
 	if name == "" {
@@ -105,6 +108,7 @@ func (in *hsdsReader) left(s hsds.Object, what, value string) {
 	in.Left = append(in.Left, Left{name, what, plainLine(value, 120)})
 }
 
+// listing makes a listing of a service. It is unverified, whatever the other system says.
 func (in *hsdsReader) listing(s hsds.Object, source string) krama.Listing {
 	text := func(what string, v any, max int) krama.Words { return in.words(s, what, v, max) }
 	l := krama.Listing{Kind: krama.KindService, Operator: krama.OpOther, Name: text("name", s["name"], krama.MaxName),
@@ -237,6 +241,7 @@ func hsdsNumbers(said string) (numbers []string, rest string, ok bool) {
 	return numbers, rest, true
 }
 
+// countDigits counts digits of our own script.
 func countDigits(s string) (n int) {
 	for _, r := range s {
 		if r >= '0' && r <= '9' {
@@ -319,6 +324,7 @@ func (in *hsdsReader) area(x hsds.Object) (codes []uint16, ok bool) {
 	return nil, false
 }
 
+// province are the codes of all its districts.
 func (in *hsdsReader) province() (codes []uint16) {
 	for _, d := range in.g.Province.Districts {
 		codes = append(codes, uint16(d.Code))
@@ -326,6 +332,7 @@ func (in *hsdsReader) province() (codes []uint16) {
 	return codes
 }
 
+// fold makes two spellings of a name one.
 func fold(s string) string {
 	return strings.ToLower(strings.Join(strings.Fields(krama.Plain(s)), " "))
 }
@@ -454,6 +461,7 @@ func str(v any) string {
 	return ""
 }
 
+// objects are the objects of a list; what is none is passed over.
 func objects(v any) (out []hsds.Object) {
 	list, _ := v.([]any)
 	for _, x := range list {

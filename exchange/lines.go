@@ -13,6 +13,7 @@ import (
 // lines reads the file's lines, each of bounded length, and refuses what does not belong there.
 type lines struct{ r *bufio.Reader }
 
+// newLines reads an archive's lines, no longer than a chunk's.
 func newLines(r io.Reader) lines {
 	return lines{bufio.NewReaderSize(r, base64.StdEncoding.EncodedLen(chunkSize+tagSize)+2)}
 }

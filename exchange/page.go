@@ -22,6 +22,7 @@ type pageWords struct {
 	Inside  map[string]map[string]string `json:"inside"`
 }
 
+// loadWords reads the words of the archive's own page.
 func loadWords() (w pageWords, err error) {
 	b, err := files.ReadFile("page/words.json")
 	if err == nil {

@@ -120,6 +120,7 @@ func (x *Export) lines(w io.Writer, n Counts) error {
 	return krama.Wrap("exchange.lines", err)
 }
 
+// person writes who a person is.
 func (x *Export) person(k *casework.Kept, put func(any) bool) {
 	if k.Record == (krama.RecordID{}) {
 		return
@@ -133,6 +134,7 @@ func (x *Export) person(k *casework.Kept, put func(any) bool) {
 		k.Record.String(), k.Local})
 }
 
+// contacts writes a person's contacts.
 func (x *Export) contacts(k *casework.Kept, put func(any) bool) {
 	for i := range k.Contacts {
 		c := &k.Contacts[i]
@@ -147,6 +149,7 @@ func (x *Export) contacts(k *casework.Kept, put func(any) bool) {
 	}
 }
 
+// consents writes what a person agreed to, and when she took it back.
 func (x *Export) consents(k *casework.Kept, put func(any) bool) {
 	for _, c := range k.Consents {
 		if !put(consentLine{"consent", k.Subject.String(), k.Value.Code.String(), krama.KeyOf(krama.Purposes,
@@ -157,6 +160,7 @@ func (x *Export) consents(k *casework.Kept, put func(any) bool) {
 	}
 }
 
+// disputes writes fields of which two versions stand.
 func (x *Export) disputes(k *casework.Kept, put func(any) bool) {
 	for _, d := range k.Disputes {
 		of, fields := "contact", contactFields
@@ -187,6 +191,7 @@ func (x *Export) by(d krama.DeviceID) string {
 	return ""
 }
 
+// words are the keys of a set's codes.
 func words(list []krama.Term, s krama.Set) (out []string) {
 	for _, c := range s.Codes() {
 		out = append(out, krama.KeyOf(list, c))
@@ -197,6 +202,7 @@ func words(list []krama.Term, s krama.Set) (out []string) {
 // outside is the district of somebody outside the programme's area.
 const outside = "outside"
 
+// district is a district's code, or that she is from elsewhere.
 func district(code uint16) string {
 	if code == 0 {
 		return outside
@@ -204,6 +210,7 @@ func district(code uint16) string {
 	return strconv.Itoa(int(code))
 }
 
+// given are the supplies that were given, by name.
 func given(s krama.Supplies) map[string]int {
 	var out map[string]int
 	for _, t := range krama.Commodities {
@@ -223,6 +230,7 @@ type amendable struct {
 	show func(cbor.RawMessage) any
 }
 
+// as is a field that can be amended, and how its values are shown.
 func as[T any](name string, show func(T) any) amendable {
 	return amendable{name, func(raw cbor.RawMessage) any {
 		var v T
@@ -233,14 +241,17 @@ func as[T any](name string, show func(T) any) amendable {
 	}}
 }
 
+// oneOf is a field with a code of a list.
 func oneOf(name string, list []krama.Term) amendable {
 	return as(name, func(v uint8) any { return krama.KeyOf(list, v) })
 }
 
+// someOf is a field with several codes of a list.
 func someOf(name string, list []krama.Term) amendable {
 	return as(name, func(v krama.Set) any { return words(list, v) })
 }
 
+// onDay is a field with a day.
 func onDay(name string) amendable { return as(name, func(d krama.Day) any { return d.String() }) }
 
 // By the numbers that krama.Change.Field holds.

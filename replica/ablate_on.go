@@ -4,6 +4,7 @@ package replica
 
 import "os"
 
+// rule reports whether a rule holds in this run of the ablation: all but the one that the environment names.
 func rule(name string) bool { return os.Getenv("KRAMA_ABLATE") != name }
 
 var (

@@ -332,6 +332,8 @@ func (l *ledger) fold(st *stream, e *entry) error {
 	return nil
 }
 
+// feed shows a record to whoever counts, unless its person was erased or is hidden. While the journal is read, what a
+// person in doubt said is held back.
 func (l *ledger) feed(e *entry, it *entryItem) {
 	if it.record == nil || l.shredded[subject{e.circle, it.Subject}] {
 		return
@@ -409,6 +411,7 @@ func (l *outgoing) confirm(c krama.CircleID, it seal.Item) {
 	}
 }
 
+// dropSealed takes an envelope off what is to be sent: it was read back.
 func (l *outgoing) dropSealed(c krama.CircleID, seq uint64) {
 	for i, s := range l.sealed {
 		if s.circle == c && s.seq == seq {
@@ -418,6 +421,7 @@ func (l *outgoing) dropSealed(c krama.CircleID, seq uint64) {
 	}
 }
 
+// addSealed puts an envelope among those to be sent, once.
 func (l *outgoing) addSealed(c krama.CircleID, seq uint64, wire []byte) {
 	for _, s := range l.sealed {
 		if s.circle == c && s.seq == seq {

@@ -109,6 +109,7 @@ func (l alarmList) mend(i int) []byte {
 	return clearEntry(l[i])
 }
 
+// clearEntry is the journal's entry for an alarm that was answered.
 func clearEntry(a Alarm) []byte {
 	return tagged(tagClear, a.Circle[:], u32(a.Epoch), []byte(a.What), u64(a.N), a.Author[:])
 }

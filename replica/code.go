@@ -34,6 +34,7 @@ func (r Newcomer) CodeLeft() time.Duration {
 	return r.codeLeft()
 }
 
+// codeLeft is CodeLeft with the lock held.
 func (r Newcomer) codeLeft() time.Duration {
 	then := r.shown
 	if then.IsZero() {
@@ -57,6 +58,7 @@ func (r Newcomer) RenewCode() error {
 	return r.renewCode()
 }
 
+// renewCode is RenewCode with the lock held.
 func (r Newcomer) renewCode() error {
 	const op = "replica.RenewCode"
 	if r.led.dev == nil || r.led.roster != nil {

@@ -33,6 +33,7 @@ func (r *core) keepControl(seeds ...[32]byte) error {
 	return nil
 }
 
+// addControl makes a key the newest; one that was there moves.
 func (l *ledger) addControl(s [32]byte) {
 	l.controls = append(slices.DeleteFunc(l.controls, func(o [32]byte) bool { return o == s }), s)
 }

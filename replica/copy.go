@@ -58,6 +58,7 @@ func (r *core) noteSaid(seq uint64, wire []byte) error {
 	return r.set(said, strings.Join(append(tries, shortID(seal.EnvelopeID(wire))), " "))
 }
 
+// saidOnce reports whether an envelope of circle 0 is one of this copy's tries at its place.
 func (v settings) saidOnce(e *entry) bool {
 	return slices.Contains(strings.Fields(v.of(said)), shortID(e.id))
 }

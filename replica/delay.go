@@ -35,6 +35,7 @@ const clockTrust = time.Hour
 var ErrClock = krama.E("replica.announce", krama.NotAllowed,
 	"this device's clock and the relay's differ by more than an hour")
 
+// clockAgrees reports whether a day can be measured here: this device's clock and the relay's are close.
 func (r Admin) clockAgrees() bool { return r.ClockError().Abs() < clockTrust }
 
 // announceSlack is for the moment between choosing a time and sealing the announcement.
@@ -156,6 +157,8 @@ func (r Admin) stateAnnounced(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// stateAnnouncement states what was announced once its day has come, or proposes it where a second admin is there by
+// now.
 func (r Admin) stateAnnouncement(ctx context.Context, a *seal.Announced) error {
 	r.mu.Lock()
 	deed := r.led.roster.Again(a)
@@ -186,6 +189,7 @@ func (r Admin) stateAnnouncement(ctx context.Context, a *seal.Announced) error {
 	return r.grantOwed(ctx)
 }
 
+// grantOwed gives the keys that a statement has opened to devices since; what is cut is owed until the next time.
 func (r Admin) grantOwed(ctx context.Context) error {
 	owed := strings.Fields(r.Value(owedKeys))
 	if len(owed) == 0 {

@@ -23,6 +23,7 @@ func (r Newcomer) Scan1() seal.Scan1 {
 		Drop: seal.DropID(r.dropKey().Public().(ed25519.PublicKey))}
 }
 
+// dropKey is the key of the drop into which a new device puts its request.
 func (r Newcomer) dropKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(r.led.drop) }
 
 // Introduce posts the enrolment request to the relay, so that whoever scans QR-1 can fetch it. A phone learns the
@@ -152,6 +153,7 @@ func (r Admin) Invite(ctx context.Context, text string) (*Invitation, error) {
 	return nil, krama.E(op, krama.Tampered, "what lies at the relay is not what was scanned")
 }
 
+// dropGet reads a drop, whose id a scanned code has told.
 func (r Admin) dropGet(ctx context.Context, drop [16]byte) (items [][]byte, err error) {
 	answer, err := r.controlAsk(ctx, seal.PathDropGet, seal.DropGetCall{Drop: drop}.Marshal())
 	if err != nil {
@@ -208,6 +210,8 @@ func (r Admin) Enrol(ctx context.Context, inv *Invitation, member krama.MemberID
 	return err == nil, krama.Wrap(op, err)
 }
 
+// enrolSteps are what makes a scanned device one of the programme's. Each looks whether it was done, so that an
+// enrolment that was cut goes on where it was.
 func (r Admin) enrolSteps(ctx context.Context, inv *Invitation, member krama.MemberID, roles krama.Role,
 	id krama.DeviceID, pop []byte) error {
 	r.mu.Lock()
@@ -340,6 +344,8 @@ func (r Admin) putBootstrap(ctx context.Context, id krama.DeviceID) error {
 	return r.putBoxes(ctx, []seal.BoxPut{{Box: box, Item: boot}})
 }
 
+// bootstrap is the way to the roster for a device that has nothing: circle 0's secrets, all of them. Called with the
+// lock held.
 func (r Admin) bootstrap() seal.Bootstrap {
 	st := r.led.streams[krama.OrgCircle]
 	b := seal.Bootstrap{Epoch: st.epoch.Epoch, EC: st.epoch.EC(), GC: st.epoch.GC()}

@@ -42,8 +42,10 @@ const (
 	tagTidy = 'M' // everything before was rewritten and holds nothing that had to go
 )
 
+// tagged is an entry of the journal: its tag, and items framed as the protocol frames them.
 func tagged(tag byte, items ...[]byte) []byte { return append([]byte{tag}, seal.Frame(items...)...) }
 
+// alarmEntry keeps an alarm. The last two items came later: an entry without them is of an earlier version.
 func alarmEntry(a Alarm) []byte {
 	f := [][]byte{[]byte(a.What), a.Circle[:], u64(a.N), a.Author[:], u64(uint64(a.Day)), u32(a.Epoch)}
 	if a.Claim > 0 {
@@ -52,6 +54,7 @@ func alarmEntry(a Alarm) []byte {
 	return tagged(tagAlarm, f...)
 }
 
+// u32 and u64 are integers as the journal has them, the highest byte first.
 func u32(v uint32) []byte { return binary.BigEndian.AppendUint32(nil, v) }
 
 func u64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
@@ -75,12 +78,15 @@ type entry struct {
 	claim   uint64 // the roster's place that its author claims, when a look at the roster has not found it; not on disk
 }
 
+// entryItem is one item of an envelope, as far as this device could open it.
 type entryItem struct {
 	seal.Item
 	verdict seal.Verdict
 	record  *krama.Record // decoded body of a record, nil when it is none or of a later version
 }
 
+// marshal is the journal's entry of an envelope. Its verdict is kept with it: what was refused once is not judged anew
+// at each opening.
 func (e *entry) marshal() []byte {
 	b := make([]byte, 0, 160+64*len(e.items))
 	if e.epoch == 0 {
@@ -131,6 +137,7 @@ type cursor struct {
 	bad bool
 }
 
+// bytes takes n bytes; where there are fewer the cursor is bad, and what it gives is nothing's.
 func (c *cursor) bytes(n int) []byte {
 	if n < 0 || n > len(c.b) {
 		c.bad = true
@@ -141,6 +148,7 @@ func (c *cursor) bytes(n int) []byte {
 	return out
 }
 
+// uvarint takes an integer of the short form.
 func (c *cursor) uvarint() uint64 {
 	v, n := binary.Uvarint(c.b)
 	if n <= 0 {
@@ -316,10 +324,12 @@ func (l *ledger) restore(tag byte, b []byte) error {
 	return nil
 }
 
+// epochEntry keeps an epoch's secrets. They are in the journal before anything that rests on them.
 func epochEntry(e *seal.Epoch) []byte {
 	return tagged(tagEpoch, e.Org[:], e.Circle[:], u32(e.Epoch), e.ES[:], e.KG[:])
 }
 
+// setOrg turns an empty roster to a programme.
 func (l *ledger) setOrg(org krama.OrgID, relay string) {
 	l.relay = relay
 	if l.roster == nil || l.roster.Org != org { // a try that was cut goes on with what it had

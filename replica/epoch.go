@@ -10,6 +10,7 @@ import (
 	"krama/seal"
 )
 
+// newStream is a stream that nothing was read of, of the epoch whose secrets these are.
 func newStream(e *seal.Epoch, start seal.Head) *stream {
 	return &stream{epoch: e, known: map[uint32]*seal.Epoch{e.Epoch: e}, rings: map[uint32]keyring{},
 		ids: map[uint32]seal.StreamID{}, head: start, chain: [][32]byte{start.H},

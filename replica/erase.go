@@ -9,6 +9,7 @@ import (
 	"krama/seal"
 )
 
+// be32 reads what u32 wrote.
 func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
 
 // Shred is one erasure as this device knows it.
@@ -136,6 +137,7 @@ func (l *ledger) forget(list ...subject) {
 // naming finds ids in text, as String writes them: 32 digits.
 type naming map[string]bool
 
+// in reports whether a text has one of the ids, wherever in it.
 func (n naming) in(s string) bool {
 	const size = 2 * len(krama.SubjectID{})
 	run := 0

@@ -158,6 +158,7 @@ func notOurs(err error) error {
 	return nil
 }
 
+// putPeppers gives the relay its part of this device's vault key, in place of what it had.
 func (r Field) putPeppers(ctx context.Context, p ...seal.Pepper) error {
 	_, err := r.deviceCall(ctx, seal.PathPepperPut, seal.PepperPutCall{Peppers: p}.Marshal())
 	return err

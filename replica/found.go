@@ -116,12 +116,14 @@ func (r meeting) stateDeed(ctx context.Context, deed seal.Deed) error {
 	})
 }
 
+// openEpoch states that an epoch is open, to this device alone.
 func (r Admin) openEpoch(ctx context.Context, ep *seal.Epoch) error {
 	me, _ := r.Device()
 	return r.stateNow(ctx, &seal.EpochOpen{Circle: ep.Circle, Epoch: ep.Epoch, EC: ep.EC(), GC: ep.GC(),
 		Devices: []krama.DeviceID{me}})
 }
 
+// createStream has the relay make the stream of an epoch.
 func (r Admin) createStream(ctx context.Context, ep *seal.Epoch) error {
 	r.mu.Lock()
 	h := r.led.streams[ep.Circle].head
@@ -134,6 +136,7 @@ func (r Admin) createStream(ctx context.Context, ep *seal.Epoch) error {
 var retentionDays = map[krama.CircleKind]uint32{krama.KindOutreach: 365, krama.KindClinical: 3650,
 	krama.KindCasework: 730, krama.KindSafeguarding: 3650}
 
+// createCircle makes a circle, its first epoch and its own record, which says what it is.
 func (r Admin) createCircle(ctx context.Context, k krama.CircleKind) error {
 	const op = "replica.createCircle"
 	var id krama.CircleID

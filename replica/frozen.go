@@ -43,6 +43,7 @@ type writer struct {
 	author krama.DeviceID
 }
 
+// frozenName alternates between two names, as journalName does: a new part is whole before the old one goes.
 func frozenName(gen uint64) string {
 	if gen%2 == 1 {
 		return "kept-a"
@@ -50,10 +51,12 @@ func frozenName(gen uint64) string {
 	return "kept-b"
 }
 
+// newFrozen is a part that nothing was put into.
 func newFrozen(gen uint64, key [32]byte) *frozen {
 	return &frozen{gen: gen, key: key, who: map[subject]bool{}, wires: map[string]bool{}, wrote: map[writer]bool{}}
 }
 
+// entry is what the journal proper says of the part: which it is, under which key, how long.
 func (f *frozen) entry() []byte { return tagged(tagFrozen, u64(f.gen), f.key[:], u64(uint64(f.size))) }
 
 // parseFrozen reads what entry wrote.
@@ -187,6 +190,8 @@ func (l *ledger) lingering() map[subject]bool {
 	return out
 }
 
+// lingers reports whether somebody whose time was over may still lie in the part that stays: making it anew for her
+// alone would cost a phone minutes.
 func (l *ledger) lingers(s Shred) bool {
 	age := l.host.Now().UnixMilli() - int64(s.TimeMS)
 	return s.Reason == ShredExpired && age >= 0 && age < lingerAtMost.Milliseconds()
@@ -255,6 +260,7 @@ func (z *freezer) young(e *entry) bool {
 	return age >= 0 && age < freezeAge.Milliseconds()
 }
 
+// flush writes what has gathered, and makes the file when it is the first.
 func (z *freezer) flush() error {
 	if z.j == nil {
 		name := frozenName(z.f.gen)

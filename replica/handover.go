@@ -159,6 +159,8 @@ func (r meeting) fetchHandovers(ctx context.Context) error {
 	return nil
 }
 
+// takeHandovers keeps what devices that left could not send, as letters for a person to decide. Called with the lock
+// held.
 func (r meeting) takeHandovers(org *seal.Epoch, items []seal.Held) error {
 	if r.j == nil {
 		return errLocked

@@ -107,6 +107,8 @@ func (r meeting) state(ctx context.Context, what func() (needed bool, deed seal.
 	return krama.E("replica.state", krama.Conflict, "others were first sixteen times")
 }
 
+// remove proposes that devices go, and once it is so has everything rotated that they could open, drops the relay's
+// part of their vaults' keys, and draws the control key anew.
 func (r Admin) remove(ctx context.Context, what func() (bool, seal.Deed), progress func(done, total int)) (
 	seal.Way, error) {
 	if progress == nil {
@@ -267,6 +269,7 @@ func (r meeting) rekey(ctx context.Context) error {
 	return r.fetchKeys(ctx, nothing)
 }
 
+// rewrap is a wrap that a device asked for.
 type rewrap struct {
 	device krama.DeviceID
 	circle krama.CircleID

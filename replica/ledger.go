@@ -66,6 +66,7 @@ type ledger struct {
 	untidy bool     // the journal holds what must be destroyed
 }
 
+// newLedger is what a device believes before its journal is read: nothing.
 func newLedger(c *Config, v *voids) ledger {
 	return ledger{host: c, voids: v,
 		streams: map[krama.CircleID]*stream{},
@@ -128,6 +129,7 @@ type voids struct {
 	trims  map[uint32]*trimmed // what of circle 0's epochs counts no more
 }
 
+// newVoids is nothing void.
 func newVoids() *voids {
 	return &voids{cuts: map[place]cut{}, left: map[place]readings{}, passed: map[place]int{},
 		trims: map[uint32]*trimmed{}}

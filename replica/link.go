@@ -60,6 +60,7 @@ func (l *link) hear(s seal.Session, t time.Time) (news bool) {
 	return !heard || s.Boot != was.Boot || off > 1000 || off < -1000
 }
 
+// clock takes note of how far the relay's clock is from this device's.
 func (l *link) clock(relay, own time.Time) {
 	if !relay.IsZero() {
 		l.mu.Lock()
@@ -210,6 +211,7 @@ func (c *caller) begun(ctx context.Context, key ed25519.PrivateKey, principal [1
 	return c.part(ctx, key, principal, sum, total, 0, nil)
 }
 
+// part sends a piece of a payload ahead of its call, and returns how much of it the relay has.
 func (c *caller) part(ctx context.Context, key ed25519.PrivateKey, principal [16]byte, sum [32]byte, total, offset int,
 	b []byte) (int, error) {
 	payload := seal.PartCall{Sum: sum, Total: uint32(total), Offset: uint32(offset), Piece: b}.Marshal()
@@ -231,6 +233,7 @@ func (c *caller) smaller(of int) {
 	c.patient = min(growAtMost, max(growAfter, 2*c.patient))
 }
 
+// larger makes pieces larger again after enough of them went through.
 func (c *caller) larger() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

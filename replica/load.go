@@ -13,6 +13,7 @@ type loader struct {
 	done   chan error
 }
 
+// loading is one entry on its way: decoded beside others, folded in its turn.
 type loading struct {
 	e     *entry
 	ready chan struct{}
@@ -20,6 +21,7 @@ type loading struct {
 	raw   []byte
 }
 
+// newLoader begins a reading.
 func newLoader(r *core) *loader {
 	l := &loader{r: r, next: make(chan *loading, 512), done: make(chan error, 1)}
 	go l.fold()
@@ -68,6 +70,7 @@ func (l *loader) take(b []byte, _ bool) error {
 // parallel is whether decoding beside reading gains anything.
 var parallel = runtime.GOARCH != "wasm"
 
+// fold takes entries in the journal's order as they are decoded. After the first failure it only drains.
 func (l *loader) fold() {
 	var failed error
 	for it := range l.next {

@@ -136,11 +136,13 @@ func (d *Lock) Ask(ctx context.Context, c Config, relay string, prf []byte) (vk 
 
 const fieldSize = 1 + 16 + 16
 
+// writeField keeps where the relay's part lies: before the vault is open, nothing else can tell.
 func writeField(dir journal.Dir, site [16]byte, me krama.DeviceID) error {
 	box := seal.PepperBox(me)
 	return writeFile(dir, fieldFile, slices.Concat([]byte{2}, box[:], site[:]))
 }
 
+// open opens the vault with what was given, and remembers that for a lease.
 func (d *Lock) open(f seal.Factors) (vk [32]byte, err error) {
 	if vk, err = d.vault.Open(f); err == nil {
 		d.with = f
@@ -183,6 +185,7 @@ func readLease(dir journal.Dir, now time.Time) ([]byte, error) {
 	return b, nil
 }
 
+// leaseTimes reads from when and until when a vault may be opened without the relay. None is no error.
 func leaseTimes(dir journal.Dir) (b []byte, from, until time.Time, err error) {
 	const size = 1 + 8 + 8 + 32 + 32 + seal.SealOverhead
 	b, err = readFile(dir, leaseFile, size)

@@ -106,6 +106,7 @@ func (r *Replica) WipedDevices() map[krama.DeviceID]krama.Day {
 	return out
 }
 
+// letter finds a letter, or nil.
 func (l *ledger) letter(id [32]byte) *Mail {
 	for _, m := range l.letters {
 		if m.ID == id {
@@ -115,6 +116,7 @@ func (l *ledger) letter(id [32]byte) *Mail {
 	return nil
 }
 
+// dropLetter forgets a letter, and that its bytes must go.
 func (l *ledger) dropLetter(id [32]byte) {
 	for i, m := range l.letters {
 		if m.ID == id {
@@ -126,6 +128,7 @@ func (l *ledger) dropLetter(id [32]byte) {
 	l.done[id] = true
 }
 
+// letterEntry keeps a letter until it is decided.
 func letterEntry(m *Mail) []byte {
 	return tagged(tagLetter, m.ID[:], []byte{byte(m.Kind)}, m.From[:], u64(uint64(m.Day)), m.body)
 }
@@ -223,6 +226,7 @@ func (r Admin) post(ctx context.Context, k seal.LetterKind, bodies ...[]byte) er
 	return r.postTo(ctx, to, k, bodies...)
 }
 
+// postTo seals letters to devices and puts them into their mailboxes.
 func (r Admin) postTo(ctx context.Context, to []krama.DeviceID, k seal.LetterKind, bodies ...[]byte) error {
 	r.mu.Lock()
 	var puts []seal.BoxPut

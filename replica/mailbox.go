@@ -35,6 +35,7 @@ func (l *ledger) withKems(yield func(*seal.Device) bool) {
 	}
 }
 
+// bool2int is 1 for true.
 func bool2int(b bool) int {
 	if b {
 		return 1

@@ -82,6 +82,7 @@ func (l *ledger) heed() {
 	}
 }
 
+// settledTo is up to which place of the roster a circle's notices were settled.
 func (v settings) settledTo(c krama.CircleID) uint64 {
 	n, _ := strconv.ParseUint(v.of(noticedKey(c)), 10, 64)
 	return n

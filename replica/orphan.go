@@ -19,6 +19,7 @@ type orphan struct {
 // orphanDays is how long a colleague has to send her work again before it goes to the quarantine.
 const orphanDays = 7
 
+// addOrphan keeps a colleague's lost item; of one that comes again, the first day counts.
 func (l *ledger) addOrphan(o orphan) {
 	id := contentOf(o.circle, o.item)
 	if old, ok := l.orphans[id]; !ok || o.day < old.day {
@@ -59,6 +60,7 @@ func (r *core) keepOrphans() error {
 	return r.commit(entries...)
 }
 
+// orphanEntry keeps it in the journal until it was handed over.
 func orphanEntry(o orphan) []byte {
 	return tagged(tagOrphan, o.circle[:], o.author[:], o.item.Subject[:], []byte{byte(o.item.Kind)}, o.item.Body,
 		u64(uint64(o.day)))

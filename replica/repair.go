@@ -184,6 +184,7 @@ func (r Admin) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*agr
 	return back, nil
 }
 
+// closedAt is where an epoch was closed, if it was.
 func (r Admin) closedAt(c krama.CircleID, epoch uint32) (seal.Head, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -316,6 +317,7 @@ func (k *keeping) begin(abandoned bool) {
 	k.ids, k.list, k.size, k.from, k.fine, k.fork = nil, nil, 0, 0, 0, 0
 }
 
+// take notes one envelope of this device's own copy of a stream.
 func (k *keeping) take(e *entry) {
 	k.ids = append(k.ids, e.id)
 	if e.verdict == seal.Fine {

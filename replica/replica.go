@@ -112,6 +112,7 @@ func hostError(op string, err error) error {
 	return krama.Wrap(op, err)
 }
 
+// newReplica is a device that has read nothing yet.
 func newReplica(c Config) *Replica {
 	r := &Replica{core{Config: c, lock: &Lock{dir: c.Dir}, line: &link{}}}
 	r.forgetAll(newVoids())
@@ -200,6 +201,8 @@ func Load(c Config, vk [32]byte) (*Replica, error) {
 	return r, nil
 }
 
+// openJournal opens the journal under its key and reads it. What was damaged is an alarm, and reading goes on behind
+// it.
 func (r *core) openJournal(vk [32]byte) error {
 	const op = "replica.open"
 	r.vk = vk

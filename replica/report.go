@@ -113,6 +113,7 @@ func (r Reports) Departed(k krama.CircleKind, stream seal.StreamID) bool {
 	return false
 }
 
+// intakeCall makes a call about an intake, in the name of the circle that it belongs to.
 func (r Reports) intakeCall(ctx context.Context, kind krama.CircleKind, keys *seal.IntakeKeys, path string, k int64,
 	sums ...[32]byte) ([]byte, error) {
 	r.mu.Lock()

@@ -87,12 +87,14 @@ func ringKey(c krama.CircleID) Setting { return rings.Of(c.String()) }
 
 var rings = NewSetting(".ring.", OfNobody)
 
+// superseded reports whether a later epoch is open: the relay keeps the newest keyring alone.
 func (r meeting) superseded(c krama.CircleID, epoch uint32) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return int(epoch)+1 < len(r.led.roster.Circles[c].Epochs)
 }
 
+// keyringEntry keeps a keyring: ids and keys, one behind the other.
 func keyringEntry(c krama.CircleID, epoch uint32, ring keyring) []byte {
 	b := make([]byte, 0, 48*len(ring))
 	for s, k := range ring {

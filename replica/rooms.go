@@ -36,6 +36,7 @@ type Reports struct{ *core }
 // Field is how the device's vault is locked, and what the relay holds for that.
 type Field struct{ *core }
 
+// meeting is this device's room for its syncs.
 func (r *Replica) meeting() meeting { return meeting{&r.core} }
 
 // Admin returns the ceremonies of this device.

@@ -101,6 +101,7 @@ func (r Admin) rotate(ctx context.Context, c krama.CircleID, at *agreed) error {
 	return krama.E(op, krama.Conflict, "others were first sixteen times")
 }
 
+// nothing is progress that nobody looks at.
 func nothing(Progress) {}
 
 // finishRotation finishes a rotation that the roster shows: the next stream exists, and the trustees' mailbox is up to

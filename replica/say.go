@@ -20,6 +20,7 @@ func (r meeting) pushRoster(ctx context.Context, c krama.CircleID, progress func
 // when somebody said a new key: its old one can go once an office has read that.
 const beatEvery = 24 * time.Hour
 
+// beat has an office say that it is there, once a day: a phone that hears of it knows that nothing older is held back.
 func (r meeting) beat(ctx context.Context) error {
 	r.speaking.Lock()
 	defer r.speaking.Unlock()

@@ -49,6 +49,7 @@ func NewSetting(name string, about About) Setting {
 // Of is the member of a family. A member whose part names a person is gone when she is erased, whatever it says.
 func (s Setting) Of(part string) Setting { return Setting{s.name + part} }
 
+// entry is the journal's entry of a value.
 func (s Setting) entry(value string) []byte { return tagged(tagValue, []byte(s.name), []byte(value)) }
 
 // owner is what the owner of a value says. Values of earlier versions, and of a part of the house that this program
@@ -65,10 +66,13 @@ func owner(name string) About {
 // settings are the values of a device by their names in the journal. An empty one is none.
 type settings map[string]string
 
+// of is a setting's value, "" when there is none.
 func (v settings) of(s Setting) string { return v[s.name] }
 
+// put remembers a value that is in the journal, or goes there with what is owed.
 func (v settings) put(s Setting, value string) { v.set(s.name, value) }
 
+// set is put by name.
 func (v settings) set(name, value string) {
 	if v[name] = value; value == "" {
 		delete(v, name)

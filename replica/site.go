@@ -22,6 +22,7 @@ func NewSiteCaller(remote Remote, key ed25519.PrivateKey, rand io.Reader, now fu
 	return &SiteCaller{caller{link: &link{}, remote: remote, rand: rand, now: now}, key}
 }
 
+// call makes a call in a public site's name.
 func (s *SiteCaller) call(ctx context.Context, path string, payload []byte) ([]byte, error) {
 	h := seal.SHA256(s.key.Public().(ed25519.PublicKey))
 	return s.c.call(ctx, s.key, path, [16]byte(h[:16]), payload)

@@ -62,6 +62,7 @@ func (r *core) State() State {
 	return r.led.state()
 }
 
+// state is State with the lock held.
 func (l *ledger) state() State {
 	switch {
 	case l.dev == nil: // locked
@@ -173,6 +174,7 @@ func (r *core) Device() (krama.DeviceID, krama.Role) {
 	return r.led.rolesLocked()
 }
 
+// rolesLocked is Device with the lock held.
 func (l *ledger) rolesLocked() (krama.DeviceID, krama.Role) {
 	if l.dev == nil {
 		return krama.DeviceID{}, 0

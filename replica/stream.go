@@ -36,12 +36,14 @@ type stream struct {
 
 type keyring = map[krama.SubjectID]seal.SubjectKey
 
+// author is what was read of one author of a stream.
 type author struct {
 	ids  [][32]byte // envelope ids by sequence, from 1, over all epochs
 	base int        // how many of them are from earlier epochs
 	held map[uint64]*entry
 }
 
+// last is the newest envelope of hers that counts.
 func (a *author) last() (seq uint64, id [32]byte) {
 	if n := len(a.ids); n > 0 {
 		return uint64(n), a.ids[n-1]
@@ -55,10 +57,12 @@ type pending struct {
 	item   seal.Item
 }
 
+// is reports whether an item that was read is the one that waits.
 func (p *pending) is(c krama.CircleID, it seal.Item) bool {
 	return p.circle == c && p.item.Subject == it.Subject && p.item.Kind == it.Kind && bytes.Equal(p.item.Body, it.Body)
 }
 
+// contentOf names an item by what it says, whoever says it and however often.
 func contentOf(c krama.CircleID, it seal.Item) [32]byte {
 	return sha256.Sum256(seal.Frame(c[:], it.Subject[:], []byte{byte(it.Kind)}, it.Body))
 }

@@ -88,6 +88,7 @@ func (r *Replica) Suspended() map[krama.DeviceID][][32]byte {
 	return r.led.doubted()
 }
 
+// doubted are devices of which two copies have written, with the proofs. Called with the lock held.
 func (l *ledger) doubted() map[krama.DeviceID][][32]byte {
 	out := map[krama.DeviceID][][32]byte{}
 	for _, st := range l.streams {

@@ -194,6 +194,8 @@ func (r meeting) follow(ctx context.Context, c krama.CircleID, progress func(Pro
 	}
 }
 
+// finish ends a whole sync: what it learned is durable, what waited long enough is done, and the file is written anew
+// where something must be destroyed.
 func (r meeting) finish(progress func(Progress)) error {
 	r.mu.Lock()
 	r.led.lastSync = r.Now()
@@ -418,6 +420,7 @@ func (l *ledger) complete(c krama.CircleID, st *stream) bool {
 	return ok && refusePastClose && st.head.N >= end.N
 }
 
+// ownWire is an envelope of this device's that waits to be read back, by its id; nil for another.
 func (l *outgoing) ownWire(c krama.CircleID, id [32]byte) []byte {
 	for _, s := range l.sealed {
 		if s.circle == c && s.id == id {

@@ -21,6 +21,7 @@ const (
 	slotPlace = 128
 )
 
+// journalName alternates between two names: the new file is whole before the old one goes.
 func journalName(gen uint64) string {
 	switch {
 	case gen == 0:

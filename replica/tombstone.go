@@ -44,6 +44,8 @@ func (r Admin) dropBodies(ctx context.Context) error {
 
 const day = 24 * time.Hour
 
+// dropBodiesOf drops one circle's bodies: it chooses a batch, makes the choice durable, has the relay put tombstones in
+// their places, and goes on with the same batch after a cut.
 func (r Admin) dropBodiesOf(ctx context.Context, c krama.CircleID) error {
 	r.mu.Lock()
 	if r.j == nil || r.led.streams[c] == nil {
@@ -288,7 +290,9 @@ func (r Admin) tombstone(ep *seal.Epoch, e *entry) ([]byte, error) {
 
 // buriedKey is when bodies of a circle were last dropped, and which; unburiedKey says that
 // the relay may have them still, or again.
-func buriedKey(c krama.CircleID) Setting   { return buriedOf.Of(c.String()) }
+func buriedKey(c krama.CircleID) Setting { return buriedOf.Of(c.String()) }
+
+// unburiedKey says that the relay may have the last batch still.
 func unburiedKey(c krama.CircleID) Setting { return unburiedOf.Of(c.String()) }
 
 var (
@@ -309,6 +313,7 @@ func (v settings) buried(c krama.CircleID) (last time.Time, ids map[string]bool)
 	return last, ids
 }
 
+// shortID is an envelope's id as settings have it: half of it, enough to tell two apart.
 func shortID(id [32]byte) string { return hex.EncodeToString(id[:16]) }
 
 // admitTombstone takes a tombstone in its envelope's place: in a closed epoch, with the signature of a device whose

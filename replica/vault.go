@@ -42,6 +42,7 @@ func RemoveDecoy(d journal.Dir) error { return hostError("replica.RemoveDecoy", 
 // HasDecoy reports whether there is a decoy vault.
 func HasDecoy(d journal.Dir) bool { return len(readDecoy(d)) > 0 }
 
+// readDecoy reads the file of the words that empty the device; nil when it is damaged.
 func readDecoy(d journal.Dir) []byte {
 	b, _ := readFile(d, decoyFile, seal.VaultSize)
 	if len(b) != seal.VaultSize {
@@ -60,10 +61,12 @@ func IsDecoy(d journal.Dir, words string) bool {
 	return err == nil
 }
 
+// writeVault seals the vault's key under words.
 func writeVault(c Config, words string, vk [32]byte) error {
 	return writeVaultFile(c, vaultFile, words, vk)
 }
 
+// writeVaultFile is writeVault, and the same for the decoy.
 func writeVaultFile(c Config, name, words string, vk [32]byte) error {
 	b, err := seal.SealVault(c.Rand, words, seal.Factors{}, c.cost(), vk)
 	if err != nil {
@@ -72,6 +75,7 @@ func writeVaultFile(c Config, name, words string, vk [32]byte) error {
 	return writeFile(c.Dir, name, b)
 }
 
+// cost is how much work opening costs.
 func (c Config) cost() seal.Cost {
 	if c.Cost == (seal.Cost{}) {
 		return seal.CostDefault
@@ -88,6 +92,7 @@ func OpenKey(d journal.Dir, words string) (vk [32]byte, err error) {
 	return lock.vault.Open(seal.Factors{})
 }
 
+// readVault reads the vault's file, or says that there is none.
 func readVault(d journal.Dir) ([]byte, error) {
 	const op = "replica.Unlock"
 	if has, err := HasVault(d); err != nil {

@@ -34,6 +34,7 @@ type bounds struct {
 	alone map[krama.MemberID][]uint64 // when the erasures were that took effect on one member's word
 }
 
+// clone is a copy of its own: a stream that is read anew begins with what it had.
 func (b bounds) clone() bounds {
 	out := bounds{maps.Clone(b.times), map[krama.MemberID][]uint64{}}
 	for m, at := range b.alone {
@@ -42,6 +43,7 @@ func (b bounds) clone() bounds {
 	return out
 }
 
+// newBounds is before anybody wrote.
 func newBounds() bounds {
 	return bounds{map[krama.MemberID]uint64{}, map[krama.MemberID][]uint64{}}
 }
@@ -183,6 +185,7 @@ func (l *ledger) takenBack(e *entry, it *entryItem) {
 	}
 }
 
+// mayTakeBack reports whether a device's member may say that an erasure is not to be: who said it, and admins.
 func (l *ledger) mayTakeBack(d krama.DeviceID, w *awaited) bool {
 	dev, by := l.author(d), l.author(w.Author)
 	return dev != nil && by != nil && (dev.Member == by.Member ||
@@ -192,6 +195,8 @@ func (l *ledger) mayTakeBack(d krama.DeviceID, w *awaited) bool {
 // waitKey is since when this device knows of an erasure that waits; goneKey is in which
 // epoch it was carried out without a second word. The second does not name her: it outlives her.
 func waitKey(id subject) Setting { return waitsSince.Of(id.circle.String() + "." + id.id.String()) }
+
+// goneKey is in which epoch an erasure was carried out without a second word.
 func goneKey(id subject) Setting {
 	sum := seal.SHA256(append(id.circle[:], id.id[:]...))
 	return goneIn.Of(hex.EncodeToString(sum[:8]))

@@ -76,10 +76,12 @@ func (r *core) typedAt() uint32 {
 	return now
 }
 
+// pendingEntry keeps what was typed until it is read back.
 func pendingEntry(c krama.CircleID, it seal.Item) []byte {
 	return tagged(tagPending, c[:], it.Subject[:], []byte{byte(it.Kind)}, it.Body)
 }
 
+// circle finds the circle of a kind that this device can write into.
 func (l *ledger) circle(k krama.CircleKind) (krama.CircleID, bool) {
 	for c, kind := range l.kinds {
 		if kind == k && l.streams[c] != nil && k != krama.KindOrg {
@@ -226,6 +228,7 @@ func (l *ledger) next(c krama.CircleID) (seq uint64, prev [32]byte) {
 	return seq + 1, prev
 }
 
+// header is the head of this device's next envelope in a circle.
 func (l *ledger) header(c krama.CircleID, kind seal.EnvelopeKind) seal.Header {
 	seq, prev := l.next(c)
 	return seal.Header{Author: l.dev.ID(), Kind: kind, Seq: seq, Prev: prev, Head: l.streams[c].head,
@@ -233,6 +236,8 @@ func (l *ledger) header(c krama.CircleID, kind seal.EnvelopeKind) seal.Header {
 		Roster: l.roster.At(), TimeMS: uint64(l.host.Now().UnixMilli())}
 }
 
+// sealOne seals items into this device's next envelope of a circle and keeps it, durable before it counts: the same
+// bytes are sent at every try.
 func (r *core) sealOne(c krama.CircleID, items []seal.Item) error {
 	st := r.led.streams[c]
 	if st == nil {

@@ -10,6 +10,7 @@ import (
 	"krama/web/http"
 )
 
+// personAmend shows the form that corrects who a person is, as it stands or as it was being typed.
 func (s peoplePages) personAmend(w http.ResponseWriter, r *http.Request) {
 	if v, ok := s.view(w, r); ok {
 		f, st := s.correction(r.URL.Path, v.Record, personValues(&v.Value))
@@ -17,6 +18,8 @@ func (s peoplePages) personAmend(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// personAmendSave keeps a correction. What was not changed in the form is not written again, so that a colleague's
+// correction of another field stands.
 func (s peoplePages) personAmendSave(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.view(w, r)
 	if !ok {
@@ -132,6 +135,7 @@ func (s *session) change(ch []krama.Change, target krama.RecordID, n uint8, was,
 	return append(ch, krama.Change{Field: n, Value: raw, Replaces: at.heads})
 }
 
+// amend writes changes of one record, and nothing where there is none.
 func (s *session) amend(who krama.SubjectID, target krama.RecordID, ch []krama.Change) error {
 	if len(ch) == 0 {
 		return nil

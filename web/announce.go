@@ -19,6 +19,7 @@ type deedRow struct {
 	Kind krama.CircleKind
 }
 
+// deed puts a statement of the roster into the names of this programme.
 func (s *session) deed(rep *replica.Replica, l seal.Logged) deedRow {
 	row := deedRow{Logged: l}
 	for k, c := range rep.Kinds() {
@@ -50,6 +51,7 @@ type announcedRow struct {
 	After time.Time
 }
 
+// announcedRows are what a lone admin has announced, for the head of every page: whoever reads it may ask her why.
 func (s *session) announcedRows(rep *replica.Replica, list []replica.Announcement) (out []announcedRow) {
 	me, _ := rep.Device()
 	for _, a := range list {

@@ -55,6 +55,7 @@ func (s *session) auditLines() (out []auditLine) {
 	return out
 }
 
+// auditPage shows the newest of what was read and done at this programme's desks.
 func (s inboxPages) auditPage(w http.ResponseWriter, r *http.Request) {
 	list := s.auditLines()
 	list = list[:min(400, len(list))]

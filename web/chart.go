@@ -14,6 +14,7 @@ type bar struct {
 	Share              int
 }
 
+// monthBars makes a bar of each month, its height a share of the highest.
 func monthBars(ms []month, most int64, value func(month) int64) (out []bar) {
 	for _, m := range ms {
 		n := value(m)
@@ -23,10 +24,12 @@ func monthBars(ms []month, most int64, value func(month) int64) (out []bar) {
 	return out
 }
 
+// peopleBars are how many people were reached in each month.
 func peopleBars(ms []month) []bar {
 	return monthBars(ms, mostPeople(ms), func(m month) int64 { return int64(m.People) })
 }
 
+// condomBars are how many condoms were given in each month.
 func condomBars(ms []month) []bar {
 	return monthBars(ms, mostCondoms(ms), func(m month) int64 { return m.Condoms })
 }
@@ -42,6 +45,7 @@ func short(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
+// districtBars are the people registered in each district.
 func districtBars(ctx context.Context, d overviewData) (out []bar) {
 	most := int64(0)
 	for _, c := range d.Districts {

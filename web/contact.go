@@ -15,6 +15,7 @@ import (
 // monthly).
 var nextChoices = []int{0, 7, 14, 28, 84}
 
+// contactNew shows an empty form for a contact, with what was given last time; a draft goes before that.
 func (s peoplePages) contactNew(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.view(w, r)
 	if !ok {
@@ -68,6 +69,8 @@ type formState struct {
 	Code    krama.Code // hers, of a registration that was kept before
 }
 
+// contactCreate keeps a contact. Its record's id was drawn with the form, so that a form that is sent again finds what
+// it has kept.
 func (s peoplePages) contactCreate(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.view(w, r)
 	if !ok {
@@ -122,6 +125,7 @@ func (s peoplePages) once(f url.Values, who krama.SubjectID, c *krama.Contact) (
 	return "", s.rep.Write(krama.KindOutreach, who, &krama.Record{ID: id, Contact: c})
 }
 
+// keptBefore reports whether a form's contact is here already.
 func (s peoplePages) keptBefore(id krama.RecordID) bool {
 	_, there := s.state.Contact(id)
 	return there
@@ -138,6 +142,7 @@ func (s peoplePages) sameContact(who krama.SubjectID, c *krama.Contact) (id kram
 	return id, false
 }
 
+// readContact reads a contact from a form, digits of any script. What does not fit is Invalid and names the field.
 func (s peoplePages) readContact(f url.Values) (*krama.Contact, error) {
 	const op = "web.readContact"
 	c := &krama.Contact{}
@@ -187,6 +192,7 @@ func (s peoplePages) readContact(f url.Values) (*krama.Contact, error) {
 	return c, c.Validate()
 }
 
+// contactValues is a contact as its form shows it.
 func contactValues(c *krama.Contact) url.Values {
 	f := url.Values{}
 	set := func(k string, n int) { f.Set(k, strconv.Itoa(n)) }
@@ -212,6 +218,7 @@ func contactValues(c *krama.Contact) url.Values {
 	return f
 }
 
+// findContact finds the contact that an address names, and whose it is; else it answers that there is none.
 func (s peoplePages) findContact(w http.ResponseWriter, r *http.Request) (casework.Contact, casework.View, bool) {
 	id, err := krama.ParseRecordID(r.PathValue("id"))
 	if err == nil {
@@ -225,6 +232,7 @@ func (s peoplePages) findContact(w http.ResponseWriter, r *http.Request) (casewo
 	return casework.Contact{}, casework.View{}, false
 }
 
+// contactAmend shows the form that corrects a contact.
 func (s peoplePages) contactAmend(w http.ResponseWriter, r *http.Request) {
 	if c, v, ok := s.findContact(w, r); ok {
 		f, st := s.correction(r.URL.Path, c.Record, contactValues(&c.Contact))
@@ -232,6 +240,7 @@ func (s peoplePages) contactAmend(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// contactAmendSave keeps a correction of a contact: what differs from what the form had shown, and nothing else.
 func (s peoplePages) contactAmendSave(w http.ResponseWriter, r *http.Request) {
 	old, v, ok := s.findContact(w, r)
 	if !ok {
@@ -269,6 +278,7 @@ func (s peoplePages) contactAmendSave(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/person/"+v.Subject.String())
 }
 
+// contactVoid takes a contact back. It stays in the history as taken back, and counts no more.
 func (s peoplePages) contactVoid(w http.ResponseWriter, r *http.Request) {
 	c, v, ok := s.findContact(w, r)
 	if !ok {
@@ -290,6 +300,7 @@ type contactRow struct {
 // shownContacts bounds the list of newest contacts.
 const shownContacts = 100
 
+// contacts lists the newest contacts of this device's programme.
 func (s peoplePages) contacts(w http.ResponseWriter, r *http.Request) {
 	var rows []contactRow
 	for _, c := range s.state.Recent(shownContacts) {

@@ -29,12 +29,14 @@ type month struct {
 // overviewMonths is how far back the overview looks.
 const overviewMonths = 12
 
+// overviewData is what the coordinator's first page shows. None of it leaves the desk.
 type overviewData struct {
 	People, Contacts, NotSeen int
 	Months                    []month // oldest first
 	Districts                 []districtCount
 }
 
+// districtCount is how many people are registered in a district.
 type districtCount struct {
 	Code   uint16
 	People int
@@ -92,6 +94,7 @@ func summarise(st *casework.State, today krama.Day) overviewData {
 	return d
 }
 
+// overview shows how the work stands, month by month.
 func (s figurePages) overview(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "overview.title", "overview", overviewView(summarise(s.state, s.today())))
 }
@@ -113,6 +116,8 @@ type deviceRow struct {
 	Long     bool // no sign for 90 days: a person should remove it
 }
 
+// deviceRows are the programme's devices: those in it first, admins' before others. admins is how many of them must
+// sign what needs two.
 func (s *session) deviceRows() (rows []deviceRow, admins int) {
 	kinds := s.rep.Kinds()
 	me, _ := s.rep.Device()
@@ -148,6 +153,7 @@ func (s *session) deviceRows() (rows []deviceRow, admins int) {
 	return rows, admins
 }
 
+// btoi is 1 for true, to sort by.
 func btoi(b bool) int {
 	if b {
 		return 1
@@ -176,6 +182,7 @@ type devicesPage struct {
 	Past       []answeredAlarm
 }
 
+// devices lists the programme's devices and what the steward should do about them.
 func (s staffPages) devices(w http.ResponseWriter, r *http.Request) {
 	rows, admins := s.deviceRows()
 	st := s.rep.Status()
@@ -194,6 +201,7 @@ type memberRow struct {
 	Label string
 }
 
+// members are those who can have a second device: they have a label, and are still there.
 func (s *session) members() (out []memberRow) {
 	s.rep.Roster(func(ro *seal.Roster) {
 		for id, m := range ro.Members {
@@ -208,6 +216,7 @@ func (s *session) members() (out []memberRow) {
 	return out
 }
 
+// enrolState is how far an enrolment has come. At most one is under way on a desk.
 type enrolState struct {
 	Code    string // QR-2, once QR-1 was scanned
 	Trouble string
@@ -219,6 +228,7 @@ type enrolState struct {
 	Members []memberRow   // who may have a second device
 }
 
+// enrolPage begins an enrolment; one that was under way ends.
 func (s staffPages) enrolPage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.invite = nil
@@ -226,6 +236,7 @@ func (s staffPages) enrolPage(w http.ResponseWriter, r *http.Request) {
 	s.enrol(w, r, enrolState{})
 }
 
+// enrol shows the step at which an enrolment is.
 func (s staffPages) enrol(w http.ResponseWriter, r *http.Request, st enrolState) {
 	s.mu.Lock()
 	if s.invite != nil && s.invite.Left(s.Now()) == 0 { // nothing comes of it any more
@@ -239,6 +250,7 @@ func (s staffPages) enrol(w http.ResponseWriter, r *http.Request, st enrolState)
 	s.page(w, r, 200, "enrol.title", "devices", enrolView(st, form(r)))
 }
 
+// enrolScan takes what a new device shows, and answers with what it must scan.
 func (s staffPages) enrolScan(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	role, _ := strconv.ParseUint(f.Get("role"), 10, 16)
@@ -315,6 +327,7 @@ func (s staffPages) enrolVoice(w http.ResponseWriter, r *http.Request) {
 	s.enrol(w, r, enrolState{Voice: true, Spoken: true})
 }
 
+// enrolFinish enrols the device once it has answered. It may be asked as often as it takes: what is done stays done.
 func (s staffPages) enrolFinish(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	inv, as := s.invite, s.inviteAs
@@ -343,10 +356,10 @@ func (s staffPages) enrolFinish(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	s.BeginSync()
 	redirect(w, r, "/enrol/done") // a page of its own: a second tap is led there too
 }
 
+// enrolDone says that the device is in. It has an address of its own, so that a second tap does not begin anew.
 func (s staffPages) enrolDone(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	done := s.inviteAs.done

@@ -53,11 +53,13 @@ func (s listingPages) tier() krama.Tier {
 	return krama.TierPartner
 }
 
+// row is a listing as this device's people may see it.
 func (s listingPages) row(e *directory.Entry) dirRow {
 	v, _ := e.For(s.tier(), s.today())
 	return dirRow{e, v, hex.EncodeToString(e.Key[:])}
 }
 
+// directory lists services that fit a need and a district, those that must be looked at first.
 func (s listingPages) directory(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	need, _ := strconv.ParseUint(f.Get("need"), 10, 8)
@@ -89,6 +91,7 @@ func (s listingPages) directory(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "dir.title", "directory", directoryView(f, due, rows, closed))
 }
 
+// parseKey reads a listing's id from an address.
 func parseKey(s string) (k krama.ListingID, ok bool) {
 	b, err := hex.DecodeString(s)
 	if err != nil || len(b) != 16 {
@@ -115,6 +118,7 @@ func (s listingPages) mayShow(w http.ResponseWriter, r *http.Request, e *directo
 		krama.KindSafeguarding)
 }
 
+// listing shows one service, if it may be shown here.
 func (s listingPages) listing(w http.ResponseWriter, r *http.Request) {
 	if e := s.find(w, r); e != nil {
 		if !s.mayShow(w, r, e) {
@@ -152,6 +156,7 @@ func (s *session) writeNew(k krama.CircleKind, who krama.SubjectID, rec *krama.R
 	return office.WriteNew(s.rep, k, who, rec)
 }
 
+// listingEdit shows the form of a service, new or as it stands.
 func (s listingPages) listingEdit(w http.ResponseWriter, r *http.Request) {
 	f := url.Values{"kind": {"1"}, "operator": {"1"}, "police": {"0"}, "cost": {"0"}}
 	if r.PathValue("key") != "" {
@@ -165,6 +170,8 @@ func (s listingPages) listingEdit(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "dir.edit", "directory", listingEditView(f, r.URL.Path, listingTrouble{}))
 }
 
+// listingSave keeps a service. One that a colleague changed since the form was drawn is not overwritten: both stand
+// beside each other until somebody chooses.
 func (s listingPages) listingSave(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	l, g := readListing(f)

@@ -55,6 +55,7 @@ type checkLine struct {
 	Who string
 }
 
+// checkLines are what was said of a listing, and by whom.
 func (s *session) checkLines(e *directory.Entry) (out []checkLine) {
 	for _, c := range e.Checks {
 		out = append(out, checkLine{c, s.who(c.Author)})
@@ -62,6 +63,7 @@ func (s *session) checkLines(e *directory.Entry) (out []checkLine) {
 	return out
 }
 
+// termList names the codes of a set, in the order of their list.
 func termList(ctx context.Context, prefix string, list []krama.Term, set krama.Set) string {
 	out := krama.KeysOf(list, set)
 	for i, key := range out {
@@ -70,6 +72,7 @@ func termList(ctx context.Context, prefix string, list []krama.Term, set krama.S
 	return strings.Join(out, ", ")
 }
 
+// hoursText writes opening hours, days that follow each other as a range.
 func hoursText(ctx context.Context, h krama.Hours) string {
 	if h.Always() {
 		return tr(ctx, "door.always")
@@ -85,6 +88,7 @@ func hoursText(ctx context.Context, h krama.Hours) string {
 	return strings.Join(days, ", ") + " " + krama.Clock(h.Open) + "–" + krama.Clock(h.Close)
 }
 
+// dayOptions are the days of the week as choices.
 func dayOptions(ctx context.Context, f url.Values, name string) (out []option) {
 	for d := 1; d <= 7; d++ {
 		out = append(out, option{itoa(d), tr(ctx, "door.day."+itoa(d)), slices.Contains(f[name], itoa(d))})
@@ -92,6 +96,7 @@ func dayOptions(ctx context.Context, f url.Values, name string) (out []option) {
 	return out
 }
 
+// listingDistricts are the districts as choices of a listing, those of other provinces too where it has them.
 func listingDistricts(ctx context.Context, f url.Values) (out []option) {
 	for _, d := range fr(ctx).Guide.Province.Districts {
 		v := strconv.Itoa(int(d.Code))
@@ -109,6 +114,7 @@ func listingDistricts(ctx context.Context, f url.Values) (out []option) {
 	return out
 }
 
+// outcomeText says what became of a referral.
 func outcomeText(ctx context.Context, what uint8) string {
 	if what == 0 {
 		return tr(ctx, "outcome.open")

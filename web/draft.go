@@ -76,6 +76,7 @@ func (s *session) draftKey(path string) replica.Setting {
 	return drafts.Of(path)
 }
 
+// savedDraft is what was typed into a form and not saved; empty when nothing was.
 func (s *session) savedDraft(path string) url.Values {
 	f, err := url.ParseQuery(s.rep.Value(s.draftKey(path)))
 	if err != nil {
@@ -84,6 +85,7 @@ func (s *session) savedDraft(path string) url.Values {
 	return f
 }
 
+// dropDraft forgets a form's draft: it was saved, or emptied.
 func (s *session) dropDraft(path string) {
 	if key := s.draftKey(path); s.rep.Value(key) != "" {
 		s.rep.SetValue(key, "")

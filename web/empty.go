@@ -15,10 +15,11 @@ import (
 
 // What empties a phone: travel, panic, duress words, and an erasure of one person.
 
+// emptyRoutes registers the pages that erase: a person, and on a phone everything.
 func (s *Server) emptyRoutes() {
 	o := s.open
 	o.HandleFunc("GET /person/{id}/erase", on(gatePages.erasePage))
-	o.HandleFunc("POST /person/{id}/erase", on(gatePages.eraseNow))
+	o.HandleFunc("POST /person/{id}/erase", sent(gatePages.eraseNow))
 	if s.Host != Phone {
 		return
 	}
@@ -31,6 +32,7 @@ func (s *Server) emptyRoutes() {
 	s.lockRoutes()
 }
 
+// erasePage asks for the code of the person whose records are to be destroyed.
 func (s gatePages) erasePage(w http.ResponseWriter, r *http.Request) {
 	if v, ok := s.view(w, r); ok {
 		s.page(w, r, 200, "erase.title", "people", eraseView(&v, false, false))
@@ -58,10 +60,10 @@ func (s gatePages) eraseNow(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.BeginSync()
 	s.page(w, r, 200, "erase.title", "people", erasedView())
 }
 
+// travelPage explains what emptying the phone before a journey does.
 func (s gatePages) travelPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "travel.title", "settings", travelView(""))
 }
@@ -81,6 +83,7 @@ func (s gatePages) travelNow(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// panicPage asks once whether everything on the phone is to go, and says what is lost by it.
 func (s gatePages) panicPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "panic.title", "settings", panicView(s.rep.Status().Unsent))
 }
@@ -117,10 +120,13 @@ func (s *session) goodbye(w http.ResponseWriter, r *http.Request, key string) {
 	s.page(w, r, 200, "gate.welcome", "", notice(key))
 }
 
+// duressPage explains words that empty the phone when they are typed.
 func (s gatePages) duressPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "duress.title", "settings", duressView(nil, s.hasDuress()))
 }
 
+// hasDuress reports whether such words are set. The vault's file does not tell: a decoy has its size and is there
+// always.
 func (s *Server) hasDuress() bool { return replica.HasDecoy(s.dirs()[s.slot]) }
 
 // duressSet draws the words, shows them once, or takes them away again. They open a second vault that holds nothing and

@@ -19,6 +19,7 @@ type erasureRow struct {
 	Lost    []waitingDevice
 }
 
+// waitingDevice is a device that still has a key which opens an old backup, and when it was seen last.
 type waitingDevice struct {
 	Name string
 	Seen krama.Day // 0 when never
@@ -33,6 +34,7 @@ type erasuresPage struct {
 	KeepDays int  // how long records are kept; 0 for ever
 }
 
+// erasuresPage lists erasures: how far each has come, which wait for a second word, and which are due.
 func (s staffPages) erasuresPage(w http.ResponseWriter, r *http.Request) {
 	var rows []erasureRow
 	list := s.rep.Erasures()
@@ -66,6 +68,7 @@ type awaitedRow struct {
 	Path string
 }
 
+// awaitedRows are the erasures that wait for a second member's word.
 func (s staffPages) awaitedRows() (out []awaitedRow) {
 	list := s.rep.Awaiting()
 	s.rep.Roster(func(ro *seal.Roster) {
@@ -101,6 +104,5 @@ func (s staffPages) erasureDecide(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.BeginSync()
 	redirect(w, r, "/erasures")
 }

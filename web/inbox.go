@@ -30,9 +30,9 @@ func (s *Server) doorRoutes() {
 	o.HandleFunc("POST /inbox/unopened", on(inboxPages.inboxUnopened))
 	o.HandleFunc("POST /door/site", on(inboxPages.doorSite))
 	o.HandleFunc("GET /thread/{id}", on(inboxPages.thread))
-	o.HandleFunc("POST /thread/{id}", on(inboxPages.threadAct))
+	o.HandleFunc("POST /thread/{id}", sent(inboxPages.threadAct))
 	o.HandleFunc("GET /incidents", on(inboxPages.incidents))
-	o.HandleFunc("POST /incidents/{record}/erase", on(inboxPages.incidentErase))
+	o.HandleFunc("POST /incidents/{record}/erase", sent(inboxPages.incidentErase))
 	o.HandleFunc("GET /audit", on(inboxPages.auditPage))
 	o.HandleFunc("GET /rights", on(inboxPages.rightsList))
 	o.HandleFunc("GET /rights/{topic}/{lang}", on(inboxPages.rightsEdit))
@@ -149,6 +149,7 @@ type threadPage struct {
 	Takers   []memberRow // who can read it
 }
 
+// threadPage gathers what stands on a conversation's page.
 func (s inboxPages) threadPage(r *http.Request, t *casework.Thread, f url.Values, trouble string, over int) threadPage {
 	d := threadPage{t, f, trouble, over, "", map[krama.DeviceID]string{}, s.takers(s.printer(r), t)}
 	if m := t.Assigned(); m != (krama.MemberID{}) {
@@ -229,7 +230,6 @@ func (s inboxPages) threadAct(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	s.BeginSync()
 	redirect(w, r, "/thread/"+r.PathValue("id"))
 }
 

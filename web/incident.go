@@ -14,6 +14,7 @@ type incidentRow struct {
 	Here bool
 }
 
+// incidentRows are the incidents, with whether their conversations are still here.
 func (s inboxPages) incidentRows() (out []incidentRow) {
 	for _, in := range s.state.Incidents() {
 		out = append(out, incidentRow{in, s.state.Thread(in.Thread) != nil})
@@ -57,7 +58,6 @@ func (s inboxPages) incidentErase(w http.ResponseWriter, r *http.Request) {
 				jobError(err)))
 			return
 		}
-		s.BeginSync()
 		redirect(w, r, "/incidents")
 		return
 	}

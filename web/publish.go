@@ -28,6 +28,7 @@ func (d *doorPage) readers(ctx context.Context, k krama.CircleKind) string {
 	return cmp.Or(d.Readers[k], tr(ctx, "doorDesk.notHere"))
 }
 
+// doorPage gathers what stands on the door's page.
 func (s inboxPages) doorPage(door *directory.Door, trouble, at string) doorPage {
 	d := doorPage{door, trouble, at, s.published(), map[krama.CircleKind]string{}, "", ""}
 	for _, in := range door.Offered(s.today()) {
@@ -37,6 +38,7 @@ func (s inboxPages) doorPage(door *directory.Door, trouble, at string) doorPage 
 	return d
 }
 
+// door shows the public door as this desk would publish it.
 func (s inboxPages) door(w http.ResponseWriter, r *http.Request) {
 	d, _, err := s.office.Door()
 	if err != nil {

@@ -95,6 +95,7 @@ func (s listingPages) refer(w http.ResponseWriter, r *http.Request) {
 		trouble))
 }
 
+// slip shows a referral's slip, to be copied or printed: nothing on it says who she is or why she goes.
 func (s listingPages) slip(w http.ResponseWriter, r *http.Request) {
 	if ref, ok := s.findReferral(r); ok {
 		if e := s.state.Listing(ref.Listing); e != nil {
@@ -107,6 +108,7 @@ func (s listingPages) slip(w http.ResponseWriter, r *http.Request) {
 	s.notFound(w, r)
 }
 
+// findReferral finds the referral that an address names.
 func (s listingPages) findReferral(r *http.Request) (ref casework.Referral, ok bool) {
 	id, err := krama.ParseRecordID(r.PathValue("record"))
 	for _, ref := range s.state.Referrals(krama.SubjectID{}) {
@@ -143,6 +145,7 @@ type referralLine struct {
 	To *directory.Entry
 }
 
+// referralLines are a person's referrals and what each was to.
 func (s *session) referralLines(of krama.SubjectID) (out []referralLine) {
 	for _, ref := range s.state.Referrals(of) {
 		out = append(out, referralLine{ref, s.state.Listing(ref.Listing)})

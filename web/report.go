@@ -26,6 +26,7 @@ func (s figurePages) period(r *http.Request) (krama.Period, bool) {
 		p, s.today())
 }
 
+// report shows the figures of a period as they may leave.
 func (s figurePages) report(w http.ResponseWriter, r *http.Request) {
 	p, ok := s.period(r)
 	if !ok {
@@ -39,6 +40,8 @@ func (s figurePages) report(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "report.title", "report", reportView(rep, !ok))
 }
 
+// reportCSV gives the figures as a file. What leaves is remembered, so that a later file does not give away by
+// difference what this one withheld.
 func (s figurePages) reportCSV(w http.ResponseWriter, r *http.Request) {
 	p, ok := s.period(r)
 	if !ok {
@@ -68,6 +71,7 @@ func given(n int64, hidden bool) string {
 	return num(n)
 }
 
+// codebook gives the meaning of every column as a file.
 func (s figurePages) codebook(w http.ResponseWriter, r *http.Request) {
 	b, err := measure.Codebook(s.Guide, locale.New("en"))
 	if err != nil {

@@ -14,6 +14,7 @@ type rightsRow struct {
 	Topic, Lang, Title, State string
 }
 
+// rightsRows are the texts about rights in each language.
 func (s inboxPages) rightsRows(p *locale.Printer) (out []rightsRow) {
 	for _, t := range s.Rights {
 		for _, lang := range []string{"km", "vi", "en"} {
@@ -23,6 +24,7 @@ func (s inboxPages) rightsRows(p *locale.Printer) (out []rightsRow) {
 	return out
 }
 
+// rightsList lists the texts about rights, with how far each can be believed.
 func (s inboxPages) rightsList(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "rightsDesk.title", "directory", rightsListView(s.rightsRows(s.printer(r))))
 }
@@ -41,6 +43,7 @@ func (s *session) rightsText(topic, lang string) (own *krama.RightsText, ids []k
 	return nil, nil, false
 }
 
+// rightsEdit shows the form of one text.
 func (s inboxPages) rightsEdit(w http.ResponseWriter, r *http.Request) {
 	t, ids, ok := s.rightsText(r.PathValue("topic"), r.PathValue("lang"))
 	if !ok {
@@ -64,6 +67,8 @@ func idsText(ids []krama.RecordID) string {
 	return b.String()
 }
 
+// rightsSave keeps a text. Who has read it as a lawyer is kept with the day, both or neither: nothing is shown as
+// verified without a name.
 func (s inboxPages) rightsSave(w http.ResponseWriter, r *http.Request) {
 	old, ids, ok := s.rightsText(r.PathValue("topic"), r.PathValue("lang"))
 	if !ok {

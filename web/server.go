@@ -123,6 +123,7 @@ type (
 	figurePages  struct{ *session } // what is counted
 )
 
+// inviteAs is whose the device is to be that is being invited.
 type inviteAs struct {
 	member krama.MemberID
 	role   krama.Role
@@ -130,6 +131,7 @@ type inviteAs struct {
 	done   bool // the last one enrolled, until another is invited
 }
 
+// syncState is how the sync in the background stands.
 type syncState struct {
 	running bool
 	again   bool // asked for while it was running
@@ -144,6 +146,7 @@ func New(c Config) *Server {
 	return s
 }
 
+// session takes what is unlocked now. A request keeps it to its end, though the device may be locked meanwhile.
 func (s *Server) session() *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,6 +211,8 @@ func Speak(s *Server, lang string) { s.mu.Lock(); s.lang = lang; s.mu.Unlock() }
 // Replica returns the unlocked replica, or nil.
 func (s *Server) Replica() *replica.Replica { return s.session().rep }
 
+// routes registers the pages of an open device and of a locked one. Each noun's file registers its own beside its
+// handlers.
 func (s *Server) routes() {
 	for _, m := range []*http.ServeMux{s.open, s.shut} {
 		m.HandleFunc("POST /lang", on(sessionPages.setLang))
@@ -257,7 +262,7 @@ func (s *Server) DeskPages() {
 	o.HandleFunc("GET /devices", on(staffPages.devices))
 	o.HandleFunc("GET /enrol", on(staffPages.enrolPage))
 	o.HandleFunc("POST /enrol/scan", on(staffPages.enrolScan))
-	o.HandleFunc("POST /enrol/finish", on(staffPages.enrolFinish))
+	o.HandleFunc("POST /enrol/finish", sent(staffPages.enrolFinish))
 	o.HandleFunc("GET /enrol/done", on(staffPages.enrolDone))
 	o.HandleFunc("POST /enrol/voice", on(staffPages.enrolVoice))
 	s.staffRoutes()
@@ -297,6 +302,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // language is the code of the language that was chosen on this device.
 var language = replica.NewSetting("lang", replica.OfNobody)
 
+// printer is the language of a page: what was chosen on this device, or what the browser asks for.
 func (s *session) printer(r *http.Request) *locale.Printer {
 	s.mu.Lock()
 	lang, rep := s.lang, s.rep
@@ -310,6 +316,7 @@ func (s *session) printer(r *http.Request) *locale.Printer {
 	return locale.New(locale.Match(r.Header.Get("Accept-Language")))
 }
 
+// setLang keeps the language that was chosen, and leads back to the page it was chosen on, never to another site.
 func (s *session) setLang(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	lang := f.Get("lang")
@@ -336,6 +343,7 @@ func redirect(w http.ResponseWriter, r *http.Request, to string) {
 	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
+// notFound says that there is no such page, or not for this device.
 func (s *session) notFound(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, http.StatusNotFound, "app.notFound", "", notice("app.notFound"))
 }
@@ -353,6 +361,7 @@ func (s *session) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.page(w, r, krama.Status(err), "alarm.title", "", failed(failText(err), t))
 }
 
+// form reads a form that was posted. What stands in the address is no part of it.
 func form(r *http.Request) url.Values {
 	r.ParseForm()
 	return r.PostForm
@@ -372,6 +381,7 @@ func (s *Server) BeginSync() {
 	s.beginSync()
 }
 
+// beginSync is BeginSync with the lock held.
 func (s *Server) beginSync() {
 	rep := s.rep
 	if rep == nil || s.sync.running {
@@ -396,6 +406,7 @@ func (s *Server) beginSync() {
 	}()
 }
 
+// syncPage shows how a sync stands, and asks for itself again while one runs.
 func (s *session) syncPage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	st := s.sync
@@ -434,6 +445,7 @@ type release struct {
 	Pinned  string // a key of the locale: whether the programme has pinned it
 }
 
+// settings shows how the device stands, and leads to what a person does to it rarely.
 func (s *session) settings(w http.ResponseWriter, r *http.Request) {
 	var st Storage
 	if s.Storage != nil {
@@ -468,10 +480,12 @@ func (s *session) pinned() string {
 	return key
 }
 
+// limits says plainly what this program cannot protect from.
 func (s *session) limits(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "gate.limits", "", limitsView())
 }
 
+// lockNow locks the device and leads to the page that opens it.
 func (s *session) lockNow(w http.ResponseWriter, r *http.Request) {
 	s.Lock()
 	redirect(w, r, "/")

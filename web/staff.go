@@ -28,13 +28,13 @@ func (s *Server) staffRoutes() {
 	o.HandleFunc("POST /rotate", on(staffPages.rotateNow))
 	o.HandleFunc("GET /roster", on(staffPages.rosterPage))
 	o.HandleFunc("GET /mail", on(staffPages.mailPage))
-	o.HandleFunc("POST /mail/{id}", on(staffPages.mailDecide))
+	o.HandleFunc("POST /mail/{id}", sent(staffPages.mailDecide))
 	o.HandleFunc("GET /trustees", on(staffPages.trusteesPage))
 	o.HandleFunc("POST /trustees", on(staffPages.trusteesSet))
 	o.HandleFunc("POST /trustees/drill", on(staffPages.trusteesDrill))
-	o.HandleFunc("POST /trustees/accept", on(staffPages.trusteesAccept))
+	o.HandleFunc("POST /trustees/accept", sent(staffPages.trusteesAccept))
 	o.HandleFunc("GET /erasures", on(staffPages.erasuresPage))
-	o.HandleFunc("POST /erasures/{circle}/{id}", on(staffPages.erasureDecide))
+	o.HandleFunc("POST /erasures/{circle}/{id}", sent(staffPages.erasureDecide))
 	o.HandleFunc("GET /repair", on(staffPages.repairPage))
 	o.HandleFunc("POST /repair", on(staffPages.repairNow))
 }
@@ -67,6 +67,7 @@ func (s staffPages) begin(w http.ResponseWriter, r *http.Request, title, next st
 	redirect(w, r, "/job")
 }
 
+// jobPage shows how far an act of the office has come, and leads on when it is done.
 func (s staffPages) jobPage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	j := s.job
@@ -82,6 +83,7 @@ func (s staffPages) jobPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, j.title, "devices", jobView(j, jobError(j.err)))
 }
 
+// deviceID finds the device that an address names; else it answers that there is none.
 func (s staffPages) deviceID(w http.ResponseWriter, r *http.Request) (id krama.DeviceID, ok bool) {
 	b, err := hex.DecodeString(r.PathValue("id"))
 	if err == nil && len(b) == 16 {
@@ -100,6 +102,7 @@ type deviceData struct {
 	office.Exposure
 }
 
+// exposure is a device and what it can open: who is worried about if it is lost.
 func (s staffPages) exposure(id krama.DeviceID) (d deviceData) {
 	rows, _ := s.deviceRows()
 	for _, r := range rows {
@@ -111,6 +114,7 @@ func (s staffPages) exposure(id krama.DeviceID) (d deviceData) {
 	return d
 }
 
+// device shows a device and what can be done about it.
 func (s staffPages) device(w http.ResponseWriter, r *http.Request) {
 	if id, ok := s.deviceID(w, r); ok {
 		s.page(w, r, 200, "staff.device", "devices", deviceView(s.exposure(id)))
@@ -121,6 +125,7 @@ func (s staffPages) device(w http.ResponseWriter, r *http.Request) {
 var removeReasons = []seal.Reason{seal.ReasonLost, seal.ReasonTaken, seal.ReasonLeft, seal.ReasonReplaced,
 	seal.ReasonCloned}
 
+// deviceRemove removes a device. What it can open counts as known to whoever has it, from the day it was given.
 func (s staffPages) deviceRemove(w http.ResponseWriter, r *http.Request) {
 	id, ok := s.deviceID(w, r)
 	if !ok {
@@ -137,6 +142,7 @@ func (s staffPages) deviceRemove(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// memberRemove removes a member with all her devices: she has left.
 func (s staffPages) memberRemove(w http.ResponseWriter, r *http.Request) {
 	id, ok := s.deviceID(w, r)
 	if !ok {
@@ -148,6 +154,7 @@ func (s staffPages) memberRemove(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// deviceRoles gives a member other roles. What they open no more is rotated away at once.
 func (s staffPages) deviceRoles(w http.ResponseWriter, r *http.Request) {
 	id, ok := s.deviceID(w, r)
 	if !ok {
@@ -185,6 +192,7 @@ func (s staffPages) deviceTrust(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// deviceAfter says, after a device was removed, what it could open and whom to warn first.
 func (s staffPages) deviceAfter(w http.ResponseWriter, r *http.Request) {
 	id, ok := s.deviceID(w, r)
 	if !ok {
@@ -198,6 +206,7 @@ func (s staffPages) deviceAfter(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "staff.after", "devices", afterView(d))
 }
 
+// rotateNow opens new epochs that are due, when a person asks for it.
 func (s staffPages) rotateNow(w http.ResponseWriter, r *http.Request) {
 	rep := s.rep
 	s.begin(w, r, "staff.rotating", "/devices", func(ctx context.Context, p func(int, int)) error {
@@ -213,6 +222,7 @@ type logRow struct {
 	Known     bool // the circle is one this desk reads
 }
 
+// rosterPage shows every statement about the programme and who made it: nobody is added or removed unseen.
 func (s staffPages) rosterPage(w http.ResponseWriter, r *http.Request) {
 	var rows []logRow
 	kinds := map[krama.CircleID]krama.CircleKind{}
@@ -297,6 +307,7 @@ type letterRow struct {
 	Draft    deedRow
 }
 
+// letterRows are the letters that a person must decide about.
 func (s staffPages) letterRows() (rows []letterRow) {
 	for _, m := range s.rep.Mail() {
 		row := letterRow{ID: hex.EncodeToString(m.ID[:]), Kind: m.Kind, Day: m.Day}
@@ -321,10 +332,12 @@ func (s staffPages) letterRows() (rows []letterRow) {
 	return rows
 }
 
+// mailPage lists them.
 func (s staffPages) mailPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "staff.mail", "devices", mailView(s.letterRows(), ""))
 }
 
+// mailDecide accepts, signs or refuses what a letter asks.
 func (s staffPages) mailDecide(w http.ResponseWriter, r *http.Request) {
 	b, err := hex.DecodeString(r.PathValue("id"))
 	if err != nil || len(b) != 32 {
@@ -338,9 +351,7 @@ func (s staffPages) mailDecide(w http.ResponseWriter, r *http.Request) {
 	case "accept":
 		err = s.rep.Admin().AcceptLate(id)
 	case "sign":
-		if err = s.rep.Admin().Cosign(ctx, id); err == nil {
-			s.BeginSync()
-		}
+		err = s.rep.Admin().Cosign(ctx, id)
 	case "refuse":
 		err = s.rep.Decline(id)
 	default:
@@ -358,6 +369,7 @@ func (s staffPages) mailDecide(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/mail")
 }
 
+// repairPage explains what repairing a restored relay does.
 func (s staffPages) repairPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "repair.title", "devices", repairView(s.rolledBack()))
 }
@@ -369,6 +381,7 @@ func (s *session) rolledBack() bool {
 	})
 }
 
+// repairNow gives the relay back what it lost, after a person has said that she is sure.
 func (s staffPages) repairNow(w http.ResponseWriter, r *http.Request) {
 	if form(r).Get("sure") != "yes" {
 		redirect(w, r, "/repair")

@@ -27,11 +27,13 @@ type trustData struct {
 	Form    url.Values
 }
 
+// cardText is one trustee's card, as it is printed.
 type cardText struct {
 	X    int
 	Text string
 }
 
+// recovery is how ready the programme is to be brought back by its trustees.
 func (s *session) recovery() trustData {
 	return trustData{Recovery: office.RecoveryOf(s.rep, s.state, s.today())}
 }
@@ -39,10 +41,12 @@ func (s *session) recovery() trustData {
 // mayBegin reports whether the first person may be registered. The demo's people are invented.
 func (s *session) mayBegin() bool { return s.Demo || office.MayBegin(s.rep, s.state, s.today()) }
 
+// trusteesPage shows that.
 func (s staffPages) trusteesPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "trust.title", "devices", trusteesView(s.recovery()))
 }
 
+// trusteesSet draws a new key and splits it among trustees. The cards are shown once: who closes the page draws anew.
 func (s staffPages) trusteesSet(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	k, err1 := strconv.Atoi(f.Get("k"))
@@ -71,6 +75,7 @@ func (s staffPages) trusteesSet(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "trust.cards", "devices", cardsView(d))
 }
 
+// trusteesDrill checks one card that a trustee has brought. It opens nothing.
 func (s staffPages) trusteesDrill(w http.ResponseWriter, r *http.Request) {
 	x, err := s.rep.Admin().CheckCard(form(r).Get("card"))
 	d := s.recovery()
@@ -99,6 +104,7 @@ func (s staffPages) trusteesDrill(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "trust.title", "devices", trusteesView(d))
 }
 
+// trusteesAccept keeps an admin's word that there will be no recovery, typed as a whole sentence.
 func (s staffPages) trusteesAccept(w http.ResponseWriter, r *http.Request) {
 	p := s.printer(r)
 	typed := strings.Join(strings.Fields(form(r).Get("typed")), " ")
@@ -113,6 +119,5 @@ func (s staffPages) trusteesAccept(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.BeginSync()
 	redirect(w, r, "/trustees")
 }

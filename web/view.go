@@ -44,11 +44,13 @@ type frame struct {
 	LastSync   time.Time // zero before the first
 }
 
+// frameKey is where a page's frame lies in its context.
 type frameKey struct{}
 
 // fr returns the page's frame; every component prints through it.
 func fr(ctx context.Context) *frame { return ctx.Value(frameKey{}).(*frame) }
 
+// tr is a sentence in the page's language.
 func tr(ctx context.Context, key string, args ...any) string { return fr(ctx).T(key, args...) }
 
 // page renders a whole page on the desk and its inner part on the phone, where the shell is there already.
@@ -120,6 +122,7 @@ func date(d krama.Day) string {
 	return d.Time().Format("02/01/2006")
 }
 
+// monthName writes a month the way people here do.
 func monthName(d krama.Day) string { return d.Time().Format("01/2006") }
 
 // when writes the time of the last sync.
@@ -175,6 +178,7 @@ func options(ctx context.Context, prefix string, list []krama.Term, f url.Values
 	return out
 }
 
+// districtOptions are the districts as choices, and elsewhere.
 func districtOptions(ctx context.Context, f url.Values, name string) []option {
 	var out []option
 	for _, d := range fr(ctx).Guide.Province.Districts {
@@ -184,6 +188,7 @@ func districtOptions(ctx context.Context, f url.Values, name string) []option {
 	return append(out, option{"0", tr(ctx, "person.outside"), f.Get(name) == "0"})
 }
 
+// nextOptions are when to meet again, as choices.
 func nextOptions(ctx context.Context, f url.Values) []option {
 	var out []option
 	for _, n := range nextChoices {
@@ -201,6 +206,7 @@ func share(n, most int64) int {
 	return int(n * 100 / most)
 }
 
+// mostPeople is the month with the most people, for the height of bars.
 func mostPeople(ms []month) (most int64) {
 	for _, m := range ms {
 		most = max(most, int64(m.People))
@@ -208,6 +214,7 @@ func mostPeople(ms []month) (most int64) {
 	return most
 }
 
+// mostCondoms is the month in which most condoms were given.
 func mostCondoms(ms []month) (most int64) {
 	for _, m := range ms {
 		most = max(most, m.Condoms)
@@ -215,6 +222,7 @@ func mostCondoms(ms []month) (most int64) {
 	return most
 }
 
+// num writes a number with its thousands apart.
 func num(n int64) string { return locale.Number(n) }
 
 // summary is one line about a contact.
@@ -338,6 +346,7 @@ func headText(ctx context.Context, v *casework.View, d casework.Dispute, h casew
 	return "–"
 }
 
+// bytesText writes a size, rounded up.
 func bytesText(n int64) string {
 	switch {
 	case n >= 10<<20:
@@ -353,6 +362,7 @@ func momentText(ms uint64) string {
 	return time.UnixMilli(int64(ms)).In(krama.Indochina).Format("02/01/2006 15:04")
 }
 
+// orElse is v, or other where that is empty.
 func orElse(v, other string) string {
 	if v == "" {
 		return other

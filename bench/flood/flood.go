@@ -79,6 +79,7 @@ type Result struct {
 	Status map[int]int64
 }
 
+// flooder is somebody without a key of the programme.
 type flooder struct {
 	Target
 	key    ed25519.PrivateKey
@@ -87,8 +88,10 @@ type flooder struct {
 	intake [16]byte
 }
 
+// pub is her public key.
 func (f *flooder) pub() ed25519.PublicKey { return f.key.Public().(ed25519.PublicKey) }
 
+// call signs a call with a key of hers.
 func (f *flooder) call(key ed25519.PrivateKey, path string, who [16]byte, payload []byte) []byte {
 	at := f.at
 	at.MS += uint64(time.Since(f.heard).Milliseconds())
@@ -99,6 +102,7 @@ func (f *flooder) call(key ed25519.PrivateKey, path string, who [16]byte, payloa
 	return b
 }
 
+// mailbox asks for a mailbox under a key that nobody knows.
 func (f *flooder) mailbox() []byte { return seal.BoxGetCall{Pub: f.pub()}.Marshal() }
 
 // unpaid is a proof of work that is none.
@@ -170,6 +174,7 @@ func Run(ctx context.Context, t Target, k Kind, conns int, rate float64, intake 
 	return Result{sent.Load(), status}, nil
 }
 
+// one makes one attempt, and returns the status of the answer; 0 when there was none.
 func (f *flooder) one(ctx context.Context, client *http.Client, k Kind) int {
 	path, body := k.once(f)
 	method, url := "POST", f.Relay+path

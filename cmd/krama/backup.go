@@ -27,6 +27,7 @@ Prints what the copy holds and its SHA-256; keep that line apart from the file.
 // backupDays is how long a backup is kept: newer ones hold what it holds, but for who was erased since.
 const backupDays = 7
 
+// backup runs `krama backup`.
 func backup(ctx context.Context, e *env, args []string) error {
 	f := e.flags(backupCommand)
 	data, to := f.String("data", "", ""), f.String("to", "", "")
@@ -62,6 +63,7 @@ func backup(ctx context.Context, e *env, args []string) error {
 // storePath is where a relay keeps its store in its folder.
 func storePath(data string) string { return filepath.Join(data, "relay.db") }
 
+// printCopy prints what a copy holds, a name and a value on each line, to be compared by a program.
 func printCopy(w io.Writer, c sqlite.Copy) {
 	fmt.Fprintf(w, "size %d\nstreams %d\nenvelopes %d\nsha256 %x\n", c.Size, c.Streams, c.Envelopes, c.SHA256)
 }

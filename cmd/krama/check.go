@@ -20,6 +20,7 @@ are charged. It changes nothing. Exit status 1 when something is wrong.
 It cannot see a changed key or mailbox; a backup's SHA-256 vouches for those too.
 `, nil}
 
+// check runs `krama check`.
 func check(ctx context.Context, e *env, args []string) error {
 	f := e.flags(checkCommand)
 	data, file := f.String("data", "", ""), f.String("file", "", "")

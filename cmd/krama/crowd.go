@@ -37,6 +37,7 @@ type seat struct {
 // provedFor is how long an admitted call counts.
 const provedFor = 10 * time.Minute
 
+// newCrowd bounds the connections of a listener.
 func newCrowd(l net.Listener, most int) *crowd {
 	return &crowd{Listener: l, most: most, seats: map[*seat]struct{}{}}
 }
@@ -83,6 +84,7 @@ func (s *seat) Close() error {
 	return s.Conn.Close()
 }
 
+// prove marks a connection as one of somebody whom the relay knows: it is not the first to go when there is no room.
 func (s *seat) prove() {
 	s.in.mu.Lock()
 	s.proved = time.Now()

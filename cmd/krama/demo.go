@@ -34,6 +34,7 @@ this computer, with an invented programme of 600 people and two years of work. N
   --port N     first of three ports (default 8701)
 `, nil}
 
+// demoRun runs `krama demo`: a relay, a desk and a phone's page for an invented programme, in one process.
 func demoRun(ctx context.Context, e *env, args []string) error {
 	f := e.flags(demoCommand)
 	data, port := f.String("data", "", ""), f.Int("port", 8701, "")
@@ -158,6 +159,7 @@ func demoDoor(ctx context.Context, r *relay.Relay, d *web.Server, relayURL strin
 	return d.Tend(ctx)
 }
 
+// demoSize is how much is invented.
 func demoSize(small bool, contacts int) demo.Size {
 	switch {
 	case small:

@@ -50,6 +50,7 @@ to this computer alone; the address that opens them works once.
   --cert, --key   with --app: certificate and key files; phones need https
 `, nil}
 
+// deskDir is where a desk's files lie.
 func deskDir(flagValue string) (string, error) {
 	if flagValue != "" {
 		return flagValue, nil
@@ -71,10 +72,12 @@ func aDesk(op, dir string) error {
 	return mayRead(op, filepath.Join(dir, "vault"))
 }
 
+// dial turns to a relay over HTTP.
 func dial(u string) replica.Remote {
 	return replica.HTTP{Client: &http.Client{Timeout: 2 * time.Minute}, URL: u}
 }
 
+// deskReplica is how a desk opens its device.
 func deskReplica(dir string) replica.Config {
 	return replica.Config{Dir: journal.OSDir(dir), Rand: rand.Reader, Now: time.Now, Dial: dial, Platform: "desk",
 		Office: true}
@@ -128,6 +131,7 @@ func doorCheck(g *guide.Guide, demo bool) func([]byte) error {
 	}
 }
 
+// desk runs `krama desk`: the office's pages for a browser on this computer, or for this one behind a name of its own.
 func desk(ctx context.Context, e *env, args []string) error {
 	f := e.flags(deskCommand)
 	data, listen, noBrowser := f.String("data", "", ""), f.String("listen", "", ""), f.Bool("no-browser", false, "")
@@ -253,6 +257,8 @@ func lonelyHost() (string, error) {
 // deskSync is how often an open desk meets the relay by itself.
 const deskSync = 10 * time.Minute
 
+// keepSyncing has a desk meet its relay while it is open, so that a report does not wait for somebody to press a
+// button.
 func keepSyncing(ctx context.Context, s *web.Server) {
 	tick := time.NewTicker(deskSync)
 	defer tick.Stop()
@@ -279,6 +285,7 @@ type guard struct {
 	ticket string
 }
 
+// protect has a desk answer only to whoever opened it.
 func protect(next http.Handler, host string) (http.Handler, string, error) {
 	g, err := newGuard(next, host, nil)
 	if err != nil {
@@ -357,6 +364,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.next.ServeHTTP(w, r)
 }
 
+// static gives a page's style and script.
 func static(w http.ResponseWriter, r *http.Request, name string) {
 	b, err := web.Static.ReadFile("static/" + name)
 	if err != nil || strings.Contains(name, "/") {
@@ -370,6 +378,7 @@ func static(w http.ResponseWriter, r *http.Request, name string) {
 	http.ServeContent(w, r, name, time.Time{}, strings.NewReader(string(b)))
 }
 
+// openBrowser shows an address in the browser of this computer. Where that fails, the address was printed.
 func openBrowser(u string) {
 	name, args := "xdg-open", []string{u}
 	switch runtime.GOOS {

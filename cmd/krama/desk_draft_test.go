@@ -16,7 +16,8 @@ func TestDeskKeepsDrafts(t *testing.T) {
 	b.waitFor("nav.main")
 	b.open(base + "/inbox")
 	b.click(`.rows a[href^="/thread/"]`)
-	b.waitFor("textarea[name=text]")
+	const there = `document.readyState==='complete' && !!document.querySelector('textarea[name=text]')`
+	b.wait("the conversation", there)
 	thread := b.js(`location.pathname`)
 	typed := ""
 	write := func(more string) {
@@ -25,7 +26,7 @@ func TestDeskKeepsDrafts(t *testing.T) {
 			x.dispatchEvent(new Event('input',{bubbles:true})); return 1})()`, typed))
 	}
 	holds := func(after string) {
-		b.wait("the conversation after "+after, `!!document.querySelector('textarea[name=text]')`)
+		b.wait("the conversation after "+after, there)
 		if got := b.js(`document.querySelector('textarea[name=text]').value`); got != typed {
 			t.Errorf("after %s the answer is %q, want %q", after, got, typed)
 		}
@@ -39,6 +40,14 @@ func TestDeskKeepsDrafts(t *testing.T) {
 	b.waitFor(`input[name="q"]`)
 	b.open(base + thread)
 	holds("a link")
+	b.js(`(()=>{const f=fetch; window.fetch=(...a)=>f(...a).then(r=>{window.answered=a[0]; return r}); return 1})()`)
+	typed += " soon" // before the script ran, which is then loaded
+	b.js(fmt.Sprintf(`(()=>{document.querySelector('textarea[name=text]').value=%q;
+		const x=document.createElement('script'); x.src=document.querySelector('script[src*="desk"]').src;
+		document.head.append(x); return 1})()`, typed))
+	b.wait("what was typed before the script", `window.answered==='/draft'`)
+	b.open(base + thread)
+	holds("typing before the script")
 	b.js(`(()=>{const f=fetch; window.fetch=(...a)=>f(...a).then(r=>{window.answered=a[0]; return r}); return 1})()`)
 	write(" you")
 	b.wait("the draft, a second after the last letter", `window.answered==='/draft'`)

@@ -45,6 +45,7 @@ Unlocks the desk with four words from standard input.
   --data DIR   the desk's folder (default: krama/desk in your configuration folder)
 `, nil}
 
+// directoryRun runs `krama directory`.
 func directoryRun(_ context.Context, e *env, args []string) error {
 	if len(args) > 0 {
 		switch args[0] {
@@ -58,6 +59,7 @@ func directoryRun(_ context.Context, e *env, args []string) error {
 	return errUsage
 }
 
+// directoryExport writes the listings as HSDS, without what is not for everybody unless partners are meant.
 func directoryExport(e *env, args []string) error {
 	f := e.flags(directoryCommand)
 	to, data, partners := f.String("to", "", ""), f.String("data", "", ""), f.Bool("partners", false, "")
@@ -149,6 +151,7 @@ func syncAll(dir string) error {
 	return err
 }
 
+// directoryImport reads a file of another system, shows what would come of it, and keeps it when a person has said yes.
 func directoryImport(e *env, args []string) error {
 	f := e.flags(directoryCommand)
 	data, yes, from := f.String("data", "", ""), f.Bool("yes", false, ""), f.String("from", "", "")
@@ -263,6 +266,7 @@ func fresh(st *casework.State, in *exchange.Import) (add []*krama.Record, known 
 // sayMost is how many lines of one kind are said one by one.
 const sayMost = 30
 
+// say prints lines of one kind, and how many more there are.
 func say(e *env, what string, lines []string) {
 	for i, l := range lines {
 		if i == sayMost {

@@ -49,6 +49,7 @@ With --open, reads such a page back into a new folder without a browser; its six
 standard input, or are opened with the recipient's key after --key. The files are not sealed.
 `, nil}
 
+// export runs `krama export`.
 func export(ctx context.Context, e *env, args []string) error {
 	f := e.flags(exportCommand)
 	to, from, data := f.String("to", "", ""), f.String("open", "", ""), f.String("data", "", "")
@@ -338,11 +339,13 @@ func archiveWords(e *env, archive, key string) (string, error) {
 // opened is the files of an archive that is being read.
 type opened map[string]*bufferedFile
 
+// bufferedFile is one of the files of an archive that is opened.
 type bufferedFile struct {
 	*bufio.Writer
 	f *os.File
 }
 
+// createAll makes the files that an archive is written out into. None of them may be there.
 func createAll(dir string) (opened, error) {
 	out := opened{}
 	for kind, name := range archiveFiles {
@@ -373,6 +376,7 @@ func (o opened) line(kind string, b []byte) error {
 	return err
 }
 
+// close ends them, durable.
 func (o opened) close() (err error) {
 	for _, f := range o {
 		err = errors.Join(err, f.Flush(), f.f.Sync(), f.f.Close())

@@ -32,6 +32,7 @@ Do it in one room, or send the codes as text and compare the digits by voice: bo
 // joinEvery is how often a waiting desk looks whether it was enrolled.
 const joinEvery = 2 * time.Second
 
+// joinProgramme runs `krama join`.
 func joinProgramme(ctx context.Context, e *env, args []string) error {
 	f := e.flags(joinCommand)
 	relay, data := f.String("relay", "", ""), f.String("data", "", "")

@@ -51,6 +51,7 @@ type hint struct {
 func (h hint) Error() string { return h.err.Error() }
 func (h hint) Unwrap() error { return h.err }
 
+// status is a command's exit status; what went wrong is printed with what to do about it.
 func status(err error, stderr io.Writer) int {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return exitOK
@@ -127,6 +128,7 @@ type env struct {
 	replace  replacer // how the desk's process is replaced when it locks; nil where that cannot be
 }
 
+// commands are the commands in the order of the help. A function, because help reads the list too.
 func commands() []command {
 	with := func(c command, run func(context.Context, *env, []string) error) command { c.run = run; return c }
 	return []command{with(demoCommand, demoRun), with(serveCommand, serve), with(newCommand, newProgramme),
@@ -138,10 +140,12 @@ func commands() []command {
 		with(releaseCommand, release), versionCommand}
 }
 
+// run runs a command as main does, for tests.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	return runIn(ctx, args, &env{in: stdin, out: stdout, err: stderr})
 }
 
+// runIn runs the command that arguments name.
 func runIn(ctx context.Context, args []string, e *env) error {
 	stdout, stderr := e.out, e.err
 	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
@@ -186,6 +190,7 @@ func (e *env) flags(c command) *flag.FlagSet {
 	return f
 }
 
+// parse reads a command's flags; what is wrong with them is printed with the command's use.
 func parse(f *flag.FlagSet, args []string) error {
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

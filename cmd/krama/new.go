@@ -23,6 +23,7 @@ clinical work, casework and safeguarding are made. The four words that lock it a
   --data DIR      the desk's folder (default: krama/desk in your configuration folder)
 `, nil}
 
+// newProgramme runs `krama new`.
 func newProgramme(ctx context.Context, e *env, args []string) error {
 	f := e.flags(newCommand)
 	relay, token, data := f.String("relay", "", ""), f.String("token", "", ""), f.String("data", "", "")

@@ -34,6 +34,7 @@ type (
 	answerSlip = func(context.Context, krama.SlipCode, uint8) error
 )
 
+// siteFlags are the flags of a public site that runs apart from its relay.
 type siteFlags struct {
 	data, listen, relay, exit string
 	drafts                    bool
@@ -63,6 +64,7 @@ func siteKey(dir string, make bool) (ed25519.PrivateKey, error) {
 	return ed25519.NewKeyFromSeed(seed), nil
 }
 
+// newSeed draws a key's seed.
 func newSeed() []byte {
 	b := make([]byte, ed25519.SeedSize)
 	rand.Read(b)

@@ -39,6 +39,7 @@ const (
 // sealedWords is where an archive's words lie when they are sealed to a recipient.
 func sealedWords(archive string) string { return archive + ".words.age" }
 
+// recipientRun runs `krama recipient`.
 func recipientRun(_ context.Context, e *env, args []string) error {
 	f := e.flags(recipientCommand)
 	to := f.String("to", "", "")

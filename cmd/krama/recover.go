@@ -30,6 +30,7 @@ are the key to everything. Afterwards destroy the cards and choose trustees anew
                   can refuse it by removing it
 `, nil}
 
+// recoverProgramme runs `krama recover`.
 func recoverProgramme(ctx context.Context, e *env, args []string) error {
 	f := e.flags(recoverCommand)
 	data, relay, alive := f.String("data", "", ""), f.String("relay", "", ""), f.Bool("admin-alive", false, "")

@@ -59,6 +59,7 @@ compare from a phone's network, and compare the digits a phone shows.
 Exit status 5 means that something is not what was signed.
 `, nil}
 
+// release runs `krama release`.
 func release(ctx context.Context, e *env, args []string) error {
 	if len(args) > 0 {
 		for name, run := range map[string]func(context.Context, *env, []string) error{
@@ -94,6 +95,7 @@ func (e *env) required(args []string, flags map[string]*string, names ...string)
 // keyMark begins a release key's file, so that nobody takes it for a public key.
 const keyMark = "krama-release-key "
 
+// releaseKey draws a key that signs releases.
 func releaseKey(_ context.Context, e *env, args []string) error {
 	var out string
 	if err := e.required(args, map[string]*string{"out": &out}, "out"); err != nil {
@@ -119,6 +121,7 @@ func releaseKey(_ context.Context, e *env, args []string) error {
 	return err
 }
 
+// releaseSign signs a manifest.
 func releaseSign(_ context.Context, e *env, args []string) error {
 	var manifest, keyFile string
 	if err := e.required(args, map[string]*string{"manifest": &manifest, "key": &keyFile}, "manifest",
@@ -154,6 +157,7 @@ func releaseSign(_ context.Context, e *env, args []string) error {
 	return nil
 }
 
+// describe prints what identifies a release, the digits as an admin compares them by voice.
 func describe(e *env, r seal.Release) {
 	fmt.Fprintf(e.out, "version %s\ncommit %s\nmanifest %x\nphone %x\ndigits %s\n", r.Version, r.Commit,
 		r.ManifestHash(), r.Phone(), seal.ReleaseDigits(r.Phone()))
@@ -211,6 +215,7 @@ func notSigned(n int) error {
 		"use nothing of it, keep it as it is, and tell whoever signs the releases"}
 }
 
+// releaseVerify checks a manifest's signatures, and the files it names.
 func releaseVerify(_ context.Context, e *env, args []string) error {
 	var manifest, keys, dir, only string
 	if err := e.required(args, map[string]*string{"manifest": &manifest, "keys": &keys, "dir": &dir, "only": &only},
@@ -271,6 +276,7 @@ func releaseVerify(_ context.Context, e *env, args []string) error {
 	return notSigned(bad)
 }
 
+// releasePin has the programme pin a release: its phones then take no other.
 func releasePin(ctx context.Context, e *env, args []string) error {
 	var manifest, keys, data string
 	if err := e.required(args, map[string]*string{"manifest": &manifest, "keys": &keys, "data": &data}, "manifest",
@@ -310,6 +316,7 @@ func releasePin(ctx context.Context, e *env, args []string) error {
 var relayMeta = regexp.MustCompile(
 	`<meta name="relay" content="(https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~/-]*)?)">`)
 
+// releaseCompare fetches what a site serves and compares it with a release.
 func releaseCompare(ctx context.Context, e *env, args []string) error {
 	var address, manifest, keys, relay string
 	flags := map[string]*string{"site": &address, "manifest": &manifest, "keys": &keys, "relay": &relay}

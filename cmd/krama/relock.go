@@ -23,8 +23,10 @@ var errLocked = errors.New("locked")
 // the command line, which others can read.
 type session struct{ cookie, ticket, lang string }
 
+// String is a session as one process hands it to the next.
 func (s session) String() string { return strings.Join([]string{s.cookie, s.ticket, s.lang}, "\n") }
 
+// parseSession reads that.
 func parseSession(b []byte) (s session, ok bool) {
 	p := strings.Split(string(b), "\n")
 	if len(p) != 3 || len(p[0]) != 48 {

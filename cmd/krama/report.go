@@ -20,6 +20,7 @@ an earlier report of the same period counts once it is five people or more.
   --codebook   write what the columns and codes mean instead; needs no words
 `, nil}
 
+// writeReport runs `krama report`.
 func writeReport(ctx context.Context, e *env, args []string) error {
 	f := e.flags(reportCommand)
 	from, to, data, book := f.String("from", "", ""), f.String("to", "", ""), f.String("data", "", ""),

@@ -18,6 +18,7 @@ What devices sent after the backup was made is not in it: see doc/running.md bef
 over a relay that people use.
 `, nil}
 
+// restore runs `krama restore`.
 func restore(ctx context.Context, e *env, args []string) error {
 	f := e.flags(restoreCommand)
 	from, data := f.String("from", "", ""), f.String("data", "", "")

@@ -50,6 +50,7 @@ from the desk; recordings in DIR/audio (1.mp3 to 8.mp3, one a need) are offered 
 At first start it prints a founding token; "krama new" needs it. It stays in DIR/token.
 `, nil}
 
+// serve runs `krama serve`: the relay, and the public site beside it or without it.
 func serve(ctx context.Context, e *env, args []string) (err error) {
 	f := e.flags(serveCommand)
 	data, listen, domain, public := f.String("data", "", ""), f.String("listen", "127.0.0.1:8701", ""),
@@ -229,6 +230,7 @@ func foundingToken(dir string) (token string, fresh bool, err error) {
 	return token, true, os.WriteFile(path, []byte(token+"\n"), 0o600)
 }
 
+// sweep has the store forget what has expired, each hour.
 func sweep(ctx context.Context, s *sqlite.Store) {
 	for {
 		select {
@@ -240,6 +242,7 @@ func sweep(ctx context.Context, s *sqlite.Store) {
 	}
 }
 
+// listener is an address and what answers there.
 type listener struct {
 	net.Listener
 	http.Handler
@@ -254,6 +257,8 @@ func server(h http.Handler) *http.Server {
 			MaxReceiveBufferPerStream: 64 << 10}}
 }
 
+// serveAll serves at several addresses until the first fails or the process is to end, then lets calls under way
+// finish.
 func serveAll(ctx context.Context, ls ...listener) error {
 	errs := make(chan error, len(ls))
 	var servers []*http.Server

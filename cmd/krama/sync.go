@@ -16,6 +16,7 @@ Unlocks the desk with four words from standard input, sends and receives, and sa
 Exit status 5 means that something is wrong and a person must look: open the desk.
 `, nil}
 
+// syncOnce runs `krama sync`.
 func syncOnce(ctx context.Context, e *env, args []string) error {
 	f := e.flags(syncCommand)
 	data := f.String("data", "", "")

@@ -28,6 +28,7 @@ func main() {
 	select {}
 }
 
+// run opens the phone's files and answers the page until it ends the worker.
 func run() error {
 	c := js.Global().Get("kramaConfig")
 	dir, err := journal.NewOPFS()
@@ -66,6 +67,7 @@ func cost() seal.Cost {
 	return seal.CostDefault
 }
 
+// serve answers one request of the page.
 func serve(h http.Handler, langs string, id int, method, path, body string) {
 	a := http.Serve(h, langs, method, path, body)
 	js.Global().Call("postMessage", map[string]any{"id": id, "status": a.Status, "location": a.Header().Get("Location"),

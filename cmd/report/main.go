@@ -37,6 +37,7 @@ func main() {
 	select {}
 }
 
+// start takes the site, the day and the intakes' keys that the page carries.
 func (s *sealer) start(a []js.Value) any {
 	copy(s.site[:], bytesOf(a[0]))
 	s.day = krama.Day(a[1].Int())
@@ -69,12 +70,14 @@ func (s *sealer) work(a []js.Value) any {
 	return err == nil
 }
 
+// bytesOf copies bytes of the page.
 func bytesOf(v js.Value) []byte {
 	b := make([]byte, v.Length())
 	js.CopyBytesToGo(b, v)
 	return b
 }
 
+// array gives bytes to the page.
 func array(b []byte) any {
 	out := js.Global().Get("Uint8Array").New(len(b))
 	js.CopyBytesToJS(out, b)
@@ -103,6 +106,7 @@ func (s *sealer) seal(a []js.Value) any {
 	return array(append(head.Marshal(), w...))
 }
 
+// open takes the receipt that a person has typed.
 func (s *sealer) open(a []js.Value) any {
 	d, err := seal.ParseReceipt(a[0].String())
 	if err == nil {

@@ -40,6 +40,14 @@ addEventListener("input", e => {
     clearTimeout(pause);
     pause = setTimeout(keep, 1000);
   });
+  // What was typed before this script ran, on a slow line or an old computer, is noticed now.
+  for (const f of document.querySelectorAll("form[data-draft]")) {
+    if ([...f.elements].some(x => x.defaultValue !== undefined && x.type !== "hidden" &&
+      (x.value !== x.defaultValue || x.checked !== x.defaultChecked))) {
+      dirty = f;
+      pause = setTimeout(keep, 1000);
+    }
+  }
   let again = false;
   addEventListener("submit", async e => {
     const f = e.target, b = e.submitter;
