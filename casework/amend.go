@@ -48,6 +48,7 @@ type Dispute struct {
 	Cannot bool // the value of the only head cannot stand: what is shown is another
 }
 
+// amend keeps changes of a record, whether or not the record has come yet.
 func (s *State) amend(subject krama.SubjectID, rec *krama.Record, author krama.DeviceID) {
 	at := amendedAt{subject, rec.Amend.Target}
 	a := s.amended[at]
@@ -176,6 +177,7 @@ func setPerson(p *krama.Person, n uint8, raw cbor.RawMessage) bool {
 	return err == nil
 }
 
+// setContact sets one field of a contact; what does not decode is no change.
 func setContact(c *krama.Contact, n uint8, raw cbor.RawMessage) bool {
 	var err error
 	switch n {
@@ -205,6 +207,7 @@ func setContact(c *krama.Contact, n uint8, raw cbor.RawMessage) bool {
 	return err == nil
 }
 
+// disputes are fields of which two versions stand beside each other: a person chooses.
 func (s *State) disputes(p *Person) (out []Dispute) {
 	if len(s.amended) == 0 {
 		return nil

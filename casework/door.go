@@ -71,6 +71,7 @@ type Audit struct {
 	Circle krama.CircleKind
 }
 
+// reset forgets everything but the shipped listings.
 func (d *door) reset() {
 	*d = door{starter: d.starter, listings: directory.NewFold(d.starter),
 		rights: map[krama.RecordID]*krama.RightsText{}, intakes: map[krama.RecordID]Intake{},

@@ -94,6 +94,7 @@ type contacts struct {
 
 const contactsPart = 4096
 
+// add keeps a contact and returns its place. Parts of a fixed size keep a big list from being copied as it grows.
 func (c *contacts) add(x Contact) int32 {
 	if c.n%contactsPart == 0 {
 		c.parts = append(c.parts, make([]Contact, 0, contactsPart))
@@ -104,4 +105,5 @@ func (c *contacts) add(x Contact) int32 {
 	return c.n - 1
 }
 
+// at is the contact at a place.
 func (c *contacts) at(i int32) *Contact { return &c.parts[i/contactsPart][i%contactsPart] }

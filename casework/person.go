@@ -43,10 +43,12 @@ type Contact struct {
 	Local   bool // only on this device so far
 }
 
+// compare orders what was said of one thing: by when it was written, then by record, so that every device agrees.
 func (a said) compare(b said) int {
 	return cmp.Or(cmp.Compare(a.Written, b.Written), bytes.Compare(a.Record[:], b.Record[:]))
 }
 
+// before reports whether a goes before b.
 func (a said) before(b said) bool { return a.compare(b) < 0 }
 
 // Compare is the one order of contacts: by date, when they were typed, and record. It is the same on every device.
@@ -57,6 +59,7 @@ func (c *Contact) Compare(o *Contact) int {
 // Unsafe reports whether she said that she is not safe, or asked for help.
 func (c *Contact) Unsafe() bool { return c.Safety == krama.SafeNo || c.Safety == krama.SafeHelp }
 
+// person finds a person, or begins one of whom something came before she did.
 func (s *State) person(id krama.SubjectID) *Person {
 	p := s.people[id]
 	if p == nil {
@@ -90,12 +93,14 @@ func (s *State) register(subject krama.SubjectID, rec *krama.Record, author kram
 	s.resolve(amendedAt{subject, p.Record})
 }
 
+// code notes whose a code is.
 func (s *State) code(c krama.Code, id krama.SubjectID) {
 	of := append(s.byCode[c], id)
 	slices.SortFunc(of, func(a, b krama.SubjectID) int { return bytes.Compare(a[:], b[:]) })
 	s.byCode[c] = of
 }
 
+// uncode takes that back.
 func (s *State) uncode(c krama.Code, id krama.SubjectID) {
 	of := slices.DeleteFunc(s.byCode[c], func(o krama.SubjectID) bool { return o == id })
 	if s.byCode[c] = of; len(of) == 0 {
@@ -132,6 +137,7 @@ type meeting struct {
 	local   bool
 }
 
+// met sums up a person's contacts.
 func (s *State) met(p *Person, today krama.Day) (m meeting) {
 	for _, i := range p.Contacts {
 		c := s.contacts.at(i)
@@ -155,6 +161,7 @@ func (s *State) met(p *Person, today krama.Day) (m meeting) {
 	return m
 }
 
+// view is a person as a page shows her.
 func (s *State) view(p *Person, today krama.Day) View {
 	v := View{Subject: p.Subject, Record: p.Record, Value: p.Value, Consents: consents(p, today)}
 	if p.local {

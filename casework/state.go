@@ -140,12 +140,14 @@ func (s *State) ApplyIn(k krama.CircleKind, subject krama.SubjectID, rec *krama.
 	s.elsewhere(k, subject, rec, author)
 }
 
+// elsewhere takes what is no person's.
 func (s *State) elsewhere(k krama.CircleKind, subject krama.SubjectID, rec *krama.Record, author krama.DeviceID) {
 	if !s.door.take(k, subject, rec, author) && rec.Later() {
 		s.unknown[rec.ID] = true
 	}
 }
 
+// trust takes what was done about trustees: a card that was shown, or an admin's word that there will be none.
 func (s *State) trust(t *krama.Trust) {
 	if t.X == 0 {
 		s.accepted = add(s.accepted, t.Day)

@@ -44,6 +44,7 @@ func (s *State) Ended(id krama.RecordID) bool {
 	return s.ended(id)
 }
 
+// ended reports whether a report was taken in by any intake.
 func (d *door) ended(id krama.RecordID) bool {
 	for _, of := range d.taken {
 		if _, ok := of[id]; ok {

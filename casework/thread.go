@@ -64,6 +64,7 @@ func (p part) says(o *krama.Report) bool {
 		p.Place == o.Place && p.Mailbox == o.Mailbox && p.Of == o.Of
 }
 
+// thread finds a conversation, or begins one.
 func (d *door) thread(id krama.ThreadID) *Thread {
 	t := d.threads[id]
 	if t == nil {
@@ -73,6 +74,7 @@ func (d *door) thread(id krama.ThreadID) *Thread {
 	return t
 }
 
+// report adds a reporter's words to their conversation.
 func (d *door) report(k krama.CircleKind, subject krama.SubjectID, rec *krama.Record) {
 	t := d.thread(rec.Report.Thread)
 	if len(t.parts) > 0 && t.Circle != k {
@@ -155,6 +157,7 @@ func (t *Thread) build() {
 	}
 }
 
+// btoi is 1 for true.
 func btoi(b bool) int {
 	if b {
 		return 1

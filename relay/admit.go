@@ -204,6 +204,7 @@ func WithProof(ctx context.Context, proved func()) context.Context {
 	return context.WithValue(ctx, proofKey{}, proved)
 }
 
+// prove tells the connection's host that somebody is known.
 func prove(ctx context.Context) {
 	if f, ok := ctx.Value(proofKey{}).(func()); ok {
 		f()

@@ -20,10 +20,12 @@ type flight struct {
 	of         map[[16]byte]int64
 }
 
+// newFlight bounds bytes in memory.
 func newFlight(all, each int64) *flight {
 	return &flight{free: all, each: each, of: map[[16]byte]int64{}}
 }
 
+// take takes bytes of a programme's and of everybody's room, or neither.
 func (f *flight) take(who [16]byte, bytes int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -35,6 +37,7 @@ func (f *flight) take(who [16]byte, bytes int64) bool {
 	return true
 }
 
+// give gives them back.
 func (f *flight) give(who [16]byte, bytes int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -55,10 +58,12 @@ type work struct {
 // maxWaiting bounds the proofs that wait for their turn.
 const maxWaiting = 1024
 
+// newWork checks one proof at a time.
 func newWork() work {
 	return work{turn: make(chan struct{}, 1), waiting: &atomic.Int64{}}
 }
 
+// check runs a check in its turn.
 func (w *work) check(ctx context.Context, proof func() bool) (bool, error) {
 	defer w.waiting.Add(-1)
 	if w.waiting.Add(1) > maxWaiting {
@@ -80,11 +85,13 @@ type parts struct {
 	size map[[16]byte]int // bytes of each programme, and partLeast for each payload
 }
 
+// partKey is whose part it is, and of which payload.
 type partKey struct {
 	programme, principal [16]byte
 	sum                  [32]byte
 }
 
+// part is as much of a payload as has come.
 type part struct {
 	b    []byte // what has come
 	n    int    // of the programme's room
@@ -100,6 +107,7 @@ const (
 	partLeast = 4 << 10 // what a payload takes of the room before anything of it has come
 )
 
+// newParts begins with none.
 func newParts() *parts { return &parts{of: map[partKey]*part{}, size: map[[16]byte]int{}} }
 
 // put adds a piece where the ones before it end, and returns how much is there.
@@ -161,6 +169,7 @@ func (p *parts) grow(k partKey, x *part, n int) error {
 	return nil
 }
 
+// forget drops a payload and gives its room back. Called with the lock held.
 func (p *parts) forget(k partKey) {
 	if x := p.of[k]; x != nil {
 		p.size[k.programme] -= x.n
@@ -187,6 +196,7 @@ func (p *parts) take(k partKey) []byte {
 	return x.b
 }
 
+// drop forgets a payload that is too large for its call.
 func (p *parts) drop(k partKey) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -20,6 +20,7 @@ func (q *request) box(k Keep, id [16]byte) Box { return Box{q.programme.ID, k, i
 // leastItem is what any sealed item has at least. Shares count bytes and not rows, so nothing smaller comes in.
 const leastItem = 32
 
+// itemSize refuses what is too small to be sealed, or too large.
 func (r *Relay) itemSize(b []byte) error {
 	switch {
 	case len(b) < leastItem:
@@ -103,6 +104,7 @@ func (r *Relay) dropPut(q *request) ([]byte, error) {
 		r.now().Add(r.limit.DropKeep), Bound{Items: r.limit.DropItems, Room: r.limit.Room(Drops)})
 }
 
+// dropGet gives an office what a new device put into its drop.
 func (r *Relay) dropGet(q *request) ([]byte, error) {
 	c, err := seal.ParseDropGet(q.Payload)
 	if err != nil {
@@ -141,6 +143,7 @@ func (r *Relay) leaveMine(q *request) ([]byte, error) {
 // leaveGet gives the admins what devices have left.
 func (r *Relay) leaveGet(q *request) ([]byte, error) { return r.left(q, [16]byte{}) }
 
+// left gives what devices left: their own to them, all to an admin.
 func (r *Relay) left(q *request, owner [16]byte) ([]byte, error) {
 	c, err := seal.ParseLeaveGet(q.Payload)
 	if err != nil {

@@ -140,6 +140,7 @@ type seen struct {
 	now, old map[[16]byte]struct{}
 }
 
+// newSeen remembers so many for a window.
 func newSeen(max int, window time.Duration) *seen {
 	return &seen{max: max, window: window, now: map[[16]byte]struct{}{}}
 }
@@ -181,10 +182,12 @@ type nonces struct {
 	of     map[[16]byte]*seen
 }
 
+// newNonces remembers so many of each programme.
 func newNonces(max int, window time.Duration) *nonces {
 	return &nonces{max: max, window: window, of: map[[16]byte]*seen{}}
 }
 
+// add is seen.add in a programme's own room.
 func (n *nonces) add(programme, nonce [16]byte, at time.Duration) (fresh, room bool) {
 	n.mu.Lock()
 	s := n.of[programme]
@@ -202,16 +205,19 @@ type rates struct {
 	buckets map[Payer]bucket
 }
 
+// bucket is what a caller has left, as of a moment.
 type bucket struct {
 	tokens float64
 	at     time.Duration
 }
 
+// newRates begins with every bucket full.
 func newRates() *rates { return &rates{buckets: map[Payer]bucket{}} }
 
 // maxBuckets bounds memory; full buckets are forgotten first, which loses nothing.
 const maxBuckets = 100_000
 
+// take takes one from a bucket.
 func (r *rates) take(p Payer, now time.Duration, rate, burst float64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

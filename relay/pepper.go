@@ -81,6 +81,7 @@ func (r *Relay) pepperKey(q *request) (ed25519.PublicKey, error) {
 	return nil, cmp.Or(err, errRefused)
 }
 
+// pepperKeyIn is pepperKey in one programme.
 func (r *Relay) pepperKeyIn(q *request, p Programme) (ed25519.PublicKey, error) {
 	q.programme = p
 	list, err := r.peppers(q, q.box(Peppers, q.Principal))

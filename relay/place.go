@@ -24,10 +24,12 @@ func (r *Relay) tombstones(q *request) ([]byte, error) {
 	return nil, r.store.PutTombstones(q.ctx, puts)
 }
 
+// close ends a stream where it stands.
 func (r *Relay) close(q *request) ([]byte, error) {
 	return r.place(q, r.store.CloseStream)
 }
 
+// rewind takes a stream back to a head.
 func (r *Relay) rewind(q *request) ([]byte, error) {
 	return r.place(q, r.store.Rewind)
 }

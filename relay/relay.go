@@ -149,6 +149,7 @@ func slack(bytes int) time.Duration {
 	return min(20*time.Second+time.Duration(bytes)*time.Second/400, 10*time.Minute)
 }
 
+// serve answers one call; done is called when the answer was written.
 func (r *Relay) serve(l *line) (out []byte, done func(), err error) {
 	done = func() {}
 	req, path := l.req, l.req.URL.Path

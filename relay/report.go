@@ -233,6 +233,7 @@ func (r *Relay) AnswerSlip(ctx context.Context, code krama.SlipCode, what uint8)
 	return r.putSlip(ctx, seal.SlipBox(code), what)
 }
 
+// putSlip keeps what a service said of a slip. The box's id is made from the code: the relay knows neither.
 func (r *Relay) putSlip(ctx context.Context, box [16]byte, what uint8) error {
 	body := append([]byte{what}, u32(uint32(krama.DayOf(r.now())))...)
 	return r.store.PutItems(ctx, []Item{{Box: Box{Keep: Slips, ID: box}, Body: body}}, r.now().Add(slipKeep),

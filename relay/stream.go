@@ -12,6 +12,7 @@ func (r *Relay) mayFound(token []byte) bool {
 	return len(r.token) > 0 && subtle.ConstantTimeCompare(token, r.token) == 1
 }
 
+// found makes a programme, for whoever has the relay's token.
 func (r *Relay) found(q *request) ([]byte, error) {
 	c, err := seal.ParseFound(q.Payload)
 	if err != nil {
@@ -60,6 +61,7 @@ func (r *Relay) restream(change func() error) error {
 	})
 }
 
+// create makes a stream, the first of a line or the next one in it.
 func (r *Relay) create(q *request) ([]byte, error) {
 	c, err := seal.ParseCreate(q.Payload)
 	if err != nil {
@@ -98,6 +100,7 @@ func (r *Relay) handOver(q *request) ([]byte, error) {
 	return nil, r.rename(func() error { return r.store.SetControl(q.ctx, q.programme.ID, key) })
 }
 
+// append adds envelopes to the stream that the call was signed for.
 func (r *Relay) append(q *request) ([]byte, error) {
 	a, err := seal.ParseAppend(q.Payload)
 	if err != nil {

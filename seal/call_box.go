@@ -97,6 +97,7 @@ func ParseBoxGet(b []byte) (c BoxGetCall, err error) {
 	return BoxGetCall{it[0], [16]byte(it[1]), [32]byte(it[2]), after(it[3], it[4])}, nil
 }
 
+// after is a place in a list and how many bytes of what stands there the caller has.
 func after(place, skip []byte) After {
 	return After{binary.BigEndian.Uint64(place), binary.BigEndian.Uint32(skip)}
 }

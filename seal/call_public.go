@@ -152,6 +152,7 @@ func joinHashes(list [][32]byte) (out []byte) {
 	return out
 }
 
+// partHashes takes hashes apart, most of them at the most.
 func partHashes(name string, b []byte, most int) (out [][32]byte, err error) {
 	if len(b)%32 != 0 || len(b) > 32*most {
 		return nil, malformed(name)

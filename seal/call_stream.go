@@ -143,6 +143,7 @@ func ParseCreate(b []byte) (c CreateCall, err error) {
 	return c, nil
 }
 
+// oneByte is a flag as a payload has it.
 func oneByte(set bool) []byte {
 	if set {
 		return []byte{1}

@@ -22,11 +22,14 @@ func parseDelaySet(f fields) (Deed, error) {
 	return &DelaySet{}, nil
 }
 
+// check always holds: a programme that waits already waits on.
 func (d *DelaySet) check(r *Roster, _ signers) (func(), error) { return func() { r.Delay = true }, nil }
 
 func (d *DelaySet) guarded(*Roster, krama.DeviceID) bool { return false }
 func (d *DelaySet) named() Deed                          { return nil }
-func (d *DelaySet) log(*Logged)                          {}
+
+// log shows what was announced, not that something was.
+func (d *DelaySet) log(*Logged) {}
 
 // Announce says what its author will state once After has come by its own clock.
 type Announce struct {
@@ -51,6 +54,8 @@ func parseAnnounce(f fields) (Deed, error) {
 	return &Announce{f.u64(0), what}, nil
 }
 
+// check holds for a lone admin, for a deed that is not announced yet, at least a day ahead of the author's own time.
+// With two admins the second one's signature stands for the day.
 func (d *Announce) check(r *Roster, by signers) (func(), error) {
 	id := deedID(d.What.Deed)
 	switch {
@@ -88,6 +93,7 @@ func parseWithdraw(f fields) (Deed, error) {
 	return &Withdraw{[32]byte(f[0])}, nil
 }
 
+// check holds for what is announced.
 func (d *Withdraw) check(r *Roster, _ signers) (func(), error) {
 	if !slices.ContainsFunc(r.announced, func(a *Announced) bool { return a.Deed == d.Deed }) {
 		return refused(krama.Invalid, "nothing like it is announced")

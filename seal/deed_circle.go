@@ -13,6 +13,7 @@ type Genesis struct {
 
 func (d *Genesis) kind() string { return "genesis" }
 
+// fields has two empty places, of what the first version put there.
 func (d *Genesis) fields() [][]byte {
 	return [][]byte{d.Nonce[:], d.Founder[:], d.Device.Marshal(), nil, nil}
 }
@@ -50,6 +51,7 @@ type CircleCreate struct {
 
 func (d *CircleCreate) kind() string { return "circle.create" }
 
+// fields packs the flags into one byte; others than these are refused.
 func (d *CircleCreate) fields() [][]byte {
 	var flags byte
 	for i, on := range []bool{d.Recoverable, d.History, d.Keyring} {
@@ -67,12 +69,14 @@ func parseCircleCreate(f fields) (Deed, error) {
 	return parseCircle(f), nil
 }
 
+// parseCircle reads what a circle's making and its policy have in common.
 func parseCircle(f fields) *CircleCreate {
 	return &CircleCreate{Circle: krama.CircleID(f[0]), Recoverable: f[1][0]&1 != 0, History: f[1][0]&2 != 0,
 		Keyring:       f[1][0]&4 != 0,
 		RetentionDays: f.u32(2), Readers: f.roles(3), Writers: f.roles(4)}
 }
 
+// check refuses a circle that is there.
 func (d *CircleCreate) check(r *Roster, by signers) (func(), error) {
 	if r.Circles[d.Circle] != nil {
 		return refused(krama.Invalid, "circle exists")
@@ -97,6 +101,7 @@ func parseCirclePolicy(f fields) (Deed, error) {
 	return (*CirclePolicy)(parseCircle(f)), nil
 }
 
+// check refuses circle 0: who reads the roster is no policy.
 func (d *CirclePolicy) check(r *Roster, _ signers) (func(), error) {
 	ring := r.Circles[d.Circle]
 	if ring == nil || d.Circle == krama.OrgCircle {

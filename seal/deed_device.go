@@ -45,6 +45,8 @@ func parseDeviceAdd(f fields) (Deed, error) {
 	return &DeviceAdd{krama.MemberID(f[0]), r, f[2][0], Verified(f[3][0]), [32]byte(f[4]), f[5]}, nil
 }
 
+// check refuses a member who is gone, a device that is there, and one that does not prove that it holds its key and saw
+// this organisation's code. When a roster is read again, the proof was checked before.
 func (d *DeviceAdd) check(r *Roster, by signers) (func(), error) {
 	dev := d.Device.ID()
 	member := r.Members[d.Member]
@@ -60,6 +62,7 @@ func (d *DeviceAdd) check(r *Roster, by signers) (func(), error) {
 	}, nil
 }
 
+// guarded asks for a second signature where the device would be an admin's.
 func (d *DeviceAdd) guarded(r *Roster, _ krama.DeviceID) bool {
 	return r.rolesOf(d.Member)&krama.RoleAdmin != 0
 }
@@ -82,11 +85,13 @@ func parseDeviceRekey(f fields) (Deed, error) {
 	return &DeviceRekey{krama.DeviceID(f[0]), f[1]}, nil
 }
 
+// badKem reports whether bytes are no key to wrap to.
 func badKem(pub []byte) bool {
 	_, err := hpke.MLKEM768X25519().NewPublicKey(pub)
 	return err != nil
 }
 
+// check holds for the device itself: nobody gives another a key.
 func (d *DeviceRekey) check(r *Roster, by signers) (func(), error) {
 	dev := r.Devices[d.Device]
 	if dev == nil || dev.ID != by.author || dev.Removed != 0 {
@@ -130,6 +135,7 @@ func parseDeviceRemove(f fields) (Deed, error) {
 	return &DeviceRemove{krama.DeviceID(f[0]), Reason(f[1][0])}, nil
 }
 
+// check keeps the last admin's last device: without it nobody could say anything any more.
 func (d *DeviceRemove) check(r *Roster, by signers) (func(), error) {
 	dev := r.Devices[d.Device]
 	if dev == nil || dev.Removed != 0 {
@@ -169,6 +175,8 @@ func parseDeviceTrust(f fields) (Deed, error) {
 	return &DeviceTrust{krama.DeviceID(f[0]), parted(f[1])}, nil
 }
 
+// check lets a copied device go on when another admin's device answers for it; the last one there is answers for
+// itself.
 func (d *DeviceTrust) check(r *Roster, by signers) (func(), error) {
 	dev := r.Devices[d.Device]
 	switch {

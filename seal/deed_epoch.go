@@ -23,6 +23,7 @@ type EpochOpen struct {
 
 func (d *EpochOpen) kind() string { return "epoch.open" }
 
+// fields leaves out what epoch 0 and earlier versions do not have.
 func (d *EpochOpen) fields() [][]byte {
 	var devices []byte
 	for _, id := range d.Devices {
@@ -36,6 +37,7 @@ func (d *EpochOpen) fields() [][]byte {
 	return f
 }
 
+// parseEpochOpen takes the fields of each version: the tenth came with pages of keyrings.
 func parseEpochOpen(f fields) (Deed, error) {
 	var pages []byte
 	if len(f) == 10 {
@@ -54,6 +56,10 @@ func parseEpochOpen(f fields) (Deed, error) {
 	return d, nil
 }
 
+// check holds the rules of an epoch (doc/format.md, 5): it is the next one, commits to secrets that no other had,
+// closes the one before where its author has read it, and is open to exactly those who are entitled. Nobody is let in
+// whom it would take a second signature to let in, and nobody who may read is left out: that would be a removal that no
+// statement said.
 func (d *EpochOpen) check(r *Roster, by signers) (func(), error) {
 	ring := r.Circles[d.Circle]
 	if ring == nil || int(d.Epoch) != len(ring.Epochs) {
@@ -100,6 +106,7 @@ func (d *EpochOpen) check(r *Roster, by signers) (func(), error) {
 	}, nil
 }
 
+// guarded asks for a second signature where safeguarding's circle gets a reader that it did not have.
 func (d *EpochOpen) guarded(r *Roster, author krama.DeviceID) bool {
 	before := r.Latest(d.Circle)
 	return before != nil && r.safeguards(d.Circle) && slices.ContainsFunc(d.Devices, func(id krama.DeviceID) bool {
@@ -126,6 +133,7 @@ func parseEpochGrant(f fields) (Deed, error) {
 	return &EpochGrant{krama.CircleID(f[0]), f.u32(1), krama.DeviceID(f[2])}, nil
 }
 
+// check lets a device into the epoch that is open now, by a word of somebody who is in it.
 func (d *EpochGrant) check(r *Roster, by signers) (func(), error) {
 	e := r.Latest(d.Circle)
 	switch {
@@ -141,6 +149,8 @@ func (d *EpochGrant) check(r *Roster, by signers) (func(), error) {
 	return func() { r.key(e, d.Device) }, nil
 }
 
+// guarded asks for a second signature to let anybody into safeguarding's circle, but for a device that the trustees
+// brought.
 func (d *EpochGrant) guarded(r *Roster, author krama.DeviceID) bool {
 	return r.safeguards(d.Circle) && !r.recovered(d.Device, author)
 }

@@ -23,6 +23,7 @@ func parseMemberAdd(f fields) (Deed, error) {
 	return &MemberAdd{krama.MemberID(f[0]), f.roles(1)}, nil
 }
 
+// check refuses a member who is there.
 func (d *MemberAdd) check(r *Roster, _ signers) (func(), error) {
 	if r.Members[d.Member] != nil {
 		return refused(krama.Invalid, "member exists")
@@ -30,6 +31,7 @@ func (d *MemberAdd) check(r *Roster, _ signers) (func(), error) {
 	return func() { r.Members[d.Member] = &Member{ID: d.Member, Roles: d.Roles, Held: d.Roles} }, nil
 }
 
+// guarded asks for a second signature where somebody gets or loses a role that opens much.
 func (d *MemberAdd) guarded(*Roster, krama.DeviceID) bool { return d.Roles&guardedRoles != 0 }
 func (d *MemberAdd) named() Deed                          { return d }
 func (d *MemberAdd) log(l *Logged)                        { l.Member, l.Roles = d.Member, d.Roles }
@@ -50,6 +52,7 @@ func parseMemberRole(f fields) (Deed, error) {
 	return &MemberRole{krama.MemberID(f[0]), f.roles(1)}, nil
 }
 
+// check keeps the last admin an admin.
 func (d *MemberRole) check(r *Roster, _ signers) (func(), error) {
 	m := r.Members[d.Member]
 	switch {
@@ -61,6 +64,7 @@ func (d *MemberRole) check(r *Roster, _ signers) (func(), error) {
 	return func() { r.setRoles(m, d.Roles) }, nil
 }
 
+// guarded asks for a second signature where the member is an admin.
 func (d *MemberRole) guarded(r *Roster, _ krama.DeviceID) bool {
 	return (r.rolesOf(d.Member)|d.Roles)&guardedRoles != 0
 }
@@ -80,6 +84,7 @@ func parseMemberRemove(f fields) (Deed, error) {
 	return &MemberRemove{krama.MemberID(f[0])}, nil
 }
 
+// check keeps the last admin, and removes a member's devices with her.
 func (d *MemberRemove) check(r *Roster, by signers) (func(), error) {
 	m := r.Members[d.Member]
 	switch {

@@ -22,6 +22,7 @@ func parseReleasePin(f fields) (Deed, error) {
 	return &ReleasePin{[32]byte(f[0]), [32]byte(f[1]), parted(f[2])}, nil
 }
 
+// check always holds: a pin takes the place of the one before.
 func (d *ReleasePin) check(r *Roster, _ signers) (func(), error) {
 	return func() { r.Release = d }, nil
 }
@@ -44,6 +45,7 @@ func parseExport(f fields) (Deed, error) {
 	return &Export{}, nil
 }
 
+// check keeps who may take the programme out, and when it was said: the leave ends by itself.
 func (d *Export) check(r *Roster, by signers) (func(), error) {
 	return func() { r.Exports = &Exports{Devices: by.devices, TimeMS: by.timeMS} }, nil
 }

@@ -35,6 +35,7 @@ func parseTrusteesSet(f fields) (Deed, error) {
 	return d, nil
 }
 
+// check refuses the set that holds already, so that an old one is not said again as a new one.
 func (d *TrusteesSet) check(r *Roster, by signers) (func(), error) {
 	if r.Trustees != nil && r.Trustees.Set == d.Set {
 		return refused(krama.Invalid, "a repeated set")
@@ -76,6 +77,8 @@ func parseRecoveryUse(f fields) (Deed, error) {
 	return &RecoveryUse{krama.MemberID(f[0]), r, f.u64(2)}, nil
 }
 
+// check holds for the trustees' own signature alone, and brings in a new member: no living one's device is replaced by
+// it.
 func (d *RecoveryUse) check(r *Roster, by signers) (func(), error) {
 	if r.Trustees == nil || !by.trustees {
 		return refused(krama.NotAllowed, "only the trustees' key brings in a recovered device")

@@ -22,6 +22,7 @@ type Announced struct {
 	After  uint64         // milliseconds, by her clock
 }
 
+// forget takes an announcement away: it was said, or withdrawn.
 func (r *Roster) forget(deed [32]byte) {
 	r.announced = slices.DeleteFunc(r.announced, func(a *Announced) bool { return a.Deed == deed })
 }

@@ -42,6 +42,7 @@ func NewKEM(rand io.Reader) (hpke.PrivateKey, error) {
 	return hpke.MLKEM768X25519().NewPrivateKey(seed[:])
 }
 
+// deviceFrom makes a device of its secrets, as they were drawn or kept.
 func deviceFrom(seed, kem [32]byte, nonce [16]byte, salt [32]byte, platform string) (*Device, error) {
 	k, err := hpke.MLKEM768X25519().NewPrivateKey(kem[:])
 	if err != nil {
@@ -122,6 +123,8 @@ func ParseRequest(b []byte) (*Request, error) {
 	return &Request{SigPub: it[0], KemPub: it[1], Nonce: [16]byte(it[2]), Platform: string(it[3])}, nil
 }
 
+// parseLabel reads items behind the label that says what they are, so that bytes made for one purpose are not taken for
+// another.
 func parseLabel(b []byte, label string, sizes ...int) ([][]byte, error) {
 	it, err := parseExact(b, label, append([]int{-1}, sizes...)...)
 	if err != nil || string(it[0]) != "krama/1 "+label {
@@ -196,6 +199,7 @@ func ParseScan2(text string) (s Scan2, err error) {
 	return s, nil
 }
 
+// scanBytes reads a code that was scanned or pasted, with whatever spaces came along.
 func scanBytes(text string) ([]byte, error) {
 	text = strings.ToUpper(strings.Join(strings.Fields(text), ""))
 	b, err := scanText.DecodeString(text)
@@ -215,6 +219,8 @@ func CheckProof(org krama.OrgID, r *Request, secret [32]byte, pop []byte) bool {
 	return verify(r.SigPub, proofMessage(org, r.Marshal(), secret), pop)
 }
 
+// proofMessage is what a new device signs: whose office it saw, its own request, and the secret that only the screens
+// showed.
 func proofMessage(org krama.OrgID, request []byte, secret [32]byte) []byte {
 	h := SHA256(request)
 	m := Hash("enrol pop", org[:], h[:], secret[:])

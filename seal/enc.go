@@ -19,6 +19,7 @@ type Context struct {
 	Epoch  uint32
 }
 
+// items is the context as every derivation has it.
 func (c Context) items() [][]byte { return [][]byte{c.Org[:], c.Circle[:], u32(c.Epoch)} }
 
 func u32(v uint32) []byte { return binary.BigEndian.AppendUint32(nil, v) }
@@ -69,6 +70,7 @@ func parseExact(b []byte, what string, sizes ...int) ([][]byte, error) {
 	return items, nil
 }
 
+// malformed is the error of bytes that are not what they should be.
 func malformed(what string) error { return krama.E("seal", krama.Invalid, "malformed "+what) }
 
 // enc is the one input encoding of every hash, key derivation and associated data.
@@ -76,6 +78,7 @@ func enc(label string, items ...[]byte) []byte {
 	return Frame(append([][]byte{[]byte("krama/1 " + label)}, items...)...)
 }
 
+// encCtx is enc within a context.
 func encCtx(label string, ctx Context, items ...[]byte) []byte {
 	return enc(label, append(ctx.items(), items...)...)
 }
@@ -83,6 +86,7 @@ func encCtx(label string, ctx Context, items ...[]byte) []byte {
 // Hash is SHA-256 over the labelled encoding of items.
 func Hash(label string, items ...[]byte) [32]byte { return sha256.Sum256(enc(label, items...)) }
 
+// hashCtx is Hash within a context.
 func hashCtx(label string, ctx Context, items ...[]byte) [32]byte {
 	return sha256.Sum256(encCtx(label, ctx, items...))
 }
@@ -92,6 +96,7 @@ func Derive(secret, salt []byte, n int, label string, items ...[]byte) []byte {
 	return derive(secret, salt, n, enc(label, items...))
 }
 
+// derive is HKDF with SHA-256.
 func derive(secret, salt []byte, n int, info []byte) []byte {
 	out, err := hkdf.Key(sha256.New, secret, salt, string(info), n)
 	if err != nil {
@@ -100,10 +105,12 @@ func derive(secret, salt []byte, n int, info []byte) []byte {
 	return out
 }
 
+// deriveCtx is derive within a context.
 func deriveCtx(secret, salt []byte, n int, label string, ctx Context, items ...[]byte) []byte {
 	return derive(secret, salt, n, encCtx(label, ctx, items...))
 }
 
+// aead is ChaCha20-Poly1305, the only cipher of the protocol.
 func aead(key []byte) cipher.AEAD {
 	a, err := chacha20poly1305.New(key)
 	if err != nil {
@@ -115,8 +122,10 @@ func aead(key []byte) cipher.AEAD {
 // zeroNonce serves every seal: each key is derived with a fresh salt and used for one message only.
 var zeroNonce [chacha20poly1305.NonceSize]byte
 
+// sealOnce seals with a key that seals nothing else; therefore no nonce is drawn.
 func sealOnce(dst, key, pt, ad []byte) []byte { return aead(key).Seal(dst, zeroNonce[:], pt, ad) }
 
+// openOnce opens what sealOnce made. It does not tell why bytes do not open.
 func openOnce(key, ct, ad []byte) ([]byte, error) {
 	pt, err := aead(key).Open(nil, zeroNonce[:], ct, ad)
 	if err != nil {

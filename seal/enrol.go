@@ -17,6 +17,7 @@ type Bootstrap struct {
 
 const bootstrapMin = 1120 + 4 + 64 + 16
 
+// bootstrapInfo binds the way to the roster to the device it is for.
 func bootstrapInfo(org krama.OrgID, d krama.DeviceID) []byte { return enc("bootstrap", org[:], d[:]) }
 
 // SealBootstrap seals b to a device, so that the relay does not learn which commitments belong to whom.
@@ -53,6 +54,7 @@ func BoxItem(d krama.DeviceID, ec [32]byte, wrap []byte) []byte {
 	return append(ref[:], wrap...)
 }
 
+// boxRef names an item to its device, without naming the device to the relay.
 func boxRef(d krama.DeviceID, ec [32]byte) [16]byte {
 	h := Hash("box ref", d[:], ec[:])
 	return [16]byte(h[:16])

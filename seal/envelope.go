@@ -61,6 +61,7 @@ type Header struct {
 	TimeMS uint64   // advisory; only a lone admin's wait depends on it (Delay)
 }
 
+// marshal is the head as it is sealed: of one size, whoever wrote it.
 func (h *Header) marshal() []byte {
 	b := make([]byte, 0, headerSize)
 	b = append(b, h.Author[:]...)
@@ -72,6 +73,7 @@ func (h *Header) marshal() []byte {
 	return append(b, u64(h.TimeMS)...)
 }
 
+// parseHeader reads a head.
 func parseHeader(b []byte) (h Header) {
 	copy(h.Author[:], b)
 	h.Kind = EnvelopeKind(b[16])
@@ -116,6 +118,7 @@ func (e *Epoch) Seal(rand io.Reader, d *Device, h Header, items []Item, keys Key
 	return e.sealWith(salt, d.Sig, h, items, keys)
 }
 
+// sealWith is Seal with a salt that is given: the vectors need the same bytes twice.
 func (e *Epoch) sealWith(salt [32]byte, sig ed25519.PrivateKey, h Header, items []Item,
 	keys KeyLookup) ([]byte, error) {
 	const op = "seal.Seal"
@@ -155,12 +158,15 @@ func (e *Epoch) sealWith(salt [32]byte, sig ed25519.PrivateKey, h Header, items 
 	return sealOnce(wire, e.outerKey(salt[:]), pt, e.outerAD(salt[:])), nil
 }
 
+// wireSize is how long an envelope is on the wire: one of few sizes, so that its length tells little.
 func wireSize(outer int) int { return max(MinEnvelope, Padme(outer+4+overhead)) }
 
+// outerKey is the key of an envelope's outer layer, which opens its head and no record.
 func (e *Epoch) outerKey(salt []byte) []byte {
 	return deriveCtx(e.ES[:], salt, 32, "env outer", e.Context)
 }
 
+// outerAD binds the outer layer to its place.
 func (e *Epoch) outerAD(salt []byte) []byte {
 	return encCtx("env outer", e.Context, []byte{1}, salt)
 }
@@ -190,6 +196,7 @@ func (e *Epoch) itemSecret(k ItemKind, s krama.SubjectID, announced map[krama.Su
 	return [32]byte{}, malformed("item kind")
 }
 
+// itemKey is the key of one item: who lacks the subject's key opens the others and not this one.
 func (e *Epoch) itemKey(x [32]byte, salt []byte, hk [32]byte, i uint32, s krama.SubjectID, k ItemKind) (key,
 	ad []byte) {
 	secret := append(append(make([]byte, 0, 64), e.ES[:]...), x[:]...)

@@ -83,6 +83,7 @@ func (e *Epoch) OpenBack(back []byte, prevEC [32]byte) (*Epoch, error) {
 // WrapSize is the length of a wrap.
 const WrapSize = 1200
 
+// wrapInfo binds a wrap to the device, its key and the epoch it opens.
 func wrapInfo(ctx Context, d krama.DeviceID, kemHash, ec, gc [32]byte) []byte {
 	return encCtx("wrap", ctx, d[:], kemHash[:], ec[:], gc[:])
 }
@@ -130,6 +131,7 @@ func (e *Epoch) WrapRecovery(t *TrusteesSet, keyring bool) ([]byte, error) {
 	return w, krama.Wrap("seal.WrapRecovery", err)
 }
 
+// recoveryInfo does so for the trustees.
 func recoveryInfo(ctx Context, d krama.DeviceID, kemHash, ec, gc [32]byte) []byte {
 	return encCtx("wrap recovery", ctx, d[:], kemHash[:], ec[:], gc[:])
 }

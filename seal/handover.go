@@ -18,6 +18,7 @@ func (e *Epoch) HandoverBox() [16]byte {
 	return [16]byte(deriveCtx(e.ES[:], nil, 16, "handover box", e.Context))
 }
 
+// handoverMessage is what a device signs of what it leaves behind.
 func handoverMessage(l Letter, ctx Context) []byte {
 	m := hashCtx("handover sig", ctx, l.From[:], []byte{byte(l.Kind)}, l.Body)
 	return m[:]

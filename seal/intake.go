@@ -127,6 +127,7 @@ func pad(b []byte, classes ...int) ([]byte, error) {
 	return nil, krama.E("seal.pad", krama.TooLarge, "longer than the largest size")
 }
 
+// unpad takes off what pad has added.
 func unpad(b []byte) ([]byte, error) {
 	if len(b) < 4 || uint64(binary.BigEndian.Uint32(b)) > uint64(len(b)-4) {
 		return nil, malformed("padding")
@@ -203,6 +204,7 @@ const (
 	Replies    = 3 // answers that one look at a mailbox gives
 )
 
+// replyMessage is what an answer's signature is over: an answer to one reporter is none to another.
 func replyMessage(site, mailbox [16]byte, text []byte) []byte {
 	m := Hash("reply sig", site[:], mailbox[:], text)
 	return m[:]
@@ -304,6 +306,8 @@ func ParseReceipt(s string) (string, error) {
 var dammTable = [10]string{"0317598642", "7092154863", "4206871359", "1750983426", "6123045978", "3674209581",
 	"5869720134", "8945362017", "9438617205", "2581436790"}
 
+// damm is the check digit of digits, by the table of its inventor: it notices one wrong digit and two that changed
+// places.
 func damm(digits []byte) byte {
 	var i byte
 	for _, d := range digits {

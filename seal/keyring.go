@@ -30,6 +30,7 @@ const (
 	pageStep    = 64 // entries: a page's length tells the relay no more about a number of people
 )
 
+// isPage reports whether bytes have the size of a page: full steps, so that the number of people shows roughly.
 func isPage(wire []byte) bool {
 	n := len(wire) - pageFrame
 	return n > 0 && n <= pageEntries*pageEntry && n%(pageStep*pageEntry) == 0 && wire[0] == 1
@@ -255,6 +256,7 @@ func (e *Epoch) SealKeyring(rand io.Reader, keys map[krama.SubjectID]SubjectKey,
 	return parts, err
 }
 
+// sorted are a keyring's people in an order that everybody makes.
 func sorted(keys map[krama.SubjectID]SubjectKey) []krama.SubjectID {
 	return slices.SortedFunc(maps.Keys(keys), func(a, b krama.SubjectID) int { return bytes.Compare(a[:], b[:]) })
 }

@@ -34,8 +34,10 @@ const letterMin = 2048
 // MaxLetter bounds a letter's body, in bytes.
 const MaxLetter = 48 << 10
 
+// letterInfo binds a letter to whom it is for.
 func letterInfo(org krama.OrgID, to krama.DeviceID) []byte { return enc("letter", org[:], to[:]) }
 
+// letterMessage is what its writer signs.
 func letterMessage(org krama.OrgID, to krama.DeviceID, k LetterKind, body []byte) []byte {
 	m := Hash("letter sig", org[:], to[:], []byte{byte(k)}, body)
 	return m[:]

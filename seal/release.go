@@ -79,6 +79,7 @@ func ReleaseDigits(h [32]byte) string {
 	return strings.Join(groups, " ")
 }
 
+// sortedFiles puts files in the order in which they are hashed.
 func sortedFiles(files []ReleaseFile) []ReleaseFile {
 	return slices.SortedFunc(slices.Values(files), func(a, b ReleaseFile) int {
 		return strings.Compare(a.Name, b.Name)
@@ -121,6 +122,7 @@ func plainName(s string) bool {
 	return true
 }
 
+// commitName reports whether text names a commit.
 func commitName(s string) bool {
 	return (len(s) == 40 || len(s) == 64) && strings.Trim(s, "0123456789abcdef") == ""
 }
@@ -137,6 +139,7 @@ type SignedRelease struct {
 	Sigs     []ReleaseSig
 }
 
+// releaseMessage is what a builder signs.
 func releaseMessage(manifest []byte) []byte {
 	h := Hash("release sig", manifest)
 	return h[:]

@@ -16,6 +16,7 @@ func CheckRequest(pub ed25519.PublicKey, method, path string, principal [16]byte
 	return verify(pub, requestMessage(method, path, principal, body, ms, nonce), sig)
 }
 
+// requestMessage is what the first version's calls signed.
 func requestMessage(method, path string, principal [16]byte, body []byte, ms uint64, nonce [16]byte) []byte {
 	h := SHA256(body)
 	m := Hash("req", []byte(method), []byte(path), principal[:], h[:], u64(ms), nonce[:])

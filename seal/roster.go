@@ -255,6 +255,8 @@ func (r *Roster) Replay(author krama.DeviceID, id [32]byte, timeMS uint64, body 
 		func(ed25519.PublicKey) bool { return true })
 }
 
+// apply takes one statement in, with whoever signed it. The roster moves on past one that it refuses: the place is
+// used.
 func (r *Roster) apply(author krama.DeviceID, id [32]byte, timeMS uint64, body []byte, replayed bool,
 	cosigned func(ed25519.PublicKey, []byte, []byte) bool, signed func(ed25519.PublicKey) bool) (err error) {
 	const op = "seal.Roster"
@@ -338,6 +340,7 @@ type signers struct {
 	timeMS   uint64
 }
 
+// orgEpoch is circle 0's open epoch.
 func (r *Roster) orgEpoch() uint32 {
 	if ring := r.Circles[krama.OrgCircle]; ring != nil && len(ring.Epochs) > 0 {
 		return uint32(len(ring.Epochs) - 1)
@@ -345,6 +348,7 @@ func (r *Roster) orgEpoch() uint32 {
 	return 0
 }
 
+// found takes the genesis in, which nobody before it could sign for.
 func (r *Roster) found(author krama.DeviceID, timeMS uint64, st *Statement, raw []byte,
 	signed func(ed25519.PublicKey) bool) error {
 	const op = "seal.Roster"

@@ -71,6 +71,7 @@ func Combine(shares []Share) (secret [32]byte, err error) {
 	return secret, nil
 }
 
+// bytes is a share as its card has it.
 func (s Share) bytes() []byte {
 	b := append([]byte{1}, s.Set[:]...)
 	b = append(b, s.K, s.N, s.X)

@@ -56,11 +56,13 @@ func verify(pub ed25519.PublicKey, msg, sig []byte) bool {
 	return err == nil && len(sig) == ed25519.SignatureSize && ed25519.Verify(key, msg, sig)
 }
 
+// badSigKey reports whether bytes are no key that SigKey takes.
 func badSigKey(b []byte) bool {
 	_, err := SigKey(b)
 	return err != nil
 }
 
+// badSigKeys is badSigKey for several.
 func badSigKeys(keys [][32]byte) bool {
 	return slices.ContainsFunc(keys, func(k [32]byte) bool { return badSigKey(k[:]) })
 }

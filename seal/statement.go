@@ -105,6 +105,7 @@ func (f fields) roles(i int) krama.Role { return krama.Role(binary.BigEndian.Uin
 func (f fields) u32(i int) uint32       { return binary.BigEndian.Uint32(f[i]) }
 func (f fields) u64(i int) uint64       { return binary.BigEndian.Uint64(f[i]) }
 
+// joined is a list of hashes as one field.
 func joined(list [][32]byte) (out []byte) {
 	for _, x := range list {
 		out = append(out, x[:]...)
@@ -112,6 +113,7 @@ func joined(list [][32]byte) (out []byte) {
 	return out
 }
 
+// parted takes it apart.
 func parted(b []byte) (out [][32]byte) {
 	for ; len(b) >= 32; b = b[32:] {
 		out = append(out, [32]byte(b))
@@ -167,6 +169,7 @@ func deedID(d Deed) [32]byte {
 // Plain is what a statement would do, in plain parts.
 func (s *Statement) Plain() Logged { return s.logged() }
 
+// logged is the statement as the log shows it.
 func (s *Statement) logged() Logged {
 	l := Logged{Type: s.Deed.kind()}
 	s.Deed.log(&l)
@@ -203,6 +206,7 @@ func StatementOf(body []byte) (*Statement, error) {
 	return ParseStatement(raw)
 }
 
+// parseStatementBody takes a statement apart from the signatures beside it.
 func parseStatementBody(b []byte) (statement []byte, co []Cosignature, err error) {
 	it, err := ParseFrame(b, 1+2*16)
 	if err != nil || len(it) == 0 || len(it)%2 != 1 {

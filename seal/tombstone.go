@@ -44,6 +44,7 @@ func WireID(wire []byte) [32]byte {
 	return EnvelopeID(wire)
 }
 
+// message is what the tombstone's signature is over: everything that the envelope's readers still need of it.
 func (t *Tombstone) message() []byte {
 	h := hashCtx("env tombstone sig", t.ctx, t.ID[:], t.Author[:], u64(t.Seq), t.Prev[:], u64(t.TimeMS))
 	return h[:]

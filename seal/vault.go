@@ -45,6 +45,7 @@ type Factors struct {
 	Pepper []byte // what the relay keeps for the device
 }
 
+// flags are the factors beside the words, as the vault's head names them.
 func (f Factors) flags() (out byte) {
 	if f.PRF != nil {
 		out |= vaultPRF
@@ -72,12 +73,14 @@ func NewVault(rand io.Reader, pass string, cost Cost) (*Vault, error) {
 	return newVault(pass, cost, salt), nil
 }
 
+// newVault begins a vault; stretching the words is what takes the time.
 func newVault(pass string, cost Cost, salt [16]byte) *Vault {
 	b := append([]byte{1, 0}, u32(cost.Passes)...)
 	b = append(append(b, u32(cost.KiB)...), salt[:]...)
 	return &Vault{head: b, a: stretch(pass, cost, salt[:])}
 }
 
+// stretch makes a key of words, at a cost that whoever guesses pays for each guess.
 func stretch(pass string, cost Cost, salt []byte) []byte {
 	return argon2.IDKey([]byte(pass), salt, cost.Passes, cost.KiB, 1, 32)
 }
@@ -109,6 +112,7 @@ func (v *Vault) NeedsPRF() bool { return v.head[1]&vaultPRF != 0 }
 // NeedsPepper reports whether the vault opens only with what the relay keeps.
 func (v *Vault) NeedsPepper() bool { return v.head[1]&vaultPepper != 0 }
 
+// derive makes a key of all factors, bound to the vault's head.
 func (v *Vault) derive(f Factors, n int, label string) []byte {
 	h := v.head
 	return Derive(slices.Concat(v.a, f.PRF, f.Pepper), h[10:], n, label, h[1:2], h[2:6], h[6:10])

@@ -32,6 +32,7 @@ func try(salt [32]byte, p []byte) (out []byte, ok bool) {
 	return out[1:], bits.LeadingZeros8(out[0]) >= workBits
 }
 
+// prove searches for a proof.
 func prove(rand io.Reader, salt [32]byte) (p [WorkSize]byte, err error) {
 	if _, err := io.ReadFull(rand, p[:16]); err != nil {
 		return p, krama.Wrap("seal.prove", err)
@@ -45,13 +46,16 @@ func prove(rand io.Reader, salt [32]byte) (p [WorkSize]byte, err error) {
 	}
 }
 
+// proves checks one.
 func proves(salt [32]byte, p [WorkSize]byte) bool {
 	out, ok := try(salt, p[:])
 	return ok && subtle.ConstantTimeCompare(out, p[workTry:]) == 1
 }
 
+// workSalt is what a report's proof is for: a site and a day.
 func workSalt(site [16]byte, day krama.Day) [32]byte { return Hash("work", site[:], u32(uint32(day))) }
 
+// callSalt is what a call's proof is for.
 func callSalt(principal [16]byte, day krama.Day) [32]byte {
 	return Hash("call work", principal[:], u32(uint32(day)))
 }

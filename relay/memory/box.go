@@ -82,6 +82,7 @@ func (s *Store) Intake(_ context.Context, id [16]byte) ([16]byte, error) {
 	return s.intake(id)
 }
 
+// intake is Intake with the lock held.
 func (s *Store) intake(id [16]byte) ([16]byte, error) {
 	p, ok := s.intakes[id]
 	if !ok {

@@ -35,6 +35,7 @@ type Store struct {
 	made       int64 // how many streams there were
 }
 
+// stream is a stream with what it holds.
 type stream struct {
 	relay.Stream
 	line    seal.StreamID // the first of its line
@@ -44,6 +45,7 @@ type stream struct {
 	at      map[[32]byte]bool
 }
 
+// item is one item of a box.
 type item struct {
 	k       uint64
 	owner   [16]byte
@@ -63,6 +65,7 @@ type report struct {
 	programme [16]byte
 }
 
+// blob is one blob.
 type blob struct {
 	programme [16]byte
 	body      []byte
@@ -101,6 +104,7 @@ func (s *Store) write(ctx context.Context, f func(rules.Tx) error) error {
 	return err
 }
 
+// find finds a stream.
 func (s *Store) find(id seal.StreamID) (*stream, error) {
 	st, ok := s.streams[id]
 	if !ok {

@@ -21,6 +21,7 @@ func (s *Store) Programme(_ context.Context, id [16]byte) (relay.Programme, erro
 	return s.programme(id)
 }
 
+// programme is Programme with the lock held.
 func (s *Store) programme(id [16]byte) (relay.Programme, error) {
 	p, ok := s.programmes[id]
 	if !ok {
@@ -36,6 +37,7 @@ func (s *Store) Named(_ context.Context, site [16]byte) (relay.Programme, error)
 	return s.named(site)
 }
 
+// named is Named with the lock held.
 func (s *Store) named(site [16]byte) (relay.Programme, error) {
 	for _, p := range s.programmes {
 		if site != ([16]byte{}) && p.Site == site {

@@ -26,11 +26,13 @@ func put[K comparable, V any](t *tx, m map[K]V, k K, v V) {
 	m[k] = v
 }
 
+// drop removes a key, and remembers what was there.
 func drop[K comparable, V any](t *tx, m map[K]V, k K) {
 	restore(t, m, k)
 	delete(m, k)
 }
 
+// restore remembers how a key was.
 func restore[K comparable, V any](t *tx, m map[K]V, k K) {
 	old, there := m[k]
 	t.undo = append(t.undo, func() {

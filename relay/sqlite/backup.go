@@ -65,11 +65,13 @@ func Backup(ctx context.Context, from, to string, maxBytes int64, say Progress) 
 	})
 }
 
+// backuper is what a connection can do beside its interface.
 type backuper interface {
 	driver.Conn
 	NewBackup(string) (*sqlite.Backup, error)
 }
 
+// copyPages copies a store page by page, while a relay writes to it.
 func copyPages(ctx context.Context, c backuper, dst string, part *os.File, say Progress) (err error) {
 	b, err := c.NewBackup(dst)
 	if err != nil {
@@ -259,6 +261,7 @@ func full(err error) error {
 	return failed(err)
 }
 
+// syncDir makes a file's name durable.
 func syncDir(path string) error {
 	d, err := os.Open(path)
 	if err != nil {

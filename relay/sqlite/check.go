@@ -117,6 +117,7 @@ func uri(path string) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath()
 }
 
+// code is SQLite's own number of an error, 0 for none.
 func code(err error) int {
 	var e *sqlite.Error
 	if errors.As(err, &e) {
@@ -143,6 +144,7 @@ var errEnough = errors.New("enough")
 // shown is how many findings of one sort are spelled out.
 const shown = 10
 
+// checker looks at a store from within one transaction that reads.
 type checker struct {
 	Report
 	ctx   context.Context
@@ -154,11 +156,13 @@ type checker struct {
 	strs  []*checkedStream
 }
 
+// checkedProgramme is a programme, what it is charged, and what it holds.
 type checkedProgramme struct {
 	row, used, holds int64
 	id               []byte
 }
 
+// checkedStream is a stream and where its chain should end.
 type checkedStream struct {
 	k, n      int64
 	programme *checkedProgramme
@@ -167,11 +171,13 @@ type checkedStream struct {
 	ordered   bool
 }
 
+// sort is one kind of fault: how often, and the first.
 type sort struct {
 	n     int
 	first string
 }
 
+// wrong takes down a fault. Faults of one kind are counted, not listed.
 func (c *checker) wrong(sentence string, args ...any) {
 	s := c.sorts[sentence]
 	if s == nil {
@@ -200,6 +206,7 @@ func (c *checker) each(query string, args []any, f func(scan func(...any) error)
 	return rows.Err()
 }
 
+// version checks that this program knows the store's version.
 func (c *checker) version(bool) error {
 	var tables int
 	if err := c.tx.QueryRowContext(c.ctx, "PRAGMA user_version").Scan(&c.Version); err != nil {
@@ -220,6 +227,7 @@ func (c *checker) version(bool) error {
 	return nil
 }
 
+// file has SQLite check its own file.
 func (c *checker) file(quick bool) error {
 	c.say("reading the file", 0, 0)
 	pragma := "PRAGMA integrity_check"
@@ -236,6 +244,7 @@ func (c *checker) file(quick bool) error {
 	})
 }
 
+// programmes checks that ids and keys have their lengths.
 func (c *checker) programmes(bool) error {
 	return c.each("SELECT rowid, id, control, used FROM programme ORDER BY rowid", nil,
 		func(scan func(...any) error) error {
@@ -253,6 +262,7 @@ func (c *checker) programmes(bool) error {
 		})
 }
 
+// programme finds one by its id.
 func (c *checker) programme(id []byte) *checkedProgramme {
 	for _, p := range c.progs { // a relay serves a handful
 		if bytes.Equal(p.id, id) {
@@ -262,6 +272,7 @@ func (c *checker) programme(id []byte) *checkedProgramme {
 	return nil
 }
 
+// streams checks that each has a programme, and an id, a key and chain values of their lengths.
 func (c *checker) streams(bool) error {
 	query := "SELECT k, id, programme, access, n, h, h0 FROM stream ORDER BY k"
 	if c.Version < 2 {
@@ -375,6 +386,7 @@ func (c *checker) chains(bool) error {
 	return nil
 }
 
+// missing takes down places at which nothing stands.
 func (c *checker) missing(stream, from, to int64) {
 	if from == to {
 		c.wrong("Stream %d: envelope %d is missing.", stream, from)
@@ -383,6 +395,7 @@ func (c *checker) missing(stream, from, to int64) {
 	}
 }
 
+// blobs checks that each is under the hash of its content.
 func (c *checker) blobs(bool) error {
 	return c.each("SELECT rowid, id, programme, body FROM blob ORDER BY rowid", nil,
 		func(scan func(...any) error) error {
@@ -406,6 +419,7 @@ func (c *checker) blobs(bool) error {
 		})
 }
 
+// charges checks that what programmes are charged is what they hold.
 func (c *checker) charges(bool) error {
 	if c.Version >= 5 {
 		return c.shares()

@@ -15,6 +15,7 @@ const (
 	few       = 1000 // pages that may be moved between two commits
 )
 
+// tidy moves pages from the log into the file, beside the writer.
 func (s *Store) tidy() {
 	defer close(s.tidied)
 	for range s.untidy {

@@ -20,6 +20,7 @@ type flush struct {
 	once *sync.Once
 }
 
+// newFlush is a disk that has not failed.
 func newFlush() flush { return flush{make(chan struct{}), new(sync.Once)} }
 
 var errLost = krama.E("sqlite", krama.Internal, "the disk failed: nothing is written until the relay is started again")

@@ -38,6 +38,7 @@ const (
 	programmeByName = "SELECT id, control, site FROM programme WHERE site=?"
 )
 
+// scanProgramme reads one row.
 func scanProgramme(row *sql.Row) (p relay.Programme, err error) {
 	var id, site []byte
 	err = row.Scan(&id, (*[]byte)(&p.Control), &site)

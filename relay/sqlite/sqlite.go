@@ -33,6 +33,7 @@ type Store struct {
 	nearly         atomic.Bool // few pages are left to move
 }
 
+// job is a write that waits for its transaction.
 type job struct {
 	do  func(rules.Tx) error
 	err chan error
@@ -75,6 +76,7 @@ func Open(path string, maxBytes int64) (*Store, error) {
 	return s, nil
 }
 
+// prepare brings a store to this version.
 func (s *Store) prepare(maxBytes int64) error {
 	if maxBytes > 0 {
 		if _, err := s.write.Exec(fmt.Sprintf("PRAGMA max_page_count=%d", maxBytes/4096)); err != nil {
@@ -113,6 +115,7 @@ func (s *Store) step() (more bool, err error) {
 	return true, failed(tx.Commit())
 }
 
+// newer is the error of a store that this program does not know.
 func newer(op string) error {
 	return krama.E(op, krama.NotYet, "the store was written by a newer version")
 }
@@ -132,6 +135,7 @@ func (s *Store) Close() error {
 // group is how many writes share one transaction at the most.
 const group = 128
 
+// writer takes jobs as they come, those that wait together into one transaction.
 func (s *Store) writer() {
 	defer close(s.done)
 	for first := range s.jobs {
@@ -191,6 +195,7 @@ func (s *Store) commit(batch []job) {
 	s.known.compile(s.write)
 }
 
+// do has a write done in one of the writer's transactions.
 func (s *Store) do(ctx context.Context, f func(rules.Tx) error) error {
 	j := job{f, make(chan error, 1)}
 	select {
@@ -210,6 +215,7 @@ func failed(err error) error {
 	return krama.Wrap("sqlite", err)
 }
 
+// missing is failed for a single row: none is NotFound.
 func missing(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return krama.E("sqlite", krama.NotFound, "")

@@ -10,6 +10,7 @@ import (
 	"krama/seal"
 )
 
+// querier is what reads a row, within a transaction or outside.
 type querier interface {
 	QueryRowContext(context.Context, string, ...any) *sql.Row
 }

@@ -29,6 +29,7 @@ func read(t *testing.T, s relay.Store, box [16]byte, now time.Time) (out []strin
 	return out
 }
 
+// boxes: what is put is there until it expires, once, in order, within its bound.
 func boxes(t *testing.T, s relay.Store) {
 	ctx, now := context.Background(), time.Unix(1_800_000_000, 0)
 	box, two := [16]byte{3}, relay.Bound{Items: 2, Room: plenty}
@@ -138,6 +139,7 @@ func owners(t *testing.T, s relay.Store) {
 	}
 }
 
+// keptBoxes: a box that is set holds what was set and nothing else.
 func keptBoxes(t *testing.T, s relay.Store) {
 	ctx, now := context.Background(), time.Unix(1e9, 0)
 	box := relay.Box{Keep: relay.Mail, ID: [16]byte{6}}

@@ -17,6 +17,7 @@ type lossy struct{ relay.Store }
 
 var errBroken = errors.New("the line broke")
 
+// retry tries three times over the line that breaks.
 func retry(f func() error) error {
 	for try := range 3 {
 		var err error

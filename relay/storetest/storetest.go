@@ -66,6 +66,7 @@ func NewStream(t testing.TB, s relay.Store) relay.Stream {
 	return st
 }
 
+// want fails unless an error is of a kind.
 func want(t *testing.T, err error, k krama.Kind) {
 	t.Helper()
 	if err == nil || krama.KindOf(err) != k {
@@ -73,6 +74,7 @@ func want(t *testing.T, err error, k krama.Kind) {
 	}
 }
 
+// ok ends the test at an error.
 func ok(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -80,6 +82,7 @@ func ok(t *testing.T, err error) {
 	}
 }
 
+// programmes: a programme is added once, under one key.
 func programmes(t *testing.T, s relay.Store) {
 	ctx := context.Background()
 	p := relay.Programme{ID: [16]byte{1}, Control: bytes.Repeat([]byte{1}, 32)}
@@ -99,6 +102,7 @@ func programmes(t *testing.T, s relay.Store) {
 	want(t, err, krama.NotFound)
 }
 
+// order: envelopes stand in the order in which they were appended, and their chain ends at the head.
 func order(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
 	head := st.Head
@@ -127,6 +131,7 @@ func order(t *testing.T, s relay.Store) {
 	}
 }
 
+// idempotent: what is there already is not added again, wherever in a batch it stands.
 func idempotent(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
 	a, b, c := Envelope(1024), Envelope(1024), Envelope(1024)
@@ -148,6 +153,7 @@ func idempotent(t *testing.T, s relay.Store) {
 	want(t, s.CreateStream(ctx, st, nil), krama.Conflict)
 }
 
+// conditional: an append at another head than the stream's is refused, unless all of it is there.
 func conditional(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
 	zero := uint64(0)
@@ -162,6 +168,7 @@ func conditional(t *testing.T, s relay.Store) {
 	}
 }
 
+// allOrNone: of a batch that is refused nothing is added.
 func allOrNone(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
 	_, err := s.Append(ctx, st.ID, nil, [][]byte{Envelope(1024), Envelope(1024), Envelope(4096)}, 4096)
@@ -173,6 +180,7 @@ func allOrNone(t *testing.T, s relay.Store) {
 	ok(t, err)
 }
 
+// quota: a programme fills its room and no more.
 func quota(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
 	for range 4 {
@@ -188,6 +196,7 @@ func quota(t *testing.T, s relay.Store) {
 	want(t, s.PutBlob(ctx, st.Programme, [32]byte{2}, make([]byte, 10), 10), krama.Full)
 }
 
+// pages: a list gives at most so many bytes, but at least one entry.
 func pages(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
 	for range 10 {
@@ -233,6 +242,7 @@ func shares(t *testing.T, s relay.Store) {
 	ok(t, s.PutReport(ctx, [16]byte{1}, 1, []byte("again"), 9, 6))
 }
 
+// members: a programme has a name and devices, and nobody else has them.
 func members(t *testing.T, s relay.Store) {
 	ctx := context.Background()
 	p, other := relay.Programme{ID: [16]byte{1}, Control: make([]byte, 32)}, relay.Programme{ID: [16]byte{2},
@@ -269,6 +279,7 @@ func members(t *testing.T, s relay.Store) {
 		krama.Conflict)
 }
 
+// blobs: a blob is given to its programme.
 func blobs(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
 	ok(t, s.PutBlob(ctx, st.Programme, [32]byte{1}, []byte("sealed"), plenty))
@@ -282,6 +293,7 @@ func blobs(t *testing.T, s relay.Store) {
 	want(t, err, krama.NotFound)
 }
 
+// concurrent: batches that come at once are not split.
 func concurrent(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
 	var wg sync.WaitGroup
@@ -326,6 +338,7 @@ func concurrent(t *testing.T, s relay.Store) {
 	}
 }
 
+// owned: bytes that the caller changes later are not the store's.
 func owned(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
 	e := Envelope(1024)
@@ -340,6 +353,7 @@ func owned(t *testing.T, s relay.Store) {
 	}
 }
 
+// control: a programme's key is changed, and repeating is safe.
 func control(t *testing.T, s relay.Store) {
 	ctx := context.Background()
 	p := relay.Programme{ID: [16]byte{4}, Control: bytes.Repeat([]byte{1}, 32)}
@@ -355,6 +369,7 @@ func control(t *testing.T, s relay.Store) {
 	want(t, s.SetControl(ctx, [16]byte{5}, key), krama.NotFound)
 }
 
+// droppedBlobs: a blob that its programme drops is gone, and its room is free.
 func droppedBlobs(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
 	body := Envelope(5000)
@@ -371,6 +386,7 @@ func droppedBlobs(t *testing.T, s relay.Store) {
 	ok(t, s.PutBlob(ctx, st.Programme, seal.Hash("blob", more), more, 6000))
 }
 
+// doors: a door is replaced whole, or not at all.
 func doors(t *testing.T, s relay.Store) {
 	ctx := context.Background()
 	a, b := NewStream(t, s).Programme, NewStream(t, s).Programme
@@ -405,6 +421,7 @@ func doors(t *testing.T, s relay.Store) {
 	want(t, s.PutReport(ctx, [16]byte{1}, 1, []byte("x"), 9, plenty), krama.NotFound) // no longer open
 }
 
+// reports: reports wait in order, within a limit, until they are dropped or are too old.
 func reports(t *testing.T, s relay.Store) {
 	ctx := context.Background()
 	p := NewStream(t, s).Programme

@@ -10,6 +10,7 @@ import (
 	"krama/seal"
 )
 
+// closed: a closed stream takes nothing more.
 func closed(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
 	a := Envelope(1024)
@@ -54,6 +55,7 @@ func circle0(t *testing.T, s relay.Store) {
 	}
 }
 
+// line: a line's streams answer to the newest key.
 func line(t *testing.T, s relay.Store) {
 	ctx, first := context.Background(), NewStream(t, s)
 	other := relay.Stream{ID: seal.StreamID{1}, Programme: first.Programme, Access: bytes.Repeat([]byte{9}, 32)}
@@ -83,6 +85,7 @@ func line(t *testing.T, s relay.Store) {
 		&before), krama.NotFound)
 }
 
+// rewind: a stream goes back to a head of its own, and nowhere else.
 func rewind(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
 	heads := []seal.Head{st.Head}
@@ -110,6 +113,8 @@ func rewind(t *testing.T, s relay.Store) {
 	want(t, s.Rewind(ctx, st.ID, heads[1]), krama.Conflict)
 }
 
+// tombstones: a tombstone stands in the place of its envelope in a closed stream, or is put next where a relay was
+// restored.
 func tombstones(t *testing.T, s relay.Store) {
 	ctx := context.Background()
 	st := NewStream(t, s)
