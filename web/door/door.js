@@ -1,4 +1,5 @@
-// With this script pages replace each other in place, so that one visit is one entry in the browser's history, and leaving at once
+// With this script pages replace each other in place, so that one visit is one entry in the browser's history, and
+// leaving at once
 // takes that entry too. Without it everything but reporting works the same, through plain forms.
 (() => {
   const leave = () => {
@@ -23,8 +24,10 @@
     if (!page.querySelector('main')) throw new Error()
     return page
   }
-  // What was typed into a report, and the number that was shown after it, outlive a change of language, and what was typed a look at what
-  // is kept (ab). Any other page forgets both, and leaving forgets all, as this page's memory goes with it. next is the page asked for.
+  // What was typed into a report, and the number that was shown after it, outlive a change of language, and what was
+  // typed a look at what
+  // is kept (ab). Any other page forgets both, and leaving forgets all, as this page's memory goes with it. next is
+  // the page asked for.
   let held = {}, heldFor = ''
   const hold = next => {
     const f = document.getElementById('sealing')
@@ -93,7 +96,8 @@
   const plain = typed => typed.replace(/[\u17e0-\u17e9]/g, c => c.charCodeAt(0) - 0x17e0).replace(/[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]/g, c => String.fromCharCode(c.charCodeAt(0) - 0xfee0))
     .replace(/[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]/g, '-').replace(/[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, '')
 
-  // A slip's code as krama.ParseSlipCode reads it: twelve Crockford characters, the last the sum over GF(32) of the others, each times its
+  // A slip's code as krama.ParseSlipCode reads it: twelve Crockford characters, the last the sum over GF(32) of the
+  // others, each times its
   // place and one. Anything else is null.
   const slip = typed => {
     const d = []
@@ -108,7 +112,8 @@
     return d.map(v => '0123456789ABCDEFGHJKMNPQRSTVWXYZ'[v]).join('')
   }
 
-  // Reporting. The module is fetched after the form is visible; it makes the receipt and the proof of work while she types.
+  // Reporting. The module is fetched after the form is visible; it makes the receipt and the proof of work while she
+  // types.
   let worker, calls = [], form, busy = false
   const stop = () => {
     if (worker) worker.terminate()
@@ -143,7 +148,8 @@
     ready = ask({ do: 'start', exec: d.exec, core: d.core, relay: d.relay, site: d.site, day: +d.day, sigs: d.sigs, fresh: d.do === 'write' })
     ready.then(() => { if (worker === mine) say(d.do === 'write' ? 'ready' : '') }, e => { if (worker === mine) say(e.message) })
   }
-  // renew fetches this page anew and puts who takes reports now in the place of who did. What was typed stays. It tells whether anything
+  // renew fetches this page anew and puts who takes reports now in the place of who did. What was typed stays. It
+  // tells whether anything
   // changed, and whether anybody takes reports.
   const renew = async () => {
     const f = form

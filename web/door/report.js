@@ -1,4 +1,5 @@
-// The worker that seals reports. Go makes bytes; this carries them to the relay. What was typed lives here and in the page, and
+// The worker that seals reports. Go makes bytes; this carries them to the relay. What was typed lives here and in the
+// page, and
 // nowhere else.
 let relay
 const hex = s => Uint8Array.from(s.match(/../g) || [], x => parseInt(x, 16))

@@ -1,4 +1,5 @@
-// The page around the core: it passes requests to the worker and swaps the page, covers it, and ends the worker to lock.
+// The page around the core: it passes requests to the worker and swaps the page, covers it, and ends the worker to
+// lock.
 // It holds no key and keeps nothing; what a passkey answers goes through it to the worker.
 "use strict";
 (() => {
@@ -49,7 +50,8 @@
     for (const w of waiting.values()) w({ status: 0, html: "" });
     app.textContent = "";
     unlocked = false; dirty = null; here = "/"; trail = [];
-    // After a release the files of this page may be gone from the site: what was typed is sealed, and the page begins anew.
+    // After a release the files of this page may be gone from the site: what was typed is sealed, and the page begins
+    // anew.
     locking = start().then(() => { locking = null; return go("GET", "/", "", { replace: true }); }, () => location.replace(root)).finally(() => { locking = null; busy.hidden = true; });
   }
 
@@ -89,7 +91,8 @@
     return r;
   }
 
-  // leave ends everything without a word: the worker with its keys, what the browser kept of the program if nobody else of
+  // leave ends everything without a word: the worker with its keys, what the browser kept of the program if nobody
+  // else of
   // this phone needs it, and this page.
   async function leave(all) {
     worker.terminate();

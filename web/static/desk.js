@@ -10,7 +10,8 @@ addEventListener("input", e => {
   o.textContent = left < 100 ? left + " " + f.dataset.letters : "";
 });
 
-// What is typed into a form with data-draft is kept a second after the last letter, and before another form or a link leaves the page.
+// What is typed into a form with data-draft is kept a second after the last letter, and before another form or a link
+// leaves the page.
 // When the form itself is sent, a draft that is on its way comes first: it would outlive what it was the draft of.
 (() => {
   let dirty = null, pause = 0, sending = null, waiting = null;
