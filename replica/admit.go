@@ -3,7 +3,6 @@ package replica
 import (
 	"errors"
 	"math"
-	"slices"
 	"time"
 
 	"krama"
@@ -391,43 +390,4 @@ func (l *ledger) retry(st *stream) {
 			st.pending = append(st.pending, e)
 		}
 	}
-}
-
-// confirm takes an item off the outbox: it was read back from the stream.
-func (l *outgoing) confirm(c krama.CircleID, it seal.Item) {
-	if it.Kind == seal.KindStatement || it.Kind == seal.KindHeartbeat || it.Kind == seal.KindRewrap ||
-		len(l.outbox) == 0 {
-		return
-	}
-	for i, p := range l.outbox { // ours come back in the order they were typed: the first is nearly always it
-		if p.is(c, it) {
-			if i == 0 {
-				l.outbox = l.outbox[1:]
-			} else {
-				l.outbox = slices.Delete(l.outbox, i, i+1)
-			}
-			return
-		}
-	}
-}
-
-// dropSealed takes an envelope off what is to be sent: it was read back.
-func (l *outgoing) dropSealed(c krama.CircleID, seq uint64) {
-	for i, s := range l.sealed {
-		if s.circle == c && s.seq == seq {
-			l.sealed = append(l.sealed[:i], l.sealed[i+1:]...)
-			return
-		}
-	}
-}
-
-// addSealed puts an envelope among those to be sent, once.
-func (l *outgoing) addSealed(c krama.CircleID, seq uint64, wire []byte) {
-	for _, s := range l.sealed {
-		if s.circle == c && s.seq == seq {
-			return
-		}
-	}
-	l.sealed = append(l.sealed, &sealedEnvelope{c, seal.EnvelopeID(wire), seq, wire})
-	l.own(c, seq)
 }

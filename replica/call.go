@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"crypto/ed25519"
+	"slices"
 	"time"
 
 	"krama"
@@ -85,4 +86,87 @@ func (r *core) streamCall(ctx context.Context, c krama.CircleID, path string, pa
 		}
 	}
 	return r.call(ctx, own.StreamKey(), path, id, payload)
+}
+
+// keepControl makes seeds the newest control keys, the last the newest of all. Called with the lock held.
+func (r *core) keepControl(seeds ...[32]byte) error {
+	var entries [][]byte
+	for _, s := range seeds {
+		entries = append(entries, tagged(tagControl, s[:]))
+	}
+	if err := r.commit(entries...); err != nil {
+		return err
+	}
+	for _, s := range seeds {
+		r.led.addControl(s)
+	}
+	return nil
+}
+
+// controlKeys lists the keys that the relay may know, newest first: the admins' own, then those that circle 0 gave.
+// Each is made when it is asked for: after years they are many, and the first is nearly always the one.
+func (r *core) controlKeys() (id [16]byte, keys []func() ed25519.PrivateKey, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st := r.led.streams[krama.OrgCircle]
+	if st == nil || st.known[0] == nil {
+		return id, nil, krama.E("replica.control", krama.NotAllowed, "circle 0's history is not here")
+	}
+	for _, s := range slices.Backward(r.led.controls) {
+		keys = append(keys, func() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(s[:]) })
+	}
+	for e := int(st.epoch.Epoch); e >= 0; e-- {
+		if k := st.known[uint32(e)]; k != nil {
+			keys = append(keys, k.ControlKey)
+		}
+	}
+	return seal.ProgrammeID(st.known[0].ControlKey().Public().(ed25519.PublicKey)), keys, nil
+}
+
+// controlCall makes an administrator's call. The relay knows one control key at a time; when it is an older one,
+// because a change was cut or the relay was restored, that one hands over to the newest.
+func (r *core) controlCall(ctx context.Context, path string, payload []byte) error {
+	_, err := r.controlAsk(ctx, path, payload)
+	return err
+}
+
+// controlAsk is controlCall where the answer matters.
+func (r *core) controlAsk(ctx context.Context, path string, payload []byte) (answer []byte, err error) {
+	id, keys, err := r.controlKeys()
+	if err != nil {
+		return nil, err
+	}
+	newest := keys[0]()
+	for i, k := range keys {
+		if i > 0 {
+			next := seal.ControlCall{Next: newest.Public().(ed25519.PublicKey)}
+			_, err = r.call(ctx, k(), seal.PathControl, id, next.Marshal())
+			if krama.KindOf(err) == krama.NotAllowed && err != nil {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		answer, err = r.call(ctx, newest, path, id, payload)
+		if err == nil || krama.KindOf(err) != krama.NotAllowed || i > 0 {
+			return answer, err
+		}
+	}
+	return nil, err
+}
+
+// takeControl takes up the control keys of a letter, the newest last, unless it tells nothing new. Where two admins
+// drew at once, the one whose letter comes to the other stands. Called with the lock held.
+func (r *core) takeControl(body []byte) error {
+	var seeds [][32]byte
+	fresh := false
+	for ; len(body) >= 32; body = body[32:] {
+		seeds = append(seeds, [32]byte(body))
+		fresh = fresh || !slices.Contains(r.led.controls, [32]byte(body))
+	}
+	if !fresh {
+		return nil
+	}
+	return r.keepControl(seeds...)
 }

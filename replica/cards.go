@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -219,4 +220,107 @@ func (r Newcomer) openTrustees(ctx context.Context, org krama.OrgID, seed [32]by
 		}
 	}
 	return got, err
+}
+
+// Recover makes this Fresh device an admin's of a programme whose devices are gone, from k trustees' cards and what the
+// relay holds. total says that no admin is left; otherwise the device waits CoolOff before it may act, so that a living
+// admin can remove it.
+func (r Newcomer) Recover(ctx context.Context, cards []seal.Card, relay string, total bool,
+	progress func(Progress)) error {
+	const op = "replica.Recover"
+	if r.State() != Fresh {
+		return krama.E(op, krama.Conflict, "this device belongs to a programme already")
+	}
+	if progress == nil {
+		progress = nothing
+	}
+	if len(cards) == 0 {
+		return krama.E(op, krama.Invalid, "too few cards")
+	}
+	if relay == "" {
+		relay = cards[0].Relay
+	}
+	org := cards[0].Org
+	r.mu.Lock()
+	r.dial(relay)
+	r.mu.Unlock()
+	got, err := r.openCards(ctx, cards)
+	if err != nil {
+		return err
+	}
+	key, items, epochs, roster := got.key, got.items, got.epochs, got.roster
+	if err := r.takeOrg(org, relay, epochs); err != nil {
+		return err
+	}
+	if err := r.readRoster(ctx, progress); err != nil {
+		return err
+	}
+	for _, it := range items {
+		l, sig, err := seal.OpenLetter(org, key, it)
+		if err != nil || l.Kind != seal.LetterControl {
+			continue
+		}
+		from := roster.Devices[l.From]
+		if from == nil || roster.Members[from.Member].Roles&krama.RoleAdmin == 0 || !l.Check(org, key.ID(),
+			from.Request.SigPub, sig) {
+			continue
+		}
+		r.mu.Lock()
+		err = r.takeControl(l.Body)
+		r.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	use := &seal.RecoveryUse{Device: r.led.dev.Request()}
+	if !total {
+		use.CoolOff = uint64(r.Now().Add(CoolOff).UnixMilli())
+	}
+	if _, err := io.ReadFull(r.Rand, use.Member[:]); err != nil {
+		return krama.Wrap(op, err)
+	}
+	for range 16 {
+		r.mu.Lock()
+		st, err := seal.NewStatement(r.Rand, r.led.roster.At().N+1, use)
+		r.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		raw := st.Marshal()
+		body := seal.StatementBody(raw, seal.Cosignature{Device: key.ID(), Sig: seal.Cosign(key.Sig, org, raw)})
+		if err = r.speak(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: body}); err == nil {
+			break
+		} else if krama.KindOf(err) != krama.Conflict {
+			return err
+		}
+		if err := r.readRoster(ctx, progress); err != nil {
+			return err
+		}
+	}
+	if r.State() != Enrolled {
+		return krama.E(op, krama.NotAllowed, "the roster refused the trustees' signature")
+	}
+	if err := (Admin{r.meeting}).nameMembers(ctx); err != nil { // itself: it reads its mailbox next
+		return err
+	}
+	r.mu.Lock()
+	for c, ring := range r.led.roster.Circles {
+		e := r.led.roster.Latest(c)
+		if c == krama.OrgCircle || !ring.Recoverable || e == nil {
+			continue
+		}
+		for _, w := range seal.FindWraps(items, key.ID(), e.EC) {
+			ep, err := seal.OpenWrapRecovery(seal.Context{Org: org, Circle: c, Epoch: e.Epoch}, key, w, e.EC, e.GC)
+			if err != nil {
+				continue
+			}
+			if err := r.takeEpoch(ep); err != nil {
+				r.mu.Unlock()
+				return err
+			}
+			break
+		}
+	}
+	r.mu.Unlock()
+	return r.sync(ctx, progress)
 }

@@ -34,13 +34,6 @@ func (l *ledger) author(d krama.DeviceID) *seal.RosterDevice {
 	return l.roster.Devices[d]
 }
 
-// stopped reports whether an alarm forbids sending.
-func (r *core) stopped() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.led.halted()
-}
-
 // halted is stopped with the lock held.
 func (l *ledger) halted() bool {
 	var first *krama.MemberID // whose claims stand: an epoch's end answers those of that epoch
@@ -67,12 +60,6 @@ const (
 	alarmsKept = 64
 	claimsKept = 8
 )
-
-// raise records an alarm and makes it durable.
-func (r *core) raise(a Alarm) error {
-	r.led.alarm(a)
-	return r.flush()
-}
 
 // alarm records an alarm once, and owes its entry; of one author, one of a kind is enough while it stands.
 func (l *ledger) alarm(a Alarm) {
@@ -133,65 +120,29 @@ func (l alarmList) mended(p place) {
 	}
 }
 
-// reconsider begins anew with streams in which an author was refused whom the roster has named since, or whose claim of
-// the roster's place it has now reached.
-func (r *core) reconsider() error {
-	if err := r.hold(); err != nil {
-		return err
-	}
-	defer r.mu.Unlock()
-	for c, st := range r.led.streams {
-		if c == krama.OrgCircle {
-			continue
-		}
-		again := false
-		for d := range st.strangers {
-			_, known := r.led.roster.Author(c, st.epoch.Epoch, d)
-			again = again || known
-		}
-		entries := r.led.reached(c, st)
-		if len(entries) > 0 || again {
-			p := place{c, st.epoch.Epoch}
-			if err := r.commit(append(entries, tagged(tagAgain, c[:], u32(p.epoch)))...); err != nil {
-				return err
-			}
-			r.led.judgeAgain(p)
-		}
-	}
-	return nil
-}
-
-// reached answers the alarms of a circle's open epoch whose claim can be judged now.
-func (l *ledger) reached(c krama.CircleID, st *stream) (entries [][]byte) {
-	before := map[krama.DeviceID]int{}
-	for i, a := range l.alarms {
-		if a.What != AlarmWithheld || !a.ByAuthor() || a.Circle != c || a.Epoch != st.epoch.Epoch {
-			continue
-		}
-		if a.Mended {
-			before[a.Author]++
-		} else if a.Claim <= l.roster.At().N && before[a.Author] < claimsKept {
-			entries = append(entries, l.alarms.mend(i))
-		}
-	}
-	return entries
-}
-
-// answeredByRelay answers the alarms of an epoch that what the relay shows now has answered.
-func (l *ledger) answeredByRelay(p place, st *stream, relay seal.Head) (entries [][]byte) {
-	for i, a := range l.alarms {
-		if a.Mended || a.Circle != p.circle || a.Epoch != p.epoch {
-			continue
-		}
-		if p.circle == krama.OrgCircle && a.What == AlarmRollback && st.head == relay || a.What == AlarmWithheld &&
-			!a.ByAuthor() && st.head.N >= a.N {
-			entries = append(entries, l.alarms.mend(i))
-		}
-	}
-	return entries
-}
-
 // stands reports whether any alarm of the kind is not answered.
 func (l alarmList) stands(k AlarmKind) bool {
 	return slices.ContainsFunc(l, func(a Alarm) bool { return a.What == k && !a.Mended })
+}
+
+// vouchedFor reports whether every admin's desk but the device itself has written into circle 0 behind the device's
+// newest key. A relay that is restored may lose the word of that key, and a desk that had not read it wraps to the old
+// one: until then that stays.
+func (l *ledger) vouchedFor(dev *seal.RosterDevice) bool {
+	for d, n := range l.vouched {
+		if o := l.author(d); d != dev.ID && o != nil && o.Removed == 0 && l.roster.Admin(d) && n <= dev.KemAt {
+			return false
+		}
+	}
+	return true
+}
+
+// unvouched reports whether a colleague's device has said a new key behind this desk's last word.
+func (l *ledger) unvouched() bool {
+	for _, d := range l.roster.Devices {
+		if d.KemAt > l.vouched[l.dev.ID()] && d.Removed == 0 && d.ID != l.dev.ID() && d.KemAt > d.Since {
+			return true
+		}
+	}
+	return false
 }

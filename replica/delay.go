@@ -18,16 +18,6 @@ type Announcement struct {
 	After  time.Time // by its author's clock
 }
 
-// announcements lists them, oldest first. Called with the lock held.
-func (r *core) announcements() (out []Announcement) {
-	if r.led.roster != nil {
-		for _, a := range r.led.roster.Announcements() {
-			out = append(out, Announcement{a.Deed, a.What.Plain(), a.Author, time.UnixMilli(int64(a.After))})
-		}
-	}
-	return out
-}
-
 // clockTrust is how far this device's clock may be from the relay's for it to measure a day.
 const clockTrust = time.Hour
 
@@ -209,4 +199,43 @@ func (r Admin) grantOwed(ctx context.Context) error {
 		return err
 	}
 	return r.SetValue(owedKeys, "")
+}
+
+// state says a statement in circle 0 unless the roster shows already what it would do.
+func (r meeting) state(ctx context.Context, what func() (needed bool, deed seal.Deed)) error {
+	moot := 0
+	for range 16 {
+		if err := r.readRoster(ctx, nothing); err != nil {
+			return err
+		}
+		if err := r.hold(); err != nil {
+			return err
+		}
+		needed, deed := what()
+		d := r.led.roster.Devices[r.led.dev.ID()]
+		cooling := d != nil && d.Recovered && uint64(r.Now().UnixMilli()) < d.CoolOff
+		r.mu.Unlock()
+		if cooling {
+			return krama.E("replica.state", krama.NotAllowed, "a recovered device waits until the others could say no")
+		}
+		if !needed {
+			return nil
+		}
+		err := r.stateDeed(ctx, deed)
+		if errors.Is(err, errMoot) {
+			moot++
+		}
+		if err != nil && krama.KindOf(err) != krama.Conflict {
+			return err
+		}
+		r.mu.Lock()
+		refused := len(r.led.roster.Log) > 0 && r.led.roster.Log[len(r.led.roster.Log)-1].Refused &&
+			r.led.roster.Log[len(r.led.roster.Log)-1].Author == r.led.dev.ID()
+		r.mu.Unlock()
+		if refused || moot > 1 { // the first may have been overtaken
+			return krama.E("replica.state", krama.NotAllowed,
+				"the roster refused it: a second admin must sign, or it would leave nobody")
+		}
+	}
+	return krama.E("replica.state", krama.Conflict, "others were first sixteen times")
 }

@@ -3,7 +3,6 @@ package replica
 import (
 	"cmp"
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"io"
 	"time"
@@ -11,94 +10,6 @@ import (
 	"krama"
 	"krama/seal"
 )
-
-// Scan1 is what a Fresh device shows: QR-1.
-func (r Newcomer) Scan1() seal.Scan1 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.led.dev == nil { // locked
-		return seal.Scan1{}
-	}
-	return seal.Scan1{RequestHash: seal.SHA256(r.led.dev.Request().Marshal()),
-		Drop: seal.DropID(r.dropKey().Public().(ed25519.PublicKey))}
-}
-
-// dropKey is the key of the drop into which a new device puts its request.
-func (r Newcomer) dropKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(r.led.drop) }
-
-// Introduce posts the enrolment request to the relay, so that whoever scans QR-1 can fetch it. A phone learns the
-// relay's address only from QR-2, or from the origin it was installed from; either way nothing depends on it being
-// true.
-func (r Newcomer) Introduce(ctx context.Context, relay string) error {
-	r.mu.Lock()
-	r.dial(relay)
-	b := r.led.dev.Request().Marshal()
-	err := r.showCode()
-	key := r.dropKey()
-	r.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	return r.dropPut(ctx, key, b)
-}
-
-// dropPut lays something for the office into a drop. Anybody may make drops, so each costs a proof of work, which is of
-// a day by the relay's clock.
-func (r Newcomer) dropPut(ctx context.Context, key ed25519.PrivateKey, item []byte) error {
-	r.mu.Lock()
-	line := r.line
-	r.mu.Unlock()
-	pub := key.Public().(ed25519.PublicKey)
-	id := seal.DropID(pub)
-	for try := 0; ; try++ {
-		day := krama.DayOf(line.wall(r.Now()))
-		proof, err := seal.CallWork(r.Rand, id, day)
-		if err != nil {
-			return err
-		}
-		put := seal.DropPutCall{ProofOfWork: seal.ProofOfWork{Pub: pub, Day: day, Proof: proof}, Item: item}
-		_, err = r.call(ctx, key, seal.PathDropPut, id, put.Marshal())
-		if krama.KindOf(err) != krama.NotAllowed || err == nil || try > 0 || krama.DayOf(line.wall(r.Now())) == day {
-			return err
-		}
-	}
-}
-
-// Accept takes QR-2: the organisation and its head, now known for certain. It posts the proof that this device holds
-// its keys. Another programme's code on a device that was scanned already is Conflict.
-func (r Newcomer) Accept(ctx context.Context, text string) error {
-	const op = "replica.Accept"
-	s, err := seal.ParseScan2(text)
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	if r.led.scan != nil && r.led.scan.Org != s.Org {
-		r.mu.Unlock()
-		return krama.E(op, krama.Conflict, "this device was scanned for another programme")
-	}
-	r.mu.Unlock()
-	r.mu.Lock()
-	r.dial(s.Relay)
-	proof := append(s.Secret[:], r.led.dev.Proof(s.Org, s.Secret)...)
-	key, before := r.dropKey(), r.dropBefore
-	r.mu.Unlock()
-	if err := r.dropPut(ctx, key, proof); err != nil {
-		return err
-	}
-	if before != nil { // the office may have scanned the code before this one
-		if err := r.dropPut(ctx, ed25519.NewKeyFromSeed(before), proof); err != nil {
-			return err
-		}
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.commit(tagged(tagScan, []byte(s.String()))); err != nil {
-		return err
-	}
-	r.led.scan = &s
-	return nil
-}
 
 // Invitation is the office's half of an enrolment in progress. It lives in memory only.
 type Invitation struct {

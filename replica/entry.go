@@ -3,6 +3,7 @@ package replica
 import (
 	"crypto/hpke"
 	"encoding/binary"
+	"encoding/hex"
 	"math"
 	"time"
 
@@ -336,3 +337,6 @@ func (l *ledger) setOrg(org krama.OrgID, relay string) {
 		l.roster = seal.NewRoster(org)
 	}
 }
+
+// shortID is an envelope's id as settings have it: half of it, enough to tell two apart.
+func shortID(id [32]byte) string { return hex.EncodeToString(id[:16]) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"slices"
-	"strconv"
 
 	"krama"
 	"krama/seal"
@@ -174,31 +173,3 @@ func (r Field) Shut() error {
 
 // droppedPeppers is for how many removed devices the relay has dropped its part.
 var droppedPeppers = NewSetting(".peppers", OfNobody)
-
-// dropPeppers has the relay forget its part of every removed device's key, and take none again. Whether a device has
-// one the roster does not say, so it is asked for all.
-func (r Admin) dropPeppers(ctx context.Context) error {
-	r.mu.Lock()
-	var gone []krama.DeviceID
-	for id, d := range r.led.roster.Devices {
-		if d.Removed != 0 {
-			gone = append(gone, id)
-		}
-	}
-	n := strconv.Itoa(len(gone))
-	done := r.led.values.of(droppedPeppers) == n
-	r.mu.Unlock()
-	if done || len(gone) == 0 {
-		return nil
-	}
-	for some := range slices.Chunk(gone, seal.MaxPepperDrop) {
-		err := r.controlCall(ctx, seal.PathPepperDrop, seal.PepperDropCall{Devices: some}.Marshal())
-		if krama.KindOf(err) == krama.NotFound && err != nil {
-			return nil // a relay of an earlier version keeps none
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return r.SetValue(droppedPeppers, n)
-}

@@ -90,32 +90,6 @@ func (r Admin) founded() error {
 	return nil
 }
 
-// stateNow appends one roster statement, whatever the roster says of it: the genesis and what follows at once.
-func (r meeting) stateNow(ctx context.Context, deed seal.Deed) error {
-	r.mu.Lock()
-	st, err := seal.NewStatement(r.Rand, r.led.roster.At().N+1, deed)
-	r.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	return r.speak(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
-}
-
-// stateDeed is stateNow, unless the roster would refuse it by now.
-func (r meeting) stateDeed(ctx context.Context, deed seal.Deed) error {
-	r.mu.Lock()
-	st, err := seal.NewStatement(r.Rand, r.led.roster.At().N+1, deed)
-	r.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	it := seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())}
-	return r.speakUnless(ctx, seal.EnvRoster, it, func() bool {
-		return r.led.roster.Late(st) || r.led.roster.Refuses(deed,
-			r.led.dev.ID()) != nil
-	})
-}
-
 // openEpoch states that an epoch is open, to this device alone.
 func (r Admin) openEpoch(ctx context.Context, ep *seal.Epoch) error {
 	me, _ := r.Device()

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -115,8 +116,10 @@ func (f *frozen) read(d journal.Dir, rand io.Reader, each func([]byte) error) er
 type readOnly struct{ journal.File }
 
 func (readOnly) WriteAt(b []byte, _ int64) (int, error) { return len(b), nil }
-func (readOnly) Truncate(int64) error                   { return nil }
-func (readOnly) Sync() error                            { return nil }
+
+func (readOnly) Truncate(int64) error { return nil }
+
+func (readOnly) Sync() error { return nil }
 
 // entries gives each entry of this device's file, those of the part that stays in their place. Damage that was not
 // there when the device was opened is an error: opening it again says so, and has the relay asked for what is missing.
@@ -178,25 +181,6 @@ func (r *core) mustThaw() bool {
 	return false
 }
 
-// lingering are people whose retention has ended within the last days: what the part that stays has of them goes
-// together, once a week. Whoever asked to be erased, or is in danger, waits for nobody.
-func (l *ledger) lingering() map[subject]bool {
-	out := map[subject]bool{}
-	for _, s := range l.shreds {
-		if l.lingers(s) {
-			out[subject{s.Circle, s.Subject}] = true
-		}
-	}
-	return out
-}
-
-// lingers reports whether somebody whose time was over may still lie in the part that stays: making it anew for her
-// alone would cost a phone minutes.
-func (l *ledger) lingers(s Shred) bool {
-	age := l.host.Now().UnixMilli() - int64(s.TimeMS)
-	return s.Reason == ShredExpired && age >= 0 && age < lingerAtMost.Milliseconds()
-}
-
 // lingered reports whether somebody in the part that stays has been there for as long as she may. Called with the lock
 // held.
 func (r *core) lingered() bool {
@@ -234,52 +218,10 @@ func (r *core) newFreezer(put func(...[]byte) error) (*freezer, error) {
 	return z, krama.Wrap("replica.tidy", err)
 }
 
-// keep takes an entry, and the envelope it holds if it is one.
-func (z *freezer) keep(b []byte, e *entry) error {
-	if !z.done && e != nil && z.young(e) {
-		if err := z.finish(); err != nil {
-			return err
-		}
-	}
-	if z.done {
-		return z.put(b)
-	}
-	if e != nil {
-		z.f.note(e)
-	}
-	z.batch, z.size = append(z.batch, b), z.size+len(b)
-	if z.j == nil && z.size < freezeLeast || z.j != nil && z.size < tidyBatch {
-		return nil
-	}
-	return z.flush()
-}
-
 // young reports whether an envelope is of late. One whose author's clock was ahead counts as old.
 func (z *freezer) young(e *entry) bool {
 	age := z.r.Now().UnixMilli() - int64(e.timeMS)
 	return age >= 0 && age < freezeAge.Milliseconds()
-}
-
-// flush writes what has gathered, and makes the file when it is the first.
-func (z *freezer) flush() error {
-	if z.j == nil {
-		name := frozenName(z.f.gen)
-		if err := z.r.Dir.Remove(name); err != nil {
-			return err
-		}
-		file, err := z.r.Dir.Open(name)
-		if err != nil {
-			return err
-		}
-		z.file = file
-		none := func([]byte, bool) error { return errEntry }
-		if z.j, _, err = journal.Open(file, seal.Local{Key: z.f.key}, z.r.Rand, none); err != nil {
-			return err
-		}
-	}
-	err := z.j.Commit(z.batch...)
-	z.batch, z.size = nil, 0
-	return err
 }
 
 // finish ends the part: its entry goes where it stood, or, where there was too little, its entries do.
@@ -313,4 +255,66 @@ func (z *freezer) abandon() {
 	if z.f != nil && z.j != nil {
 		z.r.Dir.Remove(frozenName(z.f.gen))
 	}
+}
+
+// reread reads this device's own file for envelopes. Called with the lock held.
+func (r *core) reread(each func(*entry) error) error {
+	_, key, err := r.readKeys(r.vk)
+	if err != nil {
+		return err
+	}
+	err = r.entries(key, func(b []byte) error {
+		if b[0] != tagEnvelope && b[0] != tagLater {
+			return nil
+		}
+		e, err := parseEnvelope(b[0], b[1:])
+		if err != nil {
+			return err
+		}
+		return each(e)
+	})
+	return hostError("replica.reread", err)
+}
+
+// unsettled lists what this device has sent into epochs that no close covers yet: a close may still throw it out.
+// Called with the lock held.
+func (r meeting) unsettled() (out []work, err error) {
+	me := r.led.dev.ID()
+	err = r.reread(func(e *entry) error {
+		st := r.led.streams[e.circle]
+		if e.author != me || e.circle == krama.OrgCircle || st == nil || st.epoch.Epoch != e.epoch ||
+			e.verdict != seal.Fine {
+			return nil
+		}
+		for _, it := range e.items {
+			if it.verdict == seal.Fine && len(it.Body) > 0 && it.Kind <= seal.KindSubjectKey &&
+				!r.led.shredded[subject{e.circle, it.Subject}] {
+				own := it.Item
+				own.Body = bytes.Clone(own.Body)
+				out = append(out, work{e.circle, me, own})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// keep takes an entry, and the envelope it holds if it is one.
+func (z *freezer) keep(b []byte, e *entry) error {
+	if !z.done && e != nil && z.young(e) {
+		if err := z.finish(); err != nil {
+			return err
+		}
+	}
+	if z.done {
+		return z.put(b)
+	}
+	if e != nil {
+		z.f.note(e)
+	}
+	z.batch, z.size = append(z.batch, b), z.size+len(b)
+	if z.j == nil && z.size < freezeLeast || z.j != nil && z.size < tidyBatch {
+		return nil
+	}
+	return z.flush()
 }

@@ -210,48 +210,6 @@ func (r meeting) takeHandovers(org *seal.Epoch, items []seal.Held) error {
 	return nil
 }
 
-// reread reads this device's own file for envelopes. Called with the lock held.
-func (r *core) reread(each func(*entry) error) error {
-	_, key, err := r.readKeys(r.vk)
-	if err != nil {
-		return err
-	}
-	err = r.entries(key, func(b []byte) error {
-		if b[0] != tagEnvelope && b[0] != tagLater {
-			return nil
-		}
-		e, err := parseEnvelope(b[0], b[1:])
-		if err != nil {
-			return err
-		}
-		return each(e)
-	})
-	return hostError("replica.reread", err)
-}
-
-// unsettled lists what this device has sent into epochs that no close covers yet: a close may still throw it out.
-// Called with the lock held.
-func (r meeting) unsettled() (out []work, err error) {
-	me := r.led.dev.ID()
-	err = r.reread(func(e *entry) error {
-		st := r.led.streams[e.circle]
-		if e.author != me || e.circle == krama.OrgCircle || st == nil || st.epoch.Epoch != e.epoch ||
-			e.verdict != seal.Fine {
-			return nil
-		}
-		for _, it := range e.items {
-			if it.verdict == seal.Fine && len(it.Body) > 0 && it.Kind <= seal.KindSubjectKey &&
-				!r.led.shredded[subject{e.circle, it.Subject}] {
-				own := it.Item
-				own.Body = bytes.Clone(own.Body)
-				out = append(out, work{e.circle, me, own})
-			}
-		}
-		return nil
-	})
-	return out, err
-}
-
 // news drops from a letter of late work what has arrived in the usual way, and reports whether anything is left. Called
 // with the lock held.
 func (r meeting) news(m *Mail) (bool, error) {
@@ -316,5 +274,38 @@ func (r meeting) yieldCircles(ctx context.Context) error {
 	defer r.mu.Unlock()
 	r.led.outbox = slices.DeleteFunc(r.led.outbox, func(p *pending) bool { return left[p.circle] })
 	r.led.untidy = true // the rewritten file is without them
+	return nil
+}
+
+// offerOrphans sends work that its author has not sent again for a week, or cannot, to the admins' quarantine.
+func (r meeting) offerOrphans(ctx context.Context) error {
+	r.mu.Lock()
+	var old []orphan
+	var ids [][32]byte
+	for id, o := range r.led.orphans {
+		e := r.led.roster.Latest(o.circle)
+		if krama.DayOf(r.Now()) >= o.day+orphanDays || e == nil || !e.Keyed[o.author] ||
+			r.led.roster.Devices[o.author].Removed != 0 {
+			old, ids = append(old, o), append(ids, id)
+		}
+	}
+	var list []work
+	for _, o := range old {
+		list = append(list, work{o.circle, o.author, o.item})
+	}
+	letters, err := r.lateLetters(list)
+	r.mu.Unlock()
+	if err == nil {
+		err = r.handOver(ctx, letters) // an admin's desk finds its own there like everybody's
+	}
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range ids {
+		delete(r.led.orphans, id)
+		r.led.untidy = true // the rewritten journal is without them
+	}
 	return nil
 }

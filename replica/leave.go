@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/hpke"
-	"errors"
 	"time"
 
 	"krama"
@@ -15,115 +14,6 @@ import (
 // UnseenAfter is how long a device may give no sign before a person is told to remove it. It is not
 // removed by itself: times are what devices say, and a clock that is wrong by a year must not empty anybody's phone.
 const UnseenAfter = 90 * 24 * time.Hour
-
-// RemoveDevice ends a device's trust and opens new epochs of every circle it was in. Repeating it goes on where it
-// stopped.
-func (r Admin) RemoveDevice(ctx context.Context, d krama.DeviceID, why seal.Reason, progress func(done,
-	total int)) error {
-	_, err := r.remove(ctx, func() (bool, seal.Deed) {
-		dev := r.led.roster.Devices[d]
-		return dev != nil && dev.Removed == 0, &seal.DeviceRemove{Device: d, Reason: why}
-	}, progress)
-	return err
-}
-
-// RemoveMember ends a membership and the trust of all its devices. An admin's end is drafted or announced
-// (Replica.bring).
-func (r Admin) RemoveMember(ctx context.Context, m krama.MemberID, progress func(done, total int)) error {
-	_, err := r.remove(ctx, func() (bool, seal.Deed) {
-		mem := r.led.roster.Members[m]
-		return mem != nil && !mem.Removed, &seal.MemberRemove{Member: m}
-	}, progress)
-	return err
-}
-
-// SetRoles gives a member other roles and opens new epochs of circles she left. Roles that two must sign are drafted or
-// announced (Replica.bring).
-func (r Admin) SetRoles(ctx context.Context, m krama.MemberID, roles krama.Role, progress func(done,
-	total int)) error {
-	way, err := r.remove(ctx, func() (bool, seal.Deed) {
-		mem := r.led.roster.Members[m]
-		return mem != nil && !mem.Removed && mem.Roles != roles, &seal.MemberRole{Member: m, Roles: roles}
-	}, progress)
-	if err != nil || way == seal.BySecond {
-		return err
-	}
-	r.mu.Lock()
-	devices := r.led.devicesOf(m)
-	r.mu.Unlock()
-	for _, d := range devices {
-		r.mu.Lock()
-		scanned := r.led.roster.Devices[d].Verified == seal.ByScan
-		r.mu.Unlock()
-		switch {
-		case way == seal.AtOnce:
-			err = r.grant(ctx, d)
-		case roles&krama.RoleAdmin == 0 && scanned: // a new admin will be the second who can sign for her circles
-			err = r.announceGrants(ctx, d, roles)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// state says a statement in circle 0 unless the roster shows already what it would do.
-func (r meeting) state(ctx context.Context, what func() (needed bool, deed seal.Deed)) error {
-	moot := 0
-	for range 16 {
-		if err := r.readRoster(ctx, nothing); err != nil {
-			return err
-		}
-		if err := r.hold(); err != nil {
-			return err
-		}
-		needed, deed := what()
-		d := r.led.roster.Devices[r.led.dev.ID()]
-		cooling := d != nil && d.Recovered && uint64(r.Now().UnixMilli()) < d.CoolOff
-		r.mu.Unlock()
-		if cooling {
-			return krama.E("replica.state", krama.NotAllowed, "a recovered device waits until the others could say no")
-		}
-		if !needed {
-			return nil
-		}
-		err := r.stateDeed(ctx, deed)
-		if errors.Is(err, errMoot) {
-			moot++
-		}
-		if err != nil && krama.KindOf(err) != krama.Conflict {
-			return err
-		}
-		r.mu.Lock()
-		refused := len(r.led.roster.Log) > 0 && r.led.roster.Log[len(r.led.roster.Log)-1].Refused &&
-			r.led.roster.Log[len(r.led.roster.Log)-1].Author == r.led.dev.ID()
-		r.mu.Unlock()
-		if refused || moot > 1 { // the first may have been overtaken
-			return krama.E("replica.state", krama.NotAllowed,
-				"the roster refused it: a second admin must sign, or it would leave nobody")
-		}
-	}
-	return krama.E("replica.state", krama.Conflict, "others were first sixteen times")
-}
-
-// remove proposes that devices go, and once it is so has everything rotated that they could open, drops the relay's
-// part of their vaults' keys, and draws the control key anew.
-func (r Admin) remove(ctx context.Context, what func() (bool, seal.Deed), progress func(done, total int)) (
-	seal.Way, error) {
-	if progress == nil {
-		progress = func(int, int) {}
-	}
-	way, err := r.propose(ctx, what)
-	if err != nil || way != seal.AtOnce {
-		return way, err
-	}
-	if err := r.tendControl(ctx); err != nil { // before anything else: an admin's device may be the one that goes
-		return way, err
-	}
-	dropped := r.dropPeppers(ctx) // then it cannot be opened any more where the relay keeps a part of its key
-	return way, errors.Join(dropped, r.rotateDue(ctx, true, progress))
-}
 
 // leave is what a removed device does when it learns so: it hands its unsent work to the admins, destroys its vault,
 // and says that it did. Without the relay it waits: what is typed is not lost.
@@ -189,29 +79,6 @@ func Wipe(d journal.Dir) error {
 	return nil
 }
 
-// Travel empties this device before a journey: everything is sent and read back, the device is removed from the roster,
-// and its vault is destroyed. With unsent work it refuses. It is enrolled anew on arrival.
-func (r Admin) Travel(ctx context.Context) error {
-	const op = "replica.Travel"
-	if err := r.sync(ctx, nil); err != nil {
-		return err
-	}
-	if r.Status().Unsent > 0 {
-		return krama.E(op, krama.Conflict, "something is not sent yet")
-	}
-	me, _ := r.Device()
-	if err := r.state(ctx, func() (bool, seal.Deed) {
-		return r.led.roster.Devices[me].Removed == 0, &seal.DeviceRemove{Device: me, Reason: seal.ReasonTravel}
-	}); err != nil {
-		return err
-	}
-	err := r.leave(ctx)
-	if err == errWiped {
-		return nil
-	}
-	return err
-}
-
 // rekeyEvery is how long a device keeps one KEM key.
 const rekeyEvery = 30 * 24 * time.Hour
 
@@ -269,21 +136,6 @@ func (r meeting) rekey(ctx context.Context) error {
 	return r.fetchKeys(ctx, nothing)
 }
 
-// rewrap is a wrap that a device asked for.
-type rewrap struct {
-	device krama.DeviceID
-	circle krama.CircleID
-	epoch  uint32
-}
-
-// askRewrap remembers that an epoch's wrap did not come; sendRewraps asks for it.
-func (l *ledger) askRewrap(c krama.CircleID, epoch uint32) error {
-	if c != krama.OrgCircle { // without circle 0's keys there is nowhere to ask
-		l.rewraps[rewrap{l.dev.ID(), c, epoch}] = true
-	}
-	return nil
-}
-
 // rewrapAsked is the epoch of a circle whose wrap was asked for last: four bytes.
 var rewrapAsked = NewSetting(".rewrap.", OfNobody)
 
@@ -313,13 +165,6 @@ func (r meeting) sendRewraps(ctx context.Context) error {
 		return err
 	}
 	return r.push(ctx, krama.OrgCircle, nothing)
-}
-
-// askedRewrap notes a colleague's request.
-func (l *ledger) askedRewrap(e *entry, it *entryItem) {
-	if len(it.Body) == 20 && l.dev != nil && e.author != l.dev.ID() && l.host.Office {
-		l.rewraps[rewrap{e.author, krama.CircleID(it.Body), be32(it.Body[16:])}] = true
-	}
 }
 
 // supplyRewraps gives wraps to devices that asked and that the roster keys. Nothing about a wrap needs to be trusted.

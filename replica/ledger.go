@@ -82,13 +82,6 @@ func newLedger(c *Config, v *voids) ledger {
 // alarmList is what does not fit, and what of it was answered. It only grows.
 type alarmList []Alarm
 
-// outgoing is what was typed here and is not read back yet.
-type outgoing struct {
-	outbox []*pending                // not sealed yet, or sealed and not confirmed; in the order it was typed
-	sealed []*sealedEnvelope         // the same bytes at every try, in this author's order
-	wrote  map[krama.CircleID]uint64 // highest sequence that this copy of the device is known to have written
-}
-
 // take folds an envelope of the journal in, if it counts and stands in its place.
 func (l *ledger) take(e *entry) error {
 	p := place{e.circle, e.epoch}
@@ -189,3 +182,31 @@ type errCut struct {
 }
 
 func (errCut) Error() string { return "replica: a signed close lies behind what was read" }
+
+// state is State with the lock held.
+func (l *ledger) state() State {
+	switch {
+	case l.dev == nil: // locked
+		return Fresh
+	case l.roster != nil && l.streams[krama.OrgCircle] != nil && l.roster.Devices[l.dev.ID()] != nil:
+		if l.roster.Devices[l.dev.ID()].Removed != 0 {
+			return Removed
+		}
+		return Enrolled
+	case l.scan != nil:
+		return Scanned
+	}
+	return Fresh
+}
+
+// rolesLocked is Device with the lock held.
+func (l *ledger) rolesLocked() (krama.DeviceID, krama.Role) {
+	if l.dev == nil {
+		return krama.DeviceID{}, 0
+	}
+	id := l.dev.ID()
+	if l.roster == nil || l.roster.Devices[id] == nil {
+		return id, 0
+	}
+	return id, l.roster.Members[l.roster.Devices[id].Member].Roles
+}

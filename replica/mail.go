@@ -106,108 +106,6 @@ func (r *Replica) WipedDevices() map[krama.DeviceID]krama.Day {
 	return out
 }
 
-// letter finds a letter, or nil.
-func (l *ledger) letter(id [32]byte) *Mail {
-	for _, m := range l.letters {
-		if m.ID == id {
-			return m
-		}
-	}
-	return nil
-}
-
-// dropLetter forgets a letter, and that its bytes must go.
-func (l *ledger) dropLetter(id [32]byte) {
-	for i, m := range l.letters {
-		if m.ID == id {
-			l.letters = append(l.letters[:i], l.letters[i+1:]...)
-			l.untidy = true
-			break
-		}
-	}
-	l.done[id] = true
-}
-
-// letterEntry keeps a letter until it is decided.
-func letterEntry(m *Mail) []byte {
-	return tagged(tagLetter, m.ID[:], []byte{byte(m.Kind)}, m.From[:], u64(uint64(m.Day)), m.body)
-}
-
-// fetchMail reads an admin's mailbox for letters. Each is kept before it is shown.
-func (r meeting) fetchMail(ctx context.Context) error {
-	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
-		return nil
-	}
-	items, err := r.mailbox(ctx)
-	if err != nil {
-		return err
-	}
-	if err := r.takeMail(items); err != nil {
-		return err
-	}
-	err = r.fetchHandovers(ctx)
-	if krama.KindOf(err) == krama.NotAllowed && err != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if len(r.led.controls) == 0 {
-			// a new admin's desk gets the key for them by letter, when another admin's has seen it
-			return nil
-		}
-	}
-	return err
-}
-
-// takeMail keeps the letters that lie in this device's mailbox.
-func (r meeting) takeMail(items [][]byte) error {
-	if err := r.hold(); err != nil {
-		return err
-	}
-	defer r.mu.Unlock()
-	me := r.led.dev.ID()
-	for _, it := range items {
-		id := seal.SHA256(it)
-		if r.led.done[id] || r.led.letter(id) != nil || len(it) == 16+seal.WrapSize {
-			continue
-		}
-		for d := range r.led.withKems {
-			l, sig, err := seal.OpenLetter(r.led.roster.Org, d, it)
-			if err != nil {
-				continue
-			}
-			from := r.led.roster.Devices[l.From]
-			if from == nil || !l.Check(r.led.roster.Org, me, from.Request.SigPub, sig) {
-				break
-			}
-			if l.Kind == seal.LetterControl {
-				if from.Removed == 0 && r.led.roster.Members[from.Member].Roles&krama.RoleAdmin != 0 {
-					if err := r.takeControl(l.Body); err != nil {
-						return err
-					}
-				}
-				if err := r.commit(tagged(tagLetterDo, id[:])); err != nil {
-					return err
-				}
-				r.led.done[id] = true
-				break
-			}
-			if l.Kind == seal.LetterDraft && (from.Removed != 0 ||
-				r.led.roster.Members[from.Member].Roles&krama.RoleAdmin == 0) {
-				break // a draft is an admin's
-			}
-			if l.Kind == seal.LetterLate || l.Kind == seal.LetterWiped {
-				break // they come by hand-over
-			}
-			m := &Mail{ID: id, Kind: l.Kind, From: l.From, Day: krama.DayOf(r.Now()), body: l.Body}
-			if err := r.commit(letterEntry(m)); err != nil {
-				return err
-			}
-			r.led.letters = append(r.led.letters, m)
-			break
-		}
-	}
-	return nil
-}
-
 // post sends letters to every other admin's device.
 func (r Admin) post(ctx context.Context, k seal.LetterKind, bodies ...[]byte) error {
 	r.mu.Lock()
@@ -398,16 +296,6 @@ func (r Admin) opensTo(deed seal.Deed) (devices []krama.DeviceID) {
 		devices = r.led.devicesOf(d.Member)
 	}
 	return devices
-}
-
-// devicesOf lists a member's devices.
-func (l *ledger) devicesOf(m krama.MemberID) (out []krama.DeviceID) {
-	for id, d := range l.roster.Devices {
-		if d.Member == m && d.Removed == 0 {
-			out = append(out, id)
-		}
-	}
-	return out
 }
 
 // grantAll gives devices the keys that their members' roles open, and the way to the roster to those nobody has heard

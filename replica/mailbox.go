@@ -7,6 +7,8 @@ import (
 	"crypto/hpke"
 	"slices"
 
+	"krama"
+
 	"krama/seal"
 )
 
@@ -67,4 +69,79 @@ func (r meeting) mailbox(ctx context.Context) (items [][]byte, err error) {
 		}
 	}
 	return items, nil
+}
+
+// fetchMail reads an admin's mailbox for letters. Each is kept before it is shown.
+func (r meeting) fetchMail(ctx context.Context) error {
+	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
+		return nil
+	}
+	items, err := r.mailbox(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.takeMail(items); err != nil {
+		return err
+	}
+	err = r.fetchHandovers(ctx)
+	if krama.KindOf(err) == krama.NotAllowed && err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if len(r.led.controls) == 0 {
+			// a new admin's desk gets the key for them by letter, when another admin's has seen it
+			return nil
+		}
+	}
+	return err
+}
+
+// takeMail keeps the letters that lie in this device's mailbox.
+func (r meeting) takeMail(items [][]byte) error {
+	if err := r.hold(); err != nil {
+		return err
+	}
+	defer r.mu.Unlock()
+	me := r.led.dev.ID()
+	for _, it := range items {
+		id := seal.SHA256(it)
+		if r.led.done[id] || r.led.letter(id) != nil || len(it) == 16+seal.WrapSize {
+			continue
+		}
+		for d := range r.led.withKems {
+			l, sig, err := seal.OpenLetter(r.led.roster.Org, d, it)
+			if err != nil {
+				continue
+			}
+			from := r.led.roster.Devices[l.From]
+			if from == nil || !l.Check(r.led.roster.Org, me, from.Request.SigPub, sig) {
+				break
+			}
+			if l.Kind == seal.LetterControl {
+				if from.Removed == 0 && r.led.roster.Members[from.Member].Roles&krama.RoleAdmin != 0 {
+					if err := r.takeControl(l.Body); err != nil {
+						return err
+					}
+				}
+				if err := r.commit(tagged(tagLetterDo, id[:])); err != nil {
+					return err
+				}
+				r.led.done[id] = true
+				break
+			}
+			if l.Kind == seal.LetterDraft && (from.Removed != 0 ||
+				r.led.roster.Members[from.Member].Roles&krama.RoleAdmin == 0) {
+				break // a draft is an admin's
+			}
+			if l.Kind == seal.LetterLate || l.Kind == seal.LetterWiped {
+				break // they come by hand-over
+			}
+			m := &Mail{ID: id, Kind: l.Kind, From: l.From, Day: krama.DayOf(r.Now()), body: l.Body}
+			if err := r.commit(letterEntry(m)); err != nil {
+				return err
+			}
+			r.led.letters = append(r.led.letters, m)
+			break
+		}
+	}
+	return nil
 }

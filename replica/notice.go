@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"context"
 	"slices"
 	"strconv"
 
@@ -86,62 +85,6 @@ func (l *ledger) heed() {
 func (v settings) settledTo(c krama.CircleID) uint64 {
 	n, _ := strconv.ParseUint(v.of(noticedKey(c)), 10, 64)
 	return n
-}
-
-// settleNotices ends what notices have hidden in a circle that was read to its end: whoever was not erased is shown
-// again. Called with the lock held, when circle 0 was read up to place n before that.
-func (r meeting) settleNotices(c krama.CircleID, n uint64) error {
-	st, settled := r.led.streams[c], r.led.values.settledTo(c)
-	if r.j == nil || st == nil || st.closed || !slices.ContainsFunc(r.led.notices, func(o notice) bool {
-		return o.n > settled && o.n <= n
-	}) {
-		return nil
-	}
-	if err := r.set(noticedKey(c), strconv.FormatUint(n, 10)); err != nil {
-		return err
-	}
-	for id := range r.led.noticed {
-		if id.circle != c {
-			continue
-		}
-		delete(r.led.noticed, id)
-		if !r.led.shredded[id] && r.led.await[id] == nil {
-			r.led.reshow = true
-		}
-	}
-	return nil
-}
-
-// stateNotices says in circle 0 whom the erasures are of that wait in the outbox, before anything else is read or sent.
-func (r meeting) stateNotices(ctx context.Context) error {
-	r.speaking.Lock()
-	defer r.speaking.Unlock()
-	if err := r.hold(); err != nil {
-		return err
-	}
-	var items []seal.Item
-	for _, p := range r.led.outbox {
-		id := subject{p.circle, p.item.Subject}
-		k, ok := r.led.keys[p.circle][p.item.Subject]
-		if p.item.Kind != seal.KindShred || !ok || r.told[id] || len(items) == seal.MaxItems {
-			continue
-		}
-		r.told[id] = true
-		t := k.EraseToken(r.led.dev.ID())
-		if slices.ContainsFunc(r.led.notices, func(n notice) bool { return n.token == t }) {
-			continue // told before a restart
-		}
-		items = append(items, seal.Item{Kind: seal.KindErased, Body: t[:]})
-	}
-	var err error
-	if len(items) > 0 {
-		err = r.sealOne(krama.OrgCircle, items)
-	}
-	r.mu.Unlock()
-	if err != nil || len(items) == 0 {
-		return err
-	}
-	return r.push(ctx, krama.OrgCircle, nothing)
 }
 
 // erasuresFirst puts erasures before everything else of a circle, behind the announcements of the keys they are sealed

@@ -1,8 +1,6 @@
 package replica
 
 import (
-	"context"
-
 	"krama"
 	"krama/seal"
 )
@@ -48,53 +46,8 @@ func (l *ledger) lost(e *entry, c cut) {
 	}
 }
 
-// keepOrphans makes the orphans durable on their own: the rewritten journal leaves out what they came from.
-func (r *core) keepOrphans() error {
-	var entries [][]byte
-	for _, o := range r.led.orphans {
-		entries = append(entries, orphanEntry(o))
-	}
-	if len(entries) == 0 {
-		return nil
-	}
-	return r.commit(entries...)
-}
-
 // orphanEntry keeps it in the journal until it was handed over.
 func orphanEntry(o orphan) []byte {
 	return tagged(tagOrphan, o.circle[:], o.author[:], o.item.Subject[:], []byte{byte(o.item.Kind)}, o.item.Body,
 		u64(uint64(o.day)))
-}
-
-// offerOrphans sends work that its author has not sent again for a week, or cannot, to the admins' quarantine.
-func (r meeting) offerOrphans(ctx context.Context) error {
-	r.mu.Lock()
-	var old []orphan
-	var ids [][32]byte
-	for id, o := range r.led.orphans {
-		e := r.led.roster.Latest(o.circle)
-		if krama.DayOf(r.Now()) >= o.day+orphanDays || e == nil || !e.Keyed[o.author] ||
-			r.led.roster.Devices[o.author].Removed != 0 {
-			old, ids = append(old, o), append(ids, id)
-		}
-	}
-	var list []work
-	for _, o := range old {
-		list = append(list, work{o.circle, o.author, o.item})
-	}
-	letters, err := r.lateLetters(list)
-	r.mu.Unlock()
-	if err == nil {
-		err = r.handOver(ctx, letters) // an admin's desk finds its own there like everybody's
-	}
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, id := range ids {
-		delete(r.led.orphans, id)
-		r.led.untidy = true // the rewritten journal is without them
-	}
-	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"sync"
 	"time"
 
 	"krama"
@@ -48,69 +47,6 @@ const (
 
 // Replica is an unlocked device. It is safe for concurrent use.
 type Replica struct{ core }
-
-// core is the device's memory and files under one lock. Its rooms, in rooms.go, stand on it. A method that does not
-// take the lock itself, nor says otherwise, is called with the lock held.
-type core struct {
-	Config
-	mu      sync.Mutex // everything below
-	syncing sync.Mutex // one sync at a time
-	// speaking is held while this device writes into circle 0, from the choice of a place to the reading back: a sync
-	// and what a person does meanwhile would take the same place, and each be a copy's work to the other. Taken after
-	// syncing and before mu.
-	speaking sync.Mutex
-	// rotating is held while this device opens epochs: a sync in the background and an act of the office do it one
-	// after the other, or one would find the circle half way into the other's. It is taken before speaking and mu,
-	// never with them held.
-	rotating sync.Mutex
-
-	led ledger // what this device believes
-
-	// The device's files, under the vault's key.
-	j      *journal.Journal // nil while the device is locked
-	file   journal.File
-	report journal.Report // of the journal's opening
-	vk     [32]byte       // the vault's key
-	gen    uint64         // of the journal
-	frozen *frozen        // the part of the journal that stays as it is; nil when there is none
-	lock   *Lock          // what the vault was opened with; nil while that is not known
-	wiped  bool           // the vault is destroyed
-
-	// The relay this device turned to.
-	remote Remote // nil before there is one
-	line   *link  // what was heard of that relay
-
-	// A new device's code: when it was shown, and the seed of the drop of the code before it.
-	shown      time.Time
-	dropBefore []byte
-
-	// What this process remembers beside the ledger. After a restart it is found out again.
-	metWith seal.Head                 // the relay's head of circle 0 at the last look for a trim that found none
-	drawnAt map[krama.CircleID]int    // how many erasures were known when the secrets in opening were drawn
-	tried   map[krama.CircleID]int    // how many were erased for good when a look for bodies to drop found no batch
-	told    map[subject]bool          // whose erasure this process has told in circle 0
-	shut    map[krama.CircleID]uint32 // epoch whose opening is awaited, by circles that the relay has closed already
-	emptied time.Time                 // when the boxes of all recent epochs were last looked into
-	unshown bool                      // in this sync the relay took what it does not show
-	typed   uint32                    // when the newest record was typed here, as Record.Written says it
-}
-
-// hostError gives errors of the host's files a kind.
-func hostError(op string, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, journal.ErrFull):
-		return &krama.Error{Op: op, Kind: krama.Full, Err: err}
-	case errors.Is(err, journal.ErrBusy):
-		return &krama.Error{Op: op, Kind: krama.Conflict, Err: err}
-	case errors.Is(err, journal.ErrNewer):
-		return &krama.Error{Op: op, Kind: krama.NotYet, Err: err}
-	case errors.Is(err, journal.ErrNot):
-		return &krama.Error{Op: op, Kind: krama.Tampered, Err: err}
-	}
-	return krama.Wrap(op, err)
-}
 
 // newReplica is a device that has read nothing yet.
 func newReplica(c Config) *Replica {
@@ -305,34 +241,4 @@ func (r *core) Close() error {
 		[32]byte{}, nil
 	r.frozen, r.led.early, r.led.waiting = nil, nil, nil
 	return err
-}
-
-// hold takes the lock of a device that is open; of a locked one it does not, and says so. Who holds it gives mu back.
-func (r *core) hold() error {
-	r.mu.Lock()
-	if r.j == nil {
-		r.mu.Unlock()
-		return errLocked
-	}
-	return nil
-}
-
-// commit makes entries durable, and what the ledger owes behind them.
-func (r *core) commit(entries ...[]byte) error {
-	if r.j == nil {
-		return errLocked
-	}
-	err := r.j.Commit(slices.Concat(entries, r.led.owed)...)
-	if err == nil {
-		r.led.owed = nil
-	}
-	return hostError("replica.commit", err)
-}
-
-// flush is commit where there may be nothing to write.
-func (r *core) flush(entries ...[]byte) error {
-	if len(entries)+len(r.led.owed) == 0 {
-		return nil
-	}
-	return r.commit(entries...)
 }

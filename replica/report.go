@@ -14,17 +14,6 @@ func (r Reports) Publish(ctx context.Context, door []byte, intakes [][16]byte) e
 	return krama.Wrap("replica.Publish", err)
 }
 
-// Site is what receipts of this programme are bound to: a hash of the organisation, so that it is the same on every
-// desk.
-func (r *core) Site() (site [16]byte) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.led.roster != nil {
-		site = seal.SiteOf(r.led.roster.Org)
-	}
-	return site
-}
-
 // Incoming is a report as the relay kept it.
 type Incoming struct {
 	K      int64

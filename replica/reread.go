@@ -65,14 +65,3 @@ func (l *ledger) readWhole(p place, st *stream, end uint64, lost bool) error {
 	}
 	return nil
 }
-
-// refeed reads the journal anew if what is shown is not what counts any more. Called with the lock held.
-func (r *core) refeed() error {
-	if !r.led.reshow {
-		return nil
-	}
-	if err := r.reload(); err != nil {
-		return err
-	}
-	return r.keepOrphans()
-}

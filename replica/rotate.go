@@ -291,55 +291,6 @@ func createCall(ep *seal.Epoch, start seal.Head, before *seal.StreamID) seal.Cre
 		Before: before, Roster: ep.Circle == krama.OrgCircle}
 }
 
-// remake makes the streams of a circle that the roster shows and the relay does not have: after a rotation that was
-// cut, or after the relay was restored from a backup. Only an admin can; it reports whether it did.
-func (r meeting) remake(ctx context.Context, c krama.CircleID) (bool, error) {
-	r.mu.Lock()
-	refused := krama.E("replica.remake", krama.NotAllowed, "the relay does not have the stream")
-	if r.j == nil {
-		r.mu.Unlock()
-		return false, errLocked
-	}
-	st := r.led.streams[c]
-	if dev := r.led.roster.Devices[r.led.dev.ID()]; dev == nil ||
-		r.led.roster.Members[dev.Member].Roles&krama.RoleAdmin == 0 ||
-		st == nil {
-		r.mu.Unlock()
-		return false, refused
-	}
-	var list []seal.CreateCall
-	var before *seal.StreamID
-	for e := uint32(0); e <= st.epoch.Epoch; e++ {
-		ep := st.known[e]
-		start, ok := r.led.roster.StartOf(c, e)
-		if ep == nil || !ok {
-			before = nil
-			continue
-		}
-		list = append(list, createCall(ep, start, before))
-		before = &list[len(list)-1].ID
-	}
-	r.mu.Unlock()
-	// From the newest back to one whose predecessor is there, then forward again.
-	for i := len(list) - 1; i >= 0; i-- {
-		err := r.controlCall(ctx, seal.PathCreate, list[i].Marshal())
-		if krama.KindOf(err) == krama.NotFound && err != nil {
-			continue
-		}
-		if err != nil && krama.KindOf(err) != krama.Conflict {
-			return false, err
-		}
-		for _, o := range list[i+1:] {
-			err := r.controlCall(ctx, seal.PathCreate, o.Marshal())
-			if krama.KindOf(err) != krama.Conflict && err != nil {
-				return false, err
-			}
-		}
-		return true, nil
-	}
-	return false, refused
-}
-
 // Maintain does what a programme needs done by an office every day: what this desk announced and whose day has come,
 // rotations that are due, the trustees' mailbox, the control key, removed devices' peppers, what of erased people the
 // relay keeps, wraps that colleagues asked for. It is called after a sync, by an admin's device.

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"krama"
@@ -44,28 +45,6 @@ func (r meeting) beat(ctx context.Context) error {
 // beats reports whether an envelope is an office's heartbeat.
 func beats(e *entry) bool {
 	return slices.ContainsFunc(e.items, func(it entryItem) bool { return it.Kind == seal.KindHeartbeat })
-}
-
-// vouchedFor reports whether every admin's desk but the device itself has written into circle 0 behind the device's
-// newest key. A relay that is restored may lose the word of that key, and a desk that had not read it wraps to the old
-// one: until then that stays.
-func (l *ledger) vouchedFor(dev *seal.RosterDevice) bool {
-	for d, n := range l.vouched {
-		if o := l.author(d); d != dev.ID && o != nil && o.Removed == 0 && l.roster.Admin(d) && n <= dev.KemAt {
-			return false
-		}
-	}
-	return true
-}
-
-// unvouched reports whether a colleague's device has said a new key behind this desk's last word.
-func (l *ledger) unvouched() bool {
-	for _, d := range l.roster.Devices {
-		if d.KemAt > l.vouched[l.dev.ID()] && d.Removed == 0 && d.ID != l.dev.ID() && d.KemAt > d.Since {
-			return true
-		}
-	}
-	return false
 }
 
 // speak appends one envelope to circle 0, only if nobody else was first, and reads it back. Conflict means: read again
@@ -111,4 +90,86 @@ func (r meeting) speakUnless(ctx context.Context, kind seal.EnvelopeKind, it sea
 		return err
 	}
 	return r.pull(ctx, krama.OrgCircle, StageRoster, func(Progress) {})
+}
+
+// stateNow appends one roster statement, whatever the roster says of it: the genesis and what follows at once.
+func (r meeting) stateNow(ctx context.Context, deed seal.Deed) error {
+	r.mu.Lock()
+	st, err := seal.NewStatement(r.Rand, r.led.roster.At().N+1, deed)
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return r.speak(ctx, seal.EnvRoster, seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())})
+}
+
+// stateDeed is stateNow, unless the roster would refuse it by now.
+func (r meeting) stateDeed(ctx context.Context, deed seal.Deed) error {
+	r.mu.Lock()
+	st, err := seal.NewStatement(r.Rand, r.led.roster.At().N+1, deed)
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	it := seal.Item{Kind: seal.KindStatement, Body: seal.StatementBody(st.Marshal())}
+	return r.speakUnless(ctx, seal.EnvRoster, it, func() bool {
+		return r.led.roster.Late(st) || r.led.roster.Refuses(deed,
+			r.led.dev.ID()) != nil
+	})
+}
+
+// settleNotices ends what notices have hidden in a circle that was read to its end: whoever was not erased is shown
+// again. Called with the lock held, when circle 0 was read up to place n before that.
+func (r meeting) settleNotices(c krama.CircleID, n uint64) error {
+	st, settled := r.led.streams[c], r.led.values.settledTo(c)
+	if r.j == nil || st == nil || st.closed || !slices.ContainsFunc(r.led.notices, func(o notice) bool {
+		return o.n > settled && o.n <= n
+	}) {
+		return nil
+	}
+	if err := r.set(noticedKey(c), strconv.FormatUint(n, 10)); err != nil {
+		return err
+	}
+	for id := range r.led.noticed {
+		if id.circle != c {
+			continue
+		}
+		delete(r.led.noticed, id)
+		if !r.led.shredded[id] && r.led.await[id] == nil {
+			r.led.reshow = true
+		}
+	}
+	return nil
+}
+
+// stateNotices says in circle 0 whom the erasures are of that wait in the outbox, before anything else is read or sent.
+func (r meeting) stateNotices(ctx context.Context) error {
+	r.speaking.Lock()
+	defer r.speaking.Unlock()
+	if err := r.hold(); err != nil {
+		return err
+	}
+	var items []seal.Item
+	for _, p := range r.led.outbox {
+		id := subject{p.circle, p.item.Subject}
+		k, ok := r.led.keys[p.circle][p.item.Subject]
+		if p.item.Kind != seal.KindShred || !ok || r.told[id] || len(items) == seal.MaxItems {
+			continue
+		}
+		r.told[id] = true
+		t := k.EraseToken(r.led.dev.ID())
+		if slices.ContainsFunc(r.led.notices, func(n notice) bool { return n.token == t }) {
+			continue // told before a restart
+		}
+		items = append(items, seal.Item{Kind: seal.KindErased, Body: t[:]})
+	}
+	var err error
+	if len(items) > 0 {
+		err = r.sealOne(krama.OrgCircle, items)
+	}
+	r.mu.Unlock()
+	if err != nil || len(items) == 0 {
+		return err
+	}
+	return r.push(ctx, krama.OrgCircle, nothing)
 }

@@ -62,22 +62,6 @@ func (r *core) State() State {
 	return r.led.state()
 }
 
-// state is State with the lock held.
-func (l *ledger) state() State {
-	switch {
-	case l.dev == nil: // locked
-		return Fresh
-	case l.roster != nil && l.streams[krama.OrgCircle] != nil && l.roster.Devices[l.dev.ID()] != nil:
-		if l.roster.Devices[l.dev.ID()].Removed != 0 {
-			return Removed
-		}
-		return Enrolled
-	case l.scan != nil:
-		return Scanned
-	}
-	return Fresh
-}
-
 // Status is what a screen says about the device.
 type Status struct {
 	State    State
@@ -174,18 +158,6 @@ func (r *core) Device() (krama.DeviceID, krama.Role) {
 	return r.led.rolesLocked()
 }
 
-// rolesLocked is Device with the lock held.
-func (l *ledger) rolesLocked() (krama.DeviceID, krama.Role) {
-	if l.dev == nil {
-		return krama.DeviceID{}, 0
-	}
-	id := l.dev.ID()
-	if l.roster == nil || l.roster.Devices[id] == nil {
-		return id, 0
-	}
-	return id, l.roster.Members[l.roster.Devices[id].Member].Roles
-}
-
 // Kinds returns the circles this device reads, by kind.
 func (r *Replica) Kinds() map[krama.CircleKind]krama.CircleID {
 	r.mu.Lock()
@@ -197,4 +169,32 @@ func (r *Replica) Kinds() map[krama.CircleKind]krama.CircleID {
 		}
 	}
 	return out
+}
+
+// announcements lists them, oldest first. Called with the lock held.
+func (r *core) announcements() (out []Announcement) {
+	if r.led.roster != nil {
+		for _, a := range r.led.roster.Announcements() {
+			out = append(out, Announcement{a.Deed, a.What.Plain(), a.Author, time.UnixMilli(int64(a.After))})
+		}
+	}
+	return out
+}
+
+// Site is what receipts of this programme are bound to: a hash of the organisation, so that it is the same on every
+// desk.
+func (r *core) Site() (site [16]byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.led.roster != nil {
+		site = seal.SiteOf(r.led.roster.Org)
+	}
+	return site
+}
+
+// Suspended lists the devices that this one keeps back until an admin decides, with what proves that each was copied.
+func (r *Replica) Suspended() map[krama.DeviceID][][32]byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.led.doubted()
 }

@@ -1,12 +1,10 @@
 package replica
 
 import (
-	"context"
 	"maps"
 	"slices"
 
 	"krama"
-	"krama/seal"
 )
 
 // Two different envelopes with one place among their author's prove that two copies of her device write. From the place
@@ -81,13 +79,6 @@ func (l *ledger) release() (fail error) {
 	return fail
 }
 
-// Suspended lists the devices that this one keeps back until an admin decides, with what proves that each was copied.
-func (r *Replica) Suspended() map[krama.DeviceID][][32]byte {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.led.doubted()
-}
-
 // doubted are devices of which two copies have written, with the proofs. Called with the lock held.
 func (l *ledger) doubted() map[krama.DeviceID][][32]byte {
 	out := map[krama.DeviceID][][32]byte{}
@@ -104,17 +95,4 @@ func (l *ledger) doubted() map[krama.DeviceID][][32]byte {
 		}
 	}
 	return out
-}
-
-// TrustDevice says that what proves a device to be copied is no reason to doubt it: an admin has looked at it. What was
-// kept back is shown then, on every device.
-func (r Admin) TrustDevice(ctx context.Context, d krama.DeviceID) error {
-	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
-		return krama.E("replica.TrustDevice", krama.NotAllowed, "only an admin answers for a copied device")
-	}
-	return r.state(ctx, func() (bool, seal.Deed) {
-		list := r.led.doubted()[d]
-		list = list[:min(len(list), seal.MaxProofs)]
-		return len(list) > 0, &seal.DeviceTrust{Device: d, Proofs: list}
-	})
 }

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"krama"
 	"krama/seal"
@@ -318,12 +319,6 @@ func (r meeting) pull(ctx context.Context, c krama.CircleID, stage Stage, progre
 	}
 }
 
-// errMoved says that somebody else at this device, a rotation beside a sync, read on meanwhile.
-var errMoved = krama.E("replica.receive", krama.Conflict, "the stream moved")
-
-// errLess says that the relay shows less than before: a person was told, and reading ends.
-var errLess = krama.E("replica.receive", krama.Tampered, "the relay shows less than before")
-
 // receive verifies one page of a stream, makes it durable and applies it.
 func (r meeting) receive(p place, after uint64, page seal.Listing) error {
 	if err := r.hold(); err != nil {
@@ -338,96 +333,6 @@ func (r meeting) receive(p place, after uint64, page seal.Listing) error {
 		return err // what is in memory is more than on disk: asked for again after the next start
 	}
 	return said
-}
-
-// receive verifies one page of a stream and applies it. The entries are to be made durable together with what is owed;
-// said is what the page then means to whoever asked for it. Of a page that ends with err nothing is kept: the journal
-// is read anew. damaged says that a part of the journal was lost.
-func (l *ledger) receive(p place, after uint64, page seal.Listing, damaged bool) (entries [][]byte, said, err error) {
-	c := p.circle
-	st := l.streams[c]
-	if st == nil || st.epoch.Epoch != p.epoch || st.head.N != after {
-		return nil, errMoved, nil
-	}
-	end, closed := l.roster.ClosedAt(c, st.epoch.Epoch)
-	closed = closed && c != krama.OrgCircle && refusePastClose
-	before := max(after, st.floor.N)
-	if closed { // what the first reading showed past the signed end counts no more
-		before = max(after, min(st.floor.N, end.N))
-	}
-	if page.Head.N < before {
-		l.alarm(Alarm{What: AlarmRollback, Circle: c, Epoch: st.epoch.Epoch, N: before})
-		return nil, errLess, nil
-	}
-	for i, wire := range page.Entries {
-		// before any is taken: what a copy of this device wrote takes the place of one of ours
-		if len(wire) == 32 {
-			if page.Entries[i] = l.ownWire(c, [32]byte(wire)); page.Entries[i] == nil {
-				return nil, krama.E("replica.receive", krama.Tampered,
-					"the relay names an envelope we did not ask about"), nil
-			}
-		}
-	}
-	for _, wire := range page.Entries {
-		if closed && st.head.N >= end.N || c == krama.OrgCircle && l.complete(c, st) {
-			break // past its signed end nothing counts
-		}
-		e, env, err := l.admit(c, st, wire)
-		if krama.KindOf(err) == krama.NotYet {
-			l.newer = true
-		}
-		if err != nil {
-			return entries, err, nil
-		}
-		if c == krama.OrgCircle && env != nil && e.kind == seal.EnvRoster && e.verdict == seal.Fine {
-			if err := l.roster.Apply(env); err != nil {
-				e.verdict = seal.Unauthorised
-			}
-			e.applied = true
-		}
-		if env != nil && !damaged && l.foreign(c, e) {
-			l.alarm(Alarm{What: AlarmCopied, Circle: c, Epoch: e.epoch, N: e.n, Author: e.author})
-		}
-		if l.host.Office {
-			e.wire = wire
-		}
-		entries = append(entries, e.marshal())
-		for _, a := range alarmsOf(e) {
-			if dev := l.roster.Devices[a.Author]; dev != nil && dev.Removed != 0 && (a.What == AlarmUnauthorised ||
-				a.ByAuthor()) {
-				continue // she did not know yet, or her word counts no more
-			}
-			l.alarm(a)
-		}
-		if err := l.apply(st, e); err != nil {
-			return nil, nil, err
-		}
-	}
-	// The relay's own chain value: a history it rewrote does not end where ours ends.
-	if st.head.N == page.Head.N && st.head.H != page.Head.H {
-		l.alarm(Alarm{What: AlarmFork, Circle: c, Epoch: st.epoch.Epoch, N: st.head.N})
-		return entries, nil, nil
-	}
-	return append(entries, l.answeredByRelay(p, st, page.Head)...), nil, nil
-}
-
-// complete reports whether a stream was read to its signed end.
-func (l *ledger) complete(c krama.CircleID, st *stream) bool {
-	if c == krama.OrgCircle {
-		return len(l.roster.Circles) > 0 && int(st.epoch.Epoch)+1 < len(l.roster.Circles[c].Epochs)
-	}
-	end, ok := l.roster.ClosedAt(c, st.epoch.Epoch)
-	return ok && refusePastClose && st.head.N >= end.N
-}
-
-// ownWire is an envelope of this device's that waits to be read back, by its id; nil for another.
-func (l *outgoing) ownWire(c krama.CircleID, id [32]byte) []byte {
-	for _, s := range l.sealed {
-		if s.circle == c && s.id == id {
-			return s.wire
-		}
-	}
-	return nil
 }
 
 // pushBytes bounds one append.
@@ -476,4 +381,20 @@ func (r meeting) push(ctx context.Context, c krama.CircleID, progress func(Progr
 			return nil
 		}
 	}
+}
+
+// tendWaiting carries out what has waited its time. Called with the lock held.
+func (r meeting) tendWaiting() error {
+	for id, w := range r.led.await {
+		st := r.led.streams[id.circle]
+		if st == nil || r.Now().Sub(r.led.values.since(id, w)) < waitAtMost {
+			continue
+		}
+		w.Epoch = st.epoch.Epoch
+		if err := r.set(goneKey(id), strconv.FormatUint(uint64(w.Epoch), 10)); err != nil {
+			return err
+		}
+		r.led.carryOut(w.Shred)
+	}
+	return nil
 }

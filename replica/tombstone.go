@@ -3,7 +3,6 @@ package replica
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"maps"
 	"slices"
 	"strings"
@@ -148,17 +147,6 @@ func (r Admin) undertaker(c krama.CircleID) bool {
 	return true
 }
 
-// final are a circle's people whose erasure stands: one in the open epoch may yet fall outside its close.
-func (l *ledger) final(c krama.CircleID) map[krama.SubjectID]bool {
-	out := map[krama.SubjectID]bool{}
-	for _, s := range l.shreds {
-		if s.Circle == c && s.Epoch < l.streams[c].epoch.Epoch {
-			out[s.Subject] = true
-		}
-	}
-	return out
-}
-
 // graves finds in this device's own file what was dropped of a circle, and what could be.
 func (r Admin) graves(c krama.CircleID, done map[string]bool) (old, fresh []grave, err error) {
 	r.mu.Lock()
@@ -246,17 +234,6 @@ func (r Admin) stonesAt(ctx context.Context, c krama.CircleID, list []grave) (ma
 	return out, nil
 }
 
-// dead reports whether an envelope speaks of erased people alone.
-func (l *ledger) dead(e *entry, final map[krama.SubjectID]bool) bool {
-	for _, it := range e.items {
-		if !final[it.Subject] || it.Kind != seal.KindRecord && it.Kind != seal.KindSubjectKey || !l.gone(e.circle,
-			it.Subject) {
-			return false
-		}
-	}
-	return len(e.items) > 0
-}
-
 // bury puts tombstones at the relay; the next rewriting of this device's own file leaves the bodies out.
 func (r Admin) bury(ctx context.Context, graves []grave) error {
 	for part := range slices.Chunk(graves, seal.MaxBatch) {
@@ -311,39 +288,4 @@ func (v settings) buried(c krama.CircleID) (last time.Time, ids map[string]bool)
 		}
 	}
 	return last, ids
-}
-
-// shortID is an envelope's id as settings have it: half of it, enough to tell two apart.
-func shortID(id [32]byte) string { return hex.EncodeToString(id[:16]) }
-
-// admitTombstone takes a tombstone in its envelope's place: in a closed epoch, with the signature of a device whose
-// member is or was an admin, and which was not removed before that close. One that does not open, or is not so signed,
-// does not get the envelope's id: the stream parts from what admins signed, and is read again.
-func (l *ledger) admitTombstone(c krama.CircleID, st *stream, wire []byte) (*entry, error) {
-	e := &entry{circle: c, epoch: st.epoch.Epoch, n: st.head.N + 1, id: seal.EnvelopeID(wire), kind: seal.EnvContent}
-	if c == krama.OrgCircle { // nothing of the roster is ever dropped
-		return nil, krama.E("replica.admitTombstone", krama.Tampered, "the relay's answer is cut or garbled")
-	}
-	t, err := st.epoch.OpenTombstone(wire)
-	if err != nil {
-		e.verdict = seal.WasTampered
-		return e, nil
-	}
-	_, closed := l.roster.ClosedAt(c, st.epoch.Epoch)
-	dev := l.roster.Devices[t.Signer]
-	if !closed || dev == nil {
-		return nil, errAhead // the roster may say more; in an open epoch nothing is old enough
-	}
-	next := l.roster.Circles[c].Epochs[st.epoch.Epoch+1]
-	switch {
-	case l.roster.Members[dev.Member].Held&krama.RoleAdmin == 0, dev.Removed != 0 && dev.Removed < next.Opened:
-		e.verdict = seal.Unauthorised
-	case !t.Verify(dev.Request.SigPub):
-		e.verdict = seal.Forged
-	default:
-		e.id, e.author, e.seq, e.prev, e.timeMS = t.ID, t.Author, t.Seq, t.Prev,
-			min(t.TimeMS, uint64(l.host.Now().UnixMilli()))
-		e.verdict = st.order(e.author, e.seq, e.prev, e.id)
-	}
-	return e, nil
 }

@@ -215,22 +215,6 @@ func (v settings) since(id subject, w *awaited) time.Time {
 	return time.UnixMilli(int64(w.TimeMS))
 }
 
-// tendWaiting carries out what has waited its time. Called with the lock held.
-func (r meeting) tendWaiting() error {
-	for id, w := range r.led.await {
-		st := r.led.streams[id.circle]
-		if st == nil || r.Now().Sub(r.led.values.since(id, w)) < waitAtMost {
-			continue
-		}
-		w.Epoch = st.epoch.Epoch
-		if err := r.set(goneKey(id), strconv.FormatUint(uint64(w.Epoch), 10)); err != nil {
-			return err
-		}
-		r.led.carryOut(w.Shred)
-	}
-	return nil
-}
-
 // settleWaiting ends the reading of a journal: what it carried out stays so, and what waits is off the screen.
 func (l *ledger) settleWaiting() {
 	for id, w := range l.await {
@@ -257,76 +241,91 @@ func (l *ledger) settleWaiting() {
 	l.forget(gone...)
 }
 
-// Awaited is an erasure that waits for a second member's word.
-type Awaited struct {
-	Shred
-	Kind    krama.CircleKind
-	Until   time.Time // when this device carries it out by itself
-	Confirm bool      // this device's member may be the second
-	Back    bool      // and may take it back
-	Said    bool      // this device has done one of them, and it is not read back yet
+// hide takes a subject off the screen and out of what waits to be sent, but for the erasure itself.
+func (l *ledger) hide(c krama.CircleID, s krama.SubjectID) {
+	l.unqueue(c, s)
+	l.offScreen(subject{c, s})
 }
 
-// Awaiting lists the erasures that wait, oldest first.
-func (r *Replica) Awaiting() (out []Awaited) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.j == nil || r.led.roster == nil {
-		return nil
+// mayHold reports whether a subject's key may be taken up: that of an erased one may not, but for an erasure that is
+// still to be sealed with it.
+func (l *ledger) mayHold(c krama.CircleID, s krama.SubjectID) bool {
+	return !l.shredded[subject{c, s}] || l.shredWaits(c, s)
+}
+
+// said reports whether a pending erasure was carried out already, because a colleague was first. It cannot be sealed
+// any more, and stays until hers is within a signed close: what is past one is said again.
+func (l *ledger) said(p *pending) bool {
+	return p.item.Kind == seal.KindShred && l.gone(p.circle, p.item.Subject) && l.carriedOut(Shred{Circle: p.circle,
+		Subject: p.item.Subject})
+}
+
+// thrown reports whether an erasure's key was destroyed here, and a signed close has thrown the erasure itself out: it
+// is said again, with nobody's key.
+func (l *ledger) thrown(c krama.CircleID, s krama.SubjectID) bool {
+	return l.gone(c, s) && !l.carriedOut(Shred{Circle: c, Subject: s})
+}
+
+// forget takes subjects out of what is neither record nor key: drafts of forms, letters, a colleague's lost work.
+func (l *ledger) forget(list ...subject) {
+	gone, names := map[subject]bool{}, naming{}
+	for _, id := range list {
+		gone[id], names[id.id.String()] = true, true
 	}
-	me := r.led.dev.ID()
-	for id, w := range r.led.await {
-		dev, by, st := r.led.author(me), r.led.author(w.Author), r.led.streams[id.circle]
-		if dev == nil || by == nil || st == nil {
-			continue
+	l.values.forget(names.in)
+	for id, o := range l.orphans {
+		if gone[subject{o.circle, o.item.Subject}] {
+			delete(l.orphans, id)
 		}
-		may := r.led.roster.MayWrite(id.circle, st.epoch.Epoch, me, seal.KindShred)
-		out = append(out, Awaited{Shred: w.Shred, Kind: r.led.kinds[id.circle], Until: r.led.values.since(id,
-			w).Add(waitAtMost),
-			Confirm: may && dev.Member != by.Member, Back: may && r.led.mayTakeBack(me, w), Said: r.led.answers(id)})
 	}
-	slices.SortFunc(out, func(a, b Awaited) int {
-		if a.TimeMS != b.TimeMS {
-			return int(int64(a.TimeMS) - int64(b.TimeMS))
+	for _, m := range l.letters {
+		if it, err := seal.ParseFrame(m.body, 1<<12); err == nil && m.Kind == seal.LetterLate && len(it)%5 == 0 {
+			var left [][]byte
+			for i := 0; i < len(it); i += 5 {
+				if len(it[i]) != 16 || len(it[i+2]) != 16 || !gone[subject{krama.CircleID(it[i]),
+					krama.SubjectID(it[i+2])}] {
+					left = append(left, it[i:i+5]...)
+				}
+			}
+			m.body = seal.Frame(left...)
 		}
-		return slices.Compare(a.Subject[:], b.Subject[:])
-	})
+	}
+}
+
+// naming finds ids in text, as String writes them: 32 digits.
+type naming map[string]bool
+
+// in reports whether a text has one of the ids, wherever in it.
+func (n naming) in(s string) bool {
+	const size = 2 * len(krama.SubjectID{})
+	run := 0
+	for i := range len(s) {
+		if c := s[i]; c >= '0' && c <= '9' || c >= 'a' && c <= 'f' {
+			if run++; run >= size && n[s[i+1-size:i+1]] {
+				return true
+			}
+		} else {
+			run = 0
+		}
+	}
+	return false
+}
+
+// lingering are people whose retention has ended within the last days: what the part that stays has of them goes
+// together, once a week. Whoever asked to be erased, or is in danger, waits for nobody.
+func (l *ledger) lingering() map[subject]bool {
+	out := map[subject]bool{}
+	for _, s := range l.shreds {
+		if l.lingers(s) {
+			out[subject{s.Circle, s.Subject}] = true
+		}
+	}
 	return out
 }
 
-// answers reports whether a second word or a taking back waits in the outbox.
-func (l *outgoing) answers(id subject) bool {
-	return slices.ContainsFunc(l.outbox, func(p *pending) bool {
-		return p.circle == id.circle && p.item.Subject == id.id && (p.item.Kind == seal.KindShred ||
-			p.item.Kind == seal.KindUnshred)
-	})
-}
-
-// TakeBack says that an erasure that waits is not to be. She is on the screens again when it was read back.
-func (r *Replica) TakeBack(k krama.CircleKind, s krama.SubjectID) error {
-	const op = "replica.TakeBack"
-	if err := r.hold(); err != nil {
-		return err
-	}
-	defer r.mu.Unlock()
-	c, ok := r.led.circle(k)
-	if !ok {
-		return krama.E(op, krama.NotAllowed, "this device does not hold the circle")
-	}
-	id := subject{c, s}
-	w := r.led.await[id]
-	switch {
-	case w == nil:
-		return krama.E(op, krama.NotFound, "")
-	case !r.led.mayTakeBack(r.led.dev.ID(), w) || !r.led.roster.MayWrite(c, r.led.streams[c].epoch.Epoch,
-		r.led.dev.ID(), seal.KindUnshred):
-		return krama.E(op, krama.NotAllowed, "only who said it or an admin takes an erasure back")
-	case r.led.answers(id):
-		return nil
-	}
-	it := seal.Item{Subject: s, Kind: seal.KindUnshred, Body: nil}
-	if err := r.commit(pendingEntry(c, it)); err != nil {
-		return err
-	}
-	return r.led.queue(c, it)
+// lingers reports whether somebody whose time was over may still lie in the part that stays: making it anew for her
+// alone would cost a phone minutes.
+func (l *ledger) lingers(s Shred) bool {
+	age := l.host.Now().UnixMilli() - int64(s.TimeMS)
+	return s.Reason == ShredExpired && age >= 0 && age < lingerAtMost.Milliseconds()
 }

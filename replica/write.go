@@ -76,60 +76,6 @@ func (r *core) typedAt() uint32 {
 	return now
 }
 
-// pendingEntry keeps what was typed until it is read back.
-func pendingEntry(c krama.CircleID, it seal.Item) []byte {
-	return tagged(tagPending, c[:], it.Subject[:], []byte{byte(it.Kind)}, it.Body)
-}
-
-// circle finds the circle of a kind that this device can write into.
-func (l *ledger) circle(k krama.CircleKind) (krama.CircleID, bool) {
-	for c, kind := range l.kinds {
-		if kind == k && l.streams[c] != nil && k != krama.KindOrg {
-			return c, true
-		}
-	}
-	return krama.CircleID{}, false
-}
-
-// queue puts a typed item in the outbox and shows it at once.
-func (l *ledger) queue(c krama.CircleID, it seal.Item) error {
-	if l.shredded[subject{c, it.Subject}] && (l.loaded || it.Kind != seal.KindShred || l.shredWaits(c, it.Subject)) {
-		return nil // while loading, an erasure that a colleague was first with stays until hers is within a close
-	}
-	l.outbox = append(l.outbox, &pending{c, it})
-	switch {
-	case it.Kind == seal.KindShred:
-		// her key stays until the erasure itself is sealed with it and read back
-		l.shredded[subject{c, it.Subject}] = true
-		l.unqueue(c, it.Subject)
-		if l.loaded { // while loading, it may be read back and wait: then what was fed before it is still needed
-			l.offScreen(subject{c, it.Subject})
-		}
-	case it.Kind == seal.KindSubjectKey:
-		if _, ok := l.keys[c][it.Subject]; !ok && l.keys[c] != nil {
-			l.keys[c][it.Subject] = seal.SubjectKey(it.Body)
-		}
-	case l.loaded: // while loading, most of what was typed comes confirmed later; the rest is shown at the end
-		return l.show(c, it)
-	}
-	return nil
-}
-
-// show feeds a typed item as Local.
-func (l *ledger) show(c krama.CircleID, it seal.Item) error {
-	switch it.Kind {
-	case seal.KindRecord, seal.KindCircleRecord:
-		rec, err := krama.DecodeRecord(it.Body)
-		if err != nil {
-			return err
-		}
-		if l.host.Feed != nil && !l.hidden(c, it.Subject) {
-			l.host.Feed(Event{Circle: l.kinds[c], Subject: it.Subject, Record: rec, Author: l.dev.ID(), Local: true})
-		}
-	}
-	return nil
-}
-
 // NewSubject draws an id for a person.
 func (r *Replica) NewSubject() (s krama.SubjectID, err error) {
 	_, err = io.ReadFull(r.Rand, s[:])
@@ -213,27 +159,6 @@ func (r *core) sealedContents() map[[32]byte]int {
 		}
 	}
 	return out
-}
-
-// next returns the sequence and predecessor of this device's next envelope in a circle.
-func (l *ledger) next(c krama.CircleID) (seq uint64, prev [32]byte) {
-	if a := l.streams[c].authors[l.dev.ID()]; a != nil {
-		seq, prev = a.last()
-	}
-	for _, s := range l.sealed {
-		if s.circle == c && s.seq > seq {
-			seq, prev = s.seq, s.id
-		}
-	}
-	return seq + 1, prev
-}
-
-// header is the head of this device's next envelope in a circle.
-func (l *ledger) header(c krama.CircleID, kind seal.EnvelopeKind) seal.Header {
-	seq, prev := l.next(c)
-	return seal.Header{Author: l.dev.ID(), Kind: kind, Seq: seq, Prev: prev, Head: l.streams[c].head,
-		// not the relay's clock: it could date heartbeats
-		Roster: l.roster.At(), TimeMS: uint64(l.host.Now().UnixMilli())}
 }
 
 // sealOne seals items into this device's next envelope of a circle and keeps it, durable before it counts: the same

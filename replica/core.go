@@ -1,0 +1,214 @@
+package replica
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"krama"
+	"krama/journal"
+	"krama/seal"
+)
+
+// core is the device's memory and files under one lock. Its rooms, in rooms.go, stand on it. A method that does not
+// take the lock itself, nor says otherwise, is called with the lock held.
+type core struct {
+	Config
+	mu      sync.Mutex // everything below
+	syncing sync.Mutex // one sync at a time
+	// speaking is held while this device writes into circle 0, from the choice of a place to the reading back: a sync
+	// and what a person does meanwhile would take the same place, and each be a copy's work to the other. Taken after
+	// syncing and before mu.
+	speaking sync.Mutex
+	// rotating is held while this device opens epochs: a sync in the background and an act of the office do it one
+	// after the other, or one would find the circle half way into the other's. It is taken before speaking and mu,
+	// never with them held.
+	rotating sync.Mutex
+
+	led ledger // what this device believes
+
+	// The device's files, under the vault's key.
+	j      *journal.Journal // nil while the device is locked
+	file   journal.File
+	report journal.Report // of the journal's opening
+	vk     [32]byte       // the vault's key
+	gen    uint64         // of the journal
+	frozen *frozen        // the part of the journal that stays as it is; nil when there is none
+	lock   *Lock          // what the vault was opened with; nil while that is not known
+	wiped  bool           // the vault is destroyed
+
+	// The relay this device turned to.
+	remote Remote // nil before there is one
+	line   *link  // what was heard of that relay
+
+	// A new device's code: when it was shown, and the seed of the drop of the code before it.
+	shown      time.Time
+	dropBefore []byte
+
+	// What this process remembers beside the ledger. After a restart it is found out again.
+	metWith seal.Head                 // the relay's head of circle 0 at the last look for a trim that found none
+	drawnAt map[krama.CircleID]int    // how many erasures were known when the secrets in opening were drawn
+	tried   map[krama.CircleID]int    // how many were erased for good when a look for bodies to drop found no batch
+	told    map[subject]bool          // whose erasure this process has told in circle 0
+	shut    map[krama.CircleID]uint32 // epoch whose opening is awaited, by circles that the relay has closed already
+	emptied time.Time                 // when the boxes of all recent epochs were last looked into
+	unshown bool                      // in this sync the relay took what it does not show
+	typed   uint32                    // when the newest record was typed here, as Record.Written says it
+}
+
+// hostError gives errors of the host's files a kind.
+func hostError(op string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, journal.ErrFull):
+		return &krama.Error{Op: op, Kind: krama.Full, Err: err}
+	case errors.Is(err, journal.ErrBusy):
+		return &krama.Error{Op: op, Kind: krama.Conflict, Err: err}
+	case errors.Is(err, journal.ErrNewer):
+		return &krama.Error{Op: op, Kind: krama.NotYet, Err: err}
+	case errors.Is(err, journal.ErrNot):
+		return &krama.Error{Op: op, Kind: krama.Tampered, Err: err}
+	}
+	return krama.Wrap(op, err)
+}
+
+// hold takes the lock of a device that is open; of a locked one it does not, and says so. Who holds it gives mu back.
+func (r *core) hold() error {
+	r.mu.Lock()
+	if r.j == nil {
+		r.mu.Unlock()
+		return errLocked
+	}
+	return nil
+}
+
+// commit makes entries durable, and what the ledger owes behind them.
+func (r *core) commit(entries ...[]byte) error {
+	if r.j == nil {
+		return errLocked
+	}
+	err := r.j.Commit(slices.Concat(entries, r.led.owed)...)
+	if err == nil {
+		r.led.owed = nil
+	}
+	return hostError("replica.commit", err)
+}
+
+// flush is commit where there may be nothing to write.
+func (r *core) flush(entries ...[]byte) error {
+	if len(entries)+len(r.led.owed) == 0 {
+		return nil
+	}
+	return r.commit(entries...)
+}
+
+// stopped reports whether an alarm forbids sending.
+func (r *core) stopped() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.led.halted()
+}
+
+// raise records an alarm and makes it durable.
+func (r *core) raise(a Alarm) error {
+	r.led.alarm(a)
+	return r.flush()
+}
+
+// reconsider begins anew with streams in which an author was refused whom the roster has named since, or whose claim of
+// the roster's place it has now reached.
+func (r *core) reconsider() error {
+	if err := r.hold(); err != nil {
+		return err
+	}
+	defer r.mu.Unlock()
+	for c, st := range r.led.streams {
+		if c == krama.OrgCircle {
+			continue
+		}
+		again := false
+		for d := range st.strangers {
+			_, known := r.led.roster.Author(c, st.epoch.Epoch, d)
+			again = again || known
+		}
+		entries := r.led.reached(c, st)
+		if len(entries) > 0 || again {
+			p := place{c, st.epoch.Epoch}
+			if err := r.commit(append(entries, tagged(tagAgain, c[:], u32(p.epoch)))...); err != nil {
+				return err
+			}
+			r.led.judgeAgain(p)
+		}
+	}
+	return nil
+}
+
+// Copied reports whether this device has found that another copy of it has written, and therefore writes nothing more.
+func (r *core) Copied() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.led.copied() }
+
+// noteSaid makes a try durable before it is sent. Called with the lock held.
+func (r *core) noteSaid(seq uint64, wire []byte) error {
+	at, tries := strconv.FormatUint(seq, 10), strings.Fields(r.led.values.of(said))
+	if len(tries) == 0 || tries[0] != at {
+		tries = []string{at}
+	}
+	return r.set(said, strings.Join(append(tries, shortID(seal.EnvelopeID(wire))), " "))
+}
+
+// sealing returns the key that an item about a subject is sealed with.
+func (r *core) sealing(c krama.CircleID, s krama.SubjectID) (seal.SubjectKey, bool) {
+	k, ok := r.led.keys[c][s]
+	if !ok && r.led.thrown(c, s) {
+		return seal.Hash("thrown erasure", r.vk[:], s[:]), true
+	}
+	return k, ok
+}
+
+// keepOrphans makes the orphans durable on their own: the rewritten journal leaves out what they came from.
+func (r *core) keepOrphans() error {
+	var entries [][]byte
+	for _, o := range r.led.orphans {
+		entries = append(entries, orphanEntry(o))
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	return r.commit(entries...)
+}
+
+// refeed reads the journal anew if what is shown is not what counts any more. Called with the lock held.
+func (r *core) refeed() error {
+	if !r.led.reshow {
+		return nil
+	}
+	if err := r.reload(); err != nil {
+		return err
+	}
+	return r.keepOrphans()
+}
+
+// flush writes what has gathered, and makes the file when it is the first.
+func (z *freezer) flush() error {
+	if z.j == nil {
+		name := frozenName(z.f.gen)
+		if err := z.r.Dir.Remove(name); err != nil {
+			return err
+		}
+		file, err := z.r.Dir.Open(name)
+		if err != nil {
+			return err
+		}
+		z.file = file
+		none := func([]byte, bool) error { return errEntry }
+		if z.j, _, err = journal.Open(file, seal.Local{Key: z.f.key}, z.r.Rand, none); err != nil {
+			return err
+		}
+	}
+	err := z.j.Commit(z.batch...)
+	z.batch, z.size = nil, 0
+	return err
+}
