@@ -27,6 +27,7 @@ func backupBench() error {
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "relay.db")
+	// Straight into the store, before there is a relay: how it was filled is not measured.
 	streams, err := fillStore(path, 2<<30)
 	if err != nil {
 		return err
@@ -42,18 +43,21 @@ func backupBench() error {
 	if l.clock, err = hear(context.Background(), l.remote); err != nil {
 		return err
 	}
+	// Ten seconds without a copy, to hold the others against.
 	l.enter("before")
 	for i := range streams {
 		l.wg.Go(func() { l.client(i) })
 	}
 	<-time.After(10 * time.Second)
 	l.enter("during")
+	// The whole command: it starts, copies, checks the copy and adds it up.
 	began := time.Now()
 	out, err := exec.Command("./krama", "backup", "--data", dir, "--to", filepath.Join(dir, "copy")).CombinedOutput()
 	took := time.Since(began)
 	if err != nil {
 		return fmt.Errorf("backup: %w: %s", err, out)
 	}
+	// The copy holds one moment of the store, so what was written meanwhile could not be moved out of this file.
 	wal, err := os.Stat(path + "-wal")
 	if err != nil {
 		return err
@@ -62,6 +66,7 @@ func backupBench() error {
 	<-time.After(10 * time.Second)
 	close(l.stop)
 	l.wg.Wait()
+	// A client that stopped early would leave the relay more time for the others.
 	if l.failed != nil {
 		return l.failed
 	}
@@ -93,6 +98,7 @@ func fillStore(path string, size int64) ([]benchStream, error) {
 		return nil, err
 	}
 	defer store.Close()
+	// Nobody signs with its control key here, so zeros do.
 	p := relay.Programme{ID: [16]byte{1}, Control: make([]byte, 32), Site: [16]byte{1}}
 	if err := store.AddProgramme(ctx, p); err != nil {
 		return nil, err
@@ -111,6 +117,7 @@ func fillStore(path string, size int64) ([]benchStream, error) {
 		}
 		go func() {
 			for {
+				// By the store's own file; what is in its -wal file comes on top.
 				if st, err := os.Stat(path); err != nil || st.Size() >= size {
 					errs <- err
 					return
@@ -131,6 +138,7 @@ func fillStore(path string, size int64) ([]benchStream, error) {
 }
 
 // envelopes returns random bytes of the sizes that a few and twenty records have.
+// Random bytes stand for sealed ones: the relay reads neither, and no disk makes either smaller.
 func envelopes(n int) [][]byte {
 	out := make([][]byte, n)
 	for i := range out {
@@ -142,12 +150,15 @@ func envelopes(n int) [][]byte {
 
 // load is 800 envelopes a second from one client a stream.
 type load struct {
+	// Set before the clients begin, and read by all of them.
 	remote  replica.HTTP
 	clock   session
 	streams []benchStream
 	stop    chan struct{}
 	wg      sync.WaitGroup
 
+	// mu owns what follows. worst is the slowest answer of each phase and served how many there were; failed is the
+	// error that ended a client, and with it the measurement.
 	mu     sync.Mutex
 	phase  string
 	worst  map[string]time.Duration
@@ -166,6 +177,7 @@ func (l *load) enter(phase string) {
 // a request was due, so that one slow answer does not hide those that had to wait behind it.
 func (l *load) client(i int) {
 	s := l.streams[i]
+	// 800 a second over all clients, spread evenly: each begins at a moment of its own.
 	every := time.Second * time.Duration(len(l.streams)) / 800
 	due := time.Now().Add(every * time.Duration(i) / time.Duration(len(l.streams)))
 	for n := 0; ; n++ {
@@ -178,6 +190,7 @@ func (l *load) client(i int) {
 		if err == nil && n%10 == 9 {
 			var h seal.Head
 			if h, err = seal.ParseHead(head); err == nil {
+				// The last twenty envelopes. It is due when the append before it was answered.
 				_, err = l.call(s, seal.PathList, time.Now(), seal.ListCall{After: h.N - 20, Max: 1 << 20}.Marshal())
 			}
 		}
@@ -198,6 +211,7 @@ func (l *load) call(s benchStream, path string, due time.Time, payload []byte) (
 		return nil, err
 	}
 	l.mu.Lock()
+	// An answer counts in the phase in which its call began.
 	phase := l.phase
 	l.mu.Unlock()
 	out, _, err := l.remote.Call(context.Background(), path, b)

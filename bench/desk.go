@@ -51,6 +51,7 @@ func deskBench() error {
 	if err := desk.Admin().Found(ctx, p.url, p.token); err != nil {
 		return err
 	}
+	// 33 contacts each, over nearly two years.
 	const people, contacts = 30_000, 990_000
 	rnd := mrand.New(mrand.NewPCG(1, 2))
 	day := krama.DayOf(time.Now())
@@ -73,6 +74,7 @@ func deskBench() error {
 		if err := write(krama.KindOutreach, s, recs...); err != nil {
 			return err
 		}
+		// Sent as it grows: no office has a million records in its outbox.
 		if len(who)%1000 == 0 {
 			if err := desk.Sync(ctx, nil); err != nil {
 				return err
@@ -81,18 +83,23 @@ func deskBench() error {
 		}
 	}
 	fmt.Fprintln(os.Stderr)
+	// With work unsent its journal would be another than an office's.
 	if n := desk.Status().Unsent; n != 0 {
 		return fmt.Errorf("%d unsent", n)
 	}
+	// For recoverBench: from here on the trustees' mailbox leads to every circle that can be recovered.
 	cards, _, err := desk.Admin().SetTrustees(ctx, 2, 3)
 	if err != nil {
 		return err
 	}
 	desk.Close()
+	// Stretching the words takes as long as it is set to take, so it is left out of the figure.
 	vk, err := replica.OpenKey(c.Dir, "a b c d")
 	if err != nil {
 		return err
 	}
+	// A process of its own: its peak of memory has nothing of the filling. The journal was just written, so the disk is
+	// warm.
 	cmd := exec.Command(os.Args[0], "desk-load")
 	cmd.Env = append(os.Environ(), "BENCH_DESK="+filepath.Join(dir, "desk"), "BENCH_KEY="+hex.EncodeToString(vk[:]))
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
@@ -115,6 +122,7 @@ func deskLoad() error {
 	st := casework.New()
 	c := deskConfig(os.Getenv("BENCH_DESK"))
 	c.Feed, c.Reset = office.Feed(st), st.Reset
+	// For whoever looks for what takes the time: a file for a profile of the processor.
 	if out := os.Getenv("BENCH_PROFILE"); out != "" {
 		f, err := os.Create(out)
 		if err != nil {
@@ -124,12 +132,15 @@ func deskLoad() error {
 		defer pprof.StopCPUProfile()
 	}
 	began := time.Now()
+	// Reading, opening and folding the whole journal, until a page could be shown.
 	r, err := replica.Load(c, [32]byte(key))
 	if err != nil {
 		return err
 	}
 	unlock := time.Since(began)
 	people, contacts := st.Counts()
+	// From the middle of the seven hundred days that the contacts are spread over. No report that leaves has this
+	// period; here it only counts.
 	w := krama.Period{From: krama.DayOf(time.Now()) - 400, To: krama.DayOf(time.Now()) - 200}
 	began = time.Now()
 	rep := office.Compile(g, st, w, krama.DayOf(time.Now()))

@@ -52,6 +52,7 @@ func doorBench() error {
 		}
 		head = append(head, buf[:n]...)
 	}
+	// Read on, or a full pipe would hold the demo up.
 	go io.Copy(io.Discard, out)
 	if err := findHelp(fmt.Sprintf("http://localhost:%d/", port+1)); err != nil {
 		return err
@@ -72,9 +73,11 @@ func findHelp(url string) error {
 		wg.Go(func() {
 			var mine []time.Duration
 			for i := c; time.Now().Before(end); i++ {
+				// Every need and district in turn, in Khmer: ten characters, as a page sends them.
 				req, _ := http.NewRequest("POST", url, strings.NewReader(fmt.Sprintf("q=an%02d%04dkm", 1+i%8,
 					1001+i%7)))
 				req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				// It comes packed and is not unpacked here: what is measured is the server.
 				req.Header.Set("Accept-Encoding", "gzip")
 				began := time.Now()
 				res, err := client.Do(req)
@@ -121,9 +124,11 @@ func receiptTiming(dir string) error {
 	var tick atomic.Int64 // a second a call, so that the limit on calls does not bind
 	base := time.Now()
 	now := func() time.Time { return base.Add(time.Duration(tick.Load()) * time.Second) }
+	// In this process, so that its clock can be moved; calls go over HTTP all the same.
 	r := relay.New(store, "token", relay.DefaultLimits, now)
 	srv := httptest.NewServer(r)
 	defer srv.Close()
+	// The first has answers, the second never had one.
 	var who [2]*seal.Receipt
 	for i := range who {
 		if who[i], err = seal.OpenReceipt(fmt.Sprint(i), [16]byte{1}); err != nil {
@@ -135,6 +140,8 @@ func receiptTiming(dir string) error {
 	if err := store.AddProgramme(ctx, p); err != nil {
 		return err
 	}
+	// As many as one look gives, straight into the store. They must outlast the relay's clock, which runs a second a
+	// call.
 	for range seal.Replies {
 		item := append(bytes.Clone(pub(who[0])), make([]byte, seal.ReplySize)...)
 		rand.Read(item[32:])
@@ -147,8 +154,10 @@ func receiptTiming(dir string) error {
 	}
 	var times [2][]float64
 	for range 3000 { // under the random while they show a difference of 0.8 ms
+		// In random order, so that what else the machine does falls on both alike.
 		i := mrand.IntN(2)
 		tick.Add(1)
+		// Before the clock is read: signature and proof of work are the caller's time.
 		call, err := who[i].Look(rand.Reader, r.Session(), p.Site, krama.DayOf(now()))
 		if err != nil {
 			return err
@@ -165,6 +174,7 @@ func receiptTiming(dir string) error {
 		}
 		times[i] = append(times[i], ms(time.Since(began)))
 	}
+	// Welch's t, because the two need not vary alike.
 	m0, v0 := moments(times[0])
 	m1, v1 := moments(times[1])
 	t := (m0 - m1) / math.Sqrt(v0/float64(len(times[0]))+v1/float64(len(times[1])))

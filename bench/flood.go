@@ -24,6 +24,8 @@ import (
 )
 
 // Floods run one after the other against one relay and site, so that what one leaves behind is there for the next.
+// floodDevices work beside the flood, which sends floodRate requests a second over floodConns connections. A flood that
+// holds connections open has floodHeld of them, for which relay and site have places (cmd/krama/crowd.go).
 const (
 	floodDevices = 20
 	floodConns   = 64
@@ -67,6 +69,7 @@ func floodBench() error {
 			return fmt.Errorf("%s: %w", k.Name, err)
 		}
 	}
+	// One process is both, and the peak is over all floods.
 	row(fmt.Sprintf("relay and site, resident memory at its peak, %d floods of %v", len(kinds),
 		each.Round(time.Second)),
 		fmt.Sprintf("%.0f MB", rss(p.cmd.Process.Pid, "VmHWM")), "≤ 200 MB")
@@ -75,6 +78,8 @@ func floodBench() error {
 
 // town is a programme that goes on with its work: an office, its devices, and an intake that is open.
 type town struct {
+	// target is what the flooder knows, and all of it. people has whom each of phones writes about, in the same order;
+	// site is the programme's short name.
 	target flood.Target
 	phones []*phone
 	people []krama.SubjectID
@@ -108,9 +113,11 @@ func settle(ctx context.Context, p *relayProcess) (*town, error) {
 		t.phones, t.people = append(t.phones, ph), append(t.people, who)
 	}
 	stream, _ := desk.Reports().Stream(krama.KindCasework)
+	// Any seed will do: nobody opens what is reported here.
 	if t.intake, err = seal.OpenIntake([32]byte{1}, stream, true); err != nil {
 		return nil, err
 	}
+	// Without listings; publishing it tells the relay which intake is open.
 	door, err := directory.NewDoor(nil, krama.DayOf(time.Now()), t.site).Encode()
 	if err != nil {
 		return nil, err
@@ -149,6 +156,7 @@ func (t *town) under(ctx context.Context, k flood.Kind, each time.Duration, pid 
 	if k.Held {
 		conns = floodHeld
 	}
+	// mu owns what devices and reporter count.
 	var mu sync.Mutex
 	var took []time.Duration
 	var failed, reported, accepted int
@@ -160,9 +168,11 @@ func (t *town) under(ctx context.Context, k flood.Kind, each time.Duration, pid 
 	for i, ph := range t.phones {
 		wg.Go(func() {
 			for ctx.Err() == nil {
+				// Typing is not in the time, the sync is. One that fails counts with the time until it failed.
 				err := t.work(ph, t.people[i])
 				began := time.Now()
 				if err == nil {
+					// Without the flood's end: a sync that began in it is counted whole.
 					err = ph.Sync(context.Background(), nil)
 				}
 				mu.Lock()
@@ -177,6 +187,7 @@ func (t *town) under(ctx context.Context, k flood.Kind, each time.Duration, pid 
 	}
 	wg.Go(func() {
 		for ctx.Err() == nil {
+			// Somebody who did her work, beside those who did not.
 			err := t.report()
 			mu.Lock()
 			reported++
@@ -191,6 +202,7 @@ func (t *town) under(ctx context.Context, k flood.Kind, each time.Duration, pid 
 	if floodErr != nil {
 		return floodErr
 	}
+	// Whole syncs and not calls: a person waits for all of it.
 	slices.Sort(took)
 	row(fmt.Sprintf("%s: %d in %v, answered %v", k.Name, flooded.Sent, each.Round(time.Second), flooded.Status),
 		fmt.Sprintf(
@@ -229,6 +241,7 @@ func (t *town) report() error {
 	if err != nil {
 		return err
 	}
+	// As large as a sealed report of the smaller size, and as random to the relay.
 	body := make([]byte, 4<<10+1136)
 	rand.Read(body)
 	head := seal.ReportHead{Site: t.site, Intake: t.intake.ID(), Day: day, Proof: proof, Size: len(body)}

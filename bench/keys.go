@@ -36,6 +36,7 @@ func keysBench() error {
 	if err := desk.Admin().Found(ctx, relay.url, relay.token); err != nil {
 		return err
 	}
+	// The desk is one of the devices; month is how many people come in between two rotations.
 	const devices, people, month = 200, 5000, 100
 	var phones []*phone
 	for i := range devices - 1 {
@@ -53,6 +54,7 @@ func keysBench() error {
 	fmt.Fprintln(os.Stderr)
 	day := krama.DayOf(time.Now())
 	var who []krama.SubjectID
+	// Written and not sent: whoever calls it syncs when all are in.
 	register := func() error {
 		s, _ := desk.NewSubject()
 		code, _ := krama.NewCode(rand.Reader)
@@ -66,6 +68,8 @@ func keysBench() error {
 			return err
 		}
 	}
+	// Two phones go on: one receives the rotations, the other the erasure. For the rest it matters only that they must
+	// be given keys.
 	for _, p := range append([]*phone{desk}, phones[0], phones[1]) {
 		if err := p.Sync(ctx, nil); err != nil {
 			return err
@@ -74,6 +78,8 @@ func keysBench() error {
 	circle := desk.Kinds()[krama.KindOutreach]
 	// The first rotation writes everybody's key; the next, a month and a hundred new people later, what changed.
 	for _, what := range []string{"the first with all of them", "a month and 100 people later"} {
+		// All that the rotation sends, with HTTP heads: keyring pages, a wrap for each device, the close and the
+		// opening.
 		up := desk.traffic.up
 		began := time.Now()
 		if err := desk.Admin().Rotate(ctx, circle); err != nil {
@@ -83,12 +89,14 @@ func keysBench() error {
 		row(fmt.Sprintf("rotation, %d devices, %d people, %s: at the desk", devices, len(who), what),
 			took.Round(10*time.Millisecond).String(), "≤ 2 s")
 		row("rotation: sent by the desk, "+what, fmt.Sprintf("%d kB", (desk.traffic.up-up)/1000), "≤ 300 kB")
+		// A whole sync and not the new keys alone, as a phone that opens in the morning has it.
 		s, err := phones[0].measure(ctx)
 		if err != nil {
 			return err
 		}
 		row("rotation: received by a phone, a whole sync, "+what, fmt.Sprintf("%d kB in %d ms", s.Down/1000, s.MS),
 			"≤ 260 kB")
+		// The next month's people, sent before the next rotation. They are in no figure of bytes.
 		for range month {
 			if err := register(); err != nil {
 				return err
@@ -102,6 +110,7 @@ func keysBench() error {
 	}
 
 	began := time.Now()
+	// The phone that is told met the relay last before the rotations: reading them is in the figure.
 	if err := desk.Shred(krama.KindOutreach, who[0], replica.ShredAsked); err != nil {
 		return err
 	}
@@ -127,6 +136,7 @@ func recoverBench(ctx context.Context, dir string, cards []seal.Card) error {
 	}
 	defer r.Close()
 	began := time.Now()
+	// Everything from the cards to the last contact read. The device and its vault were made before.
 	if err := r.Newcomer().Recover(ctx, cards, "", true, nil); err != nil {
 		return err
 	}

@@ -40,6 +40,9 @@ func overLine(records, rate int) error {
 	if err := desk.Admin().Found(ctx, p.url, p.token); err != nil {
 		return err
 	}
+	// The first sends over the bad line and the second over a whole one, then the third fetches over the bad line and
+	// the fourth over a whole one. With a rate the first sends over a whole line, for the others to fetch, and the
+	// second has nothing to do: sending over a slow line would take as long again.
 	var phones []*phone
 	for i := range 4 {
 		ph, err := newPhone("phone")
@@ -52,15 +55,19 @@ func overLine(records, rate int) error {
 		phones = append(phones, ph)
 	}
 	host := strings.TrimPrefix(p.url, "http://")
+	// over has a phone sync until it comes through, over a line that is reset after some bytes (0: never) and carries
+	// rate bytes a second (0: what it can).
 	over := func(ph *phone, after int64, rate int) (bytes, resets int64, took time.Duration, err error) {
 		l, err := line.New(host, after, rate)
 		if err != nil {
 			return 0, 0, 0, err
 		}
 		defer l.Close()
+		// A connection for each call where they are reset, so that each call begins with all its bytes.
 		ph.Turn(replica.HTTP{Client: &http.Client{Transport: &http.Transport{DisableKeepAlives: after > 0}},
 			URL: l.URL})
 		began := time.Now()
+		// Several times what it takes; a sync that never comes through ends with its last error.
 		for range 4000 {
 			if err = ph.Sync(ctx, nil); err == nil {
 				break
@@ -92,6 +99,7 @@ func overLine(records, rate int) error {
 	if err != nil {
 		return err
 	}
+	// What the overhead is counted from: the same bytes and HTTP heads, each once.
 	downWhole, _, _, err := over(phones[3], 0, 0)
 	if err != nil {
 		return err
@@ -105,6 +113,7 @@ func overLine(records, rate int) error {
 		fmt.Sprintf("converges, %.1f MB, overhead %.1f %%", float64(down)/1e6,
 			100*(float64(down)/float64(downWhole)-1)), "≤ 20 %")
 	if rate == 0 {
+		// The second phone also fetched the first one's work, which is half of what the fourth has fetched.
 		sent := upWhole - downWhole/2
 		row(fmt.Sprintf("sending %.1f MB over it (%d resets, %v)", float64(sent)/1e6, resets, took.Round(time.Second)),
 			fmt.Sprintf("converges, %.1f MB, overhead %.1f %%", float64(up)/1e6, 100*(float64(up)/float64(sent)-1)),
@@ -123,6 +132,7 @@ func fillPhone(ph *phone, n int) error {
 		}
 		people = append(people, who)
 	}
+	// Two hundred contacts of one person in a write; some people get several writes.
 	for i := 0; i < n; i += 200 {
 		var recs []*krama.Record
 		for range 200 {

@@ -10,6 +10,8 @@ import (
 	"strings"
 )
 
+// main runs one measurement, in the tree's root and beside the program it measures (./krama). desk-load is no
+// measurement of its own: deskBench starts it.
 func main() {
 	if len(os.Args) < 2 {
 		fmt.Fprintln(os.Stderr, "usage: bench relay|sync|desk|backup|keys|door|line|slowline|flood [NAME]")
@@ -29,9 +31,11 @@ func main() {
 }
 
 // row prints one line of the table.
+// must is what the figure is held against. No row fails: who reads the table judges it.
 func row(what, got, must string) { fmt.Printf("| %s | %s | %s |\n", what, got, must) }
 
 // rss reads a process's resident memory in MB: its peak, or what it holds now.
+// field is VmHWM or VmRSS. Where the system has no /proc it is 0.
 func rss(pid int, field string) float64 {
 	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 
 // relayProcess is `krama serve` on a fresh folder.
 type relayProcess struct {
+	// token is its founding token; start is the time from starting the process to its first answer.
 	cmd   *exec.Cmd
 	url   string
 	token string
@@ -34,10 +35,12 @@ type relayProcess struct {
 func startRelay(dir string, port int) (*relayProcess, error) {
 	began := time.Now()
 	p := &relayProcess{url: fmt.Sprintf("http://127.0.0.1:%d", port)}
+	// The site comes with it, at the next port.
 	p.cmd = exec.Command("./krama", "serve", "--data", dir, "--listen", fmt.Sprintf("127.0.0.1:%d", port))
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
+	// Every five milliseconds, and start is as exact as that.
 	for time.Since(began) < 10*time.Second {
 		res, err := http.Get(p.url + "/")
 		if err == nil {
@@ -80,6 +83,7 @@ func relayBench() error {
 		return err
 	}
 	site := [16]byte{1}
+	// The protocol by hand and no devices with journals: those would take more of these cores than the relay.
 	call := func(key ed25519.PrivateKey, path string, who [16]byte, payload []byte) error {
 		b, err := seal.NewCall(rand.Reader, key, path, clock.now(), site, who, payload)
 		if err != nil {
@@ -92,6 +96,7 @@ func relayBench() error {
 	if err := call(control, seal.PathFound, seal.ProgrammeID(pub), found.Marshal()); err != nil {
 		return err
 	}
+	// One author and one person for all envelopes: the relay sees neither.
 	dev, _ := seal.NewDevice(rand.Reader, "bench")
 	var body [45]byte
 	var items []seal.Item
@@ -106,6 +111,7 @@ func relayBench() error {
 	var wg sync.WaitGroup
 	end := time.Now().Add(seconds * time.Second)
 	began := time.Now()
+	// A client begins when its stream is there, while others' are being made; that is in the ten seconds.
 	for i := range clients {
 		e, _ := seal.NewEpoch(rand.Reader, seal.Context{Org: krama.OrgID{byte(i)}})
 		id, h0 := e.StreamID(), seal.Start(e.Context, [32]byte{})
@@ -114,8 +120,10 @@ func relayBench() error {
 			return err
 		}
 		wg.Go(func() {
+			// Put together at the end: a lock at each call would be in its time.
 			var mine []time.Duration
 			for seq := uint64(1); time.Now().Before(end); seq++ {
+				// Sealing is not in a call's time. It is in the rate, because it takes of the same cores.
 				wire, err := e.Seal(rand.Reader, dev, seal.Header{Author: dev.ID(), Kind: seal.EnvContent, Seq: seq,
 					Head: h0}, items, keys)
 				if err == nil {
@@ -139,6 +147,7 @@ func relayBench() error {
 	if failed != nil {
 		return failed
 	}
+	// Over all streams, from making the first to the last answer.
 	rate := float64(len(took)) / time.Since(began).Seconds()
 	sort.Slice(took, func(i, j int) bool { return took[i] < took[j] })
 	row("relay, durable appends, 50 clients, 20-record envelopes",
@@ -152,6 +161,7 @@ func relayBench() error {
 
 // counting counts what travels: request and answer bytes with their HTTP heads, and requests.
 type counting struct {
+	// mu owns the counts; they are read while no call is under way. What lies below HTTP is not in them.
 	next     http.RoundTripper
 	mu       sync.Mutex
 	up, down int64
@@ -161,6 +171,8 @@ type counting struct {
 // RoundTrip implements http.RoundTripper.
 func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	var head bytes.Buffer
+	// Some 25 bytes a request are missing: what the transport adds by itself (Accept-Encoding), and the digits of the
+	// body's length.
 	clone := r.Clone(r.Context())
 	clone.Body = nil
 	clone.Write(&head)
@@ -180,6 +192,7 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // session is a relay's session as it was heard.
 type session struct {
+	// at is when it was heard, by this process's clock.
 	seal.Session
 	at time.Time
 }

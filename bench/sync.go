@@ -20,12 +20,16 @@ import (
 
 // phone is a device over real HTTP whose traffic is counted.
 type phone struct {
+	// records counts contacts that were read back from the relay: those of others, and this device's own once they are
+	// confirmed.
 	*replica.Replica
 	traffic *counting
 	records int
 }
 
 // newPhone is a phone whose traffic is counted.
+// As platform "desk" it is an office's device. Its files are in memory and its words of the cheapest sort: neither disk
+// nor key derivation is measured.
 func newPhone(platform string) (*phone, error) {
 	p := &phone{traffic: &counting{next: &http.Transport{}}}
 	c := replica.Config{Dir: &journal.MemDir{}, Rand: rand.Reader, Now: time.Now, Platform: platform,
@@ -44,6 +48,7 @@ func newPhone(platform string) (*phone, error) {
 }
 
 // enrol brings a phone into the desk's programme.
+// n becomes the member's id, so each phone needs another.
 func enrol(ctx context.Context, desk, p *phone, relay string, n byte) error {
 	if err := p.Newcomer().Introduce(ctx, relay); err != nil {
 		return err
@@ -64,6 +69,7 @@ func enrol(ctx context.Context, desk, p *phone, relay string, n byte) error {
 
 // side is what one sync cost.
 type side struct {
+	// Bytes with HTTP heads, and milliseconds by the wall. The names are those that peer.mjs prints.
 	Up, Down, MS int64
 	Requests     int
 }
@@ -111,6 +117,7 @@ func syncBench() error {
 			return err
 		}
 	}
+	// Seeded, so that two runs send the same contacts but for ids and days.
 	rnd := mrand.New(mrand.NewPCG(1, 2))
 	day := krama.DayOf(time.Now())
 	var people []krama.SubjectID
@@ -124,11 +131,13 @@ func syncBench() error {
 		}
 		people = append(people, s)
 	}
+	// People and their keys are sent and fetched before: what is measured is contacts.
 	for _, d := range []*phone{a, b} {
 		if err := d.Sync(ctx, nil); err != nil {
 			return err
 		}
 	}
+	// The same contacts, as the peer gets them.
 	var docs []map[string]any
 	for range 1000 {
 		who := people[rnd.IntN(len(people))]
@@ -148,6 +157,7 @@ func syncBench() error {
 		}
 		docs = append(docs, document(id, who, c))
 	}
+	// One sync each: it reads the roster and every circle too, so they are in the figure.
 	push, err := a.measure(ctx)
 	if err != nil {
 		return err
@@ -156,6 +166,7 @@ func syncBench() error {
 	if err != nil {
 		return err
 	}
+	// Both have read back all of it, or the figures are of less.
 	if a.records != 1000 || b.records != 1000 || a.Status().Unsent != 0 {
 		return fmt.Errorf("pushed %d, pulled %d of 1,000", a.records, b.records)
 	}
@@ -171,6 +182,7 @@ func kb(n int64) float64 { return float64(n) / 1000 }
 
 // document is the contact as a document database would hold it.
 func document(id krama.RecordID, who krama.SubjectID, c *krama.Contact) map[string]any {
+	// Words for codes: a document database has no closed lists.
 	keys := func(list []krama.Term, s krama.Set) []string {
 		out := []string{}
 		for _, t := range list {
@@ -211,6 +223,7 @@ func peer(dir string, docs []map[string]any, push, pull side) error {
 	if err := os.WriteFile(file, b, 0o600); err != nil {
 		return err
 	}
+	// Its client and server are two processes with a proxy between them, which counts every byte of HTTP.
 	cmd := exec.Command("node", "peer.mjs", file)
 	cmd.Dir, cmd.Stderr = "bench/peer", os.Stderr
 	out, err := cmd.Output()
@@ -229,6 +242,7 @@ func peer(dir string, docs []map[string]any, push, pull side) error {
 			kb(them.Push.Up), kb(them.Push.Down),
 			them.Push.Requests, them.Push.MS, kb(them.Pull.Up), kb(them.Pull.Down), them.Pull.Requests,
 			them.Pull.MS), "")
+	// Of bytes both ways together. A side that took no time counts as one millisecond.
 	ratio := func(a, b int64) float64 { return float64(a) / float64(max(1, b)) }
 	row("bytes, peer ÷ Krama", fmt.Sprintf("push %.1f ×, pull %.1f ×", ratio(them.Push.Up+them.Push.Down,
 		push.Up+push.Down), ratio(them.Pull.Up+them.Pull.Down, pull.Up+pull.Down)), "≥ 5 ×")

@@ -59,16 +59,19 @@ func (s *State) amend(subject krama.SubjectID, rec *krama.Record, author krama.D
 	for _, c := range rec.Amend.Changes {
 		reg := a.fields[c.Field]
 		if reg == nil {
+			// The record's own value stands first, under the record's id: by that it is replaced.
 			reg = &register{heads: []Head{{Record: rec.Amend.Target}}, replaced: map[krama.RecordID]bool{}}
 			a.fields[c.Field] = reg
 		}
 		for _, old := range c.Replaces {
+			// Kept also of what is not here yet: an amendment may come before the one it replaces.
 			reg.replaced[old] = true
 		}
 		if !slices.ContainsFunc(reg.heads, func(h Head) bool { return h.Record == rec.ID }) {
 			reg.heads = append(reg.heads, Head{rec.ID, c.Value, author, rec.Amend.Date, rec.Written})
 		}
 		reg.heads = slices.DeleteFunc(reg.heads, func(h Head) bool { return reg.replaced[h.Record] })
+		// By id, and not as they came: every device shows the first.
 		slices.SortFunc(reg.heads, func(a, b Head) int { return bytes.Compare(a.Record[:], b.Record[:]) })
 	}
 	s.resolve(at)
@@ -84,6 +87,7 @@ func (s *State) resolve(at amendedAt) {
 	if p := s.personAt[at.target]; p != nil && p.Subject == at.subject {
 		was := p.Value.Code
 		p.Value, a.refused = stand(a, p.regs[0].Person, setPerson, (*krama.Person).Validate)
+		// She is found by her new code, and by the old one no more.
 		if p.Value.Code != was {
 			s.uncode(was, p.Subject)
 			s.code(p.Value.Code, p.Subject)
@@ -95,6 +99,8 @@ func (s *State) resolve(at amendedAt) {
 		return
 	}
 	c := s.contacts.at(i)
+	// Amendments apply to the contact as it was written. Applied to what earlier ones made of it, their order of
+	// arrival would count.
 	if a.contact == nil {
 		first := c.Contact
 		a.contact = &first
@@ -111,6 +117,7 @@ func stand[T any](a *amended, first T, set func(*T, uint8, cbor.RawMessage) bool
 	var order []Head
 	all := first
 	fits := true
+	// All of them together first: a date and the next one that belongs to it could each be refused alone.
 	for _, n := range slices.Sorted(maps.Keys(a.fields)) {
 		heads := a.fields[n].heads
 		if len(heads) == 0 || heads[0].Value == nil {
@@ -125,11 +132,13 @@ func stand[T any](a *amended, first T, set func(*T, uint8, cbor.RawMessage) bool
 	if fits && valid(&all) == nil {
 		return all, nil
 	}
+	// In an order that follows from the amendments alone: on every device the same ones are taken.
 	slices.SortFunc(order, func(a, b Head) int {
 		return cmp.Or(cmp.Compare(a.Date, b.Date), cmp.Compare(a.written, b.written), bytes.Compare(a.Record[:],
 			b.Record[:]))
 	})
 	out, refused := first, map[uint8]bool{}
+	// In rounds, because one that cannot be now may be when another has been taken.
 	for left := order; len(left) > 0; {
 		var again []Head
 		for _, h := range left {
@@ -224,6 +233,7 @@ func (s *State) disputes(p *Person) (out []Dispute) {
 		}
 		for _, n := range slices.Sorted(maps.Keys(a.fields)) {
 			heads := a.fields[n].heads
+			// Values that replace each other in a circle leave nothing; only a broken program writes such.
 			if len(heads) == 0 {
 				continue
 			}
@@ -237,6 +247,7 @@ func (s *State) disputes(p *Person) (out []Dispute) {
 }
 
 // Heads returns the records whose value of a field stands: what an amendment of the field replaces.
+// It is the record itself where nothing of the field was amended, or nothing of the record is here.
 func (s *State) Heads(target krama.RecordID, number uint8) []krama.RecordID {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -248,6 +259,7 @@ func (s *State) Heads(target krama.RecordID, number uint8) []krama.RecordID {
 	for _, h := range a.fields[number].heads {
 		out = append(out, h.Record)
 	}
+	// One amendment names so many; what it leaves standing is asked about again.
 	return out[:min(len(out), krama.MaxReplaces)]
 }
 

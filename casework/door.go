@@ -12,6 +12,8 @@ import (
 
 // door folds what is not about a registered person: the directory, reports and what was done about them, referrals.
 type door struct {
+	// Under the lock of the State it is part of. All but starter comes from records and goes with a Reset. seen are the
+	// records of reports, and of acts, that were taken in: what comes again adds nothing.
 	starter   []krama.Listing
 	listings  *directory.Fold
 	rights    map[krama.RecordID]*krama.RightsText
@@ -27,6 +29,7 @@ type door struct {
 
 // Intake is an intake's secret and where it lives.
 type Intake struct {
+	// Seed opens every report to it; Subject is its own, and erasing that destroys it.
 	krama.Intake
 	Circle  krama.CircleKind
 	Subject krama.SubjectID
@@ -83,6 +86,8 @@ func (d *door) reset() {
 
 // take folds a record in and reports whether it was one of the door's.
 func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Record, author krama.DeviceID) bool {
+	// Who may write in a circle may write a record of any kind there. What counts from its own circle alone is passed
+	// over elsewhere: it is known, and not of a later version.
 	intake := k == krama.KindCasework || k == krama.KindSafeguarding
 	switch {
 	case rec.Listing != nil, rec.Check != nil:
@@ -106,6 +111,8 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 	case rec.Act != nil:
 		if intake && !d.seen[rec.ID] {
 			d.seen[rec.ID] = true
+			// An act may be here before the report it is about. It waits in a conversation without messages, which no
+			// list has.
 			for _, id := range rec.Act.Threads {
 				t := d.thread(id)
 				t.Acts = append(t.Acts, Act{*rec.Act, said{rec.Written, rec.ID}, author, 0})
@@ -131,6 +138,8 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 		}
 	case rec.Audit != nil:
 		if intake || rec.Audit.What == krama.AuditRefused {
+			// A refusal may stand in any circle (office.BestCircle). What an author wrote first under an id stays:
+			// nobody writes over what she has read.
 			at := auditAt{rec.ID, author, k}
 			if _, there := d.audits[at]; !there {
 				d.audits[at] = Audit{*rec.Audit, said{rec.Written, rec.ID}, author, k}
@@ -159,6 +168,7 @@ func (d *door) forget(id krama.SubjectID) {
 			delete(d.intakes, k)
 		}
 	}
+	// With an intake's seed goes what became of its reports: nothing opens them any more.
 	delete(d.taken, id)
 	for k, i := range d.incidents {
 		if i.Subject == id {
@@ -166,6 +176,8 @@ func (d *door) forget(id krama.SubjectID) {
 		}
 	}
 	for k, t := range d.threads {
+		// Two desks that took a report in at once gave it two subjects. With one of them all of it goes from here; the
+		// office erases each.
 		if slices.Contains(t.Subjects, id) {
 			delete(d.threads, k)
 		}
@@ -173,6 +185,7 @@ func (d *door) forget(id krama.SubjectID) {
 }
 
 // Alone reports whether nothing but an intake, and what became of its reports, is kept under a subject.
+// The office asks before it erases an intake: a colleague may have written one under a person.
 func (s *State) Alone(id krama.SubjectID) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -230,6 +243,7 @@ func (s *State) RightsTexts(topic, lang string) (out []*krama.RightsText, ids []
 			ids = append(ids, id)
 		}
 	}
+	// Of two that stand beside each other the one that was reviewed last is published.
 	slices.SortFunc(ids, func(a, b krama.RecordID) int {
 		return cmp.Or(-cmp.Compare(s.rights[a].ReviewedOn, s.rights[b].ReviewedOn), slices.Compare(a[:], b[:]))
 	})
@@ -272,6 +286,7 @@ func (s *State) Referrals(of krama.SubjectID) (out []Referral) {
 		if of != (krama.SubjectID{}) && r.Subject != of {
 			continue
 		}
+		// A copy: the fold's own changes under its lock.
 		c := *r
 		of := slices.SortedFunc(maps.Values(s.outcomes[id]), func(a, b outcome) int {
 			return cmp.Or(cmp.Compare(a.Day, b.Day), a.compare(b.said))
@@ -296,6 +311,7 @@ func (r *Referral) Outcome() uint8 {
 }
 
 // Incidents are the incidents kept, the newest first.
+// They are here on devices with the safeguarding circle only. Whoever shows them leaves a line first (Office.Audited).
 func (s *State) Incidents() (out []Incident) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -34,6 +34,7 @@ func (s *State) Everybody(today krama.Day) iter.Seq[*Kept] {
 		})
 		var k Kept
 		for _, p := range all {
+			// The slices of the one before are used again: an archive takes the memory of one person, not of all.
 			k = Kept{Subject: p.Subject, Record: p.Record, Value: p.Value, Author: p.Author, Local: p.local,
 				Contacts: k.Contacts[:0], Consents: append(k.Consents[:0], p.Consents...), Disputes: s.disputes(p)}
 			for _, i := range p.Contacts {
@@ -43,6 +44,7 @@ func (s *State) Everybody(today krama.Day) iter.Seq[*Kept] {
 			slices.SortFunc(k.Consents, func(a, b Consent) int {
 				return cmp.Or(cmp.Compare(a.Date, b.Date), slices.Compare(a.Record[:], b.Record[:]))
 			})
+			// Who was never asked about it is kept; a no is heeded even where her erasure has not come yet.
 			said, asked := consents(p, today)[krama.PurposeRecord]
 			k.NoRecord = asked && !said.Given
 			if !yield(&k) {

@@ -10,6 +10,8 @@ import (
 
 // Row is a person in a list.
 type Row struct {
+	// Last is 0 where she was never met. Next is 0 where no day was agreed, or she said no to being contacted. District
+	// is where she was met last; before the first contact, where she is usually met.
 	Subject  krama.SubjectID
 	Code     krama.Code
 	District uint16
@@ -29,6 +31,7 @@ func (s *State) Rows(today krama.Day) []Row {
 	defer s.mu.RUnlock()
 	out := make([]Row, 0, len(s.people))
 	for _, p := range s.people {
+		// Something of hers came before her registration. There is no code to call her by.
 		if p.Record == (krama.RecordID{}) {
 			continue
 		}
@@ -39,6 +42,7 @@ func (s *State) Rows(today krama.Day) []Row {
 		if m.last != nil {
 			r.Last, r.Next, r.District = m.last.Date, m.last.Next, m.last.District
 		}
+		// Whatever was agreed before: a no takes her off the due list.
 		if refused(p, today) {
 			r.Next = 0
 		}
@@ -53,6 +57,7 @@ func (s *State) Rows(today krama.Day) []Row {
 
 // dueFor is how long somebody stays on the due list; after that she is among those not seen, and not every morning's
 // list.
+// It is in days; doc/decisions.md, 20.
 const dueFor = 90
 
 // Due returns who is due by a day, longest waiting first.
@@ -69,6 +74,7 @@ func (s *State) Due(today, by krama.Day) []Row {
 func (s *State) Recent(n int) []Contact {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	// One pass, with the n newest so far: sorting all for the sake of a page would keep a phone busy.
 	top := make([]int32, 0, n+1) // the newest first
 	for i := range s.contacts.n {
 		c := s.contacts.at(i)
@@ -88,10 +94,13 @@ func (s *State) Recent(n int) []Contact {
 
 // contacts is a list that grows without moving: at a million entries moving costs more than folding.
 type contacts struct {
+	// Only the last part has room, so what at returns stays in its place when more come. It is read and written under
+	// the State's lock.
 	parts [][]Contact
 	n     int32
 }
 
+// contactsPart is how many contacts a part holds.
 const contactsPart = 4096
 
 // add keeps a contact and returns its place. Parts of a fixed size keep a big list from being copied as it grows.

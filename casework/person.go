@@ -10,6 +10,7 @@ import (
 
 // Person is a person as folded.
 type Person struct {
+	// Under the State's lock; a screen gets a View. local says that the registration is only on this device.
 	Subject  krama.SubjectID
 	Record   krama.RecordID // of the registration that stands; zero while only later records have come
 	Value    krama.Person   // with amendments applied
@@ -72,6 +73,7 @@ func (s *State) person(id krama.SubjectID) *Person {
 // register takes in a registration. Of several the first stands.
 func (s *State) register(subject krama.SubjectID, rec *krama.Record, author krama.DeviceID, local bool) {
 	p := s.person(subject)
+	// The same one comes twice: as it was typed here, and as it was read back from the relay.
 	at := slices.IndexFunc(p.regs, func(r registration) bool { return r.Record == rec.ID })
 	if at < 0 {
 		p.regs = append(p.regs, registration{*rec.Person, said{rec.Written, rec.ID}, author, local})
@@ -85,15 +87,18 @@ func (s *State) register(subject krama.SubjectID, rec *krama.Record, author kram
 	if p.local = first.local; p.Record == first.Record {
 		return
 	}
+	// Her first registration, or one that came after another and is dated before it. Code and amendments follow it.
 	delete(s.personAt, p.Record)
 	s.uncode(p.Value.Code, subject)
 	p.Record, p.Value, p.Author = first.Record, first.Person, first.author
 	s.personAt[p.Record] = p
 	s.code(p.Value.Code, subject)
+	// Amendments of it may have been here before it.
 	s.resolve(amendedAt{subject, p.Record})
 }
 
 // code notes whose a code is.
+// The list is sorted, so that every device names the same people in the same order.
 func (s *State) code(c krama.Code, id krama.SubjectID) {
 	of := append(s.byCode[c], id)
 	slices.SortFunc(of, func(a, b krama.SubjectID) int { return bytes.Compare(a[:], b[:]) })
@@ -145,6 +150,7 @@ func (s *State) met(p *Person, today krama.Day) (m meeting) {
 		switch {
 		case c.Void:
 		case ahead(c.Date, today):
+			// It decides nothing, but it must not hide that she asked for help.
 			m.ahead = true
 			m.notSafe = m.notSafe || c.Unsafe()
 		case m.last == nil || m.last.Compare(c) < 0:
@@ -154,6 +160,7 @@ func (s *State) met(p *Person, today krama.Day) (m meeting) {
 	if m.last == nil {
 		return m
 	}
+	// A colleague may have met her on the same day: one answer that she is safe does not take back the other.
 	for _, i := range p.Contacts {
 		c := s.contacts.at(i)
 		m.notSafe = m.notSafe || !c.Void && c.Date == m.last.Date && c.Unsafe()
@@ -191,6 +198,8 @@ func (s *State) view(p *Person, today krama.Day) View {
 		v.Next = 0
 	}
 	v.Disputes = s.disputes(p)
+	// Two phones drew one code while neither knew of the other. Later says that it is she who gets a new one; of two
+	// namesakes it is true of one, so that two desks change the same.
 	for _, id := range s.byCode[p.Value.Code] {
 		if id == p.Subject {
 			continue
@@ -247,6 +256,7 @@ func consents(p *Person, today krama.Day) map[uint8]krama.Consent {
 }
 
 // Said are the records of what a person said about a purpose that stand: what a new word of hers replaces.
+// It is at most krama.MaxReplaces of them: a record names no more.
 func (s *State) Said(id krama.SubjectID, purpose uint8) (out []krama.RecordID) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -21,6 +21,7 @@ type releasedAt struct {
 }
 
 // Released are what desks let leave of a period, the latest first. The order is the same on every desk.
+// Whose word counts is for the caller: what somebody who is no admin wrote stands here, too.
 func (s *State) Released(p krama.Period) (all []Release) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

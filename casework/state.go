@@ -13,6 +13,8 @@ import (
 // State is the folded programme of one device. It is safe for concurrent use. The same records in any order give the
 // same state.
 type State struct {
+	// Records come from the replica's feed, through Apply and ApplyIn; Forget is an erasure. Exported methods take the
+	// lock, the others are called with it held.
 	mu        sync.RWMutex // guards everything below
 	people    map[krama.SubjectID]*Person
 	byCode    map[krama.Code][]krama.SubjectID // one, but where two phones drew the same
@@ -73,6 +75,7 @@ func (s *State) Forget(id krama.SubjectID) {
 	if p == nil {
 		return
 	}
+	// Contacts are known by their places, so hers stay, emptied. Void keeps them out of every list and count.
 	for _, i := range p.Contacts {
 		c := s.contacts.at(i)
 		delete(s.contactAt, c.Record)
@@ -92,6 +95,7 @@ func (s *State) Apply(subject krama.SubjectID, rec *krama.Record, author krama.D
 	case rec.Person != nil:
 		s.register(subject, rec, author, local)
 	case rec.Contact != nil:
+		// Once as it was typed here, once as it was read back: then it is on this device alone no more.
 		if i, ok := s.contactAt[rec.ID]; ok {
 			c := s.contacts.at(i)
 			c.Local = c.Local && local
@@ -101,6 +105,7 @@ func (s *State) Apply(subject krama.SubjectID, rec *krama.Record, author krama.D
 		s.contactAt[rec.ID] = i
 		p := s.person(subject)
 		p.Contacts = append(p.Contacts, i)
+		// An amendment of it may have been here before it.
 		s.resolve(amendedAt{subject, rec.ID})
 	case rec.Consent != nil:
 		p := s.person(subject)
@@ -117,10 +122,12 @@ func (s *State) Apply(subject krama.SubjectID, rec *krama.Record, author krama.D
 	case rec.Trust != nil:
 		s.trust(rec.Trust)
 	case rec.Released != nil:
+		// Under a person it would go when she is erased, and later releases would be held against nothing.
 		if subject == (krama.SubjectID{}) {
 			s.released[releasedAt{rec.ID, author}] = Release{*rec.Released, said{rec.Written, rec.ID}, author}
 		}
 	case rec.Circle != nil:
+		// What a circle is for the replica knows; there is nothing to show.
 	default:
 		s.elsewhere(krama.KindOutreach, subject, rec, author)
 	}
@@ -141,6 +148,7 @@ func (s *State) ApplyIn(k krama.CircleKind, subject krama.SubjectID, rec *krama.
 }
 
 // elsewhere takes what is no person's.
+// What is known here and comes from another circle than its own counts for nothing, not as of a later version.
 func (s *State) elsewhere(k krama.CircleKind, subject krama.SubjectID, rec *krama.Record, author krama.DeviceID) {
 	if !s.door.take(k, subject, rec, author) && rec.Later() {
 		s.unknown[rec.ID] = true
@@ -260,6 +268,7 @@ func (s *State) EachPerson(today krama.Day, f func(p *krama.Person, counted bool
 				buf = append(buf, c.Contact)
 			}
 		}
+		// Who was not asked is counted. A no leaves her out of every indicator.
 		said, asked := consents(p, today)[krama.PurposeCount]
 		f(&p.Value, !asked || said.Given, buf)
 	}

@@ -24,6 +24,7 @@ func (d *door) takeFate(intake krama.SubjectID, t *krama.Taken) {
 		old, had := of[id]
 		f := fate{t.What, t.Day}
 		if had {
+			// Of two desks' words the one that goes further, with the earlier day.
 			f.what, f.day = max(f.what, old.what), min(f.day, old.day)
 		}
 		of[id] = f
@@ -31,6 +32,7 @@ func (d *door) takeFate(intake krama.SubjectID, t *krama.Taken) {
 }
 
 // Took reports whether a report's record is here, or the report has ended.
+// A desk that fetches it again keeps nothing of it.
 func (s *State) Took(id krama.RecordID) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -45,6 +47,7 @@ func (s *State) Ended(id krama.RecordID) bool {
 }
 
 // ended reports whether a report was taken in by any intake.
+// What it looks at is the lists of what became of reports, not conversations.
 func (d *door) ended(id krama.RecordID) bool {
 	for _, of := range d.taken {
 		if _, ok := of[id]; ok {

@@ -10,6 +10,8 @@ import (
 
 // Message is one message of a thread, put together from its parts.
 type Message struct {
+	// Day is when the relay had it, as far as a desk believed that. Place is a district, 0 where she said nothing of
+	// one.
 	Text  string
 	Day   krama.Day
 	Topic uint8
@@ -26,6 +28,8 @@ type Act struct {
 
 // Thread is a conversation with somebody who reported.
 type Thread struct {
+	// Under the State's lock while it is part of it; Threads gives out copies. Subjects are the conversation's own:
+	// with one of them erased nothing of it is shown.
 	ID       krama.ThreadID
 	Circle   krama.CircleKind
 	Senders  []Sender // keys that its messages brought; whose hash its id is, is hers
@@ -40,6 +44,7 @@ type Thread struct {
 
 // Sender are the keys that a report brought: an answer is sealed to KEM and lies in Mailbox, where Auth fetches it.
 type Sender struct {
+	// Public halves, and a name. Who knows all three can send words that are taken for hers, so no archive has them.
 	KEM     []byte
 	Auth    [32]byte
 	Mailbox [16]byte
@@ -85,6 +90,7 @@ func (d *door) report(k krama.CircleKind, subject krama.SubjectID, rec *krama.Re
 		t.Subjects = append(t.Subjects, subject)
 		slices.SortFunc(t.Subjects, func(a, b krama.SubjectID) int { return bytes.Compare(a[:], b[:]) })
 	}
+	// By this a desk knows that it need not take in what it fetches again.
 	d.seen[rec.ID] = true
 	at := slices.IndexFunc(t.parts, func(p part) bool { return p.id == rec.ID && p.says(rec.Report) })
 	if at < 0 { // also what says something else under an id that is here: nobody's words are replaced
@@ -102,6 +108,8 @@ func (d *door) report(k krama.CircleKind, subject krama.SubjectID, rec *krama.Re
 // build puts a conversation together from its records: messages by day, then by the relay's number, each with its
 // parts; acts by day and when they were typed.
 func (t *Thread) build() {
+	// In an order that follows from the records alone, down to what they say: whichever desk took them in, and in
+	// whatever order they came, the conversation reads alike.
 	slices.SortFunc(t.parts, func(a, b part) int {
 		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.N, b.N), cmp.Compare(btoi(a.Part > 0), btoi(b.Part > 0)),
 			cmp.Compare(a.Part, b.Part), bytes.Compare(a.id[:], b.id[:]),
@@ -111,6 +119,7 @@ func (t *Thread) build() {
 	t.Messages, t.Reports, t.Senders = nil, nil, nil
 	at := map[krama.RecordID]int{} // the message that begins with a record
 	next := map[int]uint8{}        // the part that a message waits for
+	// Beginnings first: a part may stand before the one it names.
 	for _, p := range t.parts {
 		if p.Part > 0 {
 			continue
@@ -137,6 +146,7 @@ func (t *Thread) build() {
 				i++
 			}
 		}
+		// Words without their beginning are a message of their own: they must not be lost.
 		if i < 0 || i >= whole {
 			t.Messages = append(t.Messages, Message{p.Text, p.Day, p.Topic, p.Place})
 			continue
@@ -167,6 +177,8 @@ func btoi(b bool) int {
 
 // State of a thread.
 const (
+	// In a new one and in an open one somebody waits for staff; the others end a while after the last word. Aside is
+	// out of sight and not deleted.
 	ThreadNew uint8 = iota
 	ThreadOpen
 	ThreadAnswered
@@ -178,6 +190,7 @@ const (
 func (t *Thread) State() uint8 {
 	state := ThreadNew
 	for _, a := range t.Acts {
+		// She wrote nothing that this act's author had not seen.
 		fresh := a.After >= len(t.Messages)
 		switch {
 		case a.What == krama.ActAside && fresh:
@@ -220,6 +233,7 @@ func (s *State) Threads() (out []*Thread) {
 	defer s.mu.RUnlock()
 	for _, t := range s.threads {
 		if len(t.Messages) > 0 {
+			// With slices of its own: the caller reads them while more comes in.
 			c := *t
 			c.Messages, c.Acts, c.Reports = slices.Clone(t.Messages), slices.Clone(t.Acts), slices.Clone(t.Reports)
 			c.Subjects, c.Senders = slices.Clone(t.Subjects), slices.Clone(t.Senders)

@@ -21,6 +21,8 @@ import (
 
 // Size is how much is invented.
 type Size struct {
+	// Staff have a device each, beside the office's desk. A month is thirty days. Contacts may come out a few more or
+	// less. Tests are contacts with an offer of a test: as many as asked for, where there are so many contacts.
 	People, Staff, Months, Contacts, Tests int
 }
 
@@ -29,6 +31,8 @@ var Full = Size{People: 600, Staff: 12, Months: 24, Contacts: 20000, Tests: 1200
 
 // Programme is the invented programme, running.
 type Programme struct {
+	// Desk is the office's device, unlocked; whoever has the Programme closes it. State is what its records say and
+	// follows it. Config opens the same folder again, with Words.
 	Desk   *replica.Replica
 	State  *casework.State
 	Config replica.Config
@@ -53,9 +57,11 @@ func Make(ctx context.Context, g *guide.Guide, deskDir journal.Dir, dial func(st
 	if err := p.Desk.Admin().Found(ctx, relay, token); err != nil {
 		return nil, err
 	}
+	// Before anybody else is in: trustees that an only admin chooses hold at once then, and a day later afterwards.
 	if err := trustees(ctx, p.Desk, krama.DayOf(now)); err != nil {
 		return nil, err
 	}
+	// What is invented follows the seed. Keys, words, and ids of devices and records are random, as everywhere.
 	inv := &inventor{rnd: mrand.New(mrand.NewPCG(seed, 1)), g: g, size: size, today: krama.DayOf(now)}
 	inv.people()
 	inv.contacts()
@@ -78,6 +84,7 @@ func trustees(ctx context.Context, desk *replica.Replica, today krama.Day) error
 	if err != nil {
 		return err
 	}
+	// Two are enough, so recovery is ready, and the page shows one whose card was never seen.
 	for _, c := range cards[:2] {
 		id, err := desk.NewRecord()
 		if err != nil {
@@ -93,6 +100,7 @@ func trustees(ctx context.Context, desk *replica.Replica, today krama.Day) error
 
 // person is an invented person and who looks after her.
 type person struct {
+	// staff is the number of the device that types her records, from 0.
 	subject  krama.SubjectID
 	record   krama.Person
 	staff    int
@@ -102,6 +110,7 @@ type person struct {
 
 // inventor makes up a programme; the same seed makes the same one.
 type inventor struct {
+	// Everything is drawn from rnd in one order: a draw more makes other people from there on.
 	rnd   *mrand.Rand
 	g     *guide.Guide
 	size  Size
@@ -131,6 +140,7 @@ func (v *inventor) chance(percent int) bool { return v.rnd.IntN(100) < percent }
 // reader gives krama.NewCode the seeded source: a demo's codes are the same every time.
 type reader struct{ *mrand.Rand }
 
+// Read implements io.Reader. It never fails.
 func (r reader) Read(b []byte) (int, error) {
 	for i := range b {
 		b[i] = byte(r.Uint32())
@@ -141,6 +151,7 @@ func (r reader) Read(b []byte) (int, error) {
 // people invents who is met. Mean age and shares follow the published surveys of entertainment workers (IBBS 2016: mean
 // 26, SD 6); districts follow where a provincial town and its roads are.
 func (v *inventor) people() {
+	// The programme's first day.
 	first := v.today - krama.Day(v.size.Months*30)
 	seen := map[krama.Code]bool{}
 	for i := range v.size.People {
@@ -152,6 +163,7 @@ func (v *inventor) people() {
 		}
 		seen[code] = true
 		r := krama.Person{Code: code, Gender: 1, Category: 1}
+		// In shares of six hundred, so that a smaller programme has about the same groups.
 		switch share := i * 600 / v.size.People; {
 		case share%15 == 7: // 40 of 600
 			r.Gender, r.Category = 2, 2
@@ -165,6 +177,7 @@ func (v *inventor) people() {
 				r.Category = 4
 			}
 		}
+		// About one in eleven is under 18, for whom pages say other things; nobody is under 15.
 		age := int(26 + 6*v.rnd.NormFloat64())
 		r.Age = band(max(15, age))
 		r.Languages = krama.Set(0).With(1)
@@ -174,12 +187,16 @@ func (v *inventor) people() {
 				r.Languages = r.Languages.With(1)
 			}
 		}
+		// In the order of guide/data/kratie.json: the second is the provincial town.
 		r.District = uint16(v.g.Province.Districts[v.weighted(15, 42, 8, 6, 18, 8, 3)].Code)
+		// Over the first four fifths of the time, and a good third of them in the first month: a programme begins with
+		// the people it knows.
 		r.Registered = first + krama.Day(v.rnd.IntN(v.size.Months*30*4/5))
 		if v.chance(35) {
 			r.Registered = first + krama.Day(v.rnd.IntN(30))
 		}
 		p.record = r
+		// Each purpose is answered for itself; sharing is what most often gets a no.
 		for _, t := range krama.Purposes {
 			given := v.chance(90)
 			if t.Code == krama.PurposeShare {
@@ -187,6 +204,7 @@ func (v *inventor) people() {
 			}
 			p.consents = append(p.consents, krama.Consent{Purpose: t.Code, Given: given, Date: r.Registered})
 		}
+		// A few take back after three months that they are counted.
 		if v.chance(2) {
 			p.consents = append(p.consents, krama.Consent{Purpose: krama.PurposeCount, Given: false, Date: min(v.today,
 				r.Registered+90)})
@@ -207,11 +225,13 @@ func band(age int) uint8 {
 	case age >= 50:
 		return 10
 	}
+	// From 20 on a band is five years (krama.AgeBands).
 	return uint8(4 + (age-20)/5)
 }
 
 // contacts invents meetings about once a month while somebody is around, and offers of a test in the share asked for.
 func (v *inventor) contacts() {
+	// Contacts are shared out by how long each person was around. spans has the days of each, weight those of all.
 	weight := 0
 	spans := make([]int, len(v.all))
 	for i, p := range v.all {
@@ -227,6 +247,7 @@ func (v *inventor) contacts() {
 		at := p.record.Registered
 		step := max(1, spans[i]/n)
 		for k := range n {
+			// Evenly over her days, each moved by up to half the way to the next.
 			off := (2*k+1)*spans[i]/(2*n) + v.rnd.IntN(step) - step/2
 			d := at + krama.Day(min(max(0, off), max(0, spans[i])))
 			p.contacts = append(p.contacts, v.contact(p, d, k == n-1))
@@ -238,6 +259,7 @@ func (v *inventor) contacts() {
 // contact makes up a contact on a day.
 func (v *inventor) contact(p *person, d krama.Day, last bool) krama.Contact {
 	c := krama.Contact{Date: d, District: p.record.District, Place: uint8(1 + v.weighted(58, 12, 8, 12, 5, 4, 1))}
+	// By the packet: condoms by ten, lubricant by five.
 	if v.chance(88) {
 		c.Given[krama.Condom] = uint16(10 * (1 + v.weighted(3, 5, 3, 2, 1)))
 	}
@@ -265,6 +287,7 @@ func (v *inventor) contact(p *person, d krama.Day, last bool) krama.Contact {
 	if v.chance(4) {
 		c.Attendees = uint16(3 + v.rnd.IntN(20))
 	}
+	// Of a last contact one in five says no day for the next, as of somebody who leaves.
 	if !last || v.chance(80) {
 		c.Next = d + krama.Day([...]int{14, 28, 28, 84}[v.weighted(2, 6, 4, 1)])
 	}
@@ -305,6 +328,7 @@ func role(i int) (krama.Role, string) {
 // device enrols one member's device by both halves of the protocol, types her people and contacts, and sends them.
 func (v *inventor) device(ctx context.Context, p *Programme, i int, relay string,
 	dial func(string) replica.Remote) error {
+	// In memory and under the cheapest words: the device is forgotten once its work is sent.
 	dev, err := replica.Create(replica.Config{Dir: &journal.MemDir{}, Rand: rand.Reader, Now: time.Now, Dial: dial,
 		Platform: "phone", Cost: seal.CostFloor}, p.Words)
 	if err != nil {
@@ -314,6 +338,7 @@ func (v *inventor) device(ctx context.Context, p *Programme, i int, relay string
 	if err := dev.Newcomer().Introduce(ctx, relay); err != nil {
 		return err
 	}
+	// Each side gets as text what a camera would read from the other's screen.
 	invite, err := p.Desk.Admin().Invite(ctx, dev.Newcomer().Scan1().String())
 	if err != nil {
 		return err
@@ -335,6 +360,7 @@ func (v *inventor) device(ctx context.Context, p *Programme, i int, relay string
 	if ok, err := dev.Newcomer().Join(ctx, nil); err != nil || !ok {
 		return fmt.Errorf("it did not join: %w", err)
 	}
+	// She types alone, without the relay, and sends everything at the end: months of work come in one sync.
 	for _, who := range v.all {
 		if who.staff != i {
 			continue

@@ -15,6 +15,8 @@ import (
 
 // invented is one invented service.
 type invented struct {
+	// Codes of the directory's closed lists (krama.ListingKinds and those beside it); districts are NCDD codes, nil for
+	// everywhere. hidden is a listing that is for staff alone.
 	kind, operator uint8
 	km, en, vi     string
 	needs          []uint8
@@ -26,6 +28,8 @@ type invented struct {
 
 // services are 25 invented services, so that every page can be seen full. None of them exists, and their numbers begin
 // with 000.
+// They stand in every state that a page can show: verified lately, soon to be verified again, past the 180 days, past
+// the 30 after them, never verified, doubted.
 var services = []invented{
 	{1, 1, "ផ្ទះបើកទ្វារ", "Open House", "Nhà Mở", []uint8{1, 2, 3, 7}, nil, 1, 12, false},
 	{1, 1, "ក្រុមមិត្តភក្តិទន្លេ", "River Friends", "Nhóm Bạn Sông", []uint8{2, 3, 5, 7}, []uint16{1002, 1006}, 1,
@@ -84,6 +88,7 @@ func Directory(p *Programme, today krama.Day) error {
 			Bring: krama.Words{KM: "មិនត្រូវការអ្វីទេ", EN: "Nothing is needed", VI: "Không cần gì"},
 			Asked: krama.Words{KM: "ឈ្មោះហៅក្រៅ", EN: "A name to call you by", VI: "Một tên gọi"},
 			Hours: []krama.Hours{{Days: 0x3e, Open: 450, Close: 1020}}}
+		// Some also speak Vietnamese, hotlines never close, some show an address: what a page says differs.
 		if i%4 == 0 {
 			l.Languages = l.Languages.With(2)
 		}
@@ -99,17 +104,20 @@ func Directory(p *Programme, today krama.Day) error {
 			l.Address, l.Shown = krama.Words{KM: "ផ្លូវប្រឌិតលេខ " + fmt.Sprint(i),
 				EN: fmt.Sprintf("%d Invented Street", i), VI: fmt.Sprintf("%d Đường Hư cấu", i)}, krama.TierPublic
 		}
+		// A check makes it verified; a listing alone is not, whoever writes it.
 		recs := []*krama.Record{{Listing: l}}
 		if x.age >= 0 {
 			recs = append(recs, &krama.Record{Check: &krama.Check{Key: key, Day: today - krama.Day(x.age),
 				Says: krama.CheckTrue}})
 		}
+		// A worker's doubt about one that was verified, for the list of what to verify this week.
 		if i == 9 {
 			recs = append(recs, &krama.Record{Check: &krama.Check{Key: key, Day: today - 2, Says: krama.CheckDoubt}})
 		}
 		if err := write(p.Desk, krama.KindOutreach, krama.SubjectID{}, recs...); err != nil {
 			return err
 		}
+		// Where a shelter is lies in the safeguarding circle alone, in the demo as well.
 		if x.kind == krama.KindShelter {
 			g := &krama.Guarded{Key: key, Address: krama.Words{EN: fmt.Sprintf("House %d behind the invented pagoda",
 				i)}, Phones: []krama.Phone{{Number: fmt.Sprintf("000 900 %03d", i), Use: krama.UseCall,
@@ -134,6 +142,7 @@ func write(r *replica.Replica, k krama.CircleKind, who krama.SubjectID, recs ...
 }
 
 // messages are what invented people report.
+// One in each language. An intake cannot tell them from others, so each says itself that it is invented.
 var messages = []seal.Message{
 	{Topic: 3, Place: 1002, Text: "DEMO. A man in uniform asked two of us for money to let us go. What can we do?"},
 	{Topic: 8, Text: "DEMO. ថៅកែរក្សាទុកឯកសាររបស់មិត្តខ្ញុំ។ តើធ្វើម៉េច?"},
@@ -148,7 +157,9 @@ func Reports(ctx context.Context, remote replica.Remote, d *directory.Door, now 
 		if len(open) == 0 {
 			return krama.E("demo.Reports", krama.NotFound, "no intake is open")
 		}
+		// The intakes in turn, so that each has something to read.
 		in := open[i%len(open)]
+		// A receipt each, as for each visitor. The digits are not kept: nobody comes back for the answers.
 		digits, err := seal.NewReceipt(rand.Reader)
 		if err != nil {
 			return err

@@ -41,6 +41,7 @@ type Found struct {
 
 // Entry is a listing as folded.
 type Entry struct {
+	// Of versions that stand beside each other the one with the smallest record id is shown, on every device.
 	krama.Listing
 	Record   krama.RecordID   // the version that is shown
 	Others   []*krama.Listing // other versions that stand: two people changed it at once
@@ -71,6 +72,7 @@ func (e *Entry) Status(today krama.Day) Status {
 	return statusOf(e.Verified, e.doubt(), e.wrong(), today)
 }
 
+// statusOf is Status without an entry. A door carries days and no checks; what was found wrong is not in it.
 func statusOf(verified, doubt krama.Day, wrong bool, today krama.Day) Status {
 	switch {
 	case wrong:
@@ -129,6 +131,7 @@ func (e *Entry) standing(says ...uint8) (d krama.Day) {
 // doubt is when somebody in the field last found it wrong, 0 if a verification has answered that.
 func (e *Entry) doubt() krama.Day { return e.standing(krama.CheckDoubt, krama.CheckChanged) }
 
+// wrong reports whether who verifies found it wrong, and nobody has found it true since.
 func (e *Entry) wrong() bool { return e.standing(krama.CheckWrong) > 0 }
 
 // fold works out Verified: the newest day on which somebody found it true.
@@ -215,6 +218,7 @@ func cut(l krama.Listing, t krama.Tier) krama.Listing {
 // answers the need is in it.
 func Answers(all []View, need uint8, place uint16) (out []View) {
 	for _, v := range all {
+		// Without districts it serves everywhere. One that serves krama.Elsewhere alone is shown for no district.
 		if !v.Needs.Has(need) || v.Status == Hidden || place != 0 && len(v.Districts) > 0 &&
 			!slices.Contains(v.Districts, place) {
 			continue
@@ -248,6 +252,7 @@ func nearness(v *View, place uint16) int {
 	return 1
 }
 
+// b2i is 1 for true.
 func b2i(b bool) int {
 	if b {
 		return 1

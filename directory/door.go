@@ -66,6 +66,7 @@ type PartError struct {
 	Lang    string
 }
 
+// Error names no part: whoever publishes is told by the fields, in her language.
 func (e *PartError) Error() string { return "a part of the door is too large for a page" }
 
 // NewDoor makes the door of a day: of each entry what the public may see. Hidden entries are left out.
@@ -115,6 +116,7 @@ func DecodeDoor(b []byte) (*Door, error) {
 		if _, err := seal.SigKey(in.Sig); err != nil || len(in.Kem) != 1216 || in.From > in.Until {
 			return nil, krama.E(op, krama.Invalid, "an intake")
 		}
+		// One of the first version has no place. It is listed for its answers, and Offered leaves it out.
 		if len(in.Place) > 0 && !seal.IntakeFits(in.ID, in.Sig, in.Place, in.Kem) {
 			return nil, krama.E(op, krama.Invalid, "an intake's id is not of its keys")
 		}

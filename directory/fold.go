@@ -11,6 +11,7 @@ import (
 // Fold gathers versions, guarded parts and checks of listings, in any order, into entries. It is not safe for
 // concurrent use; the same records in any order give the same entries.
 type Fold struct {
+	// By listing, and then by record: what comes again stands where it stood.
 	listings map[krama.ListingID]map[krama.RecordID]*krama.Listing
 	guarded  map[krama.ListingID]map[krama.RecordID]*krama.Guarded
 	checks   map[krama.ListingID]map[krama.RecordID]Found
@@ -43,6 +44,7 @@ func (f *Fold) Take(rec *krama.Record, author krama.DeviceID) {
 	}
 }
 
+// put keeps what a record says of a listing.
 func put[T any](m map[krama.ListingID]map[krama.RecordID]T, k krama.ListingID, id krama.RecordID, v T) {
 	if m[k] == nil {
 		m[k] = map[krama.RecordID]T{}

@@ -21,11 +21,16 @@ import (
 // is now and slower than both. PBKDF2 is the weaker defence of a weak secret; the secret here is not weak: six drawn
 // words are 77 bits, which no number of guesses a second reaches.
 const (
+	// A reader takes any number between the bounds, so that a later version can write more without being refused by
+	// this one.
 	Iterations    = 1_000_000  // written
 	minIterations = 600_000    // OWASP Password Storage Cheat Sheet, 2023, for PBKDF2-HMAC-SHA256
 	maxIterations = 10_000_000 // a reader must not be kept busy for ever
 	PhraseWords   = 6
 
+	// chunkSize is how much of the plaintext is sealed at a time, in bytes: what whoever reads an archive must hold of
+	// it. maxPage bounds what may stand before the archive's first line, so that a file of another kind is not read to
+	// its end. page.js has chunkSize, tagSize and the bounds of the iterations too.
 	chunkSize  = 1 << 20
 	headerSize = 1 + 4 + 16 + 4 + 4 + sha256.Size + tagSize
 	tagSize    = 16
@@ -36,6 +41,7 @@ const (
 
 // Header is what can be read of an archive without its passphrase. Every chunk is bound to it.
 type Header struct {
+	// The dates can be read by whoever finds a copy: she sees that its time is over. Nothing here says whose it is.
 	Iterations uint32
 	Salt       [16]byte
 	Written    krama.Day
@@ -46,6 +52,7 @@ type Header struct {
 
 // bytes is the head as it is sealed along with each chunk.
 func (h *Header) bytes() []byte {
+	// Order and sizes are those of doc/format.md, section 11.
 	b := []byte{1}
 	b = binary.BigEndian.AppendUint32(b, h.Iterations)
 	b = append(b, h.Salt[:]...)
@@ -58,6 +65,7 @@ func (h *Header) bytes() []byte {
 // parseHeader reads a head. One of a later version is NotYet.
 func parseHeader(b []byte) (h Header, err error) {
 	const op = "exchange.parseHeader"
+	// The version comes before the length: a later header may have another.
 	if len(b) > 0 && b[0] != 1 {
 		return h, krama.E(op, krama.NotYet, "an archive of a later version")
 	}
@@ -70,6 +78,8 @@ func parseHeader(b []byte) (h Header, err error) {
 	h.Destroy = krama.Day(binary.BigEndian.Uint32(b[25:]))
 	h.Page = [sha256.Size]byte(b[29:])
 	h.check = [tagSize]byte(b[61:])
+	// These are believed before any key is made of the words. Too few rounds would make guessing cheap, too many would
+	// keep a reader busy, and a copy without a last day would never have to go.
 	if h.Iterations < minIterations || h.Iterations > maxIterations || h.Written <= 0 || h.Destroy <= h.Written ||
 		h.Destroy > h.Written+MaxKeepDays {
 		return h, krama.E(op, krama.Tampered, "the header")
@@ -93,10 +103,12 @@ func nonce(n uint64, flag byte) []byte {
 }
 
 // phrase makes what people type into what was drawn.
+// The page does as much with what is typed into it.
 func phrase(s string) string { return strings.Join(strings.Fields(strings.ToLower(s)), " ") }
 
 // aead is the cipher under a passphrase.
 func (h *Header) aead(passphrase string) (cipher.AEAD, error) {
+	// The salt is of this archive alone: nobody tries a guess on two archives at the price of one.
 	key, err := pbkdf2.Key(sha256.New, phrase(passphrase), h.Salt[:], int(h.Iterations), 32)
 	if err != nil {
 		return nil, krama.Wrap("exchange.aead", err)
@@ -109,12 +121,14 @@ func (h *Header) aead(passphrase string) (cipher.AEAD, error) {
 }
 
 // checkTag is what the passphrase alone decides.
+// No chunk has its nonce, so it can stand in the header for everybody to read.
 func checkTag(a cipher.AEAD) [tagSize]byte {
 	return [tagSize]byte(a.Seal(nil, nonce(0, flagCheck), nil, nil))
 }
 
 // sealer writes chunks of what is written to it. It holds one chunk.
 type sealer struct {
+	// buf and out are used again for each chunk: an archive of any size is written in the memory of one.
 	w    io.Writer
 	aead cipher.AEAD
 	ad   []byte
@@ -130,6 +144,7 @@ func newSealer(w io.Writer, a cipher.AEAD, h *Header) (*sealer, error) {
 	return s, err
 }
 
+// Write gathers bytes, and seals a chunk when more comes than it holds. Its errors are those of the writer below.
 func (s *sealer) Write(p []byte) (int, error) {
 	all := len(p)
 	for len(p) > 0 {
@@ -148,16 +163,19 @@ func (s *sealer) Write(p []byte) (int, error) {
 func (s *sealer) flush(flag byte) error {
 	sealed := s.aead.Seal(s.buf[:0], nonce(s.n, flag), s.buf, s.ad)
 	s.out = append(base64.StdEncoding.AppendEncode(s.out[:0], sealed), '\n')
+	// Before the write, whether or not it succeeds: no number seals two texts.
 	s.n, s.buf = s.n+1, s.buf[:0]
 	_, err := s.w.Write(s.out)
 	return err
 }
 
 // Close writes the last chunk.
+// A file without it is refused as cut.
 func (s *sealer) Close() error { return s.flush(flagLast) }
 
 // opener reads chunks. It gives no byte of a chunk that is not the one that was written there.
 type opener struct {
+	// It holds one chunk and the next: only what follows a chunk tells whether it is the last.
 	lines lines
 	aead  cipher.AEAD
 	ad    []byte
@@ -176,6 +194,8 @@ func (o *opener) Read(p []byte) (int, error) {
 		}
 		chunk := o.next
 		flag := byte(flagMore)
+		// One line further than what is opened. A file that was cut after a whole chunk, and mended at its end, must
+		// not pass for a whole one: the last chunk has a flag in its nonce that no other has.
 		line, last, err := o.lines.next()
 		switch {
 		case err != nil:
@@ -187,9 +207,11 @@ func (o *opener) Read(p []byte) (int, error) {
 				return 0, err
 			}
 		}
+		// Only the last chunk may be shorter, and none is empty: an archive has one form.
 		if len(chunk) <= tagSize || (flag == flagMore && len(chunk) != chunkSize+tagSize) {
 			return 0, krama.E(op, krama.Tampered, "a part has another size")
 		}
+		// In place. Nothing of it is given out before its tag was checked.
 		if o.plain, err = o.aead.Open(chunk[:0], nonce(o.n, flag), chunk, o.ad); err != nil {
 			return 0, krama.E(op, krama.Tampered, "a part was changed, moved or is missing")
 		}
@@ -203,6 +225,7 @@ func (o *opener) Read(p []byte) (int, error) {
 // decode reads base64 of which there is one form only.
 func decode(line []byte) ([]byte, error) {
 	b := make([]byte, base64.StdEncoding.DecodedLen(len(line)))
+	// Strict refuses bits that are left over; the length refuses line breaks, which the decoder steps over.
 	n, err := base64.StdEncoding.Strict().Decode(b, line)
 	if err != nil || base64.StdEncoding.EncodedLen(n) != len(line) {
 		return nil, krama.E("exchange.decode", krama.Tampered, "a part is not in its form")
@@ -230,10 +253,13 @@ func open(r io.Reader, key func(*Header) (cipher.AEAD, error)) (Header, *opener,
 	if err != nil {
 		return h, nil, err
 	}
+	// A page that somebody changed could catch the words when it is opened in a browser. Here that is found before a
+	// key is made of them.
 	if page != h.Page {
 		return h, nil, krama.E(op, krama.Tampered,
 			"the page around the archive was changed: never type the passphrase into it")
 	}
+	// The first chunk is read before the key is made, which is slow on purpose: a file without one is refused at once.
 	o := &opener{lines: l, ad: raw}
 	if line, last, err = l.next(); err == nil && !last {
 		o.next, err = decode(line)
@@ -246,6 +272,7 @@ func open(r io.Reader, key func(*Header) (cipher.AEAD, error)) (Header, *opener,
 	if o.aead, err = key(&h); err != nil {
 		return h, nil, err
 	}
+	// A header whose check was changed gets the same answer as wrong words.
 	if checkTag(o.aead) != h.check {
 		return h, nil, krama.E(op, krama.CannotDecrypt, "not the passphrase of this archive")
 	}
@@ -255,6 +282,7 @@ func open(r io.Reader, key func(*Header) (cipher.AEAD, error)) (Header, *opener,
 // seal writes a page and, inside it, what fill writes.
 func seal(w io.Writer, page []byte, h Header, key func(*Header) (cipher.AEAD, error),
 	fill func(io.Writer) error) error {
+	// The header is complete before anything is sealed: each chunk is bound to all of it.
 	h.Page = sha256.Sum256(page)
 	a, err := key(&h)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 // codebook says what every kind, field and code of an archive means, in plain English; codes also in the product's
 // other languages.
 type codebook struct {
+	// About, Notes and Records lie in page/codebook.json; Codes and Sources are filled in from this version's lists.
 	Kind    string                `json:"kind"`
 	About   string                `json:"about"`
 	Notes   []string              `json:"notes"`
@@ -63,6 +64,8 @@ func sourceOf(codes string, p guide.Provenance) source {
 	return s
 }
 
+// codebook makes the second line of an archive: whoever opens it without Krama has nothing else to read it by. An error
+// means a program that was built wrong, because the file is embedded.
 func (x *Export) codebook() (*codebook, error) {
 	c := &codebook{Codes: map[string][]codeWord{}}
 	b, err := files.ReadFile("page/codebook.json")
@@ -72,9 +75,12 @@ func (x *Export) codebook() (*codebook, error) {
 	if err != nil {
 		return nil, krama.Wrap("exchange.codebook", err)
 	}
+	// Every line begins with its kind; it is the struct's first field for that reason.
 	c.Kind = "codebook"
 	en, km, vi := locale.New("en"), locale.New("km"), locale.New("vi")
 	say := func(code, key string) codeWord { return codeWord{code, en.T(key), km.T(key), vi.T(key)} }
+	// The name of a list is what a field of codebook.json names under codes, and the beginning of its words' keys in
+	// the catalogues.
 	for name, list := range map[string][]krama.Term{"gender": krama.Genders, "age": krama.AgeBands,
 		"language": krama.Languages, "category": krama.Categories,
 		"place": krama.Places, "topic": krama.Topics, "service": krama.Services, "test": krama.Tests,
@@ -90,11 +96,13 @@ func (x *Export) codebook() (*codebook, error) {
 			c.Codes[name] = append(c.Codes[name], say(t.Key, name+"."+t.Key))
 		}
 	}
+	// Districts are the guide's. A district of a record that is not among them is shown by its number.
 	for _, d := range x.Guide.Province.Districts {
 		c.Codes["district"] = append(c.Codes["district"], codeWord{strconv.Itoa(int(d.Code)), d.Name("en"),
 			d.Name("km"), d.Name("vi")})
 	}
 	c.Codes["district"] = append(c.Codes["district"], say(outside, "person.outside"))
+	// The words of these have numbers in the catalogues, where others have keys.
 	for name, list := range map[string][]krama.Term{"tier": tiers, "circle": circles} {
 		for _, t := range list {
 			c.Codes[name] = append(c.Codes[name], say(t.Key, name+"."+strconv.Itoa(int(t.Code))))
@@ -104,6 +112,7 @@ func (x *Export) codebook() (*codebook, error) {
 		c.Codes["weekday"] = append(c.Codes["weekday"], say(strconv.Itoa(d), "door.day."+strconv.Itoa(d)))
 	}
 	c.Codes["given"] = []codeWord{say("true", "app.yes"), say("false", "app.no")}
+	// Of these lists the guide says where they come from and who has checked them.
 	c.Sources = []source{sourceOf("district", x.Guide.Province.Provenance), sourceOf("category",
 		x.Guide.KPPrev.Provenance), sourceOf("service", x.Guide.KPPrev.Provenance)}
 	return c, nil

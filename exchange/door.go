@@ -15,6 +15,8 @@ import (
 // the referrals that are. An intake's secret, the keys and mailboxes of who reported, and the codes of slips have no
 // field here: each lets its holder read or write in somebody's name.
 type (
+	// listingLine is one version of a listing. Address is never a shelter's: where that is stands in a guardedLine.
+	// Verified is by the listing's checks, whichever version they saw. By whom is not written.
 	listingLine struct {
 		Kind      string       `json:"kind"`
 		Listing   string       `json:"listing"`
@@ -44,16 +46,20 @@ type (
 		Invented  bool         `json:"invented,omitempty"`
 		Record    string       `json:"record,omitempty"`
 	}
+	// hoursPart is opening times on some days, 1 Monday to 7 Sunday, as HH:MM in UTC+7. The day's end is 24:00.
 	hoursPart struct {
 		Days  []int  `json:"days"`
 		Open  string `json:"open"`
 		Close string `json:"close"`
 	}
+	// phonePart is a number of a service, never of a person.
 	phonePart struct {
 		Number string `json:"number"`
 		Use    string `json:"use"`
 		Tier   string `json:"for"`
 	}
+	// guardedLine is what named staff alone may know, such as where a shelter is: whoever reads it finds who hides
+	// there. It is written only where the desk held the safeguarding circle.
 	guardedLine struct {
 		Kind    string       `json:"kind"`
 		Listing string       `json:"listing"`
@@ -62,6 +68,7 @@ type (
 		Address *krama.Words `json:"address,omitempty"`
 		Record  string       `json:"record"`
 	}
+	// checkLine is one word about a listing. By is the id of a member, never a name, here and below.
 	checkLine struct {
 		Kind    string      `json:"kind"`
 		Listing string      `json:"listing"`
@@ -71,6 +78,7 @@ type (
 		By      string      `json:"by,omitempty"`
 		Record  string      `json:"record"`
 	}
+	// rightsLine is a text that stands. Without ReviewedOn it is a draft, which was never published.
 	rightsLine struct {
 		Kind       string `json:"kind"`
 		Topic      string `json:"topic"`
@@ -81,6 +89,8 @@ type (
 		ReviewedOn string `json:"reviewed_on,omitempty"`
 		Record     string `json:"record"`
 	}
+	// referralLine says that a person was sent to a service, and so what she needed. The code of her slip is not in it:
+	// with that anybody could answer for the service. Name is absent where the listing had not reached this desk.
 	referralLine struct {
 		Kind     string        `json:"kind"`
 		Person   string        `json:"person"`
@@ -93,10 +103,13 @@ type (
 		By       string        `json:"by,omitempty"`
 		Record   string        `json:"record"`
 	}
+	// outcomePart is one thing that was said of a referral.
 	outcomePart struct {
 		Date    string `json:"date"`
 		Outcome string `json:"outcome"`
 	}
+	// reportLine is one message of somebody who reported: a stranger's words, which may show who she is. Number counts
+	// the messages of a conversation, from 1.
 	reportLine struct {
 		Kind     string `json:"kind"`
 		Thread   string `json:"thread"`
@@ -107,6 +120,8 @@ type (
 		District string `json:"district,omitempty"`
 		Text     string `json:"text"`
 	}
+	// actLine is what staff did about a conversation. After is how many of her messages were there before; Text is an
+	// answer, as it was sent.
 	actLine struct {
 		Kind     string `json:"kind"`
 		Thread   string `json:"thread"`
@@ -119,6 +134,8 @@ type (
 		By       string `json:"by,omitempty"`
 		Record   string `json:"record"`
 	}
+	// incidentLine is what was done to somebody, kept with her consent. The subject it is written under is left out: it
+	// would lead nowhere in the archive.
 	incidentLine struct {
 		Kind     string   `json:"kind"`
 		Date     string   `json:"date"`
@@ -130,6 +147,7 @@ type (
 		By       string   `json:"by,omitempty"`
 		Record   string   `json:"record"`
 	}
+	// auditLine is one line of who read what. It has no record's id: nothing else in an archive points at one.
 	auditLine struct {
 		Kind   string `json:"kind"`
 		Date   string `json:"date"`
@@ -142,6 +160,7 @@ type (
 
 // Words of codes that the vocabulary has no keys for.
 var (
+	// They stand in archives that were written: a key never changes its meaning.
 	tiers = []krama.Term{{Code: uint8(krama.TierPublic), Key: "anybody"}, {Code: uint8(krama.TierPartner),
 		Key: "partners"}, {Code: uint8(krama.TierNamed), Key: "named-staff"}}
 	circles = []krama.Term{{Code: uint8(krama.KindOutreach), Key: "outreach"}, {Code: uint8(krama.KindClinical),
@@ -154,6 +173,7 @@ var (
 func (x *Export) door(codes map[krama.SubjectID]krama.Code, out map[krama.SubjectID]bool, put func(any) bool) {
 	st := x.State
 	entries := st.Listings()
+	// put does nothing after an error. Only loops that may be long look at what it says.
 	names := map[krama.ListingID]krama.Words{}
 	for _, e := range entries {
 		names[e.Key] = e.Name
@@ -165,6 +185,7 @@ func (x *Export) door(codes map[krama.SubjectID]krama.Code, out map[krama.Subjec
 		}
 	}
 	for _, e := range entries {
+		// Of these, too, every version that stands: two people changed it at once and nobody has decided.
 		for i, g := range e.Guards {
 			put(guardedLine{"guarded", key(g.Key), e.Name, phones(g.Phones), some(g.Address), e.GuardAt[i].String()})
 		}
@@ -180,6 +201,7 @@ func (x *Export) door(codes map[krama.SubjectID]krama.Code, out map[krama.Subjec
 		put(rightsLine{"rights", t.Topic, t.Lang, t.Body, t.Source, t.ReviewedBy, t.ReviewedOn.String(),
 			t.Record.String()})
 	}
+	// A referral is its person's: of somebody who said no to a record nothing says that she was sent anywhere.
 	for _, r := range st.Referrals(krama.SubjectID{}) {
 		if out[r.Subject] {
 			continue
@@ -195,6 +217,7 @@ func (x *Export) door(codes map[krama.SubjectID]krama.Code, out map[krama.Subjec
 		}
 		put(line)
 	}
+	// A conversation has a subject of its own. Where a colleague wrote it under a person's, it goes with that person.
 	threads := slices.DeleteFunc(st.Threads(), func(t *casework.Thread) bool { return anyOf(out, t.Subjects) })
 	for _, t := range threads {
 		for i, m := range t.Messages {
@@ -205,6 +228,7 @@ func (x *Export) door(codes map[krama.SubjectID]krama.Code, out map[krama.Subjec
 		}
 	}
 	for _, t := range threads {
+		// All messages stand before the first act: the page gathers lines of one kind in blocks.
 		for _, a := range t.Acts {
 			line := actLine{Kind: "act", Thread: key(t.ID), Date: a.Day.String(), What: krama.KeyOf(krama.Acts, a.What),
 				After: a.After, Text: a.Text, By: x.by(a.Author), Record: a.Record.String()}
@@ -224,6 +248,7 @@ func (x *Export) door(codes map[krama.SubjectID]krama.Code, out map[krama.Subjec
 				keyOrNot(i.Thread), x.by(i.Author), i.Record.String()})
 		}
 	}
+	// The lines have no records' ids, so their order does not follow from ids either.
 	audits := st.Audits()
 	slices.SortStableFunc(audits, func(a, b casework.Audit) int {
 		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Circle, b.Circle), cmp.Compare(a.What, b.What),
@@ -255,9 +280,11 @@ func (x *Export) listing(e *directory.Entry, l *krama.Listing, at krama.RecordID
 		}
 		line.Hours = append(line.Hours, p)
 	}
+	// Without an address there is nobody it is for.
 	if l.Shown != 0 {
 		line.Tier = krama.KeyOf(tiers, uint8(l.Shown))
 	}
+	// A shipped listing came with the program, and no record says it.
 	if !e.Starter {
 		line.Record = at.String()
 	}

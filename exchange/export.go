@@ -16,6 +16,7 @@ import (
 
 // An export ages out and says when.
 const (
+	// KeepDays is for whoever says nothing; MaxKeepDays is what a reader takes. No copy is for ever.
 	KeepDays    = 90
 	MaxKeepDays = 365
 	MaxReason   = 200 // bytes, of reason and of recipient
@@ -23,6 +24,8 @@ const (
 
 // Export is what an archive is made of.
 type Export struct {
+	// State must stay as it is until the archive is written: the first line counts what follows, and a reader refuses a
+	// file in which something else follows. Member is asked while State is locked for reading, and must not ask it.
 	State     *casework.State
 	Guide     *guide.Guide
 	Member    func(krama.DeviceID) (krama.MemberID, bool) // whose device it is
@@ -35,6 +38,7 @@ type Export struct {
 
 // Counts is how many lines of each kind an archive holds.
 type Counts struct {
+	// A reader compares these with the lines that it finds, and so does the page.
 	People   int `json:"people"`
 	Contacts int `json:"contacts"`
 	Consents int `json:"consents"`
@@ -55,6 +59,7 @@ type Counts struct {
 
 // countsOf makes counts of the number of lines of each kind.
 func countsOf(lines map[string]int, leftOut int) Counts {
+	// In the order of the fields. A kind that is not here is compared with nothing.
 	return Counts{lines["person"], lines["contact"], lines["consent"], lines["dispute"], lines["staff"], leftOut,
 		lines["listing"], lines["guarded"],
 		lines["check"], lines["rights"], lines["referral"], lines["report"], lines["act"], lines["incident"],
@@ -62,7 +67,9 @@ func countsOf(lines map[string]int, leftOut int) Counts {
 }
 
 // Count looks at what would be written.
+// By today it is decided which word of a person's counts; Write takes the day of writing.
 func Count(st *casework.State, today krama.Day) (n Counts) {
+	// What lines leaves out is left out here, or no reader would take the file.
 	out := map[krama.SubjectID]bool{}
 	for k := range st.Everybody(today) {
 		if k.NoRecord {
@@ -70,6 +77,7 @@ func Count(st *casework.State, today krama.Day) (n Counts) {
 			out[k.Subject] = true
 			continue
 		}
+		// Of somebody whose registration has not come there is no person line, but there are lines of her contacts.
 		if k.Record != (krama.RecordID{}) {
 			n.People++
 		}
@@ -123,6 +131,7 @@ func (x *Export) validate() error {
 
 // Write seals everything under a passphrase into one page. It holds one part of it at a time, however large the
 // programme.
+// After an error what was written is no archive: whoever called removes it.
 func Write(w io.Writer, rand io.Reader, passphrase string, x *Export) (Counts, error) {
 	key := func(h *Header) (cipher.AEAD, error) { return h.aead(passphrase) }
 	return write(w, rand, Iterations, key, x)
@@ -142,13 +151,16 @@ func write(w io.Writer, rand io.Reader, iterations uint32, key func(*Header) (ci
 	if err != nil {
 		return Counts{}, err
 	}
+	// First, because the first line says how many lines of each kind there are.
 	n := Count(x.State, x.Written)
 	return n, krama.Wrap("exchange.Write", seal(w, page, h, key, func(w io.Writer) error {
+		// Before sealing: sealed bytes do not become smaller.
 		z := gzip.NewWriter(w)
 		b := bufio.NewWriterSize(z, 1<<16)
 		if err := x.lines(b, n); err != nil {
 			return err
 		}
+		// What is buffered, then the compressed stream's end. seal writes the last chunk after both.
 		if err := b.Flush(); err != nil {
 			return err
 		}
@@ -158,6 +170,7 @@ func write(w io.Writer, rand io.Reader, iterations uint32, key func(*Header) (ci
 
 // Info is an archive's first line.
 type Info struct {
+	// Reason and Recipient are inside the seal, in the words of whoever wrote the archive.
 	Kind      string `json:"kind"`
 	Version   int    `json:"version"`
 	Written   string `json:"written"`
@@ -171,6 +184,7 @@ type Info struct {
 
 // lineVersion is the version of the lines. Since 2 they hold the directory, referrals, reports and what follows from
 // them.
+// A reader takes this version and those before it.
 const lineVersion = 2
 
 // maxLine bounds a line; the codebook is the longest by far.
@@ -207,6 +221,7 @@ func read(r io.Reader, key func(*Header) (cipher.AEAD, error), line func(kind st
 			return h, inside(err)
 		}
 		kind := kindOf(b)
+		// The first line tells how the others are to be read. No line is given out before that is known.
 		if len(seen) == 0 {
 			if kind != "archive" || json.Unmarshal(b, &info) != nil {
 				return h, krama.E(op, krama.Tampered, "the first line")
@@ -220,6 +235,7 @@ func read(r io.Reader, key func(*Header) (cipher.AEAD, error), line func(kind st
 			return h, err
 		}
 	}
+	// The seal shows that no chunk is missing or moved. This finds an archive whose writer left something out.
 	if info.Counts != countsOf(seen, info.Counts.LeftOut) {
 		return h, krama.E(op, krama.Tampered, "the archive holds another number of lines than it says")
 	}
@@ -235,6 +251,7 @@ func inside(err error) error {
 }
 
 // kindOf reads the kind, which is the first thing in every line.
+// It is "" for a line that begins otherwise.
 func kindOf(b []byte) string {
 	b, ok := bytes.CutPrefix(b, []byte(`{"kind":"`))
 	i := bytes.IndexByte(b, '"')

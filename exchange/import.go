@@ -80,10 +80,12 @@ func FromHSDS(t *hsds.Tables, g *guide.Guide, owner, source string) (*Import, er
 		}
 		in.Services = append(in.Services, Imported{l, id, hsdsKey("krama hsds listing", id)})
 	}
+	// Last: what is lost is what the services above did not take.
 	in.count(t)
 	return &in.Import, nil
 }
 
+// isUUID is the form of id that two directories do not share by chance.
 var isUUID = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
 // hsdsKey is the id of a listing that came from elsewhere: the same each time it comes.
@@ -135,6 +137,7 @@ func (in *hsdsReader) listing(s hsds.Object, source string) krama.Listing {
 	}
 	for _, a := range objects(s["attributes"]) {
 		term, _ := a["taxonomy_term"].(hsds.Object)
+		// Terms of other taxonomies are counted among what is lost.
 		for _, n := range krama.Needs {
 			if str(term["code"]) == n.Key {
 				l.Needs = l.Needs.With(n.Code)
@@ -374,6 +377,7 @@ func hsdsHours(x hsds.Object) (out []krama.Hours, ok bool) {
 		shut++
 	}
 	whole := shut-open == day
+	// In Indochina it may be the day before or after: the days of the week go along.
 	for ; open < 0; open += day {
 		days = days.Shift(6)
 	}

@@ -24,9 +24,11 @@ func (l lines) page() (sum [sha256.Size]byte, err error) {
 	d := sha256.New()
 	for size := 0; size < maxPage; {
 		line, err := l.r.ReadSlice('\n')
+		// The file's end, or a line longer than any that an archive has.
 		if err != nil {
 			break
 		}
+		// The digest is of what stands before this line.
 		if string(line) == magic {
 			return [sha256.Size]byte(d.Sum(nil)), nil
 		}
@@ -50,6 +52,7 @@ func (l lines) next() (line []byte, last bool, err error) {
 	case line[0] != '<':
 		return line[:len(line)-1], false, nil
 	}
+	// Base64 has no '<': the archive is over. A byte more than the page's end has is read with it, and does not fit.
 	rest, err := io.ReadAll(io.LimitReader(l.r, int64(len(ending))))
 	if err != nil {
 		return nil, false, krama.Wrap(op, err)

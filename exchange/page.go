@@ -11,6 +11,8 @@ import (
 	"krama"
 )
 
+// files are the page around an archive, its words and the codebook, in the program itself.
+//
 //go:embed page
 var files embed.FS
 
@@ -50,6 +52,8 @@ func Page() ([]byte, error) {
 		}
 		part[i] = string(b)
 	}
+	// The page runs its own script and style, by their hashes, and loads and sends nothing: the words are typed into
+	// it.
 	policy := fmt.Sprintf(
 		"default-src 'none'; script-src '%s'; style-src '%s'; base-uri 'none'; form-action 'none'; "+
 			"require-trusted-types-for 'script'; trusted-types 'none'",

@@ -18,6 +18,8 @@ import (
 // The lines. Keys are plain words, codes are the vocabulary's keys; the codebook explains each. A field that is absent
 // is empty, except that nothing was left out.
 type (
+	// personLine is a registration after all corrections. By is empty where the roster does not name whose device wrote
+	// it; Local is for what had not been sent.
 	personLine struct {
 		Kind       string   `json:"kind"`
 		Person     string   `json:"person"`
@@ -32,6 +34,8 @@ type (
 		Record     string   `json:"record"`
 		Local      bool     `json:"only_on_this_desk,omitempty"`
 	}
+	// contactLine is one meeting after all corrections. One that was entered by mistake is written and says so: it is
+	// not to be counted. Code is empty while the person's registration has not come.
 	contactLine struct {
 		Kind      string         `json:"kind"`
 		Person    string         `json:"person"`
@@ -51,6 +55,7 @@ type (
 		Record    string         `json:"record"`
 		Local     bool           `json:"only_on_this_desk,omitempty"`
 	}
+	// consentLine is one thing a person said on one day. What she withdrew later is written, too.
 	consentLine struct {
 		Kind    string `json:"kind"`
 		Person  string `json:"person"`
@@ -60,6 +65,8 @@ type (
 		Date    string `json:"date"`
 		Record  string `json:"record"`
 	}
+	// disputeLine is a field about which nobody has decided; the record's own line shows one value all the same. Of is
+	// the kind of that record.
 	disputeLine struct {
 		Kind   string         `json:"kind"`
 		Person string         `json:"person"`
@@ -69,12 +76,15 @@ type (
 		Values []disputeValue `json:"values"`
 		Record string         `json:"record"`
 	}
+	// disputeValue is a value that stands, and who said it. It is null for what the record itself says, and for what
+	// this version cannot read.
 	disputeValue struct {
 		Value  any    `json:"value"`
 		Date   string `json:"date,omitempty"`
 		By     string `json:"by,omitempty"`
 		Record string `json:"record"`
 	}
+	// staffLine is what a member is called in the programme. A label is not a name.
 	staffLine struct {
 		Kind   string `json:"kind"`
 		Member string `json:"member"`
@@ -86,6 +96,7 @@ type (
 func (x *Export) lines(w io.Writer, n Counts) error {
 	var err error
 	enc := json.NewEncoder(w)
+	// The first error stays, and nothing is written after it.
 	put := func(v any) bool {
 		if err == nil {
 			err = enc.Encode(v)
@@ -97,12 +108,14 @@ func (x *Export) lines(w io.Writer, n Counts) error {
 	if book, e := x.codebook(); err != nil || e != nil || !put(book) || !put(insideWords()) {
 		return krama.Wrap("exchange.lines", cmp.Or(err, e))
 	}
+	// By id: the same programme gives the same lines, whatever order a map has.
 	labels := x.State.Labels()
 	for _, m := range slices.SortedFunc(maps.Keys(labels), func(a, b krama.MemberID) int {
 		return bytes.Compare(a[:], b[:])
 	}) {
 		put(staffLine{"staff", m.String(), labels[m]})
 	}
+	// Once over all people for each kind, so that the lines of a kind stand together and one person is held at a time.
 	codes, out := map[krama.SubjectID]krama.Code{}, map[krama.SubjectID]bool{}
 	for _, each := range []func(*casework.Kept, func(any) bool){x.person, x.contacts, x.consents, x.disputes} {
 		for k := range x.State.Everybody(x.Written) {
@@ -110,6 +123,7 @@ func (x *Export) lines(w io.Writer, n Counts) error {
 				out[k.Subject] = true
 				continue
 			}
+			// For referrals, which come later.
 			codes[k.Subject] = k.Value.Code
 			if each(k, put); err != nil {
 				return krama.Wrap("exchange.lines", err)
@@ -122,6 +136,7 @@ func (x *Export) lines(w io.Writer, n Counts) error {
 
 // person writes who a person is.
 func (x *Export) person(k *casework.Kept, put func(any) bool) {
+	// Only later records of hers have come; they have lines, and she has none yet.
 	if k.Record == (krama.RecordID{}) {
 		return
 	}
@@ -172,6 +187,7 @@ func (x *Export) disputes(k *casework.Kept, put func(any) bool) {
 			Field: f.name, Record: d.Target.String()}
 		for _, h := range d.Heads {
 			v := disputeValue{Date: h.Date.String(), Record: h.Record.String()}
+			// What the record itself says stands in its own line, with its author.
 			if h.Value != nil && f.show != nil {
 				v.Value, v.By = f.show(h.Value), x.by(h.Author)
 			}
@@ -184,6 +200,7 @@ func (x *Export) disputes(k *casework.Kept, put func(any) bool) {
 }
 
 // by is the member a device belongs to.
+// It is "" for a device that the roster does not have.
 func (x *Export) by(d krama.DeviceID) string {
 	if m, ok := x.Member(d); ok {
 		return m.String()
@@ -231,6 +248,7 @@ type amendable struct {
 }
 
 // as is a field that can be amended, and how its values are shown.
+// A value that does not decode, as one of a later version, is shown as null.
 func as[T any](name string, show func(T) any) amendable {
 	return amendable{name, func(raw cbor.RawMessage) any {
 		var v T

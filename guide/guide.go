@@ -78,6 +78,8 @@ func Load() (*Guide, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Field by field and without encoding/json, which is too large for the phone's program (shipped). A test compares
+	// the two.
 	g := &Guide{Province{Provenance: provenance(province), Place: place(province)}, Rule{
 		Provenance:      provenance(rule),
 		Indicator:       rule.Text("indicator"),
@@ -102,6 +104,7 @@ func Load() (*Guide, error) {
 	return g, nil
 }
 
+// read reads one of the embedded files. An error means a program that was built wrong.
 func read(name string) (shipped.Object, error) {
 	b, err := files.ReadFile(name)
 	if err != nil {
@@ -111,11 +114,13 @@ func read(name string) (shipped.Object, error) {
 	return o, krama.Wrap("guide.Load "+name, err)
 }
 
+// provenance is what a file says of where it comes from.
 func provenance(o shipped.Object) Provenance {
 	return Provenance{o.Text("source"), o.Text("version"), o.Text("validFrom"), o.Text("verifiedBy"),
 		o.Text("verifiedOn")}
 }
 
+// place is a place of a file, without what lies in it.
 func place(o shipped.Object) Place {
 	return Place{uint32(o.Number("code")), o.Text("km"), o.Text("en")}
 }

@@ -17,9 +17,11 @@ import (
 )
 
 // File is what a journal is kept in. One writer holds it at a time.
+// A write may be cut anywhere, and is durable after Sync only: the journal counts on nothing more.
 type File interface {
 	io.ReaderAt
 	io.WriterAt
+	// Truncate makes a file shorter; the journal asks for nothing else.
 	Truncate(size int64) error
 	Sync() error
 	Size() (int64, error)
@@ -37,6 +39,7 @@ type Dir interface {
 // Cipher seals commits. A salt is never used twice.
 type Cipher interface {
 	Seal(salt [32]byte, plaintext, ad []byte) []byte
+	// Open fails for another key, salt or ad, and for changed bytes. The journal cannot tell these from each other.
 	Open(salt [32]byte, sealed, ad []byte) ([]byte, error)
 }
 
@@ -55,6 +58,8 @@ var magic = [8]byte{'K', 'R', 'A', 'M', 'A', 'J', '1', '\n'}
 // earlier version would skip to its harm.
 const newest = '2'
 
+// Sizes in bytes. sealedMore is what a cipher adds; maxCommit bounds the memory that a length in a damaged mark could
+// ask for.
 const (
 	headSize   = 8 + 32
 	markSize   = 20
@@ -73,6 +78,8 @@ type Report struct {
 }
 
 // Journal is an open journal. It is not safe for concurrent use.
+// end is where the next commit goes, behind the last one read or flushed, and next is its index. broken stays once it
+// is set: what the file holds is not known then.
 type Journal struct {
 	f      File
 	c      Cipher
@@ -92,6 +99,7 @@ func Open(f File, c Cipher, rand io.Reader, each func(entry []byte, damaged bool
 	if err != nil {
 		return nil, rep, fmt.Errorf("journal: size: %w", err)
 	}
+	// A commit comes after the head was flushed: where the head is not whole, nothing was ever kept.
 	if size < headSize {
 		return j, rep, j.create()
 	}
@@ -112,6 +120,7 @@ func Open(f File, c Cipher, rand io.Reader, each func(entry []byte, damaged bool
 	for r.at < size {
 		n, pt, ok := j.read(&r)
 		if !ok {
+			// A torn end, damage, or another key. whole says that the file has every byte which the mark promises.
 			start := r.at
 			_, length, marked := r.mark()
 			whole := marked && r.bytes(markSize, 32+length) != nil
@@ -131,6 +140,7 @@ func Open(f File, c Cipher, rand io.Reader, each func(entry []byte, damaged bool
 		}
 		for len(pt) > 0 {
 			l, w := binary.Uvarint(pt)
+			// Lengths that do not fit were sealed so: no damage of the disk looks like this.
 			if w <= 0 || l > uint64(len(pt)-w) {
 				return nil, rep, ErrNot
 			}
@@ -143,6 +153,7 @@ func Open(f File, c Cipher, rand io.Reader, each func(entry []byte, damaged bool
 		j.next = n + 1
 		j.end = r.at
 	}
+	// The next commit begins where the torn one did. Its rest would stand behind and be taken for damage.
 	if rep.Torn > 0 {
 		if err := f.Truncate(j.end); err != nil {
 			return nil, rep, fmt.Errorf("journal: truncate: %w", err)
@@ -154,6 +165,7 @@ func Open(f File, c Cipher, rand io.Reader, each func(entry []byte, damaged bool
 	return j, rep, nil
 }
 
+// create begins a file. Its head is flushed before a commit can follow.
 func (j *Journal) create() error {
 	if _, err := io.ReadFull(j.rand, j.salt[:]); err != nil {
 		return fmt.Errorf("journal: random: %w", err)
@@ -172,6 +184,7 @@ func (j *Journal) create() error {
 }
 
 // reader reads a file through a window, so that a million small commits are not a million reads.
+// buf holds the file from base on; bytes counts from at.
 type reader struct {
 	f    File
 	size int64
@@ -181,6 +194,7 @@ type reader struct {
 	err  error // a read that failed: what lies there is not known, so nothing may be cut off
 }
 
+// window is how much is read at once, unless a commit is larger.
 const window = 1 << 20
 
 // bytes returns n bytes at the reader's position, or nil at the end of the file.
@@ -195,6 +209,7 @@ func (r *reader) bytes(off int64, n int) []byte {
 			r.buf = make([]byte, want)
 		}
 		r.buf = r.buf[:want]
+		// Reading up to the end may say so though all bytes came.
 		if m, err := r.f.ReadAt(r.buf, from); err != nil && !(errors.Is(err, io.EOF) && int64(m) == want) {
 			r.buf, r.err = r.buf[:0], err
 			return nil
@@ -217,6 +232,7 @@ func (r *reader) mark() (index uint64, length int, ok bool) {
 // read opens the commit at the reader's position and moves over it.
 func (j *Journal) read(r *reader) (index uint64, pt []byte, ok bool) {
 	index, length, ok := r.mark()
+	// Below the next it was moved or is repeated. Above it, what lay between was lost.
 	if !ok || index < j.next {
 		return 0, nil, false
 	}
@@ -242,6 +258,7 @@ func (j *Journal) seek(r *reader) bool {
 		}
 		i := bytes.Index(chunk, marker[:])
 		if i < 0 {
+			// A marker may begin in the last three bytes of this chunk.
 			at += int64(max(1, len(chunk)-3))
 			continue
 		}
@@ -251,11 +268,14 @@ func (j *Journal) seek(r *reader) bool {
 			r.at = at
 			return true
 		}
+		// Four bytes that only look like a marker: sealed bytes may hold them by chance.
 		at++
 	}
 	return false
 }
 
+// ad binds a commit to its file and to its place in it. The salt is sliced without room behind it, so that every call
+// gets bytes of its own.
 func (j *Journal) ad(index uint64) []byte {
 	return binary.BigEndian.AppendUint64(j.salt[:len(j.salt):len(j.salt)], index)
 }
@@ -289,6 +309,7 @@ func (j *Journal) Commit(entries ...[]byte) error {
 	b = binary.BigEndian.AppendUint32(b, uint32(len(sealed)))
 	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
 	b = append(append(b, salt[:]...), sealed...)
+	// A write that failed may have left a part. It goes, so that the next commit stands where this one would have.
 	if _, err := j.f.WriteAt(b, j.end); err != nil {
 		if e := j.f.Truncate(j.end); e != nil {
 			j.broken = e

@@ -8,12 +8,14 @@ import (
 // MemDir keeps files in memory, for tests and for the demo's staff devices. Fault, when set, is asked before every
 // write and flush and can fail it.
 type MemDir struct {
+	// mu guards the names and who holds which file. What is in a file is its holder's.
 	mu    sync.Mutex
 	files map[string]*MemFile
 	Fault func(op string, n int) error
 }
 
 // MemFile is a file in memory.
+// Data is what a disk would hold; tests look at it and damage it.
 type MemFile struct {
 	dir  *MemDir
 	Data []byte

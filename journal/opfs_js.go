@@ -46,6 +46,7 @@ func await(p js.Value) (js.Value, error) {
 	return r.v, r.err
 }
 
+// jsError gives a browser's exceptions this package's errors. Of others only the name is told.
 func jsError(v js.Value) error {
 	name := ""
 	if v.Type() == js.TypeObject {
@@ -68,6 +69,7 @@ func call(v js.Value, method string, args ...any) (out js.Value, err error) {
 				err = jsError(e.Value)
 				return
 			}
+			// A fault of ours and no exception goes on.
 			panic(r)
 		}
 	}()
@@ -90,6 +92,7 @@ func (d *OPFS) Open(name string) (File, error) {
 
 // Remove implements Dir.
 func (d *OPFS) Remove(name string) error {
+	// Open makes a file that is not there, so that removing it is no error.
 	if f, err := d.Open(name); err == nil {
 		if n, err := f.Size(); err == nil {
 			f.WriteAt(make([]byte, min(n, 4096)), 0)
@@ -108,6 +111,8 @@ func (d *OPFS) Exists(name string) bool {
 	return err == nil
 }
 
+// opfsFile is one synchronous access handle, which the browser gives to one holder at a time. buf is an array of cap
+// bytes in JavaScript, made when it is first needed.
 type opfsFile struct {
 	h   js.Value
 	buf js.Value
@@ -117,6 +122,7 @@ type opfsFile struct {
 // scratch returns a JavaScript array of n bytes, reused between calls.
 func (f *opfsFile) scratch(n int) js.Value {
 	if f.cap < n || f.buf.IsUndefined() {
+		// At least 64 KiB, so that commits which grow a little do not each need a new one.
 		f.cap = max(n, 64<<10)
 		f.buf = js.Global().Get("Uint8Array").New(f.cap)
 	}
@@ -145,6 +151,7 @@ func (f *opfsFile) WriteAt(b []byte, off int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	// Fewer bytes and no exception is taken for a quota that is used up.
 	if n.Int() < len(b) {
 		return n.Int(), ErrFull
 	}

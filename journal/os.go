@@ -38,6 +38,7 @@ func (d OSDir) Open(name string) (File, error) {
 // Remove implements Dir.
 func (d OSDir) Remove(name string) error {
 	path := filepath.Join(string(d), name)
+	// The files that hold a key of their own are shorter than these 4096 bytes, so each is overwritten whole.
 	if f, err := os.OpenFile(path, os.O_RDWR, 0); err == nil {
 		if st, err := f.Stat(); err == nil {
 			f.WriteAt(make([]byte, min(st.Size(), 4096)), 0)
@@ -69,6 +70,7 @@ func (f osFile) WriteAt(b []byte, off int64) (int, error) {
 // Sync implements File.
 func (f osFile) Sync() error { return full(f.File.Sync()) }
 
+// full is ErrFull for a disk without room; every other error stays as it is.
 func full(err error) error {
 	for _, e := range noRoom {
 		if errors.Is(err, e) {

@@ -9,6 +9,7 @@ import (
 	"syscall"
 )
 
+// noRoom is a full disk, and a user's share of one that is used up.
 var noRoom = []error{syscall.ENOSPC, syscall.EDQUOT}
 
 // openAlone opens or makes a file and holds it until it is closed; while somebody else does it returns ErrBusy.
@@ -17,6 +18,7 @@ func openAlone(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The lock goes with the process, however it ends: after a crash the file can be opened again.
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {

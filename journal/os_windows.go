@@ -14,6 +14,7 @@ const (
 	errDiskFull         = syscall.Errno(112)
 )
 
+// noRoom is a full disk, which Windows says in two ways.
 var noRoom = []error{errHandleDiskFull, errDiskFull}
 
 // openAlone opens or makes a file and shares it with nobody until it is closed; while somebody else has it open it

@@ -20,6 +20,7 @@ type Given map[uint16][len(krama.Supplies64{})]Gave
 
 // Distribution adds up what was given.
 func Distribution(p krama.Period, gifts Gifts) Given {
+	// one is a gift that is counted as one person's, however often she got it.
 	type one struct {
 		place uint16
 		what  int
@@ -50,6 +51,7 @@ func Distribution(p krama.Period, gifts Gifts) Given {
 // woman got is hers to know: a number that stands for fewer than five people is hidden, and enough others that it
 // cannot be worked out.
 type Distributed struct {
+	// The numbers are all here, hidden ones too. Whatever prints them asks Hidden and HiddenAt first.
 	Pieces   krama.Supplies64
 	Hidden   [len(krama.Supplies64{})]bool
 	ByPlace  map[uint16]krama.Supplies64
@@ -75,6 +77,7 @@ func (g Given) Cover() *Distributed {
 				given = append(given, p)
 			}
 		}
+		// By people and then by district: every desk hides the same.
 		slices.SortStableFunc(given, func(a, b uint16) int { return g[a][what].People - g[b][what].People })
 		// The smallest are hidden until each that must be is one of two at least, who together are five people at
 		// least: their sum, which follows from the total, is then nobody's.

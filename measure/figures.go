@@ -12,6 +12,8 @@ import (
 )
 
 // Figures are what a programme shows outside for a period. Everything in them is under disclosure control.
+// KP is not: it is the count as it was made, small numbers too. A page takes from it which window was left out, and
+// nothing else of it may leave.
 type Figures struct {
 	Period krama.Period
 	KP     *KPPrev
@@ -26,11 +28,13 @@ type Figures struct {
 func Cover(g *guide.Guide, p krama.Period, kp *KPPrev, n Counts) *Figures {
 	r := &Figures{Period: p, KP: kp}
 	var rows [][]int
+	// Each group of the rule has a row, also where nobody was met.
 	for _, c := range g.KPPrev.Categories {
 		x := n.Cross[c]
 		r.Groups, rows = append(r.Groups, c), append(rows, x[:])
 	}
 	r.Table = NewTable(rows).Suppress()
+	// A table of one row: these are people as well.
 	r.Left = NewTable([][]int{n.Left[:]}).Suppress()[0]
 	r.Given = n.Given.Cover()
 	for d := range r.Given.ByPlace {
@@ -67,6 +71,7 @@ func (r *Figures) CSV(g *guide.Guide, demo bool) ([]byte, error) {
 	if demo {
 		data = "DEMO"
 	}
+	// KH-10 is the province, as Codebook says.
 	from, to := r.Period.From.String(), r.Period.To.String()
 	for i := range r.Table {
 		group := "total"

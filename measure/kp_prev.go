@@ -57,6 +57,7 @@ func Count(rule *guide.Rule, period krama.Period, people People) *KPPrev {
 		if !reached {
 			return
 		}
+		// One reason a person: without a category it is that one, whatever was offered to her.
 		if !counts[p.Category] {
 			k.NoCategory++
 			return
@@ -72,6 +73,8 @@ func Count(rule *guide.Rule, period krama.Period, people People) *KPPrev {
 			k.Recent++
 			return
 		}
+		// Judged by what is known today: a record that came late may move her into the window before, and out of this
+		// one.
 		if k.Before.To != 0 {
 			if _, was, why := judge(rule, p, k.Before); was && why == counted {
 				return
@@ -87,6 +90,7 @@ func Count(rule *guide.Rule, period krama.Period, people People) *KPPrev {
 	return k
 }
 
+// reason is why somebody who was reached is not counted; counted where she is.
 type reason uint8
 
 const (
@@ -102,6 +106,7 @@ func judge(rule *guide.Rule, p *Reached, w krama.Period) (v Testing, reached boo
 	var offered, taken, other bool
 	for i := range p.Contacts {
 		c := &p.Contacts[i]
+		// In a larger group nobody was met for herself, by the rule.
 		if !w.Contains(c.Date) || c.Attendees > rule.SmallGroupMax {
 			continue
 		}
@@ -126,6 +131,7 @@ func judge(rule *guide.Rule, p *Reached, w krama.Period) (v Testing, reached boo
 	if !reached {
 		return 0, false, 0
 	}
+	// No caller says so of anybody yet: outreach records hold no status.
 	if p.KnownPositive != 0 && p.KnownPositive < w.From {
 		if other {
 			return KnownPositive, true, counted

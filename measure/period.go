@@ -24,6 +24,7 @@ func Offered(rule *guide.Rule, p krama.Period, today krama.Day) bool {
 
 // Counts are the numbers of one period before anything is hidden.
 type Counts struct {
+	// Small numbers too. Whoever reads them learns what a release hides: see krama.Released for where they lie.
 	Cross map[uint8][3]int `cbor:"1,keyasint"` // by reporting category and testing services
 	Left  [4]int           `cbor:"2,keyasint"` // reached but not counted, by reason
 	Given Given            `cbor:"3,keyasint"`
@@ -67,6 +68,7 @@ func (c Counts) Hold(old Counts) Counts {
 	for p := range keysOf(c.Given, old.Given) {
 		at := c.Given[p]
 		for i := range at {
+			// People and pieces of a place move together: new pieces beside old people would be what few people got.
 			if was := old.Given[p][i]; at[i].People == was.People || held(at[i].People, was.People) == was.People {
 				at[i] = was
 			}
@@ -76,6 +78,7 @@ func (c Counts) Hold(old Counts) Counts {
 	return out
 }
 
+// held is now, or old while the two differ by one to four people: the difference would be a small count.
 func held(now, old int) int {
 	if d := now - old; -smallest < d && d < smallest {
 		return old
@@ -83,6 +86,7 @@ func held(now, old int) int {
 	return now
 }
 
+// keysOf are the keys of both maps: what is gone from one must be held, too.
 func keysOf[K comparable, V any](a, b map[K]V) map[K]bool {
 	out := map[K]bool{}
 	for k := range a {

@@ -9,6 +9,7 @@ type Cell struct {
 }
 
 // unbounded is more people than there are.
+// Several of them still add up without running over.
 const unbounded = 1 << 40
 
 // smallest is the least count that is shown; 1 to smallest-1 are hidden.
@@ -40,6 +41,7 @@ func NewTable(rows [][]int) Table {
 // line is a row or a column of a table, margin included.
 type line []*Cell
 
+// lines are the rows and then the columns. They share the table's cells: what is hidden in one is hidden in the other.
 func (t Table) lines() (out []line) {
 	for i := range t {
 		var l line
@@ -68,8 +70,10 @@ func (t Table) Suppress() Table {
 			c.Hidden = c.N > 0 && c.N < smallest
 		}
 	}
+	// chosen has the line in which a cell was hidden for others' sake. A cell that is small itself has no such line.
 	lines, chosen := t.lines(), map[*Cell]line{}
 	for {
+		// Each round but the last hides one cell at least, so there is a last one.
 		again := false
 		for _, l := range lines {
 			hidden, sum := l.hidden()
@@ -80,6 +84,7 @@ func (t Table) Suppress() Table {
 		if again {
 			continue
 		}
+		// Once each line is right by itself, all lines together must not tell more.
 		for _, c := range t.fixed(lines, chosen) {
 			for _, l := range lines {
 				if slices.Contains(l, c) {
@@ -191,6 +196,7 @@ func (t Table) fixed(lines []line, chosen map[*Cell]line) (out []*Cell) {
 			}
 		}
 		for _, l := range lines {
+			// A total lies between the sums of its parts' bounds. A part is the total without the others.
 			total := b[l[len(l)-1]]
 			lo, hi := 0, 0
 			for _, c := range l[:len(l)-1] {
@@ -199,6 +205,7 @@ func (t Table) fixed(lines []line, chosen map[*Cell]line) (out []*Cell) {
 			set(total, lo, hi)
 			for _, c := range l[:len(l)-1] {
 				x := b[c]
+				// Beside a part without a bound the sum has none either; so the others are added up without this one.
 				othersHi := most
 				if hi < most {
 					othersHi = hi - x.hi

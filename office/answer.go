@@ -23,6 +23,7 @@ func (o *Office) Answer(ctx context.Context, t *casework.Thread, text string) er
 	for _, in := range d.Intakes {
 		listed[in.ID] = true
 	}
+	// The intake that she wrote to is on no door any more. Her circle's present one signs, if there is one.
 	if !listed[open] {
 		for _, in := range d.Offered(d.Made) {
 			if in.Circle == t.Circle {
@@ -53,10 +54,12 @@ func (o *Office) Answer(ctx context.Context, t *casework.Thread, text string) er
 		defer cancel()
 		return o.Rep.Reports().Reply(ctx, her.Mailbox, item)
 	}
+	// No answer can reach her: the seed is destroyed, or the door lists nothing that this desk has keys of.
 	return krama.E("office.Answer", krama.CannotDecrypt, "the intake's keys are gone")
 }
 
 // Waits is 0 for a conversation in which somebody waits for staff.
+// Lists are sorted by it, so that who waits stands first.
 func Waits(state uint8) int {
 	if state == casework.ThreadNew || state == casework.ThreadOpen {
 		return 0

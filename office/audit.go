@@ -11,9 +11,11 @@ import (
 // Audited keeps that this desk read something today, or was refused it, once a day for each thing and circle. It is the
 // one access check: what cannot be kept must not be shown.
 func (o *Office) Audited(what uint8, t krama.ThreadID, circles ...krama.CircleKind) error {
+	// From the look to the line: two pages at once would each find no line and write one.
 	o.auditing.Lock()
 	defer o.auditing.Unlock()
 	me, _ := o.Rep.Device()
+	// A desk whose clock is wrong must not date its reading where nobody looks.
 	today := o.RelayDay()
 	for _, k := range circles {
 		if _, holds := o.Rep.Kinds()[k]; !holds || slices.ContainsFunc(o.State.Audits(), func(a casework.Audit) bool {

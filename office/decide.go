@@ -34,13 +34,16 @@ var (
 // is. An incident is kept in the safeguarding circle before the conversation leads to it. An answer that is the last
 // word already changes nothing: Back drew its form anew, and it was sent again.
 func (o *Office) Decide(ctx context.Context, t *casework.Thread, d Decision) (err error) {
+	// Not before her last message, whatever a clock says: acts and messages are put in order by their days.
 	act := &krama.Act{What: d.What, Threads: []krama.ThreadID{t.ID}, Day: max(o.today(), o.RelayDay(), t.Last()),
 		Messages: uint16(len(t.Messages))}
+	// What came while somebody read is not decided by this. It opens the conversation again.
 	if d.Had > 0 {
 		act.Messages = uint16(min(d.Had, len(t.Messages)))
 	}
 	switch d.What {
 	case krama.ActAnswer:
+		// First what would be said, then the relay, then the act: colleagues never see an answer that she cannot get.
 		act.Text = strings.TrimSpace(d.Text)
 		last := len(t.Acts) - 1
 		switch {
@@ -54,6 +57,7 @@ func (o *Office) Decide(ctx context.Context, t *casework.Thread, d Decision) (er
 		}
 		err = o.Answer(ctx, t, act.Text)
 	case krama.ActAssign:
+		// Whoever cannot read it would never find it on her list.
 		if act.Member = d.Member; !slices.Contains(o.Readers(t.Circle), d.Member) {
 			return ErrNobody
 		}
@@ -76,6 +80,7 @@ func (o *Office) Readers(k krama.CircleKind) (out []krama.MemberID) {
 			return
 		}
 		for id := range e.Keyed {
+			// A removed device stays keyed until the next epoch is opened, and must not count.
 			if d := ro.Devices[id]; d.Removed == 0 && !slices.Contains(out, d.Member) {
 				out = append(out, d.Member)
 			}
@@ -95,13 +100,16 @@ func (o *Office) keepIncident(t *casework.Thread, in krama.Incident) (id krama.R
 	case in.What == 0:
 		return id, ErrNothing
 	}
+	// These come from the conversation, whatever a form says.
 	in.Thread, in.Day = t.ID, o.RelayDay()
 	for _, m := range t.Messages {
+		// The last one that she said; the form's where she said none in any message.
 		in.District = cmp.Or(m.Place, in.District)
 	}
 	if id, err = o.Rep.NewRecord(); err != nil {
 		return id, err
 	}
+	// Not the conversation's: that one ends by its day, and this one when she takes her yes back.
 	who, err := o.Rep.NewSubject()
 	if err != nil {
 		return id, err

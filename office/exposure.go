@@ -28,6 +28,7 @@ func (o *Office) ExposureOf(id krama.DeviceID, circles []krama.CircleKind, remov
 	o.Rep.Roster(func(ro *seal.Roster) {
 		dev := ro.Devices[id]
 		e.Member = dev.Member
+		// The roster has the place where a device came in; its log has the day, by the clock of whoever enrolled it.
 		for _, l := range ro.Log {
 			if l.N == dev.Since {
 				e.Since = krama.DayOf(time.UnixMilli(int64(l.TimeMS)))
@@ -39,6 +40,7 @@ func (o *Office) ExposureOf(id krama.DeviceID, circles []krama.CircleKind, remov
 			}
 		}
 	})
+	// People are in the outreach circle alone.
 	if !slices.Contains(circles, krama.KindOutreach) && !removed {
 		return e
 	}
@@ -84,6 +86,7 @@ func RecoveryOf(rep *replica.Replica, st *casework.State, today krama.Day) (r Re
 // MayBegin reports whether the first person may be registered: recovery was set up and tried, or an admin has accepted
 // to be without.
 func MayBegin(rep *replica.Replica, st *casework.State, today krama.Day) bool {
+	// It is asked before the first person alone.
 	if n, _ := st.Counts(); n > 0 {
 		return true
 	}

@@ -38,6 +38,7 @@ func Compile(g *guide.Guide, st *casework.State, p krama.Period, today krama.Day
 // ReleasedAs is what this desk released of a period last, whether others heed it or not.
 func ReleasedAs(p krama.Period) replica.Setting { return releasedOf.Of(p.From.String()) }
 
+// releasedOf is the family, by a period's first day. What it keeps is counts, and names nobody.
 var releasedOf = replica.NewSetting(".released/", replica.OfNobody)
 
 // Released compiles a period that is over as it may follow what this desk and admins' desks released of it before, and
@@ -51,6 +52,7 @@ func (o *Office) Released(p krama.Period, today krama.Day, leaves bool) (*measur
 	}
 	kp, c := count(g, st, p, today)
 	before := releases(st, rep, p)
+	// Held against each of them in turn: whoever has both releases must learn nothing from the difference.
 	for _, old := range before {
 		c = c.Hold(old)
 	}
@@ -61,6 +63,8 @@ func (o *Office) Released(p krama.Period, today krama.Day, leaves bool) (*measur
 		}
 		if !slices.ContainsFunc(before, func(old measure.Counts) bool { return sameCounts(b, old) }) ||
 			rep.Value(ReleasedAs(p)) != string(b) {
+			// Who may not write there releases all the same, and so does a desk whose counts are too long for a record:
+			// this desk alone then remembers them.
 			err := WriteNew(rep, krama.KindOutreach, krama.SubjectID{},
 				&krama.Record{Released: &krama.Released{From: p.From, To: p.To, Counts: b}})
 			if kind := krama.KindOf(err); err != nil && kind != krama.NotAllowed && kind != krama.Invalid &&
@@ -95,6 +99,7 @@ func releases(st *casework.State, rep *replica.Replica, p krama.Period) (out []m
 					(ro.Members[d.Member].Roles|ro.Members[d.Member].Held)&krama.RoleAdmin != 0
 			}
 		})
+		// The newest that is an admin's and makes sense. Those before it were held against when it was made.
 		if admin && take(r.Counts) {
 			break
 		}
@@ -105,6 +110,8 @@ func releases(st *casework.State, rep *replica.Replica, p krama.Period) (out []m
 	return out
 }
 
+// sameCounts reports whether counts are those of some bytes. Their encoding is deterministic, so equal counts have
+// equal bytes.
 func sameCounts(b []byte, c measure.Counts) bool {
 	was, err := krama.EncodeValue(c)
 	return err == nil && bytes.Equal(b, was)

@@ -37,6 +37,7 @@ func (o *Office) Keys(in casework.Intake) (*seal.IntakeKeys, error) {
 	if keys != nil {
 		return keys, nil
 	}
+	// Without the lock. Two that derive at once make the same keys.
 	keys, err := seal.OpenIntake(in.Seed, in.Stream, in.Version == krama.IntakeBound)
 	if err != nil {
 		return nil, err
@@ -122,6 +123,7 @@ func (o *Office) tendIntakes() (drew bool, err error) {
 	o.closeIntakes()
 	list := o.Intakes()
 	for _, k := range IntakeCircles {
+		// A circle that this desk does not hold is tended by one that does.
 		stream, ok := o.Rep.Reports().Stream(k)
 		if !ok {
 			continue
@@ -134,6 +136,7 @@ func (o *Office) tendIntakes() (drew bool, err error) {
 		if _, err := io.ReadFull(o.Rand, in.Seed[:]); err != nil {
 			return drew, err
 		}
+		// A subject of its own: the seed is destroyed by erasing that, on every device.
 		who, err := o.Rep.NewSubject()
 		if err != nil {
 			return drew, err
@@ -154,11 +157,13 @@ func (o *Office) dropIntakes(today krama.Day) error {
 			// a colleague may have written it under somebody
 			continue
 		}
+		// What this desk remembers of its reports at the relay goes too.
 		if keys, err := o.Keys(in); err == nil {
 			if err := o.Rep.SetValue(fetchedOf(keys.ID()), ""); err != nil {
 				return err
 			}
 		}
+		// Another desk may have been first, and a member who may not erase leaves it to one who may.
 		err := o.Rep.Shred(in.Circle, in.Subject, replica.ShredExpired)
 		if err != nil && krama.KindOf(err) != krama.NotAllowed && krama.KindOf(err) != krama.NotFound {
 			return err
@@ -186,6 +191,7 @@ func (o *Office) listedIntakes(today krama.Day) (out []directory.Intake, err err
 				return nil, err
 			}
 			if len(sound) > 0 && !sound[in.Record] {
+				// It was never offered, so no answer waits for its keys.
 				if in.From > today {
 					continue
 				}

@@ -20,6 +20,7 @@ import (
 
 // Config is what an office needs from its host.
 type Config struct {
+	// Guide is shared and read only. Rand and Now are the host's, so that a test can decide them.
 	Guide  *guide.Guide
 	Rand   io.Reader
 	Now    func() time.Time
@@ -76,6 +77,7 @@ func (o *Office) today() krama.Day { return krama.DayOf(o.Now()) }
 func (o *Office) RelayDay() krama.Day { return krama.DayOf(o.Now().Add(o.Rep.ClockError())) }
 
 // WriteNew keeps a record under a new id.
+// Repeating it makes a second record; what must be one on two desks has an id that follows from what it says.
 func WriteNew(rep *replica.Replica, k krama.CircleKind, who krama.SubjectID, rec *krama.Record) error {
 	id, err := rep.NewRecord()
 	if err != nil {
@@ -89,6 +91,7 @@ func WriteNew(rep *replica.Replica, k krama.CircleKind, who krama.SubjectID, rec
 func Feed(st *casework.State) func(replica.Event) {
 	return func(e replica.Event) {
 		switch {
+		// Without a record the event says that the subject was erased.
 		case e.Record == nil:
 			st.Forget(e.Subject)
 		default:

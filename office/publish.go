@@ -83,17 +83,20 @@ func (o *Office) publish(ctx context.Context, now bool) error {
 	}
 	sum := sha256.Sum256(same)
 	mark := hex.EncodeToString(sum[:8]) + " " + made.String()
+	// The mark has the day in it, so a new day is published though nothing changed.
 	if o.Rep.Value(DoorState) == mark && !now {
 		return nil
 	}
 	d.Made = made
 	b, err := d.Encode()
+	// Here rather than at the site: whoever can mend it sits at this desk.
 	if err == nil && o.CheckDoor != nil {
 		err = o.CheckDoor(b)
 	}
 	if err == nil {
 		err = o.Rep.Reports().Publish(ctx, b, ids)
 	}
+	// What trying again mends leaves what was told before as it is.
 	if trouble := TroubleOf(err); err == nil || trouble != "" {
 		err = errors.Join(err, o.Rep.SetValue(DoorTrouble, trouble))
 	}

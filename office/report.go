@@ -28,6 +28,7 @@ const (
 // fetchedOf is an intake's fetched.
 func fetchedOf(id [16]byte) replica.Setting { return fetchedReports.Of(hex.EncodeToString(id[:4])) }
 
+// fetchedReports is the family, by the beginning of an intake's id.
 var fetchedReports = replica.NewSetting("reports.", replica.OfNobody)
 
 // fetched is what this desk knows of an intake's reports at the relay.
@@ -38,6 +39,7 @@ type fetched struct {
 	Sums    []string // of what is kept here and not yet forgotten there, in hexadecimal
 }
 
+// readFetched reads what String wrote. A day of zero is written as nothing, so parts are known by their form.
 func readFetched(value string) (f fetched) {
 	for i, x := range strings.Fields(value) {
 		switch day, err := krama.ParseDay(x); {
@@ -54,6 +56,7 @@ func readFetched(value string) (f fetched) {
 	return f
 }
 
+// String is the value of a setting: three parts and then the sums, apart by spaces.
 func (f fetched) String() string {
 	return strings.Join(append([]string{strconv.Itoa(f.Waiting), f.Day.String(), strconv.Itoa(f.Taken)},
 		f.Sums...), " ")
@@ -88,6 +91,8 @@ func (o *Office) takenToday(all []replica.Setting, today krama.Day) (n int) {
 	return n
 }
 
+// fetchIntake takes in what was reported to one intake. all are the settings of its circle's intakes, which share a
+// bound.
 func (o *Office) fetchIntake(ctx context.Context, in casework.Intake, all []replica.Setting) error {
 	o.taking.Lock()
 	defer o.taking.Unlock()
@@ -97,6 +102,8 @@ func (o *Office) fetchIntake(ctx context.Context, in casework.Intake, all []repl
 	}
 	key := fetchedOf(keys.ID())
 	f := readFetched(o.Rep.Value(key))
+	// What the meeting before took in. It is forgotten there only when it is with colleagues: a desk that breaks down
+	// in between loses nothing.
 	if len(f.Sums) > 0 {
 		if o.Rep.Status().Unsent > 0 {
 			return nil // not with colleagues yet
@@ -116,7 +123,9 @@ func (o *Office) fetchIntake(ctx context.Context, in casework.Intake, all []repl
 		f.Day, f.Taken = today, 0
 	}
 	f.Sums = nil
+	// Its own bound for the day, and what its circle's leaves.
 	most := min(TakeDaily, f.Taken+max(0, TakeCircle-o.takenToday(all, today)))
+	// Answer by answer. After each, what was taken in is made durable, so that a cut meeting goes on from there.
 	for size, after := 0, int64(0); f.Taken < most && size < fetchBytes; {
 		list, waiting, err := o.Rep.Reports().FetchReports(ctx, in.Circle, keys, after)
 		if err != nil {
@@ -128,6 +137,7 @@ func (o *Office) fetchIntake(ctx context.Context, in casework.Intake, all []repl
 			if err != nil {
 				return err
 			}
+			// It does not open. That it came is kept, and staff are shown how many did.
 			if id := ReportRecord(x.Sealed, 0); !opened && !o.State.Took(id) {
 				shut = append(shut, id)
 			}
@@ -205,6 +215,7 @@ func (o *Office) Forget(ctx context.Context) (failed error) {
 	for _, in := range o.Intakes() {
 		keys, err := o.Keys(in)
 		if err == nil {
+			// Up to a place that no report ever has.
 			err = o.Rep.Reports().DropReports(ctx, in.Circle, keys, 1<<62)
 		}
 		if err == nil {
@@ -230,6 +241,7 @@ func (o *Office) takeReport(in casework.Intake, keys *seal.IntakeKeys, x replica
 	if o.State.Ended(ReportRecord(x.Sealed, 0)) {
 		return true, nil // its conversation is erased
 	}
+	// What a stranger sent is brought into the vocabulary, so that a record can hold it.
 	topic := m.Topic
 	if !krama.Known(krama.ReportTopics, topic) {
 		topic = krama.ReportTopics[0].Code
@@ -238,6 +250,7 @@ func (o *Office) takeReport(in casework.Intake, keys *seal.IntakeKeys, x replica
 	if _, ok := o.Guide.District(place); !ok { // a stranger's number
 		place = 0
 	}
+	// Who writes again with the same keys goes on with her conversation, under its subject.
 	id := threadOf(in.Circle, casework.Sender{KEM: m.KEM, Auth: m.Auth, Mailbox: m.Mailbox})
 	var who krama.SubjectID
 	if t := o.State.Thread(id); t != nil && t.Circle == in.Circle {
@@ -246,6 +259,7 @@ func (o *Office) takeReport(in casework.Intake, keys *seal.IntakeKeys, x replica
 		return true, err
 	}
 	var recs []*krama.Record
+	// A message may be longer than a record. Each part's id follows from the sealed bytes: two desks keep one.
 	for i, part := range parts(krama.Lines(m.Text), krama.MaxReportPart) {
 		rid := ReportRecord(x.Sealed, i)
 		if o.State.Took(rid) {
@@ -270,6 +284,7 @@ func (o *Office) takeReport(in casework.Intake, keys *seal.IntakeKeys, x replica
 func parts(s string, max int) (out []string) {
 	for len(s) > max {
 		cut := max
+		// Back to where a letter begins.
 		for cut > 0 && s[cut]&0xc0 == 0x80 {
 			cut--
 		}

@@ -35,6 +35,7 @@ func (o *Office) expiries() (out []Expiring, notes string) {
 	if keep == 0 {
 		return nil, ""
 	}
+	// Since when each is on the list, by her subject.
 	notices := map[string]krama.Day{}
 	for _, line := range strings.Fields(o.Rep.Value(announcedSince)) {
 		who, day, _ := strings.Cut(line, "=")
@@ -48,6 +49,7 @@ func (o *Office) expiries() (out []Expiring, notes string) {
 		if last+keep > o.today()+AnnounceDays { // most people
 			continue
 		}
+		// Who was registered after her last contact, or was never met, is kept from her registration on.
 		if v, ok := o.State.Person(row.Subject, o.today()); ok && v.Value.Registered > last {
 			last = v.Value.Registered
 		}
@@ -61,6 +63,7 @@ func (o *Office) expiries() (out []Expiring, notes string) {
 			since = o.today()
 		}
 		lines = append(lines, who+"="+since.String())
+		// Never sooner than a month from her notice: a retention that was shortened today erases nobody tomorrow.
 		out = append(out, Expiring{row, max(on, since+AnnounceDays)})
 	}
 	slices.Sort(lines)
@@ -100,6 +103,7 @@ func (o *Office) Expire() error {
 		return err
 	}
 	for _, e := range list {
+		// They are sorted by their day.
 		if e.On > o.today() {
 			break
 		}
@@ -152,6 +156,7 @@ func (o *Office) eraseThread(t *casework.Thread) error {
 				ids = append(ids, r.Record)
 			}
 		}
+		// A device that may not write in the circle leaves both to one that may.
 		if err := o.keepTaken(in, krama.TakenErased, ids); err != nil && krama.KindOf(err) != krama.NotAllowed {
 			return err
 		}

@@ -15,6 +15,8 @@ func (o *Office) fetchSlips(ctx context.Context) error {
 	var open []casework.Referral
 	var codes []krama.SlipCode
 	for _, r := range o.State.Referrals(krama.SubjectID{}) {
+		// The relay keeps an answer for 120 days (slipKeep there). Who answers an older slip is not heard. What was
+		// accepted may still be done.
 		what := r.Outcome()
 		if r.Day > o.today()-120 && what != krama.OutcomeDone && what != krama.OutcomeCouldNot &&
 			what != krama.OutcomeWithdrawn {
@@ -30,6 +32,7 @@ func (o *Office) fetchSlips(ctx context.Context) error {
 	}
 	for i, list := range answers {
 		for _, a := range list {
+			// Whoever has the code can answer, and more than once: each word counts once. Only staff withdraw.
 			if slices.ContainsFunc(open[i].Outcomes, func(said krama.Outcome) bool { return said.What == a.What }) ||
 				a.What > krama.OutcomeCouldNot {
 				continue
@@ -52,6 +55,7 @@ func (o *Office) KeepOutcome(ref casework.Referral, what uint8, day krama.Day) e
 	if err != nil || what != krama.OutcomeCouldNot {
 		return err
 	}
+	// Under no subject: the doubt is about the listing, and stays when the person is erased.
 	h = seal.Hash("slip doubt", ref.Record[:])
 	return o.Rep.Write(krama.KindOutreach, krama.SubjectID{}, &krama.Record{ID: krama.RecordID(h[:16]),
 		Check: &krama.Check{Key: ref.Listing, Day: day, Says: krama.CheckDoubt}})

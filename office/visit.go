@@ -61,12 +61,14 @@ func (o *Office) lookAtSite(ctx context.Context) error {
 	if last == today && before == SiteRight {
 		return nil
 	}
+	// In a language by chance: a site could give out another key in one of them only.
 	var pick [1]byte
 	if _, err := o.Rand.Read(pick[:]); err != nil {
 		return krama.Wrap("office.lookAtSite", err)
 	}
 	lang := locale.Languages[int(pick[0])%len(locale.Languages)].Code
 	what := SiteAway
+	// Ten characters, as a visitor's button sends them: the report page in her language.
 	if page, err := o.Visit(ctx, at, url.Values{"q": {"wr000000" + lang}}, lang); err == nil {
 		what = o.compareSite(page, today)
 	}
@@ -77,6 +79,7 @@ func (o *Office) lookAtSite(ctx context.Context) error {
 }
 
 // intakeInputs are the fields of each intake that a report page offers.
+// It reads what this program's templates write, and no other HTML.
 func intakeInputs(page string) (out []map[string]string) {
 	for {
 		_, rest, more := strings.Cut(page, "<input ")
@@ -108,6 +111,7 @@ func (o *Office) compareSite(page []byte, today krama.Day) string {
 	circle := map[string]krama.CircleKind{}
 	for _, in := range o.Intakes() {
 		k, err := o.Keys(in)
+		// A day wider than the door: the page may have been made yesterday, or by a clock that is a day ahead.
 		if err != nil || in.From > today+2 || in.Until < today-1 || !k.Bound {
 			continue
 		}

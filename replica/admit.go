@@ -15,6 +15,7 @@ var errAhead = errors.New("replica: the roster must be read first")
 // admit opens the next envelope of a stream and checks it in the order of doc/format.md §2. It changes nothing.
 func (l *ledger) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *seal.Envelope, error) {
 	e := &entry{circle: c, epoch: st.epoch.Epoch, n: st.head.N + 1, id: seal.EnvelopeID(wire)}
+	// What stands for a dropped body has rules of its own (stone.go).
 	if _, ok := seal.TombstoneID(wire); ok {
 		e, err := l.admitTombstone(c, st, wire)
 		return e, nil, err
@@ -30,6 +31,8 @@ func (l *ledger) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *seal
 		e.verdict = seal.Malformed
 		return e, env, nil
 	}
+	// The genesis names the first key itself. That it hashes to the organisation's id is checked where it is folded in
+	// (seal.Roster).
 	founding := c == krama.OrgCircle && l.roster.At().N == 0
 	if !founding {
 		pub, ok := l.roster.Author(c, st.epoch.Epoch, env.Author) // 4
@@ -78,6 +81,8 @@ func (l *ledger) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *seal
 	}
 	l.openItems(e, env, wire)
 	if e.kind == seal.EnvRoster && len(e.items) == 1 && e.verdict == seal.Fine && e.items[0].verdict == seal.Fine {
+		// What a later version's statement changes nobody can compute here: if enough admins signed it, reading stops
+		// (doc/format.md, 5).
 		_, err := seal.StatementOf(e.items[0].Body)
 		if krama.KindOf(err) == krama.NotYet && l.roster.Later(env.Author, e.items[0].Body) {
 			return nil, nil, krama.E("replica.admit", krama.NotYet, "a statement of a later version")
@@ -102,6 +107,7 @@ func (st *stream) order(by krama.DeviceID, seq uint64, prev, id [32]byte) seal.V
 		}
 		return seal.Equivocation
 	case seq > last+1:
+		// The place is taken already by one that waits for the same gap to close.
 		if h := a.held[seq]; h != nil {
 			if h.id == id {
 				return seal.WasTampered
@@ -117,6 +123,7 @@ func (st *stream) order(by krama.DeviceID, seq uint64, prev, id [32]byte) seal.V
 
 // openItems opens what can be opened: steps 9 to 11. Keys announced in the envelope serve the items after them.
 func (l *ledger) openItems(e *entry, env *seal.Envelope, wire []byte) {
+	// The ledger is not changed before the envelope counts: its announced keys serve this envelope alone until then.
 	announced := map[krama.SubjectID]seal.SubjectKey{}
 	keys := func(s krama.SubjectID) (seal.SubjectKey, bool) {
 		if k, ok := l.keys[e.circle][s]; ok {
@@ -212,15 +219,19 @@ func alarmsOf(e *entry) (out []Alarm) {
 // apply moves a stream over one entry and folds in what may be believed. The same entries in the same order always give
 // the same state, so loading a journal repeats it exactly.
 func (l *ledger) apply(st *stream, e *entry) error {
+	// Whatever its verdict, an envelope keeps its place in the chain (doc/format.md, 2): every reader's chain is the
+	// same.
 	st.head = st.head.Link(e.id)
 	st.chain = append(st.chain, st.head.H)
 	a := st.authors[e.author]
 	if a == nil {
 		a = &author{}
+		// What fails in somebody's name does not make her an author of this stream.
 		if e.verdict == seal.Fine || e.verdict == seal.Gap {
 			st.authors[e.author] = a
 		}
 	}
+	// Nobody's, as far as the roster tells now. reconsider asks again when it tells more.
 	if e.verdict == seal.Unauthorised && len(e.items) == 0 {
 		if _, known := l.roster.Author(e.circle, e.epoch, e.author); !known {
 			st.strangers[e.author] = true
@@ -230,6 +241,7 @@ func (l *ledger) apply(st *stream, e *entry) error {
 	switch e.verdict {
 	case seal.Fine:
 		fail = l.meet(st, a, e)
+		// The gap may be closed: what was held behind it follows in its author's order.
 		for next := a.held[uint64(len(a.ids))+1]; next != nil; next = a.held[uint64(len(a.ids))+1] {
 			delete(a.held, next.seq)
 			if _, last := a.last(); next.prev != last {
@@ -250,12 +262,15 @@ func (l *ledger) apply(st *stream, e *entry) error {
 	if fail == nil {
 		fail = l.readWhole(place{e.circle, e.epoch}, st, math.MaxUint64, false)
 	}
+	// Of circle 0 every envelope moves the roster's chain; a statement that Apply or Replay took has moved it already.
 	if e.circle == krama.OrgCircle && l.roster.At().N < st.base+st.head.N {
 		l.roster.Advance(e.id)
 	}
+	// It may have been an admin's word that a copied device is to be trusted again.
 	if e.circle == krama.OrgCircle && e.kind == seal.EnvRoster && fail == nil {
 		fail = l.release()
 	}
+	// Or it named the circle, or the epoch, of secrets that came before it.
 	if e.circle == krama.OrgCircle && len(l.waiting) > 0 && fail == nil {
 		fail = l.adoptEpochs()
 	}
@@ -268,6 +283,9 @@ func (l *ledger) fold(st *stream, e *entry) error {
 	if dev := l.author(e.author); dev != nil {
 		st.bounds.times[dev.Member] = max(st.bounds.times[dev.Member], e.timeMS)
 	}
+	// An admin's desk vouches by its heartbeat that it has read so far, and from its first heartbeat on by its
+	// statements too: both stand behind what their author had read. A desk that never beat keeps nobody's old key
+	// alive.
 	if e.circle == krama.OrgCircle && l.roster.Admin(e.author) && (beats(e) || l.vouched[e.author] > 0 &&
 		e.kind == seal.EnvRoster) {
 		l.vouched[e.author] = max(l.vouched[e.author], st.base+e.n)
@@ -280,6 +298,7 @@ func (l *ledger) fold(st *stream, e *entry) error {
 		}
 		switch it.Kind {
 		case seal.KindStatement:
+			// receive has folded it into the roster with its signature; only what the journal tells is replayed here.
 			if e.applied {
 				break
 			}
@@ -308,6 +327,7 @@ func (l *ledger) fold(st *stream, e *entry) error {
 		if it.Kind == seal.KindRecord {
 			st.touched[it.Subject] = max(st.touched[it.Subject], e.timeMS)
 		}
+		// It came after all, from its author or from an admin who accepted it.
 		if len(l.orphans) > 0 {
 			delete(l.orphans, contentOf(e.circle, it.Item))
 		}
@@ -318,6 +338,7 @@ func (l *ledger) fold(st *stream, e *entry) error {
 			it.Body = nil // the decoded record is all that is needed from here on
 		}
 	}
+	// Read back: its bytes need not be sent again.
 	if own {
 		l.dropSealed(e.circle, e.seq)
 		l.own(e.circle, e.seq)
@@ -337,6 +358,7 @@ func (l *ledger) feed(e *entry, it *entryItem) {
 	if it.record == nil || l.shredded[subject{e.circle, it.Subject}] {
 		return
 	}
+	// What kind a circle is its own record says; no later one changes that.
 	if c := it.record.Circle; c != nil && it.Kind == seal.KindCircleRecord {
 		if _, known := l.kinds[e.circle]; !known {
 			l.kinds[e.circle] = c.Kind
@@ -359,6 +381,7 @@ func (l *ledger) retry(st *stream) {
 	waiting := st.pending
 	st.pending = nil
 	for _, e := range waiting {
+		// From the wire again: what does not open now is kept in no other form.
 		env, v := st.epoch.Open(e.wire)
 		if v != seal.Fine {
 			continue

@@ -17,6 +17,7 @@ const clockSlack = 10 * time.Minute
 // ten minutes.
 func (r *core) ClockError() time.Duration {
 	r.mu.Lock()
+	// The line is another one when the device turns to another relay; its fields have a lock of their own.
 	l := r.line
 	r.mu.Unlock()
 	l.mu.Lock()
@@ -35,6 +36,8 @@ func (r *core) call(ctx context.Context, key ed25519.PrivateKey, path string, pr
 	payload []byte) ([]byte, error) {
 	r.mu.Lock()
 	var org krama.OrgID
+	// Before there is a roster, the office's code names the programme; a device that has scanned none calls with zeros
+	// (doc/format.md, 9).
 	switch {
 	case r.led.roster != nil:
 		org = r.led.roster.Org
@@ -43,6 +46,7 @@ func (r *core) call(ctx context.Context, key ed25519.PrivateKey, path string, pr
 	}
 	c := r.caller(org)
 	r.mu.Unlock()
+	// Without the lock: over a bad line this takes minutes, and pages are shown meanwhile.
 	return c.call(ctx, key, path, principal, payload)
 }
 
@@ -79,6 +83,7 @@ func (r *core) streamCall(ctx context.Context, c krama.CircleID, path string, pa
 	}
 	own, newest, id := st.epoch, st.newest(), st.id(st.epoch)
 	r.mu.Unlock()
+	// The newest key first. Where a rotation was cut before the next stream was made, the relay knows the old key only.
 	if c != krama.OrgCircle && newest != own {
 		answer, err := r.call(ctx, newest.StreamKey(), path, id, payload)
 		if krama.KindOf(err) != krama.NotAllowed || err == nil {
@@ -94,6 +99,8 @@ func (r *core) keepControl(seeds ...[32]byte) error {
 	for _, s := range seeds {
 		entries = append(entries, tagged(tagControl, s[:]))
 	}
+	// Kept before the relay hears of it: a key that the relay took and that a kill lost here would shut every admin
+	// out.
 	if err := r.commit(entries...); err != nil {
 		return err
 	}
@@ -138,6 +145,8 @@ func (r *core) controlAsk(ctx context.Context, path string, payload []byte) (ans
 	}
 	newest := keys[0]()
 	for i, k := range keys {
+		// The relay refused the newest key. If it knows this older one, it is handed over from that one; if not, the
+		// next older is tried.
 		if i > 0 {
 			next := seal.ControlCall{Next: newest.Public().(ed25519.PublicKey)}
 			_, err = r.call(ctx, k(), seal.PathControl, id, next.Marshal())
@@ -149,6 +158,7 @@ func (r *core) controlAsk(ctx context.Context, path string, payload []byte) (ans
 			}
 		}
 		answer, err = r.call(ctx, newest, path, id, payload)
+		// A refusal behind a hand-over is not the key's fault: it is the answer.
 		if err == nil || krama.KindOf(err) != krama.NotAllowed || i > 0 {
 			return answer, err
 		}

@@ -59,6 +59,7 @@ func (w *WrongCards) Places() (out []int) {
 func CompareCards(cards []seal.Card) error {
 	w := &WrongCards{map[int]CardFault{}, krama.E("replica.Recover", krama.Invalid,
 		"cards that do not belong together")}
+	// The programme first: a card of another one has another set too, and its holder is to hear the right reason.
 	differ(cards, w, CardElsewhere, func(c seal.Card) any { return c.Org })
 	differ(cards, w, CardOtherSet, func(c seal.Card) any {
 		return [6]byte(append(c.Share.Set[:], c.Share.K, c.Share.N))
@@ -103,6 +104,7 @@ func differ(cards []seal.Card, w *WrongCards, f CardFault, says func(seal.Card) 
 }
 
 // maxTries bounds how many groups of k cards are tried when more were given.
+// Each costs a call to the relay. Five cards of which three are needed make ten groups.
 const maxTries = 200
 
 // groups lists the groups of k cards with different numbers, at most maxTries.
@@ -149,6 +151,8 @@ func (r Newcomer) openCards(ctx context.Context, cards []seal.Card) (got recover
 		if e != nil {
 			return got, e
 		}
+		// NotFound says that this group opens nothing. Anything else is no word on the cards: a broken line must not
+		// accuse one.
 		if got, err = r.openTrustees(ctx, cards[0].Org, seed); krama.KindOf(err) != krama.NotFound || err == nil {
 			break
 		}
@@ -249,6 +253,7 @@ func (r Newcomer) Recover(ctx context.Context, cards []seal.Card, relay string, 
 		return err
 	}
 	key, items, epochs, roster := got.key, got.items, got.epochs, got.roster
+	// Until here nothing was kept: wrong cards leave the device as it was.
 	if err := r.takeOrg(org, relay, epochs); err != nil {
 		return err
 	}
@@ -260,6 +265,8 @@ func (r Newcomer) Recover(ctx context.Context, cards []seal.Card, relay string, 
 		if err != nil || l.Kind != seal.LetterControl {
 			continue
 		}
+		// Anybody can seal a letter to the trustees' key: the keys in it count from a device of somebody who is an
+		// admin.
 		from := roster.Devices[l.From]
 		if from == nil || roster.Members[from.Member].Roles&krama.RoleAdmin == 0 || !l.Check(org, key.ID(),
 			from.Request.SigPub, sig) {
@@ -279,6 +286,8 @@ func (r Newcomer) Recover(ctx context.Context, cards []seal.Card, relay string, 
 	if _, err := io.ReadFull(r.Rand, use.Member[:]); err != nil {
 		return krama.Wrap(op, err)
 	}
+	// Others may speak first, and each try needs a statement of its own: it is void past the place that it is for
+	// (doc/format.md, 5).
 	for range 16 {
 		r.mu.Lock()
 		st, err := seal.NewStatement(r.Rand, r.led.roster.At().N+1, use)
@@ -304,6 +313,7 @@ func (r Newcomer) Recover(ctx context.Context, cards []seal.Card, relay string, 
 		return err
 	}
 	r.mu.Lock()
+	// Circles that the programme has kept from its trustees stay shut: their keys are in no mailbox of theirs.
 	for c, ring := range r.led.roster.Circles {
 		e := r.led.roster.Latest(c)
 		if c == krama.OrgCircle || !ring.Recoverable || e == nil {

@@ -43,6 +43,7 @@ func (l *ledger) halted() bool {
 			continue
 		}
 		dev := l.author(a.Author)
+		// Nobody's claim is needed for it, or nobody known made it: this stops at once.
 		if !a.ByAuthor() || dev == nil || !oneStopsNobody {
 			return true
 		}
@@ -82,6 +83,7 @@ func (l *ledger) alarm(a Alarm) {
 		}
 		same++
 	}
+	// An alarm that stops sending is kept however many there are: sending hangs on it.
 	if same >= alarmsKept && !a.What.stops() {
 		return
 	}
@@ -130,6 +132,7 @@ func (l alarmList) stands(k AlarmKind) bool {
 // one: until then that stays.
 func (l *ledger) vouchedFor(dev *seal.RosterDevice) bool {
 	for d, n := range l.vouched {
+		// Only desks that have spoken are asked: one that was removed, or is no admin's any more, holds nobody up.
 		if o := l.author(d); d != dev.ID && o != nil && o.Removed == 0 && l.roster.Admin(d) && n <= dev.KemAt {
 			return false
 		}

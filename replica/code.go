@@ -74,6 +74,7 @@ func (r Newcomer) renewCode() error {
 	}
 	now := r.Now()
 	at := strconv.FormatInt(now.UnixMilli(), 10)
+	// The device's entry is said again for its new drop: of several the last counts.
 	if err := r.commit(tagged(tagDevice, d, drop), shownAt.entry(at)); err != nil {
 		return err
 	}
@@ -115,6 +116,8 @@ func (inv *Invitation) answered(items [][]byte, now time.Time) (bool, error) {
 	case inv.Left(now) == 0:
 		return false, ErrLate
 	}
+	// The drop's name was on a screen. What lies there counts if the scanned device has signed our secret with it
+	// (doc/format.md, 5).
 	for _, it := range items {
 		if len(it) == 32+ed25519.SignatureSize && [32]byte(it[:32]) == inv.Code.Secret &&
 			seal.CheckProof(inv.Code.Org, inv.Request, inv.Code.Secret, it[32:]) {

@@ -33,10 +33,12 @@ func (r Admin) nameMembers(ctx context.Context) error {
 	for _, d := range r.led.roster.Devices {
 		call.Devices = append(call.Devices, seal.MemberKey{Pub: d.Request.SigPub, Nonce: d.Request.Nonce})
 	}
+	// The trustees' key reads its mailbox as a device does. Its nonce is zero (doc/format.md, 6).
 	if t := r.led.roster.Trustees; t != nil {
 		call.Devices = append(call.Devices, seal.MemberKey{Pub: t.SigPub})
 	}
 	slices.SortFunc(call.Devices, func(a, b seal.MemberKey) int { return bytes.Compare(a.Bytes(), b.Bytes()) })
+	// With the day in the mark a relay that was restored knows them again by the next day, without a repair.
 	sum := seal.SHA256(call.Marshal())
 	mark := hex.EncodeToString(sum[:8]) + " " + krama.DayOf(r.Now()).String()
 	done := r.led.values.of(membersNamed) == mark
@@ -112,12 +114,15 @@ func (r Admin) tendControl(ctx context.Context) error {
 		r.mu.Unlock()
 		return nil
 	}
+	// Each device that was given the newest key must be an admin's still: one that is not could close the programme's
+	// streams and fill its mailboxes.
 	knew := strings.Fields(r.led.values.of(controlSet))
 	draw := len(r.led.controls) == 0
 	for _, d := range knew {
 		draw = draw || !slices.ContainsFunc(admins, func(a krama.DeviceID) bool { return a.String() == d })
 	}
 	var err error
+	// Kept before the relay or a colleague hears of it (keepControl).
 	if draw {
 		var seed [32]byte
 		if _, err = io.ReadFull(r.Rand, seed[:]); err == nil {
@@ -135,11 +140,13 @@ func (r Admin) tendControl(ctx context.Context) error {
 	if err != nil {
 		return krama.Wrap("replica.control", err)
 	}
+	// Who knows the new key is only this device. A cut from here on gives it to the others the next time.
 	if draw {
 		if err := r.SetValue(controlSet, strings.Join(knew, " ")); err != nil {
 			return err
 		}
 	}
+	// The relay may have been told by a call whose answer was lost. Telling it again changes nothing.
 	if draw || r.Value(controlAt) != newest {
 		_, keys, err := r.controlKeys()
 		if err != nil {
@@ -157,6 +164,8 @@ func (r Admin) tendControl(ctx context.Context) error {
 		if d == me || slices.Contains(knew, d.String()) {
 			continue
 		}
+		// One device at a time, written down after each: what is cut is posted once more, and the one that has it finds
+		// nothing new.
 		if err := r.postTo(ctx, []krama.DeviceID{d}, seal.LetterControl, body); err != nil {
 			return err
 		}

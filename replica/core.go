@@ -16,6 +16,7 @@ import (
 // core is the device's memory and files under one lock. Its rooms, in rooms.go, stand on it. A method that does not
 // take the lock itself, nor says otherwise, is called with the lock held.
 type core struct {
+	// The host's, and not changed while the device is open: it is read without a lock.
 	Config
 	mu      sync.Mutex // everything below
 	syncing sync.Mutex // one sync at a time
@@ -61,6 +62,8 @@ type core struct {
 
 // hostError gives errors of the host's files a kind.
 func hostError(op string, err error) error {
+	// A page tells these apart: no room, another tab, a later version, a file that is not ours. Any other cause keeps
+	// its kind, or is Internal.
 	switch {
 	case err == nil:
 		return nil
@@ -91,6 +94,7 @@ func (r *core) commit(entries ...[]byte) error {
 	if r.j == nil {
 		return errLocked
 	}
+	// In one commit: a kill leaves all of it or nothing. What is owed stays owed when the commit fails.
 	err := r.j.Commit(slices.Concat(entries, r.led.owed)...)
 	if err == nil {
 		r.led.owed = nil
@@ -131,12 +135,16 @@ func (r *core) reconsider() error {
 			continue
 		}
 		again := false
+		// Who was no author when her envelopes came was stepped over (doc/format.md, 2, check 4). The roster may have
+		// named her since.
 		for d := range st.strangers {
 			_, known := r.led.roster.Author(c, st.epoch.Epoch, d)
 			again = again || known
 		}
 		entries := r.led.reached(c, st)
 		if len(entries) > 0 || again {
+			// The journal says it first, and in the same commit which alarms it answers: a restart begins the epoch
+			// anew just so, whether or not the relay was asked again by then.
 			p := place{c, st.epoch.Epoch}
 			if err := r.commit(append(entries, tagged(tagAgain, c[:], u32(p.epoch)))...); err != nil {
 				return err
@@ -153,6 +161,8 @@ func (r *core) Copied() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.led.co
 // noteSaid makes a try durable before it is sent. Called with the lock held.
 func (r *core) noteSaid(seq uint64, wire []byte) error {
 	at, tries := strconv.FormatUint(seq, 10), strings.Fields(r.led.values.of(said))
+	// The list is of one place among this device's envelopes. At the next place it begins anew: by then it is decided
+	// which try stands at the one before.
 	if len(tries) == 0 || tries[0] != at {
 		tries = []string{at}
 	}
@@ -162,6 +172,8 @@ func (r *core) noteSaid(seq uint64, wire []byte) error {
 // sealing returns the key that an item about a subject is sealed with.
 func (r *core) sealing(c krama.CircleID, s krama.SubjectID) (seal.SubjectKey, bool) {
 	k, ok := r.led.keys[c][s]
+	// Her key is destroyed, and a close has thrown the erasure out: it must be said again. Any key will do, because an
+	// erasure that does not open counts by its envelope's signature (doc/format.md, 2).
 	if !ok && r.led.thrown(c, s) {
 		return seal.Hash("thrown erasure", r.vk[:], s[:]), true
 	}
@@ -195,6 +207,8 @@ func (r *core) refeed() error {
 func (z *freezer) flush() error {
 	if z.j == nil {
 		name := frozenName(z.f.gen)
+		// The name was another part's two generations ago, and a rewriting that was cut may have left a beginning under
+		// it.
 		if err := z.r.Dir.Remove(name); err != nil {
 			return err
 		}
@@ -203,6 +217,7 @@ func (z *freezer) flush() error {
 			return err
 		}
 		z.file = file
+		// The file is new: an entry in it would be somebody else's.
 		none := func([]byte, bool) error { return errEntry }
 		if z.j, _, err = journal.Open(file, seal.Local{Key: z.f.key}, z.r.Rand, none); err != nil {
 			return err

@@ -27,6 +27,7 @@ func (r meeting) listing(p place, after uint64, answer []byte, cut bool) (l seal
 		return l, true, nil // receive says that the stream moved
 	}
 	had := len(st.beginning())
+	// The relay left out what had come of the first envelope: both parts are one if they have the length that was told.
 	if rest := st.cutSize - had; had > 0 {
 		switch {
 		case len(l.Entries) > 0 && len(l.Entries[0]) == rest:
@@ -36,6 +37,7 @@ func (r meeting) listing(p place, after uint64, answer []byte, cut bool) (l seal
 		}
 	}
 	more = len(l.Entries) > 0 || len(begun) > had
+	// Copied: the answer's memory is as large as a page.
 	st.cut, st.cutAt, st.cutSize = bytes.Clone(begun), after+uint64(len(l.Entries)), size
 	return l, more, nil
 }

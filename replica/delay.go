@@ -29,6 +29,8 @@ var ErrClock = krama.E("replica.announce", krama.NotAllowed,
 func (r Admin) clockAgrees() bool { return r.ClockError().Abs() < clockTrust }
 
 // announceSlack is for the moment between choosing a time and sealing the announcement.
+// Readers count a day from the envelope's time, which is taken after the announcement's own was chosen
+// (doc/format.md, 5).
 const announceSlack = time.Minute
 
 // proposeDeed has a statement come about in the way that the roster asks for: stated by say, as a draft to the other
@@ -38,6 +40,7 @@ func (r Admin) proposeDeed(ctx context.Context, deed seal.Deed, say func(context
 	if err := r.hold(); err != nil {
 		return 0, err
 	}
+	// The roster is asked before anything is said: what it refuses is an alarm on every device.
 	way, refused := r.led.roster.Way(deed, r.led.dev.ID()), r.led.roster.Refuses(deed, r.led.dev.ID())
 	r.mu.Unlock()
 	switch {
@@ -73,6 +76,7 @@ func (r Admin) announce(ctx context.Context, deed seal.Deed) error {
 	if !r.clockAgrees() {
 		return ErrClock
 	}
+	// The times are chosen when the statement is said and not before: each try may come minutes later.
 	for _, try := range []func() (bool, seal.Deed){
 		func() (bool, seal.Deed) { return !r.led.roster.Delay, &seal.DelaySet{} },
 		func() (bool, seal.Deed) {
@@ -154,6 +158,7 @@ func (r Admin) stateAnnouncement(ctx context.Context, a *seal.Announced) error {
 	deed := r.led.roster.Again(a)
 	way, refused := r.led.roster.Way(deed, r.led.dev.ID()), r.led.roster.Refuses(deed, r.led.dev.ID())
 	r.mu.Unlock()
+	// The roster has gone on since. An announcement that cannot come true would stand on every screen for ever.
 	switch {
 	case refused != nil:
 		return r.Withdraw(ctx, a.Deed)
@@ -163,6 +168,7 @@ func (r Admin) stateAnnouncement(ctx context.Context, a *seal.Announced) error {
 		}
 		return r.Withdraw(ctx, a.Deed)
 	}
+	// Written down first: a kill between the statement and the keys would leave a device in a circle without them.
 	var owed []string
 	for _, d := range r.opensTo(deed) {
 		owed = append(owed, d.String())
@@ -211,8 +217,11 @@ func (r meeting) state(ctx context.Context, what func() (needed bool, deed seal.
 		if err := r.hold(); err != nil {
 			return err
 		}
+		// Asked again at each try, with the lock held: what others said meanwhile may have done it, or made it another
+		// deed.
 		needed, deed := what()
 		d := r.led.roster.Devices[r.led.dev.ID()]
+		// The device itself keeps to the wait; the roster says it and does not enforce it.
 		cooling := d != nil && d.Recovered && uint64(r.Now().UnixMilli()) < d.CoolOff
 		r.mu.Unlock()
 		if cooling {
@@ -229,6 +238,7 @@ func (r meeting) state(ctx context.Context, what func() (needed bool, deed seal.
 			return err
 		}
 		r.mu.Lock()
+		// It was said and read back, and changed nothing.
 		refused := len(r.led.roster.Log) > 0 && r.led.roster.Log[len(r.led.roster.Log)-1].Refused &&
 			r.led.roster.Log[len(r.led.roster.Log)-1].Author == r.led.dev.ID()
 		r.mu.Unlock()

@@ -12,6 +12,8 @@ import (
 )
 
 // Invitation is the office's half of an enrolment in progress. It lives in memory only.
+// After a restart the new device is scanned again. made is this desk's clock when its code came up: CodeLife runs from
+// there.
 type Invitation struct {
 	Request *seal.Request
 	Drop    [16]byte
@@ -32,6 +34,7 @@ func (r Admin) Invite(ctx context.Context, text string) (*Invitation, error) {
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
 		return nil, krama.E(op, krama.NotAllowed, "only an admin enrols devices")
 	}
+	// The code will name the roster's head, and the new device refuses a roster that does not pass through it (Join).
 	if err := r.readRoster(ctx, nothing); err != nil {
 		return nil, err
 	}
@@ -43,6 +46,7 @@ func (r Admin) Invite(ctx context.Context, text string) (*Invitation, error) {
 		return nil, krama.E(op, krama.NotFound, "the new device has not reached the relay yet")
 	}
 	for _, it := range items {
+		// The hash came from a screen, the bytes from the relay: no key is taken because the relay gave it.
 		if seal.SHA256(it) != s.RequestHash {
 			continue
 		}
@@ -132,6 +136,7 @@ func (r Admin) enrolSteps(ctx context.Context, inv *Invitation, member krama.Mem
 	newMember, newDevice := r.led.roster.Members[member] == nil, r.led.roster.Devices[id] == nil
 	r.mu.Unlock()
 	ahead := false // the member waits for her day, and the device with her
+	// The member first: the roster adds a device to one that it has.
 	if newMember {
 		way, err := r.proposeDeed(ctx, &seal.MemberAdd{Member: member, Roles: roles}, r.stateDeed)
 		if err != nil {
@@ -142,6 +147,7 @@ func (r Admin) enrolSteps(ctx context.Context, inv *Invitation, member krama.Mem
 		}
 		ahead = way == seal.AfterDay
 	}
+	// How the keys were compared is in the roster for ever: circles of safeguarding take scanned devices alone.
 	verified := seal.ByScan
 	if inv.ByVoice {
 		verified = seal.ByVoice
@@ -175,6 +181,7 @@ func (r Admin) enrolSteps(ctx context.Context, inv *Invitation, member krama.Mem
 		}
 	}
 	r.mu.Lock()
+	// What was said may have been refused where it stands; keys go to nobody whom the roster does not list.
 	if r.led.roster.Devices[id] == nil || r.led.roster.Members[member] == nil {
 		r.mu.Unlock()
 		return krama.E("replica.Enrol", krama.NotAllowed, "the roster refused the device")
@@ -222,6 +229,8 @@ func (r Admin) grant(ctx context.Context, id krama.DeviceID) error {
 		}
 	}
 	r.mu.Lock()
+	// Wraps of every circle that the roster keys it for, and not only of those granted just now: an earlier try may
+	// have been cut between the grant and the wrap.
 	var give []*seal.Epoch
 	for c, st := range r.led.streams {
 		if e := r.led.roster.Latest(c); e != nil && e.Keyed[id] && st.known[e.Epoch] != nil {

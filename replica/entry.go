@@ -110,6 +110,7 @@ func (e *entry) marshal() []byte {
 		b = binary.AppendUvarint(b, uint64(len(it.Body)))
 		b = append(b, it.Body...)
 	}
+	// The wire has no length: it is the rest of the entry.
 	return append(b, e.wire...)
 }
 
@@ -141,6 +142,8 @@ type cursor struct {
 // bytes takes n bytes; where there are fewer the cursor is bad, and what it gives is nothing's.
 func (c *cursor) bytes(n int) []byte {
 	if n < 0 || n > len(c.b) {
+		// Whoever parses looks at bad only when a part is read, and indexes fixed fields before that. A length that
+		// damage made up must not take the memory.
 		c.bad = true
 		return make([]byte, min(max(n, 0), math.MaxInt16))
 	}
@@ -181,6 +184,7 @@ func parseEnvelope(tag byte, b []byte) (*entry, error) {
 	kv := c.bytes(2)
 	e.kind, e.verdict = seal.EnvelopeKind(kv[0]), seal.Verdict(kv[1])
 	n := c.uvarint()
+	// Before anything is made of that size.
 	if c.bad || n > seal.MaxItems {
 		return nil, errEntry
 	}
@@ -222,6 +226,7 @@ func (e *entry) decode() {
 
 // restore folds one journal entry that is no envelope into the state.
 func (l *ledger) restore(tag byte, b []byte) error {
+	// No tag has more than seven fields.
 	it, err := seal.ParseFrame(b, 8)
 	if err != nil {
 		return errEntry
@@ -239,6 +244,8 @@ func (l *ledger) restore(tag byte, b []byte) error {
 	}
 	// Entries outlive the buffer they were read from.
 	own := func(b []byte) []byte { return append([]byte(nil), b...) }
+	// What fits no case is skipped (doc/format.md, 10): a tag, or a shape of a known one, that this version does not
+	// have.
 	switch {
 	case tag == tagDevice && sized(-1, 32):
 		l.dev, err = seal.ParseDevice(own(it[0]))
@@ -297,6 +304,7 @@ func (l *ledger) restore(tag byte, b []byte) error {
 			return errEntry
 		}
 		l.rekeys = append(l.rekeys, k)
+		// The older key is here still and is to be destroyed when the roster shows this one (rekeyed).
 		l.untidy = true
 	case tag == tagLetter && sized(32, 1, 16, 8, -1):
 		l.letters = append(l.letters, &Mail{ID: [32]byte(it[0]), Kind: seal.LetterKind(it[1][0]),
@@ -332,6 +340,7 @@ func epochEntry(e *seal.Epoch) []byte {
 
 // setOrg turns an empty roster to a programme.
 func (l *ledger) setOrg(org krama.OrgID, relay string) {
+	// The address needs no trust and may change; the organisation is what the roster is checked against.
 	l.relay = relay
 	if l.roster == nil || l.roster.Org != org { // a try that was cut goes on with what it had
 		l.roster = seal.NewRoster(org)

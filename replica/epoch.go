@@ -22,6 +22,8 @@ func newStream(e *seal.Epoch, start seal.Head) *stream {
 func (st *stream) restart(e *seal.Epoch, start seal.Head) {
 	st.epoch, st.head, st.chain, st.closed, st.looked = e, start, [][32]byte{start.H}, false, 0
 	st.floor, st.cut, st.cutSize = seal.Head{}, nil, 0
+	// Bounds, proofs and what was kept back are the stream's, over all its epochs: again takes out of them what was
+	// this epoch's.
 	st.strangers, st.pending = map[krama.DeviceID]bool{}, nil
 	for _, a := range st.authors {
 		a.held = nil
@@ -63,6 +65,7 @@ func (l *ledger) addEpoch(e *seal.Epoch) error {
 	}
 	st := l.streams[e.Circle]
 	if st != nil {
+		// What a back link gave has no keyring key. If the whole secrets come later, they take its place.
 		if old := st.known[e.Epoch]; old == nil || old.KG == ([32]byte{}) {
 			st.known[e.Epoch] = e
 			if st.epoch.Epoch == e.Epoch {
@@ -74,6 +77,8 @@ func (l *ledger) addEpoch(e *seal.Epoch) error {
 		}
 		return nil
 	}
+	// Circle 0's first epoch begins at the organisation's id (doc/format.md, 1) and needs no roster; without it there
+	// would be none.
 	start, ok := l.roster.StartOf(e.Circle, e.Epoch)
 	if e.Circle == krama.OrgCircle && e.Epoch == 0 {
 		start, ok = seal.Start(e.Context, e.Org), true
@@ -86,6 +91,7 @@ func (l *ledger) addEpoch(e *seal.Epoch) error {
 	if l.keys[e.Circle] == nil {
 		l.keys[e.Circle] = keyring{}
 	}
+	// Keyrings of this circle came before its stream was there.
 	for p, ring := range l.early {
 		if p.circle == e.Circle {
 			delete(l.early, p)
@@ -108,6 +114,8 @@ func (l *ledger) close(p place, at seal.Head, repair bool) error {
 	if err := l.readWhole(p, st, at.N, repair); err != nil {
 		return err
 	}
+	// What was sealed for this epoch and is not within its end never will be. Its items are in the outbox, and are
+	// sealed anew under the next epoch's keys.
 	l.sealed = slices.DeleteFunc(l.sealed, func(s *sealedEnvelope) bool { return s.circle == p.circle })
 	st.closed, l.untidy = true, true
 	l.alarms.mended(p)
@@ -117,6 +125,7 @@ func (l *ledger) close(p place, at seal.Head, repair bool) error {
 
 // abandon begins an epoch anew, because what was read of it is not the history that was signed.
 func (l *ledger) abandon(p place) error {
+	// Met for the first time: what was read before it was folded in as if it counted.
 	if l.passed[p] >= l.left[p].n {
 		return errCut{place: p, cut: cut{repair: true}, left: l.passed[p] + 1}
 	}
@@ -138,13 +147,16 @@ func (l *ledger) advance(st *stream, c krama.CircleID) {
 	if !ok {
 		return
 	}
+	// The roster's positions count on over all its epochs (doc/format.md, 2).
 	if c == krama.OrgCircle {
 		st.base += st.head.N
 	}
 	for _, a := range st.authors {
 		a.base = len(a.ids)
 	}
+	// A second reading of the next epoch begins from here (again).
 	st.begun = st.bounds.clone()
+	// A colleague's word that erased them is within the signed end: ours need not be said any more.
 	l.outbox = slices.DeleteFunc(l.outbox, func(p *pending) bool { return p.circle == c && l.said(p) })
 	old := *st.epoch
 	old.KG = [32]byte{}
@@ -181,6 +193,7 @@ func (l *ledger) takeRing(p place, ring keyring) {
 		}
 		return
 	}
+	// The first key of a subject stands, wherever it came from; an erased person's is not taken up again.
 	for s, k := range ring {
 		if _, ok := l.keys[p.circle][s]; !ok && l.mayHold(p.circle, s) {
 			l.keys[p.circle][s] = k

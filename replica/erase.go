@@ -13,6 +13,8 @@ import (
 func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
 
 // Shred is one erasure as this device knows it.
+// TimeMS is by its author's clock, in milliseconds, never later than this device's when it came. The keyring of the
+// epoch after Epoch is the first without her.
 type Shred struct {
 	Circle  krama.CircleID
 	Subject krama.SubjectID
@@ -46,6 +48,7 @@ func (r *Replica) Shred(k krama.CircleKind, s krama.SubjectID, why ShredReason) 
 	if _, known := r.led.keys[c][s]; !known || r.led.shredded[subject{c, s}] {
 		return krama.E(op, krama.NotFound, "")
 	}
+	// It waits for another member. The same member on another device would be her own second.
 	if w := r.led.await[subject{c, s}]; w != nil &&
 		r.led.roster.Devices[w.Author].Member == r.led.roster.Devices[r.led.dev.ID()].Member {
 		return krama.E(op, krama.NotAllowed, "this erasure waits for somebody else's word")
@@ -91,6 +94,8 @@ func (r *Replica) Erasures() (out []Erasure) {
 	for _, s := range slices.Backward(r.led.shreds) {
 		e := Erasure{Shred: s}
 		ring := r.led.roster.Circles[s.Circle]
+		// Within that time the epoch ends and each device in use changes its key (rekey). One that is away may take
+		// until it is to be removed.
 		end := r.Now().Add(rotateEvery)
 		if int(s.Epoch) < len(ring.Epochs) {
 			var opened uint64
@@ -105,6 +110,8 @@ func (r *Replica) Erasures() (out []Erasure) {
 			}
 			for d := range had {
 				dev := r.led.roster.Devices[d]
+				// Gone is who has destroyed the key that opened the old keyring's wraps, or itself; lost is who was
+				// removed and has never said so.
 				switch {
 				case e.Rotated && dev.KemAt > opened && r.led.vouchedFor(dev), wiped[d]:
 					e.Gone++

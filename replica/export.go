@@ -22,6 +22,7 @@ func (r Admin) AskExport(ctx context.Context) (may bool, way seal.Way, err error
 	if leave() {
 		return true, seal.AtOnce, nil
 	}
+	// A second admin may have signed meanwhile, on another desk.
 	if err := r.sync(ctx, nil); err != nil {
 		return false, 0, err
 	}

@@ -43,6 +43,7 @@ func (r Field) Relock(ctx context.Context, words string, want Locks) error {
 		// a cut would leave one passkey's vault with the other's name
 		return krama.E(op, krama.Conflict, "there is a passkey already")
 	}
+	// That the device is open proves nothing about who holds it: the words are tried on the vault that stands.
 	now, err := NewLock(r.Dir, words)
 	if err != nil {
 		return err
@@ -82,6 +83,7 @@ func (r Field) Relock(ctx context.Context, words string, want Locks) error {
 			return err
 		}
 	}
+	// The name before the vault that needs it: cut the other way round, nothing would tell which passkey to ask.
 	if p != nil && old.Passkey == nil {
 		if err := writeFile(r.Dir, passkeyFile, slices.Concat([]byte{1}, p.Ask[:], p.ID)); err != nil {
 			return err
@@ -92,6 +94,7 @@ func (r Field) Relock(ctx context.Context, words string, want Locks) error {
 		return err
 	}
 	r.SetLock(next)
+	// It was sealed for the vault of before and opens nothing now (doc/format.md, 10).
 	if err := EndLease(r.Dir); err != nil {
 		return err
 	}
@@ -116,6 +119,7 @@ func (r Field) tendField(ctx context.Context) error {
 	if d == nil {
 		return nil
 	}
+	// It was turned off. The file stays until the relay has forgotten the pepper: after a cut the next sync goes on.
 	if !d.Field {
 		if b, err := readFile(r.Dir, fieldFile, fieldSize); b == nil || err != nil {
 			return err
@@ -137,6 +141,7 @@ func (r Field) tendField(ctx context.Context) error {
 	err = r.putPeppers(ctx, d.pepper())
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	// Relock or Shut came meanwhile: no lease begins for a lock that is no more.
 	if r.lock != d {
 		return nil
 	}

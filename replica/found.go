@@ -23,10 +23,12 @@ func (r Admin) Found(ctx context.Context, relay, token string) error {
 			return krama.Wrap(op, err)
 		}
 	}
+	// Void past place 1: a genesis is the first statement or none.
 	st, err := seal.NewStatement(r.Rand, 1, g)
 	if err != nil {
 		return err
 	}
+	// The organisation is the hash of its genesis: who knows the id needs nobody's word for the first key.
 	org := krama.OrgID(seal.Hash("org", st.Marshal()))
 	ep, err := seal.NewEpoch(r.Rand, seal.Context{Org: org})
 	if err != nil {
@@ -43,6 +45,8 @@ func (r Admin) Found(ctx context.Context, relay, token string) error {
 	if err != nil {
 		return err
 	}
+	// The founding key follows from circle 0's first secret, which every phone will hold: it is replaced below
+	// (doc/format.md, 1).
 	control := ep.ControlKey()
 	pub := control.Public().(ed25519.PublicKey)
 	call := seal.FoundCall{Token: []byte(token), Control: pub, Site: seal.SiteOf(org)}
@@ -62,6 +66,8 @@ func (r Admin) Found(ctx context.Context, relay, token string) error {
 	if err := r.openEpoch(ctx, ep); err != nil {
 		return err
 	}
+	// While this is the only device ever enrolled nothing waits. From the next on, what two must sign does
+	// (doc/format.md, 5).
 	if err := r.stateNow(ctx, &seal.DelaySet{}); err != nil {
 		return err
 	}
@@ -117,6 +123,7 @@ func (r Admin) createCircle(ctx context.Context, k krama.CircleKind) error {
 	if _, err := io.ReadFull(r.Rand, id[:]); err != nil {
 		return krama.Wrap(op, err)
 	}
+	// Said first, because the stream's chain begins at this statement's envelope (doc/format.md, 1).
 	if err := r.stateNow(ctx, &seal.CircleCreate{Circle: id, Recoverable: k != krama.KindSafeguarding,
 		Keyring: k != krama.KindSafeguarding, History: true, RetentionDays: retentionDays[k],
 		Readers: k.Writers(), Writers: k.Writers()}); err != nil {
@@ -132,6 +139,7 @@ func (r Admin) createCircle(ctx context.Context, k krama.CircleKind) error {
 		return err
 	}
 	r.mu.Lock()
+	// A kill before this leaves a circle in the roster whose secrets nobody has: the founder begins again (Found).
 	err = r.commit(epochEntry(ep))
 	if err == nil {
 		err = r.led.addEpoch(ep)

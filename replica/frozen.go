@@ -102,6 +102,7 @@ func (f *frozen) read(d journal.Dir, rand io.Reader, each func([]byte) error) er
 	if err != nil {
 		return hostError(op, err)
 	}
+	// A commit that is missing at the end leaves a file that reads well: only its length tells.
 	f.bad = f.bad || size != f.size
 	take := func(b []byte, _ bool) error { return each(b) }
 	_, rep, err := journal.Open(readOnly{file}, seal.Local{Key: f.key}, rand, take)
@@ -113,6 +114,7 @@ func (f *frozen) read(d journal.Dir, rand io.Reader, each func([]byte) error) er
 }
 
 // readOnly is a file in which nothing is begun, and no end that does not open is cut off.
+// journal.Open would make a journal of an empty file and cut off what looks torn: the damage would not show any more.
 type readOnly struct{ journal.File }
 
 func (readOnly) WriteAt(b []byte, _ int64) (int, error) { return len(b), nil }
@@ -134,6 +136,7 @@ func (r *core) entries(key [32]byte, each func([]byte) error) error {
 			return each(b)
 		}
 		err = f.read(r.Dir, r.Rand, each)
+		// Damage that was known at opening has had the relay asked for what is missing; new damage has not.
 		if err == nil && f.bad && (r.frozen == nil || !r.frozen.bad) {
 			err = krama.E("replica.entries", krama.Tampered, "the device's file is damaged")
 		}
@@ -162,6 +165,7 @@ func (r *core) mustThaw() bool {
 		return true
 	}
 	waits := r.led.lingering()
+	// Her bytes must be gone with this rewriting; those of people whose time was over go together (lingering).
 	for s := range f.who {
 		if r.led.gone(s.circle, s.id) && !waits[s] {
 			return true
@@ -171,6 +175,7 @@ func (r *core) mustThaw() bool {
 		if c != krama.OrgCircle && f.wrote[writer{place{c, st.epoch.Epoch}, r.led.dev.ID()}] {
 			return true // what a close may yet throw out stays ours to send
 		}
+		// What the relay has dropped is not to be given back from here.
 		_, ids := r.led.values.buried(c)
 		for id := range ids {
 			if f.wires[id] {
@@ -230,6 +235,7 @@ func (z *freezer) finish() error {
 		return nil
 	}
 	z.done = true
+	// Too little for a file of its own.
 	if z.j == nil {
 		z.f = nil
 		return z.put(z.batch...)
@@ -244,6 +250,7 @@ func (z *freezer) finish() error {
 		return err
 	}
 	z.file = nil
+	// Whole and flushed before a journal names it.
 	return z.put(z.f.entry())
 }
 
@@ -301,6 +308,8 @@ func (r meeting) unsettled() (out []work, err error) {
 
 // keep takes an entry, and the envelope it holds if it is one.
 func (z *freezer) keep(b []byte, e *entry) error {
+	// The part is the beginning of the file and no choice from it: behind the first young envelope nothing is frozen,
+	// whatever its date (doc/format.md, 10).
 	if !z.done && e != nil && z.young(e) {
 		if err := z.finish(); err != nil {
 			return err

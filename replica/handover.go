@@ -37,6 +37,7 @@ func (r meeting) handOver(ctx context.Context, letters [][]byte) error {
 		}
 		rest = rest[n:]
 	}
+	// Its own items, read to the end: nothing is destroyed here that does not lie there (doc/format.md, 8).
 	items, err := held(func(after seal.After) ([]byte, error) {
 		return r.deviceCall(ctx, seal.PathLeaveMine, seal.LeaveGetCall{Box: box, After: after}.Marshal())
 	})
@@ -89,6 +90,7 @@ func (r meeting) lateLetters(list []work) (out [][]byte, err error) {
 			return err
 		}
 		for _, w := range byCircle[c] {
+			// Three ids, the kind and five lengths are 69 bytes.
 			n := len(w.item.Body) + 80
 			if size+n > seal.MaxLetter || len(items) >= 5*512 {
 				if err := flush(); err != nil {
@@ -179,6 +181,7 @@ func (r meeting) takeHandovers(org *seal.Epoch, items []seal.Held) error {
 	}
 	for _, h := range items {
 		it := h.Body
+		// The box keeps its items for 90 days (doc/format.md, 9): each is decided once.
 		id := seal.SHA256(it)
 		if r.led.done[id] || r.led.letter(id) != nil {
 			continue
@@ -187,6 +190,7 @@ func (r meeting) takeHandovers(org *seal.Epoch, items []seal.Held) error {
 		if err != nil || (l.Kind != seal.LetterLate && l.Kind != seal.LetterWiped) {
 			continue
 		}
+		// The roster may not say yet that it was removed. Nothing is noted: it is read again.
 		if l.Kind == seal.LetterWiped && r.led.roster.Devices[l.From].Removed == 0 {
 			continue
 		}
@@ -196,6 +200,7 @@ func (r meeting) takeHandovers(org *seal.Epoch, items []seal.Held) error {
 			return err
 		}
 		if !fresh {
+			// All of it has arrived: there is nothing to decide.
 			if err := r.commit(tagged(tagLetterDo, id[:])); err != nil {
 				return err
 			}
@@ -237,6 +242,7 @@ func (r meeting) news(m *Mail) (bool, error) {
 	if err != nil {
 		return true, err
 	}
+	// Keys alone, without anything that was said about their people, are nobody's work.
 	var left [][]byte
 	fresh := false
 	for i := 0; i < len(it); i += 5 {
@@ -272,6 +278,7 @@ func (r meeting) yieldCircles(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	// A kill before the rewriting hands it over once more. An admin who accepts both has the same records, once.
 	r.led.outbox = slices.DeleteFunc(r.led.outbox, func(p *pending) bool { return left[p.circle] })
 	r.led.untidy = true // the rewritten file is without them
 	return nil

@@ -20,6 +20,7 @@ type HTTP struct {
 }
 
 // maxAnswer bounds what a relay may send back for one call.
+// The largest is a published door of 4 MiB (doc/format.md, 9).
 const maxAnswer = 8 << 20
 
 // Call implements Remote.
@@ -37,6 +38,7 @@ func (h HTTP) Call(ctx context.Context, path string, body []byte) ([]byte, time.
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	// The line broke within the answer. What came is given with the error: whoever asked goes on behind it.
 	if err != nil && res.StatusCode == http.StatusOK {
 		return answer, time.Time{}, krama.E(op, krama.Offline, "")
 	}

@@ -35,6 +35,8 @@ func (r Newcomer) Join(ctx context.Context, progress func(Progress)) (bool, erro
 	if err != nil {
 		return false, err
 	}
+	// The office may have rotated since it enrolled this device: then the wrap of the next epoch lies in the same
+	// mailbox.
 	follow := func(o seal.EpochOpen) *seal.Epoch {
 		for _, wrap := range seal.FindWraps(items, dev.ID(), o.EC) {
 			if ep, err := seal.OpenWrap(seal.Context{Org: s.Org, Epoch: o.Epoch}, dev.ID(), dev.KEM, wrap, o.EC,
@@ -46,6 +48,7 @@ func (r Newcomer) Join(ctx context.Context, progress func(Progress)) (bool, erro
 	}
 	var epochs []*seal.Epoch
 	var roster *seal.Roster
+	// The relay may have put anything there. A bootstrap is taken if the roster that it leads to confirms it.
 	for _, it := range items {
 		boot, e := seal.OpenBootstrap(s.Org, dev, it)
 		if e != nil {
@@ -68,11 +71,14 @@ func (r Newcomer) Join(ctx context.Context, progress func(Progress)) (bool, erro
 	if roster == nil {
 		return false, err
 	}
+	// The head on the office's screen: a roster that stops before it is old, and one that passes by it is another's.
 	if s.Roster.N >= uint64(len(roster.Chain)) || roster.Chain[s.Roster.N] != s.Roster.H {
 		return false, krama.E(op, krama.Tampered, "the relay shows another programme than the one scanned")
 	}
 	admin := false
 	expect := r.Value(expected)
+	// The key on the screen must be an admin's there; and where the code was read aloud, the groups that were typed
+	// must be that key's.
 	for _, d := range roster.Devices {
 		if seal.SHA256(d.Request.SigPub) != s.AdminKey || roster.Members[d.Member].Roles&krama.RoleAdmin == 0 {
 			continue
@@ -86,6 +92,7 @@ func (r Newcomer) Join(ctx context.Context, progress func(Progress)) (bool, erro
 	if !admin || !roster.Latest(krama.OrgCircle).Keyed[dev.ID()] {
 		return false, krama.E(op, krama.Tampered, "the programme does not list this device")
 	}
+	// Only now is anything of the programme kept.
 	if err := r.takeOrg(s.Org, s.Relay, epochs); err != nil {
 		return false, err
 	}
@@ -151,6 +158,8 @@ func (r Newcomer) tryRoster(ctx context.Context, org krama.OrgID, epochs []*seal
 					continue // past the statement that opened the next epoch
 				}
 				env, v := ep.Open(wire)
+				// Whatever is no statement moves the head alone. A refused statement moves it too, as on every device;
+				// but a genesis that does not hold is the end, and so is what a later version has to read.
 				if v != seal.Fine || env.Kind != seal.EnvRoster {
 					roster.Advance(seal.EnvelopeID(wire))
 				} else if err := roster.Apply(env); krama.KindOf(err) == krama.NotYet || (err != nil &&
@@ -169,6 +178,8 @@ func (r Newcomer) tryRoster(ctx context.Context, org krama.OrgID, epochs []*seal
 				epochs, last = append(epochs, next), false
 			}
 		}
+		// Each secret by its commitment, the newest with its keyring key's (doc/format.md, 1); and the roster must have
+		// ended every epoch but the last.
 		if ring == nil || len(ring.Epochs) <= i || turned(roster, i) == last || ring.Epochs[i].EC != ep.EC() ||
 			(last && ep.KG != [32]byte{} && ring.Epochs[i].GC != ep.GC()) {
 			return nil, nil, krama.E(op, krama.Tampered, "the roster does not lead to these keys")
@@ -229,6 +240,7 @@ func (r Newcomer) dropPut(ctx context.Context, key ed25519.PrivateKey, item []by
 		}
 		put := seal.DropPutCall{ProofOfWork: seal.ProofOfWork{Pub: pub, Day: day, Proof: proof}, Item: item}
 		_, err = r.call(ctx, key, seal.PathDropPut, id, put.Marshal())
+		// The proof may be of another day than the relay's, whose clock is known since this refusal.
 		if krama.KindOf(err) != krama.NotAllowed || err == nil || try > 0 || krama.DayOf(line.wall(r.Now())) == day {
 			return err
 		}
@@ -254,6 +266,7 @@ func (r Newcomer) Accept(ctx context.Context, text string) error {
 	proof := append(s.Secret[:], r.led.dev.Proof(s.Org, s.Secret)...)
 	key, before := r.dropKey(), r.dropBefore
 	r.mu.Unlock()
+	// Before the scan is kept: a device that says that it was scanned has answered.
 	if err := r.dropPut(ctx, key, proof); err != nil {
 		return err
 	}

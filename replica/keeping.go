@@ -26,6 +26,7 @@ func (r meeting) compare(ctx context.Context, key ed25519.PrivateKey, id seal.St
 		}
 		theirs = l.Head
 		for _, wire := range l.Entries {
+			// Common only as long as everything before is: behind the first that differs nothing is in its old place.
 			if common.N == after && after < uint64(len(ids)) && seal.WireID(wire) == ids[after] {
 				common = common.Link(ids[after])
 			}
@@ -39,6 +40,7 @@ func (r meeting) compare(ctx context.Context, key ed25519.PrivateKey, id seal.St
 
 // keeping is what a reading of this device's own file finds of one epoch: which envelopes it has, in order, and those
 // after a place whole, as many as have max bytes.
+// It is made for one reading, which has the lock as long as it lasts.
 type keeping struct {
 	after     uint64
 	max       int
@@ -66,6 +68,7 @@ func (k *keeping) take(e *entry) {
 	if k.idle && !idle(e) {
 		k.from = e.n
 	}
+	// The wire is copied: it would hold the memory of the whole commit that it was read from.
 	if e.n > k.after && k.size < k.max {
 		e.wire, e.items = slices.Clone(e.wire), nil
 		k.list, k.size = append(k.list, e), k.size+len(e.wire)
@@ -83,6 +86,8 @@ func (r meeting) keep(c krama.CircleID, epochs map[uint32]*keeping) error {
 		return err
 	}
 	err = r.entries(key, func(b []byte) error {
+		// A reading that was begun anew voids what was met of the epoch. An entry of an earlier version may name no
+		// epoch and means the one that was open then: none that has reached its close.
 		if at, ok := begunAnew(b); ok && at.circle == c {
 			for n, k := range epochs {
 				if at.epoch == n || at == openEpoch(c) && !k.closed {
@@ -111,6 +116,7 @@ func (r meeting) keep(c krama.CircleID, epochs map[uint32]*keeping) error {
 			return err
 		}
 		k := epochs[e.epoch]
+		// Nobody asked for the epoch, or damage has left a hole before this envelope.
 		if k == nil || e.n != uint64(len(k.ids))+1 {
 			return nil
 		}
@@ -119,6 +125,7 @@ func (r meeting) keep(c krama.CircleID, epochs map[uint32]*keeping) error {
 		}
 		return nil
 	})
+	// A second reading that has not come as far as the first does not replace it (reread.go).
 	for _, k := range epochs {
 		if len(k.beforeIDs) > len(k.ids) && !k.closed {
 			k.ids, k.list = k.beforeIDs, k.before

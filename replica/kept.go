@@ -19,6 +19,7 @@ func (l *ledger) rekeyed() bool {
 	if !l.vouchedFor(me) {
 		return false
 	}
+	// A wrap that was made to the old key and is not opened yet would be lost with it.
 	for c := range l.roster.Circles {
 		if e := l.roster.Latest(c); e != nil && e.Keyed[me.ID] && (l.streams[c] == nil ||
 			l.streams[c].known[e.Epoch] == nil) {
@@ -96,6 +97,7 @@ func (l *ledger) waits(e *entry) bool {
 
 // tidyTail is the rest of the state, as it is now.
 func (l *ledger) tidyTail() (out [][]byte) {
+	// All keys of a circle under its open epoch: with which keyring or announcement each came matters no more.
 	for c, keys := range l.keys {
 		if st := l.streams[c]; st != nil && len(keys) > 0 {
 			out = append(out, keyringEntry(c, st.epoch.Epoch, keys))
@@ -139,6 +141,7 @@ func (l *ledger) tidyTail() (out [][]byte) {
 	for _, o := range l.orphans {
 		out = append(out, orphanEntry(o))
 	}
+	// M is the last: what comes behind it, and has to go, makes the file untidy again.
 	out = append(out, tagged(tagSynced, u64(uint64(l.lastSync.UnixMilli()))), []byte{tagTidy})
 	return out
 }

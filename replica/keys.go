@@ -16,12 +16,14 @@ func (r meeting) fetchKeys(ctx context.Context, progress func(Progress)) error {
 		return err
 	}
 	me := r.led.dev.ID()
+	// The epochs that this device opened: nobody wraps its own keys to it.
 	for c := range r.led.opening {
 		if err := r.adoptOpening(c); err != nil {
 			r.mu.Unlock()
 			return err
 		}
 	}
+	// The newest epoch of each circle. Those before it follow by its back links (takeEpoch).
 	var want []*seal.RosterEpoch
 	for c := range r.led.roster.Circles {
 		e := r.led.roster.Latest(c)
@@ -69,6 +71,8 @@ func (r meeting) fetchHistory(ctx context.Context) error {
 	}
 	for _, it := range items {
 		for d := range r.led.withKems {
+			// Anybody who knows this device's key can seal one: what the roster's commitment confirms is a key, and
+			// nothing else is (doc/format.md, 1).
 			b, err := seal.OpenBootstrap(r.led.roster.Org, d, it)
 			if err != nil || int(next) >= len(b.History) {
 				continue
@@ -92,6 +96,7 @@ func (r meeting) takeWrap(ctx context.Context, e *seal.RosterEpoch, items [][]by
 	me := r.led.dev.ID()
 	at := seal.Context{Org: r.led.roster.Org, Circle: e.Circle, Epoch: e.Epoch}
 	var ep *seal.Epoch
+	// The wrap was made to the KEM key that the roster showed then, which need not be the newest.
 	for _, wrap := range seal.FindWraps(items, me, e.EC) {
 		for d := range r.led.withKems {
 			if got, err := seal.OpenWrap(at, me, d.KEM, wrap, e.EC, e.GC); err == nil {

@@ -22,6 +22,7 @@ func (r meeting) leave(ctx context.Context) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
+	// Also what it has sent into open epochs: their ends may leave it out, and nobody would be here to send it again.
 	list, err := r.unsettled()
 	for _, p := range r.led.outbox {
 		list = append(list, work{p.circle, r.led.dev.ID(), p.item})
@@ -30,6 +31,7 @@ func (r meeting) leave(ctx context.Context) error {
 	if err == nil {
 		late, err = r.lateLetters(list)
 	}
+	// Sealed while the keys are here. It is sent when they are gone.
 	var gone []byte
 	if org := r.led.streams[krama.OrgCircle]; err == nil && org != nil {
 		gone, err = seal.SealHandover(r.Rand, org.epoch, org.epoch, r.led.dev, seal.LetterWiped, nil)
@@ -41,6 +43,8 @@ func (r meeting) leave(ctx context.Context) error {
 	if err := r.handOver(ctx, late); err != nil {
 		return krama.Wrap(op, err)
 	}
+	// The relay has shown the letters. Cut before this, the next sync does all of it again; cut after it, nothing
+	// opens.
 	if err := Destroy(r.Dir); err != nil {
 		return err
 	}
@@ -93,6 +97,8 @@ func (r meeting) rekey(ctx context.Context) error {
 		r.mu.Unlock()
 		return nil
 	}
+	// An erasure is complete when no key is left that opens a wrap of her keyring (Erasures): it does not wait for the
+	// month.
 	urgent := false
 	for _, s := range r.led.shreds {
 		ring := r.led.roster.Circles[s.Circle]
@@ -101,6 +107,7 @@ func (r meeting) rekey(ctx context.Context) error {
 			urgent = true
 		}
 	}
+	// A key that is in the journal and not in the roster: its announcement did not arrive, or was cut off here.
 	pending := len(r.led.rekeys) > 0 && seal.KemHash(r.led.kems()[0].PublicKey().Bytes()) == seal.KemHash(
 		r.led.dev.KEM.PublicKey().Bytes())
 	if !pending && !urgent && (me.KemMS == 0 || r.Now().Sub(time.UnixMilli(int64(me.KemMS))) < rekeyEvery) {
@@ -115,6 +122,7 @@ func (r meeting) rekey(ctx context.Context) error {
 		if k, err = seal.NewKEM(r.Rand); err == nil {
 			var b []byte
 			if b, err = k.Bytes(); err == nil {
+				// Kept before it is announced: as soon as the roster shows it, colleagues wrap to it.
 				err = r.commit(tagged(tagRekey, b))
 			}
 		}
@@ -177,6 +185,7 @@ func (r Admin) supplyRewraps(ctx context.Context) error {
 			st.known[e.Epoch] == nil || r.led.roster.Devices[w.device].Removed != 0 {
 			continue
 		}
+		// Whichever epoch was asked for, the newest is given: back links lead to the others.
 		pub := r.led.roster.Devices[w.device].KemPub
 		wrap, err := st.known[e.Epoch].Wrap(w.device, pub)
 		if err != nil {

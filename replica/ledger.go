@@ -85,14 +85,19 @@ type alarmList []Alarm
 // take folds an envelope of the journal in, if it counts and stands in its place.
 func (l *ledger) take(e *entry) error {
 	p := place{e.circle, e.epoch}
+	// Of a reading that a later one has replaced nothing is shown. What this device wrote in it, and what colleagues
+	// wrote there that a relay lost, is noted all the same.
 	if l.passed[p] < l.left[p].n {
 		l.lost(e, cut{repair: l.left[p].repair})
 		return nil
 	}
+	// Past its signed end an epoch holds nothing that counts (doc/format.md, 5). What is ours there is in the outbox
+	// still.
 	if c, ok := l.cuts[p]; ok && e.n > c.n {
 		l.lost(e, c)
 		return nil
 	}
+	// What circle 0 lost by a trim holds no records: of it only this device's sequence is noted.
 	if e.circle == krama.OrgCircle && l.trims[e.epoch].void(e.n) {
 		l.lost(e, cut{repair: true})
 		return nil
@@ -106,8 +111,11 @@ func (l *ledger) take(e *entry) error {
 
 // whole ends the reading of a journal.
 func (l *ledger) whole() {
+	// Before loaded is set: until then carryOut leaves drafts and letters alone, and settleWaiting takes everybody
+	// erased out of them in one pass.
 	l.settleWaiting()
 	l.loaded = true
+	// What the voids leave out is still in the file.
 	l.untidy = l.untidy || len(l.left)+len(l.cuts)+len(l.trims) > 0
 	l.heed()
 }

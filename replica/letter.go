@@ -30,6 +30,7 @@ func (l *ledger) askRewrap(c krama.CircleID, epoch uint32) error {
 
 // askedRewrap notes a colleague's request.
 func (l *ledger) askedRewrap(e *entry, it *entryItem) {
+	// A circle and an epoch (doc/format.md, 2); anything else is no wish for a wrap.
 	if len(it.Body) == 20 && l.dev != nil && e.author != l.dev.ID() && l.host.Office {
 		l.rewraps[rewrap{e.author, krama.CircleID(it.Body), be32(it.Body[16:])}] = true
 	}

@@ -34,6 +34,7 @@ type link struct {
 // Pieces of a call over a line that breaks: they begin with a half of what did not get through, and grow again when
 // they do.
 const (
+	// Bytes, of which a relay takes no more as one part (doc/format.md, 9); then the bounds of patient, in pieces.
 	leastPiece = 1 << 10
 	mostPiece  = 64 << 10
 	growAfter  = 16
@@ -56,6 +57,7 @@ func (l *link) hear(s seal.Session, t time.Time) (news bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.session, l.at = s, t
+	// Less than a second is how long an answer is on its way, and no other clock.
 	off := int64(s.MS) - int64(was.MS)
 	return !heard || s.Boot != was.Boot || off > 1000 || off < -1000
 }
@@ -122,6 +124,7 @@ func (c *caller) call(ctx context.Context, key ed25519.PrivateKey, path string, 
 				ctx.Err() != nil {
 				return answer, err
 			}
+			// Nothing came back, and nobody gave up: its size may have been the reason.
 			c.smaller(len(payload))
 		}
 		if err := c.pieces(ctx, key, principal, sum, payload); err != nil {
@@ -159,6 +162,7 @@ func (c *caller) once(ctx context.Context, key ed25519.PrivateKey, path string, 
 		t := c.now()
 		c.link.clock(clock, t)
 		var refused refusal
+		// A refusal tells the relay's session. Only where that is news can another try succeed (doc/format.md, 9).
 		if errors.As(err, &refused) && c.hear(refused.Session, t) && try == 0 {
 			continue
 		}
@@ -196,6 +200,7 @@ func (c *caller) pieces(ctx context.Context, key ed25519.PrivateKey, principal [
 		case krama.KindOf(lost) != krama.Offline || ctx.Err() != nil:
 			return lost
 		}
+		// The least piece was lost several times: it is the line, and no smaller piece would help.
 		if misses++; n <= leastPiece && misses > 3 {
 			return lost
 		}
@@ -284,6 +289,7 @@ func held(ask func(seal.After) ([]byte, error)) (list []seal.Held, err error) {
 			if h.K == 0 {
 				return list, nil
 			}
+			// Places rise, or a relay could go on for ever and fill the memory.
 			if all += len(h.Body); h.K <= after || all > heldMost {
 				return list, krama.E("replica.held", krama.Tampered, "the relay's box does not end")
 			}

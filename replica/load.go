@@ -6,6 +6,8 @@ import (
 
 // loader folds a journal into a replica. Envelopes are decoded side by side and folded in order.
 type loader struct {
+	// One reading has one loader: take runs on the goroutine that reads the file, fold on one of its own, and whoever
+	// began the reading holds the lock of r, or has shown r to nobody yet, until finish has returned.
 	r      *core
 	work   chan *entry   // to decode
 	next   chan *loading // in order
@@ -23,6 +25,7 @@ type loading struct {
 
 // newLoader begins a reading.
 func newLoader(r *core) *loader {
+	// So many entries may be decoded ahead of the fold; then reading waits, and memory stays bounded.
 	l := &loader{r: r, next: make(chan *loading, 512), done: make(chan error, 1)}
 	go l.fold()
 	return l
@@ -34,6 +37,8 @@ func (l *loader) take(b []byte, _ bool) error {
 	if len(b) == 0 {
 		return errEntry
 	}
+	// What the part that stays holds belongs where its own entry stands: it is read in the middle of the journal. A
+	// part within a part is damage.
 	if f, err := parseFrozen(b); f != nil || err != nil {
 		if err != nil || l.within {
 			return errEntry
@@ -54,6 +59,7 @@ func (l *loader) take(b []byte, _ bool) error {
 		if l.within {
 			l.r.frozen.note(e)
 		}
+		// Decoding touches the entry alone; next keeps the order, and fold waits for ready.
 		if parallel {
 			go func() { e.decode(); close(it.ready) }()
 		} else {
@@ -75,6 +81,7 @@ func (l *loader) fold() {
 	var failed error
 	for it := range l.next {
 		<-it.ready
+		// Not returned at once: take would wait for ever on a full channel.
 		if failed != nil {
 			continue
 		}

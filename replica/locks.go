@@ -87,6 +87,8 @@ func (d *Lock) Open(now time.Time, prf []byte) (vk [32]byte, err error) {
 	if err != nil {
 		return vk, err
 	}
+	// What does not open may be of other words. This does not say so: guesses are counted by the relay
+	// (doc/format.md, 9).
 	if b != nil {
 		if pepper, err := d.vault.LeaseKey(prf).Open([32]byte(b[17:49]), b[49:], b[:17]); err == nil {
 			return d.open(seal.Factors{PRF: prf, Pepper: pepper})
@@ -112,6 +114,7 @@ func (d *Lock) Ask(ctx context.Context, c Config, relay string, prf []byte) (vk 
 	default:
 		return vk, krama.E(op, krama.Tampered, "the box's name is gone")
 	}
+	// Signed with a key from the words and the passkey: wrong ones are refused before anything is given.
 	pepper, err := phone.call(ctx, d.vault.PepperKey(prf), seal.PathPepperGet, [16]byte(b[1:]), nil)
 	switch {
 	case err == nil:
@@ -122,6 +125,8 @@ func (d *Lock) Ask(ctx context.Context, c Config, relay string, prf []byte) (vk 
 	default: // whatever it is, it is not the relay that has the pepper
 		return vk, krama.E(op, krama.Offline, "")
 	}
+	// A relay refuses other words than those the pepper was put with. What it gives and does not open the vault is not
+	// what it was given.
 	if len(pepper) == 32 {
 		vk, err = d.open(seal.Factors{PRF: prf, Pepper: pepper})
 	}

@@ -11,6 +11,8 @@ import (
 
 // Mail is a letter to this device that a person must look at: work that nobody could send, or a statement that waits
 // for a second signature. It is kept until somebody decides.
+// Day is when this desk found it. The body is kept as it came, less what has arrived in another way or is of erased
+// people.
 type Mail struct {
 	ID   [32]byte
 	Kind seal.LetterKind
@@ -35,6 +37,8 @@ func (m *Mail) Late() (out []Late, whole bool) {
 		return nil, false
 	}
 	whole = true
+	// Five parts each (doc/format.md, 7). What has another shape is stepped over: it must not take the rest of the work
+	// with it.
 	for i := 0; i < len(it); i += 5 {
 		if len(it[i]) != 16 || len(it[i+1]) != 16 || len(it[i+2]) != 16 || len(it[i+3]) != 1 {
 			whole = false
@@ -131,6 +135,7 @@ func (r Admin) postTo(ctx context.Context, to []krama.DeviceID, k seal.LetterKin
 	var err error
 	for _, d := range to {
 		for _, b := range bodies {
+			// A locked device writes to nobody; after an error nothing is sent to anybody.
 			if r.led.dev == nil || err != nil {
 				break
 			}
@@ -162,6 +167,7 @@ func (r Admin) AcceptLate(id [32]byte) error {
 	var items []*pending
 	late, whole := m.Late()
 	for _, l := range late {
+		// The letter may be older than the erasure.
 		if r.led.shredded[subject{l.Circle, l.Item.Subject}] {
 			continue // erased since
 		}
@@ -179,6 +185,7 @@ func (r Admin) AcceptLate(id [32]byte) error {
 		items = append(items, &pending{l.Circle, l.Item})
 		entries = append(entries, pendingEntry(l.Circle, l.Item))
 	}
+	// In the commit of its last item: a kill can neither lose work nor have it accepted twice.
 	if whole {
 		entries = append(entries, tagged(tagLetterDo, id[:]))
 	}
@@ -214,6 +221,7 @@ func (r *core) Decline(id [32]byte) error {
 }
 
 // draftLives is how many roster positions a draft waits for its second signature.
+// Past that its statement is void (doc/format.md, 5): what an admin forgot to sign must not come true in a year.
 const draftLives = 500
 
 // Draft signs a statement as the first of two and sends it to the other admins' devices.
@@ -255,6 +263,7 @@ func (r Admin) Cosign(ctx context.Context, id [32]byte) error {
 			if !ok {
 				return false
 			}
+			// One of the two may lack what the other has. Refused to both, it would only be an alarm on every device.
 			mine, hers := r.led.roster.Refuses(st.Deed, r.led.dev.ID()), r.led.roster.Refuses(st.Deed, d.By)
 			return r.led.roster.Late(st) || mine != nil && hers != nil
 		}
@@ -287,6 +296,7 @@ func (r Admin) Cosign(ctx context.Context, id [32]byte) error {
 func (r Admin) opensTo(deed seal.Deed) (devices []krama.DeviceID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	// No other statement brings a device, or opens a circle to one, without the keys in the same step.
 	switch d := deed.(type) {
 	case *seal.EpochGrant:
 		devices = append(devices, d.Device)

@@ -55,6 +55,7 @@ func (r meeting) mailbox(ctx context.Context) (items [][]byte, err error) {
 	}
 	kems := r.led.kems()
 	r.mu.Unlock()
+	// A mailbox for each key (doc/format.md, 1): what was sealed before a new key was known lies in the old one.
 	for _, k := range kems {
 		kem := seal.KemHash(k.PublicKey().Bytes())
 		list, err := held(func(after seal.After) ([]byte, error) {
@@ -104,6 +105,7 @@ func (r meeting) takeMail(items [][]byte) error {
 	me := r.led.dev.ID()
 	for _, it := range items {
 		id := seal.SHA256(it)
+		// Kept or decided already; or a wrap, which fetchKeys looks for.
 		if r.led.done[id] || r.led.letter(id) != nil || len(it) == 16+seal.WrapSize {
 			continue
 		}
@@ -112,10 +114,13 @@ func (r meeting) takeMail(items [][]byte) error {
 			if err != nil {
 				continue
 			}
+			// Anybody can seal one to this device: the signature of a device in the roster makes it a letter
+			// (doc/format.md, 7).
 			from := r.led.roster.Devices[l.From]
 			if from == nil || !l.Check(r.led.roster.Org, me, from.Request.SigPub, sig) {
 				break
 			}
+			// Nobody has to decide about keys: they are taken up, and the letter is done.
 			if l.Kind == seal.LetterControl {
 				if from.Removed == 0 && r.led.roster.Members[from.Member].Roles&krama.RoleAdmin != 0 {
 					if err := r.takeControl(l.Body); err != nil {

@@ -59,6 +59,7 @@ func (l *ledger) heed() {
 		return
 	}
 	for c, keys := range l.keys {
+		// What was settled for this circle hides nobody in it again; another circle's reading may be behind.
 		settled := l.values.settledTo(c)
 		fresh := map[krama.DeviceID]map[seal.EraseToken]bool{}
 		for _, n := range l.notices {
@@ -69,6 +70,7 @@ func (l *ledger) heed() {
 				fresh[n.by][n.token] = true
 			}
 		}
+		// A token is bound to the device that said it: each key is tried for each of those devices (doc/format.md, 2).
 		for by, tokens := range fresh {
 			for s, k := range keys {
 				id := subject{c, s}

@@ -11,6 +11,7 @@ import (
 
 // confirm takes an item off the outbox: it was read back from the stream.
 func (l *outgoing) confirm(c krama.CircleID, it seal.Item) {
+	// These are said and not typed: none of them is ever in the outbox.
 	if it.Kind == seal.KindStatement || it.Kind == seal.KindHeartbeat || it.Kind == seal.KindRewrap ||
 		len(l.outbox) == 0 {
 		return
@@ -65,6 +66,7 @@ func (l *outgoing) unsent(c krama.CircleID, s krama.SubjectID) bool {
 
 // unqueue takes a subject out of what waits to be sent, but for the erasure itself.
 func (l *ledger) unqueue(c krama.CircleID, s krama.SubjectID) {
+	// Her key's announcement stays with the erasure, which is sealed under that key.
 	l.outbox = slices.DeleteFunc(l.outbox, func(p *pending) bool {
 		return p.circle == c && p.item.Subject == s && p.item.Kind != seal.KindShred &&
 			p.item.Kind != seal.KindSubjectKey
@@ -73,6 +75,7 @@ func (l *ledger) unqueue(c krama.CircleID, s krama.SubjectID) {
 }
 
 // outgoing is what was typed here and is not read back yet.
+// All of it follows from the journal. What was read back leaves the file with the next rewriting.
 type outgoing struct {
 	outbox []*pending                // not sealed yet, or sealed and not confirmed; in the order it was typed
 	sealed []*sealedEnvelope         // the same bytes at every try, in this author's order
@@ -146,6 +149,7 @@ func (l *ledger) next(c krama.CircleID) (seq uint64, prev [32]byte) {
 	if a := l.streams[c].authors[l.dev.ID()]; a != nil {
 		seq, prev = a.last()
 	}
+	// What is sealed has its place, sent or not: two envelopes of one place are what a copy writes.
 	for _, s := range l.sealed {
 		if s.circle == c && s.seq > seq {
 			seq, prev = s.seq, s.id

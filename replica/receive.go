@@ -43,6 +43,8 @@ func (l *ledger) foreign(c krama.CircleID, e *entry) bool {
 	if e.author != l.dev.ID() || l.alarms.stands(AlarmDamaged) {
 		return false
 	}
+	// A signature was checked before these three were given. Fine and Gap are foreign behind what this copy knows to
+	// have written, an equivocation wherever it stands. Any other verdict does not tell whose hand it was.
 	switch e.verdict {
 	case seal.Fine, seal.Gap:
 		if e.seq <= l.wrote[c] {
@@ -70,12 +72,14 @@ func (l *ledger) receive(p place, after uint64, page seal.Listing, damaged bool)
 	if st == nil || st.epoch.Epoch != p.epoch || st.head.N != after {
 		return nil, errMoved, nil
 	}
+	// Circle 0 has no end that is signed elsewhere: its last envelope is the statement that opens the next epoch.
 	end, closed := l.roster.ClosedAt(c, st.epoch.Epoch)
 	closed = closed && c != krama.OrgCircle && refusePastClose
 	before := max(after, st.floor.N)
 	if closed { // what the first reading showed past the signed end counts no more
 		before = max(after, min(st.floor.N, end.N))
 	}
+	// What was shown once is there for good. A relay that has less was restored from a backup, or hides it.
 	if page.Head.N < before {
 		l.alarm(Alarm{What: AlarmRollback, Circle: c, Epoch: st.epoch.Epoch, N: before})
 		return nil, errLess, nil
@@ -89,10 +93,13 @@ func (l *ledger) receive(p place, after uint64, page seal.Listing, damaged bool)
 			}
 		}
 	}
+	// One after the other: a statement or a key in one envelope decides about those behind it.
 	for _, wire := range page.Entries {
 		if closed && st.head.N >= end.N || c == krama.OrgCircle && l.complete(c, st) {
 			break // past its signed end nothing counts
 		}
+		// NotYet is a statement of a later version. What stands before it on the page is kept, and reading ends here
+		// until the program is a later one too.
 		e, env, err := l.admit(c, st, wire)
 		if krama.KindOf(err) == krama.NotYet {
 			l.newer = true
@@ -100,15 +107,19 @@ func (l *ledger) receive(p place, after uint64, page seal.Listing, damaged bool)
 		if err != nil {
 			return entries, err, nil
 		}
+		// The statement is folded into the roster here, where its signature can still be checked; fold leaves it alone
+		// then.
 		if c == krama.OrgCircle && env != nil && e.kind == seal.EnvRoster && e.verdict == seal.Fine {
 			if err := l.roster.Apply(env); err != nil {
 				e.verdict = seal.Unauthorised
 			}
 			e.applied = true
 		}
+		// This copy has not written it: another copy of the device is at work (copy.go).
 		if env != nil && !damaged && l.foreign(c, e) {
 			l.alarm(Alarm{What: AlarmCopied, Circle: c, Epoch: e.epoch, N: e.n, Author: e.author})
 		}
+		// An office can give it back to a relay that has lost it (repair.go); a phone has no room for that.
 		if l.host.Office {
 			e.wire = wire
 		}
@@ -134,6 +145,7 @@ func (l *ledger) receive(p place, after uint64, page seal.Listing, damaged bool)
 
 // complete reports whether a stream was read to its signed end.
 func (l *ledger) complete(c krama.CircleID, st *stream) bool {
+	// Before the genesis was read the roster has no circle to look into.
 	if c == krama.OrgCircle {
 		return len(l.roster.Circles) > 0 && int(st.epoch.Epoch)+1 < len(l.roster.Circles[c].Epochs)
 	}

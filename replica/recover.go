@@ -25,6 +25,7 @@ func (r Admin) SetTrustees(ctx context.Context, k, n int) (cards []seal.Card, wa
 		cards = append(cards, seal.Card{Share: s, Org: r.led.roster.Org, Relay: r.led.relay})
 		r.mu.Unlock()
 	}
+	// Before the set is said: what is put into the new trustees' mailbox then has the people of these circles too.
 	if err := r.openKeyrings(ctx); err != nil {
 		return nil, 0, err
 	}
@@ -154,6 +155,7 @@ func (r Admin) keepRecovery(ctx context.Context) error {
 // newest key. Called with the lock held.
 func (r Admin) recoveryItems(t *seal.TrusteesSet, circles []krama.CircleID) (c seal.BoxItemsCall, err error) {
 	c.Box = seal.Mailbox(t.ID(), seal.KemHash(t.KemPub))
+	// As for a new device: circle 0's secrets are the way to the roster, which has every commitment.
 	boot, err := seal.SealBootstrap(r.led.roster.Org, t.ID(), t.KemPub, r.bootstrap())
 	if err != nil {
 		return c, err

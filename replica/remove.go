@@ -121,6 +121,7 @@ func (r Admin) Travel(ctx context.Context) error {
 		return krama.E(op, krama.Conflict, "something is not sent yet")
 	}
 	me, _ := r.Device()
+	// Removed before it is emptied: cut in between, it is a removed device, which empties itself at its next sync.
 	if err := r.state(ctx, func() (bool, seal.Deed) {
 		return r.led.roster.Devices[me].Removed == 0, &seal.DeviceRemove{Device: me, Reason: seal.ReasonTravel}
 	}); err != nil {

@@ -23,6 +23,7 @@ func (r Admin) Repair(ctx context.Context, progress func(done, total int)) error
 	if progress == nil {
 		progress = func(int, int) {}
 	}
+	// Circle 0 first: whether it goes back decides how far the relay and this desk agree on the others.
 	all := append([]krama.CircleID{krama.OrgCircle}, r.circles()...)
 	parted := map[krama.CircleID]*agreed{}
 	refused, err := r.trimRefused(ctx)
@@ -55,6 +56,7 @@ func (r Admin) Repair(ctx context.Context, progress func(done, total int)) error
 			return err
 		}
 	}
+	// Bodies that had been dropped may be in the backup: they are to be dropped again (dropBodiesOf).
 	for _, c := range r.circles() {
 		if err := r.SetValue(unburiedKey(c), "1"); err != nil {
 			return err
@@ -123,6 +125,7 @@ func (r Admin) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*agr
 	}
 	var back *agreed // circle 0's
 	for _, ep := range epochs {
+		// Closed streams answer to the newest key of their line, circle 0's to their own (doc/format.md, 9).
 		key := newest.StreamKey()
 		if c == krama.OrgCircle {
 			key = ep.StreamKey()
@@ -139,6 +142,8 @@ func (r Admin) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*agr
 		if err != nil {
 			return nil, err
 		}
+		// Whoever had read the part of circle 0 that went back claims it, and every reader takes that for a fork: the
+		// circle is closed before the first such claim.
 		if fork := ours[ep.Epoch].fork; apart && c != krama.OrgCircle && ep.Epoch == st.epoch.Epoch && fork > 0 &&
 			fork <= common.N {
 			for common = start; common.N+1 < fork; {
@@ -174,6 +179,7 @@ func (r Admin) giveBack(ctx context.Context, c krama.CircleID, apart bool) (*agr
 				return nil, err
 			}
 		}
+		// The backup may be from before the close. Told where it is closed already, the relay does nothing.
 		if closed && c != krama.OrgCircle {
 			if err := r.controlCall(ctx, seal.PathClose, seal.PlaceCall{Stream: id, Head: shut}.Marshal()); err != nil {
 				return nil, err
@@ -245,6 +251,7 @@ func (r Admin) sendKept(ctx context.Context, p place, ep *seal.Epoch, after uint
 					err = bury()
 				}
 			} else {
+				// In their order: an envelope behind a tombstone's place has no place before that is filled.
 				if err = bury(); err == nil && (size+len(e.wire) > pushBytes || len(batch) == seal.MaxBatch) {
 					err = send()
 				}

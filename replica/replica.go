@@ -18,6 +18,8 @@ import (
 //
 // An event without a record says that a subject was erased: everything of hers is to be forgotten.
 type Event struct {
+	// TimeMS is what the author's clock said, in milliseconds, but never later than this device's clock when it came; 0
+	// for what was typed here and is not confirmed.
 	Circle  krama.CircleKind
 	Subject krama.SubjectID
 	Record  *krama.Record
@@ -28,6 +30,7 @@ type Event struct {
 
 // Config is what a replica needs from its host.
 type Config struct {
+	// Nothing of it changes while the replica is open. Dir holds one device, whose files this process has alone.
 	Dir      journal.Dir
 	Rand     io.Reader
 	Now      func() time.Time
@@ -50,6 +53,7 @@ type Replica struct{ core }
 
 // newReplica is a device that has read nothing yet.
 func newReplica(c Config) *Replica {
+	// Until SetLock tells more, the vault was opened with words alone.
 	r := &Replica{core{Config: c, lock: &Lock{dir: c.Dir}, line: &link{}}}
 	r.forgetAll(newVoids())
 	return r
@@ -60,6 +64,7 @@ func newReplica(c Config) *Replica {
 func (r *core) forgetAll(v *voids) {
 	v.rewind()
 	r.led = newLedger(&r.Config, v)
+	// What rests on the ledger before goes with it: drawnAt and tried count its erasures, shut names its epochs.
 	r.told, r.drawnAt, r.tried = map[subject]bool{}, map[krama.CircleID]int{}, map[krama.CircleID]int{}
 	r.shut, r.dropBefore, r.frozen = map[krama.CircleID]uint32{}, nil, nil
 }
@@ -84,6 +89,8 @@ func Create(c Config, words string) (*Replica, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Without a vault what lies here is of a device that was emptied, or of a Create that was cut: nothing opens it,
+	// and none of it may be taken for this device's.
 	for _, f := range append([]string{keysFile, nextFile, leaseFile, passkeyFile, fieldFile}, journalFiles()...) {
 		if err := c.Dir.Remove(f); err != nil {
 			return nil, hostError(op, err)
@@ -151,6 +158,8 @@ func (r *core) openJournal(vk [32]byte) error {
 	if err != nil {
 		return hostError(op, err)
 	}
+	// Generation 0 is sealed under the vault's key itself (doc/format.md, 10). Where no slot could be read and there is
+	// no such journal either, the key is lost: an empty file must not begin a device's journal anew.
 	if n, err := f.Size(); gen == 0 && err == nil && n == 0 {
 		f.Close()
 		return krama.E(op, krama.Tampered, "the journal's key cannot be read")
@@ -162,6 +171,7 @@ func (r *core) openJournal(vk [32]byte) error {
 	if r.led.relay != "" {
 		r.dial(r.led.relay)
 	}
+	// Told once: each opening finds the damage again, and the alarm stands in the journal from the first on.
 	if r.report.Damaged > 0 && !slices.ContainsFunc(r.led.alarms, func(a Alarm) bool {
 		return a.What == AlarmDamaged
 	}) {
@@ -184,6 +194,8 @@ func (r *core) read(f journal.File, key [32]byte) error {
 		if errors.As(failed, &again) {
 			r.led.voids.take(again)
 			r.forgetAll(r.led.voids)
+			// The host has been fed what does not count: it forgets all of it, or what is fed next would stand beside
+			// that.
 			if r.Reset != nil {
 				r.Reset()
 			}
@@ -199,10 +211,12 @@ func (r *core) read(f journal.File, key [32]byte) error {
 		break
 	}
 	r.led.whole()
+	// The key fits, and the first entries are lost: whatever was written now would be nobody's.
 	if r.report.Commits > 0 && r.led.dev == nil {
 		r.j = nil
 		return krama.E("replica.open", krama.Tampered, "the device's keys are gone")
 	}
+	// Last, because most of what was typed came confirmed while the journal was read (queue).
 	for _, p := range r.led.outbox {
 		if err := r.led.show(p.circle, p.item); err != nil {
 			return err

@@ -34,6 +34,7 @@ func (r Reports) FetchReports(ctx context.Context, k krama.CircleKind, keys *sea
 	if err != nil || len(found) == 0 {
 		return nil, 0, krama.E(op, krama.Tampered, "answer")
 	}
+	// The first item holds no report: its place tells how many wait, and one more (doc/format.md, 9).
 	for _, h := range found[1:] {
 		if len(h.Body) < 4 {
 			return nil, 0, krama.E(op, krama.Tampered, "answer")
@@ -114,6 +115,7 @@ func (r Reports) intakeCall(ctx context.Context, kind krama.CircleKind, keys *se
 	access := r.led.streams[c].newest().StreamKey()
 	r.mu.Unlock()
 	call := seal.IntakeCall{Sig: keys.Sig.Public().(ed25519.PublicKey), Place: uint64(k), Sums: sums}
+	// An intake of the first version does not commit to its KEM key and is asked for without (doc/format.md, 4).
 	if keys.Bound {
 		h := keys.KemHash()
 		call.Kem = &h

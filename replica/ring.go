@@ -19,6 +19,8 @@ func (r meeting) fetchRing(ctx context.Context, c krama.CircleID) error {
 	ep := st.newest()
 	open := r.led.roster.Circles[c].Epochs[ep.Epoch]
 	key := ringKey(c)
+	// Nothing is to be read where it is here already, where the circle has nobody, and where the secrets came without
+	// the keyring key: from trustees who may not open people (doc/format.md, 1).
 	done := r.led.values.of(key) == open.Mark() || len(open.Pages) == 0 || ep.KG == [32]byte{}
 	r.mu.Unlock()
 	if done {
@@ -39,6 +41,7 @@ func (r meeting) fetchRing(ctx context.Context, c krama.CircleID) error {
 		return err
 	}
 	defer r.mu.Unlock()
+	// The mark with the keys, in one commit: a kill must not leave the mark of keys that are not here.
 	if err := r.commit(keyringEntry(c, ep.Epoch, ring), key.entry(open.Mark())); err != nil {
 		return err
 	}
@@ -61,6 +64,7 @@ func (r meeting) readRing(ctx context.Context, ep *seal.Epoch, open *seal.Roster
 		}
 		parts, hashes = append(parts, wire), append(hashes, seal.PageHash(wire))
 	}
+	// The names prove each part, the root that these are all of them in their order (doc/format.md, 1).
 	if ep.KeyringRoot(hashes) != open.KeyringRoot {
 		return nil, krama.E("replica.readRing", krama.Tampered, "the pages are not those that were signed")
 	}
@@ -121,6 +125,8 @@ func (r meeting) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 	}
 	var list []seal.CreateCall
 	var before *seal.StreamID
+	// A stream names the one before it, so that the relay knows one line. Where secrets are missing, the line begins
+	// behind them.
 	for e := uint32(0); e <= st.epoch.Epoch; e++ {
 		ep := st.known[e]
 		start, ok := r.led.roster.StartOf(c, e)
@@ -135,9 +141,11 @@ func (r meeting) remake(ctx context.Context, c krama.CircleID) (bool, error) {
 	// From the newest back to one whose predecessor is there, then forward again.
 	for i := len(list) - 1; i >= 0; i-- {
 		err := r.controlCall(ctx, seal.PathCreate, list[i].Marshal())
+		// Its predecessor is not there either.
 		if krama.KindOf(err) == krama.NotFound && err != nil {
 			continue
 		}
+		// Conflict is a stream that is there and not empty: it is what was wanted.
 		if err != nil && krama.KindOf(err) != krama.Conflict {
 			return false, err
 		}

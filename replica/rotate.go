@@ -49,6 +49,8 @@ func (r Admin) rotate(ctx context.Context, c krama.CircleID, at *agreed) error {
 		if err := r.readRoster(ctx, nothing); err != nil {
 			return err
 		}
+		// At the first try of a repair the circle is not read: the relay has another history, and at says where to
+		// close it.
 		if c != krama.OrgCircle && (at == nil || started >= 0) {
 			if err := r.fetchKeys(ctx, nothing); err != nil {
 				return err
@@ -63,6 +65,8 @@ func (r Admin) rotate(ctx context.Context, c krama.CircleID, at *agreed) error {
 		if latest == nil {
 			return krama.E(op, krama.NotFound, "no such circle")
 		}
+		// The number of the epoch at the first try. Another one later means that somebody's opening of the next epoch
+		// counts.
 		if started < 0 {
 			started = int(latest.Epoch)
 		} else if int(latest.Epoch) != started { // ours, or another admin's
@@ -80,6 +84,7 @@ func (r Admin) rotate(ctx context.Context, c krama.CircleID, at *agreed) error {
 		if at != nil {
 			plan.open.Closes, relay = at.common, at.relay
 		}
+		// Before the close: from the close to the statement nobody can write, and that is to be short.
 		if err := r.upload(ctx, plan); err != nil {
 			return krama.Wrap(op, err)
 		}
@@ -93,6 +98,7 @@ func (r Admin) rotate(ctx context.Context, c krama.CircleID, at *agreed) error {
 				return krama.Wrap(op, err)
 			}
 		}
+		// Conflict: somebody spoke first, perhaps another admin with this very opening. The next try looks.
 		err = r.stateDeed(ctx, plan.open)
 		if err != nil && krama.KindOf(err) != krama.Conflict {
 			return krama.Wrap(op, err)
@@ -114,9 +120,11 @@ func (r Admin) finishRotation(ctx context.Context, c krama.CircleID) error {
 	} else if err := r.follow(ctx, c, nothing); err != nil {
 		return err
 	}
+	// The stream after the statement: a stream that no statement opened would hold what nobody can judge.
 	if _, err := r.remake(ctx, c); err != nil {
 		return err
 	}
+	// Once the new keyring counts: erased people's keys leave the relay with the pages they were on.
 	if err := r.dropPages(ctx, c); err != nil {
 		return err
 	}
@@ -183,6 +191,7 @@ func (r Admin) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*plan, 
 	if st.rereading() && at == nil { // a close here would cut off what was verified before
 		return nil, krama.E("replica.plan", krama.CannotDecrypt, "the circle is being read again")
 	}
+	// Secrets of a try that was cut are used again where they may be: what it uploaded is sealed under them.
 	next := r.led.opening[c]
 	// Secrets that a page with an erased person's key may lie under at the relay are not used.
 	if next == nil || next.Epoch != latest.Epoch+1 || r.drawnAt[c] != len(r.led.shreds) {
@@ -198,6 +207,7 @@ func (r Admin) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*plan, 
 	}
 	p := &plan{now: st.epoch, next: next, open: &seal.EpochOpen{Circle: c, Epoch: next.Epoch, EC: next.EC(),
 		GC: next.GC(), Devices: r.led.roster.Next(c), Closes: st.head}}
+	// Without a link who comes later reads from this epoch on and nothing before it (doc/format.md, 1).
 	if r.led.roster.Circles[c].History {
 		p.open.Back = next.Back(st.epoch)
 	}
@@ -213,12 +223,14 @@ func (r Admin) plan(c krama.CircleID, standing []seal.Page, at *agreed) (*plan, 
 		hashes = append(hashes, seal.PageHash(wire))
 		id := seal.BlobID(wire)
 		p.open.Pages = append(p.open.Pages, id)
+		// A page that stays has its bytes and its name: the relay has it.
 		if !slices.Contains(latest.Pages, id) {
 			p.pages = append(p.pages, wire)
 		}
 	}
 	p.open.KeyringRoot = next.KeyringRoot(hashes)
 	for _, d := range p.open.Devices {
+		// Its own secrets are in its journal (adoptOpening).
 		if d == r.led.dev.ID() {
 			continue
 		}
@@ -245,6 +257,7 @@ func (r Admin) upload(ctx context.Context, p *plan) error {
 
 // boxBatch and boxBytes bound how many mailbox items travel in one call.
 const (
+	// Both stay below what the relay takes in one call: 512 pairs and 4 MiB (doc/format.md, 9).
 	boxBatch = 400
 	boxBytes = 2 << 20
 )
@@ -274,6 +287,7 @@ func (r Admin) putBoxes(ctx context.Context, puts []seal.BoxPut) error {
 	for len(puts) > 0 {
 		n, size := 0, 0
 		for n < len(puts) && n < boxBatch && (n == 0 || size+len(puts[n].Item) <= boxBytes) {
+			// The box's id and two lengths are 24 bytes.
 			size += len(puts[n].Item) + 32
 			n++
 		}
@@ -300,6 +314,7 @@ func (r Admin) Maintain(ctx context.Context) error {
 		return nil
 	}
 	errs := []error{r.stateAnnounced(ctx)} // first: it may make an admin, and rotations due
+	// All that follows is signed with the control key: without it there is no use in going on.
 	if err := r.tendControl(ctx); err != nil {
 		return errors.Join(append(errs, err)...)
 	}

@@ -29,6 +29,7 @@ func (r meeting) beat(ctx context.Context) error {
 		return err
 	}
 	var err error
+	// What is sealed for circle 0 and not shown yet goes first: a beat would only wait behind it.
 	waiting := slices.ContainsFunc(r.led.sealed, func(s *sealedEnvelope) bool { return s.circle == krama.OrgCircle })
 	due := r.Office && !waiting && (r.Now().Sub(r.led.heartbeat) >= beatEvery || r.led.roster.Admin(r.led.dev.ID()) &&
 		r.led.unvouched())
@@ -68,6 +69,8 @@ func (r meeting) speakUnless(ctx context.Context, kind seal.EnvelopeKind, it sea
 	if err := r.hold(); err != nil {
 		return err
 	}
+	// Asked of the place where it would stand. If somebody is first there, the relay refuses it and all is decided
+	// anew.
 	if moot() {
 		r.mu.Unlock()
 		return errMoot
@@ -78,6 +81,7 @@ func (r meeting) speakUnless(ctx context.Context, kind seal.EnvelopeKind, it sea
 		err = errCopied
 	}
 	if err == nil {
+		// Durable before it is sent: a device that is started again knows it for its own and not for a copy's.
 		err = r.noteSaid(h.Seq, wire)
 	}
 	r.mu.Unlock()
@@ -85,6 +89,7 @@ func (r meeting) speakUnless(ctx context.Context, kind seal.EnvelopeKind, it sea
 		return err
 	}
 	n := h.Head.N
+	// Only where the stream ends as it was read: a statement that does not follow what its author had read is refused.
 	if _, err = r.streamCall(ctx, krama.OrgCircle, seal.PathAppend, seal.AppendCall{IfHead: &n,
 		Envelopes: [][]byte{wire}}.Marshal()); err != nil {
 		return err
@@ -130,6 +135,7 @@ func (r meeting) settleNotices(c krama.CircleID, n uint64) error {
 	if err := r.set(noticedKey(c), strconv.FormatUint(n, 10)); err != nil {
 		return err
 	}
+	// Whoever was erased in the circle is off the screen by that; only the others come back.
 	for id := range r.led.noticed {
 		if id.circle != c {
 			continue

@@ -55,6 +55,7 @@ func (s Setting) entry(value string) []byte { return tagged(tagValue, []byte(s.n
 // owner is what the owner of a value says. Values of earlier versions, and of a part of the house that this program
 // does not carry, have none here: they are taken for lists.
 func owner(name string) About {
+	// The longest declared name that this one begins with, cut at the ends that families have.
 	for n := len(name); n > 0; n = strings.LastIndexAny(name[:n-1], " ./") + 1 {
 		if f := owners[name[:n]]; f != nil {
 			return f

@@ -16,6 +16,7 @@ func (r *core) adoptOpening(c krama.CircleID) error {
 	if e == nil || latest == nil || latest.Epoch < e.Epoch {
 		return nil
 	}
+	// Whether ours counts or another admin's: this opening is over.
 	delete(r.led.opening, c)
 	opened := r.led.roster.Circles[c].Epochs[e.Epoch]
 	if opened.EC != e.EC() {
@@ -37,6 +38,7 @@ func (r *core) settle(c krama.CircleID) (more bool, err error) {
 	if r.j == nil || st == nil {
 		return false, errLocked
 	}
+	// The desk that opened the next epoch reads on at once, under its own secrets.
 	if err := r.adoptOpening(c); err != nil {
 		return false, err
 	}
@@ -64,6 +66,8 @@ func (r *core) settle(c krama.CircleID) (more bool, err error) {
 		}
 		return true, r.keepOrphans()
 	}
+	// What falls out is kept for its authors if a relay had lost it: otherwise nothing tells it from injected items
+	// (lost).
 	repair := slices.ContainsFunc(r.led.alarms, func(a Alarm) bool {
 		return (a.What == AlarmRollback || a.What == AlarmFork) && a.Circle == c && a.Epoch == p.epoch
 	})
@@ -72,6 +76,8 @@ func (r *core) settle(c krama.CircleID) (more bool, err error) {
 		flag[0] = 1
 	}
 	lost := st.head.N > at.N
+	// The close stands in the journal before the epoch ends here. If envelopes past it were read, they are out with the
+	// next reading of the file, which is now.
 	if err := r.commit(tagged(tagClose, c[:], u32(p.epoch), u64(at.N), at.H[:], flag)); err != nil {
 		return false, err
 	}
@@ -129,12 +135,14 @@ func (r *core) takeEpoch(ep *seal.Epoch) error {
 	list := []*seal.Epoch{ep}
 	ring := r.led.roster.Circles[ep.Circle]
 	for e := ep; e.Epoch > 0; {
+		// What comes before was taken with that one.
 		if st := r.led.streams[ep.Circle]; st != nil && st.known[e.Epoch-1] != nil {
 			break
 		}
 		if len(ring.Epochs[e.Epoch].Back) == 0 {
 			break // history was cut on purpose
 		}
+		// The roster's commitment proves what the link gives, as it proves a wrap (doc/format.md, 1).
 		prev, err := e.OpenBack(ring.Epochs[e.Epoch].Back, ring.Epochs[e.Epoch-1].EC)
 		if err != nil { // the open epoch's secrets are right all the same: without its history, work goes on
 			if err := r.raise(Alarm{What: AlarmTampered, Circle: ep.Circle, Epoch: e.Epoch}); err != nil ||

@@ -97,6 +97,8 @@ func (r *core) Status() Status {
 	if r.frozen != nil {
 		s.Bytes += r.frozen.size
 	}
+	// Keys are announced with records and are no work of their own; an erasure that a colleague was first with waits
+	// for nobody.
 	for _, p := range r.led.outbox {
 		if p.item.Kind != seal.KindSubjectKey && !r.led.said(p) {
 			s.Unsent++
@@ -104,6 +106,7 @@ func (r *core) Status() Status {
 	}
 	s.Stopped = r.led.halted()
 	s.Alarms = slices.Clone(r.led.alarms)
+	// In the copy alone: that an author was removed follows from the roster, and the journal has no word of it.
 	for i := range s.Alarms {
 		s.Alarms[i].Mended = r.led.answered(&s.Alarms[i])
 	}
@@ -125,6 +128,7 @@ func (r *core) Status() Status {
 			s.Streams[k] = st.head.N
 		}
 		s.Waiting = s.Waiting || st.closed
+		// A gap is an alarm while it lasts and is nowhere written down.
 		for id, a := range st.authors {
 			if len(a.held) > 0 {
 				s.Alarms = append(s.Alarms, Alarm{What: AlarmGap, Circle: c, Author: id})

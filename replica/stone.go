@@ -11,6 +11,7 @@ import (
 func (l *ledger) final(c krama.CircleID) map[krama.SubjectID]bool {
 	out := map[krama.SubjectID]bool{}
 	for _, s := range l.shreds {
+		// An epoch before the open one has its signed end, and this erasure is within it.
 		if s.Circle == c && s.Epoch < l.streams[c].epoch.Epoch {
 			out[s.Subject] = true
 		}
@@ -47,6 +48,8 @@ func (l *ledger) admitTombstone(c krama.CircleID, st *stream, wire []byte) (*ent
 	if !closed || dev == nil {
 		return nil, errAhead // the roster may say more; in an open epoch nothing is old enough
 	}
+	// Closed, so the next epoch is in the roster. Whoever was removed before that may not speak for what stands there
+	// (doc/format.md, 1).
 	next := l.roster.Circles[c].Epochs[st.epoch.Epoch+1]
 	switch {
 	case l.roster.Members[dev.Member].Held&krama.RoleAdmin == 0, dev.Removed != 0 && dev.Removed < next.Opened:

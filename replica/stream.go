@@ -9,6 +9,8 @@ import (
 )
 
 // stream is one circle's stream as this device verified it, epoch after epoch.
+// It is a part of the ledger and under the same lock. A restart finds all of it in the journal again but looked, cut,
+// cutAt and cutSize, which are of this process: without them the relay is asked once more.
 type stream struct {
 	epoch *seal.Epoch            // being read
 	known map[uint32]*seal.Epoch // secrets of epochs, with KG for the newest only
@@ -34,9 +36,11 @@ type stream struct {
 	touched   map[krama.SubjectID]uint64  // when somebody last wrote about a subject, in milliseconds
 }
 
+// keyring has the keys of a circle's people. Who is missing has no key here yet, or was erased.
 type keyring = map[krama.SubjectID]seal.SubjectKey
 
 // author is what was read of one author of a stream.
+// held has what stands behind a gap, by sequence. The end of an epoch throws it out: no gap is closed over two.
 type author struct {
 	ids  [][32]byte // envelope ids by sequence, from 1, over all epochs
 	base int        // how many of them are from earlier epochs
@@ -52,6 +56,7 @@ func (a *author) last() (seq uint64, id [32]byte) {
 }
 
 // pending is one item typed here and not yet read back from the relay.
+// Two that are equal are two: each that is read back takes one off the outbox.
 type pending struct {
 	circle krama.CircleID
 	item   seal.Item
@@ -68,6 +73,7 @@ func contentOf(c krama.CircleID, it seal.Item) [32]byte {
 }
 
 // sealedEnvelope is an envelope that may have been sent. It is sent again with the same bytes until it is read back.
+// It is in the journal before it stands here, and leaves when it is read back or its epoch is closed without it.
 type sealedEnvelope struct {
 	circle krama.CircleID
 	id     [32]byte

@@ -26,10 +26,12 @@ func (l *ledger) suspended(st *stream, d krama.DeviceID) bool {
 
 // meet folds an envelope in, or keeps it back.
 func (l *ledger) meet(st *stream, a *author, e *entry) error {
+	// It has its place among its author's, shown or not.
 	a.ids = append(a.ids, e.id)
 	if !suspendCopies || e.circle == krama.OrgCircle || !l.suspended(st, e.author) {
 		return l.fold(st, e)
 	}
+	// A doubted device's own work was read back all the same; it stays in the outbox, because no reader shows it.
 	if l.dev != nil && e.author == l.dev.ID() {
 		l.dropSealed(e.circle, e.seq)
 		l.own(e.circle, e.seq)

@@ -46,25 +46,31 @@ func (r meeting) sync(ctx context.Context, progress func(Progress)) error {
 	r.mu.Lock()
 	r.unshown = false
 	r.mu.Unlock()
+	// The roster first: who may write, with which keys and up to where is judged by it (doc/format.md, 2).
 	if err := r.readRoster(ctx, progress); err != nil {
 		return err
 	}
+	// A removed device reads nothing more. It hands over what it has and destroys itself (doc/format.md, 8).
 	if r.State() == Removed {
 		return r.leave(ctx)
 	}
 	r.mu.Lock()
+	// Whom a notice names is off the screen before her circle is read. This reading settles the notices up to heard,
+	// and leaves those that come while it goes on to the next sync.
 	heard := uint64(0)
 	if r.j != nil {
 		r.led.heed()
 		heard = r.led.roster.At().N
 	}
 	r.mu.Unlock()
+	// Keys before circles: without an epoch's secrets the reading of its circle ends where the epoch begins.
 	if err := r.fetchKeys(ctx, progress); err != nil {
 		return err
 	}
 	if err := r.reconsider(); err != nil {
 		return err
 	}
+	// An erasure is told before the circles are read and anything else is sent: both may take long over a bad line.
 	if !r.stopped() && !r.Copied() {
 		if err := r.stateNotices(ctx); err != nil {
 			return err
@@ -81,6 +87,7 @@ func (r meeting) sync(ctx context.Context, progress func(Progress)) error {
 			r.mu.Unlock()
 			whole = append(whole, c)
 		}
+		// These kinds are of one circle. Any other, a broken line above all, would meet the next circle too.
 		if k := krama.KindOf(err); err != nil && k != krama.Tampered && k != krama.NotFound &&
 			k != krama.CannotDecrypt {
 			return err
@@ -103,6 +110,7 @@ func (r meeting) sync(ctx context.Context, progress func(Progress)) error {
 	if err != nil {
 		return err
 	}
+	// A circle that was not read is not written into: an envelope claims the head that its author has verified.
 	for _, c := range whole {
 		push := r.push
 		if c == krama.OrgCircle {
@@ -112,9 +120,11 @@ func (r meeting) sync(ctx context.Context, progress func(Progress)) error {
 			return err
 		}
 	}
+	// What people typed has arrived. From here on it is what devices owe each other.
 	if err := r.beat(ctx); err != nil {
 		return err
 	}
+	// Conflict: somebody spoke first. The new key is kept, and the next sync says it again.
 	if err := r.rekey(ctx); err != nil && krama.KindOf(err) != krama.Conflict {
 		return err
 	}
@@ -149,6 +159,7 @@ func (r meeting) readRoster(ctx context.Context, progress func(Progress)) error 
 		if err != nil {
 			return err
 		}
+		// Nothing comes. The relay may also have lost what was read here and go on without it (trim.go).
 		if !more {
 			more, err = r.meetAgain(ctx)
 		}
@@ -165,6 +176,8 @@ func (r meeting) readRoster(ctx context.Context, progress func(Progress)) error 
 		if !closed || removed {
 			return nil
 		}
+		// The stream ends with the opening of circle 0's next epoch. Its secrets come as a wrap, or in a bootstrap to
+		// who was away (doc/format.md, 5).
 		if err := r.fetchKeys(ctx, progress); err != nil {
 			return err
 		}
@@ -182,6 +195,8 @@ func (r meeting) readRoster(ctx context.Context, progress func(Progress)) error 
 
 // follow reads a circle to its end, over as many epochs as were opened meanwhile.
 func (r meeting) follow(ctx context.Context, c krama.CircleID, progress func(Progress)) error {
+	// The keyring first: an envelope about somebody whose key is not here is kept whole until it comes, and opened
+	// again.
 	if err := r.fetchRing(ctx, c); err != nil {
 		return err
 	}
@@ -210,6 +225,8 @@ func (r meeting) finish(progress func(Progress)) error {
 	if err == nil {
 		err = r.refeed()
 	}
+	// Last, because it reads and writes the whole file; and in this sync, because until then an erased person's key is
+	// on the disk.
 	if err == nil && (r.led.untidy || r.led.rekeyed() || r.lingered()) {
 		progress(Progress{Stage: StageTidy})
 		err = r.tidy()
@@ -256,6 +273,8 @@ func (r meeting) pull(ctx context.Context, c krama.CircleID, stage Stage, progre
 			return nil
 		}
 		after, epoch, skip := st.head.N, st.epoch.Epoch, len(st.beginning())
+		// Of what waits to be read back the relay sends ids alone (doc/format.md, 9): a phone pays for no byte of its
+		// own twice.
 		var have [][32]byte
 		for _, s := range r.led.sealed {
 			if s.circle == c && len(have) < seal.MaxBatch && skip == 0 { // the rest of an envelope is no id
@@ -265,11 +284,14 @@ func (r meeting) pull(ctx context.Context, c krama.CircleID, stage Stage, progre
 		r.mu.Unlock()
 		answer, err := r.streamCall(ctx, c, seal.PathList, seal.ListCall{After: after, Skip: uint32(skip),
 			Max: pageBytes, Have: have}.Marshal())
+		// The relay may lack the stream, because a rotation was cut or a backup restored: an admin's device makes it,
+		// once for this reading. Of a circle that this member has left, the refusal stands.
 		if krama.KindOf(err) == krama.NotAllowed && err != nil && !made {
 			if made, err = r.remake(ctx, c); made {
 				continue
 			}
 		}
+		// The line broke within the answer. What came whole is taken, and the next call leaves it out.
 		cut := krama.KindOf(err) == krama.Offline && err != nil && len(answer) > 0
 		if err != nil && !cut {
 			return err
@@ -292,6 +314,8 @@ func (r meeting) pull(ctx context.Context, c krama.CircleID, stage Stage, progre
 		r.mu.Lock()
 		looked := st.looked
 		r.mu.Unlock()
+		// An author claims a roster that is longer than ours (doc/format.md, 2, check 6). It may have grown since this
+		// sync read it: it is read again before anybody is accused.
 		if errors.Is(err, errAhead) && looked < listed && c != krama.OrgCircle {
 			if err := r.readRoster(ctx, progress); err != nil {
 				return err
@@ -301,6 +325,7 @@ func (r meeting) pull(ctx context.Context, c krama.CircleID, stage Stage, progre
 			r.mu.Unlock()
 			continue
 		}
+		// The roster does not explain it: the relay keeps a part of it back.
 		if errors.Is(err, errAhead) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -336,6 +361,7 @@ func (r meeting) receive(p place, after uint64, page seal.Listing) error {
 }
 
 // pushBytes bounds one append.
+// It is half of what the call may carry (doc/format.md, 9), so that less is lost when the line breaks.
 const pushBytes = 2 << 20
 
 // push sends a circle's sealed envelopes in order, with the same bytes every time, and reads them back.
@@ -360,6 +386,7 @@ func (r meeting) push(ctx context.Context, c krama.CircleID, progress func(Progr
 		}
 		progress(Progress{StagePush, uint64(len(batch)), uint64(len(batch) + left)})
 		_, err := r.streamCall(ctx, c, seal.PathAppend, seal.AppendCall{Envelopes: batch}.Marshal())
+		// Where this is an admin's desk, shut has it finish that rotation if whoever began it was cut (Due).
 		if krama.KindOf(err) == krama.Conflict && err != nil {
 			r.mu.Lock()
 			if st := r.led.streams[c]; st != nil {
@@ -371,6 +398,7 @@ func (r meeting) push(ctx context.Context, c krama.CircleID, progress func(Progr
 		if err != nil {
 			return err
 		}
+		// That the relay took them confirms nothing: they count when they stand in the stream.
 		if err := r.pull(ctx, c, StagePush, progress); err != nil {
 			return err
 		}
@@ -391,6 +419,8 @@ func (r meeting) tendWaiting() error {
 			continue
 		}
 		w.Epoch = st.epoch.Epoch
+		// Durable before it is carried out: each reading of the journal finds by it that this erasure was
+		// (settleWaiting), whatever the clock says by then.
 		if err := r.set(goneKey(id), strconv.FormatUint(uint64(w.Epoch), 10)); err != nil {
 			return err
 		}

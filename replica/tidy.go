@@ -91,6 +91,8 @@ func (r *core) writeKeys(vk [32]byte, gen uint64, key [32]byte) error {
 	b := binary.BigEndian.AppendUint64(nil, gen)
 	b = append(b, salt[:]...)
 	b = append(b, seal.Local{Key: vk}.Seal(salt, append(u64(gen), key[:]...), slotAD)...)
+	// The new slot is flushed before the other is overwritten: at each moment one of them can be read
+	// (doc/format.md, 10).
 	for _, w := range []struct {
 		at int64
 		b  []byte
@@ -136,6 +138,7 @@ func (r *core) tidy() (err error) {
 		return krama.Wrap(op, err)
 	}
 	gen := r.gen + 1
+	// A rewriting that was cut may have left a beginning under this name.
 	if err := r.Dir.Remove(journalName(gen)); err != nil {
 		return hostError(op, err)
 	}
@@ -184,11 +187,13 @@ func (r *core) tidy() (err error) {
 		for _, k := range r.led.trims {
 			k.past = 0
 		}
+		// The file is read once more from its beginning, and its trims are met again.
 		t := tidying{l: &r.led, freezer: z, left: map[place]int{}, typed: map[[32]byte]int{}, read: map[reading]int{},
 			done: map[krama.CircleID]map[string]bool{}}
 		for c := range r.led.streams {
 			_, t.done[c] = r.led.values.buried(c)
 		}
+		// Where the part stays, its entry is copied and not what it names; otherwise both are read as one file.
 		if z.done {
 			_, _, err = journal.Open(r.file, seal.Local{Key: oldKey}, r.Rand, func(b []byte, _ bool) error {
 				return t.entry(b)
@@ -218,6 +223,7 @@ func (r *core) tidy() (err error) {
 	old := r.gen
 	r.j.Close()
 	r.j, r.file, r.gen, r.frozen, r.led.untidy = j, f, gen, z.f, false
+	// What was void is not in the new file; nor is the KEM key before, where the roster shows the newest.
 	*r.led.voids = *newVoids()
 	if len(r.led.rekeys) > 0 && r.led.rekeyed() {
 		r.led.dev.KEM = r.led.kems()[0]
@@ -250,6 +256,7 @@ func (t *tidying) entry(b []byte) error {
 	if len(b) == 0 {
 		return errEntry
 	}
+	// What is no envelope, and orders none, is in tidyHead and tidyTail as it stands now.
 	switch b[0] {
 	case tagFrozen:
 		return t.put(b)
@@ -305,6 +312,8 @@ func (t *tidying) entry(b []byte) error {
 		if _, stone := seal.TombstoneID(e.wire); t.done[e.circle][shortID(e.id)] && len(e.wire) > 0 && !stone {
 			e.wire, changed = nil, true // a tombstone is made of what is left
 		}
+		// The wire has what was taken out, sealed. An office keeps it to give it back to a relay, others while a key is
+		// missing.
 		if changed {
 			if !l.host.Office && !l.waits(e) {
 				e.wire = nil

@@ -102,6 +102,7 @@ func (r Admin) dropBodiesOf(ctx context.Context, c krama.CircleID) error {
 	if len(who) < dropPeople || len(stones) > 0 { // another desk was here, who knows when: its month is ours
 		batch = nil
 	}
+	// Reading the whole file again finds nothing before somebody else is erased for good.
 	if len(old)+len(stones)+len(batch) == 0 {
 		r.mu.Lock()
 		r.tried[c] = final
@@ -115,6 +116,7 @@ func (r Admin) dropBodiesOf(ctx context.Context, c krama.CircleID) error {
 	if err := r.SetValue(unburiedKey(c), "1"); err != nil { // from here on it is this batch, whatever is cut
 		return err
 	}
+	// From now on this desk's own file and its repairs take these bodies for gone.
 	if err := r.SetValue(buriedKey(c), strings.Join(list, " ")); err != nil {
 		return err
 	}
@@ -138,6 +140,7 @@ func (r Admin) undertaker(c krama.CircleID) bool {
 		if in == nil || !in.Keyed[d] {
 			continue
 		}
+		// Two weeks without a word, and the next desk takes over.
 		seen := time.UnixMilli(int64(r.led.seen[d]))
 		if bytes.Compare(d[:], me[:]) < 0 && r.led.roster.Devices[d].Request.Platform == r.led.dev.Platform &&
 			r.Now().Sub(seen) < 14*day {
@@ -213,6 +216,7 @@ func (r Admin) stonesAt(ctx context.Context, c krama.CircleID, list []grave) (ma
 	key := st.newest().StreamKey()
 	r.mu.Unlock()
 	for len(list) > 0 {
+		// A small page from the next grave on: what lies between two graves is read for nothing.
 		at := list[0]
 		answer, err := r.call(ctx, key, seal.PathList, at.epoch.StreamID(), seal.ListCall{After: at.e.n - 1,
 			Max: 16 << 10}.Marshal())

@@ -63,6 +63,7 @@ func (r meeting) trimRefused(ctx context.Context) (bool, error) {
 	at := max(k.fine, common.N) // what was refused and is in both histories stays
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	// The lock was given back for the call: what has changed meanwhile is looked at the next time.
 	if r.j == nil || r.led.streams[krama.OrgCircle] != st || st.epoch != ep || st.head != head ||
 		at >= uint64(len(k.ids)) || uint64(len(k.ids)) != head.N {
 		return false, nil
@@ -145,6 +146,7 @@ func (r meeting) meetAgain(ctx context.Context) (bool, error) {
 	ep, id, chain, met := st.epoch, st.id(st.epoch), st.chain, r.metWith
 	r.mu.Unlock()
 	// One look at each history: reading this device's whole file at every meeting would not change it.
+	// No stream is so long: the answer is the head alone.
 	answer, err := r.call(ctx, ep.StreamKey(), seal.PathList, id, seal.ListCall{After: 1 << 62, Max: 1}.Marshal())
 	if err != nil {
 		return false, err
@@ -165,6 +167,7 @@ func (r meeting) meetAgain(ctx context.Context) (bool, error) {
 		// something came meanwhile, or the file lacks something: at another meeting
 		return false, nil
 	}
+	// From the last envelope on that is not idle: what is before it is never trimmed.
 	head := seal.Head{N: k.from, H: chain[k.from]}
 	common, signed := head, false
 	for {
@@ -178,6 +181,8 @@ func (r meeting) meetAgain(ctx context.Context) (bool, error) {
 			return false, krama.E("replica.meetAgain", krama.Tampered, "the relay's answer is cut or garbled")
 		}
 		for _, wire := range l.Entries {
+			// As long as ids agree the place is common. Behind that an admin's opening of the next epoch must stand, or
+			// the other history is nobody's.
 			is := seal.WireID(wire)
 			if common == head && head.N < uint64(len(ids)) && ids[head.N] == is {
 				common = head.Link(is)

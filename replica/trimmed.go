@@ -54,6 +54,7 @@ func (l *ledger) trim(epoch uint32, at uint64, agreed bool) error {
 	if t == nil || t.past == len(t.at) {
 		return errCut{place: place{krama.OrgCircle, epoch}, cut: cut{n: at}, trim: true}
 	}
+	// Met again: what it leaves out was not folded in this time.
 	t.past++
 	l.untidy = true
 	if agreed {

@@ -51,6 +51,7 @@ func (r meeting) tendUnshown() error {
 			return err
 		}
 	}
+	// N is the time: a relay that drops again later is an alarm of its own.
 	if r.unshown && time.Duration(waited)*time.Millisecond >= dropAfter && !r.led.alarms.stands(AlarmDropped) {
 		st := r.led.streams[krama.OrgCircle]
 		return r.raise(Alarm{What: AlarmDropped, Epoch: st.epoch.Epoch, N: uint64(now)})

@@ -125,6 +125,7 @@ func finishVault(d journal.Dir) error {
 	if b == nil || err != nil {
 		return err
 	}
+	// One that is not whole was cut while it was written: the vault that stands is untouched, and the rest goes.
 	if len(b) == seal.VaultSize+32 && seal.SHA256(b[:seal.VaultSize]) == [32]byte(b[seal.VaultSize:]) {
 		if err := writeFile(d, vaultFile, b[:seal.VaultSize]); err != nil {
 			return err
@@ -165,6 +166,7 @@ func writeFile(d journal.Dir, name string, b []byte) error {
 	if _, err := f.WriteAt(b, 0); err != nil {
 		return hostError(op, err)
 	}
+	// After the write: a file that is only replaced is at no moment empty.
 	if err := f.Truncate(int64(len(b))); err != nil {
 		return hostError(op, err)
 	}

@@ -102,11 +102,13 @@ func (l *ledger) shred(st *stream, e *entry, it *entryItem) {
 	}
 	id := subject{e.circle, it.Subject}
 	before := l.await[id]
+	// Two devices of one member are one word.
 	second := false
 	if before != nil {
 		other := l.author(before.Author)
 		second = other != nil && other.Member != dev.Member
 	}
+	// By the others' times in the stream (bounds): every reader is to decide alike.
 	at := st.bounds.at(dev.Member, e.timeMS)
 	if second || why == ShredExpired && l.expired(st, e, it.Subject, at) || st.bounds.takes(dev.Member, at) {
 		l.carryOut(s)
@@ -116,11 +118,13 @@ func (l *ledger) shred(st *stream, e *entry, it *entryItem) {
 		return
 	}
 	l.await[id] = &awaited{Shred: s}
+	// Typed here, it had taken effect at once (queue): it waits after all.
 	if !l.shredWaits(e.circle, it.Subject) || e.author == l.dev.ID() {
 		delete(l.shredded, id)
 	}
 	if l.loaded {
 		key, v := waitKey(id), strconv.FormatInt(l.host.Now().UnixMilli(), 10)
+		// The week runs from when this device first knew of it, by its own clock. A restart does not begin it anew.
 		if l.values.of(key) == "" {
 			l.values.put(key, v)
 			l.owed = append(l.owed, key.entry(v))
@@ -147,6 +151,7 @@ func (l *ledger) carryOut(s Shred) {
 	if l.loaded { // else all at once, when the journal was read
 		l.forget(subject{s.Circle, s.Subject})
 	}
+	// Nobody is to hold her key any more: its announcement is not sent.
 	l.outbox = slices.DeleteFunc(l.outbox, func(p *pending) bool {
 		return p.circle == s.Circle && p.item.Subject == s.Subject && p.item.Kind == seal.KindSubjectKey
 	})
@@ -173,6 +178,7 @@ func (l *ledger) takenBack(e *entry, it *entryItem) {
 	}
 	delete(l.await, id)
 	l.values.put(waitKey(id), "")
+	// The pages have forgotten her records: they are fed again with everything (refeed).
 	if l.loaded {
 		l.owed = append(l.owed, waitKey(id).entry(""))
 		l.reshow = true
@@ -223,6 +229,7 @@ func (l *ledger) settleWaiting() {
 		if err == nil {
 			w.Epoch = uint32(epoch)
 		}
+		// Without her key nothing is left that could be taken back.
 		if _, there := l.keys[id.circle][id.id]; err == nil || !there {
 			l.carryOut(w.Shred)
 			continue

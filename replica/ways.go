@@ -31,6 +31,7 @@ func (r Admin) keepWays(ctx context.Context) error {
 	}
 	var away []krama.DeviceID
 	for id, d := range r.led.roster.Devices {
+		// A new KEM key is a sign too: a device that only reads gives one each month (rekey).
 		sign := time.UnixMilli(int64(max(r.led.seen[id], d.KemMS)))
 		if d.Removed == 0 && id != r.led.dev.ID() && now.Sub(sign) >= awayAfter {
 			away = append(away, id)

@@ -20,10 +20,13 @@ func (r *core) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama.Re
 	if !ok {
 		return krama.E(op, krama.NotAllowed, "this device does not hold the circle")
 	}
+	// Asked as every reader will ask (doc/format.md, 2, check 9): what others would refuse is not kept as if it
+	// counted.
 	if r.led.state() == Removed || !r.led.roster.MayWrite(circle, r.led.streams[circle].epoch.Epoch, r.led.dev.ID(),
 		seal.KindRecord) {
 		return krama.E(op, krama.NotAllowed, "this member may not write here")
 	}
+	// A page that was open before the erasure must not bring her back.
 	if r.led.shredded[subject{circle, s}] || r.led.hidden(circle, s) {
 		return krama.E(op, krama.NotFound, "erased")
 	}
@@ -31,6 +34,7 @@ func (r *core) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama.Re
 	kind := seal.KindCircleRecord
 	if s != (krama.SubjectID{}) {
 		kind = seal.KindRecord
+		// Her key stands before her first record, because an announced key serves the items behind it.
 		if _, known := r.led.keys[circle][s]; !known {
 			var key [32]byte
 			if _, err := io.ReadFull(r.Rand, key[:]); err != nil {
@@ -51,12 +55,14 @@ func (r *core) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama.Re
 		items = append(items, seal.Item{Subject: s, Kind: kind, Body: b})
 	}
 	var entries [][]byte
+	// One commit for all of it: a record whose subject's key was lost would be nobody's to read.
 	for _, it := range items {
 		entries = append(entries, pendingEntry(circle, it))
 	}
 	if err := r.commit(entries...); err != nil {
 		return err
 	}
+	// Shown only now: a page that says that it is kept says so of what was flushed.
 	for _, it := range items {
 		if err := r.led.queue(circle, it); err != nil {
 			return err
@@ -69,6 +75,8 @@ func (r *core) Write(k krama.CircleKind, s krama.SubjectID, records ...*krama.Re
 // clock that was set back is followed.
 func (r *core) typedAt() uint32 {
 	now := uint32(max(0, r.Now().Unix()))
+	// Up to an hour ahead of the clock is somebody typing fast, or the clock corrected a little. More is a clock that
+	// was wrong before: following the old time would date everything by it.
 	if r.typed >= now && r.typed-now < 3600 {
 		now = r.typed + 1
 	}
@@ -98,6 +106,8 @@ func (r *core) sealOutbox() error {
 		if !r.ready(p) {
 			continue
 		}
+		// An envelope with it waits to be read back. They are counted, because the same thing may have been typed
+		// twice.
 		if content := contentOf(p.circle, p.item); sealedItems[content] > 0 {
 			sealedItems[content]--
 			continue
@@ -109,8 +119,10 @@ func (r *core) sealOutbox() error {
 	}
 	for _, c := range order {
 		items := byCircle[c]
+		// The first envelope may be the only one that gets through.
 		erasuresFirst(items)
 		for len(items) > 0 {
+			// As many as one envelope holds (doc/format.md, 2): each costs a signature and its padding.
 			n, room := 0, seal.ItemRoom
 			for n < len(items) && n < seal.MaxItems && room >= seal.ItemSize(len(items[n].Body)) {
 				room -= seal.ItemSize(len(items[n].Body))
@@ -132,6 +144,7 @@ func (r *core) ready(p *pending) bool {
 	if st == nil || latest == nil || st.closed || st.rereading() || st.epoch.Epoch != latest.Epoch {
 		return false
 	}
+	// Records and erasures are sealed under their subject's key; the key's own announcement is not.
 	if p.item.Kind == seal.KindRecord || p.item.Kind == seal.KindShred || p.item.Kind == seal.KindUnshred {
 		_, ok := r.sealing(p.circle, p.item.Subject)
 		return ok
@@ -147,6 +160,7 @@ func (r *core) sealedContents() map[[32]byte]int {
 		if st == nil {
 			continue
 		}
+		// An envelope is kept as it will be sent: what is in it is read from its bytes.
 		env, v := st.epoch.Open(s.wire)
 		if v != seal.Fine {
 			continue
@@ -177,6 +191,8 @@ func (r *core) sealOne(c krama.CircleID, items []seal.Item) error {
 	if err != nil {
 		return err
 	}
+	// Sealed again after a kill, the same items would be other bytes in the same place: to every reader this device
+	// would be two (doc/format.md, 2, check 8).
 	if persistFirst {
 		if err := r.commit(tagged(tagSealed, c[:], u64(h.Seq), wire)); err != nil {
 			return err

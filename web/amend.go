@@ -28,6 +28,7 @@ func (s peoplePages) personAmendSave(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	p, err := readPerson(f)
 	if err == nil {
+		// The form asks for neither. A code changes where two people have the same, and a day of registration never.
 		p.Code, p.Registered = v.Value.Code, v.Value.Registered
 		err = p.Validate()
 	}
@@ -36,6 +37,8 @@ func (s peoplePages) personAmendSave(w http.ResponseWriter, r *http.Request) {
 			Wrong: personWrong(f)}, &v))
 		return
 	}
+	// It is compared with what the form had shown. Against what stands now, a field that a colleague corrected
+	// meanwhile would look as if it had been changed back here.
 	was := &v.Value
 	if seen, e := readPerson(shownBefore(f)); e == nil { // what a colleague changed since is left as it is
 		was = seen
@@ -43,6 +46,7 @@ func (s peoplePages) personAmendSave(w http.ResponseWriter, r *http.Request) {
 	var ch []krama.Change
 	seen := headsBefore(f)
 	add := func(n uint8, was, is any) { ch = s.change(ch, v.Record, n, was, is, seen) }
+	// The numbers are those of krama.Person as records are written. 1, the code, is changed by recode.
 	add(2, was.Gender, p.Gender)
 	add(3, was.Age, p.Age)
 	add(4, was.Languages, p.Languages)
@@ -64,6 +68,8 @@ func (s peoplePages) correction(path string, target krama.RecordID, kept url.Val
 	if st.Drafted = len(f) > 0; !st.Drafted {
 		f = maps.Clone(kept)
 	}
+	// A draft brings along what its page had shown when it was opened. Only a form that begins now is given what stands
+	// now.
 	if f.Get("was") == "" {
 		f.Set("was", kept.Encode())
 		f.Set("heads", s.headsOf(target))
@@ -75,6 +81,7 @@ func (s peoplePages) correction(path string, target krama.RecordID, kept url.Val
 // where what stands is not shown because it cannot stand with the others.
 func (s peoplePages) headsOf(target krama.RecordID) string {
 	var out []string
+	// A contact has eleven fields, a registration fewer. For a field that nobody amended the record itself is named.
 	for n := uint8(1); n <= 11; n++ {
 		line := itoa(int(n)) + ":"
 		if s.state.Refused(target, n) {
@@ -92,10 +99,13 @@ func (s peoplePages) headsOf(target krama.RecordID) string {
 func headsBefore(f url.Values) map[uint8]seenHead {
 	out := map[uint8]seenHead{}
 	for _, line := range strings.Fields(f.Get("heads")) {
+		// The form comes back from a browser and may say anything: what does not parse names nothing, and an amendment
+		// then replaces what stands.
 		field, ids, _ := strings.Cut(line, ":")
 		n, err := strconv.ParseUint(field, 10, 8)
 		var h seenHead
 		ids, h.refused = strings.CutPrefix(ids, "!")
+		// An id is 32 hexadecimal digits. More than an amendment may replace is not read.
 		for ; err == nil && len(ids) >= 32 && len(h.heads) < krama.MaxReplaces; ids = ids[32:] {
 			var id krama.RecordID
 			id, err = krama.ParseRecordID(ids[:32])
@@ -121,10 +131,12 @@ func shownBefore(f url.Values) url.Values {
 // so that what came since stands beside it and is asked about.
 func (s *session) change(ch []krama.Change, target krama.RecordID, n uint8, was, is any,
 	seen map[uint8]seenHead) []krama.Change {
+	// Where no form has shown the field, it is what stands now.
 	at, ok := seen[n]
 	if !ok {
 		at = seenHead{s.state.Heads(target, n), s.state.Refused(target, n)}
 	}
+	// A value that cannot stand has another shown in its place. Saving that one unchanged is an answer, and is written.
 	if was == is && !at.refused {
 		return ch
 	}
@@ -157,6 +169,8 @@ func (s peoplePages) settle(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
+	// Only what is disputed now can be settled. After a second tap, or a colleague who was first, nothing is written
+	// and her page shows what stands.
 	for _, d := range v.Disputes {
 		if d.Target != target || d.Field != uint8(n) {
 			continue

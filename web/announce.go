@@ -14,6 +14,8 @@ import (
 
 // deedRow is what a statement does, in the reader's words.
 type deedRow struct {
+	// Of is empty where a statement is about a circle or the programme. Kind is KindOrg for circle 0, for no circle,
+	// and for one whose purpose is not known here.
 	seal.Logged
 	Of   string // the device or member it is about
 	Kind krama.CircleKind
@@ -21,6 +23,7 @@ type deedRow struct {
 
 // deed puts a statement of the roster into the names of this programme.
 func (s *session) deed(rep *replica.Replica, l seal.Logged) deedRow {
+	// What a circle is for travels inside it only: of one that this device does not read the kind is unknown here.
 	row := deedRow{Logged: l}
 	for k, c := range rep.Kinds() {
 		if c == l.Circle {
@@ -55,6 +58,7 @@ type announcedRow struct {
 func (s *session) announcedRows(rep *replica.Replica, list []replica.Announcement) (out []announcedRow) {
 	me, _ := rep.Device()
 	for _, a := range list {
+		// deed is called outside Roster: it takes the replica's lock, too.
 		row := announcedRow{deedRow: s.deed(rep, a.What), ID: hex.EncodeToString(a.ID[:]), Mine: a.Author == me,
 			After: a.After}
 		rep.Roster(func(ro *seal.Roster) { row.Who = s.deviceName(ro, a.Author) })
@@ -72,6 +76,7 @@ func (s staffPages) withdraw(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
+	// One that has been stated or withdrawn meanwhile is no error: nothing is said a second time.
 	if err := s.rep.Admin().Withdraw(ctx, [32]byte(b)); err != nil {
 		s.page(w, r, krama.Status(err), "announce.title", "", notice(jobError(err)))
 		return
@@ -81,6 +86,7 @@ func (s staffPages) withdraw(w http.ResponseWriter, r *http.Request) {
 
 // jobError is the sentence for what stopped an act of the office.
 func jobError(err error) string {
+	// The clock is asked about first: its error is NotAllowed too, and a sentence about roles would mislead.
 	switch {
 	case err == nil:
 		return ""

@@ -21,6 +21,7 @@ func (s *session) audited(w http.ResponseWriter, r *http.Request, what uint8, t 
 
 // auditLine is something that somebody read, changed or was refused.
 type auditLine struct {
+	// Who is filled in for the lines that are shown. What is "" where a later version wrote a code that this one lacks.
 	Day    krama.Day
 	Author krama.DeviceID
 	What   string // a key of the locale
@@ -30,6 +31,7 @@ type auditLine struct {
 
 // auditLines are what was read and what was done, the newest first.
 func (s *session) auditLines() (out []auditLine) {
+	// The catalogue has a sentence for each code of the closed list.
 	key := func(prefix string, list []krama.Term, code uint8) string {
 		for _, t := range list {
 			if t.Code == code {
@@ -41,6 +43,7 @@ func (s *session) auditLines() (out []auditLine) {
 	for _, a := range s.state.Audits() {
 		out = append(out, auditLine{a.Day, a.Author, key("audit", krama.Audits, a.What), a.Circle, ""})
 	}
+	// What staff did is kept in the conversations themselves, so both lists are read and put in one order.
 	aside := map[krama.RecordID]bool{}
 	for _, t := range s.state.Threads() {
 		for _, a := range t.Acts {
@@ -58,6 +61,7 @@ func (s *session) auditLines() (out []auditLine) {
 // auditPage shows the newest of what was read and done at this programme's desks.
 func (s inboxPages) auditPage(w http.ResponseWriter, r *http.Request) {
 	list := s.auditLines()
+	// Older lines stay in the records; only the page ends here.
 	list = list[:min(400, len(list))]
 	for i := range list {
 		list[i].Who = s.who(list[i].Author)

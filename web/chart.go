@@ -9,6 +9,7 @@ import (
 
 // bar is one bar of a chart. Share is its length in percent of the longest.
 type bar struct {
+	// Label stands in the table beside the chart, Tick below a column, Short above it.
 	Label, Tick, Short string
 	N                  int64
 	Share              int
@@ -17,6 +18,7 @@ type bar struct {
 // monthBars makes a bar of each month, its height a share of the highest.
 func monthBars(ms []month, most int64, value func(month) int64) (out []bar) {
 	for _, m := range ms {
+		// A column is narrow and shows a short number. The table beside it shows N.
 		n := value(m)
 		out = append(out, bar{monthName(m.First), strconv.Itoa(int(m.First.Time().Month())), short(n), n,
 			share(n, most)})
@@ -47,6 +49,7 @@ func short(n int64) string {
 
 // districtBars are the people registered in each district.
 func districtBars(ctx context.Context, d overviewData) (out []bar) {
+	// The order is that of the data: most people first.
 	most := int64(0)
 	for _, c := range d.Districts {
 		most = max(most, int64(c.People))
@@ -59,6 +62,7 @@ func districtBars(ctx context.Context, d overviewData) (out []bar) {
 
 // roleList splits roles into single ones.
 func roleList(r krama.Role) (out []krama.Role) {
+	// Each role is a bit. One that is added behind the coordinator has to be added here too.
 	for x := krama.RoleAdmin; x <= krama.RoleCoordinator; x <<= 1 {
 		if r&x != 0 {
 			out = append(out, x)
@@ -67,4 +71,5 @@ func roleList(r krama.Role) (out []krama.Role) {
 	return out
 }
 
+// circleOrder is the order of circles on the page of devices: circle 0, then as a programme founds them.
 var circleOrder = append([]krama.CircleKind{krama.KindOrg}, krama.CircleKinds...)

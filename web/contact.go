@@ -21,10 +21,13 @@ func (s peoplePages) contactNew(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	// What was typed and not sent goes before everything that the program could suggest.
 	f := s.savedDraft(r.URL.Path)
 	drafted := len(f) > 0
 	if !drafted {
 		f = s.likeLast(&v)
+		// The record's id is drawn with the form and lies in its draft too: a form that is sent twice, or after a lock,
+		// finds what it has kept.
 		id, err := s.rep.NewRecord()
 		if err != nil {
 			s.fail(w, r, err)
@@ -43,12 +46,14 @@ func (s peoplePages) likeLast(v *casework.View) url.Values {
 	f.Set("next", "28")
 	f.Set("district", strconv.Itoa(int(v.Value.District)))
 	f.Set("place", "1")
+	// What she answers is never carried over from last time: not offered, not asked.
 	f.Set("test", "0")
 	f.Set("safety", "0")
 	if len(v.Contacts) > 0 {
 		last := v.Contacts[0]
 		f.Set("district", strconv.Itoa(int(last.District)))
 		f.Set("place", strconv.Itoa(int(last.Place)))
+		// A self-test was for one test: it is typed each time.
 		for i, n := range last.Given {
 			if n > 0 && uint8(i) != krama.SelfTest {
 				f.Set("given-"+krama.Commodities[i].Key, strconv.Itoa(int(n)))
@@ -84,6 +89,7 @@ func (s peoplePages) contactCreate(w http.ResponseWriter, r *http.Request) {
 				Wrong: contactWrong(f, s.today())}))
 		return
 	}
+	// Only what was kept drops the draft: on every other way out of here it is all that is left of the typing.
 	saved, err := s.once(f, v.Subject, c)
 	if err != nil {
 		s.fail(w, r, err)
@@ -102,14 +108,17 @@ func (s peoplePages) contactCreate(w http.ResponseWriter, r *http.Request) {
 // once keeps a contact under the id its form was drawn with, so that a form sent twice is one contact. Where something
 // else was kept under it, nothing is: the form gets another id, and saved is the page of the first.
 func (s peoplePages) once(f url.Values, who krama.SubjectID, c *krama.Contact) (saved string, err error) {
+	// A form that lost its id is kept all the same: what was typed comes before the check for doubles.
 	id, err := krama.ParseRecordID(f.Get("rid"))
 	if err != nil || id == (krama.RecordID{}) {
 		return "", s.write(who, &krama.Record{Contact: c})
 	}
+	// Held from the look to the write: two taps at once must not both find nothing.
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	if f.Get("again") != "yes" && !s.keptBefore(id) { // the same form under a new id: Back can draw it anew
 		if rec, same := s.sameContact(who, c); same {
+			// She is asked once. If she sends the form again after that, it was another meeting with the same words.
 			f.Set("again", "yes")
 			return "/contact/" + rec.String(), nil
 		}
@@ -118,6 +127,7 @@ func (s peoplePages) once(f url.Values, who krama.SubjectID, c *krama.Contact) (
 		if old.Contact == *c && old.Subject == who {
 			return "", nil
 		}
+		// Under another id the form, sent once more, keeps a second contact beside the first.
 		next, err := s.rep.NewRecord()
 		f.Set("rid", next.String())
 		return "/contact/" + id.String(), err
@@ -148,6 +158,7 @@ func (s peoplePages) readContact(f url.Values) (*krama.Contact, error) {
 	c := &krama.Contact{}
 	var err error
 	num := func(key string, bits int) uint64 {
+		// A letter among the digits is refused and never skipped: 1O must not become 1. An empty field is 0.
 		in := strings.TrimSpace(krama.Plain(f.Get(key)))
 		d := digits(in)
 		if len(d) != utf8.RuneCountInString(in) {
@@ -166,6 +177,7 @@ func (s peoplePages) readContact(f url.Values) (*krama.Contact, error) {
 	if c.Date, err = krama.ParseDay(f.Get("date")); err != nil {
 		return nil, err
 	}
+	// Refused here, because a record's own check has no clock.
 	if c.Date > s.today() {
 		return nil, krama.E(op, krama.Invalid, "a contact in the future")
 	}
@@ -177,6 +189,7 @@ func (s peoplePages) readContact(f url.Values) (*krama.Contact, error) {
 	}
 	c.Test, c.Safety = uint8(num("test", 8)), uint8(num("safety", 8))
 	c.Attendees = uint16(num("group", 16))
+	// A correction shows the day that was agreed; a new contact's form offers a number of days.
 	if until := f.Get("until"); until != "" {
 		day, e := krama.ParseDay(until)
 		if e != nil {
@@ -211,6 +224,7 @@ func contactValues(c *krama.Contact) url.Values {
 	if c.Attendees > 0 {
 		set("group", int(c.Attendees))
 	}
+	// No interval is picked in a correction: the day itself stands in until.
 	set("next", 0)
 	if c.Next != 0 {
 		f.Set("until", c.Next.String())
@@ -223,6 +237,7 @@ func (s peoplePages) findContact(w http.ResponseWriter, r *http.Request) (casewo
 	id, err := krama.ParseRecordID(r.PathValue("id"))
 	if err == nil {
 		if c, ok := s.state.Contact(id); ok {
+			// A contact can be here before the registration of its person. Until that comes it has no page.
 			if v, ok := s.state.Person(c.Subject, s.today()); ok {
 				return c, v, true
 			}
@@ -260,6 +275,7 @@ func (s peoplePages) contactAmendSave(w http.ResponseWriter, r *http.Request) {
 	var ch []krama.Change
 	seen := headsBefore(f)
 	add := func(n uint8, was, is any) { ch = s.change(ch, old.Record, n, was, is, seen) }
+	// The numbers are those of krama.Contact as records are written. 11, Void, is set by contactVoid.
 	add(1, was.Date, c.Date)
 	add(2, was.District, c.District)
 	add(3, was.Place, c.Place)
@@ -284,6 +300,7 @@ func (s peoplePages) contactVoid(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	// The form does not carry what stood of this field, so what stands now is replaced.
 	if err := s.amend(v.Subject, c.Record, s.change(nil, c.Record, 11, false, true, nil)); err != nil {
 		s.fail(w, r, err)
 		return
@@ -303,6 +320,7 @@ const shownContacts = 100
 // contacts lists the newest contacts of this device's programme.
 func (s peoplePages) contacts(w http.ResponseWriter, r *http.Request) {
 	var rows []contactRow
+	// A code is looked up for each: a contact names a person by her id alone.
 	for _, c := range s.state.Recent(shownContacts) {
 		rows = append(rows, contactRow{c, s.state.Code(c.Subject)})
 	}

@@ -46,7 +46,9 @@ type districtCount struct {
 func summarise(st *casework.State, today krama.Day) overviewData {
 	var d overviewData
 	d.People, d.Contacts = st.Counts()
+	// Whole months of the calendar. The last one is not over, and the page says so.
 	first := today.Month().AddMonths(1 - overviewMonths)
+	// A person counts once in a month, however often she was met in it.
 	type key struct {
 		who krama.SubjectID
 		m   int
@@ -57,6 +59,7 @@ func summarise(st *casework.State, today krama.Day) overviewData {
 		d.Months[i].First = first.AddMonths(i)
 	}
 	st.EachContact(func(c *casework.Contact) {
+		// A day to come is of a clock that was ahead: it is left out until somebody has corrected it.
 		if c.Date < first || c.Date > today {
 			return
 		}
@@ -70,6 +73,7 @@ func summarise(st *casework.State, today krama.Day) overviewData {
 			seen[k] = true
 			d.Months[i].People++
 		}
+		// She counts in one district: that of her newest contact in these months.
 		if last, ok := at[c.Subject]; !ok || last.Compare(c) < 0 {
 			at[c.Subject] = *c
 		}
@@ -86,6 +90,7 @@ func summarise(st *casework.State, today krama.Day) overviewData {
 	slices.SortFunc(d.Districts, func(a, b districtCount) int {
 		return cmp.Or(-cmp.Compare(a.People, b.People), cmp.Compare(a.Code, b.Code))
 	})
+	// Over everybody, not over the months: who was never met has a last day of 0 and is among them.
 	for _, r := range st.Rows(today) {
 		if r.Last <= today-notSeenDays {
 			d.NotSeen++
@@ -101,6 +106,8 @@ func (s figurePages) overview(w http.ResponseWriter, r *http.Request) {
 
 // deviceRow is a device as the devices page shows it.
 type deviceRow struct {
+	// Seen is by the device's own clock, 0 when it never wrote. Wiped is its own word that it is empty. Reason is why
+	// it was removed.
 	ID       krama.DeviceID
 	Label    string
 	Kind     string
@@ -119,6 +126,7 @@ type deviceRow struct {
 // deviceRows are the programme's devices: those in it first, admins' before others. admins is how many of them must
 // sign what needs two.
 func (s *session) deviceRows() (rows []deviceRow, admins int) {
+	// A circle's kind is known where this desk reads it: of other circles it lists nothing.
 	kinds := s.rep.Kinds()
 	me, _ := s.rep.Device()
 	wiped := s.rep.WipedDevices()
@@ -130,6 +138,7 @@ func (s *session) deviceRows() (rows []deviceRow, admins int) {
 				Removed: d.Removed != 0, Reason: d.Reason, Cooling: d.Recovered &&
 					uint64(s.Now().UnixMilli()) < d.CoolOff}
 			_, row.Wiped = wiped[id]
+			// By the newest epoch. What a removed device could read before is told on its own page.
 			for k, c := range kinds {
 				if e := ro.Latest(c); k != krama.KindOrg && e != nil && e.Keyed[id] {
 					row.Circles = append(row.Circles, k)
@@ -139,12 +148,14 @@ func (s *session) deviceRows() (rows []deviceRow, admins int) {
 			rows = append(rows, row)
 		}
 	})
+	// After Roster has returned: it holds the replica's lock, which Seen takes.
 	for i := range rows {
 		if t := s.rep.Seen(rows[i].ID); !t.IsZero() {
 			rows[i].Seen = krama.DayOf(t)
 			rows[i].Long = !rows[i].Removed && s.Now().Sub(t) > replica.UnseenAfter
 		}
 	}
+	// Shorter labels first: Outreach 9 stands before Outreach 10.
 	slices.SortFunc(rows, func(a, b deviceRow) int {
 		return cmp.Or(cmp.Compare(btoi(a.Removed), btoi(b.Removed)), -cmp.Compare(a.Roles&krama.RoleAdmin,
 			b.Roles&krama.RoleAdmin), cmp.Compare(len(a.Label), len(b.Label)), cmp.Compare(a.Label,
@@ -184,6 +195,7 @@ type devicesPage struct {
 
 // devices lists the programme's devices and what the steward should do about them.
 func (s staffPages) devices(w http.ResponseWriter, r *http.Request) {
+	// Alarms that were answered are listed here alone; those that stand are on every page.
 	rows, admins := s.deviceRows()
 	st := s.rep.Status()
 	s.page(w, r, 200, "devices.title", "devices", devicesView(devicesPage{rows, admins, st, s.rep.Admin().Due(),
@@ -205,6 +217,7 @@ type memberRow struct {
 func (s *session) members() (out []memberRow) {
 	s.rep.Roster(func(ro *seal.Roster) {
 		for id, m := range ro.Members {
+			// A member without a label could not be told from others in the list.
 			if l := s.state.Label(id); l != "" && !m.Removed {
 				out = append(out, memberRow{id, s.memberName(id)})
 			}
@@ -218,6 +231,7 @@ func (s *session) members() (out []memberRow) {
 
 // enrolState is how far an enrolment has come. At most one is under way on a desk.
 type enrolState struct {
+	// It is made anew for every page. What an enrolment needs between two pages is in Server: invite and inviteAs.
 	Code    string // QR-2, once QR-1 was scanned
 	Trouble string
 	Done    bool
@@ -246,6 +260,7 @@ func (s staffPages) enrol(w http.ResponseWriter, r *http.Request, st enrolState)
 		st.Code, st.Left = s.invite.Code.String(), s.invite.Left(s.Now())
 	}
 	s.mu.Unlock()
+	// Outside mu: the replica has a lock of its own.
 	st.Safety, st.Members = s.rep.Safety(), s.members()
 	s.page(w, r, 200, "enrol.title", "devices", enrolView(st, form(r)))
 }
@@ -253,15 +268,18 @@ func (s staffPages) enrol(w http.ResponseWriter, r *http.Request, st enrolState)
 // enrolScan takes what a new device shows, and answers with what it must scan.
 func (s staffPages) enrolScan(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
+	// A role that the page did not offer becomes outreach: a form that was changed makes nobody an admin.
 	role, _ := strconv.ParseUint(f.Get("role"), 10, 16)
 	if !slices.Contains(enrolRoles, krama.Role(role)) {
 		role = uint64(krama.RoleOutreach)
 	}
 	as := inviteAs{role: krama.Role(role), label: strings.TrimSpace(f.Get("label"))}
+	// Before the code is used: a label that cannot be written would be found out after the device is in.
 	if krama.Letters(as.label) > krama.MaxStaffLabel {
 		s.enrol(w, r, enrolState{Trouble: "enrol.longLabel"})
 		return
 	}
+	// A new member's id is drawn here and kept beside the invitation, so that finishing twice adds her once.
 	if i := slices.IndexFunc(s.members(), func(m memberRow) bool { return m.ID.String() == f.Get("member") }); i >= 0 {
 		as.member, as.label = s.members()[i].ID, "" // a second device: she keeps her label and roles
 	} else if _, err := io.ReadFull(s.Rand, as.member[:]); err != nil {
@@ -276,6 +294,7 @@ func (s staffPages) enrolScan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
+	// The one before, if it was not finished, ends: a desk enrols one device at a time.
 	s.invite, s.inviteAs = inv, as
 	s.mu.Unlock()
 	s.enrol(w, r, enrolState{})
@@ -283,6 +302,7 @@ func (s staffPages) enrolScan(w http.ResponseWriter, r *http.Request) {
 
 // EnrolTrouble is the sentence for what stopped an enrolment.
 func EnrolTrouble(err error) string {
+	// Errors that have a name come first: they tell more than their kind, which they share with others.
 	switch {
 	case errors.Is(err, replica.ErrSecond):
 		return "enrol.second"
@@ -320,6 +340,7 @@ func (s staffPages) enrolVoice(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, "/enrol")
 		return
 	}
+	// Wrong digits end nothing: they may have been misread, and the page asks for them again.
 	if err := inv.Spoken(form(r).Get("groups")); err != nil {
 		s.enrol(w, r, enrolState{Voice: true, Trouble: "voice.other"})
 		return
@@ -338,6 +359,7 @@ func (s staffPages) enrolFinish(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
+	// It asks the relay and may take a while. mu is not held: other pages go on meanwhile.
 	ok, err := s.rep.Admin().Enrol(ctx, inv, as.member, as.role)
 	if err != nil {
 		s.enrol(w, r, enrolState{Trouble: EnrolTrouble(err)})
@@ -350,6 +372,7 @@ func (s staffPages) enrolFinish(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.invite, s.inviteAs.done = nil, true
 	s.mu.Unlock()
+	// Last, because it is written into the outreach circle: where this fails the device is in all the same.
 	if as.label != "" {
 		if err := s.Label(as.member, as.label); err != nil {
 			s.fail(w, r, err)

@@ -47,6 +47,7 @@ type dirRow struct {
 
 // tier is what this device's member may see: named staff are who holds the safeguarding circle.
 func (s listingPages) tier() krama.Tier {
+	// Never on a phone, whatever circles its member reads: it is carried where it can be taken.
 	if _, ok := s.rep.Kinds()[krama.KindSafeguarding]; ok && s.Host == Desk {
 		return krama.TierNamed
 	}
@@ -55,6 +56,7 @@ func (s listingPages) tier() krama.Tier {
 
 // row is a listing as this device's people may see it.
 func (s listingPages) row(e *directory.Entry) dirRow {
+	// For refuses the public alone, and this is never asked for the public.
 	v, _ := e.For(s.tier(), s.today())
 	return dirRow{e, v, hex.EncodeToString(e.Key[:])}
 }
@@ -62,6 +64,7 @@ func (s listingPages) row(e *directory.Entry) dirRow {
 // directory lists services that fit a need and a district, those that must be looked at first.
 func (s listingPages) directory(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
+	// What is no number is 0: any need, everywhere.
 	need, _ := strconv.ParseUint(f.Get("need"), 10, 8)
 	place, _ := strconv.ParseUint(f.Get("district"), 10, 16)
 	all := s.state.Listings()
@@ -83,6 +86,7 @@ func (s listingPages) directory(w http.ResponseWriter, r *http.Request) {
 		}
 		rows = append(rows, s.row(e))
 	}
+	// By the English name in every language: the order must not change with the language of the page.
 	for _, list := range [][]dirRow{rows, closed} {
 		slices.SortStableFunc(list, func(a, b dirRow) int {
 			return strings.Compare(a.View.Name.In("en"), b.View.Name.In("en"))
@@ -134,11 +138,13 @@ func (s listingPages) listingCheck(w http.ResponseWriter, r *http.Request) {
 	if e == nil {
 		return
 	}
+	// Validate refuses a code that is none. From a phone only a doubt is taken: who verifies sits at a telephone.
 	says, _ := strconv.ParseUint(form(r).Get("says"), 10, 8)
 	if s.Host == Phone {
 		says = uint64(krama.CheckDoubt)
 	}
 	check := &krama.Check{Key: e.Key, Day: s.today(), Says: uint8(says)}
+	// Checks of the same day that its author knew of are named: a verification answers those and no later one.
 	for _, c := range e.Checks {
 		if c.Day == check.Day && len(check.Seen) < 64 {
 			check.Seen = append(check.Seen, c.Record)
@@ -158,6 +164,7 @@ func (s *session) writeNew(k krama.CircleKind, who krama.SubjectID, rec *krama.R
 
 // listingEdit shows the form of a service, new or as it stands.
 func (s listingPages) listingEdit(w http.ResponseWriter, r *http.Request) {
+	// A new form begins with an answer to each question of one choice. Police and cost begin with not known.
 	f := url.Values{"kind": {"1"}, "operator": {"1"}, "police": {"0"}, "cost": {"0"}}
 	if r.PathValue("key") != "" {
 		e := s.find(w, r)
@@ -174,6 +181,8 @@ func (s listingPages) listingEdit(w http.ResponseWriter, r *http.Request) {
 // beside each other until somebody chooses.
 func (s listingPages) listingSave(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
+	// What can be judged is judged before the first write: the two parts lie in two circles and cannot be kept in one
+	// step.
 	l, g := readListing(f)
 	var e *directory.Entry
 	if r.PathValue("key") != "" {
@@ -186,6 +195,7 @@ func (s listingPages) listingSave(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.Key = l.Key
+	// Nothing was changed: a second version that says the same would only have to be settled.
 	if e != nil && sameListing(e, l, g) {
 		redirect(w, r, "/listing/"+hex.EncodeToString(l.Key[:]))
 		return
@@ -203,6 +213,7 @@ func (s listingPages) listingSave(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	// An empty guarded part is written too where one stands: otherwise an address could never be taken away.
 	guarded := len(g.Phones) > 0 || !g.Address.Empty() || len(g.Replaces) > 0
 	_, holds := s.rep.Kinds()[krama.KindSafeguarding]
 	trouble := whyNot(f, &l, &g, holds)
@@ -239,6 +250,7 @@ func (s listingPages) listingKeep(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
+	// 0 is the version that is shown, the others follow in the order of the page.
 	l := e.Listing
 	if n > 0 {
 		l = *e.Others[n-1]

@@ -17,6 +17,7 @@ func dirStatus(ctx context.Context, e *directory.Entry) string {
 	if e.Closed {
 		return tr(ctx, "dir.closed")
 	}
+	// Today is the frame's: no two lines of a page disagree when it is drawn at midnight.
 	switch e.Status(fr(ctx).Today) {
 	case directory.Fresh:
 		return tr(ctx, "dir.fresh", "date", date(e.Verified), "until", date(e.Expires()))
@@ -28,6 +29,7 @@ func dirStatus(ctx context.Context, e *directory.Entry) string {
 	if e.Verified == 0 {
 		return tr(ctx, "dir.unverified")
 	}
+	// Status hides whatever is not for the public. Staff are told all the same that it holds.
 	if !e.Public && fr(ctx).Today <= e.Expires() {
 		return tr(ctx, "dir.fresh", "date", date(e.Verified), "until", date(e.Expires()))
 	}
@@ -36,6 +38,7 @@ func dirStatus(ctx context.Context, e *directory.Entry) string {
 
 // troubleText is the sentence of a listing's trouble.
 func troubleText(ctx context.Context, t listingTrouble) string {
+	// A trouble is kept as keys. Its sentence is made here, in the language of whoever reads it.
 	field := ""
 	if t.field != "" {
 		field = tr(ctx, t.field)
@@ -78,6 +81,7 @@ func hoursText(ctx context.Context, h krama.Hours) string {
 		return tr(ctx, "door.always")
 	}
 	var days []string
+	// Two days in a row are two runs: only three or more are written as a range.
 	for _, run := range h.Runs() {
 		day := tr(ctx, "door.day."+itoa(int(run[0])))
 		if run[1] > run[0] {

@@ -11,10 +11,13 @@ import (
 
 // draft keeps a half-filled form, sealed with the device's other secrets, so that locking never loses typing.
 func (s peoplePages) draft(w http.ResponseWriter, r *http.Request) {
+	// The page's script sends it a second after the last letter, and before the page locks. A form with nothing in it,
+	// as Cancel sends it, takes the draft away.
 	f := form(r)
 	path := f.Get("draft-of")
 	f.Del("draft-of")
 	key := s.draftKey(path)
+	// The path is what a browser says, and it becomes the name of a value in the journal: only known forms are let in.
 	if !draftable(path) || key == (replica.Setting{}) {
 		s.notFound(w, r)
 		return
@@ -31,6 +34,7 @@ func (s peoplePages) draft(w http.ResponseWriter, r *http.Request) {
 
 // draftable reports whether a form's drafts are kept: registrations, contacts and their corrections, answers.
 func draftable(path string) bool {
+	// The shapes of paths alone are judged here; whether there is such a record is draftKey's question.
 	part := strings.Split(path, "/")
 	switch {
 	case path == "/person/new":
@@ -59,6 +63,7 @@ func (s *session) draftKey(path string) replica.Setting {
 		if err != nil || !there {
 			return replica.Setting{}
 		}
+		// The path of a contact does not say whose it is, so her id is added.
 		return drafts.Of(path + " of " + c.Subject.String())
 	}
 	if strings.HasPrefix(path, "/thread/") {

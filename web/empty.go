@@ -20,6 +20,7 @@ func (s *Server) emptyRoutes() {
 	o := s.open
 	o.HandleFunc("GET /person/{id}/erase", on(gatePages.erasePage))
 	o.HandleFunc("POST /person/{id}/erase", sent(gatePages.eraseNow))
+	// What follows empties or locks a phone. No page of a desk empties it.
 	if s.Host != Phone {
 		return
 	}
@@ -46,12 +47,14 @@ func (s gatePages) eraseNow(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := form(r)
+	// As it is said and written: case, dashes and spaces do not matter, one wrong character does.
 	code, err := krama.ParseCode(f.Get("code"))
 	danger := f.Get("why") == "danger"
 	if err != nil || code != v.Value.Code {
 		s.page(w, r, 422, "erase.title", "people", eraseView(&v, danger, true))
 		return
 	}
+	// The reason travels with the erasure, and whoever is asked for a second word sees it.
 	why := replica.ShredAsked
 	if danger {
 		why = replica.ShredDanger
@@ -72,6 +75,7 @@ func (s gatePages) travelPage(w http.ResponseWriter, r *http.Request) {
 func (s gatePages) travelNow(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Minute)
 	defer cancel()
+	// It sends and reads back first. What fails before the roster has removed the device destroys nothing.
 	err := s.rep.Admin().Travel(ctx)
 	switch {
 	case err == nil:
@@ -104,10 +108,12 @@ func (s gatePages) leave(w http.ResponseWriter, r *http.Request) {
 		rep.Close()
 	}
 	replica.Wipe(s.dirs()[s.slot])
+	// Where nobody else of this phone has a vault, the browser is told to forget the program as well.
 	all := ""
 	if some, err := s.vaults(); err == nil && !slices.Contains(some, true) {
 		all = " data-all"
 	}
+	// No sentence and no frame: whoever looks over her shoulder sees the public page, to which the script goes.
 	w.WriteHeader(http.StatusOK)
 	w.Write([]byte("<main data-leave" + all + "></main>"))
 }
@@ -115,6 +121,7 @@ func (s gatePages) leave(w http.ResponseWriter, r *http.Request) {
 // goodbye shows why this phone is empty.
 func (s *session) goodbye(w http.ResponseWriter, r *http.Request, key string) {
 	s.mu.Lock()
+	// Nothing is closed here: a replica that has destroyed its vault closes itself.
 	s.let()
 	s.mu.Unlock()
 	s.page(w, r, 200, "gate.welcome", "", notice(key))
@@ -138,6 +145,7 @@ func (s gatePages) duressSet(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, "/duress")
 		return
 	}
+	// Drawn and never chosen, like the words that open it. They are shown in this answer and kept nowhere readable.
 	words, err := words.Draw(s.Rand, words.Vault)
 	if err == nil {
 		err = replica.WriteDecoy(s.Config.Replica, dir, strings.Join(words, " "))
@@ -154,6 +162,7 @@ const maxVaults = 4
 
 // dirs are the places of the vaults of this phone. A desk has one.
 func (s *Server) dirs() []journal.Dir {
+	// The first vault has plain file names; those of the others begin with 2- to 4-.
 	out := []journal.Dir{s.Config.Replica.Dir}
 	for i := 1; i < maxVaults && s.Host == Phone; i++ {
 		out = append(out, journal.Prefix(s.Config.Replica.Dir, string(rune('1'+i))+"-"))
@@ -163,6 +172,7 @@ func (s *Server) dirs() []journal.Dir {
 
 // vaults tells which places have a vault.
 func (s *Server) vaults() (has []bool, err error) {
+	// One that cannot be read is an error and never a free place: something may lie there.
 	for _, d := range s.dirs() {
 		h, err := replica.HasVault(d)
 		if err != nil {
@@ -173,10 +183,12 @@ func (s *Server) vaults() (has []bool, err error) {
 	return has, nil
 }
 
+// errDuress says that the emergency words were typed and the vault is destroyed. No page shows it: leave answers.
 var errDuress = krama.E("web.unlock", krama.NotFound, "")
 
 // freeSlot is where another person's vault can be made, or -1.
 func (s *Server) freeSlot() int {
+	// -1 also where they cannot be read: nobody begins anew over what may be there.
 	has, err := s.vaults()
 	if err != nil {
 		return -1

@@ -13,6 +13,7 @@ import (
 
 // erasureRow is one erasure and its horizon.
 type erasureRow struct {
+	// Total is every device that had a key to her records: gone, waiting and lost.
 	replica.Erasure
 	Total   int
 	Waiting []waitingDevice
@@ -38,6 +39,7 @@ type erasuresPage struct {
 func (s staffPages) erasuresPage(w http.ResponseWriter, r *http.Request) {
 	var rows []erasureRow
 	list := s.rep.Erasures()
+	// Names only: Roster holds the replica's lock, which Seen takes, so the days follow below.
 	s.rep.Roster(func(ro *seal.Roster) {
 		for _, e := range list {
 			row := erasureRow{Erasure: e, Total: e.Gone + len(e.Waiting) + len(e.Lost)}
@@ -73,6 +75,7 @@ func (s staffPages) awaitedRows() (out []awaitedRow) {
 	list := s.rep.Awaiting()
 	s.rep.Roster(func(ro *seal.Roster) {
 		for _, a := range list {
+			// A subject is one circle's. The same id in another circle would be another erasure.
 			path := "/erasures/" + strconv.Itoa(int(a.Kind)) + "/" + a.Subject.String()
 			out = append(out, awaitedRow{a, s.deviceName(ro, a.Author), path})
 		}
@@ -88,6 +91,7 @@ func (s staffPages) erasureDecide(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
+	// What this device may say is read from the list that the page drew its buttons from, and once more by the replica.
 	list := s.rep.Awaiting()
 	at := slices.IndexFunc(list, func(a replica.Awaited) bool { return int(a.Kind) == kind && a.Subject == who })
 	switch do := form(r).Get("do"); {

@@ -14,21 +14,29 @@ import (
 	"krama/web/http"
 )
 
+// The pages of a device that is locked or does not belong yet: making a vault, its words, opening it, and the two scans
+// of an enrolment.
+
 // wordCount is how many words a device is opened with.
 const wordCount = words.Vault
 
 // gate is what the pages before unlocking remember between two taps. It lives in memory only.
 type gate struct {
+	// Server's mu guards all of it, and it is forgotten when a device is opened or locked. tapped are the words given
+	// so far, prefix the letters that narrow the list for the next one.
 	chosen []string // drawn for a new device
 	tapped []string
 	prefix string
 	wrong  string // the sentence about the words before, or ""
 
+	// An unlocking that waits for a passkey, and the change of locks that waits for the words.
 	locks []lockAt       // whose words were given, and which wait for a passkey
 	given time.Time      // when
 	want  *replica.Locks // what an open device asks the words for
 }
 
+// gateRoutes registers the pages before a device is open. Any other address leads to the first page, so that a link
+// from before a lock shows the gate; a form to any other is told that it came too late.
 func (s *Server) gateRoutes(m *http.ServeMux) {
 	m.HandleFunc("GET /{$}", on(gatePages.gatePage))
 	m.HandleFunc("GET /setup", on(gatePages.setupWords))
@@ -54,6 +62,8 @@ func (s gatePages) late(w http.ResponseWriter, r *http.Request) {
 
 // gatePage is the first page of a locked or new device.
 func (s gatePages) gatePage(w http.ResponseWriter, r *http.Request) {
+	// A device between its scans, and one that was removed and has something to hand over, has its keys in memory but
+	// is not enrolled: it stays on this side of the gate.
 	if rep := s.Replica(); rep != nil && rep.State() == replica.Removed {
 		s.page(w, r, 200, "gate.leaving", "", leavingView())
 		return
@@ -61,12 +71,14 @@ func (s gatePages) gatePage(w http.ResponseWriter, r *http.Request) {
 		s.joinPage(w, r)
 		return
 	}
+	// A vault that cannot be read is told as such: the page of a new phone would invite somebody to begin anew over it.
 	some, err := s.vaults()
 	if err != nil {
 		s.gateTrouble(w, r, err)
 		return
 	}
 	if !slices.Contains(some, true) {
+		// A desk's vault is made on the command line, never here.
 		if s.Host == Desk {
 			s.page(w, r, 200, "gate.welcome", "", notice("gate.noProgramme"))
 			return
@@ -74,6 +86,7 @@ func (s gatePages) gatePage(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, 200, "gate.welcome", "", welcomeView())
 		return
 	}
+	// A lease that is over is destroyed as soon as somebody looks, before a word is tapped.
 	for i, d := range s.dirs() {
 		if some[i] {
 			replica.SweepLease(d, s.Now())
@@ -82,6 +95,7 @@ func (s gatePages) gatePage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	g := s.gate
 	s.mu.Unlock()
+	// Whether the words were right is not known here, and the page must not tell: it asks for the passkey either way.
 	if len(g.locks) > 0 {
 		s.page(w, r, 200, "gate.passkey", "", passkeyView(passkeys(g.locks)))
 		return
@@ -91,6 +105,8 @@ func (s gatePages) gatePage(w http.ResponseWriter, r *http.Request) {
 
 // gateTrouble shows what keeps a device from opening, with its own page for each.
 func (s gatePages) gateTrouble(w http.ResponseWriter, r *http.Request, err error) {
+	// Conflict is another tab or process that has the device open, Full a disk or browser without room. Everything else
+	// is shown as damage.
 	what := "damaged"
 	switch krama.KindOf(err) {
 	case krama.Conflict:
@@ -115,6 +131,8 @@ func (s gatePages) joinVoice(w http.ResponseWriter, r *http.Request) {
 // leaving lets a removed device hand over what it has not sent, which ends it.
 func (s gatePages) leaving(w http.ResponseWriter, r *http.Request) {
 	if rep := s.Replica(); rep != nil {
+		// Whatever comes of it leads to the first page: with the relay out of reach nothing is destroyed, and the same
+		// button is there again.
 		ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 		defer cancel()
 		rep.Sync(ctx, nil)
@@ -122,6 +140,8 @@ func (s gatePages) leaving(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/")
 }
 
+// setupWords shows the words of a phone that is being set up. Whoever comes back to the page sees the same ones: others
+// are drawn only when she asks for them.
 func (s gatePages) setupWords(w http.ResponseWriter, r *http.Request) {
 	if s.Host != Phone || s.Replica() != nil {
 		redirect(w, r, "/")
@@ -142,6 +162,7 @@ func (s gatePages) setupWords(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "gate.words", "", wordsView(words))
 }
 
+// setupDraw draws other words, for who cannot keep these in mind.
 func (s gatePages) setupDraw(w http.ResponseWriter, r *http.Request) {
 	if err := s.draw(); err != nil {
 		s.fail(w, r, err)
@@ -150,6 +171,8 @@ func (s gatePages) setupDraw(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/setup")
 }
 
+// draw draws a new device's words and forgets what was tapped of those before. Until create seals a vault under them
+// they are in memory alone.
 func (s *Server) draw() error {
 	words, err := words.Draw(s.Rand, words.Vault)
 	s.mu.Lock()
@@ -158,6 +181,8 @@ func (s *Server) draw() error {
 	return err
 }
 
+// setupConfirm has her tap the words that she was shown: a vault whose words nobody has kept in mind is lost at its
+// first lock.
 func (s gatePages) setupConfirm(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	g := s.gate
@@ -178,6 +203,8 @@ type choices struct {
 // enough is how many words fit on a page to tap from.
 const enough = 36
 
+// taps works out what can be tapped next: the words that begin with what was tapped, if they fit on a page, and
+// otherwise the next letters.
 func (s *Server) taps(g gate) choices {
 	var c choices
 	var fit []string
@@ -191,6 +218,7 @@ func (s *Server) taps(g gate) choices {
 		return c
 	}
 	for _, w := range fit {
+		// A word that others begin with stands beside the letters: no more letters would lead to it.
 		if len(w) == len(g.prefix) {
 			c.Words = append(c.Words, w)
 		} else if p := w[:len(g.prefix)+1]; !slices.Contains(c.Prefixes, p) {
@@ -208,6 +236,7 @@ func (s gatePages) tap(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	switch {
 	case done && confirming != nil:
+		// The drawn words stay: she may look at them again before she taps anew.
 		if strings.Join(confirming, " ") != words {
 			s.wrong("gate.notThose")
 			redirect(w, r, "/setup/confirm")
@@ -231,6 +260,7 @@ func (s gatePages) tapped(r *http.Request) (words string, done bool) {
 	g := &s.gate
 	g.wrong = ""
 	switch {
+	// From the passkey's page it leads back to the words.
 	case f.Has("undo"):
 		g.locks = nil
 		if g.prefix != "" {
@@ -240,22 +270,28 @@ func (s gatePages) tapped(r *http.Request) (words string, done bool) {
 		}
 	case f.Has("prefix"):
 		g.prefix = strings.ToLower(f.Get("prefix"))
+	// Only a word of the list counts: the page offers no other.
 	case f.Has("word") && slices.Contains(s.words, f.Get("word")):
 		g.tapped, g.prefix = append(g.tapped, f.Get("word")), ""
 	}
 	if len(g.tapped) < wordCount {
 		return "", false
 	}
+	// Handed on once: whether or not they open anything, the next try begins with the first word.
 	words, g.tapped = strings.Join(g.tapped, " "), nil
 	return words, true
 }
 
+// wrong has the next page say why the words before did not do. The tap after it takes the sentence away.
 func (s *Server) wrong(key string) { s.mu.Lock(); s.gate.wrong = key; s.mu.Unlock() }
 
+// unlockTyped takes the words from a desk's keyboard. Case, and how many spaces stand between, do not matter.
 func (s gatePages) unlockTyped(w http.ResponseWriter, r *http.Request) {
 	s.unlock(w, r, strings.Join(strings.Fields(strings.ToLower(form(r).Get("words"))), " "))
 }
 
+// replicaConfig is how the vault of slot is opened. Each opening has an empty state that the journal is folded into, so
+// that nothing of the one before shows.
 func (s *Server) replicaConfig() (replica.Config, *casework.State) {
 	c, st := s.Config.Replica, casework.New()
 	c.Dir = s.dirs()[s.slot]
@@ -263,6 +299,8 @@ func (s *Server) replicaConfig() (replica.Config, *casework.State) {
 	return c, st
 }
 
+// create makes a vault under words that she has just tapped from memory, in the first free place of this phone. Of two
+// taps the second finds it there and goes on.
 func (s gatePages) create(w http.ResponseWriter, r *http.Request, words string) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
@@ -286,12 +324,15 @@ func (s gatePages) create(w http.ResponseWriter, r *http.Request, words string) 
 	s.gate = gate{}
 	lang := s.lang
 	s.mu.Unlock()
+	// Chosen on the gate, when there was no device to keep it.
 	if lang != "" {
 		rep.SetValue(language, lang)
 	}
 	redirect(w, r, "/join")
 }
 
+// unlock opens the vault whose words these are, on a phone that may have several, or ends one whose emergency words
+// they are.
 func (s gatePages) unlock(w http.ResponseWriter, r *http.Request, words string) {
 	if s.Replica() != nil {
 		redirect(w, r, "/")
@@ -310,6 +351,7 @@ func (s gatePages) unlock(w http.ResponseWriter, r *http.Request, words string) 
 // enter goes through an open lock, or says why it stays shut.
 func (s gatePages) enter(w http.ResponseWriter, r *http.Request, o opened, err error) {
 	if err == nil && o.lock != nil {
+		// A phone offers its quick number there; a desk is led on to its first page.
 		if err = s.load(o.vk, o.lock); err == nil {
 			redirect(w, r, "/pin")
 			return
@@ -319,10 +361,13 @@ func (s gatePages) enter(w http.ResponseWriter, r *http.Request, o opened, err e
 		s.gateTrouble(w, r, err)
 		return
 	}
+	// No sentence where the words were taken and a passkey is waited for.
 	s.wrong(o.trouble)
 	redirect(w, r, "/")
 }
 
+// load opens the journal with the vault's key and takes the device into use. lock is what opened the vault, nil where
+// there were only words to ask for.
 func (s *Server) load(vk [32]byte, lock *replica.Lock) error {
 	s.saving.Lock() // of two taps the second finds it open
 	defer s.saving.Unlock()
@@ -366,10 +411,13 @@ func (s gatePages) joinPage(w http.ResponseWriter, r *http.Request) {
 	s.join(w, r, rep, "")
 }
 
+// join shows the step at which a new device is, after it has left its request at the relay for the office to fetch.
+// Without a line the code is shown all the same, with a sentence about the line above it.
 func (s gatePages) join(w http.ResponseWriter, r *http.Request, rep *replica.Replica, trouble string) {
 	ctx, cancel := context.WithTimeout(r.Context(), 15*time.Second)
 	defer cancel()
 	if trouble == "" {
+		// Repeated each time the page is shown: what lay at the relay may be gone.
 		if err := rep.Newcomer().Introduce(ctx, s.Relay); err != nil {
 			trouble = "gate.offline"
 		}
@@ -396,6 +444,8 @@ func (s gatePages) joinNew(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/join")
 }
 
+// joinScan takes what the office's screen shows. A code that is none or of another programme changes nothing here, and
+// after a lost line the same code is scanned again.
 func (s gatePages) joinScan(w http.ResponseWriter, r *http.Request) {
 	rep := s.Replica()
 	if rep == nil {
@@ -422,6 +472,8 @@ func (s gatePages) joinScan(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/join")
 }
 
+// joinCheck asks whether the office has enrolled this device; on a phone its page does so by itself. A roster that does
+// not fit what was scanned is told as such, and nothing of it is kept.
 func (s gatePages) joinCheck(w http.ResponseWriter, r *http.Request) {
 	rep := s.Replica()
 	if rep == nil {

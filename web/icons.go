@@ -2,10 +2,12 @@ package web
 
 import "strconv"
 
+// itoa is strconv.Itoa under a name that is short enough for templates.
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // iconPath returns the outline of an icon on a 24-unit grid.
 func iconPath(name string) string {
+	// An icon that is not drawn here has no path: the words beside it stand alone.
 	return map[string]string{
 		"home": "M3 11 12 3l9 8M5 10v10h5v-6h4v6h5V10",
 		"people": "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8ZM2 21c0-4 3-6 7-6s7 2 7 6M17 4a3.5 3.5 0 0 1 0 7M18 15c3 .6 4 " +

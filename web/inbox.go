@@ -63,6 +63,7 @@ type threadRow struct {
 	Same int
 }
 
+// inboxData gathers what the inbox shows: what waits for staff first, or with aside what was set aside.
 func (s inboxPages) inboxData(aside bool) (d inboxData) {
 	d.Aside = aside
 	for _, k := range office.IntakeCircles {
@@ -75,6 +76,7 @@ func (s inboxPages) inboxData(aside bool) (d inboxData) {
 	for _, t := range s.state.Threads() {
 		state := t.State()
 		if state == casework.ThreadNew {
+			// A form carries so many. The others are set aside at a second time.
 			if d.New < maxFresh {
 				d.New++
 				fresh.WriteString(shortThread(t.ID))
@@ -83,6 +85,7 @@ func (s inboxPages) inboxData(aside bool) (d inboxData) {
 		if (state == casework.ThreadAside) != aside {
 			continue
 		}
+		// Only new ones are put together: what somebody has touched stands on its own.
 		if i, ok := alike[t.Messages[0].Text]; ok && state == casework.ThreadNew &&
 			d.Rows[i].State() == casework.ThreadNew {
 			d.Rows[i].Same++
@@ -92,6 +95,7 @@ func (s inboxPages) inboxData(aside bool) (d inboxData) {
 		d.Rows = append(d.Rows, threadRow{t, hex.EncodeToString(t.ID[:]), 0})
 	}
 	d.Fresh = fresh.String()
+	// Threads come with the newest message first, and keep that order within each half.
 	slices.SortStableFunc(d.Rows, func(a, b threadRow) int {
 		return cmp.Compare(office.Waits(a.State()), office.Waits(b.State()))
 	})
@@ -105,6 +109,8 @@ func (s inboxPages) inboxData(aside bool) (d inboxData) {
 	return d
 }
 
+// inbox lists the conversations of this desk's circles. Looking leaves a line in the audit, also where it shows none
+// because this desk holds no intake.
 func (s inboxPages) inbox(w http.ResponseWriter, r *http.Request) {
 	d := s.inboxData(r.URL.Query().Get("aside") == "yes")
 	what, circles := krama.AuditList, office.IntakeCircles
@@ -130,6 +136,8 @@ func answerDraft(s *session, path string) replica.Setting {
 	return drafts.Of(path + " of " + t.Subjects[0].String())
 }
 
+// findThread finds the conversation that an address names. nil is one that was erased, or is of a circle that this desk
+// does not hold: the answer does not tell the two apart.
 func (s inboxPages) findThread(r *http.Request) *casework.Thread {
 	b, err := hex.DecodeString(r.PathValue("id"))
 	if err != nil || len(b) != 16 {
@@ -140,6 +148,7 @@ func (s inboxPages) findThread(r *http.Request) *casework.Thread {
 
 // threadPage is a conversation and what can be decided about it.
 type threadPage struct {
+	// Form is empty unless a decision was refused or an answer is being written.
 	Thread   *casework.Thread
 	Form     url.Values // as it was typed
 	Trouble  string     // a key of the locale
@@ -155,12 +164,14 @@ func (s inboxPages) threadPage(r *http.Request, t *casework.Thread, f url.Values
 	if m := t.Assigned(); m != (krama.MemberID{}) {
 		d.Assigned = s.memberName(m)
 	}
+	// Staff are named to staff. What goes to her has the name of no colleague.
 	for _, a := range t.Acts {
 		d.Who[a.Author] = s.who(a.Author)
 	}
 	return d
 }
 
+// thread shows a conversation. The line in the audit is kept first: what cannot be noted is not shown.
 func (s inboxPages) thread(w http.ResponseWriter, r *http.Request) {
 	t := s.findThread(r)
 	if t == nil {
@@ -183,10 +194,12 @@ func (s inboxPages) threadAct(w http.ResponseWriter, r *http.Request) {
 	if !s.audited(w, r, krama.AuditRead, t.ID, t.Circle) { // what is refused shows the conversation
 		return
 	}
+	// One decision at a time: an answer goes to the relay before it is kept, and two must not overtake each other.
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	f := form(r)
 	d := office.Decision{Text: f.Get("text")}
+	// What came since the page was drawn is not answered by this. 0 counts as all.
 	d.Had, _ = strconv.Atoi(f.Get("had"))
 	switch f.Get("do") {
 	case "answer":
@@ -203,6 +216,8 @@ func (s inboxPages) threadAct(w http.ResponseWriter, r *http.Request) {
 	case "aside":
 		d.What = krama.ActAside
 	case "incident":
+		// The form stands on the page of every desk that reads reports. Who may not keep incidents is refused by
+		// Decide, and the try leaves a line.
 		if _, ok := s.rep.Kinds()[krama.KindSafeguarding]; !ok {
 			if !s.audited(w, r, krama.AuditRefused, krama.ThreadID{}, office.BestCircle(s.rep)...) {
 				return
@@ -216,6 +231,7 @@ func (s inboxPages) threadAct(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.office.Decide(r.Context(), t, d); err != nil {
+		// Everything that was typed stands on the page again, with by how many letters it is too long.
 		over := max(0, krama.Letters(strings.TrimSpace(d.Text))-krama.MaxAnswerLetters)
 		s.page(w, r, 422, "inbox.title", "inbox", threadView(s.threadPage(r, t, f, decisionError(err), over)))
 		return
@@ -257,6 +273,7 @@ func decisionError(err error) string {
 func (s inboxPages) inboxAside(w http.ResponseWriter, r *http.Request) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
+	// The form names what its page showed by the beginnings of ids. What stands for nothing here is passed over.
 	shown := map[string]bool{}
 	for ids := form(r).Get("ids"); len(ids) >= shortID; ids = ids[shortID:] {
 		shown[ids[:shortID]] = true
@@ -267,12 +284,14 @@ func (s inboxPages) inboxAside(w http.ResponseWriter, r *http.Request) {
 	}
 	by := map[alike][]krama.ThreadID{}
 	for _, t := range s.state.Threads() {
+		// Looked at anew: what a colleague has answered since the page was drawn is not set aside.
 		if t.State() == casework.ThreadNew && shown[shortThread(t.ID)] {
 			k := alike{t.Circle, len(t.Messages)}
 			by[k] = append(by[k], t.ID)
 		}
 	}
 	for k, ids := range by {
+		// What was set aside before one fails stays so, and the same form does the rest.
 		for part := range slices.Chunk(ids, krama.MaxAside) {
 			act := &krama.Act{Threads: part, What: krama.ActAside, Day: max(s.today(), s.office.RelayDay()),
 				Messages: uint16(k.messages)}
@@ -291,10 +310,12 @@ const maxFresh = 6000
 // shortID is how many characters of a thread's id a form carries: enough among thousands.
 const shortID = 10
 
+// shortThread is the beginning of a conversation's id, as the form of a flood carries it.
 func shortThread(id krama.ThreadID) string { return hex.EncodeToString(id[:])[:shortID] }
 
 // inboxFlood has the relay forget what waits there beyond what was fetched, unread.
 func (s inboxPages) inboxFlood(w http.ResponseWriter, r *http.Request) {
+	// Nobody has read what is forgotten here: one tap is not enough.
 	if form(r).Get("sure") != "yes" {
 		redirect(w, r, "/inbox")
 		return

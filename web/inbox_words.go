@@ -13,10 +13,12 @@ import (
 	"krama/seal"
 )
 
+// hexID is a conversation's id as addresses have it.
 func hexID(id krama.ThreadID) string { return hex.EncodeToString(id[:]) }
 
 // published is the day on which this desk last published, or "".
 func (s *session) published() string {
+	// The value is a hash of what was published, and the day.
 	_, day, _ := strings.Cut(s.rep.Value(office.DoorState), " ")
 	if d, err := krama.ParseDay(day); err == nil {
 		return date(d)
@@ -32,6 +34,7 @@ func (s *session) readersOf(k krama.CircleKind) string {
 		return ""
 	}
 	s.rep.Roster(func(ro *seal.Roster) {
+		// Until the next epoch opens a removed device is still listed as keyed: it is not named among the readers.
 		if e := ro.Latest(c); e != nil {
 			for d := range e.Keyed {
 				if name := s.deviceName(ro, d); !slices.Contains(out, name) && ro.Devices[d].Removed == 0 {
@@ -54,6 +57,7 @@ func (s *session) takers(p *locale.Printer, t *casework.Thread) (out []memberRow
 		}
 	})
 	for _, m := range s.office.Readers(t.Circle) {
+		// Two members of one label are told apart by memberName.
 		row := memberRow{m, s.memberName(m)}
 		if m == own && s.state.Label(m) == "" {
 			row.Label = p.T("devices.this")
@@ -64,6 +68,7 @@ func (s *session) takers(p *locale.Printer, t *casework.Thread) (out []memberRow
 	return out
 }
 
+// rightsTitle is a topic's title, or the topic itself where this desk ships no text about it.
 func (s *session) rightsTitle(topic, lang string) string {
 	for _, t := range s.Rights {
 		if t.Topic == topic {
@@ -73,6 +78,8 @@ func (s *session) rightsTitle(topic, lang string) string {
 	return topic
 }
 
+// rightsState is how far a text can be believed: reviewed, by whom and when; the programme's own draft; or the shipped
+// one.
 func (s *session) rightsState(p *locale.Printer, topic, lang string) string {
 	t, ids, ok := s.rightsText(topic, lang)
 	switch {

@@ -24,6 +24,7 @@ func (s inboxPages) incidentRows() (out []incidentRow) {
 
 // incidents lists what is kept of what was done to people, for who looks after safety.
 func (s inboxPages) incidents(w http.ResponseWriter, r *http.Request) {
+	// Who does not hold the circle sees a sentence and no list, and leaves a line as one who was refused.
 	_, holds := s.rep.Kinds()[krama.KindSafeguarding]
 	what, circles := krama.AuditIncidents, []krama.CircleKind{krama.KindSafeguarding}
 	if !holds {
@@ -48,11 +49,13 @@ func (s inboxPages) incidentErase(w http.ResponseWriter, r *http.Request) {
 		if err != nil || in.Record != id {
 			continue
 		}
+		// There is no way back from an erasure. The page is drawn anew with what to do.
 		if form(r).Get("sure") != "yes" {
 			s.page(w, r, 422, "incidents.title", "inbox", incidentsView(true, s.incidentRows(),
 				"incidents.sure"))
 			return
 		}
+		// An incident has a subject of its own: the conversation it came from stays.
 		if err := s.rep.Shred(krama.KindSafeguarding, in.Subject, replica.ShredAsked); err != nil {
 			s.page(w, r, 422, "incidents.title", "inbox", incidentsView(true, s.incidentRows(),
 				jobError(err)))

@@ -23,6 +23,7 @@ func headsOf(e *directory.Entry) string {
 	if e == nil {
 		return ""
 	}
+	// The capacity is cut so that append copies and leaves the entry as it is.
 	return idsText(append(e.Heads[:len(e.Heads):len(e.Heads)], e.GuardAt...))
 }
 
@@ -34,6 +35,7 @@ func whyNot(f url.Values, l *krama.Listing, g *krama.Guarded, holds bool) listin
 	if l.Org.Blank() {
 		return listingTrouble{key: "dir.needed", field: "listing.org"}
 	}
+	// In letters, as people are told. A browser holds typing to the same bounds; what comes otherwise is judged here.
 	for _, t := range []struct {
 		field string
 		words krama.Words
@@ -56,6 +58,8 @@ func whyNot(f url.Values, l *krama.Listing, g *krama.Guarded, holds bool) listin
 	if len(l.Phones) > krama.MaxPhones || len(g.Phones) > krama.MaxPhones {
 		return listingTrouble{key: "dir.manyNumbers", n: krama.MaxPhones}
 	}
+	// Rows are looked at as they were typed: readListing passes over times without a day, and they would be lost
+	// unseen.
 	for i := range krama.MaxHours {
 		row := formRow(i)
 		open, shut := f.Get("open"+row), f.Get("close"+row)
@@ -68,12 +72,15 @@ func whyNot(f url.Values, l *krama.Listing, g *krama.Guarded, holds bool) listin
 			return listingTrouble{key: "dir.badHours", what: open + "–" + shut}
 		}
 	}
+	// Past midnight a row is kept as two, so there can be more than the page has rows.
 	if len(l.Hours) > krama.MaxHours {
 		return listingTrouble{key: "dir.manyHours", n: krama.MaxHours}
 	}
+	// Before anything is written: the part that may be kept would be in the directory without the other.
 	if !holds && (len(g.Phones) > 0 || !g.Address.Empty() || len(g.Replaces) > 0) {
 		return listingTrouble{key: "dir.notNamed"}
 	}
+	// What no field can be named for gets a general sentence.
 	if l.Validate() != nil || g.Validate() != nil {
 		return listingTrouble{key: "dir.bad"}
 	}

@@ -29,10 +29,12 @@ func listingForm(e *directory.Entry) url.Values {
 	for _, d := range e.Districts {
 		f.Add("district", itoa(int(d)))
 	}
+	// Numbers of both parts stand in one list of the form, each with whom it is for. readListing parts them again.
 	phones := slices.Clone(e.Phones)
 	if e.Guarded != nil {
 		phones = append(phones, e.Guarded.Phones...)
 		at := "guarded" // beside an address that others may know
+		// A shelter's address is in the guarded part alone, and the form shows it where an address is looked for.
 		if e.Address.Empty() {
 			at = "address"
 			if !e.Guarded.Address.Empty() {
@@ -52,7 +54,9 @@ func listingForm(e *directory.Entry) url.Values {
 		f.Set("tier"+itoa(i), itoa(int(p.Tier)))
 	}
 	n := 0
+	// What goes past midnight is kept as two spans and is one row here, as it was typed.
 	for _, h := range krama.Nights(e.Hours) {
+		// All seven days, bits 1 to 7, from midnight to midnight.
 		if h.Open == 0 && h.Close == 1440 && h.Days == 0xfe {
 			f.Set("always", "yes")
 			continue
@@ -74,6 +78,7 @@ func listingForm(e *directory.Entry) url.Values {
 	return f
 }
 
+// minutes reads a time as minutes since midnight. What lies behind 24:00 is left to Validate.
 func minutes(s string) (uint16, bool) {
 	h, m, ok := strings.Cut(s, ":")
 	a, err1 := strconv.ParseUint(h, 10, 8)
@@ -92,6 +97,7 @@ func formRow(n int) string {
 // formPhones and formHours are how many numbers and sets of hours the form shows: all there are and one more, four
 // numbers at least.
 func formPhones(f url.Values) int {
+	// Counted up to the last row with a number: a gap before it stays where it was typed.
 	n := 0
 	for i := range 2 * krama.MaxPhones {
 		if f.Get("phone"+itoa(i)) != "" {
@@ -102,6 +108,7 @@ func formPhones(f url.Values) int {
 }
 
 func formHours(f url.Values) int {
+	// Behind the last row that has days stands one empty row.
 	n := 0
 	for i := range krama.MaxHours {
 		if len(f["day"+formRow(i)]) > 0 {
@@ -124,6 +131,7 @@ func readListing(f url.Values) (l krama.Listing, g krama.Guarded) {
 		Welcome: set("welcome"), Cost: code("cost"), Bring: words("bring"), Asked: words("asked"),
 		Access: set("access"), Police: code("police"), Source: krama.Line(f.Get("source")),
 		Public: f.Get("public") == "yes", Closed: f.Get("closed") == "yes"}
+	// The two answers have to agree, whatever was ticked: nobody is sent to the police unawares.
 	if l.Operator == krama.OperatorPolice {
 		l.Police = krama.PoliceIs
 	} else if l.Police == krama.PoliceIs {
@@ -136,6 +144,8 @@ func readListing(f url.Values) (l krama.Listing, g krama.Guarded) {
 	}
 	g.Address = words("guarded")
 	if a := words("address"); !a.Empty() {
+		// An address of a shelter, or for named staff, or without a choice goes into the guarded part: of two mistakes
+		// this one endangers nobody.
 		if tier := krama.Tier(code("shown")); l.Kind == krama.KindShelter || tier == krama.TierNamed || tier == 0 {
 			g.Address = a
 		} else {
@@ -143,6 +153,7 @@ func readListing(f url.Values) (l krama.Listing, g krama.Guarded) {
 		}
 	}
 	for i := range 2 * krama.MaxPhones {
+		// Digits of any script, and one space where any were typed or a dash stood.
 		p := krama.Phone{Number: strings.Join(strings.Fields(strings.ReplaceAll(krama.Plain(f.Get("phone"+itoa(i))),
 			"-", " ")), " "), Use: code("use" + itoa(i)), Tier: krama.Tier(code("tier" + itoa(i)))}
 		switch {
@@ -158,6 +169,7 @@ func readListing(f url.Values) (l krama.Listing, g krama.Guarded) {
 	}
 	for i := range krama.MaxHours {
 		row := formRow(i)
+		// A row without days is none. Where it has times, whyNot asks for the days.
 		days := set("day" + row)
 		if days == 0 {
 			continue
@@ -174,9 +186,12 @@ func readListing(f url.Values) (l krama.Listing, g krama.Guarded) {
 
 // sameListing reports whether a form says what stands already: then nothing is written.
 func sameListing(e *directory.Entry, l krama.Listing, g krama.Guarded) bool {
+	// Saving what is shipped makes it the programme's own, and saving one of two versions settles them: both are
+	// written.
 	if e.Starter || len(e.Others) > 0 || len(e.Guards) > 1 {
 		return false
 	}
+	// As forms: what a form does not show, such as which version is replaced, is no difference.
 	f, is := listingForm(e), &directory.Entry{Listing: l, Guarded: &g}
 	return f.Encode() == listingForm(is).Encode()
 }

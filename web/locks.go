@@ -14,6 +14,7 @@ import (
 
 // What may lock a phone beside the words: a passkey of its browser, and a part of its key that the relay keeps.
 
+// lockRoutes registers the pages on which a phone's locks are changed. Opening it is the gate's.
 func (s *Server) lockRoutes() {
 	o := s.open
 	o.HandleFunc("GET /locks", on(gatePages.locksPage))
@@ -24,12 +25,14 @@ func (s *Server) lockRoutes() {
 
 // lockAt is a vault of this phone whose words were given.
 type lockAt struct {
+	// slot is its place in dirs.
 	*replica.Lock
 	slot int
 }
 
 // opened is an open lock and its key, or the sentence that says why none is.
 type opened struct {
+	// With lock nil, trouble is the sentence, "" while a passkey is waited for.
 	lock    *replica.Lock
 	vk      [32]byte
 	trouble string
@@ -44,6 +47,7 @@ const (
 // openAny gives the words to every vault of this phone. What opens with what is on the phone comes first, then the
 // words for an emergency, which need neither passkey nor network, and only then is the relay asked, or a passkey.
 func (s *Server) openAny(ctx context.Context, words string) (o opened, err error) {
+	// Whose words they are shows only by trying: the files name nobody.
 	has, err := s.vaults()
 	if err != nil {
 		return o, err
@@ -55,6 +59,7 @@ func (s *Server) openAny(ctx context.Context, words string) (o opened, err error
 			continue
 		}
 		d, e := replica.NewLock(dir, words)
+		// Not tried before the passkey has answered: words alone open nothing of it, right or wrong.
 		if e == nil && d.Passkey != nil {
 			locks = append(locks, lockAt{d, i})
 			continue
@@ -65,6 +70,8 @@ func (s *Server) openAny(ctx context.Context, words string) (o opened, err error
 				return o, nil
 			}
 		}
+		// Offline says that the relay keeps a part. Words of another vault are no error. A vault that is damaged must
+		// not keep others of this phone shut, so its error is told only if nothing opens.
 		switch krama.KindOf(e) {
 		case krama.Offline:
 			asks = append(asks, lockAt{d, i})
@@ -80,11 +87,13 @@ func (s *Server) openAny(ctx context.Context, words string) (o opened, err error
 			return o, errDuress
 		}
 	}
+	// Each goes to the relay as a try of its own, and the relay counts them.
 	for _, d := range asks {
 		if s.ask(ctx, &o, d, nil) {
 			return o, nil
 		}
 	}
+	// Kept for the page that asks the browser. Words that opened nothing else end here, too.
 	if len(locks) > 0 {
 		s.mu.Lock()
 		s.gate.locks, s.gate.given = locks, s.Now()
@@ -101,6 +110,7 @@ func (s *Server) ask(ctx context.Context, o *opened, d lockAt, prf []byte) bool 
 		s.slot, o.lock, o.vk = d.slot, d.Lock, vk
 		return true
 	}
+	// The last sentence stands. The relay does not tell wrong words from a device that was removed.
 	switch krama.KindOf(err) {
 	case krama.CannotDecrypt:
 		o.trouble = "gate.wrongField"
@@ -140,6 +150,7 @@ func (s gatePages) passkeyGiven(w http.ResponseWriter, r *http.Request) {
 	locks, age := s.gate.locks, s.Now().Round(0).Sub(s.gate.given.Round(0))
 	s.gate.locks = nil
 	s.mu.Unlock()
+	// One try for each time the words are given. An age below zero is of a clock that was set back meanwhile.
 	p := passkeyOf(r)
 	if s.Replica() != nil || p == nil || age < 0 || age > passkeyTime {
 		redirect(w, r, "/")
@@ -148,6 +159,7 @@ func (s gatePages) passkeyGiven(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), askTime)
 	defer cancel()
 	o := opened{trouble: "gate.wrong"}
+	// Every vault with a passkey is among them, whoever's words were given. Those that name this one are tried.
 	for _, d := range locks {
 		if !bytes.Equal(d.Passkey.ID, p.ID) {
 			continue
@@ -164,6 +176,7 @@ func (s gatePages) passkeyGiven(w http.ResponseWriter, r *http.Request) {
 	s.enter(w, r, o, nil)
 }
 
+// locksPage shows what locks this phone. A change that was begun and not confirmed with the words is forgotten.
 func (s gatePages) locksPage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.gate = gate{} // what was wanted and not confirmed
@@ -171,6 +184,7 @@ func (s gatePages) locksPage(w http.ResponseWriter, r *http.Request) {
 	s.locks(w, r, "")
 }
 
+// locks draws the page of a phone's locks, with a fresh question for a passkey that may be made on it.
 func (s gatePages) locks(w http.ResponseWriter, r *http.Request, trouble string) {
 	var ask [32]byte
 	if _, err := io.ReadFull(s.Rand, ask[:]); err != nil {
@@ -195,6 +209,7 @@ func (s gatePages) locksChange(w http.ResponseWriter, r *http.Request) {
 		want.Field = true
 	case "field-off":
 		want.Field = false
+	// In field mode: from now on the words open nothing until the relay is heard.
 	case "shut":
 		s.rep.Field().Shut()
 		s.lockNow(w, r)
@@ -206,6 +221,7 @@ func (s gatePages) locksChange(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/locks/words")
 }
 
+// locksWords asks for the words of the open vault. Without a change that waits it leads back.
 func (s gatePages) locksWords(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	g := s.gate
@@ -217,6 +233,7 @@ func (s gatePages) locksWords(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "locks.words", "settings", locksWordsView(g, s.taps(g)))
 }
 
+// locksTap changes the locks when the words are complete. Where it is cut, the vault opens as before or as wanted.
 func (s gatePages) locksTap(w http.ResponseWriter, r *http.Request) {
 	words, done := s.tapped(r)
 	s.mu.Lock()
@@ -229,6 +246,7 @@ func (s gatePages) locksTap(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), askTime)
 	defer cancel()
 	err := s.rep.Field().Relock(ctx, words, *want)
+	// The change waits on: she taps the words again.
 	if krama.KindOf(err) == krama.CannotDecrypt {
 		s.wrong("gate.notThose")
 		redirect(w, r, "/locks/words")

@@ -19,6 +19,7 @@ import (
 func on[pages ~struct{ *session }](f func(pages, http.ResponseWriter, *http.Request)) func(http.ResponseWriter,
 	*http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
+		// ServeHTTP puts it there for every request, so it is never missing.
 		s := r.Context().Value(inSession{}).(*session)
 		if r.Method == http.MethodPost {
 			if err := r.ParseForm(); errors.Is(err, errLong) {
@@ -38,6 +39,7 @@ func sent[pages ~struct{ *session }](f func(pages, http.ResponseWriter, *http.Re
 	return on(func(p pages, w http.ResponseWriter, r *http.Request) {
 		a := &answer{ResponseWriter: w}
 		f(p, a, r)
+		// A refusal changed nothing that others wait for.
 		if a.status < http.StatusBadRequest {
 			struct{ *session }(p).BeginSync()
 		}
@@ -46,6 +48,7 @@ func sent[pages ~struct{ *session }](f func(pages, http.ResponseWriter, *http.Re
 
 // answer sees how a request was answered.
 type answer struct {
+	// status is 0 until one is written, which counts as 200.
 	http.ResponseWriter
 	status int
 }
@@ -58,6 +61,7 @@ func (a *answer) WriteHeader(status int) {
 // maxForm bounds a form, in bytes as a browser sends it: the longest has nine for each Khmer letter.
 const maxForm = 256 << 10
 
+// errLong ends the reading of a form that is longer than maxForm. Nothing of it is believed.
 var errLong = errors.New("the form is too long")
 
 // whole reads at most left bytes; what goes on behind them is errLong, not an end.
@@ -66,6 +70,7 @@ type whole struct {
 	left int
 }
 
+// Read asks for one byte more than may come: that byte tells a form that is too long from one that just fits.
 func (w *whole) Read(b []byte) (int, error) {
 	n, err := w.ReadCloser.Read(b[:min(len(b), w.left+1)])
 	if w.left -= n; w.left < 0 {
@@ -78,6 +83,7 @@ func (w *whole) Read(b []byte) (int, error) {
 // only leads where the first did. Forms that carry the id of the page they stood on (formOnce) are held to it; another
 // that was kept in between ends it.
 type once struct {
+	// Server's mu guards which one is the last. to is written by its own request and read after done is closed.
 	form [32]byte
 	to   string        // where it led; "" while it is at work
 	done chan struct{} // closed when it is known
@@ -89,6 +95,7 @@ func (s *session) twice(w http.ResponseWriter, r *http.Request, f func(http.Resp
 		f(w, r)
 		return
 	}
+	// Every field counts: another answer on the same page is another form.
 	sum := sha256.Sum256([]byte(r.URL.Path + "\x00" + r.PostForm.Encode()))
 	for {
 		s.mu.Lock()
@@ -97,6 +104,7 @@ func (s *session) twice(w http.ResponseWriter, r *http.Request, f func(http.Resp
 			break
 		}
 		s.mu.Unlock()
+		// A double tap: the first is still at work, and the second waits to be led where it leads.
 		<-last.done
 		if last.to != "" {
 			redirect(w, r, last.to)
@@ -108,6 +116,7 @@ func (s *session) twice(w http.ResponseWriter, r *http.Request, f func(http.Resp
 		}
 		s.mu.Unlock()
 	}
+	// mu is held since the loop was left, so no third request comes between.
 	mine := &once{form: sum, done: make(chan struct{})}
 	s.last = mine
 	s.mu.Unlock()
@@ -122,6 +131,7 @@ type witness struct {
 }
 
 func (w *witness) WriteHeader(status int) {
+	// An answer that leads nowhere may be a refusal: then the same form may be sent again.
 	if status == http.StatusSeeOther {
 		w.o.to = w.Header().Get("Location")
 	}
@@ -131,6 +141,7 @@ func (w *witness) WriteHeader(status int) {
 // pageID is a fresh id for the forms of one page.
 func (s *Server) pageID() string {
 	var b [8]byte
+	// Without an id the forms of the page work and are not held to acting once.
 	if _, err := io.ReadFull(s.Rand, b[:]); err != nil {
 		return ""
 	}
@@ -148,6 +159,7 @@ type typed struct {
 var secret = []string{"/pin", "/tap", "/unlock", "/passkey", "/locks", "/duress", "/setup", "/join", "/enrol", "/panic",
 	"/trustees"}
 
+// typedIn is what a request's form held. Of a form that opens or locks something it is nothing.
 func typedIn(r *http.Request) (t typed) {
 	if r.Method != http.MethodPost || len(r.PostForm) == 0 || slices.ContainsFunc(secret, func(p string) bool {
 		return strings.HasPrefix(r.URL.Path, p)
@@ -163,6 +175,7 @@ func typedIn(r *http.Request) (t typed) {
 	return t
 }
 
+// sortedKeys are a form's fields in one order: a page that is drawn twice is the same page.
 func sortedKeys(f url.Values) (out []string) {
 	for k := range f {
 		out = append(out, k)

@@ -11,6 +11,7 @@ import (
 	"krama/web/http"
 )
 
+// today is the day of this device's clock, where the programme is.
 func (s *Server) today() krama.Day { return krama.DayOf(s.Now()) }
 
 // shownDue is how many due people the first page lists.
@@ -19,6 +20,7 @@ const shownDue = 8
 // due are the people whose next contact is within three days, or is late.
 func (s *session) due() []casework.Row { return s.state.Due(s.today(), s.today()+3) }
 
+// home is the first page of an open device: who is due, and what has not been sent.
 func (s peoplePages) home(w http.ResponseWriter, r *http.Request) {
 	n, _ := s.state.Counts()
 	s.page(w, r, 200, "nav.home", "home", homeView(s.due(), n))
@@ -26,6 +28,7 @@ func (s peoplePages) home(w http.ResponseWriter, r *http.Request) {
 
 // search is what a list of people is narrowed by.
 type search struct {
+	// District 0 is everywhere. Bad says that Text was as long as a code and is none.
 	Text     string
 	District uint16
 	NotSeen  bool
@@ -39,6 +42,8 @@ const shownPeople = 60
 // notSeenDays is when somebody counts as not seen: the programme's quarter.
 const notSeenDays = 90
 
+// people lists whom this device knows. What is looked for travels in the body of a form: a code in an address would
+// stay in the browser's history.
 func (s peoplePages) people(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	q := search{Text: strings.TrimSpace(krama.Plain(f.Get("q"))), NotSeen: f.Get("seen") == "not",
@@ -50,6 +55,7 @@ func (s peoplePages) people(w http.ResponseWriter, r *http.Request) {
 		rows = s.due()
 	}
 	if q.Text != "" {
+		// A whole code leads to her page. Where two people have it, or nobody, the list shows so.
 		if code, err := krama.ParseCode(q.Text); err == nil {
 			found := s.state.Find(code)
 			if len(found) == 1 {
@@ -60,6 +66,7 @@ func (s peoplePages) people(w http.ResponseWriter, r *http.Request) {
 			s.page(w, r, 200, "people.title", "people", peopleView(q, rows))
 			return
 		} else if part := codePart(q.Text); len(part) >= 6 {
+			// As long as a code and mistyped: a list of whoever is near it would lead to somebody else.
 			q.Bad, rows = true, nil
 		} else {
 			rows = slices.DeleteFunc(rows, func(r casework.Row) bool {
@@ -67,6 +74,7 @@ func (s peoplePages) people(w http.ResponseWriter, r *http.Request) {
 			})
 		}
 	}
+	// A district is that of her last contact, or of her registration while there is none.
 	before := s.today() - notSeenDays
 	rows = slices.DeleteFunc(rows, func(r casework.Row) bool {
 		return (q.District != 0 && r.District != q.District) || (q.NotSeen && r.Last > before)
@@ -74,10 +82,13 @@ func (s peoplePages) people(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "people.title", "people", peopleView(q, rows))
 }
 
+// codePart is the beginning of a code as ParseCode reads one: any case, O for 0, I and L for 1.
 func codePart(s string) string {
 	return strings.NewReplacer("-", "", " ", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(krama.Plain(s)))
 }
 
+// personNew shows the form of a registration. Her id is drawn with the form and lies in its draft, so that a form that
+// is sent twice registers one person.
 func (s peoplePages) personNew(w http.ResponseWriter, r *http.Request) {
 	if !s.mayBegin() { // losing every device would lose her: recovery comes first
 		s.page(w, r, 200, "person.new", "people", firstView())
@@ -87,17 +98,21 @@ func (s peoplePages) personNew(w http.ResponseWriter, r *http.Request) {
 	if who, err := s.rep.NewSubject(); err == nil && f.Get("sid") == "" {
 		f.Set("sid", who.String())
 	}
+	// Of a new form the id is the one field there is: it alone is no draft.
 	s.page(w, r, 200, "person.new", "people", personForm(f, formState{Action: "/person/new",
 		Drafted: len(f) > 1},
 		nil))
 }
 
+// personCreate keeps a registration and what she said about each purpose, all or none. If she says no to being
+// recorded, nothing of her is kept.
 func (s peoplePages) personCreate(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	if !s.mayBegin() {
 		s.personNew(w, r)
 		return
 	}
+	// The code is drawn here and never shown before: a form that is left has used up none.
 	p, err := readPerson(f)
 	if err == nil {
 		p.Registered = s.today()
@@ -111,6 +126,7 @@ func (s peoplePages) personCreate(w http.ResponseWriter, r *http.Request) {
 			Wrong: personWrong(f)}, nil))
 		return
 	}
+	// Back can bring a form whose person is registered by now, and in it her no.
 	if who, err := krama.ParseSubjectID(f.Get("sid")); err == nil && f.Get("consent-record") == "no" {
 		if _, there := s.state.Person(who, s.today()); there {
 			// kept before, by this form: it is erased, once somebody has made sure
@@ -123,6 +139,7 @@ func (s peoplePages) personCreate(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, 200, "person.new", "people", notice("person.notKept"))
 		return
 	}
+	// Held from the look to the write: of two taps the second finds her.
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	who, err := krama.ParseSubjectID(f.Get("sid")) // a form sent twice is one person
@@ -140,12 +157,14 @@ func (s peoplePages) personCreate(w http.ResponseWriter, r *http.Request) {
 				Saved: "/person/" + v.Subject.String(), Code: v.Value.Code}, nil))
 		return
 	}
+	// Under the id of somebody who was erased nothing is kept any more: who comes again is registered anew.
 	if err != nil || who == (krama.SubjectID{}) || s.rep.Erased(krama.KindOutreach, who) {
 		if who, err = s.rep.NewSubject(); err != nil {
 			s.fail(w, r, err)
 			return
 		}
 	}
+	// A purpose that was not asked about has no record, which is neither yes nor no.
 	recs := []*krama.Record{{Person: p}}
 	for _, t := range krama.Purposes {
 		if v := f.Get("consent-" + t.Key); v != "" {
@@ -163,6 +182,7 @@ func (s peoplePages) personCreate(w http.ResponseWriter, r *http.Request) {
 
 // samePerson reports whether a form says what was kept under its id before.
 func samePerson(v *casework.View, p *krama.Person, f url.Values) bool {
+	// A code and a day are drawn anew each time the form is sent.
 	was := v.Value
 	was.Code, was.Registered = p.Code, p.Registered
 	for _, t := range krama.Purposes {
@@ -178,6 +198,8 @@ func samePerson(v *casework.View, p *krama.Person, f url.Values) bool {
 // newCode draws a code nobody here has.
 func (s peoplePages) newCode() (krama.Code, error) {
 	for {
+		// Of 33 million codes a programme uses few, so the loop hardly ever turns twice. Two phones may draw the same
+		// while neither knows of the other, and recode settles it.
 		c, err := krama.NewCode(s.Rand)
 		if err != nil {
 			return "", err
@@ -190,6 +212,7 @@ func (s peoplePages) newCode() (krama.Code, error) {
 
 // write gives records their ids and keeps them.
 func (s *session) write(who krama.SubjectID, recs ...*krama.Record) error {
+	// New ids: what has to be found again under its own id is written elsewhere.
 	for _, rec := range recs {
 		id, err := s.rep.NewRecord()
 		if err != nil {
@@ -200,6 +223,8 @@ func (s *session) write(who krama.SubjectID, recs ...*krama.Record) error {
 	return s.rep.Write(krama.KindOutreach, who, recs...)
 }
 
+// view finds the person that an address names, as she is today. Otherwise it answers that there is none, and reports
+// false.
 func (s *session) view(w http.ResponseWriter, r *http.Request) (casework.View, bool) {
 	id, err := krama.ParseSubjectID(r.PathValue("id"))
 	if err != nil {
@@ -213,6 +238,7 @@ func (s *session) view(w http.ResponseWriter, r *http.Request) (casework.View, b
 	return v, ok
 }
 
+// person shows a person: who she is, what happened with her, what two people disagree about, and where she was sent.
 func (s peoplePages) person(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.view(w, r)
 	if !ok {
@@ -229,6 +255,7 @@ func (s peoplePages) person(w http.ResponseWriter, r *http.Request) {
 
 // seenHead is what stood of a field when a form was opened.
 type seenHead struct {
+	// refused says that another value was shown, because this one cannot stand with the rest.
 	heads   []krama.RecordID
 	refused bool
 }
@@ -246,6 +273,7 @@ func (s peoplePages) recode(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if v.Later {
+		// Only the code changes: everything about her is kept under her id.
 		code, err := s.newCode()
 		if err == nil {
 			err = s.amend(v.Subject, v.Record, s.change(nil, v.Record, 1, v.Value.Code, code, nil))
@@ -258,6 +286,7 @@ func (s peoplePages) recode(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/person/"+v.Subject.String())
 }
 
+// consent keeps what she said about a purpose today. It replaces what this device knows that she said before.
 func (s peoplePages) consent(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.view(w, r)
 	if !ok {
@@ -283,6 +312,7 @@ func (s peoplePages) consent(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/person/"+v.Subject.String())
 }
 
+// readPerson reads the form of a registration. A question that was not answered is Invalid; personWrong tells which.
 func readPerson(f url.Values) (*krama.Person, error) {
 	p := &krama.Person{}
 	var err error
@@ -303,6 +333,7 @@ func readPerson(f url.Values) (*krama.Person, error) {
 	return p, err
 }
 
+// personValues is a registration as its form shows it.
 func personValues(p *krama.Person) url.Values {
 	f := url.Values{}
 	f.Set("gender", strconv.Itoa(int(p.Gender)))
@@ -313,6 +344,8 @@ func personValues(p *krama.Person) url.Values {
 	return f
 }
 
+// readSet reads ticked boxes. Numbers up to 63 fit into a Set, others are passed over; whether they mean anything is
+// for Validate.
 func readSet(vals []string) (s krama.Set) {
 	for _, v := range vals {
 		if n, err := strconv.ParseUint(v, 10, 6); err == nil {
@@ -322,6 +355,7 @@ func readSet(vals []string) (s krama.Set) {
 	return s
 }
 
+// writeSet ticks the boxes that readSet reads.
 func writeSet(f url.Values, key string, s krama.Set) {
 	for _, c := range s.Codes() {
 		f.Add(key, strconv.Itoa(int(c)))

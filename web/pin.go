@@ -12,6 +12,8 @@ import (
 // pin is the quick number: a screen lock over keys that are in memory already. It is not key material and dies with the
 // worker.
 type pin struct {
+	// Server's mu guards it. tries counts wrong numbers since the last right one. Without digits there is no quick
+	// number.
 	digits   string
 	tries    int
 	covered  bool
@@ -19,7 +21,9 @@ type pin struct {
 }
 
 const (
+	// A guesser has five of a million. Then the words are asked for.
 	pinTries = 5
+	// A working day. Six digits do not open what was left lying for longer.
 	pinHours = 8 * time.Hour
 )
 
@@ -27,6 +31,7 @@ const (
 // otherwise by locking.
 func (s gatePages) cover(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
+	// Round(0) takes the wall clock: the other one stops while a phone sleeps.
 	quick := s.rep != nil && s.pin.digits != "" && s.Now().Round(0).Sub(s.pin.unlocked.Round(0)) < pinHours
 	if quick {
 		s.pin.covered = true
@@ -38,6 +43,7 @@ func (s gatePages) cover(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/")
 }
 
+// pinPage offers a quick number after the words were given. It may be left out; then hiding locks.
 func (s gatePages) pinPage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	has := s.pin.digits != ""
@@ -49,6 +55,7 @@ func (s gatePages) pinPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "pin.choose", "", pinView(false))
 }
 
+// pinSave keeps six digits, of Khmer keyboards too, until the device is locked.
 func (s gatePages) pinSave(w http.ResponseWriter, r *http.Request) {
 	d := digits(form(r).Get("pin"))
 	if len(d) != 6 {
@@ -77,6 +84,7 @@ func (s gatePages) pinGate(w http.ResponseWriter, r *http.Request) {
 	// the wall clock: the other one stops while a phone sleeps
 	late := s.Now().Round(0).Sub(s.pin.unlocked.Round(0)) >= pinHours
 	s.mu.Unlock()
+	// After a working day, or by its own button, it gives way to the words.
 	if late || (r.Method == http.MethodPost && r.URL.Path == "/lock") {
 		s.lockNow(w, r)
 		return
@@ -85,6 +93,7 @@ func (s gatePages) pinGate(w http.ResponseWriter, r *http.Request) {
 		s.setLang(w, r)
 		return
 	}
+	// Every other address shows this gate, so that neither Back nor a link reaches a page behind it.
 	if r.Method != http.MethodPost || r.URL.Path != "/pin/enter" {
 		s.page(w, r, 200, "pin.locked", "", pinGateView(0))
 		return

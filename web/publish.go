@@ -14,6 +14,7 @@ import (
 
 // doorPage is the page of the public door.
 type doorPage struct {
+	// What would be published now, which is not always what the site shows.
 	*directory.Door
 	Trouble   string // a key of the locale
 	At        string // what the field of the site's address holds: what is kept, or what was typed
@@ -31,6 +32,7 @@ func (d *doorPage) readers(ctx context.Context, k krama.CircleKind) string {
 // doorPage gathers what stands on the door's page.
 func (s inboxPages) doorPage(door *directory.Door, trouble, at string) doorPage {
 	d := doorPage{door, trouble, at, s.published(), map[krama.CircleKind]string{}, "", ""}
+	// Whoever publishes an intake is shown who can read it.
 	for _, in := range door.Offered(s.today()) {
 		d.Readers[in.Circle] = s.readersOf(in.Circle)
 	}
@@ -53,6 +55,7 @@ func (s inboxPages) doorOpen(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
 	if err := s.OpenDoor(ctx); err != nil {
+		// The page stands as it was, with what kept it from being published.
 		d, _, e := s.office.Door()
 		if e != nil {
 			s.fail(w, r, e)

@@ -12,6 +12,7 @@ import (
 
 // refer asks where a person is sent, and makes the slip.
 func (s listingPages) refer(w http.ResponseWriter, r *http.Request) {
+	// One page for two steps: without a listing it shows what fits a need, with one it makes the slip.
 	who, err := krama.ParseSubjectID(r.PathValue("id"))
 	v, ok := s.state.Person(who, s.today())
 	if err != nil || !ok {
@@ -22,6 +23,7 @@ func (s listingPages) refer(w http.ResponseWriter, r *http.Request) {
 	need, _ := strconv.ParseUint(f.Get("need"), 10, 8)
 	trouble := ""
 	if f.Get("for") != "" {
+		// A record refuses the same, too late for a sentence about the day.
 		if d, err := krama.ParseDay(f.Get("for")); err != nil || d < s.today() || d > s.today()+365 {
 			trouble = "refer.past"
 			f.Del("listing") // the form comes back, with what was chosen
@@ -35,6 +37,7 @@ func (s listingPages) refer(w http.ResponseWriter, r *http.Request) {
 		}
 		s.saving.Lock()
 		defer s.saving.Unlock()
+		// The referral's id was drawn with the page, so that a form that is sent twice is one slip.
 		rid, err := krama.ParseRecordID(f.Get("rid"))
 		if err != nil {
 			s.notFound(w, r)
@@ -58,6 +61,7 @@ func (s listingPages) refer(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
+		// Random, and drawn when the slip is kept: it says nothing about her.
 		if ref.Code, err = krama.NewSlipCode(s.Rand); err == nil {
 			err = s.rep.Write(krama.KindOutreach, who, &krama.Record{ID: rid, Referral: ref})
 		}
@@ -73,6 +77,8 @@ func (s listingPages) refer(w http.ResponseWriter, r *http.Request) {
 		var views []directory.View
 		byKey := map[krama.ListingID]*directory.Entry{}
 		for _, e := range s.state.Listings() {
+			// As staff may see it, also on the desk of who may see more: a slip leaves the house. What is closed, found
+			// wrong or long expired is nowhere to send somebody.
 			if v, ok := e.For(krama.TierPartner, s.today()); ok && e.Status(s.today()) != directory.Hidden {
 				views = append(views, v)
 				byKey[e.Key] = e
@@ -87,6 +93,7 @@ func (s listingPages) refer(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	// To the sentence of a 422 the phone's script scrolls.
 	status := 200
 	if trouble != "" {
 		status = 422
@@ -99,6 +106,7 @@ func (s listingPages) refer(w http.ResponseWriter, r *http.Request) {
 func (s listingPages) slip(w http.ResponseWriter, r *http.Request) {
 	if ref, ok := s.findReferral(r); ok {
 		if e := s.state.Listing(ref.Listing); e != nil {
+			// The page prints public numbers and a public address of it, and no more.
 			if v, ok := e.For(krama.TierPartner, s.today()); ok {
 				s.page(w, r, 200, "refer.slip", "people", slipView(ref, v))
 				return
@@ -111,6 +119,7 @@ func (s listingPages) slip(w http.ResponseWriter, r *http.Request) {
 // findReferral finds the referral that an address names.
 func (s listingPages) findReferral(r *http.Request) (ref casework.Referral, ok bool) {
 	id, err := krama.ParseRecordID(r.PathValue("record"))
+	// The address does not say whose it is: a slip is found by its own id, among those of all.
 	for _, ref := range s.state.Referrals(krama.SubjectID{}) {
 		if err == nil && ref.Record == id {
 			return ref, true
@@ -126,6 +135,7 @@ var told = []uint8{krama.OutcomeDone, krama.OutcomeCouldNot, krama.OutcomeWithdr
 func (s listingPages) slipOutcome(w http.ResponseWriter, r *http.Request) {
 	ref, ok := s.findReferral(r)
 	what, err := strconv.ParseUint(form(r).Get("what"), 10, 8)
+	// Accepted is for the service to say, on the public page.
 	if !ok || err != nil || !slices.Contains(told, uint8(what)) {
 		s.notFound(w, r)
 		return

@@ -33,6 +33,7 @@ func (s inboxPages) rightsList(w http.ResponseWriter, r *http.Request) {
 func (s *session) rightsText(topic, lang string) (own *krama.RightsText, ids []krama.RecordID, ok bool) {
 	for _, t := range s.Rights {
 		if t.Topic == topic && slices.Contains([]string{"km", "vi", "en"}, lang) {
+			// Of several that stand the one that was reviewed last is shown, and saving replaces them all.
 			texts, ids := s.state.RightsTexts(topic, lang)
 			if len(texts) > 0 {
 				return texts[0], ids, true
@@ -50,6 +51,7 @@ func (s inboxPages) rightsEdit(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
+	// The day as it is kept; a refused form shows it as it was typed.
 	on := ""
 	if t.ReviewedOn != 0 {
 		on = t.ReviewedOn.String()
@@ -76,14 +78,17 @@ func (s inboxPages) rightsSave(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := form(r)
+	// Browsers end lines with two characters; one is kept.
 	t := &krama.RightsText{Topic: old.Topic, Lang: old.Lang, Replaces: ids,
 		Body: strings.TrimSpace(strings.ReplaceAll(f.Get("body"), "\r", "")), Source: krama.Line(f.Get("source")),
 		ReviewedBy: krama.Line(f.Get("by"))}
 	typed := f.Get("on")
+	// Nobody has reviewed anything on a day to come.
 	if d, err := krama.ParseDay(typed); err == nil && d <= s.today() {
 		t.ReviewedOn = d
 	}
 	trouble := ""
+	// What a colleague has changed comes first: whatever else is wrong, the form is about another text by now.
 	switch heads := f.Get("heads"); {
 	case f.Has("heads") && heads != idsText(ids): // a colleague changed it since the form was drawn
 		trouble = "rightsDesk.changed"
@@ -99,6 +104,7 @@ func (s inboxPages) rightsSave(w http.ResponseWriter, r *http.Request) {
 	}
 	if trouble == "" {
 		err := s.writeNew(krama.KindOutreach, krama.SubjectID{}, &krama.Record{RightsText: t})
+		// The record refuses what no field can be named for.
 		if kind := krama.KindOf(err); err != nil && (kind == krama.Invalid || kind == krama.TooLarge) {
 			trouble = "rightsDesk.bad"
 		} else if err != nil {

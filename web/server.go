@@ -161,6 +161,7 @@ type inSession struct{}
 func (s *Server) Use(r *replica.Replica, st *casework.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// Of the device that was open before: its keys go.
 	if s.office != nil {
 		s.office.Close()
 	}
@@ -192,6 +193,7 @@ func (s *Server) let() {
 func (s *Server) Lock() {
 	s.mu.Lock()
 	r := s.rep
+	// Before it is closed: a request that begins now finds a locked device and never one that is going.
 	s.let()
 	s.mu.Unlock()
 	if r != nil {
@@ -276,6 +278,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	if r.Body != nil {
+		// Bounded while it is read, before any handler believes a part of it.
 		r.Body = &whole{r.Body, maxForm}
 	}
 	v := s.session()
@@ -390,6 +393,7 @@ func (s *Server) beginSync() {
 	}
 	s.sync = syncState{running: true, at: replica.Progress{Stage: replica.StageRoster}}
 	go func() {
+		// Its own time: a browser that drops the request cuts nothing, and a line that gives nothing ends it some day.
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 		defer cancel()
 		err := rep.Sync(ctx, func(p replica.Progress) { s.mu.Lock(); s.sync.at = p; s.mu.Unlock() })

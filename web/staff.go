@@ -41,6 +41,7 @@ func (s *Server) staffRoutes() {
 
 // job is one long act of the office, done in the background while its page shows how far it is.
 type job struct {
+	// Server's mu guards it. It stays when it is over, so that its page can say what came of it.
 	running     bool
 	title       string
 	next        string // where to go when it is done
@@ -53,8 +54,10 @@ func (s staffPages) begin(w http.ResponseWriter, r *http.Request, title, next st
 	func(done, total int)) error) {
 	s.mu.Lock()
 	if !s.job.running {
+		// While one runs another is not begun: whoever asks sees how far the first is, and asks again.
 		s.job = job{running: true, title: title, next: next}
 		go func() {
+			// It goes on when the browser is closed: an act that stops halfway has to be taken up again.
 			ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 			defer cancel()
 			err := do(ctx, func(done, total int) { s.mu.Lock(); s.job.done, s.job.total = done, total; s.mu.Unlock() })
@@ -72,6 +75,7 @@ func (s staffPages) jobPage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	j := s.job
 	s.mu.Unlock()
+	// No act since the program began.
 	if j.title == "" {
 		redirect(w, r, "/devices")
 		return
@@ -104,6 +108,7 @@ type deviceData struct {
 
 // exposure is a device and what it can open: who is worried about if it is lost.
 func (s staffPages) exposure(id krama.DeviceID) (d deviceData) {
+	// From the same rows as the list, so that the two pages never say different things of one device.
 	rows, _ := s.deviceRows()
 	for _, r := range rows {
 		if r.ID == id {
@@ -133,6 +138,7 @@ func (s staffPages) deviceRemove(w http.ResponseWriter, r *http.Request) {
 	}
 	n, _ := strconv.ParseUint(form(r).Get("reason"), 10, 8)
 	why := seal.Reason(n)
+	// With a reason that the page did not offer the device goes all the same, as lost.
 	if !slices.Contains(removeReasons, why) {
 		why = seal.ReasonLost
 	}
@@ -148,6 +154,7 @@ func (s staffPages) memberRemove(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	// Looked up now: the act runs when this request is over.
 	d, rep := s.exposure(id), s.rep
 	s.begin(w, r, "staff.removing", "/device/"+id.String()+"/after", func(ctx context.Context, p func(int, int)) error {
 		return rep.Admin().RemoveMember(ctx, d.Member, p)
@@ -167,6 +174,7 @@ func (s staffPages) deviceRoles(w http.ResponseWriter, r *http.Request) {
 			roles |= krama.Role(n)
 		}
 	}
+	// No role is no choice: who has left is removed.
 	if roles == 0 {
 		redirect(w, r, "/device/"+id.String())
 		return
@@ -177,6 +185,7 @@ func (s staffPages) deviceRoles(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// allRoles are the roles in the order of the page that gives them.
 var allRoles = []krama.Role{krama.RoleOutreach, krama.RoleNurse, krama.RoleCaseWorker, krama.RoleSafeguarding,
 	krama.RoleCoordinator, krama.RoleSteward, krama.RoleAdmin}
 
@@ -232,6 +241,7 @@ func (s staffPages) rosterPage(w http.ResponseWriter, r *http.Request) {
 	me, _ := s.rep.Device()
 	p := s.printer(r)
 	s.rep.Roster(func(ro *seal.Roster) {
+		// Inside Roster nothing may ask the replica: names come from the roster and from what is folded here.
 		name := func(id krama.DeviceID) string {
 			if id == me {
 				return p.T("devices.this")
@@ -250,6 +260,7 @@ func (s staffPages) rosterPage(w http.ResponseWriter, r *http.Request) {
 			if _, ok := kinds[l.Circle]; ok {
 				row.Known = true
 			}
+			// The newest 400: the page ends here, not the log.
 			if rows = append(rows, row); len(rows) == 400 {
 				break
 			}
@@ -297,6 +308,7 @@ func (s *session) memberName(m krama.MemberID) string {
 
 // letterRow is a letter as the page shows it.
 type letterRow struct {
+	// Contacts, People and Other count what late work holds. Draft is of a letter that asks for a signature.
 	ID       string
 	Kind     seal.LetterKind
 	From     string
@@ -311,6 +323,7 @@ type letterRow struct {
 func (s staffPages) letterRows() (rows []letterRow) {
 	for _, m := range s.rep.Mail() {
 		row := letterRow{ID: hex.EncodeToString(m.ID[:]), Kind: m.Kind, Day: m.Day}
+		// Keys come with the work and are not counted.
 		late, _ := m.Late()
 		for _, l := range late {
 			switch {
@@ -349,6 +362,7 @@ func (s staffPages) mailDecide(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	switch form(r).Get("do") {
 	case "accept":
+		// In this desk's name, under the records' own ids: what came another way meanwhile counts once.
 		err = s.rep.Admin().AcceptLate(id)
 	case "sign":
 		err = s.rep.Admin().Cosign(ctx, id)
@@ -358,6 +372,7 @@ func (s staffPages) mailDecide(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
+	// NotFound is a letter that was decided before, by the first of two taps.
 	if err != nil && krama.KindOf(err) != krama.NotFound {
 		trouble := jobError(err)
 		if form(r).Get("do") == "accept" && krama.KindOf(err) == krama.NotAllowed {
@@ -376,6 +391,7 @@ func (s staffPages) repairPage(w http.ResponseWriter, r *http.Request) {
 
 // rolledBack reports whether the relay shows less than it did.
 func (s *session) rolledBack() bool {
+	// One that rests on one device's word is about that device: it is no reason to repair the relay.
 	return slices.ContainsFunc(s.rep.Status().Alarms, func(a replica.Alarm) bool {
 		return !a.Mended && !a.ByAuthor() && (a.What == replica.AlarmRollback || a.What == replica.AlarmFork)
 	})
@@ -383,6 +399,7 @@ func (s *session) rolledBack() bool {
 
 // repairNow gives the relay back what it lost, after a person has said that she is sure.
 func (s staffPages) repairNow(w http.ResponseWriter, r *http.Request) {
+	// A repair rewrites what the relay holds. It begins from the page that explains it.
 	if form(r).Get("sure") != "yes" {
 		redirect(w, r, "/repair")
 		return

@@ -14,6 +14,7 @@ import (
 // doorNotices are the sentences about the public pages that stand on every page of the desk until what they say is
 // mended.
 func (s *session) doorNotices(rep *replica.Replica, p *locale.Printer) (out []string) {
+	// The value names a part and holds no words, so a listing that was renamed since is told by its new name.
 	what, of, _ := strings.Cut(rep.Value(office.DoorTrouble), " ")
 	var why string
 	switch what {
@@ -34,6 +35,7 @@ func (s *session) doorNotices(rep *replica.Replica, p *locale.Printer) (out []st
 	case "refused":
 		why = p.T("doorDesk.refused")
 	}
+	// Without trouble, or with one that this version does not know, nothing is said.
 	if why != "" {
 		out = append(out, p.T("doorDesk.notPublished"), why)
 	}

@@ -19,6 +19,7 @@ import (
 
 // trustData is how recovery stands, and what was just done about it.
 type trustData struct {
+	// The cards are in this value and in the answer made of it, and nowhere else.
 	office.Recovery
 	Way     seal.Way // how the cards come to hold
 	Cards   []cardText
@@ -51,6 +52,7 @@ func (s staffPages) trusteesSet(w http.ResponseWriter, r *http.Request) {
 	f := form(r)
 	k, err1 := strconv.Atoi(f.Get("k"))
 	n, err2 := strconv.Atoi(f.Get("n"))
+	// With k of 1 a single card could bring the programme back.
 	if err1 != nil || err2 != nil || k < 2 || n < k || n > 9 {
 		d := s.recovery()
 		d.Trouble, d.Form = "trust.badNumbers", f
@@ -60,6 +62,8 @@ func (s staffPages) trusteesSet(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Minute)
 	defer cancel()
 	cards, way, err := s.rep.Admin().SetTrustees(ctx, k, n)
+	// Where cards came with an error the set holds and what follows is done later: they are shown, or nobody would ever
+	// have them.
 	if err != nil && len(cards) == 0 {
 		d := s.recovery()
 		d.Trouble = jobError(err)
@@ -71,6 +75,7 @@ func (s staffPages) trusteesSet(w http.ResponseWriter, r *http.Request) {
 	for _, c := range cards {
 		d.Cards = append(d.Cards, cardText{int(c.Share.X), c.String()})
 	}
+	// As drawn: until a second admin signs, or a day is over, the roster has the numbers of before.
 	d.K, d.N = k, n
 	s.page(w, r, 200, "trust.cards", "devices", cardsView(d))
 }
@@ -79,6 +84,7 @@ func (s staffPages) trusteesSet(w http.ResponseWriter, r *http.Request) {
 func (s staffPages) trusteesDrill(w http.ResponseWriter, r *http.Request) {
 	x, err := s.rep.Admin().CheckCard(form(r).Get("card"))
 	d := s.recovery()
+	// The order matters: a forged card is Tampered too, and gets its own sentence.
 	switch {
 	case errors.Is(err, replica.ErrForgedCard):
 		d.Trouble = "trust.forgedCard"
@@ -91,6 +97,7 @@ func (s staffPages) trusteesDrill(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		d.Trouble = "trust.badCard"
 	default:
+		// A card that was found good is of the set that holds now, so the roster has one.
 		var set [4]byte
 		s.rep.Roster(func(ro *seal.Roster) { set = ro.Trustees.Set })
 		if err := s.write(krama.SubjectID{}, &krama.Record{Trust: &krama.Trust{Set: set, X: uint8(x),

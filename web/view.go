@@ -23,6 +23,8 @@ import (
 
 // frame is what every page has around its content.
 type frame struct {
+	// page makes it anew for every page. Nav is the part of the menu that is marked, Path where a change of language
+	// leads back to. Unsent to Notices, and LastSync, are zero while the device is not open.
 	*locale.Printer
 	Title      string
 	Nav        string
@@ -62,6 +64,7 @@ func (s *session) page(w http.ResponseWriter, r *http.Request, status int, title
 		st := rep.Status()
 		f.Open, f.Unsent, f.Alarms, f.Recovering = true, st.Unsent, s.alarmLines(f.Printer, st), st.Recovering
 		f.Announced, f.LastSync = s.announcedRows(rep, st.Announced), st.LastSync
+		// For the buttons only: whoever sends such a form is asked for her role again by the replica.
 		_, roles := rep.Device()
 		f.Admin = roles&krama.RoleAdmin != 0
 		if s.Host == Desk {
@@ -69,6 +72,7 @@ func (s *session) page(w http.ResponseWriter, r *http.Request, status int, title
 		}
 	}
 	ctx := context.WithValue(r.Context(), frameKey{}, f)
+	// Rendered whole before anything is written: a page that fails in its middle is an error and no half page.
 	var b bytes.Buffer
 	var err error
 	if s.Host == Phone {
@@ -96,11 +100,13 @@ func QR(text string) templ.Component {
 		if err != nil {
 			return err
 		}
+		// Four modules of white on each side, which readers need.
 		n := strconv.Itoa(code.Size + 8)
 		var b strings.Builder
 		b.WriteString(`<svg class="qr" viewBox="0 0 ` + n + ` ` + n + `" role="img" aria-label="QR" data-qr="` +
 			templ.EscapeString(text) + `" shape-rendering="crispEdges"><rect width="` + n + `" height="` + n +
 			`" fill="#fff"></rect><path fill="#000" d="`)
+		// Dark on white in dark mode too: not every reader takes it the other way round.
 		for y := range code.Size {
 			for x := range code.Size {
 				if code.Black(x, y) {
@@ -130,6 +136,7 @@ func when(ctx context.Context, t, now time.Time) string {
 	if t.IsZero() {
 		return tr(ctx, "sync.never")
 	}
+	// In the programme's time, whatever the computer is set to.
 	t, now = t.In(krama.Indochina), now.In(krama.Indochina)
 	if t.Format("2006-01-02") == now.Format("2006-01-02") {
 		return tr(ctx, "sync.today", "time", t.Format("15:04"))
@@ -244,6 +251,7 @@ func summary(ctx context.Context, c *casework.Contact) string {
 
 // fieldLabel names an amended field for a dispute.
 func fieldLabel(ctx context.Context, v *casework.View, d casework.Dispute) string {
+	// The numbers are those of a record's fields. They mean other fields in a contact than in a registration.
 	if d.Target == v.Record {
 		return tr(ctx, map[uint8]string{1: "person.code", 2: "person.gender", 3: "person.age", 4: "person.languages",
 			5: "person.category", 6: "person.district"}[d.Field])
@@ -294,6 +302,7 @@ func headText(ctx context.Context, v *casework.View, d casework.Dispute, h casew
 		}
 		return strings.Join(out, ", ")
 	}
+	// Cases of a registration stand before those of a contact, whose fields have the same numbers.
 	switch {
 	case person && d.Field == 1:
 		var c krama.Code

@@ -18,6 +18,7 @@ func (s *session) siteNotice(rep *replica.Replica, p *locale.Printer) string {
 	if s.office == nil || rep.Value(office.SiteAt) == "" { // a request that began while the device was locked
 		return ""
 	}
+	// A site that gives out another key is told at once. One that is away may have a bad day.
 	switch last, what, since := s.office.SiteSeen(); {
 	case what == office.SiteDiffers:
 		return p.T("doorDesk.siteDiffers", "date", date(since))
@@ -29,6 +30,7 @@ func (s *session) siteNotice(rep *replica.Replica, p *locale.Printer) string {
 
 // siteState is what the last look found, as the door's page says it.
 func (s *session) siteState(rep *replica.Replica) (key, day string) {
+	// Nothing is said before the first look, or where no address is kept.
 	last, what, _ := s.office.SiteSeen()
 	if rep.Value(office.SiteAt) == "" || what == "" {
 		return "", ""
@@ -51,9 +53,11 @@ func (s inboxPages) doorSite(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, 422, "doorDesk.title", "directory", doorView(s.doorPage(d, "doorDesk.siteBad", at)))
 		return
 	}
+	// Only the origin is kept: the desk asks for its own page there.
 	if at != "" {
 		at = u.Scheme + "://" + u.Host + "/"
 	}
+	// Forgotten first: cut in between, nothing that was found at the old address is told of the new one.
 	err = s.rep.SetValue(office.SiteSeen, "")
 	if err == nil {
 		err = s.rep.SetValue(office.SiteAt, at)

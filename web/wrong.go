@@ -18,6 +18,7 @@ type wrong struct {
 
 // contactWrong finds the field of a contact that does not fit.
 func contactWrong(f url.Values, today krama.Day) wrong {
+	// It looks for what readContact and Validate refuse and a person can have typed. What was chosen from a list fits.
 	at := f.Get("date")
 	date, err := krama.ParseDay(at)
 	if err != nil {
@@ -29,6 +30,7 @@ func contactWrong(f url.Values, today krama.Day) wrong {
 	if date > today {
 		return wrong{"wrong.ahead", "contact.date", at, 0}
 	}
+	// As it was typed, after Plain: digits of any script are numbers.
 	number := func(name, label string, most int) wrong {
 		in := strings.TrimSpace(krama.Plain(f.Get(name)))
 		n, err := strconv.Atoi(in)
@@ -49,6 +51,7 @@ func contactWrong(f url.Values, today krama.Day) wrong {
 	if w := number("group", "contact.group", krama.MaxGroup); w.key != "" {
 		return w
 	}
+	// A number of days is chosen and cannot be wrong; a day is typed.
 	if until := f.Get("until"); until != "" {
 		switch next, err := krama.ParseDay(until); {
 		case err != nil:
@@ -64,6 +67,7 @@ func contactWrong(f url.Values, today krama.Day) wrong {
 
 // personWrong finds what is not chosen in a registration.
 func personWrong(f url.Values) wrong {
+	// Languages may be left out. One is told at a time.
 	for _, name := range []string{"gender", "age", "category", "district"} {
 		if f.Get(name) == "" {
 			return wrong{"wrong.choose", "person." + name, "", 0}

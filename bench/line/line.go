@@ -10,6 +10,7 @@ import (
 
 // Line passes bytes on between callers and one server.
 type Line struct {
+	// URL is the address to call instead of the server's. The counts are of all connections together.
 	URL    string
 	l      net.Listener
 	to     string
@@ -39,6 +40,8 @@ func (b *Line) Close() error { return b.l.Close() }
 // Carried is how many bytes went over the line in both directions, and how often it was reset.
 func (b *Line) Carried() (bytes, resets int64) { return b.bytes.Load(), b.resets.Load() }
 
+// serve takes connections until the line is closed, and makes one to the server for each: where one is reset, others go
+// on.
 func (b *Line) serve() {
 	for {
 		near, err := b.l.Accept()
@@ -52,10 +55,12 @@ func (b *Line) serve() {
 		}
 		var carried atomic.Int64
 		var once sync.Once
+		// Both ways end together, and count as one reset.
 		end := func(reset bool) {
 			once.Do(func() {
 				if reset {
 					b.resets.Add(1)
+					// Without lingering a close is a reset: the callers see a line that broke and no end of an answer.
 					near.(*net.TCPConn).SetLinger(0)
 					far.(*net.TCPConn).SetLinger(0)
 				}
@@ -65,18 +70,22 @@ func (b *Line) serve() {
 		}
 		for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
 			go func() {
+				// Small pieces: a slow line carries evenly, and a reset comes at its byte.
 				buf := make([]byte, 100)
 				for {
 					n, err := way[0].Read(buf)
 					if b.after > 0 && n > 0 {
 						over := carried.Add(int64(n)) - b.after
 						if over > 0 {
+							// What lies beyond the bound is neither passed on nor counted.
 							n = max(0, n-int(over))
 						}
 						if over >= 0 {
 							err = net.ErrClosed
 						}
 					}
+					// Each way waits for itself, and a short piece as long as a full one: the rate is the most that one
+					// way carries.
 					if n > 0 {
 						time.Sleep(b.pause)
 						b.bytes.Add(int64(n))

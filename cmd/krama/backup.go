@@ -37,9 +37,13 @@ func backup(ctx context.Context, e *env, args []string) error {
 	if err := lacks(f, "data", "to"); err != nil {
 		return err
 	}
+	// Looked at first: a store of another user's would come back as an internal error, whose hint is about the disk
+	// that is written to.
 	if err := mayRead("backup", storePath(*data)); err != nil {
 		return err
 	}
+	// 0 sets no bound on the size: a disk that fills up ends the copy as Full. Of a failed run nothing stays; a killed
+	// one leaves FILE.part, which the next writes over.
 	c, err := sqlite.Backup(ctx, storePath(*data), *to, 0, meter(e.err))
 	if err != nil {
 		return storeHint(ctx, "backup", err, map[krama.Kind]string{
@@ -53,7 +57,9 @@ func backup(ctx context.Context, e *env, args []string) error {
 				"no file above 4 GB",
 		})
 	}
+	// Standard output has these lines alone, so that a script can keep them on another machine than the file.
 	printCopy(e.out, c)
+	// The day is told because nothing destroys a backup by itself.
 	fmt.Fprintf(e.err,
 		"hint: take %s to another place, and destroy it after %s: an old backup is what an erasure waits for\n", *to,
 		krama.DayOf(time.Now())+backupDays)
@@ -76,6 +82,7 @@ func meter(w io.Writer) sqlite.Progress {
 		if total > 0 {
 			line = fmt.Sprintf("%s: %d %%", stage, min(100, 100*done/total)/10*10)
 		}
+		// A copy of gigabytes says eleven lines, and not one for each four megabytes.
 		if line != last {
 			fmt.Fprintln(w, line)
 			last = line
@@ -84,6 +91,8 @@ func meter(w io.Writer) sqlite.Progress {
 }
 
 // storeHint gives an error the next step. An interrupted command did not do its work and must not end as if it had.
+// A later version's store or backup has the same next step in every command. Other kinds have theirs in next; a kind
+// that is not in it keeps the error as it came, and status adds what is usual.
 func storeHint(ctx context.Context, op string, err error, next map[krama.Kind]string) error {
 	if ctx.Err() != nil {
 		return krama.E(op, krama.Internal, "stopped before the end; nothing was changed")

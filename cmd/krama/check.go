@@ -27,10 +27,13 @@ func check(ctx context.Context, e *env, args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
+	// One of the two: a folder and a file are looked at in different ways, and have different next steps.
 	if (*data == "") == (*file == "") {
 		f.Usage()
 		return errUsage
 	}
+	// A damaged backup is passed over for an older one. A damaged store stays as it is, and the newest whole backup
+	// goes into another folder.
 	path, next := *file, "do not use this backup; take an older one, and make a new one"
 	if *data != "" {
 		path, next = storePath(*data),
@@ -40,6 +43,8 @@ func check(ctx context.Context, e *env, args []string) error {
 	if err := mayRead("check", path); err != nil {
 		return err
 	}
+	// Live: a relay may be writing, so one moment of the store is read. A backup must be all there is; a store whose
+	// newest part lies in a -wal file beside it is no backup.
 	r, err := sqlite.Check(ctx, path, sqlite.Look{Live: *data != ""}, meter(e.err))
 	if err != nil {
 		return storeHint(ctx, "check", err, map[krama.Kind]string{
@@ -47,11 +52,13 @@ func check(ctx context.Context, e *env, args []string) error {
 			krama.Invalid:  "a relay's folder is checked with --data",
 		})
 	}
+	// Damage is no error of the check: it is told in full first, and makes the exit status at the end.
 	for _, w := range r.Wrong {
 		fmt.Fprintln(e.out, w)
 	}
 	fmt.Fprintf(e.out, "programmes %d\nstreams %d\nenvelopes %d\ndocuments %d\n", r.Programmes, r.Streams,
 		r.Envelopes, r.Blobs)
+	// Bodies that devices had the relay drop when people were erased: said, so that nobody takes them for damage.
 	if r.Dropped > 0 {
 		fmt.Fprintf(e.out, "Of %d envelopes only the id is kept, as it should be.\n", r.Dropped)
 	}
@@ -60,6 +67,8 @@ func check(ctx context.Context, e *env, args []string) error {
 			"The chain's start is unknown in %d streams made before version 2: their order and bytes were checked, "+
 				"their chain was not.\n", r.Startless)
 	}
+	// To be compared with the line that was written down when the backup was made. A store in use changes with each
+	// envelope and gets no fingerprint.
 	if *file != "" {
 		_, sum, err := sqlite.Sum(ctx, path, meter(e.err))
 		if err != nil {

@@ -27,6 +27,7 @@ type crowd struct {
 }
 
 // seat is one connection.
+// since is when it came: of two that proved alike, the older one goes first.
 type seat struct {
 	net.Conn
 	in     *crowd
@@ -93,6 +94,7 @@ func (s *seat) prove() {
 
 // seated lets the relay say of a connection that a call over it was admitted.
 func seated(ctx context.Context, c net.Conn) context.Context {
+	// With --domain TLS lies over the connection that the crowd has counted.
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
 	}

@@ -60,6 +60,7 @@ func demoRun(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	// All three before the data is made: a port that is taken is told at once.
 	var ls [3]net.Listener
 	for i := range ls {
 		if ls[i], err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(*port+i))); err != nil {
@@ -95,6 +96,8 @@ func demoRun(ctx context.Context, e *env, args []string) error {
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	failed := make(chan error, 1)
+	// The relay first and by itself: the programme is made over HTTP, like any other. No crowd bounds these
+	// connections, which come from this computer alone.
 	go func() { failed <- serveAll(serving, listener{ls[0], r}) }()
 	p, err := demoProgramme(ctx, e, g, dir, at(0), token, demoSize(*small, *contacts))
 	if err != nil {
@@ -112,6 +115,7 @@ func demoRun(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	keepDoor(serving, e, r, s)
+	// Guarded as an office's desk is: what is shown is what an office gets.
 	guard, open, err := protect(d, "localhost:"+strconv.Itoa(*port+2))
 	if err != nil {
 		return err
@@ -139,6 +143,7 @@ ready in %.1f s; stop with Ctrl-C
 
 // demoDoor opens the public pages, and has invented people report, unless that was done when the data was made.
 func demoDoor(ctx context.Context, r *relay.Relay, d *web.Server, relayURL string) error {
+	// A folder that was kept has it from its first run.
 	if _, err := r.Door(ctx); err == nil {
 		return nil
 	}
@@ -156,11 +161,14 @@ func demoDoor(ctx context.Context, r *relay.Relay, d *web.Server, relayURL strin
 	if err := demo.Reports(ctx, dial(relayURL), door, time.Now()); err != nil {
 		return err
 	}
+	// The desk fetches the reports at once, so that its inbox can be looked at.
 	return d.Tend(ctx)
 }
 
 // demoSize is how much is invented.
 func demoSize(small bool, contacts int) demo.Size {
+	// small is for tests and for the benchmark of the public pages, contacts for a measurement by that number, with
+	// about thirty a person.
 	switch {
 	case small:
 		return demo.Size{People: 40, Staff: 2, Months: 12, Contacts: 400, Tests: 240}
@@ -183,16 +191,21 @@ func demoProgramme(ctx context.Context, e *env, g *guide.Guide, dir, relayURL, t
 		r, err := replica.Unlock(c, string(b))
 		return &demo.Programme{Desk: r, State: st, Config: c, Words: string(b)}, err
 	}
+	// One seed for every demo, so that the people are the same at each; keys and words are not.
 	p, err := demo.Make(ctx, g, desk, dial, relayURL, token, size, 20260301, time.Now(), func(s string) {
 		fmt.Fprintln(e.err, s)
 	})
 	if err != nil {
 		return nil, err
 	}
+	// Last: a folder that has a vault and no such file was cut while it was made. replica.Create refuses it, and it is
+	// removed by hand.
 	return p, os.WriteFile(wordsFile, []byte(p.Words), 0o600)
 }
 
 // demoOffice is the office's half of an enrolment on the demo's start page, by the real protocol.
+// ctx is the demo's. mu owns inv, the phone that was scanned last and not finished, or nil, and n, how many have come
+// in.
 type demoOffice struct {
 	ctx  context.Context
 	desk *replica.Replica
@@ -221,6 +234,7 @@ func (o *demoOffice) Finish() error {
 	if o.inv == nil {
 		return krama.E("demo.Finish", krama.Invalid, "nothing was scanned")
 	}
+	// A member for each phone, as an office has it.
 	var m krama.MemberID
 	if _, err := rand.Read(m[:]); err != nil {
 		return err
@@ -237,5 +251,6 @@ func (o *demoOffice) Finish() error {
 	if err := office.WriteLabel(o.desk, m, fmt.Sprintf("You %d", o.n)); err != nil {
 		return err
 	}
+	// The label is on its way before the phone meets the relay again.
 	return o.desk.Sync(o.ctx, nil)
 }

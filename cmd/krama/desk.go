@@ -35,6 +35,7 @@ import (
 	"krama/web/site"
 )
 
+// quiet is where servers log to: a line about a caller would hold her address.
 var quiet = log.New(io.Discard, "", 0)
 
 var deskCommand = command{"desk", "open the office desk in the browser", `Usage: krama desk [--data DIR] [--listen ADDR] [--no-browser]
@@ -85,6 +86,7 @@ func deskReplica(dir string) replica.Config {
 
 // deskServer builds the desk's pages.
 func deskServer(g *guide.Guide, c replica.Config, demo bool) *web.Server {
+	// Where this build has no program for phones there is no release to show, and the desk works all the same.
 	release := ""
 	if h, err := site.PhoneRelease(); err == nil {
 		release = hex.EncodeToString(h[:])
@@ -125,6 +127,8 @@ func doorCheck(g *guide.Guide, demo bool) func([]byte) error {
 		if err != nil {
 			return err
 		}
+		// An address and names of the usual length, and drafts shown, which makes pages as large as a site can have
+		// them.
 		c.Relay, c.Drafts, c.Demo = "https://relay.example.org", true, demo
 		c.Asset = func(name string) string { return "/app/a/0123456789abcdef-" + name }
 		return door.Checker(*c).Check(b)
@@ -141,6 +145,7 @@ func desk(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	limitMemory(deskMemory)
+	// Before anything secret is in memory.
 	noCore()
 	dir, err := deskDir(*data)
 	if err != nil {
@@ -158,6 +163,7 @@ func desk(ctx context.Context, e *env, args []string) error {
 			return err
 		}
 	}
+	// A name is refused: it is looked up anew each time, and may lead to another address tomorrow.
 	if host, _, err := net.SplitHostPort(*listen); err != nil || net.ParseIP(host) == nil ||
 		!net.ParseIP(host).IsLoopback() {
 		return hint{krama.E("desk", krama.Invalid, "--listen"),
@@ -167,12 +173,15 @@ func desk(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	// A desk that takes another's place has that one's listeners: the browser's next request waits meanwhile and does
+	// not fail.
 	if before == nil {
 		if ls, err = listenAll(*listen, *app); err != nil {
 			return err
 		}
 	}
 	s := deskServer(g, deskReplica(dir), false)
+	// The journal is closed whichever way the service ends.
 	defer s.Lock()
 	guard, err := newGuard(s, ls[0].Addr().String(), before)
 	if err != nil {
@@ -186,6 +195,7 @@ func desk(ctx context.Context, e *env, args []string) error {
 		}
 		all = append(all, phones)
 	}
+	// After a lock nothing is said and no browser opened: the page that locked it is still there, with its cookie.
 	if before != nil {
 		web.Speak(s, before.lang)
 	} else {
@@ -227,6 +237,8 @@ func appListener(l net.Listener, relay, cert, key string) (listener, error) {
 	if err != nil {
 		return listener{}, err
 	}
+	// Without one it is plain HTTP, for a proxy in front that has the certificate: phones run the program from https
+	// only.
 	if cert != "" {
 		pair, err := tls.LoadX509KeyPair(cert, key)
 		if err != nil {
@@ -246,6 +258,7 @@ func lonelyHost() (string, error) {
 	if _, err := rand.Read(b[:]); err != nil {
 		return "", err
 	}
+	// The last number is 1 to 254: 0 and 255 can mean a whole network.
 	host := fmt.Sprintf("127.%d.%d.%d:0", b[0], b[1], 1+b[2]%254)
 	l, err := net.Listen("tcp", host)
 	if err != nil {
@@ -275,6 +288,8 @@ func keepSyncing(ctx context.Context, s *web.Server) {
 // guard lets one browser of this computer in. Against other users of the computer: a secret in the first address, good
 // once, then a cookie. Against other web pages: SameSite, and refusal of cross-origin posts. Against DNS rebinding:
 // only our own host name is answered.
+// host is name or number with the port, as the browser shows it. name is the cookie's and has the port in it, because a
+// browser sends the cookies of a host to all its ports. mu owns ticket, which is "" once it was used.
 type guard struct {
 	next   http.Handler
 	host   string
@@ -318,6 +333,7 @@ func (g *guard) session(lang string) session {
 	return session{g.cookie, g.ticket, lang}
 }
 
+// ServeHTTP implements http.Handler. The heads are set first, so that refusals have them too.
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy",
@@ -329,11 +345,13 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "geolocation=(), microphone=(), camera=(self)")
+	// A name that somebody turned to this computer after his page was loaded (DNS rebinding).
 	if r.Host != g.host {
 		http.Error(w, "", http.StatusMisdirectedRequest)
 		return
 	}
 	if r.URL.Path == "/open" {
+		// Compared and used up under one lock: of two that come with it at once, one is let in.
 		g.mu.Lock()
 		ok := g.ticket != "" && subtle.ConstantTimeCompare([]byte(r.URL.Query().Get("t")), []byte(g.ticket)) == 1
 		if ok {
@@ -387,6 +405,8 @@ func openBrowser(u string) {
 	case "windows":
 		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", u}
 	}
+	// Others may read the address in the system's list of processes; whoever comes later than this browser finds it
+	// used.
 	exec.Command(name, args...).Start()
 }
 
@@ -399,6 +419,7 @@ func askWords(e *env) (string, error) {
 			"type the four words of this desk, or pipe them in"}
 	}
 	line = strings.TrimPrefix(line, "\ufeff") // what some editors begin a file with
+	// Capitals and spaces count for nothing: the words are typed from memory.
 	return strings.Join(strings.Fields(strings.ToLower(line)), " "), nil
 }
 
@@ -411,6 +432,7 @@ func openDesk(e *env, data string) (*replica.Replica, *casework.State, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	// After the folder was looked at: nobody types words for a desk that is not there.
 	words, err := askWords(e)
 	if err != nil {
 		return nil, nil, err
@@ -423,6 +445,7 @@ func openDesk(e *env, data string) (*replica.Replica, *casework.State, error) {
 	st.Starter(shipped)
 	c := deskReplica(dir)
 	c.Feed, c.Reset = office.Feed(st), st.Reset
+	// What the journal holds goes through the feed here: st is complete when it returns.
 	r, err := replica.Unlock(c, words)
 	switch krama.KindOf(err) {
 	case krama.CannotDecrypt:

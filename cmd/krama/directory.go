@@ -69,6 +69,7 @@ func directoryExport(e *env, args []string) error {
 	if err := lacks(f, "to"); err != nil {
 		return err
 	}
+	// Before words are asked for. A link counts as there, wherever it leads.
 	if _, err := os.Lstat(*to); !errors.Is(err, os.ErrNotExist) {
 		return hint{krama.E("directory", krama.Conflict, "--to exists already, or cannot be looked at"),
 			"name a file or folder that does not exist"}
@@ -123,6 +124,8 @@ func writeHSDS(to string, t *hsds.Tables) error {
 	case ".zip":
 		return replace(to, t.WriteZip)
 	}
+	// The folder gets its name when all its files are durable. One that is left from a killed run is not removed here:
+	// it may hold what somebody has put there.
 	part := filepath.Clean(to) + ".part"
 	if err := os.Mkdir(part, 0o700); err != nil {
 		return hint{plainError("directory", err), "remove the folder that ends in .part, if it is there, and try again"}
@@ -179,14 +182,19 @@ func directoryImport(e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	// Before a desk is opened: for a file that cannot be read nobody types her words.
 	t, remarks, err := readHSDS(file)
 	if err != nil {
 		return hint{err, "nothing was written; the file must be HSDS 3.0: JSON, a zip file, or a folder of CSV files"}
 	}
+	// Stands on each listing until somebody changes it, so that staff know whom to ask: whose directory, which file,
+	// which day.
 	source := plainName(file)
 	if *from != "" {
 		source = plainName(*from) + ", " + source
 	}
+	// The name counts without capitals and extra spaces: typed a little otherwise, the same services would come in a
+	// second time.
 	in, err := exchange.FromHSDS(t, g, strings.ToLower(strings.Join(strings.Fields(*from), " ")),
 		fmt.Sprintf("imported on %s from %s", today, source))
 	if krama.KindOf(err) == krama.Invalid && err != nil && *from == "" {
@@ -200,14 +208,18 @@ func directoryImport(e *env, args []string) error {
 		return err
 	}
 	defer r.Close()
+	// What she wrote there every other device would refuse.
 	if _, roles := r.Device(); roles&krama.KindOutreach.Writers() == 0 {
 		return hint{krama.E("directory", krama.NotAllowed, "this desk's member may not change the directory"),
 			"ask a colleague who may"}
 	}
 	add, known, other := fresh(st, in)
+	// A file of something else may read as a directory without services, and "nothing to add" would sound as if all
+	// were here.
 	if x := t.Table(hsds.Service); x == nil || len(x.Rows) == 0 {
 		remarks = append(remarks, hsds.Remark{Where: plainName(file), Why: "no services in it"})
 	}
+	// In both runs: once the records are in, nothing else tells what the file had beyond them.
 	sayLost(e, in, remarks)
 	fmt.Fprintf(e.err, "known already: %d\n", known)
 	say(e, "known under another name, and left as it is", other)
@@ -226,6 +238,7 @@ func directoryImport(e *env, args []string) error {
 			return err
 		}
 	}
+	// All in one commit: killed in between, the desk has all of them or nothing of the import.
 	if err := r.Write(krama.KindOutreach, krama.SubjectID{}, add...); err != nil {
 		return err
 	}
@@ -246,6 +259,7 @@ func fresh(st *casework.State, in *exchange.Import) (add []*krama.Record, known 
 		s := &in.Services[i]
 		name := s.Listing.Name.In("en")
 		was, ok := here[s.Listing.Key]
+		// This programme's own export comes back under the ids that it went out with.
 		if own, is := ids[s.ID]; is {
 			was, ok = here[own], true
 		} else if before, is := here[s.Before]; is && !ok && before == name {
@@ -306,6 +320,7 @@ func readHSDS(path string) (t *hsds.Tables, remarks []hsds.Remark, err error) {
 	switch {
 	case info.IsDir():
 		t, remarks, err = hsds.GatherDir(os.DirFS(path))
+	// A pipe or a device cannot be read from its end, where a zip file has its list.
 	case !info.Mode().IsRegular():
 		return nil, nil, krama.E(op, krama.Invalid, "not a file or a folder")
 	default:
@@ -314,6 +329,7 @@ func readHSDS(path string) (t *hsds.Tables, remarks []hsds.Remark, err error) {
 			return nil, nil, plainError(op, e)
 		}
 		defer f.Close()
+		// By what it holds and not by its name: every zip file begins with PK.
 		var head [2]byte
 		if n, _ := f.ReadAt(head[:], 0); n == 2 && string(head[:]) == "PK" {
 			t, remarks, err = hsds.GatherZip(f, info.Size())
@@ -326,6 +342,7 @@ func readHSDS(path string) (t *hsds.Tables, remarks []hsds.Remark, err error) {
 
 // plainName is a file's name as it may stand in a listing.
 func plainName(path string) string {
+	// A name may hold what a terminal obeys, or what is no text at all.
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == 0xfffd {
 			return '?'

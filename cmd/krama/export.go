@@ -70,6 +70,7 @@ func export(ctx context.Context, e *env, args []string) error {
 		f.Usage()
 		return errUsage
 	}
+	// Before words are asked for. An archive is never written over: it may be all that is left of a programme.
 	if _, err := os.Lstat(*to); !errors.Is(err, os.ErrNotExist) {
 		return hint{krama.E("export", krama.Conflict, "--to exists already, or cannot be looked at"),
 			"name a file or folder that does not exist"}
@@ -79,6 +80,7 @@ func export(ctx context.Context, e *env, args []string) error {
 	}
 	var whom sealTo
 	if given["seal-to"] {
+		// Words that are there may open another archive.
 		if _, err := os.Lstat(sealedWords(*to)); !errors.Is(err, os.ErrNotExist) {
 			return hint{krama.E("export", krama.Conflict, "sealed words of an archive of this name exist already"),
 				"move them beside that archive, or remove them if it was never written"}
@@ -102,18 +104,21 @@ func export(ctx context.Context, e *env, args []string) error {
 	}
 	defer r.Close()
 	today := krama.DayOf(time.Now())
+	// Kept like an export itself: somebody at this desk wanted everything.
 	if _, roles := r.Device(); roles&krama.RoleAdmin == 0 {
 		if err := keepAudit(r, krama.AuditRefused, today, office.BestCircle(r)...); err != nil {
 			return err
 		}
 		return hint{krama.E("export", krama.NotAllowed, "this is not an admin's desk"), "ask an admin of the programme"}
 	}
+	// The number has a person look at how many it concerns, and makes a script fail that repeats an old line.
 	n := exchange.Count(st, today)
 	if *people != n.People {
 		fmt.Fprintf(e.err, "would write %s; nothing is written yet\n", sentence(n))
 		return hint{krama.E("export", krama.NotAllowed, "the number of people was not repeated"),
 			fmt.Sprintf("if two of you have decided it, run it again with --people %d", n.People)}
 	}
+	// The leave is in the roster, so every device sees it before a byte is written.
 	may, way, err := r.Admin().AskExport(ctx)
 	switch {
 	case krama.KindOf(err) == krama.Offline && err != nil:
@@ -165,6 +170,7 @@ func keepAudit(r *replica.Replica, what uint8, today krama.Day, circles ...krama
 
 // members says whose device it is, by the roster as it stands.
 func members(r *replica.Replica) func(krama.DeviceID) (krama.MemberID, bool) {
+	// Copied, because nothing of the roster may be kept beyond the lock under which it is shown.
 	of := map[krama.DeviceID]krama.MemberID{}
 	r.Roster(func(ro *seal.Roster) {
 		for id, d := range ro.Devices {
@@ -182,6 +188,7 @@ func writeArchive(ctx context.Context, e *env, to string, whom sealTo, x *exchan
 		return err
 	}
 	passphrase := strings.Join(drawn, " ")
+	// Before the archive: killed in between, there are words that open nothing, and not an archive that nobody opens.
 	if len(whom.keys) > 0 {
 		if err := whom.write(to, passphrase); err != nil {
 			return err
@@ -193,6 +200,7 @@ func writeArchive(ctx context.Context, e *env, to string, whom sealTo, x *exchan
 		n, err = exchange.Write(untilStopped{ctx, w}, rand.Reader, passphrase, x)
 		return err
 	})
+	// Otherwise the next try would find words in its way.
 	if err != nil && len(whom.keys) > 0 {
 		os.Remove(sealedWords(to))
 	}
@@ -233,6 +241,7 @@ type untilStopped struct {
 	io.Writer
 }
 
+// Write implements io.Writer. Once the program is to stop it returns the context's error and writes no more.
 func (u untilStopped) Write(p []byte) (int, error) {
 	if err := u.ctx.Err(); err != nil {
 		return 0, err
@@ -241,6 +250,7 @@ func (u untilStopped) Write(p []byte) (int, error) {
 }
 
 // replace writes a file that is either whole or not there.
+// Its caller has looked whether to is there; what came meanwhile is replaced. Errors do not name the path.
 func replace(to string, write func(io.Writer) error) error {
 	part := to + ".part"
 	os.Remove(part) // of a run that was killed
@@ -295,6 +305,7 @@ func openArchive(e *env, from, to, key string) (err error) {
 		return hint{plainError("export", err), "remove the folder that ends in .part, if it is there, and try again"}
 	}
 	defer os.RemoveAll(part)
+	// Nothing has its name before the last byte was checked: of a file that was changed, no line is worth anything.
 	out, err := createAll(part)
 	if err != nil {
 		return err
@@ -315,6 +326,7 @@ func openArchive(e *env, from, to, key string) (err error) {
 	if err := os.Rename(part, to); err != nil {
 		return plainError("export", err)
 	}
+	// Said and not refused: it may be the only copy that is left.
 	if krama.DayOf(time.Now()) > h.Destroy {
 		fmt.Fprintf(e.err, "this copy should have been destroyed after %s\n", h.Destroy)
 	}
@@ -348,6 +360,7 @@ type bufferedFile struct {
 // createAll makes the files that an archive is written out into. None of them may be there.
 func createAll(dir string) (opened, error) {
 	out := opened{}
+	// Each kind has its file, an empty one too: a file that is missing looks like one that was lost.
 	for kind, name := range archiveFiles {
 		f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {

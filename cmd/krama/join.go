@@ -30,6 +30,7 @@ Do it in one room, or send the codes as text and compare the digits by voice: bo
 `, nil}
 
 // joinEvery is how often a waiting desk looks whether it was enrolled.
+// Two people sit before it and wait.
 const joinEvery = 2 * time.Second
 
 // joinProgramme runs `krama join`.
@@ -46,6 +47,7 @@ func joinProgramme(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	// It may be of a desk that waits since yesterday.
 	if _, err := os.Stat(filepath.Join(dir, "vault")); err == nil {
 		return joinAgain(ctx, e, *data, dir)
 	}
@@ -58,6 +60,8 @@ func joinProgramme(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	// Until the first desk's code is taken here nobody can enrol this device. It is destroyed on the way out, so that
+	// the same command can be given again.
 	accepted := false
 	defer func() {
 		r.Close()
@@ -68,6 +72,7 @@ func joinProgramme(ctx context.Context, e *env, args []string) error {
 	if err := r.Newcomer().Introduce(ctx, strings.TrimRight(*relay, "/")); err != nil {
 		return hint{err, "is the relay running and reachable at " + *relay + "?"}
 	}
+	// It holds a hash and a place at the relay, and no key: it may be sent over a line that others read.
 	fmt.Fprintln(e.out, r.Newcomer().Scan1().String())
 	fmt.Fprintln(e.err,
 		"Paste this code on the first desk: Devices, Enrol a phone. Then paste its code here. Each code works for "+
@@ -82,6 +87,7 @@ func joinProgramme(ctx context.Context, e *env, args []string) error {
 		if err == nil {
 			break
 		}
+		// A text that was cut when it was copied costs nothing and is asked for again.
 		if krama.KindOf(err) != krama.Invalid {
 			return err
 		}
@@ -114,12 +120,16 @@ func hasDesk(op, dir string) error {
 }
 
 // awaitEnrolment waits until the first desk has enrolled this one.
+// A relay that is not reached is waited for. Where it shows another programme than the code did, this device is
+// destroyed and nothing of what was shown is kept.
 func awaitEnrolment(ctx context.Context, e *env, r *replica.Replica, dir string) error {
 	fmt.Fprintln(e.err, "digits of this computer, to compare by voice:", r.Safety())
 	fmt.Fprintln(e.err,
 		"waiting for the first desk to finish the enrolment; if it says that this takes a day, you may stop, and "+
 			"start this command again tomorrow")
 	for {
+		// The state decides and not the error: a desk whose first sync was cut is enrolled all the same, and syncs when
+		// it is opened.
 		_, err := r.Newcomer().Join(ctx, nil)
 		if r.State() == replica.Enrolled {
 			break

@@ -17,9 +17,12 @@ import (
 	"krama"
 )
 
+// version is set by the build (Makefile, scripts/release). dev is what somebody built by hand.
 var version = "dev"
 
 // Exit statuses, documented in doc/running.md.
+// Timers and scripts read them, so a number keeps its meaning. exitOffline is worth another try, exitAlarm is for a
+// person.
 const (
 	exitOK      = 0
 	exitFailed  = 1
@@ -30,7 +33,10 @@ const (
 )
 
 func main() {
+	// Before anything can write a file.
 	ownFiles()
+	// Ctrl-C and a service manager's SIGTERM end a command in its own way: calls under way are answered, a file that is
+	// half written is removed.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(status(runIn(ctx, os.Args[1:], &env{os.Stdin, os.Stdout, os.Stderr, replaceProcess}), os.Stderr))
@@ -43,6 +49,7 @@ var errUsage = errors.New("usage")
 var errAlarm = errors.New("alarm")
 
 // hint is an error with the next step.
+// next is for a steward: a clause without a full stop, and never with what an error must not hold.
 type hint struct {
 	err  error
 	next string
@@ -52,6 +59,8 @@ func (h hint) Error() string { return h.err.Error() }
 func (h hint) Unwrap() error { return h.err }
 
 // status is a command's exit status; what went wrong is printed with what to do about it.
+// A command that was stopped ends with 0, as does one that was asked for its help. Where a stop leaves the work undone,
+// the command says so with an error of its own.
 func status(err error, stderr io.Writer) int {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return exitOK
@@ -67,6 +76,7 @@ func status(err error, stderr io.Writer) int {
 	if h.next != "" {
 		fmt.Fprintln(stderr, "hint:", h.next)
 	}
+	// The alarm first: it may wrap an error whose kind would say something milder.
 	switch {
 	case errors.Is(err, errAlarm):
 		return exitAlarm
@@ -79,6 +89,7 @@ func status(err error, stderr io.Writer) int {
 }
 
 // relayAddress checks the address of a relay.
+// A wrong one is refused before keys are drawn: it would go into codes and cards that others scan and keep.
 func relayAddress(op, s string) error {
 	if u, err := url.Parse(s); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return hint{krama.E(op, krama.Invalid, "--relay is no address"),
@@ -116,12 +127,15 @@ func mayRead(op, path string) error {
 }
 
 // command is one subcommand.
+// short stands in the list of all commands; long is the whole help of this one, and what a wrong call prints. run gets
+// what follows the name.
 type command struct {
 	name, short, long string
 	run               func(context.Context, *env, []string) error
 }
 
 // env is what a subcommand talks to.
+// Results go to out and everything else to err: questions, progress, hints. Tests put their own in its place.
 type env struct {
 	in       io.Reader
 	out, err io.Writer
@@ -148,6 +162,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // runIn runs the command that arguments name.
 func runIn(ctx context.Context, args []string, e *env) error {
 	stdout, stderr := e.out, e.err
+	// Help that was asked for is a result. A call without a command gets the same text, with the status of a wrong
+	// call.
 	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
 		w, name := stdout, ""
 		if len(args) > 1 {
@@ -184,6 +200,7 @@ func runIn(ctx context.Context, args []string, e *env) error {
 
 // flags returns a flag set that prints the command's help.
 func (e *env) flags(c command) *flag.FlagSet {
+	// A wrong flag is a wrong call of this command, and ends no process by itself: tests run many in one.
 	f := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	f.SetOutput(e.err)
 	f.Usage = func() { fmt.Fprint(e.err, c.long) }
@@ -191,6 +208,7 @@ func (e *env) flags(c command) *flag.FlagSet {
 }
 
 // parse reads a command's flags; what is wrong with them is printed with the command's use.
+// Where help was asked for, it returns context.Canceled, which ends with status 0.
 func parse(f *flag.FlagSet, args []string) error {
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

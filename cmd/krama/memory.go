@@ -14,6 +14,7 @@ const (
 
 // limitMemory sets the aim, unless GOMEMLIMIT did.
 func limitMemory(aim int64) {
+	// The runtime has read the variable already; setting the aim again would overrule the steward.
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(aim)
 	}

@@ -37,10 +37,12 @@ func newProgramme(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	// Never over a desk: its keys may be a programme's only ones.
 	if _, err := os.Stat(filepath.Join(dir, "vault")); err == nil {
 		return hasDesk("new", dir)
 	}
 	c := deskReplica(dir)
+	// Drawn and not chosen: what people choose is guessed.
 	words, err := words.Draw(c.Rand, words.Vault)
 	if err != nil {
 		return err
@@ -53,6 +55,7 @@ func newProgramme(ctx context.Context, e *env, args []string) error {
 	defer r.Close()
 	fmt.Fprintln(e.err, "founding at", *relay)
 	if err := r.Admin().Found(ctx, strings.TrimRight(*relay, "/"), *token); err != nil {
+		// Nobody has seen anything of this device (Admin.Found), so the folder is given back for the next try.
 		r.Close()
 		os.Remove(filepath.Join(dir, "vault"))
 		os.Remove(filepath.Join(dir, "journal"))
@@ -61,6 +64,7 @@ func newProgramme(ctx context.Context, e *env, args []string) error {
 		}
 		return hint{err, "is the relay running and reachable at " + *relay + "?"}
 	}
+	// Last, when there is a desk that they open. Standard output has nothing but these words.
 	fmt.Fprintln(e.out, strings.Join(words, " "))
 	fmt.Fprintln(e.err, "These four words open this desk. Learn them; they are not kept anywhere.")
 	fmt.Fprintln(e.err, "hint: krama desk --data", dir)

@@ -24,11 +24,14 @@ import (
 // The relay and the public site can run as two processes, with memory and connections of their own: then a flood of the
 // site, which anybody may visit, is no flood of the relay, which devices need.
 
+// The values of --only. Without it both run in one process.
 const (
 	partRelay = "relay"
 	partSite  = "site"
 )
 
+// What a site needs of its relay, by Relay's own methods in one process and by a SiteCaller from another. loadDoor is
+// NotFound while nothing is published.
 type (
 	loadDoor   = func(context.Context) ([]byte, error)
 	answerSlip = func(context.Context, krama.SlipCode, uint8) error
@@ -36,6 +39,7 @@ type (
 
 // siteFlags are the flags of a public site that runs apart from its relay.
 type siteFlags struct {
+	// As they were given to serve. Only relay may be empty yet, and is refused then.
 	data, listen, relay, exit string
 	drafts                    bool
 }
@@ -44,6 +48,7 @@ type siteFlags struct {
 func siteKey(dir string, make bool) (ed25519.PrivateKey, error) {
 	path := filepath.Join(dir, "site-key")
 	seed, err := os.ReadFile(path)
+	// The relay makes it and never the site: a relay takes the calls of one key, and it must know which.
 	if errors.Is(err, os.ErrNotExist) && make {
 		seed = append(seed, newSeed()...)
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -55,6 +60,7 @@ func siteKey(dir string, make bool) (ed25519.PrivateKey, error) {
 		return nil, hint{krama.E("serve", krama.NotFound, "there is no site-key in the folder"),
 			"start the relay with --only relay once; its folder has the file"}
 	}
+	// A file that was cut while it was copied: with another key every call of the site would be refused.
 	if err == nil && len(seed) != ed25519.SeedSize {
 		err = krama.E("serve", krama.Invalid, "the file site-key")
 	}
@@ -79,6 +85,7 @@ func serveRelay(ctx context.Context, e *env, r *relay.Relay, pages *door.Config,
 	}
 	r.SiteKey = key.Public().(ed25519.PublicKey)
 	tried := *pages
+	// No file is served here. A name of the usual length stands for each, because what is tried is the size of a page.
 	tried.Asset = func(name string) string { return "/app/a/0123456789abcdef-" + name }
 	r.CheckDoor = door.Checker(tried).Check
 	l, err := net.Listen("tcp", listen)
@@ -96,6 +103,7 @@ const lookEvery = time.Minute
 // lookForDoor tells when something else is published than before. A relay that is not heard leaves the pages as they
 // are.
 func lookForDoor(ctx context.Context, caller *replica.SiteCaller, told chan<- struct{}) {
+	// Zero, so that the first answer tells in any case: the site may have begun while the relay was away.
 	var last [32]byte
 	for tick := time.NewTicker(lookEvery); ; {
 		select {
@@ -113,6 +121,7 @@ func lookForDoor(ctx context.Context, caller *replica.SiteCaller, told chan<- st
 
 // serveSite runs the public site of a relay that runs elsewhere.
 func serveSite(ctx context.Context, e *env, f siteFlags) error {
+	// The site asks there itself, and sends phones and those who report there.
 	if f.relay == "" {
 		return hint{krama.E("serve", krama.Invalid, "--only site needs --relay"),
 			"give the relay's address as phones reach it"}
@@ -131,6 +140,7 @@ func serveSite(ctx context.Context, e *env, f siteFlags) error {
 	if err != nil {
 		return err
 	}
+	// The last good door is kept by the relay's process alone, in its own folder.
 	pages.Drafts, pages.Audio, pages.Tell = f.drafts, filepath.Join(f.data, "audio"), tellPages(e)
 	s, err := site.New(site.Config{Relay: f.relay, Version: version, Door: pages})
 	if err != nil {

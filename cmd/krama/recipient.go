@@ -31,6 +31,8 @@ export shows: a file that somebody exchanged on its way has others.
   --to FILE   the file to write; it must not exist
 `, nil}
 
+// What is read of files that other people made. A programme has one recipient, or few; sixteen keys, and words that are
+// sealed to sixteen, stay well below maxKeyFile.
 const (
 	maxKeyFile    = 64 << 10 // what is read of a key's file or of sealed words
 	maxRecipients = 16
@@ -49,6 +51,8 @@ func recipientRun(_ context.Context, e *env, args []string) error {
 	if err := lacks(f, "to"); err != nil {
 		return err
 	}
+	// Both names, before a key is drawn: an old .pub beside a new key would have archives sealed to a key that nobody
+	// here has.
 	for _, name := range []string{*to, *to + ".pub"} {
 		if _, err := os.Lstat(name); !errors.Is(err, os.ErrNotExist) {
 			return hint{krama.E("recipient", krama.Conflict,
@@ -61,6 +65,8 @@ func recipientRun(_ context.Context, e *env, args []string) error {
 		return krama.Wrap("recipient", err)
 	}
 	pub := key.Recipient().String()
+	// The key before its .pub: killed in between, nothing has been given away yet, and the hint above says what to
+	// remove.
 	if err := writeNew("recipient", *to, []byte(key.String()+"\n")); err != nil {
 		return hint{err, "name a file in a folder that exists and that you may write to"}
 	}
@@ -68,6 +74,7 @@ func recipientRun(_ context.Context, e *env, args []string) error {
 		os.Remove(*to)
 		return err
 	}
+	// The digits go by voice because the file goes by mail: whoever exchanges it on its way cannot exchange them.
 	fmt.Fprintf(e.err, "wrote the key, and the file that ends in .pub\ndigits of the key: %s\n", keyDigits(pub))
 	fmt.Fprintln(e.err,
 		"hint: give the programme the .pub file and compare the digits by telephone; the other file stays here")
@@ -80,6 +87,7 @@ func writeNew(op, to string, b []byte) error {
 	if err != nil {
 		return plainError(op, err)
 	}
+	// Half a file is removed again: under its name it would be taken for a whole key.
 	_, err = f.Write(b)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		os.Remove(to)
@@ -94,6 +102,7 @@ func writeNew(op, to string, b []byte) error {
 
 // keyDigits are four groups of five digits that name a recipient's key by voice.
 func keyDigits(recipient string) string {
+	// Twenty digits: whoever wants another key with the same ones has to draw about 10^20.
 	sum := sha256.Sum256([]byte("krama recipient digits\n" + recipient))
 	var out []string
 	for i := range 4 {
@@ -109,6 +118,7 @@ func readSmall(name string) ([]byte, error) {
 		return nil, plainError("export", err)
 	}
 	defer f.Close()
+	// One byte beyond the bound tells too large from just fitting. A name that was mistaken may be an archive's.
 	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 	if err != nil {
 		return nil, plainError("export", err)
@@ -130,6 +140,8 @@ func keyLines(b []byte) (out []string) {
 }
 
 // sealTo is whom an archive's words are sealed to.
+// The zero value is nobody: the words are then shown to whoever writes the archive. digits has an entry for each key,
+// in the order of the file, to be compared by telephone.
 type sealTo struct {
 	keys   []age.Recipient
 	digits []string
@@ -144,6 +156,7 @@ func recipients(name string) (to sealTo, err error) {
 		return to, hint{err, whose}
 	}
 	lines := keyLines(b)
+	// Even beside a public key: whoever carried the file here could read the secret one, and open the archive with it.
 	if bytes.Contains(b, []byte("SECRET-KEY")) {
 		return to, hint{krama.E("export", krama.Invalid, "this is a key, and it must not leave its owner"),
 			"it has been given away: ask her to make a new one, and for the file that ends in .pub alone"}
@@ -156,6 +169,8 @@ func recipients(name string) (to sealTo, err error) {
 		return to, hint{krama.E("export", krama.TooLarge, "too many recipients"),
 			fmt.Sprintf("a file holds at most %d keys", maxRecipients)}
 	}
+	// Tried before a desk is unlocked: age takes no keys that withstand quantum computers together with some that do
+	// not.
 	if _, err := age.Encrypt(io.Discard, to.keys...); err != nil {
 		return to, hint{krama.E("export", krama.Invalid, "the keys in it cannot be used together"),
 			"ask for a file of one key"}
@@ -168,6 +183,7 @@ func recipients(name string) (to sealTo, err error) {
 
 // write seals an archive's words to the recipients and keeps them beside it.
 func (to sealTo) write(archive, words string) error {
+	// Sealed in memory first: where sealing fails, no file is begun.
 	var b bytes.Buffer
 	w, err := age.Encrypt(&b, to.keys...)
 	if err == nil {
@@ -193,6 +209,7 @@ func openWords(archive, key string) (string, error) {
 	if err != nil || len(ids) == 0 {
 		return "", hint{krama.E("export", krama.Invalid, "--key is no recipient's key"), which}
 	}
+	// Found by the archive's name: where one of the two was renamed on its way, the hint says how they must be called.
 	sealed, err := readSmall(sealedWords(archive))
 	if err != nil {
 		return "", hint{err,

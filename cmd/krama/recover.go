@@ -41,11 +41,13 @@ func recoverProgramme(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	// A desk that is there may hold what no card brings back, such as the safeguarding circle.
 	if _, err := os.Stat(filepath.Join(dir, "vault")); err == nil {
 		return hasDesk("recover", dir)
 	}
 	fmt.Fprintln(e.err, "cards, one a line, then an empty line:")
 	var cards []seal.Card
+	// The cards end with an empty line or with the input, so that they can be typed or piped in.
 	in := bufio.NewScanner(e.in)
 	for in.Scan() && strings.TrimSpace(in.Text()) != "" {
 		c, err := seal.ParseCard(in.Text())
@@ -54,6 +56,8 @@ func recoverProgramme(ctx context.Context, e *env, args []string) error {
 				len(cards)+1)), "a card's text is three parts with two points between them; spaces do not matter"}
 		}
 		cards = append(cards, c)
+		// Said at each card and not at the end: the trustee who holds it is still in the room, and may have brought
+		// another.
 		var wrong *replica.WrongCards
 		if errors.As(replica.CompareCards(cards), &wrong) && wrong.Fault[len(cards)-1] != 0 {
 			// the others may be the wrong ones yet
@@ -61,9 +65,12 @@ func recoverProgramme(ctx context.Context, e *env, args []string) error {
 		}
 		fmt.Fprintf(e.err, "card %d of %d; %d are needed\n", c.Share.X, c.Share.N, c.Share.K)
 	}
+	// By what the first card says. Whether they belong together, and to this programme, is found when they are used.
 	if len(cards) == 0 || len(cards) < int(cards[0].Share.K) {
 		return hint{krama.E("recover", krama.Invalid, "too few cards"), "one card less than needed says nothing at all"}
 	}
+	// From here on there is a device in the folder. While the roster does not list it, a failure destroys it again, and
+	// a second try begins anew with other words. Killed before the end it stays, and the folder is removed by hand.
 	c := deskReplica(dir)
 	words, err := words.Draw(c.Rand, words.Vault)
 	if err != nil {
@@ -75,6 +82,8 @@ func recoverProgramme(ctx context.Context, e *env, args []string) error {
 	}
 	defer r.Close()
 	shown := replica.Stage("")
+	// Without a living admin the desk acts at once. With one it waits, and any admin can remove it meanwhile: trustees
+	// who were forced or fooled are found out in time.
 	err = r.Newcomer().Recover(ctx, cards, strings.TrimRight(*relay, "/"), !*alive, func(p replica.Progress) {
 		if p.Stage != shown {
 			fmt.Fprintln(e.err, "recovering:", p.Stage)
@@ -126,6 +135,7 @@ func nameCards(e *env, cards []seal.Card, wrong *replica.WrongCards) string {
 		}
 		fmt.Fprintf(e.err, "line %d, card %d of %d: %s\n", i+1, cards[i].Share.X, cards[i].Share.N, cardFaults[f])
 	}
+	// Another card helps where nobody can tell which is the wrong one; where that is known, it is left out.
 	switch {
 	case doubted > 0 && krama.KindOf(wrong) == krama.Invalid:
 		return "they are of different programmes or sets, and as many say one as the other: ask for one more card"

@@ -27,6 +27,7 @@ import (
 )
 
 // releaseNeed is how many release keys must have signed.
+// There are to be three: with two needed, one that is stolen releases nothing, and one that is lost stops nothing.
 const releaseNeed = 2
 
 var releaseCommand = command{"release", "sign and check releases", `Usage: krama release key     --out FILE
@@ -105,6 +106,8 @@ func releaseKey(_ context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	// A key that was written over could sign nothing more, while programmes that pinned a release have its public half
+	// in their roster.
 	f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return hint{krama.E("release", krama.Conflict, "there is such a file already"),
@@ -117,6 +120,7 @@ func releaseKey(_ context.Context, e *env, args []string) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
+	// Last: a public half that was printed has its key on the disk.
 	_, err = fmt.Fprintf(e.out, "%x\n", public)
 	return err
 }
@@ -141,11 +145,13 @@ func releaseSign(_ context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	// Signatures of others stay as they are. They are not checked here: whoever installs the release does it.
 	s, r, err := seal.ParseSignedRelease(file)
 	if err != nil {
 		return err
 	}
 	s.Sign(ed25519.NewKeyFromSeed(seed))
+	// Beside the manifest, then in its place: killed in between, the signatures that were there are there still.
 	if err := os.WriteFile(manifest+".new", s.Marshal(), 0o600); err != nil {
 		return err
 	}
@@ -176,6 +182,7 @@ func readKeys(name string) ([][32]byte, error) {
 			continue
 		}
 		b, err := hex.DecodeString(line)
+		// A key of small order takes signatures that nobody made, and would count as one of the two.
 		k, weak := seal.SigKey(b)
 		if err != nil || weak != nil {
 			return nil, hint{krama.E("release", krama.Invalid, "a line of the keys is not a public key"),
@@ -187,6 +194,8 @@ func readKeys(name string) ([][32]byte, error) {
 }
 
 // readRelease reads a manifest that enough of the keys have signed.
+// A signature in it that is false is an alarm: somebody has meddled with the file. Too few are NotAllowed: somebody has
+// not signed yet.
 func readRelease(manifest, keys string) (seal.Release, error) {
 	file, err := os.ReadFile(manifest)
 	if err != nil {
@@ -239,6 +248,7 @@ func releaseVerify(_ context.Context, e *env, args []string) error {
 			continue
 		}
 		looked++
+		// A manifest's names lead out of no folder: ParseRelease refuses those that would.
 		b, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(f.Name)))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -249,11 +259,13 @@ func releaseVerify(_ context.Context, e *env, args []string) error {
 			wrong("differs", f.Name)
 		}
 	}
+	// A mistyped name must not end with status 0, as if the file had been looked at.
 	if only != "" && looked == 0 {
 		return hint{krama.E("release", krama.NotFound, "the release has no such file"),
 			"names are as in the release's folder, for example bin/krama-linux-amd64"}
 	}
 	if only == "" { // a file nobody signed must not be taken for one of the release
+		// The manifest lies beside the files as a rule, and cannot name itself.
 		same, err := os.Stat(manifest)
 		if err != nil {
 			return err
@@ -291,6 +303,7 @@ func releasePin(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	// After the signatures: nobody gives her words for a release that she should not install.
 	desk, _, err := openDesk(e, data)
 	if err != nil {
 		return err
@@ -328,6 +341,8 @@ func releaseCompare(ctx context.Context, e *env, args []string) error {
 		return hint{krama.E("release", krama.Invalid, "--site is not an address"),
 			"for example --site https://help.example"}
 	}
+	// Without keys it can be asked whether a site serves what a manifest names; who vouches for the manifest is left
+	// open, and said to be.
 	var r seal.Release
 	if keys != "" {
 		r, err = readRelease(manifest, keys)
@@ -341,6 +356,7 @@ func releaseCompare(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	// What must be served is made from this program's own files, so the program has to be of the same release.
 	own, err := site.PhoneRelease()
 	if err != nil {
 		return err
@@ -349,6 +365,8 @@ func releaseCompare(ctx context.Context, e *env, args []string) error {
 		return hint{krama.E("release", krama.Conflict, "this program holds the phone's files of another release"),
 			"run the krama that the manifest names, from the release's bin folder"}
 	}
+	// Honest sites differ in the relay's address. It is read out of the page and put into what the page is compared
+	// with, so that every other byte counts.
 	page, _, err := fetch(ctx, base, "/app/")
 	if krama.KindOf(err) == krama.Offline {
 		return err
@@ -373,6 +391,7 @@ func releaseCompare(ctx context.Context, e *env, args []string) error {
 	for _, p := range paths {
 		want, wantHeader := s.Served(p)
 		got, header, err := fetch(ctx, base, p)
+		// A site that stops answering ends it: half of a comparison must not read as a whole one.
 		if krama.KindOf(err) == krama.Offline {
 			return err
 		}
@@ -380,6 +399,8 @@ func releaseCompare(ctx context.Context, e *env, args []string) error {
 			wrong("differs " + p)
 			continue
 		}
+		// The type decides whether a browser runs a file, the policy whether a page loads others: same bytes under
+		// another one are other code.
 		for _, h := range []string{"Content-Type", "Content-Security-Policy"} {
 			if strings.Join(header.Values(h), ", ") != wantHeader.Get(h) {
 				wrong("differs " + p + " " + h)
@@ -396,12 +417,14 @@ const maxFetch = 64 << 20
 // fetch gets one file as a phone's browser would, and undoes the compression. It returns Offline when the site does not
 // answer and Tampered when the answer is none that a site of ours gives.
 func fetch(ctx context.Context, base *url.URL, path string) ([]byte, http.Header, error) {
+	// For one file, on the line a phone has; the largest is the phone's core with two megabytes.
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "GET", base.String()+path, nil)
 	if err != nil {
 		return nil, nil, err
 	}
+	// As phones ask: a site could serve other bytes to who asks otherwise.
 	req.Header.Set("Accept-Encoding", "br")
 	res, err := replica.Direct(&http.Client{}).Do(req)
 	if res != nil && err != nil { // a redirect, which no site of ours gives
@@ -421,6 +444,7 @@ func fetch(ctx context.Context, base *url.URL, path string) ([]byte, http.Header
 	default:
 		return nil, nil, tampered
 	}
+	// Counted after unpacking: a small answer may be packed from a very large one.
 	b, err := io.ReadAll(io.LimitReader(body, maxFetch+1))
 	if ctx.Err() != nil {
 		return nil, nil, krama.E("release", krama.Offline, "the site is too slow")

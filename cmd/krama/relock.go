@@ -21,6 +21,8 @@ var errLocked = errors.New("locked")
 
 // session is what a desk hands to the one that takes its place. It goes through a pipe, not through the environment or
 // the command line, which others can read.
+// cookie is what the browser that was let in shows, ticket what lets one in while nobody has used it, lang the language
+// of the page that was locked.
 type session struct{ cookie, ticket, lang string }
 
 // String is a session as one process hands it to the next.
@@ -29,6 +31,7 @@ func (s session) String() string { return strings.Join([]string{s.cookie, s.tick
 // parseSession reads that.
 func parseSession(b []byte) (s session, ok bool) {
 	p := strings.Split(string(b), "\n")
+	// The cookie is 24 bytes in hexadecimal digits (newGuard).
 	if len(p) != 3 || len(p[0]) != 48 {
 		return s, false
 	}
@@ -43,6 +46,7 @@ type replacer func(listeners []*os.File, said []byte) error
 // cannot be replaced, locking forgets what it can and the desk goes on.
 func relocking(ctx context.Context, e *env, s *web.Server, g *guard, ls []net.Listener) (context.Context,
 	func(error) error) {
+	// Copies, taken now: when the service has ended, its own listeners are closed.
 	var files []*os.File
 	for _, l := range ls {
 		if t, ok := l.(*net.TCPListener); ok {
@@ -51,17 +55,20 @@ func relocking(ctx context.Context, e *env, s *web.Server, g *guard, ls []net.Li
 			}
 		}
 	}
+	// As in tests, and under Windows.
 	if e.replace == nil || len(files) != len(ls) {
 		return ctx, func(err error) error { return err }
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	s.OnLocked = func() { stop(errLocked) } // the answer that is being given is still given
 	return ctx, func(err error) error {
+		// A signal, or an address that failed, ends the desk for good.
 		locked := context.Cause(ctx) == errLocked
 		stop(nil)
 		if !locked || err != nil {
 			return err
 		}
+		// It comes back only where it failed: the desk is locked then, and nobody answers at its address.
 		err = e.replace(files, []byte(g.session(web.Lang(s)).String()))
 		return hint{krama.E("desk", krama.Internal, "locked, but the program could not start anew: "+err.Error()),
 			"start the desk again: krama desk"}

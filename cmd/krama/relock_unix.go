@@ -21,6 +21,7 @@ const inheritedEnv = "KRAMA_DESK_INHERITS"
 
 // replaceProcess is the replacer of this system.
 func replaceProcess(listeners []*os.File, said []byte) error {
+	// What is said stays in the pipe over the exec. It is read by the program that comes after, from the same process.
 	r, w, err := os.Pipe()
 	if err != nil {
 		return err
@@ -49,6 +50,7 @@ func replaceProcess(listeners []*os.File, said []byte) error {
 			return err
 		}
 	}
+	// The process number, the arguments and the environment go on; nothing that was in memory does.
 	return syscall.Exec(self, os.Args, append(os.Environ(), inheritedEnv+"="+strings.Join(numbers, ",")))
 }
 
@@ -59,12 +61,14 @@ func inherited() (ls []net.Listener, s *session, err error) {
 	if list == "" {
 		return nil, nil, nil
 	}
+	// Otherwise the process after this one would find it twice, and a browser that the desk opens would get it.
 	os.Unsetenv(inheritedEnv)
 	for i, n := range strings.Split(list, ",") {
 		fd, err := strconv.Atoi(n)
 		if err != nil {
 			return nil, nil, bad
 		}
+		// A browser that the desk opens must not hold the desk's address open.
 		syscall.CloseOnExec(fd)
 		f := os.NewFile(uintptr(fd), "inherited")
 		defer f.Close()
@@ -98,4 +102,5 @@ func noCore() {
 	}
 }
 
+// dumpEnv, set to anything, leaves the process's memory readable; only tests set it.
 const dumpEnv = "KRAMA_DUMPABLE"

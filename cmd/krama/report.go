@@ -32,6 +32,7 @@ func writeReport(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	// Before a desk is unlocked: the codebook holds nothing of a programme.
 	if *book {
 		b, err := measure.Codebook(g, locale.New("en"))
 		if err == nil {
@@ -49,8 +50,11 @@ func writeReport(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer r.Close()
+	// It leaves now, so what it says is kept, here and on other admins' desks: a later report of the same period must
+	// not give somebody away by its difference.
 	rep, err := deskOffice(g, r, st).Released(krama.Period{From: a, To: b}, krama.DayOf(time.Now()), true)
 	if err != nil {
+		// The newest window that is over, so that the hint can be typed as it stands.
 		last := measure.Closed(&g.KPPrev, krama.DayOf(time.Now()), 1)[0]
 		return hint{err, "only whole reporting half-years that are over leave, for example --from " +
 			last.From.String() + " --to " + last.To.String()}

@@ -34,6 +34,8 @@ func restore(ctx context.Context, e *env, args []string) error {
 	if err := os.MkdirAll(*data, 0o700); err != nil {
 		return err
 	}
+	// The copy is checked before it gets its name: a relay never starts on half of one. A store that is there is
+	// Conflict, a damaged one too, because it may hold what the backup does not.
 	c, err := sqlite.Restore(ctx, *from, storePath(*data), meter(e.err))
 	if err != nil {
 		return storeHint(ctx, "restore", err, map[krama.Kind]string{
@@ -45,6 +47,7 @@ func restore(ctx context.Context, e *env, args []string) error {
 			krama.Tampered: "krama check --file " + *from + " says what is wrong; take an older backup",
 		})
 	}
+	// The bytes are the backup's, so the fingerprint is the one that was written down when it was made.
 	printCopy(e.out, c)
 	fmt.Fprintln(e.err, "hint: krama serve --data", *data)
 	return nil

@@ -64,6 +64,7 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 	if err := lacks(f, "data"); err != nil {
 		return err
 	}
+	// Before the folder is touched: a call that is refused for one of these leaves nothing behind.
 	switch {
 	case *only != "" && *only != partRelay && *only != partSite:
 		return hint{krama.E("serve", krama.Invalid, "--only is relay or site"), "for example --only relay"}
@@ -92,11 +93,13 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 		return err
 	}
 	defer alone.Close()
+	// 0 sets no bound on the file: a programme's quota does (relay.Limits).
 	store, err := sqlite.Open(filepath.Join(*data, "relay.db"), 0)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
+	// A disk that failed ends the service as a signal does, with another cause, which decides what is said at the end.
 	ctx, fail := context.WithCancelCause(ctx)
 	defer func() {
 		if context.Cause(ctx) == errDisk { // it ended for that, whatever else was said
@@ -122,8 +125,10 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	// door.last is for a start at which no pages come of what the programme has published.
 	pages.Drafts, pages.Audio, pages.Last = *drafts, filepath.Join(*data, "audio"), filepath.Join(*data, "door.last")
 	pages.Tell = tellPages(e)
+	// Shown once. Afterwards it is in the folder, for who may read there.
 	if fresh {
 		fmt.Fprintln(e.err, "founding token:", token)
 	}
@@ -138,6 +143,7 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 	if err != nil || err2 != nil || n < 0 || n+1 > maxPort { // the site takes the next one
 		return hint{krama.E("serve", krama.Invalid, "--listen is HOST:PORT"), "for example --listen 127.0.0.1:8701"}
 	}
+	// Both addresses are taken before either is served: a site without its relay would send phones to nobody.
 	rl, err := net.Listen("tcp", *listen)
 	if err != nil {
 		return err
@@ -146,6 +152,7 @@ func serve(ctx context.Context, e *env, args []string) (err error) {
 	if *public != "" {
 		address = *public
 	}
+	// Port 0 is any that is free; the site's is to be one too, and not port 1.
 	if n == 0 {
 		n = -1
 	}
@@ -174,7 +181,10 @@ const maxPort = 65535
 const defaultExit = "https://km.wikipedia.org/"
 
 // publicDoor is what the public pages of a relay's programme are made of.
+// load and answer are the relay's own, or those of somebody who calls it; both are nil where pages are only tried.
+// Relay and Asset are left to whoever shows the pages.
 func publicDoor(load loadDoor, answer answerSlip, g *guide.Guide, exit string) (*door.Config, error) {
+	// It becomes a link on every page, so nothing but an address of the web is taken.
 	if u, err := url.Parse(exit); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return nil, hint{krama.E("serve", krama.Invalid, "--exit"), "for example --exit https://www.example.org/"}
 	}
@@ -197,6 +207,7 @@ func tellPages(e *env) func(error) {
 // keepDoor makes the public pages anew when the programme publishes and when the day changes. The relay refuses a door
 // that gives none.
 func keepDoor(ctx context.Context, e *env, r *relay.Relay, s *site.Site) {
+	// One word waits at most: pages are made of what is published by then, however often it was told.
 	told := make(chan struct{}, 1)
 	r.OnDoor = func() {
 		select {
@@ -222,6 +233,7 @@ func foundingToken(dir string) (token string, fresh bool, err error) {
 	if !errors.Is(err, os.ErrNotExist) {
 		return "", false, err
 	}
+	// 160 bits: whoever guessed it could found programmes on this relay and fill its disk.
 	var raw [20]byte
 	if _, err := rand.Read(raw[:]); err != nil {
 		return "", false, err
@@ -231,6 +243,7 @@ func foundingToken(dir string) (token string, fresh bool, err error) {
 }
 
 // sweep has the store forget what has expired, each hour.
+// What fails is tried again an hour later.
 func sweep(ctx context.Context, s *sqlite.Store) {
 	for {
 		select {
@@ -250,6 +263,8 @@ type listener struct {
 
 // server bounds every connection; it logs nothing, because what a server logs about a caller is her address.
 func server(h http.Handler) *http.Server {
+	// A call to the relay sets deadlines of its own, by its size; these hold until its head was read, and for the site.
+	// The windows of HTTP/2 are small because each connection may fill all of its own.
 	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute,
 		WriteTimeout: 5 * time.Minute,
 		IdleTimeout:  2 * time.Minute, MaxHeaderBytes: 8 << 10, ErrorLog: quiet, ConnContext: seated,
@@ -260,6 +275,7 @@ func server(h http.Handler) *http.Server {
 // serveAll serves at several addresses until the first fails or the process is to end, then lets calls under way
 // finish.
 func serveAll(ctx context.Context, ls ...listener) error {
+	// Room for all of them: who ends after the first finds nobody waiting.
 	errs := make(chan error, len(ls))
 	var servers []*http.Server
 	for _, l := range ls {
@@ -272,6 +288,7 @@ func serveAll(ctx context.Context, ls ...listener) error {
 	case <-ctx.Done():
 	case err = <-errs:
 	}
+	// Calls under way get their answer. What is open after that is cut when the process ends.
 	wait := 5 * time.Second
 	if context.Cause(ctx) == errLocked {
 		// keys are waiting to be destroyed; a connection that a browser opened in advance is not
@@ -296,9 +313,12 @@ func serveDomain(ctx context.Context, e *env, r *relay.Relay, public *door.Confi
 		return err
 	}
 	keepDoor(ctx, e, r, s)
+	// For these two names alone: whoever leads another one here would have certificates asked for until the authority
+	// gives out no more. They are kept in the folder, because authorities bound how many a name gets in a week.
 	m := &autocert.Manager{Prompt: autocert.AcceptTOS, HostPolicy: autocert.HostWhitelist(domain, relayHost),
 		Cache: autocert.DirCache(filepath.Join(data, "certificates"))}
 	both := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		// Two years: a browser that was here once does not begin in the clear again.
 		w.Header().Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 		switch host, _, _ := strings.Cut(req.Host, ":"); host {
 		case relayHost:
@@ -309,6 +329,7 @@ func serveDomain(ctx context.Context, e *env, r *relay.Relay, public *door.Confi
 			http.Error(w, "", http.StatusMisdirectedRequest)
 		}
 	})
+	// Port 80 shows the authority that the names lead here, and sends everybody else to https.
 	plain, err := net.Listen("tcp", ":80")
 	if err != nil {
 		return err
@@ -317,6 +338,7 @@ func serveDomain(ctx context.Context, e *env, r *relay.Relay, public *door.Confi
 	if err != nil {
 		return err
 	}
+	// The crowd lies below TLS, so that a handshake which does not end takes a place that is counted.
 	secure := tls.NewListener(newCrowd(inner, relayCrowd+siteCrowd), m.TLSConfig())
 	fmt.Fprintln(e.err, "site:  https://"+domain+"/")
 	fmt.Fprintln(e.err, "relay: https://"+relayHost)

@@ -28,6 +28,7 @@ func syncOnce(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer r.Close()
+	// One line that is written over as long as there is something to count; a stage without a number is said once.
 	last := replica.Stage("")
 	err = r.Sync(ctx, func(p replica.Progress) {
 		if p.Stage != last || p.Total > 0 {
@@ -45,13 +46,16 @@ func syncOnce(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	// A relay that is gone by now is no failure: what was typed is sent, and what is due waits for the next meeting.
 	if err := deskOffice(g, r, st).Day(ctx); err != nil && krama.KindOf(err) != krama.Offline {
 		return hint{err, "everything is sent; what is due goes on at the next try"}
 	}
+	// Alarms that were answered stay on the devices page. Only the others call a person, and make status 5.
 	s := r.Status()
 	s.Alarms = slices.DeleteFunc(s.Alarms, func(a replica.Alarm) bool { return a.Mended })
 	people, contacts := st.Counts()
 	fmt.Fprintf(e.out, "people %d\ncontacts %d\nunsent %d\nalarms %d\n", people, contacts, s.Unsent, len(s.Alarms))
+	// A lone admin's announcement protects only as far as people see it, so a timer's output has it too.
 	for _, a := range s.Announced {
 		fmt.Fprintf(e.err, "announced: %s, done after %s unless it is taken back under Devices\n", a.What.Type,
 			a.After.Format("2006-01-02 15:04"))

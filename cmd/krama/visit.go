@@ -16,6 +16,7 @@ import (
 // it could lead into the office's network.
 func visitSite(ctx context.Context, site string, form url.Values, lang string) ([]byte, error) {
 	const op = "visitSite"
+	// The desk's daily work waits for this look, and a site may be slow on purpose.
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, site, strings.NewReader(form.Encode()))
@@ -23,6 +24,8 @@ func visitSite(ctx context.Context, site string, form url.Values, lang string) (
 		return nil, krama.E(op, krama.Invalid, "address")
 	}
 	origin := strings.TrimSuffix(site, "/")
+	// What Chrome sends from Android, which names no model any more. The origin is the site's own: its forms post to
+	// itself.
 	for k, v := range map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Origin": origin,
 		"Accept-Language": lang + ";q=0.9,en;q=0.8",
 		"Accept":          "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
@@ -31,6 +34,7 @@ func visitSite(ctx context.Context, site string, form url.Values, lang string) (
 		r.Header.Set(k, v)
 	}
 	c := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	// Whatever goes wrong is Offline without a cause, which would name the address.
 	res, err := c.Do(r)
 	if err != nil {
 		return nil, krama.E(op, krama.Offline, "")
@@ -39,6 +43,7 @@ func visitSite(ctx context.Context, site string, form url.Values, lang string) (
 	if res.StatusCode != http.StatusOK {
 		return nil, krama.E(op, krama.Offline, "")
 	}
+	// A page is some tens of kilobytes; whoever answers must not fill this computer's memory.
 	b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	if err != nil {
 		return nil, krama.E(op, krama.Offline, "")

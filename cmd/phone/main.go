@@ -20,6 +20,8 @@ import (
 	"krama/web/http"
 )
 
+// main tells the page what kept it from starting, by the error's kind alone. Afterwards it lives in its callbacks, and
+// ends with the worker.
 func main() {
 	if err := run(); err != nil {
 		js.Global().Call("postMessage", map[string]any{"failed": krama.KindOf(err).String()})
@@ -30,6 +32,7 @@ func main() {
 
 // run opens the phone's files and answers the page until it ends the worker.
 func run() error {
+	// The page's first message, which worker.js left there before it started this program.
 	c := js.Global().Get("kramaConfig")
 	dir, err := journal.NewOPFS()
 	if err != nil {
@@ -40,6 +43,7 @@ func run() error {
 		return err
 	}
 	now := time.Now
+	// Assets names nothing: only a desk's whole page does, and the phone's page has its files already.
 	server := web.New(web.Config{
 		Host: web.Phone, Relay: c.Get("relay").String(), Demo: c.Get("demo").String() == "1",
 		Version: c.Get("version").String(), Release: c.Get("release").String(),
@@ -49,6 +53,7 @@ func run() error {
 			Dial: func(u string) replica.Remote { return fetch{u} }},
 	})
 	langs := c.Get("langs").String()
+	// A goroutine for each request: one that waited for a promise on the event loop's own would wait for ever.
 	js.Global().Set("kramaServe", js.FuncOf(func(_ js.Value, a []js.Value) any {
 		id, method, path, body := a[0].Int(), a[1].String(), a[2].String(), a[3].String()
 		go serve(server, langs, id, method, path, body)
@@ -68,6 +73,7 @@ func cost() seal.Cost {
 }
 
 // serve answers one request of the page.
+// id is the page's number of the request, because several may be under way; the page shows the answer to the newest.
 func serve(h http.Handler, langs string, id int, method, path, body string) {
 	a := http.Serve(h, langs, method, path, body)
 	js.Global().Call("postMessage", map[string]any{"id": id, "status": a.Status, "location": a.Header().Get("Location"),
@@ -80,6 +86,7 @@ func await(ctx context.Context, p js.Value) (js.Value, error) {
 		v  js.Value
 		ok bool
 	}
+	// Room for one: where ctx ends first, the promise still comes to its end, and the callbacks are released.
 	ch := make(chan result, 1)
 	var ok, bad js.Func
 	ok = js.FuncOf(func(_ js.Value, a []js.Value) any {
@@ -114,6 +121,8 @@ func (f fetch) Call(ctx context.Context, path string, body []byte) ([]byte, time
 	u := js.Global().Get("Uint8Array").New(len(body))
 	js.CopyBytesToJS(u, body)
 	offline := krama.E("phone.fetch", krama.Offline, "")
+	// text/plain and no head of our own: the browser then asks the relay no leave before each call (preflight). No
+	// redirect is followed: whoever answers for the relay could lead a sealed call elsewhere.
 	res, err := await(ctx, js.Global().Call("fetch", f.url+path, map[string]any{"method": "POST", "body": u,
 		"credentials": "omit",
 		"cache":       "no-store", "redirect": "error", "referrerPolicy": "no-referrer",
@@ -147,6 +156,7 @@ func (f fetch) Call(ctx context.Context, path string, body []byte) ([]byte, time
 
 // storage asks what the browser says of this origin's data.
 func storage() web.Storage {
+	// The page of settings waits for it. A browser that does not say is shown as unknown.
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	m := js.Global().Get("navigator").Get("storage")

@@ -15,6 +15,9 @@ import (
 )
 
 // sealer is the state of one visit. It ends with the worker.
+// site, day and sigs are what the page carries; day is the proof's, and becomes the relay's where the page is days old.
+// sigs are the intakes' keys that sign answers. receipt is nil until digits were drawn or typed. proof is of site and
+// day, and is spent with one report.
 type sealer struct {
 	site    [16]byte
 	day     krama.Day
@@ -24,6 +27,7 @@ type sealer struct {
 	proof   [seal.WorkSize]byte
 }
 
+// main gives the worker its calls, and lives in them until the worker ends.
 func main() {
 	s := &sealer{}
 	f := func(do func([]js.Value) any) js.Func {
@@ -42,6 +46,7 @@ func (s *sealer) start(a []js.Value) any {
 	copy(s.site[:], bytesOf(a[0]))
 	s.day = krama.Day(a[1].Int())
 	sigs := bytesOf(a[2])
+	// A key of small order is left out: anybody could sign an answer under it.
 	for ; len(sigs) >= ed25519.PublicKeySize; sigs = sigs[ed25519.PublicKeySize:] {
 		if key, err := seal.SigKey(sigs[:ed25519.PublicKeySize]); err == nil {
 			s.sigs = append(s.sigs, key)
@@ -88,6 +93,7 @@ func array(b []byte) any {
 // page gives, somebody has put another key there: nothing is sealed.
 func (s *sealer) seal(a []js.Value) any {
 	id, kem := bytesOf(a[0]), bytesOf(a[1])
+	// The names are those of the page's sentences; "offline" stands for all that another try may mend.
 	if len(id) != 16 || s.receipt == nil {
 		return "offline"
 	}
@@ -102,6 +108,7 @@ func (s *sealer) seal(a []js.Value) any {
 	if err != nil {
 		return "offline"
 	}
+	// Head and proof come first on the line: the relay checks them before it reads the report.
 	head := seal.ReportHead{Site: s.site, Intake: [16]byte(id), Day: s.day, Proof: s.proof, Size: len(w)}
 	return array(append(head.Marshal(), w...))
 }
@@ -134,6 +141,7 @@ func (s *sealer) read(a []js.Value) any {
 	b := bytesOf(a[0])
 	list := js.Global().Get("Array").New()
 	for ; len(b) >= seal.ReplySize; b = b[seal.ReplySize:] {
+		// The noise of an empty mailbox does not open, and is passed over like an answer to somebody else.
 		r, err := seal.OpenReply(s.receipt, s.site, s.sigs, b[:seal.ReplySize])
 		if krama.KindOf(err) == krama.Tampered && err != nil {
 			list.Set("forged", true)

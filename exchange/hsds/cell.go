@@ -29,8 +29,11 @@ func formula(text string) bool {
 	return false
 }
 
+// arithmetic is a text that can do no more than count. It does not begin with a space: a text with one before its sign
+// gets the apostrophe, and loses it when it is read.
 var arithmetic = regexp.MustCompile(`^[-+(0-9][-+.() 0-9]*$`)
 
+// neutralise puts an apostrophe before a text that a spreadsheet would run.
 func neutralise(text string) string {
 	if formula(text) && !arithmetic.MatchString(text) {
 		return "'" + text
@@ -38,6 +41,7 @@ func neutralise(text string) string {
 	return text
 }
 
+// restore gives back what neutralise was given. An apostrophe before anything else is the text's own.
 func restore(cell string) string {
 	if strings.HasPrefix(cell, "'") && formula(cell) {
 		return cell[1:]
@@ -53,6 +57,7 @@ func formatCell(op string, v any) (string, error) {
 	case string:
 		return neutralise(v), nil
 	case json.Number:
+		// A json.Number is a string: whoever fills a table can put any text into one.
 		if json.Valid([]byte(v)) {
 			return string(v), nil
 		}
@@ -71,6 +76,7 @@ func parseCell(cell, typ string) any {
 	default:
 		return text
 	}
+	// Of the cell as it stands: what has an apostrophe was written as text.
 	if !json.Valid([]byte(cell)) {
 		return text
 	}
@@ -78,6 +84,8 @@ func parseCell(cell, typ string) any {
 	if err != nil {
 		return text
 	}
+	// A value of another type than the column's is text. So is one that would be written as another cell,
+	// as a list with spaces after its commas.
 	is := ""
 	switch v.(type) {
 	case bool:

@@ -36,11 +36,13 @@ func ReadTables(folder fs.FS) (*Tables, error) {
 		return nil, &krama.Error{Op: op, Kind: krama.Invalid, Why: "the folder cannot be read", Err: err}
 	}
 	files := map[string][]byte{}
+	// One bound for all files together, so that many small ones hold no more than one large one may.
 	left := int64(MaxBytes)
 	for _, e := range entries { // sorted by name
 		if e.IsDir() || e.Name() != datapackage && !strings.HasSuffix(e.Name(), ".csv") {
 			continue
 		}
+		// A link could lead out of the folder; a pipe or a device need never end.
 		if !e.Type().IsRegular() {
 			return nil, krama.E(op, krama.Invalid, "not a plain file: "+quote(e.Name()))
 		}
@@ -67,6 +69,8 @@ func ReadTables(folder fs.FS) (*Tables, error) {
 	if len(files) == 0 {
 		return nil, krama.E(op, krama.NotFound, "no CSV file at the top of the folder")
 	}
+	// The datapackage is heeded for columns of somebody's own. What the specification says of its columns it cannot
+	// change.
 	types := columnTypes(t.Datapackage)
 	for _, e := range entries {
 		b, ok := files[e.Name()]
@@ -97,6 +101,8 @@ func (t *Tables) sort() {
 	slices.SortStableFunc(t.Tables, func(a, b *Table) int { return rank(a) - rank(b) })
 }
 
+// parse fills a table from a file. types are those of columns by the datapackage. The CSV reader refuses a row that is
+// longer or shorter than the header.
 func (x *Table) parse(op string, b []byte, types map[string]string) error {
 	r := csv.NewReader(bytes.NewReader(b))
 	bad := func(err error) error {
@@ -112,6 +118,7 @@ func (x *Table) parse(op string, b []byte, types map[string]string) error {
 		return krama.E(op, krama.TooLarge, fmt.Sprintf("%s has more than %d columns", quote(x.Name), MaxColumns))
 	}
 	for _, c := range header {
+		// Names of columns are other people's text, too.
 		x.Columns = append(x.Columns, restore(c))
 	}
 	typ := make([]string, len(header))
@@ -128,6 +135,7 @@ func (x *Table) parse(op string, b []byte, types map[string]string) error {
 		if err != nil {
 			return bad(err)
 		}
+		// Already here: check, which looks at all tables, comes when all of them are in memory.
 		if len(x.Rows) == MaxObjects {
 			return krama.E(op, krama.TooLarge, fmt.Sprintf("more than %d rows", MaxObjects))
 		}
@@ -151,6 +159,7 @@ func ReadZip(r io.ReaderAt, size int64) (*Tables, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A package may be packed with the folder around it.
 	var folder fs.FS = z
 	if top, err := fs.ReadDir(z, "."); err == nil && len(top) == 1 && top[0].IsDir() {
 		if folder, err = fs.Sub(z, top[0].Name()); err != nil {
@@ -167,6 +176,7 @@ type file struct {
 	data []byte
 }
 
+// files makes all files of a package before any is written: what is refused leaves nothing behind.
 func (t *Tables) files(op string) (all []file, err error) {
 	if err := t.check(op); err != nil {
 		return nil, err
@@ -203,12 +213,14 @@ func ascii(b []byte) bool {
 	return !bytes.ContainsFunc(b, func(r rune) bool { return r >= 0x80 })
 }
 
+// format is a table as CSV: the header, then a line a row, an empty cell for what a row lacks.
 func (x *Table) format(op string) ([]byte, error) {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	columns := x.columns()
 	cells := make([]string, len(columns))
 	for i, c := range columns {
+		// A column of somebody's own can be named like a formula.
 		cells[i] = neutralise(c)
 	}
 	w.Write(cells)
@@ -256,6 +268,7 @@ func (t *Tables) WriteDir(dir string) error {
 	} else if len(there) > 0 {
 		return krama.E(op, krama.Conflict, "the folder is not empty")
 	}
+	// For its owner alone: a file for partners has numbers that are not public.
 	for _, f := range all {
 		if err := os.WriteFile(filepath.Join(dir, f.name), f.data, 0o600); err != nil {
 			return krama.Wrap(op, err)
@@ -273,6 +286,7 @@ func (t *Tables) WriteZip(w io.Writer) error {
 	}
 	z := zip.NewWriter(w)
 	for _, f := range all {
+		// Create gives no time. With one, the same tables would be other bytes each time.
 		p, err := z.Create(f.name)
 		if err != nil {
 			return krama.Wrap(op, err)

@@ -15,6 +15,7 @@ import (
 
 // readAll takes at most max bytes of UTF-8, or of UTF-16 with its mark, as spreadsheets write it.
 func readAll(op string, r io.Reader, max int64) ([]byte, error) {
+	// One byte more than is allowed, to tell a text that ends at the bound from one that goes on.
 	b, err := io.ReadAll(io.LimitReader(r, max+1))
 	if err != nil {
 		return nil, &krama.Error{Op: op, Kind: krama.Invalid, Why: "it cannot be read to its end", Err: err}
@@ -22,6 +23,7 @@ func readAll(op string, r io.Reader, max int64) ([]byte, error) {
 	if int64(len(b)) > max {
 		return nil, krama.E(op, krama.TooLarge, fmt.Sprintf("more than %d bytes", max))
 	}
+	// As UTF-8 it may be half as long again, no more.
 	if wide, ok := utf16Text(b); ok {
 		b = wide
 	}
@@ -48,6 +50,7 @@ type decoder struct {
 	json    *json.Decoder
 }
 
+// decode reads one text into the values that Object lists.
 func (d *decoder) decode(b []byte) (any, error) {
 	if loneSurrogate(b) {
 		return nil, krama.E(d.op, krama.Invalid, "half of a surrogate pair")
@@ -57,6 +60,8 @@ func (d *decoder) decode(b []byte) (any, error) {
 	return d.value(0)
 }
 
+// value reads the next value. depth is how many arrays and objects it lies in: each takes a call, and a text of nothing
+// but brackets must not use up the stack.
 func (d *decoder) value(depth int) (any, error) {
 	tok, err := d.json.Token()
 	if err != nil {
@@ -82,6 +87,7 @@ func (d *decoder) value(depth int) (any, error) {
 		_, err := d.json.Token()
 		return list, err
 	}
+	// An object takes far more memory than the two letters that an empty one is written with.
 	if d.objects--; d.objects < 0 {
 		return nil, krama.E(d.op, krama.TooLarge, fmt.Sprintf("more than %d objects", MaxObjects))
 	}
@@ -92,6 +98,7 @@ func (d *decoder) value(depth int) (any, error) {
 			return nil, &krama.Error{Op: d.op, Kind: krama.Invalid, Why: "not JSON", Err: err}
 		}
 		key := name.(string)
+		// Of two values one program takes the first and another the last: they would read two directories.
 		if _, twice := o[key]; twice {
 			return nil, krama.E(d.op, krama.Invalid, "a name twice in one object: "+quote(key))
 		}

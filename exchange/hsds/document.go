@@ -49,6 +49,7 @@ func ReadJSON(r io.Reader) (*Document, error) {
 	}
 	dec := &decoder{op: op, objects: MaxObjects}
 	d := &Document{}
+	// Lines are tried only where the text is not one JSON value as a whole.
 	if json.Valid(b) {
 		v, err := dec.decode(b)
 		if err != nil {
@@ -60,6 +61,7 @@ func ReadJSON(r io.Reader) (*Document, error) {
 	} else if err := d.takeLines(op, dec, b); err != nil {
 		return nil, err
 	}
+	// In tables the two would be one row.
 	seen := map[string]bool{}
 	for _, o := range d.Objects {
 		if id, ok := o["id"].(string); ok && seen[id] {
@@ -68,12 +70,14 @@ func ReadJSON(r io.Reader) (*Document, error) {
 			seen[id] = true
 		}
 	}
+	// What these two hold has no kind.
 	if d.Form != Base && d.Form != Tabular {
 		d.Kind = guess(d.Objects)
 	}
 	return d, nil
 }
 
+// take finds out which form a value is of. An object that is of no other form is One.
 func (d *Document) take(op string, v any) (err error) {
 	switch v := v.(type) {
 	case []any:
@@ -99,6 +103,8 @@ func (d *Document) take(op string, v any) (err error) {
 	return krama.E(op, krama.Invalid, "neither an object nor an array")
 }
 
+// takeLines reads an object a line; blank lines are passed over. Its error names the first line that holds something
+// else.
 func (d *Document) takeLines(op string, dec *decoder, b []byte) error {
 	d.Form = Lines
 	n := 0
@@ -128,6 +134,7 @@ func (d *Document) takeLines(op string, dec *decoder, b []byte) error {
 	return nil
 }
 
+// objects are the objects of a list that may hold nothing else.
 func objects(op string, list []any) ([]Object, error) {
 	out := make([]Object, 0, len(list))
 	for _, v := range list {
@@ -140,6 +147,7 @@ func objects(op string, list []any) ([]Object, error) {
 	return out, nil
 }
 
+// isTabular reports whether an object has files for names; no property of the specification ends so.
 func isTabular(o Object) bool {
 	for name := range o {
 		if !strings.HasSuffix(strings.ToLower(name), ".csv") {
@@ -170,6 +178,7 @@ func guess(all []Object) (best Kind) {
 				}
 			}
 		}
+		// Two kinds that fit alike are no answer: whoever reads must say which.
 		if known > most {
 			best, most = s.kind, known
 		} else if known == most {
@@ -179,6 +188,7 @@ func guess(all []Object) (best Kind) {
 	return best
 }
 
+// part is the part of a kind that has a name, or nil.
 func (s *shape) part(name string) *part {
 	for i := range s.parts {
 		if s.parts[i].name == name {
@@ -199,6 +209,7 @@ func (d *Document) WriteJSON(w io.Writer) error {
 	case List:
 		b, err = encode(op, or(d.Objects), "  ")
 	case Page:
+		// The contents are Objects, whatever Page has under that name.
 		page := Object{"contents": or(d.Objects)}
 		for name, v := range d.Page {
 			if name != "contents" {

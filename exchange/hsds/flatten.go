@@ -65,6 +65,8 @@ func FromNested(docs ...*Document) (*Tables, []Loss, error) {
 	return f.t, f.losses, nil
 }
 
+// flattener is one call of FromNested. rows are t's rows by kind and id, so that an object that is met again adds to
+// its row.
 type flattener struct {
 	op     string
 	t      *Tables
@@ -72,6 +74,7 @@ type flattener struct {
 	losses []Loss
 }
 
+// table finds a table, or begins one with the columns that the specification gives it.
 func (f *flattener) table(name string) *Table {
 	if x := f.t.named(name); x != nil {
 		return x
@@ -81,6 +84,7 @@ func (f *flattener) table(name string) *Table {
 	return x
 }
 
+// row finds the row of an object, or begins one.
 func (f *flattener) row(k Kind, id string) Object {
 	if r := f.rows[k][id]; r != nil {
 		return r
@@ -95,6 +99,7 @@ func (f *flattener) row(k Kind, id string) Object {
 	return r
 }
 
+// set gives a row a value. What the row has already stays; a value that differs is a Loss.
 func (f *flattener) set(k Kind, row Object, name string, v any) {
 	have, ok := row[name]
 	if !ok {
@@ -115,6 +120,7 @@ func (f *flattener) link(k Kind, row Object, column, id string) {
 
 // add puts an object and what is nested in it into rows and returns its id.
 func (f *flattener) add(k Kind, o Object, depth int) (string, error) {
+	// Documents need not come from ReadJSON, which has looked at their depth: whoever made one may have made a loop.
 	if depth == MaxDepth {
 		return "", krama.E(f.op, krama.TooLarge, "objects nested too deep")
 	}
@@ -139,12 +145,14 @@ func (f *flattener) add(k Kind, o Object, depth int) (string, error) {
 			if err != nil {
 				return "", err
 			}
+			// Of one object the owner's row has the id; of a list each part's row has the owner's.
 			if !p.list {
 				f.link(k, row, p.link, childID)
 				continue
 			}
 			r := f.rows[p.kind][childID]
 			f.link(p.kind, r, p.link, id)
+			// The link of these may lead to any table, so the row says which. What it said itself stays.
 			switch c := entity[p.kind]; {
 			case c == "" || r[c] != nil:
 			case p.kind == Attribute:
@@ -178,6 +186,7 @@ func (f *flattener) nested(k Kind, p part, v any) ([]Object, error) {
 		if err != nil {
 			return nil, bad
 		}
+		// Twice in one list is a fault. In two places of a document it is how the nested form repeats an object.
 		seen := map[string]bool{}
 		for _, o := range all {
 			id, _ := o["id"].(string)
@@ -205,10 +214,13 @@ func (f *flattener) tabular(d *Document) error {
 		if err != nil {
 			return err
 		}
+		// A name shorter than ".csv" comes only in a document that no reader made; check refuses the table without a
+		// name.
 		table := name[:max(0, len(name)-len(".csv"))]
 		k := kindOf(table)
 		x := f.table(table)
 		if k == "" {
+			// Of a table of somebody's own nothing is known but its rows: check looks at their ids.
 			x.Rows = append(x.Rows, rows...)
 			continue
 		}

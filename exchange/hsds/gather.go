@@ -28,6 +28,7 @@ type Remark struct {
 
 func (r Remark) String() string { return r.Where + ": " + r.Why }
 
+// gatherer reads one directory and takes down what it steps over. op is the call, for errors.
 type gatherer struct {
 	op      string
 	remarks []Remark
@@ -36,6 +37,8 @@ type gatherer struct {
 // maxRemarks is how many remarks are kept; the last one says that there were more.
 const maxRemarks = 1000
 
+// remark takes down one thing that was stepped over. A file that is wrong in every line must not fill the memory with
+// remarks.
 func (g *gatherer) remark(where, why string) {
 	switch len(g.remarks) {
 	case maxRemarks:
@@ -56,6 +59,7 @@ func GatherDir(folder fs.FS) (*Tables, []Remark, error) {
 	return t, g.remarks, err
 }
 
+// folder is GatherDir of an open folder, for zip files too.
 func (g *gatherer) folder(folder fs.FS) (*Tables, error) {
 	entries, err := fs.ReadDir(folder, ".")
 	if err != nil {
@@ -75,6 +79,7 @@ func (g *gatherer) folder(folder fs.FS) (*Tables, error) {
 	for _, e := range entries {
 		name, isTable := strings.CutSuffix(strings.ToLower(e.Name()), ".csv")
 		switch {
+		// What systems put beside files by themselves is not worth a remark.
 		case e.Name() == datapackage || strings.HasPrefix(e.Name(), ".") || e.Name() == "__MACOSX":
 			continue
 		case !isTable || e.IsDir():
@@ -104,9 +109,11 @@ func (g *gatherer) folder(folder fs.FS) (*Tables, error) {
 		return nil, krama.E(g.op, krama.NotFound, "no CSV file at the top of the folder")
 	}
 	t.sort()
+	// From here on the rules are those of the strict readers.
 	return t, t.check(g.op)
 }
 
+// file reads one file, and takes its length from what is left for all.
 func (g *gatherer) file(folder fs.FS, name string, left *int64) ([]byte, error) {
 	f, err := folder.Open(name)
 	if err != nil {
@@ -134,6 +141,7 @@ func comma(b []byte, k Kind) (best rune, rest []byte) {
 	for _, c := range []rune{',', ';', '\t', '|'} {
 		r := csv.NewReader(bytes.NewReader(b))
 		r.Comma = c
+		// What cannot be read so has no column that is known.
 		header, _ := r.Read()
 		n := 0
 		for _, name := range header {
@@ -157,10 +165,13 @@ func column(header string, known []string) string {
 	return restore(header)
 }
 
+// table fills x from a file. A row that cannot be taken is named with its line and left out; an error is of the whole
+// file.
 func (g *gatherer) table(x *Table, b []byte, types map[string]string) error {
 	k := kindOf(x.Name)
 	between, b := comma(b, k)
 	r := csv.NewReader(bytes.NewReader(b))
+	// Rows of any length: one that is too short is named below, and does not end the file.
 	r.Comma, r.FieldsPerRecord = between, -1
 	header, err := r.Read()
 	if errors.Is(err, io.EOF) {
@@ -185,6 +196,7 @@ func (g *gatherer) table(x *Table, b []byte, types map[string]string) error {
 			typ[i] = x.columnType(names[i])
 		}
 	}
+	// A service is known again by its id at the next import. Rows of other tables need not be.
 	if k == Service && !slices.Contains(names, "id") {
 		return krama.E(g.op, krama.Invalid, quote(x.Name)+" has no column named id")
 	}
@@ -194,6 +206,8 @@ func (g *gatherer) table(x *Table, b []byte, types map[string]string) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
+		// The CSV reader goes on behind it. It may have taken several lines for one cell, so the remark says from where
+		// to where.
 		if bad := (*csv.ParseError)(nil); errors.As(err, &bad) {
 			where := fmt.Sprintf("%s line %d", quote(x.Name), bad.StartLine)
 			if bad.Line > bad.StartLine {
@@ -212,6 +226,7 @@ func (g *gatherer) table(x *Table, b []byte, types map[string]string) error {
 		if !slices.ContainsFunc(cells, func(c string) bool { return strings.TrimSpace(c) != "" }) {
 			continue
 		}
+		// A cell is missing, and nothing tells which: each one after it would stand under a wrong column.
 		if len(cells) < len(header) {
 			g.remark(where, fmt.Sprintf("%d cells under %d columns", len(cells), len(header)))
 			continue
@@ -244,6 +259,7 @@ func (g *gatherer) row(x *Table, row Object, where, made string, seen map[string
 		id = made
 	}
 	row["id"] = id
+	// The first stays. One that says the same again is no loss.
 	if was := seen[id]; was != nil {
 		if !reflect.DeepEqual(was, row) {
 			g.remark(where, "the id of another before it: "+quote(id))
@@ -283,6 +299,7 @@ func GatherZip(r io.ReaderAt, size int64) (*Tables, []Remark, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	// The folders that hold tables, but for those in which a Mac packs notes about each file.
 	at := map[string]bool{}
 	for _, f := range z.File {
 		dir, name := path.Split(path.Clean(f.Name))
@@ -295,6 +312,7 @@ func GatherZip(r io.ReaderAt, size int64) (*Tables, []Remark, error) {
 	for dir := range at {
 		top = dir
 	}
+	// Nothing tells which of them is the directory.
 	if len(at) > 1 {
 		return nil, nil, krama.E(g.op, krama.Invalid, "more than one folder of the zip file holds tables")
 	}
@@ -327,9 +345,11 @@ func openZip(op string, r io.ReaderAt, size int64) (*zip.Reader, error) {
 	names := map[string]bool{}
 	for _, f := range z.File {
 		name := strings.TrimPrefix(strings.TrimSuffix(f.Name, "/"), "./")
+		// Nothing is written under these names here. A file that has such a name was made to harm, and is not believed.
 		if !fs.ValidPath(name) || name == "." || strings.Contains(name, `\`) {
 			return nil, krama.E(op, krama.Invalid, "a file that would lie outside the folder: "+quote(f.Name))
 		}
+		// Of two files of one name one program reads the first and another the last.
 		if names[name] {
 			return nil, krama.E(op, krama.Invalid, "a file twice: "+quote(f.Name))
 		}

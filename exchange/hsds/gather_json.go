@@ -29,6 +29,8 @@ func GatherJSON(r io.Reader, k Kind) (*Tables, []Remark, error) {
 	return t, g.remarks, err
 }
 
+// document reads a text into one list of objects of one kind, or, where it is a tabular.json, into its tables. k is
+// what the caller expects.
 func (g *gatherer) document(r io.Reader, k Kind) (*Document, error) {
 	b, err := readAll(g.op, r, MaxBytes)
 	if err != nil {
@@ -68,11 +70,14 @@ func (g *gatherer) document(r io.Reader, k Kind) (*Document, error) {
 		}
 		all = append(all, o)
 	}
+	// What the objects are like counts for more than what was expected, so that a list of organizations is not taken
+	// for services. It gives way where one of them is more like the expected kind.
 	if told := guess(all); told != "" && told != k && !slices.ContainsFunc(all, func(o Object) bool {
 		return likes(o, k) > likes(o, told)
 	}) {
 		d.Kind = told
 	}
+	// A table without a name, only to sort out ids that come twice as in tables.
 	x := &Table{}
 	seen := map[string]Object{}
 	for i, o := range all {
@@ -84,6 +89,7 @@ func (g *gatherer) document(r io.Reader, k Kind) (*Document, error) {
 		}
 		g.row(x, o, where, "", seen)
 	}
+	// An error, or it would look like a directory without services.
 	if len(x.Rows) == 0 && len(list) > 0 {
 		return nil, krama.E(g.op, krama.Invalid, "none of it can be read: "+g.remarks[0].String())
 	}
@@ -118,6 +124,7 @@ func (g *gatherer) lines(dec *decoder, b []byte) (list []any, err error) {
 			err = &krama.Error{Op: g.op, Kind: krama.Invalid,
 				Why: fmt.Sprintf("not JSON, and line %d of it is not either", n), Err: json.Unmarshal(line, &x)}
 		}
+		// A bound that was crossed ends the reading in whatever line.
 		if _, ok := v.(Object); err != nil && len(list) == 0 || krama.KindOf(err) == krama.TooLarge && err != nil {
 			return nil, err
 		} else if err != nil || !ok {
@@ -149,6 +156,7 @@ func (g *gatherer) clean(k Kind, o Object, where string, depth int) {
 		one, single := v.(Object)
 		switch {
 		case single && p.list:
+			// As some programs write a list of one.
 			list = []any{one}
 		case single:
 			g.part(p.kind, one, idOf(o["id"])+"/"+p.name, where, depth)
@@ -158,6 +166,7 @@ func (g *gatherer) clean(k Kind, o Object, where string, depth int) {
 			delete(o, p.name)
 			continue
 		}
+		// One bad phone must not cost a service its others.
 		var kept []any
 		seen := map[string]bool{}
 		for i, v := range list {
@@ -213,6 +222,7 @@ func (g *gatherer) tabular(o Object) *Document {
 				continue
 			}
 			tidyIDs(row)
+			// check would refuse the whole table for such a column.
 			for c := range row {
 				if s := shapeOf[kindOf(x.Name)]; s != nil && s.part(c) != nil {
 					g.remark(where, "a column where the nested form holds objects is left out: "+quote(c))

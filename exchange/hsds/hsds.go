@@ -112,6 +112,8 @@ taxonomy_term taxonomy_detail=taxonomy`
 // shapes in the specification's order, and by kind. They are read, never written, once made.
 var shapes, shapeOf = parseSpec()
 
+// parseSpec reads spec and nesting, once, when the program starts. It trusts them: a line of nesting for a kind that
+// spec does not have stops every program that has this package, tests first.
 func parseSpec() (all []*shape, by map[Kind]*shape) {
 	by = map[Kind]*shape{}
 	for line := range strings.Lines(strings.TrimSpace(spec)) {
@@ -135,6 +137,8 @@ func parseSpec() (all []*shape, by map[Kind]*shape) {
 		for _, p := range f[1:] {
 			name, kind, _ := strings.Cut(p, "=")
 			name, list := strings.CutSuffix(name, "*")
+			// The column is named after what it leads to: in the owner's row the part's kind, in a part's row the
+			// owner's.
 			link := kind + "_id"
 			if list {
 				link = f[0] + "_id"
@@ -142,6 +146,7 @@ func parseSpec() (all []*shape, by map[Kind]*shape) {
 			s.parts = append(s.parts, part{name, Kind(kind), list, link})
 		}
 	}
+	// These two are parts of nearly every kind, and stand in no line of nesting.
 	for _, s := range all {
 		switch s.kind {
 		case Metadata:

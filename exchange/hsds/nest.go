@@ -35,12 +35,15 @@ type nester struct {
 	owned map[owner][]Object
 }
 
+// owner is by whom rows are found: of which kind they are, in which column they name their owner, and its id.
 type owner struct {
 	part   Kind   // of the row
 	column string // of the row
 	id     string // of its owner
 }
 
+// nest is Full and Brief. It goes over all rows once, so that each object finds its parts without another look at the
+// tables.
 func (t *Tables) nest(op string, k Kind, ids []string, brief bool) ([]Object, error) {
 	if err := t.check(op); err != nil {
 		return nil, err
@@ -107,6 +110,8 @@ func linksOf(k Kind) map[string][]Kind {
 	return links
 }
 
+// object is a row with what belongs to it. inside are the kinds it stands in: no kind comes twice among them, so that
+// links in a circle end.
 func (n *nester) object(k Kind, row Object, inside []Kind) (Object, error) {
 	if n.left--; n.left < 0 {
 		return nil, krama.E(n.op, krama.TooLarge, fmt.Sprintf("more than %d objects", MaxObjects))
@@ -114,10 +119,12 @@ func (n *nester) object(k Kind, row Object, inside []Kind) (Object, error) {
 	out := make(Object, len(row))
 	for name, v := range row {
 		id, _ := v.(string)
+		// A link to a row that is here is said by nesting. One that leads nowhere is all that is known of its owner.
 		if !slices.ContainsFunc(n.links[k][name], func(to Kind) bool { return n.byID[to][id] != nil }) {
 			out[name] = v
 		}
 	}
+	// With no room behind it, so that no sibling writes over what another appends.
 	inside = append(inside[:len(inside):len(inside)], k)
 	id, _ := row["id"].(string)
 	for _, p := range shapeOf[k].parts {
@@ -137,6 +144,7 @@ func (n *nester) object(k Kind, row Object, inside []Kind) (Object, error) {
 		}
 		var list []any
 		for _, r := range n.owned[owner{p.kind, p.link, id}] {
+			// Ids are of one table: a location may have the id of a service.
 			if n.elsewhere(p.kind, k, id, r) {
 				continue
 			}

@@ -31,6 +31,7 @@ type Table struct {
 // Table returns the table of a kind, or nil.
 func (t *Tables) Table(k Kind) *Table { return t.named(TableOf(k)) }
 
+// named is the table of a name, or nil.
 func (t *Tables) named(name string) *Table {
 	for _, x := range t.Tables {
 		if x.Name == name {
@@ -65,6 +66,7 @@ func (t *Tables) check(op string) error {
 	return nil
 }
 
+// check holds one table to its bounds: no column twice, and in each row an id that no other row has.
 func (x *Table) check(op string) error {
 	columns := x.columns()
 	if len(columns) > MaxColumns {
@@ -77,6 +79,7 @@ func (x *Table) check(op string) error {
 			return krama.E(op, krama.Invalid, x.Name+" has a column without a name")
 		case slices.Contains(columns[:i], c):
 			return krama.E(op, krama.Invalid, x.Name+" has two columns named "+quote(c))
+		// Full puts the objects there, and the column's values would be lost in silence.
 		case s != nil && s.part(c) != nil:
 			return krama.E(op, krama.Invalid, x.Name+" has a column where the nested form holds objects: "+quote(c))
 		}
@@ -145,6 +148,7 @@ func (t *Tables) Describe() {
 			"mediatype": "text/csv",
 			"profile":   "tabular-data-resource", "schema": Object{"fields": fields, "primaryKey": "id"}})
 	}
+	// Names and types are text, which JSON has a form for.
 	t.Datapackage, _ = encode("hsds.Describe", Object{"name": "hsds", "profile": "tabular-data-package",
 		"resources": resources}, "  ")
 }
@@ -158,6 +162,7 @@ func (x *Table) columnType(column string) string {
 		}
 		return "string"
 	}
+	// Values of two types, or no value, make it text: every value has a form as text.
 	all := ""
 	for _, r := range x.Rows {
 		t := "string"
@@ -200,6 +205,7 @@ func columnTypes(datapackage []byte) map[string]map[string]string {
 	}
 	all := map[string]map[string]string{}
 	for _, r := range p.Resources {
+		// Frictionless lets a path be a list of files. Such a resource says nothing here.
 		path, _ := r.Path.(string)
 		name, ok := strings.CutSuffix(path, ".csv")
 		if !ok {

@@ -20,6 +20,8 @@ func (s *Store) Items(_ context.Context, box relay.Box, owner [16]byte, now time
 	var out []seal.Held
 	size := 0
 	all := s.boxes[box]
+	// What is nobody's is read beside the programme's own, in the order in which both came. Concat makes a new list:
+	// sorting must not move the store's.
 	if box.Programme != ([16]byte{}) {
 		nobodys := box
 		nobodys.Programme = [16]byte{}
@@ -30,6 +32,7 @@ func (s *Store) Items(_ context.Context, box relay.Box, owner [16]byte, now time
 		if !it.expires.After(now) || it.k <= after || owner != ([16]byte{}) && it.owner != owner {
 			continue
 		}
+		// The first is given whatever its size, or a small page would never come past it.
 		if size += len(it.body); size > max && len(out) > 0 {
 			break
 		}
@@ -42,6 +45,7 @@ func (s *Store) Items(_ context.Context, box relay.Box, owner [16]byte, now time
 func (s *Store) Holders(_ context.Context, k relay.Keep, id [16]byte) (out [][16]byte, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// In a map's order, as good as any: a caller looks at all of them.
 	for b, list := range s.boxes {
 		if b.Keep == k && b.ID == id && len(list) > 0 {
 			out = append(out, b.Programme)
@@ -55,6 +59,7 @@ func (s *Store) Blob(_ context.Context, programme [16]byte, id [32]byte) ([]byte
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b, ok := s.blobs[id]
+	// Another programme's blob is as good as not there: nobody hears what others keep.
 	if !ok || b.programme != programme {
 		return nil, krama.E("memory", krama.NotFound, "blob")
 	}
@@ -65,6 +70,7 @@ func (s *Store) Blob(_ context.Context, programme [16]byte, id [32]byte) ([]byte
 func (s *Store) Door(_ context.Context, programme [16]byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// The first to publish stands for the relay's own site; a door that is replaced keeps its turn.
 	if programme == ([16]byte{}) && len(s.published) > 0 {
 		programme = s.published[0]
 	}
@@ -101,6 +107,7 @@ func (s *Store) Reports(_ context.Context, intake [16]byte, after int64, max int
 		if r.K <= after {
 			continue
 		}
+		// All are counted, and those given that fit: the desk tells how many still wait.
 		waiting++
 		if size += len(r.Body); size <= max || len(out) == 0 {
 			out = append(out, relay.Report{K: r.K, Day: r.Day, Body: bytes.Clone(r.Body)})

@@ -15,6 +15,10 @@ import (
 )
 
 // Store keeps everything in maps.
+// Every method holds mu from its beginning to its end, those that read too. A list or a body that is in a map is
+// replaced and never written over: undo, Clone and answers that were given keep what they had.
+// The numbers (made, lastItem, lastReport) only rise, and a write that is undone does not take them back: what was
+// called by one once is never something else.
 type Store struct {
 	rules.Writer // over write
 
@@ -36,6 +40,8 @@ type Store struct {
 }
 
 // stream is a stream with what it holds.
+// An entry's place is its index plus one. at has the id of every entry, whether its body is a tombstone by now or not.
+// start is the head it was made with, from which a rewind follows the chain.
 type stream struct {
 	relay.Stream
 	line    seal.StreamID // the first of its line
@@ -46,6 +52,7 @@ type stream struct {
 }
 
 // item is one item of a box.
+// Its number is its place, in the order in which items came to the store, whatever the box. A zero owner is nobody's.
 type item struct {
 	k       uint64
 	owner   [16]byte
@@ -80,6 +87,7 @@ func New() *Store {
 		members: map[[16]byte]map[krama.DeviceID]relay.Member{}, boxes: map[relay.Box][]item{},
 		blobs: map[[32]byte]blob{},
 		doors: map[[16]byte][]byte{}, intakes: map[[16]byte][16]byte{}, reports: map[[16]byte][]report{}}
+	// Every write of rules.Writer comes through here.
 	s.Do = s.write
 	return s
 }
@@ -91,12 +99,14 @@ func (s *Store) Close() error { return nil }
 func (s *Store) write(ctx context.Context, f func(rules.Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// Asked before anything changes: once begun, a write runs to its end, as in a store that has queued it.
 	if err := ctx.Err(); err != nil {
 		return krama.Wrap("memory", err)
 	}
 	tx := &tx{s: s}
 	err := f(tx)
 	if err != nil {
+		// Last first: of a thing that was changed twice, what stands there in the end is what was there before both.
 		for _, undo := range slices.Backward(tx.undo) {
 			undo()
 		}
@@ -121,6 +131,7 @@ func (s *Store) Stream(_ context.Context, id seal.StreamID) (relay.Stream, error
 	if err != nil {
 		return relay.Stream{}, err
 	}
+	// Looked up each time: the later stream makes it true without touching this one.
 	out := st.Stream
 	out.Succeeded = s.succeeded(st)
 	return out, nil
@@ -136,6 +147,7 @@ func (s *Store) List(_ context.Context, id seal.StreamID, after uint64, max int)
 	}
 	var out []relay.Entry
 	size := 0
+	// Entry i stands at place i+1, so what comes after a place begins at its index.
 	for i := after; i < uint64(len(st.entries)) && len(out) < seal.MaxListed; i++ {
 		size += len(st.entries[i].Body)
 		if size > max && len(out) > 0 {
@@ -147,6 +159,7 @@ func (s *Store) List(_ context.Context, id seal.StreamID, after uint64, max int)
 }
 
 // succeeded reports whether a stream of the same line was made later.
+// Streams are numbered as they are made and never go, so a higher number in the line is enough.
 func (s *Store) succeeded(st *stream) bool {
 	for _, o := range s.streams {
 		if o.line == st.line && o.k > st.k {
@@ -157,11 +170,14 @@ func (s *Store) succeeded(st *stream) bool {
 }
 
 // Clone returns a store with the same content: a model can go on from one moment many times.
+// Doors, intakes and reports are not copied: the model that goes on from a clone publishes nothing and takes no
+// reports.
 func (s *Store) Clone() *Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := New()
 	c.made, c.lastItem, c.lastReport = s.made, s.lastItem, s.lastReport
+	// These maps' values are replaced and never changed, so a copy of the map is a copy.
 	for k, v := range s.programmes {
 		c.programmes[k] = v
 	}
@@ -169,6 +185,8 @@ func (s *Store) Clone() *Store {
 		c.used[k] = v
 	}
 	for k, v := range s.streams {
+		// Entries are shared. Without room behind them, a clone that appends moves to an array of its own; ids are in a
+		// map, which is changed in place, and are copied.
 		st := &stream{Stream: v.Stream, line: v.line, k: v.k, start: v.start,
 			entries: v.entries[:len(v.entries):len(v.entries)], at: map[[32]byte]bool{}}
 		for id := range v.at {

@@ -40,6 +40,7 @@ func (s *Store) Named(_ context.Context, site [16]byte) (relay.Programme, error)
 // named is Named with the lock held.
 func (s *Store) named(site [16]byte) (relay.Programme, error) {
 	for _, p := range s.programmes {
+		// Zero is no name: every programme of an earlier version would answer to it.
 		if site != ([16]byte{}) && p.Site == site {
 			return p, nil
 		}
@@ -58,6 +59,7 @@ func (s *Store) Unnamed(context.Context) (out relay.Programme, err error) {
 			n++
 		}
 	}
+	// With two of them nobody could say which one a call without a name means.
 	if n != 1 {
 		return relay.Programme{}, krama.E("memory", krama.NotFound, "programme")
 	}
@@ -68,6 +70,7 @@ func (s *Store) Unnamed(context.Context) (out relay.Programme, err error) {
 func (s *Store) Member(_ context.Context, id [16]byte, device krama.DeviceID) (relay.Member, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// A programme without devices has no map of its own, and to look into it finds nothing.
 	m, ok := s.members[id][device]
 	if !ok {
 		return m, krama.E("memory", krama.NotFound, "device")

@@ -36,6 +36,7 @@ func drop[K comparable, V any](t *tx, m map[K]V, k K) {
 func restore[K comparable, V any](t *tx, m map[K]V, k K) {
 	old, there := m[k]
 	t.undo = append(t.undo, func() {
+		// A key that was not there goes again: with a zero value it would look like something.
 		if m[k] = old; !there {
 			delete(m, k)
 		}
@@ -46,6 +47,7 @@ func restore[K comparable, V any](t *tx, m map[K]V, k K) {
 // them.
 func (t *tx) change(k int64, f func(*stream)) error {
 	st := t.s.byK[k]
+	// The whole value is kept, so head, key, line and list go back at once. at is a map, and has its own undo.
 	old := *st
 	t.undo = append(t.undo, func() { *st = old })
 	f(st)
@@ -66,6 +68,7 @@ func (t *tx) AddMember(programme [16]byte, m relay.Member) error {
 	if _, there := t.s.members[programme][m.ID]; there {
 		return nil
 	}
+	// In a new map, because undo puts the old one back as it was.
 	all := maps.Clone(t.s.members[programme])
 	if all == nil {
 		all = map[krama.DeviceID]relay.Member{}
@@ -126,6 +129,7 @@ func (t *tx) Has(k int64, id [32]byte) (bool, error) { return t.s.byK[k].at[id],
 
 func (t *tx) Entry(k int64, n uint64) (relay.Entry, error) {
 	st := t.s.byK[k]
+	// Places begin at 1, and a caller may name any.
 	if n == 0 || n > uint64(len(st.entries)) {
 		return relay.Entry{}, krama.E("memory", krama.NotFound, "entry")
 	}
@@ -138,12 +142,14 @@ func (t *tx) AddEntry(k int64, e relay.Entry) (bool, error) {
 		return false, nil
 	}
 	e.Body = bytes.Clone(e.Body)
+	// Both are undone together: an id that stayed without its entry would have a repeated append skip the envelope.
 	put(t, st.at, e.ID, true)
 	return true, t.change(k, func(st *stream) { st.entries = append(st.entries, e) })
 }
 
 func (t *tx) SetBody(k int64, n uint64, body []byte) error {
 	return t.change(k, func(st *stream) {
+		// Copied first: undo, or a clone of the store, may hold the same entries.
 		st.entries = slices.Clone(st.entries)
 		st.entries[n-1].Body = bytes.Clone(body)
 	})
@@ -171,12 +177,14 @@ func (t *tx) CutAfter(k int64, n uint64) error {
 	for _, e := range st.entries[n:] {
 		drop(t, st.at, e.ID)
 	}
+	// Without room behind it: the next append must not write over what undo would put back.
 	return t.change(k, func(st *stream) { st.entries = st.entries[:n:n] })
 }
 
 func (t *tx) Renew(it relay.Item, expires time.Time) (bool, error) {
 	for i, old := range t.s.boxes[it.Box] {
 		if bytes.Equal(old.body, it.Body) {
+			// An owner stays. What an earlier version kept for nobody becomes hers who puts it again.
 			if old.expires = expires; old.owner == ([16]byte{}) {
 				old.owner = it.Owner
 			}
@@ -190,6 +198,7 @@ func (t *tx) Renew(it relay.Item, expires time.Time) (bool, error) {
 }
 
 func (t *tx) AddItem(it relay.Item, expires time.Time) error {
+	// The number is spent even where the write is undone: nobody who has read up to a place may miss a later item.
 	t.s.lastItem++
 	put(t, t.s.boxes, it.Box, append(slices.Clone(t.s.boxes[it.Box]),
 		item{t.s.lastItem, it.Owner, bytes.Clone(it.Body), expires}))
@@ -204,6 +213,7 @@ func (t *tx) InBox(b relay.Box) (items int, bytes int64, err error) {
 }
 
 func (t *tx) Owned(programme [16]byte, k relay.Keep, owner [16]byte) (items int, bytes int64, err error) {
+	// All boxes of the store are gone through: a model may be slow where SQL has an index.
 	for b, list := range t.s.boxes {
 		for _, it := range list {
 			if b.Programme == programme && b.Keep == k && it.owner == owner {
@@ -220,6 +230,7 @@ func (t *tx) Empty(b relay.Box) error {
 }
 
 func (t *tx) DropItems(now time.Time) (out []rules.Freed, err error) {
+	// Keys are removed or replaced while the map is walked, which Go allows; none is added.
 	for b, list := range t.s.boxes {
 		var left []item
 		for _, it := range list {
@@ -258,6 +269,7 @@ func (t *tx) DropBlob(programme [16]byte, id [32]byte) (int64, error) {
 func (t *tx) SetDoor(programme [16]byte, body []byte) (before int64, err error) {
 	old, there := t.s.doors[programme]
 	if !there {
+		// A new list: undo keeps the one from before.
 		list := t.s.published
 		t.undo = append(t.undo, func() { t.s.published = list })
 		t.s.published = append(slices.Clone(list), programme)
@@ -290,6 +302,7 @@ func (t *tx) Reports(intake [16]byte, but [32]byte) (n int, err error) {
 }
 
 func (t *tx) AddReport(programme, intake [16]byte, day krama.Day, sum [32]byte, body []byte) (bool, error) {
+	// Over all intakes, as the sum is unique in SQL: the same bytes are one report, wherever they are sent.
 	for _, list := range t.s.reports {
 		for _, r := range list {
 			if sha256.Sum256(r.Body) == sum {
@@ -323,6 +336,7 @@ func (t *tx) DropReports(w rules.Which) (out []rules.Freed, err error) {
 				left = append(left, r)
 			}
 		}
+		// A list that nothing left stays as it is, and needs no undo.
 		if len(left) < len(list) {
 			put(t, t.s.reports, intake, left)
 		}

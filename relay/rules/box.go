@@ -21,6 +21,8 @@ func (w Writer) PutItems(ctx context.Context, items []relay.Item, expires time.T
 	})
 }
 
+// putItem puts one item. One that is there is renewed before any bound is looked at: who says it again to a full box
+// hears that it is there.
 func putItem(tx Tx, it relay.Item, expires time.Time, b relay.Bound) error {
 	if there, err := tx.Renew(it, expires); there || err != nil {
 		return err
@@ -59,6 +61,7 @@ func (w Writer) SetItems(ctx context.Context, b relay.Box, bodies [][]byte, expi
 		if err := tx.Empty(b); err != nil {
 			return err
 		}
+		// What was there gives its room back first: a full share is replaced by as much.
 		if err := free(tx, []Freed{{b.Programme, b.Keep, size}}); err != nil {
 			return err
 		}
@@ -92,6 +95,7 @@ func (w Writer) Sweep(ctx context.Context, now time.Time) error {
 func (w Writer) PutBlob(ctx context.Context, programme [16]byte, id [32]byte, body []byte, share int64) error {
 	return w.Do(ctx, func(tx Tx) error {
 		added, err := tx.AddBlob(programme, id, body)
+		// One that is there stays charged to the programme that put it first, which alone is given it.
 		if err != nil || !added {
 			return err
 		}
@@ -118,6 +122,7 @@ func (w Writer) DropBlobs(ctx context.Context, programme [16]byte, ids [][32]byt
 // SetDoor implements relay.Doors.
 func (w Writer) SetDoor(ctx context.Context, programme [16]byte, door []byte, intakes [][16]byte) error {
 	return w.Do(ctx, func(tx Tx) error {
+		// An intake is found by its id alone: were it of two programmes, the reports for one would reach the other.
 		for _, id := range intakes {
 			p, err := tx.Intake(id)
 			missing, err := absent(err)
@@ -132,6 +137,7 @@ func (w Writer) SetDoor(ctx context.Context, programme [16]byte, door []byte, in
 		if err != nil {
 			return err
 		}
+		// Bounded by its call: a share that is full must not keep an office from changing what it publishes.
 		if err := room(tx, programme, relay.Published, int64(len(door))-before, unbounded); err != nil {
 			return err
 		}
@@ -148,10 +154,13 @@ func (w Writer) PutReport(ctx context.Context, intake [16]byte, day krama.Day, b
 		if err != nil {
 			return err
 		}
+		// Counted without the one that may be there: sent again it is no more than before, and an intake that is full
+		// takes it.
 		n, err := tx.Reports(intake, sum)
 		if err != nil {
 			return err
 		}
+		// Added before it is judged: what is there already is never Full, and of a refused write nothing stays.
 		added, err := tx.AddReport(programme, intake, day, sum, body)
 		switch {
 		case err != nil || !added:

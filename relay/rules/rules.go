@@ -86,6 +86,7 @@ type Tx interface {
 }
 
 // Row is a stream as a store has it.
+// K is its short name in the store, and Line the first stream of its line, itself where it begins one.
 type Row struct {
 	relay.Stream
 	K    int64
@@ -116,6 +117,7 @@ type Writer struct {
 
 // room charges what a programme keeps anew. More than room is Full; what shrinks always may.
 func room(tx Tx, programme [16]byte, k relay.Keep, bytes, room int64) error {
+	// Charged first and looked at then: of a write that is refused nothing stays, the charge neither.
 	used, err := tx.Charge(programme, k, bytes)
 	if err == nil && bytes > 0 && used > room {
 		return krama.E("store", krama.Full, "quota")
@@ -134,6 +136,7 @@ func free(tx Tx, list []Freed) error {
 }
 
 // unbounded is the room of what cannot be refused.
+// Those are a stream that moves to another share, a tombstone, and a door, which its call bounds.
 const unbounded = 1 << 62
 
 // absent tells an answer from an error: it reports whether err says that there is no such thing.
@@ -213,6 +216,7 @@ func (w Writer) AddMembers(ctx context.Context, id, site [16]byte, list []relay.
 				return err
 			}
 		}
+		// Counted when all are in: who was there already counts once.
 		n, err := tx.Members(id)
 		if err == nil && n > relay.MaxMembers {
 			err = krama.E("store", krama.Full, "members")

@@ -12,6 +12,7 @@ import (
 // CreateStream implements relay.Streams.
 func (w Writer) CreateStream(ctx context.Context, s relay.Stream, before *seal.StreamID) error {
 	return w.Do(ctx, func(tx Tx) error {
+		// A stream that follows no other begins a line of its own.
 		line := s.ID
 		if before != nil {
 			b, err := tx.Stream(*before)
@@ -23,6 +24,7 @@ func (w Writer) CreateStream(ctx context.Context, s relay.Stream, before *seal.S
 			}
 			line = b.Line
 		}
+		// One that is there, equal and still at its first head, was made by a call whose answer was lost.
 		old, err := tx.Stream(s.ID)
 		missing, err := absent(err)
 		switch {
@@ -33,6 +35,8 @@ func (w Writer) CreateStream(ctx context.Context, s relay.Stream, before *seal.S
 		case !missing:
 			return nil
 		}
+		// All streams of the line answer to the new key. Circle 0's keep theirs: a device that was away reads along
+		// them.
 		if err := tx.AddStream(s, line); err != nil || before == nil || s.Roster {
 			return err
 		}
@@ -51,12 +55,14 @@ func (w Writer) Line(ctx context.Context, programme [16]byte, ids []seal.StreamI
 			if s.Programme != programme {
 				return krama.E("store", krama.NotFound, "stream")
 			}
+			// One that is circle 0's already is moved as well: an earlier call may have begun the line elsewhere.
 			if err := tx.SetRoster(s.K, ids[0]); err != nil {
 				return err
 			}
 			if s.Roster {
 				continue
 			}
+			// What it holds was charged as a circle's. It moves, whether the other share has room or not.
 			size, err := tx.Size(s.K, 0)
 			if err != nil {
 				return err
@@ -75,6 +81,7 @@ func (w Writer) Line(ctx context.Context, programme [16]byte, ids []seal.StreamI
 // Append implements relay.Streams.
 func (w Writer) Append(ctx context.Context, id seal.StreamID, ifHead *uint64, envelopes [][]byte,
 	share int64) (head seal.Head, err error) {
+	// Hashed before the transaction, which other writes wait for.
 	ids := make([][32]byte, len(envelopes))
 	for i, e := range envelopes {
 		ids[i] = seal.EnvelopeID(e)
@@ -129,6 +136,7 @@ func (w Writer) Rewind(ctx context.Context, id seal.StreamID, head seal.Head) er
 		if err != nil {
 			return err
 		}
+		// A head is believed when the ids that stand here lead to it: no caller can have the stream end elsewhere.
 		h := seal.Head{H: start}
 		if err := tx.IDs(s.K, head.N, func(id [32]byte) bool { h = h.Link(id); return true }); err != nil {
 			return err
@@ -162,6 +170,7 @@ func (w Writer) PutTombstones(ctx context.Context, puts []relay.Tombstone) error
 	})
 }
 
+// putTombstone puts one in the place of its envelope, or as the next where a restored relay lost the envelope.
 func putTombstone(tx Tx, p relay.Tombstone) error {
 	s, err := tx.Stream(p.Stream)
 	if err != nil {
@@ -194,6 +203,7 @@ func putTombstone(tx Tx, p relay.Tombstone) error {
 	default:
 		return krama.E("store", krama.Conflict, "tombstone")
 	}
+	// In the place of a larger envelope this gives room back; where it is the next, there was nothing there.
 	return room(tx, s.Programme, s.Keep(), int64(len(p.Body)-len(there.Body)), unbounded)
 }
 
@@ -204,6 +214,8 @@ func (w Writer) CloseStream(ctx context.Context, id seal.StreamID, head seal.Hea
 		if err != nil {
 			return err
 		}
+		// A closed stream takes nothing more, so it stands where it was closed, and closing it there again changes
+		// nothing.
 		if s.Head != head {
 			return krama.E("store", krama.Conflict, "head")
 		}

@@ -18,6 +18,7 @@ import (
 )
 
 // Copy is a finished, checked copy of a store.
+// The steward keeps the sum in another place: nothing inside the copy vouches for keys and mailboxes (Check).
 type Copy struct {
 	Report
 	Size   int64
@@ -26,6 +27,7 @@ type Copy struct {
 
 // stride is how many pages are copied before they are flushed. Flushing often keeps the disk's queue short, so that a
 // relay that must flush an envelope at the same moment does not wait for a whole backup.
+// A page has 4096 bytes, so that is 4 MiB at a time.
 const stride = 1024
 
 // Backup copies the store at from, which a relay may be writing to, into the one file to: one moment of it, checked.
@@ -40,6 +42,8 @@ func Backup(ctx context.Context, from, to string, maxBytes int64, say Progress) 
 			return err
 		}
 		defer db.Close()
+		// The transaction and the online copy must be of one connection: another's would not fix the moment that is
+		// copied.
 		conn, err := db.Conn(ctx)
 		if err != nil {
 			return err
@@ -48,6 +52,8 @@ func Backup(ctx context.Context, from, to string, maxBytes int64, say Progress) 
 		if _, err := conn.ExecContext(ctx, "BEGIN"); err != nil {
 			return err
 		}
+		// A copy that was stopped ends its transaction too: as long as it stands, the relay's -wal file cannot start
+		// again.
 		defer conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 		var v int // reading is what fixes the moment
 		if err := conn.QueryRowContext(ctx,
@@ -57,6 +63,8 @@ func Backup(ctx context.Context, from, to string, maxBytes int64, say Progress) 
 		if v > version {
 			return newer("sqlite.Backup")
 		}
+		// The copy needs no journal, flush or lock of SQLite's: publish flushes it before it gets its name, and claim
+		// keeps others away from it.
 		dst := uri(part.Name()) + "?nolock=1&_pragma=journal_mode(OFF)&_pragma=synchronous(OFF)"
 		if maxBytes > 0 {
 			dst += fmt.Sprintf("&_pragma=max_page_count(%d)", maxBytes/4096)
@@ -105,9 +113,11 @@ func Restore(ctx context.Context, from, to string, say Progress) (Copy, error) {
 			return Copy{}, krama.E(op, krama.Conflict, "a part of another store is there")
 		}
 	}
+	// A copy of gigabytes that no relay could open would only fill the disk.
 	if err := plausible(ctx, op, from); err != nil {
 		return Copy{}, err
 	}
+	// A backup is one whole file, so its bytes are copied as they lie: the new store has the sum that the steward kept.
 	return publish(ctx, to, say, func(part *os.File) error {
 		src, err := os.Open(from)
 		if err != nil {
@@ -158,6 +168,7 @@ func plausible(ctx context.Context, op, path string) error {
 // publish has write fill path.part, flushes and checks it and only then gives it its name.
 func publish(ctx context.Context, path string, say Progress, write func(*os.File) error) (done Copy, err error) {
 	const op = "sqlite.Copy"
+	// Asked first, because a copy takes long. A link counts as well, wherever it leads.
 	if _, err := os.Lstat(path); err == nil {
 		return done, krama.E(op, krama.Conflict, "it exists already")
 	}
@@ -166,6 +177,7 @@ func publish(ctx context.Context, path string, say Progress, write func(*os.File
 		return done, err
 	}
 	defer part.Close()
+	// Whatever fails from here on, nothing half made stays.
 	defer func() {
 		if err != nil {
 			os.Remove(part.Name())
@@ -177,6 +189,7 @@ func publish(ctx context.Context, path string, say Progress, write func(*os.File
 	} else if err != nil {
 		return done, err
 	}
+	// The bytes before the name: after a power cut, a file with its name and without its bytes would pass for a backup.
 	if err := part.Sync(); err != nil {
 		return done, err
 	}
@@ -189,12 +202,14 @@ func publish(ctx context.Context, path string, say Progress, write func(*os.File
 	if done.Size, done.SHA256, err = Sum(ctx, part.Name(), say); err != nil {
 		return done, err
 	}
+	// Asked again: renaming would replace what somebody has put there meanwhile.
 	if _, err := os.Lstat(path); err == nil {
 		return done, krama.E(op, krama.Conflict, "it exists already")
 	}
 	if err := os.Rename(part.Name(), path); err != nil {
 		return done, err
 	}
+	// And the name, before anybody is told that the copy is made.
 	return done, syncDir(filepath.Dir(path))
 }
 
@@ -209,6 +224,8 @@ func claim(path string) (*os.File, error) {
 	if err != nil {
 		return nil, krama.Wrap(op, full(err))
 	}
+	// In this order: locked, found to be the file of that name still, emptied. Otherwise it could empty what another
+	// copy has just made. Where a file system knows no locks the copy is made without one.
 	err = func() error {
 		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
 			return krama.E(op, krama.Conflict, "another copy is being made there")
@@ -254,6 +271,7 @@ func Sum(ctx context.Context, path string, say Progress) (size int64, sum [32]by
 }
 
 // full gives a disk without room its kind.
+// EFBIG is a disk whose file system holds no file of that length.
 func full(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
 		return krama.E("sqlite", krama.Full, "no room")

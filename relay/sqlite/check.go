@@ -56,6 +56,7 @@ func Check(ctx context.Context, path string, look Look, say Progress) (Report, e
 	}
 	defer tx.Rollback()
 	c := checker{ctx: ctx, tx: tx, say: say, sorts: map[string]*sort{}, more: map[string]int{}}
+	// In this order: each step works with what those before it took down, and the file comes before what lies in it.
 	for _, f := range []func(bool) error{c.version, c.file, c.programmes, c.streams, c.envelopes, c.chains, c.blobs,
 		c.charges} {
 		err := f(look.Quick)
@@ -94,6 +95,8 @@ func openToRead(op, path string, live bool) (*sql.DB, error) {
 	if !st.Mode().IsRegular() {
 		return nil, krama.E(op, krama.Invalid, "not a file")
 	}
+	// Of a live store the newest part is in the -wal file, where the reader's lock keeps it as long as it is read. A
+	// backup is taken as it lies, without locks and without a -shm file made beside it.
 	how := "?mode=ro&_pragma=busy_timeout(10000)"
 	if !live {
 		if w, err := os.Stat(path + "-wal"); err == nil && w.Size() > 0 {
@@ -128,10 +131,12 @@ func code(err error) int {
 
 // damage reports whether err means a bad file rather than bad luck.
 func damage(err error) bool {
+	// The statements are fixed, so one that SQLite calls wrong shows tables that are not as they must be.
 	switch c := code(err); c & 0xff {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA,
 		sqlite3.SQLITE_MISMATCH:
 		return true
+	// A file that ends too early is damage. Another failure to read is the disk's, and reading again may help.
 	case sqlite3.SQLITE_IOERR:
 		return c == sqlite3.SQLITE_IOERR_SHORT_READ || c == sqlite3.SQLITE_IOERR_CORRUPTFS
 	}
@@ -145,6 +150,8 @@ var errEnough = errors.New("enough")
 const shown = 10
 
 // checker looks at a store from within one transaction that reads.
+// Its steps run one after the other and hand on what they took down: programmes and streams in progs and strs, and in
+// those what they hold and where their chains lead.
 type checker struct {
 	Report
 	ctx   context.Context
@@ -212,6 +219,7 @@ func (c *checker) version(bool) error {
 	if err := c.tx.QueryRowContext(c.ctx, "PRAGMA user_version").Scan(&c.Version); err != nil {
 		return err
 	}
+	// Every version has five of these: items took the place of boxes with version 5.
 	if err := c.tx.QueryRowContext(c.ctx,
 		"SELECT count(*) FROM sqlite_schema WHERE type='table' AND name IN ('programme', 'stream', 'envelope', "+
 			"'box', 'item', 'blob')").Scan(&tables); err != nil {
@@ -337,6 +345,8 @@ func (c *checker) envelopes(bool) error {
 		case len(body) == seal.TombstoneSize:
 			c.Dropped++
 		}
+		// From the first gap on the chain is not followed here: chains reads such a stream anew, and says where it
+		// breaks.
 		if s.ordered = s.ordered && len(id) == 32 && n == int64(s.head.N)+1; s.ordered {
 			s.head = s.head.Link([32]byte(id))
 		}
@@ -348,6 +358,7 @@ func (c *checker) envelopes(bool) error {
 func (c *checker) chains(bool) error {
 	for _, s := range c.strs {
 		known := s.h0 != nil
+		// Most streams came out at their head above, and are not read twice.
 		if s.ordered && int64(s.head.N) == s.n && (!known || bytes.Equal(s.head.H[:], s.h)) {
 			continue
 		}
@@ -368,6 +379,7 @@ func (c *checker) chains(bool) error {
 					gap = true
 					return nil
 				}
+				// An id of another length was told above; padded, it does not end the check.
 				head = head.Link([32]byte(append(id, make([]byte, 32)...)[:32]))
 				return nil
 			})
@@ -434,6 +446,8 @@ func (c *checker) charges(bool) error {
 
 // shares compares what each programme is charged for each sort of thing with what it holds of it.
 func (c *checker) shares() error {
+	// Numbers of sorts are those of relay.Keep: roster is 0 or 1, as Content and Roster are. What is charged and not
+	// held must show as well as what is held and not charged, so the sorts of both sides are gone through.
 	return c.each(`WITH held (programme, keep, bytes) AS (
 			SELECT s.programme, s.roster, sum(length(e.body)) FROM envelope e JOIN stream s ON s.k=e.stream GROUP BY 1, 2
 			UNION ALL SELECT programme, 2, sum(length(body)) FROM blob GROUP BY 1

@@ -19,12 +19,15 @@ const (
 func (s *Store) tidy() {
 	defer close(s.tidied)
 	for range s.untidy {
+		// The writer goes on meanwhile, so one round seldom moves everything: it goes on as long as each leaves fewer
+		// pages.
 		for before := math.MaxInt; ; {
 			left, err := checkpoint(s.read.DB)
 			s.flush.saw(err)
 			if err != nil || left >= before { // somebody reads, or the disk is full: another time
 				break
 			}
+			// So few that the writer moves them itself: while it does, nobody adds any, and the file can start again.
 			if left <= few {
 				s.nearly.Store(true)
 				break
@@ -41,6 +44,7 @@ func (s *Store) committed() {
 		s.flush.saw(err)
 	}
 	if s.commits++; s.commits%tidyEvery == 0 {
+		// A wish that waits already is enough; the writer does not wait for tidy.
 		select {
 		case s.untidy <- struct{}{}:
 		default:

@@ -16,6 +16,7 @@ import (
 
 // flush is whether a store's disk has failed. The zero value is not ready; see newFlush.
 type flush struct {
+	// Copies of the value share both, so its methods need no pointer.
 	lost chan struct{} // closed at the first failure
 	once *sync.Once
 }
@@ -23,6 +24,7 @@ type flush struct {
 // newFlush is a disk that has not failed.
 func newFlush() flush { return flush{make(chan struct{}), new(sync.Once)} }
 
+// errLost answers every write after the failure, and Close.
 var errLost = krama.E("sqlite", krama.Internal, "the disk failed: nothing is written until the relay is started again")
 
 // saw looks at an error of a write, a commit or a checkpoint, and returns it.
@@ -57,6 +59,8 @@ func (s *Store) Lost() <-chan struct{} { return s.flush.lost }
 // settle moves everything into the database at the start, before anybody is served: what an earlier process could not
 // flush is written and flushed anew.
 func (s *Store) settle() error {
+	// Nobody is served yet, so all pages can be moved and the -wal file emptied. Where a backup reads for longer than
+	// the ten seconds that SQLite waits, what it needs stays there, and that is no error.
 	var busy, log, moved int
 	return failed(s.flush.saw(s.write.QueryRow("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved)))
 }

@@ -16,6 +16,7 @@ type readers struct {
 
 // statement returns the compiled statement.
 func (r *readers) statement(ctx context.Context, text string) (*sql.Stmt, error) {
+	// Held while it compiles: of two callers with one text, the second waits and does not compile it again.
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s := r.made[text]; s != nil {
@@ -76,6 +77,7 @@ func (k *known) compile(db *sql.DB) {
 // statement returns the compiled statement in this transaction; nil when there is none yet.
 func (w writing) statement(text string) *sql.Stmt {
 	if s := w.known.made[text]; s != nil {
+		// It was compiled on the writer's only connection, which is this transaction's, so nothing is compiled again.
 		return w.Tx.Stmt(s)
 	}
 	w.known.wanted = append(w.known.wanted, text)

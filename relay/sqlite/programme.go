@@ -11,6 +11,7 @@ import (
 
 // Charge implements rules.Tx.
 func (tx writing) Charge(programme [16]byte, k relay.Keep, bytes int64) (used int64, err error) {
+	// The first thing of a sort makes the row. ?3 is the third value once more: what is added.
 	err = tx.QueryRow(`INSERT INTO used (programme, keep, bytes) VALUES (?, ?, max(0, ?))
 		ON CONFLICT (programme, keep) DO UPDATE SET bytes=max(0, bytes+?3) RETURNING bytes`, programme[:], k, bytes).Scan(&used)
 	return used, err
@@ -26,6 +27,7 @@ func (s *Store) Used(ctx context.Context, programme [16]byte, k relay.Keep) (n i
 }
 
 // name is how a short name is written; a programme without one has NULL.
+// The column is unique, and to SQLite no NULL is like another: any number of programmes may have no name.
 func name(site [16]byte) []byte {
 	if site == ([16]byte{}) {
 		return nil
@@ -60,6 +62,7 @@ func (s *Store) Named(ctx context.Context, site [16]byte) (relay.Programme, erro
 
 // Unnamed implements relay.Programmes.
 func (s *Store) Unnamed(ctx context.Context) (relay.Programme, error) {
+	// One statement, so that no programme is founded or named between counting and reading.
 	return scanProgramme(s.read.QueryRowContext(ctx, `SELECT id, control, site FROM programme
 		WHERE site IS NULL AND (SELECT count(*) FROM programme WHERE site IS NULL)=1`))
 }
@@ -82,6 +85,7 @@ func (tx writing) Named(site [16]byte) (relay.Programme, error) {
 }
 
 func (tx writing) SetProgramme(p relay.Programme) error {
+	// Changed in place: to replace the row would be to delete it under the streams and devices that refer to it.
 	_, err := tx.Exec(`INSERT INTO programme (id, control, site) VALUES (?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET control=excluded.control, site=excluded.site`, p.ID[:], []byte(p.Control), name(p.Site))
 	return err

@@ -2,6 +2,7 @@ package sqlite
 
 // steps bring a store from each version to the next; SQLite's user_version counts those that were taken. A store in the
 // field has taken the first ones, so steps are only ever added at the end.
+// A step is SQL alone: what it does and its number are one transaction (doc/decisions.md 104).
 var steps = [...]string{
 	`
 CREATE TABLE IF NOT EXISTS programme (id BLOB PRIMARY KEY, control BLOB NOT NULL, used INTEGER NOT NULL DEFAULT 0) STRICT;

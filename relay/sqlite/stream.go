@@ -16,6 +16,8 @@ type querier interface {
 }
 
 // find reads a stream.
+// Whether it has a successor is looked up and not kept: creating a stream, or saying a line, changes it for others
+// without touching their rows.
 func find(ctx context.Context, q querier, id seal.StreamID) (row rules.Row, err error) {
 	var programme, h, line []byte
 	var n int64
@@ -45,6 +47,7 @@ func (s *Store) List(ctx context.Context, id seal.StreamID, after uint64, max in
 	if err != nil {
 		return nil, err
 	}
+	// Beyond SQLite's numbers nothing can stand; cast, the place would be below zero and all of the stream after it.
 	if after > 1<<62 {
 		return nil, nil
 	}
@@ -64,6 +67,7 @@ func (s *Store) List(ctx context.Context, id seal.StreamID, after uint64, max in
 			return nil, failed(err)
 		}
 		size += len(e.Body)
+		// The first is given whatever its size: a caller with little room would never come past it.
 		if size > max && len(out) > 0 {
 			break
 		}
@@ -79,6 +83,7 @@ func (tx writing) Stream(id seal.StreamID) (rules.Row, error) {
 	return find(context.Background(), tx, id)
 }
 
+// AddStream keeps the first chain value twice: h moves with the head, h0 stays for Rewind and for Check.
 func (tx writing) AddStream(s relay.Stream, line seal.StreamID) error {
 	_, err := tx.Exec(
 		"INSERT INTO stream (id, programme, access, n, h, h0, line, roster) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -91,6 +96,8 @@ func (tx writing) SetAccess(programme [16]byte, line seal.StreamID, key ed25519.
 	return err
 }
 
+// SetRoster brings circle 0's streams into one line: of those that an earlier version made each was a line of its own,
+// and find would see no successor.
 func (tx writing) SetRoster(k int64, line seal.StreamID) error {
 	_, err := tx.Exec("UPDATE stream SET roster=1, line=? WHERE k=?", line[:], k)
 	return err
@@ -106,6 +113,7 @@ func (tx writing) SetClosed(k int64) error {
 	return err
 }
 
+// Start is not known where h0 is NULL: step 2 found envelopes there already.
 func (tx writing) Start(k int64) (h [32]byte, known bool, err error) {
 	var start []byte
 	err = tx.QueryRow("SELECT h0 FROM stream WHERE k=?", k).Scan(&start)
@@ -129,6 +137,8 @@ func (tx writing) Entry(k int64, n uint64) (relay.Entry, error) {
 	return e, missing(err)
 }
 
+// AddEntry leaves it to the index to refuse an envelope that is there: asking first would be a statement more for each
+// one. A place that is taken is an error and no skip, because then head and rows do not fit each other.
 func (tx writing) AddEntry(k int64, e relay.Entry) (added bool, err error) {
 	return tx.changes(
 		"INSERT INTO envelope (stream, n, id, body) VALUES (?, ?, ?, ?) ON CONFLICT (stream, id) DO NOTHING",
@@ -165,6 +175,7 @@ func (tx writing) Size(k int64, after uint64) (size int64, err error) {
 	return size, err
 }
 
+// CutAfter forgets ids with their envelopes: what was cut may come again, at another place.
 func (tx writing) CutAfter(k int64, n uint64) error {
 	_, err := tx.Exec("DELETE FROM envelope WHERE stream=? AND n>?", k, place(n))
 	return err

@@ -16,6 +16,7 @@ func Brief(t *testing.T, open func(calls int, window time.Duration) relay.Brief)
 	const window = 20 * time.Minute
 	a, b := [16]byte{1}, [16]byte{2}
 	t.Run("calls", func(t *testing.T) {
+		// It remembers two calls of each programme, so the third finds no room.
 		s := open(2, window)
 		call := func(programme [16]byte, n byte, at time.Duration, fresh, room bool) {
 			t.Helper()
@@ -23,6 +24,8 @@ func Brief(t *testing.T, open func(calls int, window time.Duration) relay.Brief)
 				t.Errorf("call %d of %d at %s: new %v, room %v", n, programme[0], at, f, r)
 			}
 		}
+		// A flood of one programme's calls must not have another's refused, and a call that may come again is never
+		// forgotten early: without room the answer is a refusal.
 		call(a, 1, 0, true, true)
 		call(a, 1, window, false, true) // for a window at least
 		call(a, 2, window, true, true)
@@ -39,6 +42,7 @@ func Brief(t *testing.T, open func(calls int, window time.Duration) relay.Brief)
 		if fresh, room := s.Use(a, 0); !fresh || !room || !s.Used(a) {
 			t.Error("not used when it was")
 		}
+		// A proof is good for its day and one beside it. Forgotten earlier, it could be used again.
 		if fresh, _ := s.Use(a, 47*time.Hour); fresh || s.Used(b) {
 			t.Error("used twice")
 		}
@@ -55,6 +59,7 @@ func Brief(t *testing.T, open func(calls int, window time.Duration) relay.Brief)
 		take(one, 0, true)
 		take(one, 0, true)
 		take(one, 0, false)
+		// Payers who differ in one thing each: nobody takes from another's bucket.
 		for _, other := range []relay.Payer{{By: 2, Programme: a, Who: a}, {By: 1, Programme: b, Who: a},
 			{By: 1, Programme: a, Who: b}} {
 			take(other, 0, true)
@@ -73,6 +78,7 @@ func Brief(t *testing.T, open func(calls int, window time.Duration) relay.Brief)
 		if got, ok := s.Stream(st.ID); !ok || !got.Access.Equal(st.Access) || got.Programme != a {
 			t.Error("the stream is not what was remembered")
 		}
+		// The relay calls it when keys have changed: an old one that is remembered would still be admitted.
 		s.ForgetStreams()
 		if _, ok := s.Stream(st.ID); ok {
 			t.Error("a stream's old key is remembered")
@@ -87,6 +93,7 @@ func Brief(t *testing.T, open func(calls int, window time.Duration) relay.Brief)
 	})
 	t.Run("alone", func(t *testing.T) {
 		s := open(1, window)
+		// Who looks and then writes relies on it: an admin may remove a device in between.
 		var within, most atomic.Int32
 		var wg sync.WaitGroup
 		for range 8 {

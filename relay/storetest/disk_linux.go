@@ -13,6 +13,7 @@ import (
 // names end in tail, and returns what puts them back. To SQLite it is a disk whose fsync fails.
 func FailDisk(t *testing.T, dir, tail string) (mend func()) {
 	t.Helper()
+	// What is written there is swallowed, so after the failed flush nothing of it is on the disk.
 	null, err := syscall.Open("/dev/null", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -24,6 +25,7 @@ func FailDisk(t *testing.T, dir, tail string) (mend func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// By the number they had: another descriptor of the same file, which puts it back.
 	kept := map[int]int{}
 	for _, f := range fds {
 		var fd int
@@ -35,6 +37,7 @@ func FailDisk(t *testing.T, dir, tail string) (mend func()) {
 		if kept[fd], err = syscall.Dup(fd); err != nil {
 			t.Fatal(err)
 		}
+		// In its own place: SQLite goes on with the number it knows, and never learns what is behind it.
 		if err := syscall.Dup3(null, fd, syscall.O_CLOEXEC); err != nil {
 			t.Fatal(err)
 		}

@@ -13,8 +13,10 @@ import (
 
 // lossy is a store over a line that breaks: of each write the first try is lost before it is done, the second is done
 // and its answer lost, and the caller, who can tell neither, tries once more.
+// Reads go to the store as they are: they change nothing.
 type lossy struct{ relay.Store }
 
+// errBroken is the line's and of no kind, so it is never taken for an answer of the store.
 var errBroken = errors.New("the line broke")
 
 // retry tries three times over the line that breaks.
@@ -23,8 +25,10 @@ func retry(f func() error) error {
 		var err error
 		switch try {
 		case 0:
+			// Lost on the way there: the store never hears of it.
 			err = errBroken
 		case 1:
+			// Done, and what came of it lost on the way back, an error too.
 			f()
 			err = errBroken
 		default:
@@ -59,6 +63,7 @@ func (s lossy) Line(ctx context.Context, programme [16]byte, ids []seal.StreamID
 
 func (s lossy) Append(ctx context.Context, id seal.StreamID, ifHead *uint64, envelopes [][]byte,
 	room int64) (head seal.Head, err error) {
+	// The second try has appended: the third must return the same head for the same bytes.
 	err = retry(func() (err error) {
 		head, err = s.Store.Append(ctx, id, ifHead, envelopes, room)
 		return err

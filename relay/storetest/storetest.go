@@ -16,9 +16,12 @@ import (
 	"krama/seal"
 )
 
+// plenty is room that no test fills.
 const plenty = 1 << 40
 
 // Run runs the contract against stores that open returns, each empty.
+// Each test runs twice, on stores of their own: as it is, and over a line that breaks (lossy), because who hears no
+// answer says the same again.
 func Run(t *testing.T, open func(*testing.T) relay.Store) {
 	for name, f := range map[string]func(*testing.T, relay.Store){
 		"programmes": programmes, "order": order, "idempotent": idempotent, "conditional": conditional,
@@ -50,6 +53,7 @@ func Envelope(size int) []byte {
 }
 
 // NewStream makes a programme with one empty stream.
+// Its ids are drawn, so that a test may have several and none meets another.
 func NewStream(t testing.TB, s relay.Store) relay.Stream {
 	t.Helper()
 	p := relay.Programme{Control: make([]byte, 32)}
@@ -94,6 +98,7 @@ func programmes(t *testing.T, s relay.Store) {
 	if !got.Control.Equal(p.Control) {
 		t.Error("control key changed")
 	}
+	// NotFound and no other kind: by it the rules tell what is new from what failed.
 	_, err = s.Programme(ctx, [16]byte{9})
 	want(t, err, krama.NotFound)
 	_, err = s.Stream(ctx, seal.StreamID{9})
@@ -109,6 +114,7 @@ func order(t *testing.T, s relay.Store) {
 	var all [][]byte
 	for i := range 20 {
 		batch := [][]byte{Envelope(1024), Envelope(2048 + i)}
+		// Devices work out the same chain by themselves. A head that differs is a fork to them, and they stop sending.
 		for _, e := range batch {
 			head = head.Link(seal.EnvelopeID(e))
 		}
@@ -137,6 +143,7 @@ func idempotent(t *testing.T, s relay.Store) {
 	a, b, c := Envelope(1024), Envelope(1024), Envelope(1024)
 	_, err := s.Append(ctx, st.ID, nil, [][]byte{a, b}, plenty)
 	ok(t, err)
+	// A device whose answer was lost sends the same bytes at the head it knew, and must hear that they are there.
 	zero := uint64(0)
 	head, err := s.Append(ctx, st.ID, &zero, [][]byte{a, b}, plenty)
 	ok(t, err)
@@ -156,6 +163,7 @@ func idempotent(t *testing.T, s relay.Store) {
 // conditional: an append at another head than the stream's is refused, unless all of it is there.
 func conditional(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
+	// Words in circle 0 are said so: of two admins at once, one reads what the other said before she says her own.
 	zero := uint64(0)
 	_, err := s.Append(ctx, st.ID, &zero, [][]byte{Envelope(1024)}, plenty)
 	ok(t, err)
@@ -171,11 +179,13 @@ func conditional(t *testing.T, s relay.Store) {
 // allOrNone: of a batch that is refused nothing is added.
 func allOrNone(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
+	// Two of the three would fit. Half a batch would be a head that its author does not know.
 	_, err := s.Append(ctx, st.ID, nil, [][]byte{Envelope(1024), Envelope(1024), Envelope(4096)}, 4096)
 	want(t, err, krama.Full)
 	if e, err := s.List(ctx, st.ID, 0, plenty); err != nil || len(e) != 0 {
 		t.Errorf("%d entries of a refused batch, %v", len(e), err)
 	}
+	// The whole room is free: a refused batch is charged for nothing.
 	_, err = s.Append(ctx, st.ID, nil, [][]byte{Envelope(4096)}, 4096)
 	ok(t, err)
 }
@@ -203,6 +213,7 @@ func pages(t *testing.T, s relay.Store) {
 		_, err := s.Append(ctx, st.ID, nil, [][]byte{Envelope(1024)}, plenty)
 		ok(t, err)
 	}
+	// A caller on a bad line asks page by page, after the last place it has.
 	var n uint64
 	for calls := 0; n < 10; calls++ {
 		page, err := s.List(ctx, st.ID, n, 3000)
@@ -235,6 +246,7 @@ func shares(t *testing.T, s relay.Store) {
 			t.Errorf("sort %d: %d bytes, want %d, %v", k, got, want, err)
 		}
 	}
+	// What a desk has taken in makes room, or old reports would close the intake for ever.
 	ok(t, s.DropReports(ctx, [16]byte{1}, 1<<40, nil))
 	if got, _ := s.Used(ctx, p, relay.Inbox); got != 0 {
 		t.Errorf("%d bytes are charged for reports that were dropped", got)
@@ -254,6 +266,7 @@ func members(t *testing.T, s relay.Store) {
 	}
 	a, b := relay.Member{ID: krama.DeviceID{1}, Key: bytes.Repeat([]byte{1}, 32)}, relay.Member{ID: krama.DeviceID{2},
 		Key: bytes.Repeat([]byte{2}, 32)}
+	// A refused call does nothing: neither the name nor the device is there afterwards.
 	want(t, s.AddMembers(ctx, p.ID, other.Site, []relay.Member{a}), krama.Conflict)
 	want(t, s.AddMembers(ctx, [16]byte{9}, [16]byte{9}, nil), krama.NotFound)
 	_, err := s.Member(ctx, p.ID, a.ID)
@@ -271,6 +284,7 @@ func members(t *testing.T, s relay.Store) {
 	if got, err := s.Named(ctx, [16]byte{11}); err != nil || got.ID != p.ID || got.Site != [16]byte{11} {
 		t.Errorf("by its name: %v, %v", got, err)
 	}
+	// Where every programme has a name, nobody is taken for one of the first version.
 	_, err = s.Unnamed(ctx)
 	want(t, err, krama.NotFound)
 	_, err = s.Named(ctx, [16]byte{})
@@ -287,6 +301,7 @@ func blobs(t *testing.T, s relay.Store) {
 	if got, err := s.Blob(ctx, st.Programme, [32]byte{1}); err != nil || string(got) != "sealed" {
 		t.Errorf("%q %v", got, err)
 	}
+	// Another programme hears what it would hear if the blob were not there.
 	_, err := s.Blob(ctx, [16]byte{9}, [32]byte{1})
 	want(t, err, krama.NotFound)
 	_, err = s.Blob(ctx, st.Programme, [32]byte{2})
@@ -327,6 +342,7 @@ func concurrent(t *testing.T, s relay.Store) {
 	}
 	e, err := s.List(ctx, st.ID, 0, plenty)
 	ok(t, err)
+	// The listed ids lead to the head: no append was counted that is not there.
 	head := st.Head
 	for _, x := range e {
 		head = head.Link(x.ID)
@@ -345,6 +361,7 @@ func owned(t *testing.T, s relay.Store) {
 	keep := bytes.Clone(e)
 	_, err := s.Append(ctx, st.ID, nil, [][]byte{e}, plenty)
 	ok(t, err)
+	// After the call the caller may do with her bytes what she likes.
 	clear(e)
 	got, err := s.List(ctx, st.ID, 0, plenty)
 	ok(t, err)
@@ -406,6 +423,7 @@ func doors(t *testing.T, s relay.Store) {
 	if err := s.SetDoor(ctx, b, []byte("b"), nil); err != nil {
 		t.Fatal(err)
 	}
+	// Zero asks for what the relay's own site shows: the first to publish.
 	if d, err := s.Door(ctx, [16]byte{}); err != nil || string(d) != "a" {
 		t.Errorf("the first door: got %q, %v", d, err)
 	}
@@ -435,7 +453,9 @@ func reports(t *testing.T, s relay.Store) {
 			t.Fatal(err)
 		}
 	}
+	// A flood is refused; what came before it is not pushed out.
 	want(t, s.PutReport(ctx, in, today, []byte("four"), 3, plenty), krama.Full)
+	// Who heard no answer sends again, and an intake that is full has hers already.
 	if err := s.PutReport(ctx, in, today, []byte("two"), 3, plenty); err != nil {
 		t.Errorf("one that is there already: %v", err)
 	}
@@ -451,6 +471,7 @@ func reports(t *testing.T, s relay.Store) {
 		string(list[1].Body) != "three" {
 		t.Fatalf("got %v, %d waiting, %v", list, waiting, err)
 	}
+	// By their sums, because a restored relay counts anew: a number alone could mean another report.
 	for range 2 {
 		if err := s.DropReports(ctx, in, 0, [][32]byte{sha256.Sum256(list[0].Body), {9}}); err != nil {
 			t.Fatal(err)

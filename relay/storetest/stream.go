@@ -16,9 +16,12 @@ func closed(t *testing.T, s relay.Store) {
 	a := Envelope(1024)
 	head, err := s.Append(ctx, st.ID, nil, [][]byte{a}, plenty)
 	ok(t, err)
+	// Somebody wrote after the admin had read: she must read on before she closes, or the last envelope would lie
+	// outside.
 	want(t, s.CloseStream(ctx, st.ID, st.Head), krama.Conflict)
 	ok(t, s.CloseStream(ctx, st.ID, head))
 	ok(t, s.CloseStream(ctx, st.ID, head))
+	// Past the close nothing is added. What is there already is no conflict: its author did not hear the answer.
 	_, err = s.Append(ctx, st.ID, nil, [][]byte{Envelope(1024)}, plenty)
 	want(t, err, krama.Conflict)
 	_, err = s.Append(ctx, st.ID, nil, [][]byte{a}, plenty)
@@ -33,14 +36,18 @@ func circle0(t *testing.T, s relay.Store) {
 	next := relay.Stream{ID: seal.StreamID{2}, Programme: first.Programme, Access: bytes.Repeat([]byte{9}, 32),
 		Roster: true}
 	ok(t, s.CreateStream(ctx, next, nil)) // as a version made them that did not say so
+	// Twice, and charged once: the last lines look.
 	for range 2 {
 		ok(t, s.Line(ctx, first.Programme, []seal.StreamID{first.ID, next.ID}))
 	}
+	// A stream that is not there and one of another programme are the same answer: nobody hears what others have.
 	want(t, s.Line(ctx, first.Programme, []seal.StreamID{first.ID, {77}}), krama.NotFound)
 	want(t, s.Line(ctx, NewStream(t, s).Programme, []seal.StreamID{first.ID}), krama.NotFound)
 	last := relay.Stream{ID: seal.StreamID{3}, Programme: first.Programme, Access: bytes.Repeat([]byte{8}, 32),
 		Roster: true}
 	ok(t, s.CreateStream(ctx, last, &next.ID))
+	// A device that was away reads circle 0 stream by stream, each with its own key. Succeeded has the relay give an
+	// old key the list and nothing else.
 	for _, st := range []relay.Stream{first, next, last} {
 		got, err := s.Stream(ctx, st.ID)
 		ok(t, err)
@@ -49,6 +56,7 @@ func circle0(t *testing.T, s relay.Store) {
 				got.Access.Equal(st.Access))
 		}
 	}
+	// What was appended before anybody said whose stream it is has moved to circle 0's share.
 	content, _ := s.Used(ctx, first.Programme, relay.Content)
 	if roster, _ := s.Used(ctx, first.Programme, relay.Roster); roster != 1024 || content != 0 {
 		t.Errorf("charged: roster %d, content %d", roster, content)
@@ -64,9 +72,11 @@ func line(t *testing.T, s relay.Store) {
 	for i := range byte(3) {
 		next := relay.Stream{ID: seal.StreamID{2, i}, Programme: first.Programme, Access: bytes.Repeat([]byte{i}, 32)}
 		ok(t, s.CreateStream(ctx, next, &before))
+		// The answer may be lost between making the stream and hearing of it.
 		ok(t, s.CreateStream(ctx, next, &before))
 		got, err := s.Stream(ctx, first.ID)
 		ok(t, err)
+		// Who holds the newest key reads the whole line, and a removed member's key opens nothing of it any more.
 		if !got.Access.Equal(next.Access) {
 			t.Errorf("after successor %d the first stream answers to another key", i)
 		}
@@ -77,6 +87,7 @@ func line(t *testing.T, s relay.Store) {
 	if !got.Access.Equal(other.Access) {
 		t.Error("a stream of another line changed its key")
 	}
+	// before must be there and of the same programme, or anybody could give another's line a key of her own.
 	missing := seal.StreamID{77}
 	want(t, s.CreateStream(ctx, relay.Stream{ID: seal.StreamID{3}, Programme: first.Programme, Access: other.Access},
 		&missing), krama.NotFound)
@@ -90,6 +101,7 @@ func rewind(t *testing.T, s relay.Store) {
 	ctx, st := context.Background(), NewStream(t, s)
 	heads := []seal.Head{st.Head}
 	var all [][]byte
+	// The room is five envelopes exactly: unless a rewind gives room back, the last append is Full.
 	for range 5 {
 		e := Envelope(1024)
 		all = append(all, e)
@@ -97,6 +109,7 @@ func rewind(t *testing.T, s relay.Store) {
 		ok(t, err)
 		heads = append(heads, h)
 	}
+	// A relay goes back to its own past and nowhere else: another head is another history.
 	wrong := heads[3]
 	wrong.H[0] ^= 1
 	want(t, s.Rewind(ctx, st.ID, wrong), krama.Conflict)
@@ -109,6 +122,7 @@ func rewind(t *testing.T, s relay.Store) {
 	if h != heads[5] {
 		t.Errorf("head %d after the same envelopes again", h.N)
 	}
+	// What is closed is signed where it ends, and nothing takes it back.
 	ok(t, s.CloseStream(ctx, st.ID, heads[5]))
 	want(t, s.Rewind(ctx, st.ID, heads[1]), krama.Conflict)
 }
@@ -131,6 +145,7 @@ func tombstones(t *testing.T, s relay.Store) {
 	want(t, s.PutTombstones(ctx, []relay.Tombstone{put(1, a)}), krama.Conflict) // not in an open stream
 	want(t, s.PutTombstones(ctx, []relay.Tombstone{put(3, Envelope(9))}), krama.Conflict)
 	ok(t, s.CloseStream(ctx, st.ID, head))
+	// The id must be that of the envelope in its place, and one wrong tombstone refuses the whole call.
 	want(t, s.PutTombstones(ctx, []relay.Tombstone{put(2, a)}), krama.Conflict)
 	want(t, s.PutTombstones(ctx, []relay.Tombstone{put(1, a), put(3, Envelope(9))}), krama.Conflict)
 	want(t, s.PutTombstones(ctx, []relay.Tombstone{put(0, a)}), krama.Conflict)
@@ -147,6 +162,7 @@ func tombstones(t *testing.T, s relay.Store) {
 	ok(t, err)
 	list, err = s.List(ctx, st.ID, 0, plenty)
 	ok(t, err)
+	// The chain is made of ids, which stay: every device finds the head that it knows.
 	if got.Head != head || !bytes.Equal(list[0].Body, stone(a)) || list[0].ID != seal.EnvelopeID(a) ||
 		!bytes.Equal(list[1].Body, b) {
 		t.Errorf("after a tombstone: head %d, %d bytes in the first place", got.Head.N, len(list[0].Body))
@@ -164,9 +180,11 @@ func tombstones(t *testing.T, s relay.Store) {
 	_, err = s.Append(ctx, old.ID, nil, [][]byte{d}, plenty)
 	ok(t, err)
 	next := relay.Tombstone{Stream: old.ID, N: 2, Body: stone(c)}
+	// Without a successor its members still write into it, and nothing is put next but envelopes.
 	want(t, s.PutTombstones(ctx, []relay.Tombstone{next}), krama.Conflict)
 	ok(t, s.CreateStream(ctx, relay.Stream{ID: seal.StreamID{22}, Programme: st.Programme, Access: st.Access,
 		Head: st.Head}, &old.ID))
+	// One envelope has one place in a stream, dropped or not.
 	twice := next
 	twice.N = 3
 	want(t, s.PutTombstones(ctx, []relay.Tombstone{next, twice}), krama.Conflict)
@@ -177,6 +195,7 @@ func tombstones(t *testing.T, s relay.Store) {
 		t.Errorf("head %d, want %d", got.Head.N, want.N)
 	}
 	ok(t, s.CloseStream(ctx, old.ID, got.Head))
+	// Closed, it takes no next one.
 	want(t, s.PutTombstones(ctx, []relay.Tombstone{{Stream: old.ID, N: 3, Body: stone(Envelope(10))}}), krama.Conflict)
 	// what was dropped is room again
 	_, err = s.Append(ctx, seal.StreamID{22}, nil, [][]byte{Envelope(1024)}, 2*int64(seal.TombstoneSize)+700+1024+1024)

@@ -27,6 +27,7 @@ import (
 )
 
 func main() {
+	// run's defers remove a folder of programs, so an interruption ends the tests and not this process.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
@@ -64,6 +65,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(rules) == 0 {
 		return fmt.Errorf("no rule's name matches %q", *pick)
 	}
+	// A sample that is no smaller than the table is the whole.
 	sampled := *sample > 0 && *sample < len(rules)
 	if sampled {
 		if *seed == "" {
@@ -90,9 +92,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // all.
 func all(ctx context.Context, out io.Writer, b *bench, rules []rule, workers int) error {
 	begun := time.Now()
+	// mu guards bad and out.
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	bad := 0
+	// Without a queue: after an interruption no rule waits to be begun.
 	next := make(chan rule)
 	for range max(1, workers) {
 		wg.Go(func() {
@@ -139,6 +143,7 @@ func draw(rules []rule, n int, seed string) (out []rule) {
 	}
 	h := fnv.New64a()
 	io.WriteString(h, seed)
+	// By the seed alone: whoever builds the same commit takes out the same rules.
 	for _, i := range rand.New(rand.NewPCG(h.Sum64(), 0)).Perm(len(others))[:min(n, len(others))] {
 		out = append(out, others[i])
 	}

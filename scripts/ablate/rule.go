@@ -69,6 +69,8 @@ func (b *bench) program(ctx context.Context, r rule) (string, func(), error) {
 		at, err := b.build(ctx, r)
 		return at, func() { os.Remove(at) }, err
 	}
+	// One program for all rules of the model: it asks KRAMA_ABLATE which one to leave out. Who comes first builds it,
+	// and the others wait.
 	b.model.Lock()
 	defer b.model.Unlock()
 	if at, ok := b.knows[r.pkg]; ok {
@@ -87,6 +89,7 @@ func (b *bench) build(ctx context.Context, r rule) (string, error) {
 	b.n++
 	base := filepath.Join(b.dir, fmt.Sprint(b.n))
 	b.mu.Unlock()
+	// Vet judges the program with its rules; symbols would make each of the programs larger, and nobody reads them.
 	args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", base + ".test"}
 	switch {
 	case r.model != "":
@@ -96,6 +99,7 @@ func (b *bench) build(ctx context.Context, r rule) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		// By its own extension, because not every file is Go: some rules stand in what is embedded.
 		copied := base + filepath.Ext(r.file)
 		if err := os.WriteFile(copied, text, 0o600); err != nil {
 			return "", err
@@ -140,6 +144,8 @@ func (b *bench) try(ctx context.Context, r rule) (string, error) {
 		args = append(args, "-rapid.nofailfile", "-rapid.shrinktime=0s")
 	}
 	var out []byte
+	// A history that goes wrong is known by its seed: one history instead of thousands. With the rule in its place it
+	// must go well, or it would prove nothing.
 	if r.seed != "" {
 		seeded := append(args, "-rapid.checks=1", "-rapid.seed="+r.seed)
 		if out, err = b.tests(ctx, rule{pkg: r.pkg}, program, seeded...); err != nil {
@@ -148,6 +154,7 @@ func (b *bench) try(ctx context.Context, r rule) (string, error) {
 		}
 		out, err = b.tests(ctx, r, program, seeded...)
 	}
+	// Where the seed's history went well without the rule, the model draws otherwise by now, and is searched.
 	if err == nil { // no seed, or one that the model has left behind
 		if r.model != "" {
 			args = append(args, "-rapid.checks=6000")
@@ -155,6 +162,8 @@ func (b *bench) try(ctx context.Context, r rule) (string, error) {
 		out, err = b.tests(ctx, r, program, args...)
 	}
 	names := failed.FindAllSubmatch(out, -1)
+	// Only a test that fails holds a rule. One that hangs, passes or is not there does not, nor does a program that
+	// ends before its tests.
 	switch {
 	case bytes.Contains(out, []byte("panic: test timed out")):
 		return "", fmt.Errorf("%s hangs, which is no failure", r.tests)
@@ -165,6 +174,7 @@ func (b *bench) try(ctx context.Context, r rule) (string, error) {
 	case len(names) == 0:
 		return "", fmt.Errorf("no test failed: %s", firstLines(out, 4))
 	}
+	// That one test fails is enough; whoever writes the table wants to see them all.
 	var which []string
 	for _, m := range names {
 		if name := string(m[1]); !slices.Contains(which, name) && (b.which || len(which) == 0) {
@@ -177,6 +187,7 @@ func (b *bench) try(ctx context.Context, r rule) (string, error) {
 
 // tests runs built tests where their package lies, which is where they look for their files.
 func (b *bench) tests(ctx context.Context, r rule, program string, args ...string) ([]byte, error) {
+	// Ten seconds more than the tests' own limit, which says what hung; this one says nothing.
 	ctx, cancel := context.WithTimeout(ctx, (mostSeconds+10)*time.Second)
 	defer cancel()
 	c := exec.CommandContext(ctx, program, append(args, fmt.Sprintf("-test.timeout=%ds", mostSeconds))...)
@@ -193,6 +204,7 @@ func (b *bench) whole(ctx context.Context, rules []rule) error {
 			tests[r.pkg] = append(tests[r.pkg], strings.Split(r.tests, "|")...)
 		}
 	}
+	// Once for a package, with the tests of all its rules, and not once for each rule.
 	for pkg, names := range tests {
 		slices.Sort(names)
 		r := rule{pkg: pkg, tests: strings.Join(slices.Compact(names), "|")}
@@ -209,11 +221,13 @@ func (b *bench) whole(ctx context.Context, rules []rule) error {
 	return nil
 }
 
+// firstLines puts the beginning of an output on one line, so that every rule stays a line of the list.
 func firstLines(b []byte, n int) string {
 	lines := strings.SplitN(string(bytes.TrimSpace(b)), "\n", n+1)
 	return strings.Join(lines[:min(n, len(lines))], " / ")
 }
 
+// cut counts characters: a cut within one would print as noise.
 func cut(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n]) + "…"

@@ -59,6 +59,8 @@ func withoutComments(block string) string {
 	return strings.Join(kept, "\n")
 }
 
+// parse reads one rule. What it does not understand is an error: a rule that was skipped would be a promise that nobody
+// holds.
 func parse(block string) (r rule, err error) {
 	lines := strings.Split(block, "\n")
 	name, ok := strings.CutPrefix(lines[0], "rule ")
@@ -70,6 +72,7 @@ func parse(block string) (r rule, err error) {
 		return r, fmt.Errorf("%s: no package, or no test", name)
 	}
 	r = rule{name: name, promise: lines[1], pkg: tests[0], tests: strings.Join(tests[1:], "|")}
+	// The model leaves its rules out by name, and no file is changed.
 	if model, ok := strings.CutPrefix(lines[3], "model "); ok {
 		r.model, r.seed, _ = strings.Cut(model, " ")
 		return r, nil
@@ -78,6 +81,7 @@ func parse(block string) (r rule, err error) {
 	var old, new []string
 	for _, line := range lines[4:] {
 		switch {
+		// First all that goes, then all that comes in its place: a snippet is one place of its file.
 		case strings.HasPrefix(line, "-") && len(new) == 0:
 			old = append(old, line[1:])
 		case strings.HasPrefix(line, "+"):

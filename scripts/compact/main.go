@@ -44,6 +44,7 @@ const (
 \s*ctx = templ\.ClearChildren\(ctx\)`
 )
 
+// rules are taken in this order: how a page begins holds how a part begins, so pages must go first.
 var rules = []struct {
 	from *regexp.Regexp
 	to   string
@@ -73,6 +74,8 @@ func main() {
 	}
 }
 
+// compact changes one file, or says which form of the generator's it does not know. In a file that was changed already
+// the rules find nothing.
 func compact(name string) error {
 	b, err := os.ReadFile(name)
 	if err != nil {
@@ -81,11 +84,14 @@ func compact(name string) error {
 	for _, r := range rules {
 		b = r.from.ReplaceAll(b, []byte(r.to))
 	}
+	// A newer generator may write another form. It would compile all the same, and nobody would see that the pages
+	// grew.
 	for _, left := range []string{"GeneratedTemplate(", "templruntime.WriteString", "JoinStringErrs", "JoinURLErrs"} {
 		if bytes.Contains(b, []byte(left)) {
 			return fmt.Errorf("%s: the generator writes %s as this command does not know it", name, left)
 		}
 	}
+	// Formatting reads it as Go: a replacement that broke a file is told here.
 	if b, err = format.Source(b); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}

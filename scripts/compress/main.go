@@ -16,11 +16,13 @@ func main() {
 	}
 }
 
+// run compresses in memory, so that a failure to compress leaves no half of a file.
 func run(in, out string) error {
 	b, err := os.ReadFile(in)
 	if err != nil {
 		return err
 	}
+	// A window of 2^24 bytes is the largest that a browser takes.
 	var z bytes.Buffer
 	w := brotli.NewWriterOptions(&z, brotli.WriterOptions{Quality: brotli.BestCompression, LGWin: 24})
 	if _, err := w.Write(b); err != nil {

@@ -30,6 +30,7 @@ type resource struct {
 	full    map[string]object
 }
 
+// listed are the parameters of every list: the API's description of itself must name them.
 var listed = []string{"search", "page", "per_page", "format"}
 
 // resources are the five of the specification's openapi.json. It names service.json for one service at location, by
@@ -52,6 +53,7 @@ func resources() []*resource {
 }
 
 // maxAnswer bounds what one answer may hold.
+// An API that does not stop must not fill the memory here.
 const maxAnswer = 64 << 20
 
 // An answer is what came back.
@@ -61,6 +63,7 @@ type answer struct {
 	body   []byte
 }
 
+// get asks for a path below the base.
 func (a *api) get(path string, q url.Values) (*answer, error) {
 	u := a.base + path
 	if len(q) > 0 {
@@ -73,6 +76,7 @@ func (a *api) get(path string, q url.Values) (*answer, error) {
 	return a.do(req)
 }
 
+// post asks with a body, as a client does whose words must not stand in an address.
 func (a *api) post(path, typ, body string) (*answer, error) {
 	req, err := http.NewRequest("POST", a.base+path, strings.NewReader(body))
 	if err != nil {
@@ -82,12 +86,14 @@ func (a *api) post(path, typ, body string) (*answer, error) {
 	return a.do(req)
 }
 
+// do reads a whole answer and does not judge its status: some checks want a refusal.
 func (a *api) do(req *http.Request) (*answer, error) {
 	resp, err := a.http.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
+	// One byte more than is allowed, so that an answer which is cut is not taken for a whole one.
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err == nil && len(b) > maxAnswer {
 		err = fmt.Errorf("an answer of more than %d bytes", maxAnswer)
@@ -143,6 +149,8 @@ func (a *api) status(path string, q url.Values, want ...int) error {
 	return fmt.Errorf("status %d, want %d", x.status, want)
 }
 
+// check runs every check. Each needs what those before it found: lists give ids, ids the full objects, and filters are
+// held to both.
 func (a *api) check() {
 	base, err := a.object("/", nil, "base")
 	if err == nil && !strings.HasPrefix(fmt.Sprint(base["version"]), "3.") {
@@ -159,6 +167,7 @@ func (a *api) check() {
 		a.checkForms(r)
 		a.checkRefusals(r)
 	}
+	// Filters by an organization or a taxonomy need those lists, so all lists are walked before.
 	for _, r := range all {
 		a.checkFilters(r, byPath)
 		a.checkTwins(r)
@@ -201,6 +210,7 @@ func (a *api) checkEach(r *resource) {
 	a.check1(fmt.Sprintf("/%s/{id} of %d", r.path, len(r.ids)), r.one, richest, failed)
 }
 
+// size is how much an object says.
 func size(o object) int {
 	var b bytes.Buffer
 	json.NewEncoder(&b).Encode(o)
@@ -212,6 +222,7 @@ func (a *api) checkRefusals(r *resource) {
 	list := "/" + r.path
 	a.report.check(list+"/{unknown id} is 404", a.status(list+"/00000000-0000-4000-8000-00000000dead", nil, 404))
 	a.report.check(list+"/{no id} is 404 or 400", a.status(list+"/nobody", nil, 404, 400))
+	// What cannot be meant must be refused: an API that takes page 0 for page 1 hides a client's fault from it.
 	bad := map[string][]string{"page": {"0", "-1", "x", "1.5", "99999999999999999999"}, "per_page": {"0", "-1", "x"},
 		"format": {"xml"}}
 	for _, f := range r.filters {
@@ -246,6 +257,7 @@ func (a *api) checkOpenAPI() {
 		a.report.check(name, err)
 		return
 	}
+	// All that is missing is told at once: whoever mends it wants the whole list.
 	var missing []string
 	if v, _ := at(doc, "openapi").(string); !strings.HasPrefix(v, "3.1") {
 		missing = append(missing, `"openapi": "3.1…"`)
@@ -255,6 +267,7 @@ func (a *api) checkOpenAPI() {
 			missing = append(missing, "info."+p)
 		}
 	}
+	// need takes down what the document does not say of one operation.
 	need := func(path, method string, params ...string) {
 		op, ok := at(doc, "paths", path, method).(object)
 		if !ok || at(op, "responses", "200") == nil {

@@ -48,15 +48,19 @@ func checkExamples(r *report, dir string, s *schemas) {
 				n, err = s.refuses(sch, v)
 			}
 			r.check(fmt.Sprintf("example %s is valid, and broken in %d ways is not", name, n), err)
+			// The schema of a page says nothing of what it holds, so one of its contents is held to a schema of its
+			// own.
 			if contents, ok := at(v, "contents").([]any); ok && len(contents) > 0 {
 				n, err := s.refuses(s.byName[itemOf[name]], contents[0])
 				r.check(fmt.Sprintf("example %s contents is valid, and broken in %d ways is not", name, n), err)
 			}
 		}
+		// base.json says what the API is, and has no tables.
 		if name != "base.json" {
 			r.check("example "+name+" comes back from tables", tablesComeBack(b))
 		}
 	}
+	// A wrong folder must not look like a success.
 	if len(files) == 0 {
 		r.check("examples", errors.New("no examples/*.json"))
 	}
@@ -86,6 +90,7 @@ func decode(b []byte) (v any, err error) {
 	return v, err
 }
 
+// jsonComesBack reads an example and writes it, and compares both as plain JSON: no value may be lost or changed.
 func jsonComesBack(b []byte) error {
 	d, err := hsds.ReadJSON(bytes.NewReader(b))
 	if err != nil {
@@ -106,6 +111,8 @@ func jsonComesBack(b []byte) error {
 	return err
 }
 
+// tablesComeBack makes tables of an example and nests them again in the form it had. A loss that is told is a failure
+// here: the examples hold nothing that tables cannot.
 func tablesComeBack(b []byte) error {
 	d, err := hsds.ReadJSON(bytes.NewReader(b))
 	if err != nil {
@@ -118,6 +125,7 @@ func tablesComeBack(b []byte) error {
 	if losses != nil {
 		return fmt.Errorf("lost %v", losses)
 	}
+	// Each form is nested as its examples are.
 	var got []hsds.Object
 	switch d.Form {
 	case hsds.Tabular:
@@ -152,6 +160,7 @@ func folderComesBack(folder string, tables *hsds.Tables) error {
 	if err != nil {
 		return err
 	}
+	// The loop would not see a file too many.
 	if len(written) != len(files) {
 		return fmt.Errorf("%d files became %d", len(files), len(written))
 	}
@@ -164,6 +173,7 @@ func folderComesBack(folder string, tables *hsds.Tables) error {
 		if err != nil {
 			return err
 		}
+		// What is no table must be the same bytes; a table may differ in its quotes and line ends.
 		if !strings.HasSuffix(f.Name(), ".csv") {
 			if !bytes.Equal(a, b) {
 				return fmt.Errorf("%s differs", f.Name())
@@ -186,6 +196,7 @@ func folderComesBack(folder string, tables *hsds.Tables) error {
 	return nil
 }
 
+// zipComesBack writes tables as a zip file and reads them again.
 func zipComesBack(tables *hsds.Tables) error {
 	var b bytes.Buffer
 	if err := tables.WriteZip(&b); err != nil {

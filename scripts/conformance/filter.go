@@ -19,6 +19,7 @@ const (
 )
 
 // answers returns the ids that a list gives for parameters.
+// It asks for as few pages as there may be, and every page is held to what it says of itself.
 func (a *api) answers(r *resource, q url.Values) ([]string, error) {
 	ids, _, err := a.walk("/"+r.path, q, r.item, min(max(len(r.ids), 1), maxPage))
 	return ids, err
@@ -30,6 +31,7 @@ type filter struct {
 	must, may   map[string]bool
 }
 
+// set makes a set of ids, as must and may are.
 func set(ids ...string) map[string]bool {
 	m := map[string]bool{}
 	for _, id := range ids {
@@ -38,6 +40,7 @@ func set(ids ...string) map[string]bool {
 	return m
 }
 
+// holds tells whether an answer has all that it must and nothing that it may not.
 func (f *filter) holds(got []string) error {
 	for id := range f.must {
 		if !slices.Contains(got, id) {
@@ -54,6 +57,7 @@ func (f *filter) holds(got []string) error {
 
 // checkFilters asks a list for each thing it can be asked for, and for two at once.
 func (a *api) checkFilters(r *resource, by map[string]*resource) {
+	// Every list takes search; what else it takes, the resource says.
 	byName := map[string][]filter{"search": searches(r)}
 	for _, name := range r.filters {
 		switch name {
@@ -67,6 +71,7 @@ func (a *api) checkFilters(r *resource, by map[string]*resource) {
 	}
 	for name, all := range byName {
 		var err error
+		// A filter that nothing can be asked of was not checked, and must not pass for one that was.
 		if len(all) == 0 {
 			err = errors.New("nothing in this directory to ask for")
 		}
@@ -91,6 +96,7 @@ func (a *api) checkFilters(r *resource, by map[string]*resource) {
 // OR: something, and a word that is nowhere.
 func (a *api) and(r *resource, byName map[string][]filter) error {
 	var all []filter
+	// In a fixed order, and three values of each at the most: every pair is a request.
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		all = append(all, byName[name][:min(3, len(byName[name]))]...)
 	}
@@ -135,6 +141,7 @@ func searches(r *resource) (all []filter) {
 		if s, ok := at(o, "service", "name").(string); ok {
 			name = s // a service at location is found by its service
 		}
+		// Words of a to z, because how other scripts are cut into words is the API's affair; five of them are enough.
 		words := strings.FieldsFunc(name, func(r rune) bool { return !('a' <= r|0x20 && r|0x20 <= 'z') })
 		if len(words) == 0 || len(all) == 5 {
 			continue
@@ -145,6 +152,8 @@ func searches(r *resource) (all []filter) {
 	if all == nil {
 		return nil
 	}
+	// What is answered to a word that is nowhere does not belong. It comes first, so that the pairs of and always hold
+	// it.
 	return append([]filter{{"search", nonsense, nil, nil}}, all...)
 }
 
@@ -153,6 +162,7 @@ func organizations(r, orgs *resource) (all []filter) {
 	for _, org := range orgs.ids {
 		must := map[string]bool{}
 		for i, o := range r.items {
+			// By its id or as an object, in the object or in its service: each list says it in its own way.
 			for _, id := range []any{at(o, "organization", "id"), o["organization_id"], at(o, "service", "organization",
 				"id"), at(o, "service", "organization_id")} {
 				if id == org {
@@ -180,6 +190,7 @@ func absent(all []filter, name string) []filter {
 func terms(r *resource, name string, known *resource) []filter {
 	taxonomy := map[string]string{} // of a term
 	for i, t := range known.items {
+		// A term has its taxonomy as an object or by its id.
 		id, _ := at(t, "taxonomy_detail", "id").(string)
 		if id == "" {
 			id, _ = t["taxonomy_id"].(string)
@@ -205,6 +216,7 @@ func terms(r *resource, name string, known *resource) []filter {
 	}
 	for id, o := range r.full {
 		own, _ := o["attributes"].([]any)
+		// What a service carries, the service at a location carries as well.
 		if service, ok := at(o, "service", "attributes").([]any); ok {
 			own = append(slices.Clone(own), service...)
 		}
@@ -214,6 +226,7 @@ func terms(r *resource, name string, known *resource) []filter {
 		for value := range carried(own, name, taxonomy) {
 			add(id, value, true)
 		}
+		// Deeper inside it may count or not.
 		for value := range carried(o, name, taxonomy) {
 			add(id, value, false)
 		}
@@ -222,6 +235,7 @@ func terms(r *resource, name string, known *resource) []filter {
 	for _, f := range by {
 		all = append(all, *f)
 	}
+	// A map has no order, and two runs must print the same.
 	slices.SortFunc(all, func(a, b filter) int { return strings.Compare(a.value, b.value) })
 	return absent(all, name)
 }
@@ -265,6 +279,7 @@ func dates(r *resource) (all []filter) {
 			changed[r.ids[i]] = t.UTC().Format(time.DateOnly)
 		}
 	}
+	// On a day after all of them nothing that has a date is found.
 	days := map[string]bool{"2999-12-31": true}
 	for _, d := range changed {
 		days[d] = true
@@ -296,6 +311,7 @@ func (a *api) checkTwins(r *resource) {
 		word = s[1].value
 	}
 	var err error
+	// Each kind of answer: everything, what is found, another page, lines, and nothing.
 	for _, q := range []url.Values{{}, {"search": {word}}, {"page": {"2"}, "per_page": {"1"}}, {"format": {"ndjson"}},
 		{"search": {nonsense}}} {
 		if e := a.twins(list, q); e != nil {
@@ -308,6 +324,7 @@ func (a *api) checkTwins(r *resource) {
 		}
 	}
 	a.report.check("POST "+list+" answers as GET does", err)
+	// What is wrong in a body must be refused as it is in an address.
 	x, err := a.post(list, "application/json", "{")
 	if err == nil && x.status != 400 {
 		err = fmt.Errorf("status %d, want 400", x.status)
@@ -320,6 +337,8 @@ func (a *api) checkTwins(r *resource) {
 	a.report.check("POST "+list+" of a bad parameter is 400", err)
 }
 
+// twins compares status, type and content of three answers to one question. A page past the end may be 404, if it is
+// that for all three.
 func (a *api) twins(list string, q url.Values) error {
 	want, err := a.get(list, q)
 	if err != nil {
@@ -332,6 +351,7 @@ func (a *api) twins(list string, q url.Values) error {
 	if err != nil {
 		return err
 	}
+	// JSON has numbers and booleans, which an address writes as text.
 	body := object{}
 	for k, v := range q {
 		switch n, err := strconv.Atoi(v[0]); {

@@ -38,6 +38,7 @@ func (a *api) page(path string, q url.Values, item string) (*page, error) {
 	return a.readPage(x, item)
 }
 
+// readPage validates an answer as a page. Without an id nothing in it could be compared, so each object must have one.
 func (a *api) readPage(x *answer, item string) (*page, error) {
 	v, err := x.json()
 	if err != nil {
@@ -73,12 +74,14 @@ func (p *page) honest(number, total, per int) error {
 		"first_page": number == 1, "last_page": number >= pages, "empty": len(p.contents) == 0}
 	got := map[string]any{"total_items": p.n("total_items"), "page_number": p.n("page_number"), "size": p.n("size"),
 		"first_page": p.raw["first_page"], "last_page": p.raw["last_page"], "empty": p.raw["empty"]}
+	// An empty list may be said to have one page or no page.
 	if n := p.n("total_pages"); n != pages && (total > 0 || n != 1) {
 		got["total_pages"], want["total_pages"] = n, pages
 	}
 	if !reflect.DeepEqual(got, want) {
 		return fmt.Errorf("page %d says %v, want %v", number, got, want)
 	}
+	// Every page but the last is full, so that a client may ask for several at once.
 	if fill := min(per, total-(number-1)*per); len(p.contents) != max(fill, 0) {
 		return fmt.Errorf("page %d holds %d, want %d", number, len(p.contents), max(fill, 0))
 	}
@@ -87,6 +90,7 @@ func (p *page) honest(number, total, per int) error {
 
 // walk follows a list page by page and returns all it holds.
 func (a *api) walk(path string, q url.Values, item string, per int) (ids []string, items []object, err error) {
+	// What the first page says of the whole, every other is held to.
 	total := -1
 	for number := 1; ; number++ {
 		next := url.Values{"page": {strconv.Itoa(number)}, "per_page": {strconv.Itoa(per)}}
@@ -104,10 +108,13 @@ func (a *api) walk(path string, q url.Values, item string, per int) (ids []strin
 			return nil, nil, err
 		}
 		ids, items = append(ids, p.ids...), append(items, p.contents...)
+		// The page says so itself, and honest has held it to the count: an API that never says it does not keep us
+		// here.
 		if p.raw["last_page"] == true {
 			break
 		}
 	}
+	// Pages that overlap, or leave something out, show in the whole.
 	if once := slices.Compact(slices.Sorted(slices.Values(ids))); len(once) != len(ids) || len(ids) != total {
 		return nil, nil, fmt.Errorf("walking gives %d ids, %d different, of %d", len(ids), len(once), total)
 	}
@@ -126,6 +133,7 @@ func (a *api) checkList(r *resource) {
 		return
 	}
 	a.check1(list, "page", first.raw, nil)
+	// The one that says most can be broken in most ways.
 	richest := slices.MaxFunc(first.contents, func(a, b object) int { return size(a) - size(b) })
 	a.check1(list+" contents", r.item, richest, nil)
 
@@ -137,6 +145,7 @@ func (a *api) checkList(r *resource) {
 		err = fmt.Errorf("got %d, want %d", len(r.ids), total)
 	}
 	a.report.check(fmt.Sprintf("%s by pages of %d gives every id once", list, per), err)
+	// In another size of page the order must be the same, or a client that changes it misses objects.
 	other, _, err := a.walk(list, nil, r.item, per+1)
 	if err == nil && !slices.Equal(other, r.ids) {
 		err = errors.New("the order depends on the size of a page")
@@ -145,6 +154,7 @@ func (a *api) checkList(r *resource) {
 	a.report.check(list+" beyond the last page is empty or 404", a.beyond(r, total))
 }
 
+// beyond asks for a page far past the end: 404, or an empty page that says truly what it is.
 func (a *api) beyond(r *resource, total int) error {
 	x, err := a.get("/"+r.path, url.Values{"page": {strconv.Itoa(total + 7)}, "per_page": {"1"}})
 	if err != nil || x.status == 404 {
@@ -184,6 +194,7 @@ func (a *api) checkForms(r *resource) {
 		a.report.check(list+"?full=false is the list as it is", err)
 	}
 	if slices.Contains(r.bools, "minimal") {
+		// Without a schema: the least form has ids and dates, which no schema of a whole object would take.
 		ids, items, err := a.walk(list, url.Values{"minimal": {"true"}}, "", per)
 		if err == nil {
 			err = sameIDs(ids, r.ids)
@@ -201,6 +212,7 @@ func (a *api) checkForms(r *resource) {
 	}
 }
 
+// lines reads a list as lines, each an object and valid by itself, and in all the same objects as by pages.
 func (a *api) lines(r *resource) error {
 	x, err := a.get("/"+r.path, url.Values{"format": {"ndjson"}})
 	if err != nil {

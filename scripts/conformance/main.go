@@ -39,6 +39,8 @@ func run(dir, base string, stdout io.Writer) error {
 	}
 	r := &report{w: stdout}
 	checkExamples(r, dir, schemas)
+	// Examples are checked without the API and counted by themselves: where either half checked nothing, that is a
+	// failure.
 	offline := r.passed
 	a := &api{report: r, schemas: schemas, base: strings.TrimSuffix(base, "/"), http: http.Client{Timeout: time.Minute}}
 	a.check()
@@ -66,5 +68,6 @@ func (r *report) check(name string, err error) {
 		return
 	}
 	r.failed++
+	// However many lines the error has, a check prints one.
 	fmt.Fprintf(r.w, "FAIL %s: %s\n", name, strings.Join(strings.Fields(err.Error()), " "))
 }

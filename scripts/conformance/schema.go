@@ -36,6 +36,7 @@ type folder struct{ dir string }
 
 // Load returns the schema at a published address.
 func (f folder) Load(url string) (any, error) {
+	// A reference must not lead out of the folder.
 	name, ok := strings.CutPrefix(url, published)
 	if !ok || !filepath.IsLocal(filepath.FromSlash(name)) {
 		return nil, fmt.Errorf("%s is not the specification's", url)
@@ -53,6 +54,7 @@ func load(dir string) (*schemas, error) {
 	s := &schemas{files: folder{dir}, byName: map[string]*schema{}}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020) // no schema names its draft
+	// A format is held to: what is no address must not pass for one.
 	c.AssertFormat()
 	c.UseLoader(s.files)
 	for _, name := range []string{"compiled/service.json", "compiled/service_list.json", "compiled/organization.json",
@@ -98,6 +100,7 @@ func load(dir string) (*schemas, error) {
 	return s, nil
 }
 
+// add compiles a schema and keeps its source, which says how to break what it accepts.
 func (s *schemas) add(c *jsonschema.Compiler, name, url string) error {
 	doc, err := s.files.Load(url)
 	if err != nil {
@@ -120,6 +123,7 @@ func (s *schemas) compile(c *jsonschema.Compiler, name, url string, source objec
 }
 
 // at walks down objects.
+// The result is nil where the way ends.
 func at(v any, path ...string) any {
 	for _, p := range path {
 		o, _ := v.(object)
@@ -165,6 +169,8 @@ func (s *schemas) breaks(source object, base string, v any, where string, seen m
 				return
 			}
 			seen[name] = true
+			// What stands there is taken now. Breaks are done and undone one after the other, so it is still what undo
+			// must put back.
 			old, had := v[property]
 			*all = append(*all, broken{name, do, func() {
 				if delete(v, property); had {
@@ -184,6 +190,7 @@ func (s *schemas) breaks(source object, base string, v any, where string, seen m
 			}
 			p := p.(object)
 			typ, _ := p["type"].(string)
+			// What is only a reference is taken for an object.
 			if typ == "" && p["$ref"] != nil {
 				typ = "object"
 			}
@@ -193,6 +200,7 @@ func (s *schemas) breaks(source object, base string, v any, where string, seen m
 			}
 			if format, ok := p["format"].(string); ok {
 				bad, ok := wrong[format]
+				// Unnoticed, it would be a format that nobody checks.
 				if !ok {
 					return fmt.Errorf("%s/%s has a format that is not known here: %s", where, name, format)
 				}
@@ -220,6 +228,7 @@ func (s *schemas) refuses(sch *schema, valid any) (int, error) {
 		return 0, err
 	}
 	var passed []string
+	// One at a time: of two faults the one would hide that the other passes.
 	for _, b := range all {
 		b.do()
 		if sch.Validate(valid) == nil {

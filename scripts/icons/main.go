@@ -16,6 +16,7 @@ import (
 var (
 	ground = color.NRGBA{0x7a, 0x1f, 0x2b, 0xff} // the scarf's red, as in icon.svg
 	thread = color.NRGBA{0xea, 0xdc, 0xde, 0xff} // white at 85 % over it
+	// Where each begins, in the 64 units of icon.svg.
 	square = [][2]float64{{12, 12}, {32, 12}, {22, 22}, {42, 22}, {12, 32}, {32, 32}, {22, 42}, {42, 42}}
 )
 
@@ -31,6 +32,7 @@ func main() {
 	}
 }
 
+// write makes a file as small as PNG can be: it is drawn once and fetched over bad lines.
 func write(name string, m image.Image) error {
 	f, err := os.Create(name)
 	if err != nil {
@@ -47,6 +49,8 @@ func draw(size int, maskable bool) image.Image {
 	for y := range size {
 		for x := range size {
 			var red, white int
+			// Sixteen points, in the middle of the squares that a pixel is cut into: edges are smooth, and every run
+			// draws the same.
 			for i := range 16 {
 				px, py := (float64(x)+float64(i%4)/4+0.125)*scale, (float64(y)+float64(i/4)/4+0.125)*scale
 				switch {
@@ -57,6 +61,8 @@ func draw(size int, maskable bool) image.Image {
 				}
 			}
 			if n := red + white; n > 0 {
+				// The colour is that of the points which are covered, and how many those are is the alpha: corners must
+				// not be darker.
 				mix := func(a, b uint8) uint8 { return uint8((int(a)*red + int(b)*white) / n) }
 				m.SetNRGBA(x, y, color.NRGBA{mix(ground.R, thread.R), mix(ground.G, thread.G), mix(ground.B, thread.B),
 					uint8(255 * n / 16)})
@@ -66,6 +72,8 @@ func draw(size int, maskable bool) image.Image {
 	return m
 }
 
+// onThread reports whether a point is on one of the squares, of 10 units. Their corners are 28.3 units from the middle
+// at the most; 1.2 times smaller they are 23.6, within the circle of 25.6 that a phone always shows.
 func onThread(x, y float64, maskable bool) bool {
 	if maskable { // the middle four fifths are always seen
 		x, y = 32+(x-32)*1.2, 32+(y-32)*1.2

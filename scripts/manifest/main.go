@@ -22,6 +22,7 @@ func main() {
 	}
 }
 
+// run writes the phone's files before it looks at the folder, so that the manifest names them beside the programs.
 func run(dir, version, commit string) error {
 	phone, err := site.PhoneFiles()
 	if err != nil {
@@ -37,6 +38,7 @@ func run(dir, version, commit string) error {
 		}
 	}
 	r := seal.Release{Version: version, Commit: commit}
+	// The manifest cannot name itself; one may be there from an earlier run.
 	err = fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || name == "manifest" {
 			return err
@@ -51,6 +53,8 @@ func run(dir, version, commit string) error {
 	if _, err := seal.ParseRelease(r.Marshal()); err != nil {
 		return err // a name or a version that a reader would refuse
 	}
+	// Signers compare these lines, each with what she built on her own computer.
 	fmt.Printf("release %s\nmanifest %x\nphone %x\n", version, r.ManifestHash(), r.Phone())
+	// Without signatures: their keys are on computers that build nothing (krama release sign).
 	return os.WriteFile(filepath.Join(dir, "manifest"), seal.SignedRelease{Manifest: r.Marshal()}.Marshal(), 0o644)
 }

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 )
 
+// tab is how many columns a tab counts as, so that two editors do not judge a line differently.
 const columns, tab, lines = 120, 4, 500
 
 func main() {
@@ -37,6 +38,7 @@ func tooLarge(root string) (out []string, err error) {
 		if err != nil {
 			return err
 		}
+		// What others wrote is not looked at, nor what git keeps.
 		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git") {
 			return filepath.SkipDir
 		}
@@ -53,6 +55,7 @@ func tooLarge(root string) (out []string, err error) {
 		}
 		raw := rawLines(b)
 		for i, line := range bytes.Split(b, []byte("\n")) {
+			// Characters are counted, because Khmer takes three bytes for one, and each tab was counted as one already.
 			if n := utf8.RuneCount(line) + (tab-1)*bytes.Count(line, []byte("\t")); n > columns && !raw[i+1] {
 				out = append(out, fmt.Sprintf("%s:%d: %d columns", path, i+1, n))
 			}
@@ -68,6 +71,7 @@ func rawLines(src []byte) map[int]bool {
 	set := token.NewFileSet()
 	file := set.AddFile("", -1, len(src))
 	var s scanner.Scanner
+	// The scanner's errors are not heard: the compiler tells them.
 	s.Init(file, src, nil, 0)
 	for {
 		pos, t, text := s.Scan()

@@ -31,6 +31,7 @@ import (
 
 // Config is what the public pages are made of.
 type Config struct {
+	// Nothing in it changes after New. Answer is called by several requests at once.
 	Guide   *guide.Guide
 	Starter []krama.Listing                                    // shown while the programme has published nothing
 	Rights  []rights.Text                                      // shipped drafts
@@ -53,9 +54,13 @@ type Config struct {
 // Largest is how many bytes a page may have as it travels: what a new connection carries before it waits for an answer.
 const Largest = 14_000
 
+// css stands inside every page, and its hash in the policy.
+//
 //go:embed door.css
 var css string
 
+// script is what every page loads, and worker what the pages for reporting load beside it.
+//
 //go:embed door.js
 var script []byte
 
@@ -64,6 +69,7 @@ var worker []byte
 
 // key names a page: which, about which need or topic, for which district, in which language.
 type key struct {
+	// n is the code of a need, or counts texts, listings or what can be said of a slip. place is 0 for everywhere.
 	page  string // two letters
 	n     int
 	place uint16
@@ -73,6 +79,7 @@ type key struct {
 // String is the page's name in a request: ten characters, so that every request has the same size too.
 func (k key) String() string { return fmt.Sprintf("%s%02d%04d%s", k.page, k.n, k.place, k.lang) }
 
+// parseKey reads a page's name. Whether there is such a page shows when it is sent.
 func parseKey(s string) (k key, ok bool) {
 	if len(s) != 10 {
 		return k, false
@@ -87,6 +94,7 @@ type blob struct{ plain, zipped []byte }
 
 // pages are everything that one day and one door give.
 type pages struct {
+	// Made whole and then only read, so that requests share it without a lock.
 	all   map[key]blob
 	packs map[string][]byte // by language
 	hsds  *hsdsData
@@ -98,6 +106,7 @@ type pages struct {
 
 // Door serves the public pages. It is safe for concurrent use and keeps nothing about who asks.
 type Door struct {
+	// now is replaced whole whenever pages are made. Everything else is as New made it.
 	Config
 	now     atomic.Pointer[pages]
 	csp     string
@@ -109,10 +118,12 @@ type Door struct {
 // the last one that was good, or of the starter's listings. A bad door never keeps the relay from starting.
 func New(ctx context.Context, c Config) (*Door, error) {
 	d := &Door{Config: c, scripts: map[string][]byte{}, mux: http.NewServeMux()}
+	// The one style that stands in a page is named by its hash, and no other is applied.
 	sum := sha256.Sum256([]byte(css))
 	d.csp = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
 		"'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' " +
 		c.Relay + "; img-src data:; media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	// Under addresses that change with them: no browser takes an old script for a new page.
 	d.scripts["/door/"+hashed(script)+".js"] = script
 	d.scripts["/door/"+hashed(worker)+"-w.js"] = worker
 	d.mux.HandleFunc("GET /{$}", d.home)
@@ -123,6 +134,7 @@ func New(ctx context.Context, c Config) (*Door, error) {
 	d.mux.HandleFunc("GET /pack/{lang}", d.pack)
 	d.mux.HandleFunc("GET /audio/{name}", d.audio)
 	d.hsdsRoutes()
+	// It may say why the published door gave no pages and have made others all the same.
 	err := d.Refresh(ctx)
 	if d.now.Load() == nil {
 		return nil, err
@@ -133,8 +145,10 @@ func New(ctx context.Context, c Config) (*Door, error) {
 	return d, nil
 }
 
+// hashed names a file by the beginning of its hash.
 func hashed(b []byte) string { s := sha256.Sum256(b); return hex.EncodeToString(s[:8]) }
 
+// scriptPath and workerPath are the addresses of the page's scripts.
 func (d *Door) scriptPath() string { return "/door/" + hashed(script) + ".js" }
 func (d *Door) workerPath() string { return "/door/" + hashed(worker) + "-w.js" }
 
@@ -146,6 +160,7 @@ func zip(b []byte, extra int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Zeros there cost their length and no more: they are not compressed, so the size is known beforehand.
 	if extra > 0 {
 		w.Header.Extra = make([]byte, extra)
 	}
@@ -161,6 +176,7 @@ func (d *Door) Policy() string { return d.csp }
 
 // ServeHTTP serves the public pages. It sets no cookie and logs nothing.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Nothing may be framed, sniffed or told to another site, whichever page it is.
 	h := w.Header()
 	h.Set("Content-Security-Policy", d.csp)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -171,6 +187,8 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.mux.ServeHTTP(w, r)
 }
 
+// send answers with one page as it was made. Whichever page it is, and whatever the status, the answer has the same
+// size and headers.
 func (d *Door) send(w http.ResponseWriter, r *http.Request, status int, k key) {
 	p := d.now.Load()
 	b, ok := p.all[k]
@@ -185,6 +203,7 @@ func (d *Door) send(w http.ResponseWriter, r *http.Request, status int, k key) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Vary", "Accept-Encoding")
+	// A browser that takes no gzip gets a larger page, of one size as well.
 	body := b.plain
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		h.Set("Content-Encoding", "gzip")
@@ -195,6 +214,7 @@ func (d *Door) send(w http.ResponseWriter, r *http.Request, status int, k key) {
 	w.Write(body)
 }
 
+// known reports whether the pages are made in a language.
 func known(lang string) bool {
 	for _, l := range locale.Languages {
 		if l.Code == lang {
@@ -204,10 +224,12 @@ func known(lang string) bool {
 	return false
 }
 
+// home is the first page, in the language that the browser asks for.
 func (d *Door) home(w http.ResponseWriter, r *http.Request) {
 	d.send(w, r, http.StatusOK, key{page: "hm", lang: locale.Match(r.Header.Get("Accept-Language"))})
 }
 
+// homeIn is the first page in the language that the address names. No other page has an address.
 func (d *Door) homeIn(w http.ResponseWriter, r *http.Request) {
 	if !known(r.PathValue("lang")) {
 		http.NotFound(w, r)
@@ -219,6 +241,8 @@ func (d *Door) homeIn(w http.ResponseWriter, r *http.Request) {
 // maxForm bounds what a page sends: one field of ten characters, or a slip's code.
 const maxForm = 256
 
+// page gives the page that a form names. What names none gives the first page, so that a mistake looks like any other
+// visit.
 func (d *Door) page(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	k, ok := parseKey(r.PostFormValue("q"))
@@ -236,6 +260,7 @@ func (d *Door) slip(w http.ResponseWriter, r *http.Request) {
 	if !known(lang) {
 		lang = locale.Match(r.Header.Get("Accept-Language"))
 	}
+	// said is the page that answers: 1 thanks, 2 asks to look at the code again, 3 to try later.
 	said, status := 1, http.StatusOK
 	code, err := krama.ParseSlipCode(r.PostFormValue("c"))
 	what, _ := strconv.ParseUint(r.PostFormValue("a"), 10, 8)
@@ -247,6 +272,7 @@ func (d *Door) slip(w http.ResponseWriter, r *http.Request) {
 	d.send(w, r, status, key{"sl", said, 0, lang})
 }
 
+// asset serves the page's own scripts.
 func (d *Door) asset(w http.ResponseWriter, r *http.Request) {
 	b, ok := d.scripts[r.URL.Path]
 	if !ok {
@@ -269,6 +295,7 @@ func (d *Door) pack(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	// Larger than a page: whoever watches the line can tell that the directory was taken.
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
@@ -279,6 +306,7 @@ func (d *Door) pack(w http.ResponseWriter, r *http.Request) {
 // audioTypes are the recordings a programme may lay into the folder.
 var audioTypes = map[string]string{".mp3": "audio/mpeg", ".m4a": "audio/mp4", ".ogg": "audio/ogg", ".opus": "audio/ogg"}
 
+// audio serves a recording from the programme's folder, and nothing else of the disk.
 func (d *Door) audio(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	typ, ok := audioTypes[filepath.Ext(name)]
@@ -294,6 +322,7 @@ func (d *Door) audio(w http.ResponseWriter, r *http.Request) {
 	defer f.Close()
 	w.Header().Set("Content-Type", typ)
 	w.Header().Set("Cache-Control", "no-store")
+	// Without a time: browsers are given nothing to ask about again.
 	http.ServeContent(w, r, "", time.Time{}, f)
 }
 
@@ -302,6 +331,7 @@ func (d *Door) recording(need uint8) string {
 	if d.Audio == "" {
 		return ""
 	}
+	// Where there are several the first in this order is offered.
 	for _, ext := range []string{".mp3", ".m4a", ".ogg", ".opus"} {
 		name := strconv.Itoa(int(need)) + ext
 		if st, err := os.Stat(filepath.Join(d.Audio, name)); err == nil && st.Mode().IsRegular() {
@@ -314,6 +344,7 @@ func (d *Door) recording(need uint8) string {
 // Keep makes the pages anew whenever told tells and when the day changes, until ctx ends. A door that cannot be read
 // leaves the last pages standing; tell hears of it without content.
 func (d *Door) Keep(ctx context.Context, told <-chan struct{}, tell func(error)) {
+	// Ten minutes after midnight at the latest the pages are of the new day.
 	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()
 	for {
@@ -335,6 +366,7 @@ func (d *Door) Keep(ctx context.Context, told <-chan struct{}, tell func(error))
 // Size is the size of every page as it travels, and of the largest before it was evened out, in bytes.
 func (d *Door) Size() (every, largest int) {
 	p := d.now.Load()
+	// Any of them: all have one size.
 	for _, b := range p.all {
 		return len(b.zipped), p.most
 	}

@@ -21,12 +21,14 @@ import (
 
 // hsdsData is the public directory as HSDS 3.0, made when the pages are.
 type hsdsData struct {
+	// By the names of the lists in addresses. Shared by all requests, and never changed.
 	kinds   map[string]*hsdsKind
 	openapi []byte
 }
 
 // hsdsKind is one list of the interface. Items are in the order of the directory.
 type hsdsKind struct {
+	// full is an object with what belongs to it, brief what a page of a list shows of it.
 	ids         []string
 	full, brief map[string]json.RawMessage
 	meta        map[string]hsdsMeta
@@ -59,8 +61,11 @@ var hsdsLists = []struct {
 	{"taxonomy_terms", hsds.TaxonomyTerm, []string{"search", "page", "per_page", "format", "taxonomy_id"}},
 }
 
+// makeHSDS writes the public directory down as HSDS, once for all who ask.
 func (d *Door) makeHSDS(p *pages) (*hsdsData, error) {
 	const op = "door.makeHSDS"
+	// Its readers are other programs: the words of closed lists are in English. From the public part only, as the pages
+	// are.
 	en := locale.New("en")
 	t := exchange.HSDS(p.door.Views(p.today), d.Guide, p.today, func(k string) string { return en.T(k) })
 	out := &hsdsData{kinds: map[string]*hsdsKind{}}
@@ -84,6 +89,7 @@ func (d *Door) makeHSDS(p *pages) (*hsdsData, error) {
 			}
 			k.ids = append(k.ids, id)
 			k.full[id], k.brief[id] = f, b
+			// Gathered now: a search only compares.
 			m := hsdsMeta{text: strings.ToLower(texts(o)), terms: map[string]bool{}, taxonomy: map[string]bool{}}
 			m.walk(o)
 			k.meta[id] = m
@@ -108,6 +114,7 @@ func texts(v any) string {
 		return b.String()
 	case hsds.Object:
 		var b strings.Builder
+		// Ids are no words: a search for part of one would find everything that refers to it.
 		for _, k := range slices.Sorted(maps.Keys(x)) {
 			if k != "id" && !strings.HasSuffix(k, "_id") {
 				b.WriteString(texts(x[k]))
@@ -126,6 +133,7 @@ func (m *hsdsMeta) walk(v any) {
 			m.walk(y)
 		}
 	case hsds.Object:
+		// HSDS nests a term in an attribute and its taxonomy in the term, whole or as an id.
 		if term, ok := x["taxonomy_term"].(hsds.Object); ok {
 			m.terms[fmt.Sprint(term["id"])] = true
 			if tax, ok := term["taxonomy_detail"].(hsds.Object); ok {
@@ -144,12 +152,14 @@ func (m *hsdsMeta) walk(v any) {
 		if o, ok := x["organization"].(hsds.Object); ok {
 			m.org = fmt.Sprint(o["id"])
 		}
+		// An object is as new as the newest thing in it.
 		if s, ok := x["last_modified"].(string); ok {
 			if t, err := time.Parse(time.RFC3339, s); err == nil && t.After(m.modified) {
 				m.modified, m.day = t, s
 			}
 		}
 		for k, y := range x {
+			// An organisation's own terms are not its services'.
 			if k != "organization" {
 				m.walk(y)
 			}
@@ -157,6 +167,8 @@ func (m *hsdsMeta) walk(v any) {
 	}
 }
 
+// hsdsRoutes registers the interface. A list can be asked for by POST too, so that what is looked for stands in no
+// address.
 func (d *Door) hsdsRoutes() {
 	d.mux.HandleFunc("GET /hsds", d.hsdsBase)
 	d.mux.HandleFunc("GET /hsds/{$}", d.hsdsBase)
@@ -168,12 +180,14 @@ func (d *Door) hsdsRoutes() {
 	d.mux.HandleFunc("GET /hsds/{list}/{id}", d.hsdsOne)
 }
 
+// sendJSON sends bytes that are JSON already.
 func sendJSON(w http.ResponseWriter, b []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Write(b)
 }
 
+// hsdsError says what was wrong with a request, without repeating any of it.
 func hsdsError(w http.ResponseWriter, status int, why string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
@@ -188,12 +202,14 @@ func scheme(r *http.Request) string {
 	return "http://"
 }
 
+// hsdsBase tells a program what this is and where it is described.
 func (d *Door) hsdsBase(w http.ResponseWriter, r *http.Request) {
 	at := scheme(r) + r.Host + "/hsds/"
 	b, _ := json.Marshal(map[string]string{"version": "3.0", "profile": at, "openapi_url": at + "openapi.json"})
 	sendJSON(w, b)
 }
 
+// hsdsOne is one object, whole.
 func (d *Door) hsdsOne(w http.ResponseWriter, r *http.Request) {
 	k := d.now.Load().hsds.kinds[r.PathValue("list")]
 	if k == nil {
@@ -215,6 +231,7 @@ func parameters(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
 		v, err := url.ParseQuery(r.URL.RawQuery)
 		return v, err == nil
 	}
+	// 16 KiB is far more than all filters together need.
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 16<<10))
 	if err != nil {
 		return nil, false
@@ -225,6 +242,7 @@ func parameters(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
 		}
 		var in map[string]any
 		dec := json.NewDecoder(bytes.NewReader(b))
+		// A number stays as it was written: a large one would become a power of ten otherwise.
 		dec.UseNumber()
 		if dec.Decode(&in) != nil {
 			return nil, false
@@ -244,8 +262,11 @@ func parameters(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
 	return v, err == nil
 }
 
+// maxPerPage bounds a page of a list. Who asks for more gets so many and is told how many pages there are.
 const maxPerPage = 200
 
+// hsdsList is a page of a list, narrowed by what was asked. A parameter with a value that it cannot have is refused;
+// one that is not known here is passed over.
 func (d *Door) hsdsList(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("list")
 	k := d.now.Load().hsds.kinds[name]
@@ -262,6 +283,7 @@ func (d *Door) hsdsList(w http.ResponseWriter, r *http.Request) {
 	per, ok2 := number(v, "per_page", 50, maxPerPage)
 	full, ok3 := truth(v, "full")
 	minimal, ok4 := truth(v, "minimal")
+	// Known to the standard and without effect here: it must be well formed all the same.
 	_, ok5 := truth(v, "full_service")
 	after, ok6 := moment(v.Get("modified_after"))
 	format := v.Get("format")
@@ -272,6 +294,7 @@ func (d *Door) hsdsList(w http.ResponseWriter, r *http.Request) {
 	var found []string
 	search := strings.ToLower(v.Get("search"))
 	for _, id := range k.ids {
+		// No term has a parent in this directory, so whoever asks for the children of one finds nothing.
 		m := k.meta[id]
 		if search != "" && !strings.Contains(m.text, search) || v.Get("taxonomy_term_id") != "" &&
 			!m.terms[v.Get("taxonomy_term_id")] ||
@@ -293,6 +316,7 @@ func (d *Door) hsdsList(w http.ResponseWriter, r *http.Request) {
 		return k.brief[id]
 	}
 	w.Header().Set("Cache-Control", "no-store")
+	// All of them, a line each: this form has no pages.
 	if format == "ndjson" {
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		for _, id := range found {
@@ -300,6 +324,7 @@ func (d *Door) hsdsList(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	// Ids and days are asked for to compare a whole directory, so they come in one piece.
 	if minimal && v.Get("per_page") == "" {
 		per = max(1, len(found))
 	}
@@ -310,6 +335,7 @@ func (d *Door) hsdsList(w http.ResponseWriter, r *http.Request) {
 		hsdsError(w, http.StatusNotFound, "there are not so many pages")
 		return
 	}
+	// The frame alone. Its opening brace is left out below, where the contents stand before it.
 	b, _ := json.Marshal(map[string]any{"total_items": len(found), "total_pages": total, "page_number": pageNo,
 		"size":       len(shown),
 		"first_page": pageNo == 1, "last_page": pageNo >= total, "empty": len(shown) == 0})
@@ -326,6 +352,7 @@ func (d *Door) hsdsList(w http.ResponseWriter, r *http.Request) {
 	w.Write(b[1:])
 }
 
+// number reads a parameter from 1 up. A page past most is refused, a size past it is cut to it.
 func number(v url.Values, name string, def, most int) (int, bool) {
 	if v.Get(name) == "" {
 		return def, true
@@ -337,6 +364,7 @@ func number(v url.Values, name string, def, most int) (int, bool) {
 	return min(n, most), true
 }
 
+// truth reads a parameter that is true or false, as text or as JSON.
 func truth(v url.Values, name string) (bool, bool) {
 	switch v.Get(name) {
 	case "", "false":
@@ -347,6 +375,7 @@ func truth(v url.Values, name string) (bool, bool) {
 	return false, false
 }
 
+// moment reads a day or a time; nothing is no bound. A time without a zone is UTC.
 func moment(s string) (time.Time, bool) {
 	if s == "" {
 		return time.Time{}, true
@@ -371,6 +400,7 @@ func openapi() map[string]any {
 		var ps []any
 		props := map[string]any{}
 		for _, f := range l.filters {
+			// Every filter that is not listed here is a text.
 			typ := map[string]any{"type": map[string]string{"page": "integer", "per_page": "integer", "full": "boolean",
 				"minimal": "boolean", "full_service": "boolean"}[f]}
 			if typ["type"] == "" {

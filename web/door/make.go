@@ -16,6 +16,7 @@ import (
 // Refresh makes the pages anew: after the programme has published, and when the day has changed. Where the published
 // door gives none it says why, and the last good one stands, of today.
 func (d *Door) Refresh(ctx context.Context) error {
+	// Whatever fails, pages go on standing: a programme's mistake must not close its door.
 	b, err := d.Load(ctx)
 	var p *pages
 	switch {
@@ -40,6 +41,7 @@ const spare = 400
 // says which part, or what DecodeDoor says. It is for whoever is about to publish, and for the relay before it keeps
 // what was.
 func (d *Door) Check(door []byte) error {
+	// With room to spare: what is published today must fit on every later day too.
 	_, err := d.parse(context.Background(), door, Largest-spare)
 	return err
 }
@@ -68,11 +70,13 @@ func (d *Door) stepOver(ctx context.Context) {
 	switch {
 	case now != nil && now.today == krama.DayOf(d.Now()):
 		return
+	// Those that stand are of another day: the same door is made for today.
 	case now != nil:
 		last = now.raw
 	case d.Last != "":
 		last, _ = os.ReadFile(d.Last) // none: the starter's
 	}
+	// The last good door may give no pages by now: a listing that got older says more.
 	var p *pages
 	err := error(krama.E("door.stepOver", krama.NotFound, ""))
 	if last != nil {
@@ -94,6 +98,7 @@ func (d *Door) keep(p *pages) error {
 	if old, err := os.ReadFile(d.Last); err == nil && bytes.Equal(old, p.raw) {
 		return nil
 	}
+	// Beside the old file and then in its place, so that a cut leaves one of them whole.
 	f, err := os.CreateTemp(filepath.Dir(d.Last), ".door-")
 	if err != nil {
 		return krama.Wrap("door.keep", err)
@@ -118,6 +123,8 @@ func (d *Door) build(ctx context.Context, pub *directory.Door, most int) (*pages
 	p := &pages{all: map[key]blob{}, packs: map[string][]byte{}, door: pub, today: krama.DayOf(d.Now())}
 	var v *view
 	raw := map[key][]byte{}
+	// Every page that can be named is made now. hm is the first page, an the answers to a need, pn a listing's own
+	// page, ri and rt rights, wr reporting, cb coming back for answers, sl slips, ab what this is.
 	for _, l := range locale.Languages {
 		v = d.view(p, l.Code)
 		add := func(page string, n int, place uint16, body templ.Component) error {
@@ -137,6 +144,7 @@ func (d *Door) build(ctx context.Context, pub *directory.Door, most int) (*pages
 				errs = append(errs, add("an", int(need.Code), place, answersPage(v, need, place)))
 			}
 		}
+		// A name has two digits for a number; a listing past 99 is in answers and in the pack all the same.
 		for i := range v.listings[:min(99, len(v.listings))] {
 			errs = append(errs, add("pn", i+1, 0, policePage(v, v.listings[i])))
 		}
@@ -155,6 +163,7 @@ func (d *Door) build(ctx context.Context, pub *directory.Door, most int) (*pages
 	if p.hsds, err = d.makeHSDS(p); err != nil {
 		return nil, err
 	}
+	// v is the view of the last language, and listings have the same order in each.
 	large, err := p.even(raw, most)
 	if err == nil && large != nil {
 		err = &krama.Error{Op: op, Kind: krama.TooLarge, Err: v.part(*large)}
@@ -200,6 +209,7 @@ func (p *pages) even(raw map[key][]byte, most int) (large *key, err error) {
 	if p.most+2 > most {
 		return large, nil
 	}
+	// Whole kibibytes: a directory that changes a little leaves the size as it was.
 	size := min(Largest, (p.most+2+1023)/1024*1024)
 	plain = (plain + 1023) / 1024 * 1024
 	for k, b := range raw {

@@ -26,6 +26,7 @@ type text struct {
 
 // view is everything the pages of one language show.
 type view struct {
+	// A view is made for one building of pages and thrown away. all is what is being built.
 	*Door
 	p        *locale.Printer
 	all      *pages
@@ -34,9 +35,12 @@ type view struct {
 	intakes  []directory.Intake
 }
 
+// view gathers what the pages of a language show: what the door says of today, and of texts about rights those that
+// somebody has reviewed.
 func (d *Door) view(p *pages, lang string) *view {
 	v := &view{Door: d, p: locale.New(lang), all: p, listings: p.door.Views(p.today), intakes: p.door.Offered(p.today)}
 	for _, t := range d.Rights {
+		// In the order of the shipped topics; what a door has beyond them is not shown.
 		x := text{Topic: t.Topic, Title: t.Title.In(lang)}
 		for _, r := range p.door.Rights {
 			if r.Topic == t.Topic && r.Lang == lang && r.On > 0 && r.On <= p.today+1 {
@@ -46,6 +50,7 @@ func (d *Door) view(p *pages, lang string) *view {
 		if x.On == 0 && d.Drafts {
 			x.Body, x.Source = strings.Split(t.Body.In(lang), "\n"), t.Source
 		}
+		// A topic without a text has no page and no line in the index.
 		if len(x.Body) > 0 {
 			v.texts = append(v.texts, x)
 		}
@@ -53,6 +58,7 @@ func (d *Door) view(p *pages, lang string) *view {
 	return v
 }
 
+// places are the districts that can be chosen, everywhere first.
 func (v *view) places() []uint16 {
 	out := []uint16{0}
 	for _, d := range v.Guide.Province.Districts {
@@ -61,12 +67,15 @@ func (v *view) places() []uint16 {
 	return out
 }
 
+// t is a sentence in the view's language.
 func (v *view) t(k string, args ...any) string { return v.p.T(k, args...) }
 
+// q is the name of a page in the view's language, as a button sends it.
 func (v *view) q(page string, n int, place uint16) string {
 	return key{page, n, place, v.p.Lang}.String()
 }
 
+// place names a district, or says that it is everywhere.
 func (v *view) place(code uint16) string {
 	if d, ok := v.Guide.District(code); ok {
 		return d.Name(v.p.Lang)
@@ -84,6 +93,7 @@ func (v *view) index(l directory.View) int {
 	return 0
 }
 
+// terms names the codes of a set in words.
 func (v *view) terms(prefix string, list []krama.Term, s krama.Set) string {
 	out := krama.KeysOf(list, s)
 	for i, key := range out {
@@ -92,6 +102,7 @@ func (v *view) terms(prefix string, list []krama.Term, s krama.Set) string {
 	return strings.Join(out, ", ")
 }
 
+// term names one code, "" where this version does not know it.
 func (v *view) term(prefix string, list []krama.Term, code uint8) string {
 	if !krama.Known(list, code) {
 		return ""
@@ -99,8 +110,10 @@ func (v *view) term(prefix string, list []krama.Term, code uint8) string {
 	return v.t(prefix + "." + krama.KeyOf(list, code))
 }
 
+// date writes a day the way people here do: 31/03/2026.
 func date(d krama.Day) string { return d.Time().Format("02/01/2006") }
 
+// status says how far a listing can be believed. Of one that nobody has verified the source is told.
 func (v *view) status(l directory.View) string {
 	switch l.Status {
 	case directory.Fresh:
@@ -113,6 +126,7 @@ func (v *view) status(l directory.View) string {
 	return v.t("door.unverified", "source", l.Source)
 }
 
+// hours are opening times in words, a line for each set of days.
 func (v *view) hours(l directory.View) []string {
 	var out []string
 	for _, h := range l.Hours {
@@ -137,6 +151,7 @@ func tel(number string) string {
 	return strings.NewReplacer(" ", "").Replace(number)
 }
 
+// dial is what a number does when it is tapped: a call or a message, as the service wants to be reached.
 func dial(p krama.Phone) templ.SafeURL {
 	if p.Use == krama.UseMessage {
 		return templ.SafeURL("sms:" + tel(p.Number))
@@ -144,10 +159,13 @@ func dial(p krama.Phone) templ.SafeURL {
 	return templ.SafeURL("tel:" + tel(p.Number))
 }
 
+// police reports whether the police run a service: their pages say so before any number.
 func (v *view) police(l directory.View) bool { return l.Operator == krama.OperatorPolice }
 
+// believed reports whether one of the listings is verified.
 func (v *view) believed(ls []directory.View) bool { return directory.Believed(ls) }
 
+// answers are the few listings for a need in a place.
 func (v *view) answers(need krama.Term, place uint16) []directory.View {
 	return directory.Answers(v.listings, need.Code, place)
 }
@@ -172,12 +190,14 @@ func (v *view) render(ctx context.Context, k key, body templ.Component) ([]byte,
 	return b.Bytes(), err
 }
 
+// pack makes the directory of a language as one file.
 func (v *view) pack(ctx context.Context) ([]byte, error) {
 	var b bytes.Buffer
 	err := packPage(v).Render(ctx, &b)
 	return b.Bytes(), err
 }
 
+// circleName tells whoever reports who will read it.
 func (v *view) circleName(k krama.CircleKind) string {
 	return v.t("door.intake." + cmp.Or(map[krama.CircleKind]string{krama.KindSafeguarding: "safeguarding"}[k],
 		"casework"))
@@ -195,6 +215,7 @@ func style() templ.Component {
 // length. Whether the check character fits is found by the page's script, and else here.
 const slipPattern = `[\-\s\u200b-\u200f\u2010-\u2015\u2060\ufeff]*([0-9០-៩A-TV-Za-tv-z][\-\s\u200b-\u200f\u2010-\u2015\u2060\ufeff]*){12}`
 
+// The forms in which a page carries ids and keys to its scripts.
 func b64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 func hx(b []byte) string  { return hex.EncodeToString(b) }
 func itoa(n int) string   { return strconv.Itoa(n) }

@@ -51,6 +51,7 @@ func load(built fs.FS) (*program, error) {
 		}
 		static[name] = b
 	}
+	// Style sheet and manifest name other files. They are linked before their own hashes are taken.
 	link := func(in, word, name string) {
 		path := file{name, static[name], nil}.path()
 		static[in] = bytes.ReplaceAll(static[in], []byte(`"`+word+`"`), []byte(`"`+path+`"`))
@@ -93,6 +94,7 @@ func (p *program) plain() (map[string][]byte, error) {
 	return out, nil
 }
 
+// release is the hash of the program as phones see it, without what a site fills in.
 func (p *program) release() ([32]byte, error) {
 	files, err := p.plain()
 	if err != nil {
@@ -129,6 +131,7 @@ func PhoneRelease() ([32]byte, error) {
 // Release is PhoneRelease of a site.
 func (s *Site) Release() [32]byte { return s.release }
 
+// expand unpacks a whole file.
 func expand(br []byte) ([]byte, error) { return io.ReadAll(brotli.NewReader(bytes.NewReader(br))) }
 
 // Paths are the paths phones are served, in order.

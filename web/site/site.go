@@ -62,6 +62,7 @@ func packed(body []byte, typ string) asset {
 
 // Site serves the public origin.
 type Site struct {
+	// Nothing here changes after New, so requests share it without a lock.
 	cfg     Config
 	files   map[string]asset  // by path
 	names   map[string]string // plain name to path
@@ -91,6 +92,7 @@ func New(c Config) (*Site, error) {
 	if err := s.shell(p); err != nil {
 		return nil, err
 	}
+	// A copy: the caller's stays as it was given.
 	if c.Door != nil {
 		public := *c.Door
 		lock := s.lockAssets()
@@ -143,6 +145,7 @@ func (s *Site) add(f file) {
 	s.names[f.name] = f.path()
 }
 
+// compress packs as small as Brotli can: it is done once and travels over many slow lines.
 func compress(b []byte) []byte {
 	var out bytes.Buffer
 	w := brotli.NewWriterLevel(&out, brotli.BestCompression)
@@ -153,6 +156,7 @@ func compress(b []byte) []byte {
 
 // shell fills in the page and the service worker.
 func (s *Site) shell(p *program) error {
+	// The page names every file by its hash, so that page and files are always of one release.
 	names, err := json.Marshal(s.names)
 	if err != nil {
 		return krama.Wrap("site.shell", err)
@@ -176,6 +180,7 @@ func (s *Site) shell(p *program) error {
 	list = append(list, "/app/manifest.webmanifest")
 	slices.Sort(list)
 	files, _ := json.Marshal(list)
+	// The service worker's cache is named after all it holds: another release begins another one.
 	sum := sha256.Sum256(append(files, s.index...))
 	sw := []byte(strings.NewReplacer("VERSION", hex.EncodeToString(sum[:8]), "ASSETS", string(files)).Replace(
 		string(p.worker)))
@@ -183,6 +188,8 @@ func (s *Site) shell(p *program) error {
 	return nil
 }
 
+// routes registers what the site has: the public pages or the start page, the phone's program, and in the demo the
+// office beside it.
 func (s *Site) routes() {
 	if s.door != nil {
 		s.mux.Handle("/", s.door)
@@ -196,6 +203,7 @@ func (s *Site) routes() {
 	s.mux.HandleFunc("GET /app/", s.file)
 	if s.cfg.Office != nil {
 		s.mux.HandleFunc("GET /demo", s.start)
+		// Another page that is open in the same browser must not enrol anything here.
 		same := http.NewCrossOriginProtection()
 		s.mux.Handle("POST /demo/scan", same.Handler(http.HandlerFunc(s.demoScan)))
 		s.mux.Handle("POST /demo/finish", same.Handler(http.HandlerFunc(s.demoFinish)))
@@ -213,6 +221,8 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
+// policy is the content policy of a path. Under /app/, whose page has every key, nothing becomes a script but what this
+// origin serves. Public pages set their own after it.
 func (s *Site) policy(p string) string {
 	if !strings.HasPrefix(p, "/app/") {
 		return "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; " +
@@ -229,6 +239,8 @@ func (s *Site) policy(p string) string {
 		"; require-trusted-types-for 'script'; trusted-types krama"
 }
 
+// file serves one file of the program. Names with a hash are kept for ever, the page and the service worker are asked
+// about each time.
 func (s *Site) file(w http.ResponseWriter, r *http.Request) {
 	f, ok := s.files[r.URL.Path]
 	if !ok {

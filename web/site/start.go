@@ -35,6 +35,8 @@ func (s *Site) start(w http.ResponseWriter, r *http.Request) {
 	w.Write(b.Bytes())
 }
 
+// demoScan is the demo's office scanning a phone: it takes the phone's code and answers with its own, as text and as a
+// picture.
 func (s *Site) demoScan(w http.ResponseWriter, r *http.Request) {
 	b, err := io.ReadAll(io.LimitReader(r.Body, 1024))
 	if err == nil {
@@ -51,12 +53,14 @@ func (s *Site) demoScan(w http.ResponseWriter, r *http.Request) {
 	demoFail(w, r, err)
 }
 
+// demoFinish has the demo's office enrol the phone that it scanned.
 func (s *Site) demoFinish(w http.ResponseWriter, r *http.Request) {
 	if err := s.cfg.Office.Finish(); err != nil {
 		demoFail(w, r, err)
 	}
 }
 
+// demoFail says in the visitor's language what stopped an enrolment.
 func demoFail(w http.ResponseWriter, r *http.Request, err error) {
 	p := locale.New(locale.Match(r.Header.Get("Accept-Language")))
 	w.WriteHeader(krama.Status(err))
