@@ -274,7 +274,8 @@ func onDay(name string) amendable { return as(name, func(d krama.Day) any { retu
 
 // By the numbers that krama.Change.Field holds.
 var (
-	personFields = map[uint8]amendable{2: oneOf("gender", krama.Genders), 3: oneOf("age", krama.AgeBands),
+	personFields = map[uint8]amendable{1: as("code", func(v krama.Code) any { return v.String() }), 2: oneOf("gender",
+		krama.Genders), 3: oneOf("age", krama.AgeBands),
 		4: someOf("languages", krama.Languages),
 		5: oneOf("category", krama.Categories), 6: as("district", func(v uint16) any { return district(v) })}
 	contactFields = map[uint8]amendable{1: onDay("date"), 2: as("district", func(v uint16) any { return district(v) }),

@@ -46,12 +46,7 @@ func (o *Office) ExposureOf(id krama.DeviceID, circles []krama.CircleKind, remov
 	}
 	for _, row := range o.State.Rows(o.today()) {
 		e.People++
-		v, ok := o.State.Person(row.Subject, o.today())
-		if !ok {
-			continue
-		}
-		if row.Minor || len(v.Contacts) > 0 && (v.Contacts[0].Safety == krama.SafeNo ||
-			v.Contacts[0].Safety == krama.SafeHelp) {
+		if row.Minor || row.NotSafe {
 			e.Worried = append(e.Worried, row)
 		}
 	}

@@ -279,7 +279,11 @@ func (r Newcomer) Recover(ctx context.Context, cards []seal.Card, relay string, 
 			return err
 		}
 	}
-	use := &seal.RecoveryUse{Device: r.led.dev.Request()}
+	req, err := r.request()
+	if err != nil {
+		return krama.Wrap(op, err)
+	}
+	use := &seal.RecoveryUse{Device: req}
 	if !total {
 		use.CoolOff = uint64(r.Now().Add(CoolOff).UnixMilli())
 	}

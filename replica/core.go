@@ -89,13 +89,24 @@ func (r *core) hold() error {
 	return nil
 }
 
-// commit makes entries durable, and what the ledger owes behind them.
+// request is what this device asks to be let in with. A device that was locked meanwhile has none: errLocked. It takes
+// the lock.
+func (r *core) request() (*seal.Request, error) {
+	if err := r.hold(); err != nil {
+		return nil, err
+	}
+	defer r.mu.Unlock()
+	return r.led.dev.Request(), nil
+}
+
+// commit makes entries durable, and what the ledger owes before them: an alarm that is owed stands before the entry
+// that says it was answered.
 func (r *core) commit(entries ...[]byte) error {
 	if r.j == nil {
 		return errLocked
 	}
 	// In one commit: a kill leaves all of it or nothing. What is owed stays owed when the commit fails.
-	err := r.j.Commit(slices.Concat(entries, r.led.owed)...)
+	err := r.j.Commit(slices.Concat(r.led.owed, entries)...)
 	if err == nil {
 		r.led.owed = nil
 	}

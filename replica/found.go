@@ -17,7 +17,11 @@ func (r Admin) Found(ctx context.Context, relay, token string) error {
 	if r.State() != Fresh {
 		return krama.E(op, krama.Conflict, "this device belongs to a programme already")
 	}
-	g := &seal.Genesis{Device: r.led.dev.Request()}
+	req, err := r.request()
+	if err != nil {
+		return krama.Wrap(op, err)
+	}
+	g := &seal.Genesis{Device: req}
 	for _, b := range [][]byte{g.Nonce[:], g.Founder[:]} {
 		if _, err := io.ReadFull(r.Rand, b); err != nil {
 			return krama.Wrap(op, err)

@@ -261,11 +261,11 @@ func (r meeting) yieldCircles(ctx context.Context) error {
 		return err
 	}
 	var list []work
-	left := map[krama.CircleID]bool{}
+	handed := map[*pending]bool{} // what is typed while the letters are on their way is not
 	for _, p := range r.led.outbox {
 		e := r.led.roster.Latest(p.circle)
 		if st := r.led.streams[p.circle]; e != nil && st != nil && !e.Keyed[r.led.dev.ID()] {
-			list, left[p.circle] = append(list, work{p.circle, r.led.dev.ID(), p.item}), true
+			list, handed[p] = append(list, work{p.circle, r.led.dev.ID(), p.item}), true
 		}
 	}
 	letters, err := r.lateLetters(list)
@@ -279,7 +279,7 @@ func (r meeting) yieldCircles(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	// A kill before the rewriting hands it over once more. An admin who accepts both has the same records, once.
-	r.led.outbox = slices.DeleteFunc(r.led.outbox, func(p *pending) bool { return left[p.circle] })
+	r.led.outbox = slices.DeleteFunc(r.led.outbox, func(p *pending) bool { return handed[p] })
 	r.led.untidy = true // the rewritten file is without them
 	return nil
 }

@@ -92,7 +92,8 @@ func (r meeting) rekey(ctx context.Context) error {
 	if err := r.hold(); err != nil {
 		return err
 	}
-	me := r.led.roster.Devices[r.led.dev.ID()]
+	id := r.led.dev.ID()
+	me := r.led.roster.Devices[id]
 	if me == nil || me.Removed != 0 {
 		r.mu.Unlock()
 		return nil
@@ -135,7 +136,7 @@ func (r meeting) rekey(ctx context.Context) error {
 	if err != nil {
 		return krama.Wrap("replica.rekey", err)
 	}
-	if err := r.stateDeed(ctx, &seal.DeviceRekey{Device: r.led.dev.ID(), KemPub: k.PublicKey().Bytes()}); err != nil {
+	if err := r.stateDeed(ctx, &seal.DeviceRekey{Device: id, KemPub: k.PublicKey().Bytes()}); err != nil {
 		return err
 	}
 	if err := r.readRoster(ctx, nothing); err != nil { // what was opened before our word is wrapped to the old key
@@ -153,6 +154,7 @@ func (r meeting) sendRewraps(ctx context.Context) error {
 	defer r.speaking.Unlock()
 	r.mu.Lock()
 	var items []seal.Item
+	asked := map[Setting]string{} // in memory only: a device that starts again asks again
 	for w := range r.led.rewraps {
 		key := rewrapAsked.Of(w.circle.String())
 		mark := string(u32(w.epoch))
@@ -160,13 +162,18 @@ func (r meeting) sendRewraps(ctx context.Context) error {
 			if st := r.led.streams[w.circle]; st != nil && st.known[w.epoch] != nil {
 				continue
 			}
-			r.led.values.put(key, mark)
+			asked[key] = mark
 			items = append(items, seal.Item{Kind: seal.KindRewrap, Body: append(w.circle[:], u32(w.epoch)...)})
 		}
 	}
 	var err error
 	if len(items) > 0 {
 		err = r.sealOne(krama.OrgCircle, items)
+	}
+	if err == nil {
+		for key, mark := range asked {
+			r.led.values.put(key, mark)
+		}
 	}
 	r.mu.Unlock()
 	if err != nil || len(items) == 0 {
@@ -179,6 +186,7 @@ func (r meeting) sendRewraps(ctx context.Context) error {
 func (r Admin) supplyRewraps(ctx context.Context) error {
 	r.mu.Lock()
 	var puts []seal.BoxPut
+	var given []rewrap
 	for w := range r.led.rewraps {
 		st, e := r.led.streams[w.circle], r.led.roster.Latest(w.circle)
 		if r.led.dev == nil || w.device == r.led.dev.ID() || st == nil || e == nil || !e.Keyed[w.device] ||
@@ -194,8 +202,16 @@ func (r Admin) supplyRewraps(ctx context.Context) error {
 		}
 		box := seal.Mailbox(w.device, seal.KemHash(pub))
 		puts = append(puts, seal.BoxPut{Box: box, Item: seal.BoxItem(w.device, e.EC, wrap)})
-		delete(r.led.rewraps, w)
+		given = append(given, w)
 	}
 	r.mu.Unlock()
-	return r.putWraps(ctx, puts)
+	if err := r.putWraps(ctx, puts); err != nil {
+		return err // they are given the next time
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, w := range given {
+		delete(r.led.rewraps, w)
+	}
+	return nil
 }

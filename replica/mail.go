@@ -279,7 +279,11 @@ func (r Admin) Cosign(ctx context.Context, id [32]byte) error {
 		return krama.Wrap(op, err)
 	}
 	r.mu.Lock()
-	refused := len(r.led.roster.Log) > 0 && r.led.roster.Log[len(r.led.roster.Log)-1].Refused
+	refused := false
+	if n := len(r.led.roster.Log); n > 0 && r.led.dev != nil { // another's may be read back behind ours
+		last := r.led.roster.Log[n-1]
+		refused = last.Refused && last.Author == r.led.dev.ID()
+	}
 	r.mu.Unlock()
 	if refused {
 		return krama.E(op, krama.NotAllowed, "the list of devices has moved on: it must be asked for again")

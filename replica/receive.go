@@ -64,8 +64,8 @@ var errMoved = krama.E("replica.receive", krama.Conflict, "the stream moved")
 var errLess = krama.E("replica.receive", krama.Tampered, "the relay shows less than before")
 
 // receive verifies one page of a stream and applies it. The entries are to be made durable together with what is owed;
-// said is what the page then means to whoever asked for it. Of a page that ends with err nothing is kept: the journal
-// is read anew. damaged says that a part of the journal was lost.
+// said is what the page then means to whoever asked for it. After err memory is ahead of the
+// file until the device is opened again. damaged says that a part of the journal was lost.
 func (l *ledger) receive(p place, after uint64, page seal.Listing, damaged bool) (entries [][]byte, said, err error) {
 	c := p.circle
 	st := l.streams[c]

@@ -52,7 +52,7 @@ func (r Admin) RemoveDevice(ctx context.Context, d krama.DeviceID, why seal.Reas
 }
 
 // RemoveMember ends a membership and the trust of all its devices. An admin's end is drafted or announced
-// (Replica.bring).
+// (Admin.propose).
 func (r Admin) RemoveMember(ctx context.Context, m krama.MemberID, progress func(done, total int)) error {
 	_, err := r.remove(ctx, func() (bool, seal.Deed) {
 		mem := r.led.roster.Members[m]
@@ -62,7 +62,7 @@ func (r Admin) RemoveMember(ctx context.Context, m krama.MemberID, progress func
 }
 
 // SetRoles gives a member other roles and opens new epochs of circles she left. Roles that two must sign are drafted or
-// announced (Replica.bring).
+// announced (Admin.propose).
 func (r Admin) SetRoles(ctx context.Context, m krama.MemberID, roles krama.Role, progress func(done,
 	total int)) error {
 	way, err := r.remove(ctx, func() (bool, seal.Deed) {

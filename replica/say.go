@@ -156,14 +156,15 @@ func (r meeting) stateNotices(ctx context.Context) error {
 		return err
 	}
 	var items []seal.Item
+	var telling []subject
 	for _, p := range r.led.outbox {
 		id := subject{p.circle, p.item.Subject}
 		k, ok := r.led.keys[p.circle][p.item.Subject]
 		if p.item.Kind != seal.KindShred || !ok || r.told[id] || len(items) == seal.MaxItems {
 			continue
 		}
-		r.told[id] = true
 		t := k.EraseToken(r.led.dev.ID())
+		telling = append(telling, id)
 		if slices.ContainsFunc(r.led.notices, func(n notice) bool { return n.token == t }) {
 			continue // told before a restart
 		}
@@ -172,6 +173,11 @@ func (r meeting) stateNotices(ctx context.Context) error {
 	var err error
 	if len(items) > 0 {
 		err = r.sealOne(krama.OrgCircle, items)
+	}
+	if err == nil { // what could not be sealed is tried again
+		for _, id := range telling {
+			r.told[id] = true
+		}
 	}
 	r.mu.Unlock()
 	if err != nil || len(items) == 0 {

@@ -144,8 +144,6 @@ func (r *core) Status() Status {
 // freeze is how long an online device waits for the office's heartbeat before it says so.
 const freeze = 72 * time.Hour
 
-// values of a device whose name begins with a dot are the replica's own.
-
 // Roster calls f with the roster under the replica's lock; f must keep nothing.
 func (r *Replica) Roster(f func(*seal.Roster)) {
 	r.mu.Lock()

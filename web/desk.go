@@ -379,6 +379,7 @@ func (s staffPages) enrolFinish(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	s.BeginSync()
 	redirect(w, r, "/enrol/done") // a page of its own: a second tap is led there too
 }
 

@@ -19,7 +19,7 @@ import (
 func (s *Server) emptyRoutes() {
 	o := s.open
 	o.HandleFunc("GET /person/{id}/erase", on(gatePages.erasePage))
-	o.HandleFunc("POST /person/{id}/erase", sent(gatePages.eraseNow))
+	o.HandleFunc("POST /person/{id}/erase", on(gatePages.eraseNow))
 	// What follows empties or locks a phone. No page of a desk empties it.
 	if s.Host != Phone {
 		return
@@ -63,6 +63,7 @@ func (s gatePages) eraseNow(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	s.BeginSync()
 	s.page(w, r, 200, "erase.title", "people", erasedView())
 }
 

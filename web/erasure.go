@@ -108,5 +108,6 @@ func (s staffPages) erasureDecide(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	s.BeginSync()
 	redirect(w, r, "/erasures")
 }

@@ -30,9 +30,9 @@ func (s *Server) doorRoutes() {
 	o.HandleFunc("POST /inbox/unopened", on(inboxPages.inboxUnopened))
 	o.HandleFunc("POST /door/site", on(inboxPages.doorSite))
 	o.HandleFunc("GET /thread/{id}", on(inboxPages.thread))
-	o.HandleFunc("POST /thread/{id}", sent(inboxPages.threadAct))
+	o.HandleFunc("POST /thread/{id}", on(inboxPages.threadAct))
 	o.HandleFunc("GET /incidents", on(inboxPages.incidents))
-	o.HandleFunc("POST /incidents/{record}/erase", sent(inboxPages.incidentErase))
+	o.HandleFunc("POST /incidents/{record}/erase", on(inboxPages.incidentErase))
 	o.HandleFunc("GET /audit", on(inboxPages.auditPage))
 	o.HandleFunc("GET /rights", on(inboxPages.rightsList))
 	o.HandleFunc("GET /rights/{topic}/{lang}", on(inboxPages.rightsEdit))
@@ -246,6 +246,7 @@ func (s inboxPages) threadAct(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	s.BeginSync()
 	redirect(w, r, "/thread/"+r.PathValue("id"))
 }
 

@@ -61,6 +61,7 @@ func (s inboxPages) incidentErase(w http.ResponseWriter, r *http.Request) {
 				jobError(err)))
 			return
 		}
+		s.BeginSync()
 		redirect(w, r, "/incidents")
 		return
 	}

@@ -33,31 +33,6 @@ func on[pages ~struct{ *session }](f func(pages, http.ResponseWriter, *http.Requ
 	}
 }
 
-// sent is on for acts that others are to hear of at once: what was done is sent behind the answer.
-func sent[pages ~struct{ *session }](f func(pages, http.ResponseWriter, *http.Request)) func(http.ResponseWriter,
-	*http.Request) {
-	return on(func(p pages, w http.ResponseWriter, r *http.Request) {
-		a := &answer{ResponseWriter: w}
-		f(p, a, r)
-		// A refusal changed nothing that others wait for.
-		if a.status < http.StatusBadRequest {
-			struct{ *session }(p).BeginSync()
-		}
-	})
-}
-
-// answer sees how a request was answered.
-type answer struct {
-	// status is 0 until one is written, which counts as 200.
-	http.ResponseWriter
-	status int
-}
-
-func (a *answer) WriteHeader(status int) {
-	a.status = status
-	a.ResponseWriter.WriteHeader(status)
-}
-
 // maxForm bounds a form, in bytes as a browser sends it: the longest has nine for each Khmer letter.
 const maxForm = 256 << 10
 

@@ -264,7 +264,7 @@ func (s *Server) DeskPages() {
 	o.HandleFunc("GET /devices", on(staffPages.devices))
 	o.HandleFunc("GET /enrol", on(staffPages.enrolPage))
 	o.HandleFunc("POST /enrol/scan", on(staffPages.enrolScan))
-	o.HandleFunc("POST /enrol/finish", sent(staffPages.enrolFinish))
+	o.HandleFunc("POST /enrol/finish", on(staffPages.enrolFinish))
 	o.HandleFunc("GET /enrol/done", on(staffPages.enrolDone))
 	o.HandleFunc("POST /enrol/voice", on(staffPages.enrolVoice))
 	s.staffRoutes()

@@ -103,6 +103,8 @@ func TestLostPhone(t *testing.T) {
 	path := g.register()
 	g.ask(g.phone, "POST", path+"/contact", "date", g.phone.today().String(), "district", "1002", "place", "1", "test",
 		"0", "safety", "2", "next", "28")
+	g.ask(g.phone, "POST", path+"/contact", "date", g.phone.today().String(), "district", "1002", "place", "1", "test",
+		"0", "safety", "1", "next", "28") // another of the same day, in which nothing was said of it
 	if err := g.phone.rep.Sync(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}

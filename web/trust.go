@@ -126,5 +126,6 @@ func (s staffPages) trusteesAccept(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	s.BeginSync()
 	redirect(w, r, "/trustees")
 }

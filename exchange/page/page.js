@@ -202,7 +202,10 @@ addEventListener("DOMContentLoaded", () => {
     return word(list, v);
   }
   function cell(kind, name, row) {
-    if (kind === "dispute" && name === "field") return w("of." + opened.words.columns[row.of].find(c => c[0] === row.field)[1]);
+    if (kind === "dispute" && name === "field") {
+      const column = opened.words.columns[row.of].find(c => c[0] === row.field);
+      return column ? w("of." + column[1]) : row.field; // of a later version
+    }
     if (kind === "dispute" && name === "values") return row.values.map(v => [show(row.of, row.field, v.value) || "—", v.date, v.by && show("", "by", v.by)].filter(Boolean).join(" · ")).join(" / ");
     return show(kind, name, row[name]);
   }

@@ -217,7 +217,7 @@ func publish(ctx context.Context, path string, say Progress, write func(*os.File
 // overwritten.
 func claim(path string) (*os.File, error) {
 	const op = "sqlite.Copy"
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, krama.E(op, krama.NotFound, "the folder is not there")
 	}
@@ -227,7 +227,7 @@ func claim(path string) (*os.File, error) {
 	// In this order: locked, found to be the file of that name still, emptied. Otherwise it could empty what another
 	// copy has just made. Where a file system knows no locks the copy is made without one.
 	err = func() error {
-		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+		if held(f) {
 			return krama.E(op, krama.Conflict, "another copy is being made there")
 		}
 		mine, err1 := f.Stat()

@@ -152,7 +152,7 @@ func hashed(b []byte) string { s := sha256.Sum256(b); return hex.EncodeToString(
 func (d *Door) scriptPath() string { return "/door/" + hashed(script) + ".js" }
 func (d *Door) workerPath() string { return "/door/" + hashed(worker) + "-w.js" }
 
-// zip compresses a page and, with extra above 0, adds two bytes and that many in gzip's own field for what readers
+// zip compresses a page and, unless extra is below 0, adds two bytes and that many in gzip's own field for what readers
 // skip.
 func zip(b []byte, extra int) ([]byte, error) {
 	var out bytes.Buffer
@@ -161,7 +161,7 @@ func zip(b []byte, extra int) ([]byte, error) {
 		return nil, err
 	}
 	// Zeros there cost their length and no more: they are not compressed, so the size is known beforehand.
-	if extra > 0 {
+	if extra >= 0 {
 		w.Header.Extra = make([]byte, extra)
 	}
 	if _, err := w.Write(b); err != nil {

@@ -196,7 +196,7 @@ func (p *pages) even(raw map[key][]byte, most int) (large *key, err error) {
 	zipped := map[key][]byte{}
 	plain := 0
 	for k, b := range raw {
-		z, err := zip(b, 0)
+		z, err := zip(b, -1)
 		if err != nil {
 			return nil, err
 		}
