@@ -102,7 +102,11 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 		d.rights[rec.ID] = rec.RightsText
 	case rec.Intake != nil:
 		if intake && subject != (krama.SubjectID{}) {
-			d.intakes[rec.ID] = Intake{*rec.Intake, k, subject, rec.ID}
+			in := Intake{*rec.Intake, k, subject, rec.ID}
+			// Whoever writes under an id that is somebody else's writes nothing.
+			if old, there := d.intakes[rec.ID]; !there || old.Subject == subject {
+				d.intakes[rec.ID] = in
+			}
 		}
 	case rec.Report != nil:
 		if intake {
@@ -134,7 +138,9 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 		}
 	case rec.Incident != nil:
 		if k == krama.KindSafeguarding {
-			d.incidents[rec.ID] = Incident{*rec.Incident, rec.ID, subject, author}
+			if old, there := d.incidents[rec.ID]; !there || old.Subject == subject {
+				d.incidents[rec.ID] = Incident{*rec.Incident, rec.ID, subject, author}
+			}
 		}
 	case rec.Audit != nil:
 		if intake || rec.Audit.What == krama.AuditRefused {

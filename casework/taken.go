@@ -46,8 +46,7 @@ func (s *State) Ended(id krama.RecordID) bool {
 	return s.ended(id)
 }
 
-// ended reports whether a report was taken in by any intake.
-// What it looks at is the lists of what became of reports, not conversations.
+// ended reports whether a report stands in a list of what became of reports: erased, unopened, seen.
 func (d *door) ended(id krama.RecordID) bool {
 	for _, of := range d.taken {
 		if _, ok := of[id]; ok {

@@ -11,7 +11,8 @@ import (
 	"krama/seal"
 )
 
-// Tags of journal entries. A tag never changes its meaning; unknown ones are kept and skipped.
+// Tags of journal entries. A tag never changes its meaning. Unknown ones are skipped, and a rewriting leaves
+// them out.
 const (
 	tagDevice   = 'D' // device secrets, drop seed
 	tagScan     = 'Q' // QR-2

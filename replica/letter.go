@@ -46,7 +46,7 @@ func (l *ledger) letter(id [32]byte) *Mail {
 	return nil
 }
 
-// dropLetter forgets a letter, and that its bytes must go.
+// dropLetter forgets a letter, and notes that its bytes must go from the file.
 func (l *ledger) dropLetter(id [32]byte) {
 	for i, m := range l.letters {
 		if m.ID == id {

@@ -9,7 +9,6 @@ type loader struct {
 	// One reading has one loader: take runs on the goroutine that reads the file, fold on one of its own, and whoever
 	// began the reading holds the lock of r, or has shown r to nobody yet, until finish has returned.
 	r      *core
-	work   chan *entry   // to decode
 	next   chan *loading // in order
 	within bool          // the part that stays is being read
 	done   chan error

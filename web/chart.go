@@ -47,7 +47,7 @@ func short(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// districtBars are the people registered in each district.
+// districtBars are the people met in each district.
 func districtBars(ctx context.Context, d overviewData) (out []bar) {
 	// The order is that of the data: most people first.
 	most := int64(0)

@@ -18,7 +18,7 @@ import (
 	"krama/web/http"
 )
 
-// months is one month's figures of the overview.
+// month is one month's figures of the overview.
 type month struct {
 	First   krama.Day
 	People  int
@@ -36,7 +36,7 @@ type overviewData struct {
 	Districts                 []districtCount
 }
 
-// districtCount is how many people are registered in a district.
+// districtCount is how many people were met in the last twelve months, by the district of the last contact.
 type districtCount struct {
 	Code   uint16
 	People int
@@ -374,7 +374,7 @@ func (s staffPages) enrolFinish(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	// Last, because it is written into the outreach circle: where this fails the device is in all the same.
 	if as.label != "" {
-		if err := s.Label(as.member, as.label); err != nil {
+		if err := office.WriteLabel(s.rep, as.member, as.label); err != nil {
 			s.fail(w, r, err)
 			return
 		}
@@ -393,9 +393,4 @@ func (s staffPages) enrolDone(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.page(w, r, 200, "enrol.title", "devices", enrolView(enrolState{Done: true}, nil))
-}
-
-// Label writes a member's label into the outreach circle.
-func (s *Server) Label(m krama.MemberID, label string) error {
-	return office.WriteLabel(s.session().rep, m, label)
 }

@@ -27,7 +27,7 @@ func (s *Server) directoryRoutes() {
 	o.HandleFunc("POST /slip/{record}", on(listingPages.slipOutcome))
 }
 
-// listingPages add changing it, on a desk.
+// listingRoutes add changing it, on a desk.
 func (s *Server) listingRoutes() {
 	o := s.open
 	o.HandleFunc("GET /listing/new", on(listingPages.listingEdit))

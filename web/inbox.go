@@ -18,7 +18,7 @@ import (
 	"krama/web/http"
 )
 
-// doorPages are what an office does about the public door: what is published, what was reported, rights.
+// doorRoutes registers what an office does about the public door: what is published, what was reported, rights.
 func (s *Server) doorRoutes() {
 	s.draftOf = answerDraft
 	o := s.open
@@ -197,6 +197,10 @@ func (s inboxPages) threadAct(w http.ResponseWriter, r *http.Request) {
 	// One decision at a time: an answer goes to the relay before it is kept, and two must not overtake each other.
 	s.saving.Lock()
 	defer s.saving.Unlock()
+	if t = s.findThread(r); t == nil { // as it is by now: another tab may have answered
+		s.notFound(w, r)
+		return
+	}
 	f := form(r)
 	d := office.Decision{Text: f.Get("text")}
 	// What came since the page was drawn is not answered by this. 0 counts as all.

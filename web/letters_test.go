@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"krama/office"
+
 	"krama"
 )
 
@@ -133,7 +135,7 @@ func TestLabelsInLetters(t *testing.T) {
 	id := krama.MemberID{1}
 	other := krama.MemberID{2}
 	for _, m := range []krama.MemberID{id, other} {
-		if err := g.desk.Label(m, name); err != nil {
+		if err := office.WriteLabel(g.desk.rep, m, name); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"krama/web/http"
 )
 
-// StaffPages adds what an office does about people, keys and loss. A phone's program does not carry them.
+// staffRoutes registers what an office does about people, keys and loss. A phone's program does not carry them.
 func (s *Server) staffRoutes() {
 	o := s.open
 	o.HandleFunc("GET /job", on(staffPages.jobPage))

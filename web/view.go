@@ -205,7 +205,7 @@ func nextOptions(ctx context.Context, f url.Values) []option {
 	return out
 }
 
-// bar is one bar of a chart: its share of the largest, in percent.
+// share is how much of the largest a number is, in percent: the height of a bar.
 func share(n, most int64) int {
 	if most <= 0 {
 		return 0

@@ -90,11 +90,10 @@ func recoverProgramme(ctx context.Context, e *env, args []string) error {
 			shown = p.Stage
 		}
 	})
-	if err != nil {
-		if r.State() != replica.Enrolled { // nobody has seen anything of this device
-			r.Close()
-			replica.Wipe(c.Dir)
-		}
+	belongs := r.State() == replica.Enrolled
+	if err != nil && !belongs { // nobody has seen anything of this device
+		r.Close()
+		replica.Wipe(c.Dir)
 		var wrong *replica.WrongCards
 		if errors.As(err, &wrong) {
 			return hint{err, nameCards(e, cards, wrong)}
@@ -109,6 +108,9 @@ func recoverProgramme(ctx context.Context, e *env, args []string) error {
 	}
 	fmt.Fprintln(e.out, strings.Join(words, " "))
 	fmt.Fprintln(e.err, "These four words open this desk. Learn them; they are not kept anywhere.")
+	if err != nil { // the roster has this desk: without the words nobody could ever open it
+		return hint{err, "the desk is in the programme all the same: krama desk --data " + dir + ", and sync there"}
+	}
 	fmt.Fprintln(e.err, "hint: krama desk --data "+dir+
 		"; then remove the lost devices, choose trustees anew, and enrol phones")
 	return nil

@@ -288,7 +288,7 @@ func releaseVerify(_ context.Context, e *env, args []string) error {
 	return notSigned(bad)
 }
 
-// releasePin has the programme pin a release: its phones then take no other.
+// releasePin has the programme pin a release: its phones and desks then say whether theirs is the one.
 func releasePin(ctx context.Context, e *env, args []string) error {
 	var manifest, keys, data string
 	if err := e.required(args, map[string]*string{"manifest": &manifest, "keys": &keys, "data": &data}, "manifest",

@@ -169,9 +169,8 @@ func (s *Store) succeeded(st *stream) bool {
 	return false
 }
 
-// Clone returns a store with the same content: a model can go on from one moment many times.
-// Doors, intakes and reports are not copied: the model that goes on from a clone publishes nothing and takes no
-// reports.
+// Clone returns a store with the same streams, boxes, pages and programmes, so that a model can go on from one moment
+// many times. Doors, intakes and reports are not in it: the model publishes nothing and takes no reports.
 func (s *Store) Clone() *Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"krama/web"
 )
 
-// start is the public origin's first page. Outside the demo it only leads to the phone's program; the public door comes
-// with a later version.
+// start is the public origin's first page where there is no door. Outside the demo it only leads to the phone's
+// program.
 func (s *Site) start(w http.ResponseWriter, r *http.Request) {
 	p := locale.New(locale.Match(r.Header.Get("Accept-Language")))
 	if l := r.URL.Query().Get("l"); l != "" {
