@@ -111,7 +111,7 @@ func keysBench() error {
 
 	began := time.Now()
 	// The phone that is told met the relay last before the rotations: reading them is in the figure.
-	if err := desk.Shred(krama.KindOutreach, who[0], replica.ShredAsked); err != nil {
+	if err := desk.Erasing().Shred(krama.KindOutreach, who[0], replica.ShredAsked); err != nil {
 		return err
 	}
 	if err := desk.Sync(ctx, nil); err != nil {

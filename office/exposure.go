@@ -24,7 +24,7 @@ type Exposure struct {
 // ExposureOf looks at a device that the roster has. circles are those that it reads; of a removed one it is not known
 // what it kept, so all count.
 func (o *Office) ExposureOf(id krama.DeviceID, circles []krama.CircleKind, removed bool) (e Exposure) {
-	_, e.Copied = o.Rep.Suspended()[id]
+	_, e.Copied = o.Rep.Admin().Suspended()[id]
 	o.Rep.Roster(func(ro *seal.Roster) {
 		dev := ro.Devices[id]
 		e.Member = dev.Member

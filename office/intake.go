@@ -164,7 +164,7 @@ func (o *Office) dropIntakes(today krama.Day) error {
 			}
 		}
 		// Another desk may have been first, and a member who may not erase leaves it to one who may.
-		err := o.Rep.Shred(in.Circle, in.Subject, replica.ShredExpired)
+		err := o.Rep.Erasing().Shred(in.Circle, in.Subject, replica.ShredExpired)
 		if err != nil && krama.KindOf(err) != krama.NotAllowed && krama.KindOf(err) != krama.NotFound {
 			return err
 		}

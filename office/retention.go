@@ -107,7 +107,7 @@ func (o *Office) Expire() error {
 		if e.On > o.today() {
 			break
 		}
-		if err := o.Rep.Shred(krama.KindOutreach, e.Subject, replica.ShredExpired); err != nil {
+		if err := o.Rep.Erasing().Shred(krama.KindOutreach, e.Subject, replica.ShredExpired); err != nil {
 			return err
 		}
 	}
@@ -162,7 +162,7 @@ func (o *Office) eraseThread(t *casework.Thread) error {
 		}
 	}
 	for _, who := range t.Subjects {
-		if err := o.Rep.Shred(t.Circle, who, replica.ShredExpired); err != nil &&
+		if err := o.Rep.Erasing().Shred(t.Circle, who, replica.ShredExpired); err != nil &&
 			krama.KindOf(err) != krama.NotAllowed && krama.KindOf(err) != krama.NotFound {
 			return err
 		}

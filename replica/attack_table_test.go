@@ -710,7 +710,7 @@ func TestAttackSizeSideChannel(t *testing.T) {
 					w.contact(a, p)
 				}
 			},
-			func() { w.must(a.Shred(krama.KindOutreach, s, ShredAsked)) },
+			func() { w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredAsked)) },
 		} {
 			do()
 			w.sync(a)

@@ -100,12 +100,12 @@ func TestEmptyIsSaidByRemovedDevices(t *testing.T) {
 	w.must(err)
 	w.must(p.meeting().handOver(context.Background(), [][]byte{gone}))
 	w.sync(w.desk)
-	if len(w.desk.WipedDevices()) != 0 {
+	if len(w.desk.Admin().WipedDevices()) != 0 {
 		t.Error("a phone in use is shown as empty")
 	}
 	w.must(w.desk.Admin().RemoveDevice(context.Background(), q.led.dev.ID(), seal.ReasonLost, nil))
 	w.sync(w.desk)
-	if len(w.desk.WipedDevices()) != 0 {
+	if len(w.desk.Admin().WipedDevices()) != 0 {
 		t.Error("a removed phone that said nothing is shown as empty")
 	}
 }
@@ -152,7 +152,7 @@ func TestTimesOfTheFuture(t *testing.T) {
 	if a.led.heartbeat.After(w.now) {
 		t.Errorf("the last sign is of %v, and it is %v", a.led.heartbeat, w.now)
 	}
-	if a.Seen(q.led.dev.ID()).After(w.now) {
+	if a.Erasing().Seen(q.led.dev.ID()).After(w.now) {
 		t.Error("a device was seen in the future")
 	}
 }
@@ -217,7 +217,7 @@ func TestLettersAreTheirSenders(t *testing.T) {
 	// as whoever runs the relay can: a worker's phone has no key for it
 	w.must(w.desk.Admin().putBoxes(ctx, []seal.BoxPut{{Box: box, Item: forged}, {Box: box, Item: control}}))
 	w.sync(w.desk)
-	if len(w.desk.Mail()) != 0 {
+	if len(w.desk.Admin().Mail()) != 0 {
 		t.Error("a letter that somebody wrote in the admin's name is shown")
 	}
 	if !slices.Equal(w.desk.led.controls, before) {
@@ -250,7 +250,7 @@ func TestHandoverIsReadBackBeforeWiping(t *testing.T) {
 		t.Error("an honest relay shows it, and the phone is not empty")
 	}
 	w.sync(w.desk)
-	if len(w.desk.Mail()) == 0 {
+	if len(w.desk.Admin().Mail()) == 0 {
 		t.Error("no letter of late work")
 	}
 }

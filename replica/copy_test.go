@@ -84,7 +84,7 @@ func TestA32OlderCopyRefuses(t *testing.T) {
 				t.Fatalf("the removed copy: %v", err)
 			}
 			w.sync(w.desk)
-			if m := w.desk.Mail(); len(m) == 0 {
+			if m := w.desk.Admin().Mail(); len(m) == 0 {
 				t.Error("what was typed on it did not come to the admins")
 			}
 		})

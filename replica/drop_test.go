@@ -64,7 +64,7 @@ func handover(t *testing.T, remove bool) {
 			dropped[s] = true
 		}
 	}
-	erase := func(i int) { w.must(a.Shred(krama.KindOutreach, people[i], ShredAsked)); w.sync(a) }
+	erase := func(i int) { w.must(a.Erasing().Shred(krama.KindOutreach, people[i], ShredAsked)); w.sync(a) }
 	pass := func(n int, ds ...*device) {
 		for range n {
 			w.now = w.now.Add(24 * time.Hour)
@@ -111,8 +111,8 @@ func TestDropAfterAnothersRepair(t *testing.T) {
 	w.sync(desk2, w.desk, a)
 	e := w.desk.led.streams[c].epoch
 	backup := w.store.Clone()
-	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
-	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, x, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, y, ShredAsked))
 	pass := func(n int) {
 		for range n {
 			w.now = w.now.Add(24 * time.Hour)
@@ -153,8 +153,8 @@ func TestDropCallFails(t *testing.T) {
 	w.sync(a, w.desk)
 	c := w.outreach(w.desk)
 	e := w.desk.led.streams[c].epoch
-	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
-	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, x, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, y, ShredAsked))
 	failed := 0
 	w.desk.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
 		if path == seal.PathTombstone && failed == 0 {
@@ -222,7 +222,7 @@ func TestDropOfACircleOfFew(t *testing.T) {
 		who = append(who, s)
 	}
 	for _, s := range who {
-		w.must(w.desk.Shred(krama.KindSafeguarding, s, ShredAsked))
+		w.must(w.desk.Erasing().Shred(krama.KindSafeguarding, s, ShredAsked))
 	}
 	for range 70 {
 		w.now = w.now.Add(24 * time.Hour)
@@ -301,8 +301,8 @@ func strange(t *testing.T, strangerFirst bool) (w *world, a, office *device, fir
 		w.sync(a, office, w.desk)
 	}
 	first = w.desk.led.streams[w.outreach(w.desk)].epoch.StreamID()
-	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
-	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, x, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, y, ShredAsked))
 	w.sync(a)
 	for range 4 {
 		w.now = w.now.Add(24 * time.Hour)
@@ -345,8 +345,8 @@ func TestDropWhileLocked(t *testing.T) {
 	}
 	w.sync(w.desk)
 	first := w.stream(w.desk, krama.KindOutreach)
-	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
-	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, x, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, y, ShredAsked))
 	w.sync(a)
 	calls := 0
 	w.desk.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
@@ -392,8 +392,8 @@ func TestDropWaitsForTheClose(t *testing.T) {
 	}
 	first := w.desk.led.streams[c].known[0].StreamID()
 	backup := w.store.Clone()
-	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
-	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, x, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, y, ShredAsked))
 	w.sync(a)
 	office.wire.gate = func(path string) error { // the rotation cannot be done
 		if path == seal.PathClose {

@@ -35,7 +35,7 @@ const (
 )
 
 // Shred erases a subject in a circle: her key is destroyed here at once, and on every other device when it reads this.
-func (r *Replica) Shred(k krama.CircleKind, s krama.SubjectID, why ShredReason) error {
+func (r Erasing) Shred(k krama.CircleKind, s krama.SubjectID, why ShredReason) error {
 	const op = "replica.Shred"
 	if err := r.hold(); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (r *Replica) Shred(k krama.CircleKind, s krama.SubjectID, why ShredReason) 
 }
 
 // Erased reports whether a subject of a circle was erased, or waits for it: nothing more is kept under it.
-func (r *Replica) Erased(k krama.CircleKind, s krama.SubjectID) bool {
+func (r Erasing) Erased(k krama.CircleKind, s krama.SubjectID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c, ok := r.led.circle(k)
@@ -84,7 +84,7 @@ type Erasure struct {
 func (e *Erasure) Complete() bool { return e.Rotated && len(e.Waiting) == 0 && len(e.Lost) == 0 }
 
 // Erasures lists every erasure and its horizon, newest first.
-func (r *Replica) Erasures() (out []Erasure) {
+func (r Erasing) Erasures() (out []Erasure) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	wiped := map[krama.DeviceID]bool{}
@@ -135,7 +135,7 @@ func (r *Replica) Erasures() (out []Erasure) {
 }
 
 // Seen returns when a device last wrote, by its own clock; zero when it never did.
-func (r *Replica) Seen(d krama.DeviceID) time.Time {
+func (r Erasing) Seen(d krama.DeviceID) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.led.seen[d] == 0 {
@@ -155,7 +155,7 @@ type Awaited struct {
 }
 
 // Awaiting lists the erasures that wait, oldest first.
-func (r *Replica) Awaiting() (out []Awaited) {
+func (r Erasing) Awaiting() (out []Awaited) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.j == nil || r.led.roster == nil {
@@ -182,7 +182,7 @@ func (r *Replica) Awaiting() (out []Awaited) {
 }
 
 // TakeBack says that an erasure that waits is not to be. She is on the screens again when it was read back.
-func (r *Replica) TakeBack(k krama.CircleKind, s krama.SubjectID) error {
+func (r Erasing) TakeBack(k krama.CircleKind, s krama.SubjectID) error {
 	const op = "replica.TakeBack"
 	if err := r.hold(); err != nil {
 		return err

@@ -90,7 +90,7 @@ func TestErasure(t *testing.T) {
 	c := w.outreach(a)
 	key := a.led.keys[c][s]
 	code := a.code(s)
-	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredAsked))
 	if err := a.Write(krama.KindOutreach, s, &krama.Record{ID: krama.RecordID{9}, Consent: &krama.Consent{Purpose: 1,
 		Date: krama.DayOf(w.now)}}); krama.KindOf(err) != krama.NotFound {
 		t.Errorf("a record about an erased person: %v", err)
@@ -126,18 +126,18 @@ func TestErasure(t *testing.T) {
 	w.noAlarm(a, b, w.desk)
 
 	// The horizon: first the rotation, then every device's old key.
-	e := w.desk.Erasures()
+	e := w.desk.Erasing().Erasures()
 	if len(e) != 1 || e[0].Rotated || e[0].Complete() || len(e[0].Waiting) != 3 {
 		t.Fatalf("before the rotation: %+v", e)
 	}
 	w.must(w.desk.Admin().Maintain(ctx)) // an erasure makes the rotation due
 	w.sync(a, w.desk)
-	e = w.desk.Erasures()
+	e = w.desk.Erasing().Erasures()
 	if !e[0].Rotated || e[0].Complete() || e[0].Horizon.IsZero() {
 		t.Errorf("after the rotation: %+v", e[0])
 	}
 	w.sync(b, w.desk, a, b, w.desk)
-	if e = w.desk.Erasures(); !e[0].Complete() || e[0].Gone != 3 {
+	if e = w.desk.Erasing().Erasures(); !e[0].Complete() || e[0].Gone != 3 {
 		t.Errorf("after every device's new key: %+v", e[0])
 	}
 	w.must(w.desk.Admin().Rotate(ctx, c)) // what is not in the newest keyring is forgotten by the relay as well
@@ -202,13 +202,13 @@ func TestErasedIsGone(t *testing.T) {
 		boxes[n] = w.box(relay.Mail, d.led.dev.Mailbox())
 	}
 	disks := []map[string][]byte{a.files(), w.desk.files()}
-	w.must(a.Shred(krama.KindOutreach, s, ShredDanger))
+	w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredDanger))
 	w.sync(a, w.desk)
 	w.must(w.desk.Admin().Maintain(ctx))
 	for range 3 {
 		w.sync(a, w.desk)
 	}
-	if e := w.desk.Erasures(); len(e) != 1 || !e[0].Complete() {
+	if e := w.desk.Erasing().Erasures(); len(e) != 1 || !e[0].Complete() {
 		t.Fatalf("the horizon is not reached: %+v", e)
 	}
 	// Every key that is still anywhere: vault keys, journal keys, device keys, epoch secrets.
@@ -377,7 +377,7 @@ func TestKeyringPagesStay(t *testing.T) {
 	if !opensWith(all, a.led.streams[c].epoch, sk) {
 		t.Error("who stayed does not")
 	}
-	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredAsked))
 	for range 2 {
 		w.sync(a, w.desk)
 		w.must(w.desk.Admin().Maintain(ctx))
@@ -388,7 +388,7 @@ func TestKeyringPagesStay(t *testing.T) {
 		t.Errorf("%d of two pages stayed when a person was erased", n)
 	}
 	for one := range w.desk.led.keys[c] { // one of the first page's or the second's
-		w.must(w.desk.Shred(krama.KindOutreach, one, ShredAsked))
+		w.must(w.desk.Erasing().Shred(krama.KindOutreach, one, ShredAsked))
 		break
 	}
 	w.sync(w.desk, a)
@@ -427,7 +427,7 @@ func TestTidyCrash(t *testing.T) {
 		s, gone := w.person(a), w.person(a)
 		w.contact(a, s)
 		w.sync(a, w.desk)
-		w.must(a.Shred(krama.KindOutreach, gone, ShredAsked))
+		w.must(a.Erasing().Shred(krama.KindOutreach, gone, ShredAsked))
 		w.sync(w.desk)
 		writes, last := 0, false
 		armed := false

@@ -15,8 +15,8 @@ func TestErasedByTwo(t *testing.T) {
 	a, b := w.phone(), w.phone()
 	s := w.person(a)
 	w.sync(a, b, w.desk)
-	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
-	w.must(b.Shred(krama.KindOutreach, s, ShredDanger)) // another reason
+	w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredAsked))
+	w.must(b.Erasing().Shred(krama.KindOutreach, s, ShredDanger)) // another reason
 	w.sync(a)
 	w.must(w.desk.Admin().Rotate(t.Context(), w.outreach(w.desk)))
 	for range 2 {
@@ -39,8 +39,8 @@ func TestErasedByTwoAndThrownOut(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, b, w.desk)
 	c := w.outreach(w.desk)
-	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
-	w.must(b.Shred(krama.KindOutreach, s, ShredDanger))
+	w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredAsked))
+	w.must(b.Erasing().Shred(krama.KindOutreach, s, ShredDanger))
 	w.must(a.meeting().stateNotices(t.Context()))
 	w.must(b.meeting().stateNotices(t.Context()))
 	backup := w.store.Clone() // after the notices: it is the outreach stream that the relay loses some of
@@ -57,7 +57,7 @@ func TestErasedByTwoAndThrownOut(t *testing.T) {
 		b.Sync(context.Background(), nil)
 		w.desk.Sync(context.Background(), nil)
 	}
-	if len(w.desk.Erasures()) != 1 {
+	if len(w.desk.Erasing().Erasures()) != 1 {
 		t.Error("the erasure was said by nobody")
 	}
 }
@@ -67,7 +67,7 @@ func TestUnsentPersonErased(t *testing.T) {
 	a := w.phone()
 	s := w.person(a)
 	w.contact(a, s)
-	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredAsked))
 	w.again(a)
 	w.sync(a, w.desk)
 	for _, d := range []*device{a, w.desk} {

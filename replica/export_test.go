@@ -65,7 +65,7 @@ func TestA33TwoAdmins(t *testing.T) {
 		t.Fatal("one of two admins has leave after three days")
 	}
 	var drafts [][32]byte
-	for _, m := range b.Mail() {
+	for _, m := range b.Admin().Mail() {
 		if st, ok := m.Statement(); ok && st.Plain().Type == "export" {
 			drafts = append(drafts, m.ID)
 		}

@@ -85,7 +85,7 @@ func TestFrozenStays(t *testing.T) {
 	young := w.person(a)
 	w.contact(a, young)
 	w.sync(a, w.desk)
-	w.must(w.desk.Shred(krama.KindOutreach, young, ShredAsked))
+	w.must(w.desk.Erasing().Shred(krama.KindOutreach, young, ShredAsked))
 	gen := a.gen
 	w.sync(w.desk, a)
 	if a.gen == gen {
@@ -111,7 +111,7 @@ func TestFrozenStays(t *testing.T) {
 func TestFrozenThaws(t *testing.T) {
 	w, a, one, two := frozenWorld(t)
 	name, key := frozenName(a.frozen.gen), a.frozen.key
-	w.must(w.desk.Shred(krama.KindOutreach, one, ShredAsked))
+	w.must(w.desk.Erasing().Shred(krama.KindOutreach, one, ShredAsked))
 	w.sync(w.desk, a)
 	if all, _ := a.bodies(t, one); all != 0 {
 		t.Errorf("%d things of who was erased are left", all)
@@ -136,13 +136,13 @@ func TestFrozenThaws(t *testing.T) {
 // has rewrite it.
 func TestFrozenLingers(t *testing.T) {
 	w, a, one, two := frozenWorld(t)
-	w.must(w.desk.Shred(krama.KindOutreach, one, ShredExpired))
+	w.must(w.desk.Erasing().Shred(krama.KindOutreach, one, ShredExpired))
 	w.sync(w.desk, a)
 	if all, frozen := a.bodies(t, one); all == 0 || frozen != all {
 		t.Errorf("%d things of who was kept long enough are left, %d of them in the part that stays", all, frozen)
 	}
 	w.again(a)
-	if n := len(a.all()); n != 2 || !a.Erased(krama.KindOutreach, one) {
+	if n := len(a.all()); n != 2 || !a.Erasing().Erased(krama.KindOutreach, one) {
 		t.Errorf("%d records are shown, want the 2 of the other", n)
 	}
 	w.sync(a)
@@ -277,7 +277,7 @@ func TestFrozenLostMeanwhile(t *testing.T) {
 			a.mu.Unlock()
 		} else {
 			want = 3
-			w.must(w.desk.Shred(krama.KindOutreach, one, ShredAsked))
+			w.must(w.desk.Erasing().Shred(krama.KindOutreach, one, ShredAsked))
 			w.sync(w.desk)
 			err = a.Sync(t.Context(), nil)
 		}
@@ -347,7 +347,7 @@ func TestFrozenDrop(t *testing.T) {
 	w.must(w.desk.Admin().Rotate(t.Context(), w.outreach(w.desk)))
 	w.sync(a, w.desk)
 	for _, s := range people[:2] {
-		w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
+		w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredAsked))
 	}
 	for range 5 {
 		w.now = w.now.Add(day)

@@ -23,8 +23,8 @@ func TestHostileLateLetterStaleKEM(t *testing.T) {
 	err := a.Sync(ctx, nil)
 	w.sync(w.desk, w.desk)
 	has, _ := HasVault(a.dir)
-	t.Logf("leave: %v, vault there %v, mail at desk %d", err, has, len(w.desk.Mail()))
-	if !has && len(w.desk.Mail()) == 0 {
+	t.Logf("leave: %v, vault there %v, mail at desk %d", err, has, len(w.desk.Admin().Mail()))
+	if !has && len(w.desk.Admin().Mail()) == 0 {
 		t.Error("LOST: the phone is wiped and nobody has its work")
 	}
 }
@@ -44,7 +44,7 @@ func TestHostileLetterShreds(t *testing.T) {
 	w.must(a.meeting().readRoster(ctx, nothing))
 	w.must(handLate(w, a, seal.Frame(c[:], me[:], s[:], []byte{byte(seal.KindShred)}, []byte{1})))
 	w.sync(w.desk)
-	w.must(w.desk.Admin().AcceptLate(w.desk.Mail()[0].ID))
+	w.must(w.desk.Admin().AcceptLate(w.desk.Admin().Mail()[0].ID))
 	w.sync(w.desk, b)
 	if _, ok := b.led.keys[c][s]; !ok {
 		t.Error("a removed device's letter erased a person everywhere")
@@ -63,8 +63,9 @@ func TestHostileLetterUnknownKind(t *testing.T) {
 	var zero krama.SubjectID
 	w.must(handLate(w, a, seal.Frame(c[:], me[:], zero[:], []byte{99}, []byte{1})))
 	w.sync(w.desk)
-	if err := w.desk.Admin().AcceptLate(w.desk.Mail()[0].ID); krama.KindOf(err) != krama.NotAllowed || err == nil ||
-		len(w.desk.Mail()) != 1 {
+	if err := w.desk.Admin().AcceptLate(w.desk.Admin().Mail()[0].ID); krama.KindOf(err) != krama.NotAllowed ||
+		err == nil ||
+		len(w.desk.Admin().Mail()) != 1 {
 		t.Errorf("what is not understood was filed: %v", err)
 	}
 	if err := w.desk.Sync(ctx, nil); err != nil {
@@ -87,12 +88,12 @@ func TestHostileLettersKeepErased(t *testing.T) {
 	w.must(w.desk.Admin().RemoveDevice(ctx, b.led.dev.ID(), seal.ReasonLeft, nil))
 	b.Sync(ctx, nil)
 	w.sync(w.desk, a, w.desk)
-	w.must(w.desk.Shred(krama.KindOutreach, s, ShredDanger))
+	w.must(w.desk.Erasing().Shred(krama.KindOutreach, s, ShredDanger))
 	w.sync(w.desk, a)
 	w.must(w.desk.Admin().Maintain(ctx))
 	w.sync(a, w.desk, a, w.desk, a, w.desk)
-	e := w.desk.Erasures()
-	for _, m := range w.desk.Mail() {
+	e := w.desk.Erasing().Erasures()
+	for _, m := range w.desk.Admin().Mail() {
 		for _, l := range lateOf(m) {
 			if l.Record != nil && l.Record.ID == id && e[0].Complete() {
 				t.Error("complete, and the desk's journal has her contact in a letter")
@@ -111,7 +112,7 @@ func TestHostileDrafts(t *testing.T) {
 	other, list := w.person(a), testList
 	w.must(b.SetValue(list, other.String()+"=2026-03-01 "+s.String()+"=2026-03-02"))
 	w.must(b.SetValue(drafts.Of("/person/new"), "sid="+s.String()+"&gender=1"))
-	w.must(a.Shred(krama.KindOutreach, s, ShredDanger))
+	w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredDanger))
 	w.sync(a, b)
 	look := func(when string) {
 		if b.Value(drafts.Of("/person/"+s.String()+"/contact")) != "" {
@@ -153,10 +154,10 @@ func TestHostileDraftFromAnybody(t *testing.T) {
 	w.steals(a)
 	w.must(a.Admin().Draft(ctx, &seal.MemberRole{Member: m, Roles: krama.RoleAdmin}))
 	w.sync(w.desk)
-	if len(w.desk.Mail()) == 0 {
+	if len(w.desk.Admin().Mail()) == 0 {
 		return
 	}
-	w.must(w.desk.Admin().Cosign(ctx, w.desk.Mail()[0].ID))
+	w.must(w.desk.Admin().Cosign(ctx, w.desk.Admin().Mail()[0].ID))
 	w.sync(a)
 	if a.led.roster.Members[m].Roles&krama.RoleAdmin != 0 {
 		t.Error("an outreach worker's draft reached the admin and made her an admin")
@@ -172,11 +173,11 @@ func TestHostileDraftRefusedFiled(t *testing.T) {
 	c := w.outreach(w.desk)
 	w.must(b.Admin().Draft(ctx, &seal.EpochGrant{Circle: c, Epoch: 0, Device: krama.DeviceID{5}}))
 	w.sync(w.desk)
-	if len(w.desk.Mail()) != 1 {
-		t.Fatal(len(w.desk.Mail()))
+	if len(w.desk.Admin().Mail()) != 1 {
+		t.Fatal(len(w.desk.Admin().Mail()))
 	}
-	err := w.desk.Admin().Cosign(ctx, w.desk.Mail()[0].ID)
-	if err == nil && len(w.desk.Mail()) == 0 {
+	err := w.desk.Admin().Cosign(ctx, w.desk.Admin().Mail()[0].ID)
+	if err == nil && len(w.desk.Admin().Mail()) == 0 {
 		t.Error("refused by the roster, filed as signed")
 	}
 }

@@ -21,11 +21,11 @@ func TestHostileHorizonEarlierEpoch(t *testing.T) {
 	// lost with her key, never seen again
 	w.must(w.desk.Admin().RemoveDevice(ctx, b.led.dev.ID(), seal.ReasonLost, nil))
 	w.sync(a, w.desk)
-	w.must(w.desk.Shred(krama.KindOutreach, s, ShredDanger))
+	w.must(w.desk.Erasing().Shred(krama.KindOutreach, s, ShredDanger))
 	w.sync(w.desk, a)
 	w.must(w.desk.Admin().Maintain(ctx))
 	w.sync(a, w.desk, a, w.desk, a, w.desk)
-	e := w.desk.Erasures()
+	e := w.desk.Erasing().Erasures()
 	_, still := b.led.keys[w.outreach(b)][s]
 	if e[0].Complete() && still {
 		t.Errorf("complete, lost %v, while a lost phone has her key", e[0].Lost)
@@ -44,7 +44,7 @@ func TestHostileRolesStuck(t *testing.T) {
 	for range 3 {
 		w.sync(a, w.desk)
 	}
-	if a.Status().Unsent > 0 && len(w.desk.Mail()) == 0 && len(w.desk.all()) == 1 {
+	if a.Status().Unsent > 0 && len(w.desk.Admin().Mail()) == 0 && len(w.desk.all()) == 1 {
 		t.Error("stuck")
 	}
 }
@@ -111,7 +111,7 @@ func TestHostileLeaveUnsettled(t *testing.T) {
 	err := a.Sync(ctx, nil)
 	w.sync(w.desk, b, w.desk)
 	has, _ := HasVault(a.dir)
-	if !has && len(w.desk.Mail()) == 0 && len(w.desk.all()) == 1 {
+	if !has && len(w.desk.Admin().Mail()) == 0 && len(w.desk.all()) == 1 {
 		t.Error("LOST: wiped, never inside a close, no letter", err)
 	}
 }
@@ -126,7 +126,7 @@ func TestHostileShredLostByRestore(t *testing.T) {
 	w.sync(a, b, w.desk)
 	id := w.stream(a, krama.KindOutreach)
 	now, _ := w.store.Stream(ctx, id)
-	w.must(a.Shred(krama.KindOutreach, s, ShredDanger))
+	w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredDanger))
 	w.sync(a)
 	w.must(w.store.Rewind(ctx, id, now.Head))
 	w.must(w.desk.Admin().Rotate(ctx, w.outreach(w.desk)))
@@ -155,7 +155,7 @@ func TestHostileOneBadItem(t *testing.T) {
 	w.must(handLate(w, a, seal.Frame(c[:], me[:], s[:], []byte{1}, good.Body, c[:], me[:], s[:], []byte{1},
 		[]byte{0xff})))
 	w.sync(w.desk)
-	if err := w.desk.Admin().AcceptLate(w.desk.Mail()[0].ID); err == nil || len(w.desk.Mail()) != 1 {
+	if err := w.desk.Admin().AcceptLate(w.desk.Admin().Mail()[0].ID); err == nil || len(w.desk.Admin().Mail()) != 1 {
 		t.Errorf("a letter with something unreadable was filed: %v", err)
 	}
 	if w.desk.Status().Unsent == 0 {
@@ -177,11 +177,11 @@ func TestHostileAcceptOutsideCircle(t *testing.T) {
 	c := w.outreach(w.desk)
 	st := w.desk.led.streams[c]
 	delete(w.desk.led.streams, c) // as for an admin who waits for her grant
-	if err := w.desk.Admin().AcceptLate(w.desk.Mail()[0].ID); err == nil {
+	if err := w.desk.Admin().AcceptLate(w.desk.Admin().Mail()[0].ID); err == nil {
 		t.Error("accepted by somebody who is not in the circle")
 	}
 	w.desk.led.streams[c] = st
-	if w.desk.Status().Unsent == 0 && len(w.desk.Mail()) == 0 {
+	if w.desk.Status().Unsent == 0 && len(w.desk.Admin().Mail()) == 0 {
 		t.Error("accepted, filed, nothing kept")
 	}
 }
@@ -208,7 +208,7 @@ func TestHostileStalePageOfFailedTry(t *testing.T) {
 	w.desk.wire.gate = func(path string) error {
 		if path == seal.PathClose && !done { // a colleague erases somebody while the office rotates
 			done = true
-			w.must(a.Shred(krama.KindOutreach, s, ShredDanger))
+			w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredDanger))
 			w.sync(a)
 		}
 		return nil
@@ -218,7 +218,7 @@ func TestHostileStalePageOfFailedTry(t *testing.T) {
 	for range 4 {
 		w.sync(a, w.desk)
 	}
-	e := w.desk.Erasures()
+	e := w.desk.Erasing().Erasures()
 	ep := a.led.streams[w.outreach(a)].epoch
 	if len(pages) < 4 || opensWith(pages, ep, sk) {
 		t.Errorf("her key opens from one of %d blobs with the present KG; complete: %v", len(pages), e[0].Complete())
@@ -310,7 +310,7 @@ func TestHostileOneFullBoxStopsLeave(t *testing.T) {
 	}
 	a.Sync(ctx, nil)
 	w.sync(w.desk)
-	if len(w.desk.Mail()) == 0 {
+	if len(w.desk.Admin().Mail()) == 0 {
 		t.Error("nothing reached the first admin")
 	}
 }
@@ -394,11 +394,11 @@ func TestHostileOrphanOfErased(t *testing.T) {
 			Kind: seal.KindRecord, Body: body}})
 	w.must(b.keepOrphans())
 	b.mu.Unlock()
-	w.must(w.desk.Shred(krama.KindOutreach, s, ShredDanger))
+	w.must(w.desk.Erasing().Shred(krama.KindOutreach, s, ShredDanger))
 	w.sync(w.desk, b)
 	w.now = w.now.Add(8 * 24 * time.Hour)
 	w.sync(b, w.desk)
-	for _, m := range w.desk.Mail() {
+	for _, m := range w.desk.Admin().Mail() {
 		for _, l := range lateOf(m) {
 			if l.Item.Subject == s {
 				t.Error("a week after her erasure a phone mails her contact to the office")

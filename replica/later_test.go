@@ -227,7 +227,7 @@ func TestRecordOfALaterVersion(t *testing.T) {
 		w.again(d)
 	}
 	check("after a restart")
-	w.must(w.desk.Shred(krama.KindOutreach, gone, ShredAsked)) // an erasure has every device's file rewritten
+	w.must(w.desk.Erasing().Shred(krama.KindOutreach, gone, ShredAsked)) // an erasure has every device's file rewritten
 	gen := b.gen
 	w.sync(w.desk, a, b)
 	if b.gen == gen {
@@ -254,10 +254,10 @@ func TestRecordOfALaterVersion(t *testing.T) {
 		t.Fatal("not removed")
 	}
 	w.sync(w.desk)
-	if len(w.desk.Mail()) != 1 {
-		t.Fatalf("%d letters", len(w.desk.Mail()))
+	if len(w.desk.Admin().Mail()) != 1 {
+		t.Fatalf("%d letters", len(w.desk.Admin().Mail()))
 	}
-	w.must(w.desk.Admin().AcceptLate(w.desk.Mail()[0].ID))
+	w.must(w.desk.Admin().AcceptLate(w.desk.Admin().Mail()[0].ID))
 	a = b
 	w.sync(w.desk, b)
 	check("after it came by letter")

@@ -83,7 +83,7 @@ func (m *Mail) Statement() (*seal.Statement, bool) {
 }
 
 // Mail lists the letters that wait for a decision.
-func (r *Replica) Mail() (out []*Mail) {
+func (r Admin) Mail() (out []*Mail) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range r.led.letters {
@@ -98,7 +98,7 @@ func (r *Replica) Mail() (out []*Mail) {
 func (m *Mail) wanted() bool { return m.Kind == seal.LetterLate || m.Kind == seal.LetterDraft }
 
 // WipedDevices lists the removed devices that said they are empty.
-func (r *Replica) WipedDevices() map[krama.DeviceID]krama.Day {
+func (r Admin) WipedDevices() map[krama.DeviceID]krama.Day {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := map[krama.DeviceID]krama.Day{}
@@ -207,7 +207,7 @@ func (r Admin) AcceptLate(id [32]byte) error {
 }
 
 // Decline files a letter without acting on it.
-func (r *core) Decline(id [32]byte) error {
+func (r Admin) Decline(id [32]byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.j == nil || r.led.letter(id) == nil {

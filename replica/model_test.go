@@ -337,7 +337,7 @@ func model(t *testing.T, hostile bool) {
 				}
 			case !hostile && act == 15: // she is, and the office has bodies dropped as if a month had passed
 				for _, s := range passing {
-					p.Shred(krama.KindOutreach, s, ShredAsked)
+					p.Erasing().Shred(krama.KindOutreach, s, ShredAsked)
 				}
 				if !desk.dead {
 					desk.cut(rapid.IntRange(0, 12).Draw(t, "call"), rapid.Bool().Draw(t, "before"))

@@ -21,7 +21,7 @@ func TestA27ErasedFirst(t *testing.T) {
 		w.contact(a, other)
 		w.sync(a)
 	}
-	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredAsked))
 	w.sync(a, w.desk)
 	if !b.shows(s) {
 		t.Fatal("she is not on the phone: the test proves nothing")
@@ -118,8 +118,8 @@ func TestA27BeforeOtherWork(t *testing.T) {
 	for range 3000 {
 		w.contact(a, other)
 	}
-	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
-	w.must(a.Shred(krama.KindOutreach, fresh, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, fresh, ShredAsked))
 	org, id := w.stream(a, krama.KindOrg), w.stream(a, krama.KindOutreach)
 	appends, listed := 0, 0
 	a.wire.twist = func(path string, call, answer []byte, err error) ([]byte, error) {
@@ -153,8 +153,8 @@ func TestA27BeforeOtherWork(t *testing.T) {
 	}
 	a.wire.twist = nil
 	w.sync(w.desk)
-	if len(w.desk.Erasures()) != 2 || w.desk.shows(s) {
-		t.Errorf("%d erasures at the office, shown %v", len(w.desk.Erasures()), w.desk.shows(s))
+	if len(w.desk.Erasing().Erasures()) != 2 || w.desk.shows(s) {
+		t.Errorf("%d erasures at the office, shown %v", len(w.desk.Erasing().Erasures()), w.desk.shows(s))
 	}
 	w.sync(a, w.desk)
 	if len(w.desk.all()) != 3001 {

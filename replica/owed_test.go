@@ -58,7 +58,7 @@ func TestTypedWhileHandedOver(t *testing.T) {
 		t.Fatal("nothing was handed over: the test proves nothing")
 	}
 	got := map[krama.RecordID]bool{}
-	for _, m := range w.desk.Mail() {
+	for _, m := range w.desk.Admin().Mail() {
 		for _, l := range lateOf(m) {
 			if l.Record != nil {
 				got[l.Record.ID] = true

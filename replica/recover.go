@@ -184,7 +184,7 @@ func (r Admin) recoveryItems(t *seal.TrusteesSet, circles []krama.CircleID) (c s
 }
 
 // CoolingOff returns when this recovered device may act; zero when it may.
-func (r *core) CoolingOff() time.Time {
+func (r Admin) CoolingOff() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.led.roster == nil || r.led.dev == nil {

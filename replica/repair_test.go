@@ -60,7 +60,7 @@ func TestRestoredRelay(t *testing.T) {
 			if len(left) == 0 {
 				return
 			}
-			w.must(d.Shred(krama.KindOutreach, left[0], ShredAsked))
+			w.must(d.Erasing().Shred(krama.KindOutreach, left[0], ShredAsked))
 			for _, e := range first.desk.events {
 				if e.Subject == left[0] && e.Record != nil {
 					delete(typed, e.Record.ID)
@@ -175,7 +175,7 @@ func TestRestoredRelayLostAuthor(t *testing.T) {
 	w.must(w.desk.Admin().Repair(ctx, nil))
 	w.must(w.desk.Admin().RemoveDevice(ctx, a.led.dev.ID(), seal.ReasonLost, nil)) // a is at the bottom of the river
 	w.sync(b, w.desk)
-	mail := w.desk.Mail()
+	mail := w.desk.Admin().Mail()
 	if len(mail) != 1 {
 		t.Fatalf("%d letters", len(mail))
 	}

@@ -203,7 +203,7 @@ func TestA14RepairedBelow(t *testing.T) {
 			w.must(w.desk.Admin().Repair(ctx, nil))
 			w.must(w.desk.Admin().RemoveDevice(ctx, lost.led.dev.ID(), seal.ReasonLost, nil))
 			w.sync(a, w.desk)
-			for _, m := range w.desk.Mail() {
+			for _, m := range w.desk.Admin().Mail() {
 				w.must(w.desk.Admin().AcceptLate(m.ID))
 			}
 			w.sync(w.desk, a, b, w.desk)
@@ -283,7 +283,7 @@ func TestErasedWhileReadAgain(t *testing.T) {
 	s := w.person(b)
 	w.contact(b, s)
 	w.sync(b, a)
-	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredAsked))
 	w.readsAgain(a)
 	if len(a.all()) != 0 {
 		t.Error("she is shown")

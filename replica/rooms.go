@@ -9,6 +9,7 @@ import "context"
 //	core       the device's memory and files, its lock, and one call to the relay
 //	Reports    what the public door leaves at the relay, and the answers
 //	Field      the vault's locks and the peppers behind them
+//	Erasing    who is erased, who waits for it, and how far it has come
 //	meeting    a sync: reading and sending streams, keys and letters
 //	Admin      the ceremonies of those who run the programme
 //	Newcomer   a device before it belongs: enrolment and recovery
@@ -38,6 +39,12 @@ type Field struct{ *core }
 
 // meeting is this device's room for its syncs.
 func (r *Replica) meeting() meeting { return meeting{&r.core} }
+
+// Erasing is erasing people: asking for it, taking it back, and how far each erasure has come.
+type Erasing struct{ *core }
+
+// Erasing returns the erasures that this device knows of.
+func (r *Replica) Erasing() Erasing { return Erasing{&r.core} }
 
 // Admin returns the ceremonies of this device.
 func (r *Replica) Admin() Admin { return Admin{r.meeting()} }

@@ -229,10 +229,10 @@ func TestRemovedDevice(t *testing.T) {
 		t.Error("the vault is still there")
 	}
 	w.sync(w.desk)
-	if len(w.desk.WipedDevices()) != 1 {
+	if len(w.desk.Admin().WipedDevices()) != 1 {
 		t.Error("the office does not know that it is empty")
 	}
-	mail := w.desk.Mail()
+	mail := w.desk.Admin().Mail()
 	if len(mail) != 1 {
 		t.Fatalf("quarantine: %d letters", len(mail))
 	}
@@ -243,9 +243,9 @@ func TestRemovedDevice(t *testing.T) {
 		t.Error("late work is on the screen before anybody accepted it")
 	}
 	w.again(w.desk)
-	w.must(w.desk.Admin().AcceptLate(w.desk.Mail()[0].ID))
+	w.must(w.desk.Admin().AcceptLate(w.desk.Admin().Mail()[0].ID))
 	w.sync(w.desk, away[0], w.desk)
-	if !slices.Contains(away[0].all(), late) || len(w.desk.Mail()) != 0 {
+	if !slices.Contains(away[0].all(), late) || len(w.desk.Admin().Mail()) != 0 {
 		t.Error("accepted work did not arrive")
 	}
 }
@@ -342,7 +342,7 @@ func TestTravel(t *testing.T) {
 		t.Error("the phone still has something to give up")
 	}
 	w.sync(w.desk)
-	if len(w.desk.all()) != 1 || len(w.desk.Mail()) != 0 {
+	if len(w.desk.all()) != 1 || len(w.desk.Admin().Mail()) != 0 {
 		t.Error("what was typed before the journey did not arrive")
 	}
 	w.must(w.desk.Admin().Maintain(context.Background()))
@@ -375,7 +375,7 @@ func TestTwoAdminsSign(t *testing.T) {
 	w.sync(second)
 	draft := func(is func(seal.Deed) bool) [32]byte {
 		t.Helper()
-		for _, m := range second.Mail() {
+		for _, m := range second.Admin().Mail() {
 			if st, ok := m.Statement(); ok && is(st.Deed) {
 				return m.ID
 			}
@@ -386,7 +386,7 @@ func TestTwoAdminsSign(t *testing.T) {
 	roleOf := func(of krama.MemberID) func(seal.Deed) bool {
 		return func(d seal.Deed) bool { r, ok := d.(*seal.MemberRole); return ok && r.Member == of }
 	}
-	w.must(second.Decline(draft(roleOf(m))))
+	w.must(second.Admin().Decline(draft(roleOf(m))))
 	// Her own way into the safeguarding circle waits for her signature too.
 	w.must(second.Admin().Cosign(ctx, draft(func(d seal.Deed) bool { _, ok := d.(*seal.EpochGrant); return ok })))
 	change := draft(roleOf(am))
@@ -396,7 +396,7 @@ func TestTwoAdminsSign(t *testing.T) {
 	w.sync(w.desk, second)
 	var roles krama.Role
 	w.desk.Roster(func(ro *seal.Roster) { roles = ro.Members[am].Roles })
-	if roles != krama.RoleSafeguarding || len(second.Mail()) != 0 {
+	if roles != krama.RoleSafeguarding || len(second.Admin().Mail()) != 0 {
 		t.Errorf("roles %v after both signed", roles)
 	}
 	// A second device of an admin needs both too.

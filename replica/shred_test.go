@@ -16,7 +16,7 @@ func TestA16ErasuresDoNotForceEpochs(t *testing.T) {
 	erase := func(why ShredReason) {
 		s := w.person(w.desk)
 		w.sync(w.desk)
-		w.must(w.desk.Shred(krama.KindOutreach, s, why))
+		w.must(w.desk.Erasing().Shred(krama.KindOutreach, s, why))
 		w.sync(w.desk)
 		w.must(w.desk.Admin().Maintain(t.Context()))
 		w.sync(w.desk)

@@ -65,7 +65,7 @@ func TestDraftWhoseTimeIsOver(t *testing.T) {
 	w.must(w.desk.Admin().Draft(t.Context(), ask))
 	w.sync(second)
 	w.must(w.desk.Admin().RemoveMember(t.Context(), m, nil))
-	for _, x := range second.Mail() {
+	for _, x := range second.Admin().Mail() {
 		st, ok := x.Statement()
 		if !ok {
 			continue

@@ -195,7 +195,7 @@ func (r *core) Site() (site [16]byte) {
 }
 
 // Suspended lists the devices that this one keeps back until an admin decides, with what proves that each was copied.
-func (r *Replica) Suspended() map[krama.DeviceID][][32]byte {
+func (r Admin) Suspended() map[krama.DeviceID][][32]byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.led.doubted()

@@ -70,7 +70,7 @@ func TestA32Suspended(t *testing.T) {
 						t.Errorf("%s: device %d shows the first %v, the third %v; want true, %v", when, i,
 							d.showsRecord(first), d.showsRecord(kept), shown)
 					}
-					if n := len(d.Suspended()); (n == 0) != shown {
+					if n := len(d.Admin().Suspended()); (n == 0) != shown {
 						t.Errorf("%s: device %d keeps %d devices back", when, i, n)
 					}
 				}
@@ -127,9 +127,9 @@ func TestA32SuspendedAndRemoved(t *testing.T) {
 	for i, d := range []*device{w.desk, b} {
 		w.again(d)
 		w.sync(d)
-		if !d.showsRecord(first) || d.showsRecord(kept) || len(d.Suspended()) != 0 {
+		if !d.showsRecord(first) || d.showsRecord(kept) || len(d.Admin().Suspended()) != 0 {
 			t.Errorf("device %d: first %v, third %v, %d kept back", i, d.showsRecord(first), d.showsRecord(kept),
-				len(d.Suspended()))
+				len(d.Admin().Suspended()))
 		}
 		for _, al := range d.Status().Alarms {
 			if !al.Mended {

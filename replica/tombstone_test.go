@@ -62,7 +62,7 @@ func TestBodiesDropped(t *testing.T) {
 	c := w.outreach(w.desk)
 	before := w.bodies(id)
 	backup := w.store.Clone()
-	w.must(a.Shred(krama.KindOutreach, gone, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, gone, ShredAsked))
 	w.days(2, a, w.desk)
 	if w.desk.led.streams[c].epoch.Epoch != 1 {
 		t.Fatal("the erasure did not end the epoch")
@@ -70,7 +70,7 @@ func TestBodiesDropped(t *testing.T) {
 	if n := stones(w.bodies(id)); n != 0 {
 		t.Fatalf("%d envelopes of one person were dropped together", n)
 	}
-	w.must(a.Shred(krama.KindOutreach, other, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, other, ShredAsked))
 	w.days(2, a, w.desk)
 	erased := map[krama.SubjectID]bool{gone: true, other: true}
 	check := func(when string) {
@@ -104,8 +104,8 @@ func TestBodiesDropped(t *testing.T) {
 	// Nothing more within the month; what is erased then waits for it.
 	third, fourth := w.person(a), w.person(a)
 	w.sync(a, w.desk)
-	w.must(a.Shred(krama.KindOutreach, third, ShredAsked))
-	w.must(a.Shred(krama.KindOutreach, fourth, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, third, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, fourth, ShredAsked))
 	w.days(22, a, w.desk)
 	second := func() (n int) {
 		for e := uint32(1); e < w.desk.led.streams[c].epoch.Epoch; e++ {
@@ -321,8 +321,8 @@ func TestRottenTombstone(t *testing.T) {
 	w.sync(a, w.desk)
 	k := w.person(a)
 	w.sync(a, w.desk)
-	w.must(a.Shred(krama.KindOutreach, x, ShredAsked))
-	w.must(a.Shred(krama.KindOutreach, y, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, x, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, y, ShredAsked))
 	w.days(2, a, w.desk)
 	e0 := w.desk.led.streams[w.outreach(w.desk)].known[0]
 	if stones(w.bodies(e0.StreamID())) == 0 {
@@ -408,7 +408,7 @@ func TestBatchesSpeakOfSeveral(t *testing.T) {
 			dropped[s] = true
 		}
 	}
-	erase := func(i int) { w.must(a.Shred(krama.KindOutreach, people[i], ShredAsked)); w.sync(a) }
+	erase := func(i int) { w.must(a.Erasing().Shred(krama.KindOutreach, people[i], ShredAsked)); w.sync(a) }
 	desks := []*device{w.desk, desk2}
 	pass := func(n int) {
 		for range n {

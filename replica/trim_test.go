@@ -16,10 +16,13 @@ var wordsInRoster = map[string]func(*world, *device, krama.SubjectID){
 	"new key": func(w *world, d *device, _ krama.SubjectID) { // the others have said theirs
 		w.now = w.now.Add(31 * 24 * time.Hour)
 	},
-	"erasure": func(w *world, d *device, s krama.SubjectID) { w.must(d.Shred(krama.KindOutreach, s, ShredAsked)) },
+	"erasure": func(w *world, d *device, s krama.SubjectID) {
+		w.must(d.Erasing().Shred(krama.KindOutreach, s,
+			ShredAsked))
+	},
 	"new key and erasure": func(w *world, d *device, s krama.SubjectID) {
 		w.now = w.now.Add(31 * 24 * time.Hour)
-		w.must(d.Shred(krama.KindOutreach, s, ShredAsked))
+		w.must(d.Erasing().Shred(krama.KindOutreach, s, ShredAsked))
 	},
 }
 
@@ -129,7 +132,7 @@ func TestOnlyAnAdminForgetsAWord(t *testing.T) {
 	gone, other := w.person(a), w.person(a)
 	w.sync(a, b, w.desk, a)
 	backup := w.store.Clone()
-	w.must(a.Shred(krama.KindOutreach, gone, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, gone, ShredAsked))
 	w.sync(a)
 	at := a.led.roster.At()
 	w.restore(backup, a, b, w.desk)
@@ -137,7 +140,7 @@ func TestOnlyAnAdminForgetsAWord(t *testing.T) {
 	if a.led.roster.At() != at || !a.stopped() {
 		t.Fatal("the phone forgets its word because the relay did")
 	}
-	w.must(b.Shred(krama.KindOutreach, other, ShredAsked)) // not an admin's word
+	w.must(b.Erasing().Shred(krama.KindOutreach, other, ShredAsked)) // not an admin's word
 	w.sync(b)
 	for range 2 {
 		a.Sync(ctx, nil)
@@ -222,7 +225,7 @@ func TestATrimSettlesNothing(t *testing.T) {
 	w.sync(b, a, w.desk, a, b)
 	backup := w.store.Clone()
 	for _, s := range people[:7] { // more words than a repair says
-		w.must(b.Shred(krama.KindOutreach, s, ShredAsked))
+		w.must(b.Erasing().Shred(krama.KindOutreach, s, ShredAsked))
 		w.sync(b, a)
 	}
 	c := w.outreach(a)
@@ -232,7 +235,7 @@ func TestATrimSettlesNothing(t *testing.T) {
 	w.restore(backup, a, b, w.desk)
 	w.sync(w.desk)
 	w.must(w.desk.Admin().Repair(ctx, nil))
-	w.must(b.Shred(krama.KindOutreach, people[7], ShredAsked))
+	w.must(b.Erasing().Shred(krama.KindOutreach, people[7], ShredAsked))
 	w.sync(b, b)
 	w.must(a.meeting().readRoster(ctx, nothing))
 	a.mu.Lock()
@@ -313,7 +316,7 @@ func TestAThrownErasureIsSaidAgain(t *testing.T) {
 	s := w.person(a)
 	w.sync(a, b, w.desk, a)
 	backup := w.store.Clone()
-	w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
+	w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredAsked))
 	w.sync(a, w.desk, a)
 	w.again(a)
 	w.again(w.desk)
@@ -340,7 +343,7 @@ func TestAThrownErasureIsSaidAgain(t *testing.T) {
 			}
 		}
 	}
-	if e := w.desk.Erasures(); len(e) != 1 {
+	if e := w.desk.Erasing().Erasures(); len(e) != 1 {
 		t.Errorf("the desk lists %d erasures", len(e))
 	}
 }

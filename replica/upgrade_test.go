@@ -161,7 +161,7 @@ func TestUpgrade(t *testing.T) {
 	// Erasure reaches into the old file: nothing of hers is left in it, and the file of the first version is gone.
 	circle := w.outreach(w.desk)
 	key, code := w.desk.led.keys[circle][a], w.desk.code(a)
-	w.must(w.desk.Shred(krama.KindOutreach, a, ShredAsked))
+	w.must(w.desk.Erasing().Shred(krama.KindOutreach, a, ShredAsked))
 	w.sync(w.desk, phone, late)
 	w.must(w.desk.Admin().Maintain(ctx))
 	w.sync(phone, late, w.desk, phone, late, w.desk)
@@ -173,7 +173,7 @@ func TestUpgrade(t *testing.T) {
 			t.Errorf("device %d keeps the first version's file", i)
 		}
 	}
-	if e := w.desk.Erasures(); len(e) != 1 || !e[0].Complete() {
+	if e := w.desk.Erasing().Erasures(); len(e) != 1 || !e[0].Complete() {
 		t.Errorf("the erasure is not complete: %+v", e)
 	}
 
@@ -193,7 +193,7 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("the removed phone goes on: %v", err)
 	}
 	w.sync(w.desk)
-	mail := w.desk.Mail()
+	mail := w.desk.Admin().Mail()
 	if len(mail) != 1 {
 		t.Fatalf("%d letters, want the removed phone's unsent contact", len(mail))
 	}

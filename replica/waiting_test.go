@@ -38,7 +38,7 @@ func TestA28Bound(t *testing.T) {
 	w.sync(b, a, w.desk, late)
 	code := a.code(who[11])
 	for _, s := range who {
-		w.must(a.Shred(krama.KindOutreach, s, ShredDanger))
+		w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredDanger))
 	}
 	w.contact(b, who[11]) // typed by somebody who does not know yet
 	w.sync(a, b, w.desk, b, a, w.desk)
@@ -54,7 +54,7 @@ func TestA28Bound(t *testing.T) {
 					t.Errorf("%s: device %d keeps the key of person %d: %v", when, n, i, key)
 				}
 			}
-			if got := len(d.Awaiting()); got != waiting {
+			if got := len(d.Erasing().Awaiting()); got != waiting {
 				t.Errorf("%s: device %d: %d wait, want %d", when, n, got, waiting)
 			}
 			if d.Status().Unsent != 0 {
@@ -72,16 +72,16 @@ func TestA28Bound(t *testing.T) {
 	w.sync(all...)
 	w.sync(all...)
 	check("after a rotation", nobody, 7, all...)
-	if err := a.Shred(krama.KindOutreach, who[5], ShredDanger); krama.KindOf(err) != krama.NotAllowed {
+	if err := a.Erasing().Shred(krama.KindOutreach, who[5], ShredDanger); krama.KindOf(err) != krama.NotAllowed {
 		t.Errorf("its author confirms it herself: %v", err)
 	}
-	if err := b.TakeBack(krama.KindOutreach, who[5]); krama.KindOf(err) != krama.NotAllowed {
+	if err := b.Erasing().TakeBack(krama.KindOutreach, who[5]); krama.KindOf(err) != krama.NotAllowed {
 		t.Errorf("anybody takes it back: %v", err)
 	}
-	w.must(b.Shred(krama.KindOutreach, who[5], ShredAsked)) // a second member
-	w.must(w.desk.TakeBack(krama.KindOutreach, who[6]))     // an admin
-	w.must(a.TakeBack(krama.KindOutreach, who[11]))         // its author
-	h := b.led.header(c, seal.EnvContent)                   // and somebody who may not, by a changed program
+	w.must(b.Erasing().Shred(krama.KindOutreach, who[5], ShredAsked)) // a second member
+	w.must(w.desk.Erasing().TakeBack(krama.KindOutreach, who[6]))     // an admin
+	w.must(a.Erasing().TakeBack(krama.KindOutreach, who[11]))         // its author
+	h := b.led.header(c, seal.EnvContent)                             // and somebody who may not, by a changed program
 	wire, err := b.led.streams[c].epoch.Seal(b.Rand, b.led.dev, h,
 		[]seal.Item{{Subject: who[7], Kind: seal.KindUnshred}},
 		func(s krama.SubjectID) (seal.SubjectKey, bool) { k, ok := b.led.keys[c][s]; return k, ok })
@@ -111,12 +111,12 @@ func TestA28Bound(t *testing.T) {
 	for range 3 {
 		w.sync(a, b, w.desk, late)
 	}
-	for _, e := range w.desk.Erasures() {
+	for _, e := range w.desk.Erasing().Erasures() {
 		if !e.Complete() {
 			t.Errorf("not complete: %+v", e)
 		}
 	}
-	if n := len(w.desk.Erasures()); n != 10 {
+	if n := len(w.desk.Erasing().Erasures()); n != 10 {
 		t.Errorf("%d erasures, want 10", n)
 	}
 	for i, d := range []*device{a, b, w.desk, late} {
@@ -152,13 +152,13 @@ func TestA28ClockBuysNothing(t *testing.T) {
 			a.Now = func() time.Time { return at }
 			for _, s := range who {
 				at = at.Add(step)
-				w.must(a.Shred(krama.KindOutreach, s, ShredAsked))
+				w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredAsked))
 				w.must(a.Sync(context.Background(), nil))
 			}
 			w.now = w.now.Add(30 * day) // whoever looks later, with the times past
 			w.sync(w.desk, b)
 			for i, d := range []*device{w.desk, b} {
-				if n := len(d.Awaiting()); n < 10 {
+				if n := len(d.Erasing().Awaiting()); n < 10 {
 					t.Errorf("device %d: only %d of 20 wait", i, n)
 				}
 			}
@@ -186,11 +186,11 @@ func TestA28Retention(t *testing.T) {
 	}
 	w.sync(w.desk, a, w.desk)
 	for _, s := range append(old, young...) {
-		w.must(w.desk.Shred(krama.KindOutreach, s, ShredExpired))
+		w.must(w.desk.Erasing().Shred(krama.KindOutreach, s, ShredExpired))
 	}
 	w.sync(w.desk, a)
 	for i, d := range []*device{w.desk, a} {
-		if n := len(d.Awaiting()); n != 3 {
+		if n := len(d.Erasing().Awaiting()); n != 3 {
 			t.Errorf("device %d: %d wait, want 3 of the young", i, n)
 		}
 	}
@@ -210,7 +210,7 @@ func TestA28NewDevice(t *testing.T) {
 	w.must(w.desk.Admin().Rotate(ctx, w.outreach(a)))
 	w.sync(a, w.desk)
 	for _, s := range who[:8] {
-		w.must(a.Shred(krama.KindOutreach, s, ShredDanger))
+		w.must(a.Erasing().Shred(krama.KindOutreach, s, ShredDanger))
 	}
 	w.sync(a, w.desk)
 	w.now = w.now.Add(waitAtMost + time.Hour)
@@ -220,14 +220,14 @@ func TestA28NewDevice(t *testing.T) {
 	for range 2 {
 		fresh := w.phone()
 		w.sync(fresh, fresh)
-		if got := len(fresh.Awaiting()); got != 0 {
+		if got := len(fresh.Erasing().Awaiting()); got != 0 {
 			t.Errorf("%d erasures wait on a new device", got)
 		}
 		if !fresh.shows(who[8]) || fresh.shows(who[7]) {
 			t.Errorf("shown: %v, erased and shown: %v", fresh.shows(who[8]), fresh.shows(who[7]))
 		}
 		w.again(fresh)
-		if got := len(fresh.Awaiting()); got != 0 {
+		if got := len(fresh.Erasing().Awaiting()); got != 0 {
 			t.Errorf("%d erasures wait on a new device after a restart", got)
 		}
 		w.now = w.now.Add(waitAtMost + time.Hour)

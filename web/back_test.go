@@ -83,8 +83,8 @@ func TestAFormGivenBack(t *testing.T) {
 	id, _ := krama.ParseSubjectID(first[1])
 	before, _ := g.phone.state.Counts()
 	g.ask(g.phone, "POST", who+"/erase", "sure", "yes", "why", "1")
-	if !g.phone.rep.Erased(krama.KindOutreach, id) {
-		if err := g.phone.rep.Shred(krama.KindOutreach, id, 1); err != nil {
+	if !g.phone.rep.Erasing().Erased(krama.KindOutreach, id) {
+		if err := g.phone.rep.Erasing().Shred(krama.KindOutreach, id, 1); err != nil {
 			t.Fatal(err)
 		}
 		g.phone.rep.Sync(t.Context(), nil)

@@ -101,7 +101,7 @@ func TestA32Buttons(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			g := newRig(t)
 			id := g.twins()
-			if _, copied := g.office.Suspended()[id]; !copied {
+			if _, copied := g.office.Admin().Suspended()[id]; !copied {
 				t.Fatalf("nothing is kept back: %v", g.office.Status().Alarms)
 			}
 			_, before := g.desk.state.Counts()

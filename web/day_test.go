@@ -37,7 +37,7 @@ func TestAnAnswerOutlivesAssigning(t *testing.T) {
 	}
 	g.ask(g.desk, "POST", "/draft", "draft-of", path, "text", "and more")
 	key := g.desk.session().draftKey(path)
-	if err := g.office.Shred(th.Circle, th.Subjects[0], 1); err != nil {
+	if err := g.office.Erasing().Shred(th.Circle, th.Subjects[0], 1); err != nil {
 		t.Fatal(err)
 	}
 	g.tendTwice()

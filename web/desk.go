@@ -129,7 +129,7 @@ func (s *session) deviceRows() (rows []deviceRow, admins int) {
 	// A circle's kind is known where this desk reads it: of other circles it lists nothing.
 	kinds := s.rep.Kinds()
 	me, _ := s.rep.Device()
-	wiped := s.rep.WipedDevices()
+	wiped := s.rep.Admin().WipedDevices()
 	s.rep.Roster(func(ro *seal.Roster) {
 		admins = ro.AdminsNeeded()
 		for id, d := range ro.Devices {
@@ -150,7 +150,7 @@ func (s *session) deviceRows() (rows []deviceRow, admins int) {
 	})
 	// After Roster has returned: it holds the replica's lock, which Seen takes.
 	for i := range rows {
-		if t := s.rep.Seen(rows[i].ID); !t.IsZero() {
+		if t := s.rep.Erasing().Seen(rows[i].ID); !t.IsZero() {
 			rows[i].Seen = krama.DayOf(t)
 			rows[i].Long = !rows[i].Removed && s.Now().Sub(t) > replica.UnseenAfter
 		}
@@ -373,13 +373,10 @@ func (s staffPages) enrolFinish(w http.ResponseWriter, r *http.Request) {
 	s.invite, s.inviteAs.done = nil, true
 	s.mu.Unlock()
 	// Last, because it is written into the outreach circle: where this fails the device is in all the same.
-	if as.label != "" {
-		if err := office.WriteLabel(s.rep, as.member, as.label); err != nil {
-			s.fail(w, r, err)
-			return
-		}
+	if err := s.label(as); err != nil {
+		s.fail(w, r, err)
+		return
 	}
-	s.BeginSync()
 	redirect(w, r, "/enrol/done") // a page of its own: a second tap is led there too
 }
 

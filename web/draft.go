@@ -74,7 +74,8 @@ func (s *session) draftKey(path string) replica.Setting {
 	}
 	if id, ok := strings.CutPrefix(path, "/person/"); ok && id != "new" {
 		who, err := krama.ParseSubjectID(strings.Split(id, "/")[0])
-		if _, there := s.state.Person(who, s.today()); err != nil || !there || s.rep.Erased(krama.KindOutreach, who) {
+		if _, there := s.state.Person(who, s.today()); err != nil || !there ||
+			s.rep.Erasing().Erased(krama.KindOutreach, who) {
 			return replica.Setting{} // she was erased while it was typed
 		}
 	}

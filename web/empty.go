@@ -59,11 +59,10 @@ func (s gatePages) eraseNow(w http.ResponseWriter, r *http.Request) {
 	if danger {
 		why = replica.ShredDanger
 	}
-	if err := s.rep.Shred(krama.KindOutreach, v.Subject, why); err != nil {
+	if err := s.erase(krama.KindOutreach, v.Subject, why); err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	s.BeginSync()
 	s.page(w, r, 200, "erase.title", "people", erasedView())
 }
 

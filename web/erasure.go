@@ -38,7 +38,7 @@ type erasuresPage struct {
 // erasuresPage lists erasures: how far each has come, which wait for a second word, and which are due.
 func (s staffPages) erasuresPage(w http.ResponseWriter, r *http.Request) {
 	var rows []erasureRow
-	list := s.rep.Erasures()
+	list := s.rep.Erasing().Erasures()
 	// Names only: Roster holds the replica's lock, which Seen takes, so the days follow below.
 	s.rep.Roster(func(ro *seal.Roster) {
 		for _, e := range list {
@@ -54,7 +54,7 @@ func (s staffPages) erasuresPage(w http.ResponseWriter, r *http.Request) {
 	})
 	for i, e := range list {
 		for j, d := range e.Waiting {
-			if t := s.rep.Seen(d); !t.IsZero() {
+			if t := s.rep.Erasing().Seen(d); !t.IsZero() {
 				rows[i].Waiting[j].Seen = krama.DayOf(t)
 			}
 		}
@@ -72,7 +72,7 @@ type awaitedRow struct {
 
 // awaitedRows are the erasures that wait for a second member's word.
 func (s staffPages) awaitedRows() (out []awaitedRow) {
-	list := s.rep.Awaiting()
+	list := s.rep.Erasing().Awaiting()
 	s.rep.Roster(func(ro *seal.Roster) {
 		for _, a := range list {
 			// A subject is one circle's. The same id in another circle would be another erasure.
@@ -92,14 +92,14 @@ func (s staffPages) erasureDecide(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// What this device may say is read from the list that the page drew its buttons from, and once more by the replica.
-	list := s.rep.Awaiting()
+	list := s.rep.Erasing().Awaiting()
 	at := slices.IndexFunc(list, func(a replica.Awaited) bool { return int(a.Kind) == kind && a.Subject == who })
 	switch do := form(r).Get("do"); {
 	case at < 0: // answered meanwhile
 	case do == "confirm" && list[at].Confirm:
-		err = s.rep.Shred(list[at].Kind, who, list[at].Reason)
+		err = s.erase(list[at].Kind, who, list[at].Reason)
 	case do == "back" && list[at].Back:
-		err = s.rep.TakeBack(list[at].Kind, who)
+		err = s.takeBack(list[at].Kind, who)
 	default:
 		s.notFound(w, r)
 		return
@@ -108,6 +108,5 @@ func (s staffPages) erasureDecide(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.BeginSync()
 	redirect(w, r, "/erasures")
 }

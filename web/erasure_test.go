@@ -37,7 +37,7 @@ func TestA28ErasuresPage(t *testing.T) {
 	g.syncPhone()
 	g.syncOffice()
 	for _, s := range who {
-		if err := rep.Shred(krama.KindOutreach, s, replica.ShredDanger); err != nil {
+		if err := rep.Erasing().Shred(krama.KindOutreach, s, replica.ShredDanger); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -60,8 +60,10 @@ func TestA28ErasuresPage(t *testing.T) {
 	g.openDay(0)
 	g.syncOffice()
 	g.syncPhone()
-	if n, _ := g.desk.state.Counts(); n != 1 || len(g.office.Awaiting()) != 0 || len(rep.Awaiting()) != 0 {
-		t.Errorf("%d people, %d and %d wait; want 1, 0, 0", n, len(g.office.Awaiting()), len(rep.Awaiting()))
+	if n, _ := g.desk.state.Counts(); n != 1 || len(g.office.Erasing().Awaiting()) != 0 ||
+		len(rep.Erasing().Awaiting()) != 0 {
+		t.Errorf("%d people, %d and %d wait; want 1, 0, 0", n, len(g.office.Erasing().Awaiting()),
+			len(rep.Erasing().Awaiting()))
 	}
 	if n, _ := g.phone.state.Counts(); n != 1 {
 		t.Errorf("the phone shows %d people, want 1", n)

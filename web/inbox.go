@@ -234,7 +234,7 @@ func (s inboxPages) threadAct(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
-	if err := s.office.Decide(r.Context(), t, d); err != nil {
+	if err := s.decide(r.Context(), t, d); err != nil {
 		// Everything that was typed stands on the page again, with by how many letters it is too long.
 		over := max(0, krama.Letters(strings.TrimSpace(d.Text))-krama.MaxAnswerLetters)
 		s.page(w, r, 422, "inbox.title", "inbox", threadView(s.threadPage(r, t, f, decisionError(err), over)))
@@ -250,7 +250,6 @@ func (s inboxPages) threadAct(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	s.BeginSync()
 	redirect(w, r, "/thread/"+r.PathValue("id"))
 }
 

@@ -56,12 +56,11 @@ func (s inboxPages) incidentErase(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		// An incident has a subject of its own: the conversation it came from stays.
-		if err := s.rep.Shred(krama.KindSafeguarding, in.Subject, replica.ShredAsked); err != nil {
+		if err := s.erase(krama.KindSafeguarding, in.Subject, replica.ShredAsked); err != nil {
 			s.page(w, r, 422, "incidents.title", "inbox", incidentsView(true, s.incidentRows(),
 				jobError(err)))
 			return
 		}
-		s.BeginSync()
 		redirect(w, r, "/incidents")
 		return
 	}

@@ -158,7 +158,7 @@ func (s peoplePages) personCreate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Under the id of somebody who was erased nothing is kept any more: who comes again is registered anew.
-	if err != nil || who == (krama.SubjectID{}) || s.rep.Erased(krama.KindOutreach, who) {
+	if err != nil || who == (krama.SubjectID{}) || s.rep.Erasing().Erased(krama.KindOutreach, who) {
 		if who, err = s.rep.NewSubject(); err != nil {
 			s.fail(w, r, err)
 			return

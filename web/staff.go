@@ -321,7 +321,7 @@ type letterRow struct {
 
 // letterRows are the letters that a person must decide about.
 func (s staffPages) letterRows() (rows []letterRow) {
-	for _, m := range s.rep.Mail() {
+	for _, m := range s.rep.Admin().Mail() {
 		row := letterRow{ID: hex.EncodeToString(m.ID[:]), Kind: m.Kind, Day: m.Day}
 		// Keys come with the work and are not counted.
 		late, _ := m.Late()
@@ -365,11 +365,9 @@ func (s staffPages) mailDecide(w http.ResponseWriter, r *http.Request) {
 		// In this desk's name, under the records' own ids: what came another way meanwhile counts once.
 		err = s.rep.Admin().AcceptLate(id)
 	case "sign":
-		if err = s.rep.Admin().Cosign(ctx, id); err == nil {
-			s.BeginSync()
-		}
+		err = s.cosign(ctx, id)
 	case "refuse":
-		err = s.rep.Decline(id)
+		err = s.rep.Admin().Decline(id)
 	default:
 		s.notFound(w, r)
 		return

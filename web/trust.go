@@ -122,10 +122,9 @@ func (s staffPages) trusteesAccept(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, 422, "trust.title", "devices", trusteesView(d))
 		return
 	}
-	if err := s.write(krama.SubjectID{}, &krama.Record{Trust: &krama.Trust{Day: s.today()}}); err != nil {
+	if err := s.acceptLoss(); err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	s.BeginSync()
 	redirect(w, r, "/trustees")
 }

@@ -260,7 +260,7 @@ func (l *life) cosign() {
 // files.
 func (l *life) sign(rep *replica.Replica) {
 	l.t.Helper()
-	for _, m := range rep.Mail() {
+	for _, m := range rep.Admin().Mail() {
 		switch m.Kind {
 		case seal.LetterLate:
 			l.must(rep.Admin().AcceptLate(m.ID))
@@ -269,7 +269,7 @@ func (l *life) sign(rep *replica.Replica) {
 			err := rep.Admin().Cosign(l.t.Context(), m.ID)
 			if krama.KindOf(err) == krama.NotAllowed && err != nil {
 				l.counts["drafts too late to sign"]++
-				err = rep.Decline(m.ID)
+				err = rep.Admin().Decline(m.ID)
 			} else {
 				l.counts["signed by two"]++
 			}
@@ -387,7 +387,7 @@ func (l *life) work(h *handset) {
 	r := rows[l.rnd.IntN(len(rows))]
 	switch n := l.rnd.IntN(200); {
 	case n < 1:
-		l.must(h.rep.Shred(krama.KindOutreach, r.Subject, replica.ShredAsked))
+		l.must(h.rep.Erasing().Shred(krama.KindOutreach, r.Subject, replica.ShredAsked))
 		l.counts["erasures asked for"]++
 	case n < 3:
 		l.write(h.rep, r.Subject, &krama.Record{Consent: &krama.Consent{Purpose: krama.PurposeContact, Given: false,

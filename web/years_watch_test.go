@@ -131,8 +131,8 @@ func (l *life) watchDay() {
 	l.note("office: conversations", float64(len(l.desk.state.Threads())), 3*office.ThreadKeep+60)
 	// what ended while the office was closed for two weeks and a weekend, and in the week that an erasure waits, at
 	// three reports a day
-	l.note("office: erasures that wait for a second word", float64(len(l.office.Awaiting())), 3*(14+2+7))
-	l.note("office: letters to decide", float64(len(l.office.Mail())), 2)
+	l.note("office: erasures that wait for a second word", float64(len(l.office.Erasing().Awaiting())), 3*(14+2+7))
+	l.note("office: letters to decide", float64(len(l.office.Admin().Mail())), 2)
 	l.note("office: circles due after its day", float64(len(l.office.Admin().Due())), 0)
 }
 
