@@ -6,9 +6,11 @@ addEventListener("DOMContentLoaded", () => {
   const words = JSON.parse($("words").textContent);
   const languages = [["en", "English", false], ["km", "ខ្មែរ", true], ["vi", "Tiếng Việt", true]];
   const iterations = [600000, 10000000], chunk = 1 << 20, tag = 16, shown = 50, idle = 10 * 60000;
-  const kinds = [["person", "people"], ["contact", "contacts"], ["consent", "consents"], ["dispute", "disputes"], ["staff", "staff"], ["listing", "listings"],
-    ["guarded", "guarded"], ["check", "checks"], ["rights", "rights"], ["referral", "referrals"], ["report", "reports"], ["act", "acts"], ["incident", "incidents"],
-    ["audit", "audits"]]; // and the names of their counts
+  const kinds = [
+    ["person", "people"], ["contact", "contacts"], ["consent", "consents"], ["dispute", "disputes"],
+    ["staff", "staff"], ["listing", "listings"], ["guarded", "guarded"], ["check", "checks"], ["rights", "rights"],
+    ["referral", "referrals"], ["report", "reports"], ["act", "acts"], ["incident", "incidents"], ["audit", "audits"],
+  ]; // and the names of their counts
   const digits = n => String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
   const day = n => new Date(n * 864e5).toISOString().slice(0, 10);
   const fill = (s, args) => s.replace(/\{(\w+)\}/g, (_, k) => args[k]);
@@ -56,7 +58,15 @@ addEventListener("DOMContentLoaded", () => {
     if (raw[0] !== 1) fail("newer");
     if (raw.length !== 77) fail("damaged");
     const v = new DataView(raw.buffer);
-    const h = { raw, iterations: v.getUint32(1), salt: raw.slice(5, 21), written: v.getUint32(21), destroy: v.getUint32(25), check: raw.slice(61), first: l.next };
+    const h = {
+      raw,
+      iterations: v.getUint32(1),
+      salt: raw.slice(5, 21),
+      written: v.getUint32(21),
+      destroy: v.getUint32(25),
+      check: raw.slice(61),
+      first: l.next,
+    };
     if (h.iterations < iterations[0] || h.iterations > iterations[1] || h.destroy > 84006) fail("damaged");
     return h;
   }
@@ -71,9 +81,16 @@ addEventListener("DOMContentLoaded", () => {
   async function keyOf(phrase) {
     const secret = new TextEncoder().encode(phrase.normalize("NFKC").toLowerCase().trim().split(/\s+/).join(" "));
     const base = await crypto.subtle.importKey("raw", secret, "PBKDF2", false, ["deriveKey"]);
-    const key = await crypto.subtle.deriveKey({ name: "PBKDF2", hash: "SHA-256", salt: head.salt, iterations: head.iterations }, base,
-      { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
-    const check = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-GCM", iv: nonce(0, 2) }, key, new Uint8Array(0)));
+    const key = await crypto.subtle.deriveKey(
+      { name: "PBKDF2", hash: "SHA-256", salt: head.salt, iterations: head.iterations },
+      base,
+      { name: "AES-GCM", length: 256 },
+      false,
+      ["encrypt", "decrypt"],
+    );
+    const check = new Uint8Array(
+      await crypto.subtle.encrypt({ name: "AES-GCM", iv: nonce(0, 2) }, key, new Uint8Array(0)),
+    );
     if (!check.every((b, i) => b === head.check[i])) fail("wrong");
     return key;
   }
@@ -89,7 +106,8 @@ addEventListener("DOMContentLoaded", () => {
         if (sealed.length <= tag || (!last && sealed.length !== chunk + tag)) fail("damaged");
         let open;
         try {
-          open = await crypto.subtle.decrypt({ name: "AES-GCM", iv: nonce(n, last ? 1 : 0), additionalData: head.raw }, key, sealed);
+          const how = { name: "AES-GCM", iv: nonce(n, last ? 1 : 0), additionalData: head.raw };
+          open = await crypto.subtle.decrypt(how, key, sealed);
         } catch { fail("damaged"); }
         c.enqueue(new Uint8Array(open));
         progress(l.next / source.text.length);
@@ -127,7 +145,10 @@ addEventListener("DOMContentLoaded", () => {
       }
     };
     let rest = "";
-    const text = plain(key, progress).pipeThrough(new DecompressionStream("gzip")).pipeThrough(new TextDecoderStream("utf-8", { fatal: true })).getReader();
+    const text = plain(key, progress)
+      .pipeThrough(new DecompressionStream("gzip"))
+      .pipeThrough(new TextDecoderStream("utf-8", { fatal: true }))
+      .getReader();
     for (;;) {
       const { value, done } = await text.read();
       if (done) break;
@@ -142,7 +163,11 @@ addEventListener("DOMContentLoaded", () => {
     if (rest || a.info.version !== 2) fail(rest ? "damaged" : "newer");
     for (const [k, count] of kinds)
       if (size(a, k) !== a.info.counts[count]) fail("damaged");
-    for (const b of a.blocks.staff || []) for (const s of linesOf(b)) { const m = JSON.parse(s); a.staff.set(m.member, m.label); }
+    for (const b of a.blocks.staff || [])
+      for (const s of linesOf(b)) {
+        const m = JSON.parse(s);
+        a.staff.set(m.member, m.label);
+      }
     a.codes = {};
     for (const [list, terms] of Object.entries(a.book.codes)) a.codes[list] = new Map(terms.map(w => [w.code, w]));
     return a;
@@ -158,7 +183,8 @@ addEventListener("DOMContentLoaded", () => {
     const needle = code && '"code":"' + code;
     for (const b of a.blocks[kind] || []) {
       if (!needle) {
-        if (at + b.n > from && out.length < n) out.push(...linesOf(b).slice(Math.max(0, from - at), Math.max(0, from - at) + n - out.length));
+        if (at + b.n > from && out.length < n)
+          out.push(...linesOf(b).slice(Math.max(0, from - at), Math.max(0, from - at) + n - out.length));
         at += b.n;
         continue;
       }
@@ -175,7 +201,11 @@ addEventListener("DOMContentLoaded", () => {
   // codeOf reads what was typed as people do: any case, no dashes, O for 0, I and L for 1. A beginning is enough.
   function codeOf(s) {
     const c = s.toUpperCase().replace(/[^0-9A-Z]/g, "").replace(/O/g, "0").replace(/[IL]/g, "1").slice(0, 6);
-    return c.length > 5 ? c.slice(0, 2) + "-" + c.slice(2, 5) + "-" + c.slice(5) : c.length > 2 ? c.slice(0, 2) + "-" + c.slice(2) + (c.length === 5 ? "-" : "") : c;
+    return c.length > 5
+      ? c.slice(0, 2) + "-" + c.slice(2, 5) + "-" + c.slice(5)
+      : c.length > 2
+        ? c.slice(0, 2) + "-" + c.slice(2) + (c.length === 5 ? "-" : "")
+        : c;
   }
 
   // view is what the reader looks at; drawing it again loses nothing.
@@ -186,14 +216,16 @@ addEventListener("DOMContentLoaded", () => {
     const term = list && opened.codes[list] && opened.codes[list].get(String(code));
     return term ? term[lang] : String(code);
   }
-  const fieldOf = (kind, name) => (opened.book.records.find(r => r.kind === kind) || { fields: [] }).fields.find(f => f.name === name) || {};
+  const fieldOf = (kind, name) =>
+    (opened.book.records.find(r => r.kind === kind) || { fields: [] }).fields.find(f => f.name === name) || {};
   function show(kind, name, v) {
     const list = fieldOf(kind, name).codes;
     if (v === undefined || v === null) return "";
     if (name === "by" || name === "member" && kind !== "staff") return opened.staff.get(v) || v.slice(0, 8);
     if (kind === "dispute" && name === "of") return w(v);
     if (name === "thread") return v.slice(0, 8);
-    if (name === "phones") return v.map(p => p.number + " (" + word("use", p.use) + ", " + word("tier", p.for) + ")").join(" / ");
+    if (name === "phones")
+      return v.map(p => p.number + " (" + word("use", p.use) + ", " + word("tier", p.for) + ")").join(" / ");
     if (name === "outcomes") return v.map(o => o.date + " " + word(list, o.outcome)).join(" / ");
     if (Array.isArray(v)) return v.map(x => word(list, x)).join(", ");
     if (typeof v === "object" && "en" in v) return v[lang] || v.km || v.en || v.vi;
@@ -206,34 +238,105 @@ addEventListener("DOMContentLoaded", () => {
       const column = opened.words.columns[row.of].find(c => c[0] === row.field);
       return column ? w("of." + column[1]) : row.field; // of a later version
     }
-    if (kind === "dispute" && name === "values") return row.values.map(v => [show(row.of, row.field, v.value) || "—", v.date, v.by && show("", "by", v.by)].filter(Boolean).join(" · ")).join(" / ");
+    if (kind === "dispute" && name === "values")
+      return row.values.map(v => [show(row.of, row.field, v.value) || "—", v.date, v.by && show("", "by", v.by)]
+        .filter(Boolean).join(" · ")).join(" / ");
     return show(kind, name, row[name]);
   }
 
   function table(caption, heads, rows) {
     const id = "caption";
-    return el("div", { class: "scroll", role: "region", tabindex: "0", "aria-labelledby": id },
-      el("table", {}, el("caption", { id, class: "number" }, caption),
+    return el(
+      "div",
+      { class: "scroll", role: "region", tabindex: "0", "aria-labelledby": id },
+      el(
+        "table",
+        {},
+        el("caption", { id, class: "number" }, caption),
         el("thead", {}, el("tr", {}, ...heads.map(h => el("th", { scope: "col" }, h)))),
-        el("tbody", {}, ...rows.map(r => el("tr", {}, ...r.map((c, i) => i ? el("td", { class: /^\d{4}-\d\d-\d\d$/.test(c) ? "date" : String(c).length > 40 && "wide" }, c) : el("th", { scope: "row" }, c)))))));
+        el(
+          "tbody",
+          {},
+          ...rows.map(r =>
+            el(
+              "tr",
+              {},
+              ...r.map((c, i) =>
+                i
+                  ? el("td", { class: /^\d{4}-\d\d-\d\d$/.test(c) ? "date" : String(c).length > 40 && "wide" }, c)
+                  : el("th", { scope: "row" }, c),
+              ),
+            ),
+          ),
+        ),
+      ),
+    );
   }
 
   function rowsView() {
-    const { kind, from } = view, columns = opened.words.columns[kind], coded = columns[0][0] === "code", code = coded ? view.code : "";
+    const { kind, from } = view,
+      columns = opened.words.columns[kind],
+      coded = columns[0][0] === "code",
+      code = coded ? view.code : "";
     const { total, rows } = pick(opened, kind, code, from, shown);
-    const go = n => () => { view.from = n; draw(); $("caption").scrollIntoView(); document.querySelector(".scroll").focus({ preventScroll: true }); };
+    const go = n => () => {
+      view.from = n;
+      draw();
+      $("caption").scrollIntoView();
+      document.querySelector(".scroll").focus({ preventScroll: true });
+    };
     const parts = [];
     if (coded) {
-      const input = el("input", { id: "code", type: "search", autocomplete: "off", autocapitalize: "characters", spellcheck: "false" });
+      const input = el("input", {
+        id: "code",
+        type: "search",
+        autocomplete: "off",
+        autocapitalize: "characters",
+        spellcheck: "false",
+      });
       input.value = code;
-      const form = el("form", { class: "find", role: "search", autocomplete: "off" }, el("label", { for: "code" }, w("search"), input), el("button", {}, w("find")),
-        el("button", { type: "button", class: "quiet", hidden: !code, onclick: () => { view.code = ""; view.from = 0; draw(); $("code").focus(); } }, w("all")));
-      form.addEventListener("submit", e => { e.preventDefault(); view.code = codeOf(input.value); view.from = 0; draw(); $("code").focus(); });
+      const form = el(
+        "form",
+        { class: "find", role: "search", autocomplete: "off" },
+        el("label", { for: "code" }, w("search"), input),
+        el("button", {}, w("find")),
+        el(
+          "button",
+          {
+            type: "button",
+            class: "quiet",
+            hidden: !code,
+            onclick: () => {
+              view.code = "";
+              view.from = 0;
+              draw();
+              $("code").focus();
+            },
+          },
+          w("all"),
+        ),
+      );
+      form.addEventListener("submit", e => {
+        e.preventDefault();
+        view.code = codeOf(input.value);
+        view.from = 0;
+        draw();
+        $("code").focus();
+      });
       parts.push(form);
     }
-    const caption = w(kind) + ": " + (total ? w("rows", { from: digits(from + 1), to: digits(from + rows.length), n: digits(total) }) : w("none"));
+    const caption =
+      w(kind) +
+      ": " +
+      (total ? w("rows", { from: digits(from + 1), to: digits(from + rows.length), n: digits(total) }) : w("none"));
     said = caption;
-    parts.push(table(caption, columns.map(([, key]) => w("of." + key)), rows.map(r => columns.map(([name]) => cell(kind, name, r)))));
+    parts.push(
+      table(
+        caption,
+        columns.map(([, key]) => w("of." + key)),
+        rows.map(r => columns.map(([name]) => cell(kind, name, r))),
+      ),
+    );
     if (total > shown) parts.push(el("p", { class: "row" },
       el("button", { class: "quiet", disabled: from === 0, onclick: go(Math.max(0, from - shown)) }, w("previous")),
       el("button", { class: "quiet", disabled: from + shown >= total, onclick: go(from + shown) }, w("next"))));
@@ -244,14 +347,38 @@ addEventListener("DOMContentLoaded", () => {
     const b = opened.book, rows = [];
     for (const r of b.records) for (const f of r.fields) {
       rows.push([f.name, r.kind, f.means]);
-      for (const c of (f.codes && opened.book.codes[f.codes]) || []) rows.push([f.name + " = " + c.code, r.kind, c[lang] + (lang === "en" ? "" : " (" + c.en + ")")]);
+      for (const c of (f.codes && opened.book.codes[f.codes]) || [])
+        rows.push([f.name + " = " + c.code, r.kind, c[lang] + (lang === "en" ? "" : " (" + c.en + ")")]);
     }
     said = w("codebook");
-    return [el("div", { lang: "en" }, el("p", {}, b.about), el("ul", {}, ...b.notes.map(n => el("li", {}, n)))),
+    return [
+      el("div", { lang: "en" }, el("p", {}, b.about), el("ul", {}, ...b.notes.map(n => el("li", {}, n)))),
       table(w("codebook"), [w("field"), w("record"), w("means")], rows),
-      el("h3", {}, w("sources")), el("ul", {}, ...b.sources.map(s => el("li", {}, s.codes + ": " + s.source + ", " + s.version + ". " + w("checked", { who: s.verified_by }) + (s.verified_on ? ", " + s.verified_on : ""))))];
+      el("h3", {}, w("sources")),
+      el(
+        "ul",
+        {},
+        ...b.sources.map(s =>
+          el(
+            "li",
+            {},
+            s.codes +
+              ": " +
+              s.source +
+              ", " +
+              s.version +
+              ". " +
+              w("checked", { who: s.verified_by }) +
+              (s.verified_on ? ", " + s.verified_on : ""),
+          ),
+        ),
+      ),
+    ];
   }
 
+  const saveLines = () =>
+    save("archive.jsonl", "application/x-ndjson", opened.order.filter(b => b.kind !== "words").map(b => b.text));
+  const saveBook = () => save("codebook.json", "application/json", [JSON.stringify(opened.book, null, 1)]);
   function save(name, type, parts) {
     const url = URL.createObjectURL(new Blob(parts, { type }));
     el("a", { href: url, download: name }).click();
@@ -268,14 +395,15 @@ addEventListener("DOMContentLoaded", () => {
     const tabs = [...kinds.map(([k]) => k).filter(k => k === "person" || size(opened, k)), "codebook"];
     inside.replaceChildren(
       el("dl", { class: "facts number" }, ...facts.flatMap(([k, v]) => [el("dt", {}, w(k)), el("dd", {}, v)])),
-      el("nav", { "aria-label": w("views") }, ...tabs.map(k => el("button", { class: "quiet", id: "view-" + k, "aria-current": String(k === view.kind),
+      el("nav", { "aria-label": w("views") }, ...tabs.map(k => el("button", { class: "quiet", id: "view-" + k,
+        "aria-current": String(k === view.kind),
         onclick: () => { view = { kind: k, code: view.code, from: 0 }; draw(); $("view-" + k).focus(); } }, w(k)))),
       ...(view.kind === "codebook" ? bookView() : rowsView()),
       el("h2", {}, w("save")),
       el("p", { class: "care" }, w("saveCare", { date: i.destroy_after })),
       el("p", { class: "row" },
-        el("button", { id: "save-lines", class: "quiet", onclick: () => save("archive.jsonl", "application/x-ndjson", opened.order.filter(b => b.kind !== "words").map(b => b.text)) }, w("saveLines")),
-        el("button", { id: "save-book", class: "quiet", onclick: () => save("codebook.json", "application/json", [JSON.stringify(opened.book, null, 1)]) }, w("saveBook")),
+        el("button", { id: "save-lines", class: "quiet", onclick: saveLines }, w("saveLines")),
+        el("button", { id: "save-book", class: "quiet", onclick: saveBook }, w("saveBook")),
         el("button", { id: "lock", onclick: () => location.reload() }, w("lock"))));
     $("status").textContent = said;
   }
@@ -311,12 +439,15 @@ addEventListener("DOMContentLoaded", () => {
   }
 
   for (const [code, name] of languages)
-    $("languages").append(el("button", { type: "button", class: "quiet", lang: code, onclick: () => speak(code) }, name));
+    $("languages").append(
+      el("button", { type: "button", class: "quiet", lang: code, onclick: () => speak(code) }, name),
+    );
   const wanted = (navigator.languages || []).map(l => l.slice(0, 2)).find(l => words[l]);
   let broken = "";
   try {
     head = readHeader();
-    if (!crypto.subtle || typeof DecompressionStream === "undefined" || typeof TextDecoderStream === "undefined") fail("browser");
+    if (!crypto.subtle || typeof DecompressionStream === "undefined" || typeof TextDecoderStream === "undefined")
+      fail("browser");
   } catch (e) { broken = e instanceof Failure ? e.message : "damaged"; }
   $("gate").hidden = false;
   speak(wanted || "en");
@@ -361,5 +492,6 @@ addEventListener("DOMContentLoaded", () => {
     clearTimeout(timer);
     timer = setTimeout(() => location.reload(), idle);
   }
-  for (const what of ["click", "keydown", "scroll", "pointermove"]) addEventListener(what, awake, { passive: true, capture: true });
+  for (const what of ["click", "keydown", "scroll", "pointermove"])
+    addEventListener(what, awake, { passive: true, capture: true });
 });

@@ -1,6 +1,6 @@
-// Command width lists lines of Go files that are wider than 120 columns, a tab being four, and files of more than 500
-// lines. What a raw string holds is another language's text and is not judged, nor is generated code; tables of attacks
-// and what is carried from templ may be long.
+// Command width lists lines of Go files, scripts and styles that are wider than 120 columns, a tab being four, and files
+// of more than 500 lines. What a raw string holds is another language's text and is not judged, nor is what was
+// generated, built or carried as it is; tables of attacks and what is carried from templ may be long.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -39,10 +40,10 @@ func tooLarge(root string) (out []string, err error) {
 			return err
 		}
 		// What others wrote is not looked at, nor what git keeps.
-		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git") {
+		if d.IsDir() && slices.Contains([]string{"node_modules", ".git", "built", "testdata"}, d.Name()) {
 			return filepath.SkipDir
 		}
-		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_templ.go") {
+		if d.IsDir() || !judged(path) {
 			return nil
 		}
 		b, err := os.ReadFile(path)
@@ -53,7 +54,10 @@ func tooLarge(root string) (out []string, err error) {
 		if n := bytes.Count(b, []byte("\n")); n > lines && !may {
 			out = append(out, fmt.Sprintf("%s: %d lines", path, n))
 		}
-		raw := rawLines(b)
+		var raw map[int]bool
+		if strings.HasSuffix(path, ".go") {
+			raw = rawLines(b)
+		}
 		for i, line := range bytes.Split(b, []byte("\n")) {
 			// Characters are counted, because Khmer takes three bytes for one, and each tab was counted as one already.
 			if n := utf8.RuneCount(line) + (tab-1)*bytes.Count(line, []byte("\t")); n > columns && !raw[i+1] {
@@ -63,6 +67,14 @@ func tooLarge(root string) (out []string, err error) {
 		return nil
 	})
 	return out, err
+}
+
+// judged reports whether a file is one that is written by hand here.
+func judged(path string) bool {
+	if strings.HasSuffix(path, "_templ.go") || filepath.Base(path) == "jsqr.js" { // generated, and carried as it is
+		return false
+	}
+	return slices.Contains([]string{".go", ".js", ".css"}, filepath.Ext(path))
 }
 
 // rawLines are the lines, from 1 on, on which a raw string stands.

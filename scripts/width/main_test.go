@@ -19,7 +19,8 @@ func TestTooLarge(t *testing.T) {
 		"var _ = \"" + strings.Repeat("x", 112) + "\"\n"
 	long := "package x\n" + strings.Repeat("\n", 500)
 	for name, text := range map[string]string{"a.go": src, "a_templ.go": src, "a.txt": src, "b.go": long,
-		"c.go": long[:len(long)-1], "b_table_test.go": long} {
+		"c.go": long[:len(long)-1], "b_table_test.go": long, "d.js": "// " + strings.Repeat("x", 118) + "\n",
+		"jsqr.js": src} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -29,7 +30,8 @@ func TestTooLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, b := filepath.Join(dir, "a.go"), filepath.Join(dir, "b.go")
-	want := []string{a + ":3: 121 columns", a + ":6: 122 columns", b + ": 501 lines"}
+	want := []string{a + ":3: 121 columns", a + ":6: 122 columns", b + ": 501 lines",
+		filepath.Join(dir, "d.js") + ":1: 121 columns"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

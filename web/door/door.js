@@ -19,7 +19,13 @@
   addEventListener('pageshow', e => { if (e.persisted) location.reload() })
 
   const get = async (to, fields) => {
-    const r = await fetch(to, { method: 'POST', body: fields, redirect: 'error', cache: 'no-store', referrerPolicy: 'no-referrer' })
+    const r = await fetch(to, {
+      method: "POST",
+      body: fields,
+      redirect: "error",
+      cache: "no-store",
+      referrerPolicy: "no-referrer",
+    });
     const page = new DOMParser().parseFromString(await r.text(), 'text/html')
     if (!page.querySelector('main')) throw new Error()
     return page
@@ -35,7 +41,12 @@
     if (next.slice(0, 8) !== heldFor && next.slice(0, 2) !== 'ab') { held = {}; return }
     if (!f) return
     const el = f.elements, to = f.querySelector('input[name=to]:checked')
-    held[f.dataset.do] = { text: el.text.value, topic: el.topic && el.topic.value, place: el.place && el.place.value, circle: to && to.dataset.circle }
+    held[f.dataset.do] = {
+      text: el.text.value,
+      topic: el.topic && el.topic.value,
+      place: el.place && el.place.value,
+      circle: to && to.dataset.circle,
+    };
     const d = document.getElementById('receipt')
     held.digits = d && !d.hidden && next.slice(0, 8) === heldFor ? document.getElementById('digits').textContent : ''
   }
@@ -93,15 +104,20 @@
   })
 
   // What was typed as krama.Plain reads it: Khmer digits are digits, what is not seen is left out, every dash is "-".
-  const plain = typed => typed.replace(/[\u17e0-\u17e9]/g, c => c.charCodeAt(0) - 0x17e0).replace(/[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]/g, c => String.fromCharCode(c.charCodeAt(0) - 0xfee0))
-    .replace(/[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]/g, '-').replace(/[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, '')
+  const plain = typed =>
+    typed
+      .replace(/[\u17e0-\u17e9]/g, c => c.charCodeAt(0) - 0x17e0)
+      .replace(/[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]/g, c => String.fromCharCode(c.charCodeAt(0) - 0xfee0))
+      .replace(/[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]/g, "-")
+      .replace(/[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, "");
 
   // A slip's code as krama.ParseSlipCode reads it: twelve Crockford characters, the last the sum over GF(32) of the
   // others, each times its
   // place and one. Anything else is null.
   const slip = typed => {
     const d = []
-    for (const c of plain(typed).toUpperCase().replace(/[-\s]/g, '').replace(/O/g, '0').replace(/[IL]/g, '1')) d.push('0123456789ABCDEFGHJKMNPQRSTVWXYZ'.indexOf(c))
+    for (const c of plain(typed).toUpperCase().replace(/[-\s]/g, "").replace(/O/g, "0").replace(/[IL]/g, "1"))
+      d.push("0123456789ABCDEFGHJKMNPQRSTVWXYZ".indexOf(c));
     if (d.length !== 12 || d.includes(-1)) return null
     const times = (a, b) => {
       let p = 0
@@ -142,11 +158,30 @@
     say('loading')
     const d = form.dataset
     try { worker = new Worker(d.worker) } catch { old(); return }
-    worker.onmessage = e => { const c = calls.shift(); if (c) e.data.bad ? c[1](new Error(e.data.bad)) : c[0](e.data.ok) }
+    worker.onmessage = e => {
+      const c = calls.shift();
+      if (c) e.data.bad ? c[1](new Error(e.data.bad)) : c[0](e.data.ok);
+    };
     worker.onerror = () => { for (const c of calls) c[1](new Error('offline')); calls = [] }
     const mine = worker
-    ready = ask({ do: 'start', exec: d.exec, core: d.core, relay: d.relay, site: d.site, day: +d.day, sigs: d.sigs, fresh: d.do === 'write' })
-    ready.then(() => { if (worker === mine) say(d.do === 'write' ? 'ready' : '') }, e => { if (worker === mine) say(e.message) })
+    ready = ask({
+      do: "start",
+      exec: d.exec,
+      core: d.core,
+      relay: d.relay,
+      site: d.site,
+      day: +d.day,
+      sigs: d.sigs,
+      fresh: d.do === "write",
+    });
+    ready.then(
+      () => {
+        if (worker === mine) say(d.do === "write" ? "ready" : "");
+      },
+      e => {
+        if (worker === mine) say(e.message);
+      },
+    );
   }
   // renew fetches this page anew and puts who takes reports now in the place of who did. What was typed stays. It
   // tells whether anything
@@ -212,7 +247,16 @@
       if (!to) { say('pick'); return }
       if (!text.replace(/[\s\u00ad\u200b-\u200f\u2060-\u206f\ufeff]/g, '')) { say('empty'); el.text.focus(); return }
       say('busy')
-      const digits = await ask({ do: 'send', intake: to.value, kem: to.dataset.kem, sig: to.dataset.sig || '', bind: to.dataset.bind || '', topic: el.topic ? +el.topic.value : 1, place: el.place ? +el.place.value : 0, text })
+      const digits = await ask({
+        do: "send",
+        intake: to.value,
+        kem: to.dataset.kem,
+        sig: to.dataset.sig || "",
+        bind: to.dataset.bind || "",
+        topic: el.topic ? +el.topic.value : 1,
+        place: el.place ? +el.place.value : 0,
+        text,
+      });
       el.text.value = ''
       if (f.dataset.do === 'back') { say('sent'); return }
       f.hidden = true

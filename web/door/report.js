@@ -9,7 +9,15 @@ const date = day => new Date(day * 864e5).toISOString().slice(0, 10).split('-').
 const post = async (path, body) => {
   let r
   try {
-    r = await fetch(relay + path, { method: 'POST', body, headers: { 'Content-Type': 'text/plain' }, cache: 'no-store', redirect: 'error', credentials: 'omit', referrerPolicy: 'no-referrer' })
+    r = await fetch(relay + path, {
+      method: "POST",
+      body,
+      headers: { "Content-Type": "text/plain" },
+      cache: "no-store",
+      redirect: "error",
+      credentials: "omit",
+      referrerPolicy: "no-referrer",
+    });
   } catch { throw new Error('offline') }
   const now = +r.headers.get('Krama-Time') || 0
   if (r.status === 429 || r.status === 507) throw new Error('many')
@@ -24,7 +32,11 @@ const go = async m => {
     importScripts(m.exec)
     const rt = new Go()
     let src
-    try { src = await WebAssembly.instantiateStreaming(fetch(m.core, { redirect: 'error' }), rt.importObject) } catch { throw new Error('offline') }
+    try {
+      src = await WebAssembly.instantiateStreaming(fetch(m.core, { redirect: "error" }), rt.importObject);
+    } catch {
+      throw new Error("offline");
+    }
     rt.run(src.instance)
     self.sealer.start(hex(m.site), m.day, hex(m.sigs))
     if (m.fresh) self.sealer.receipt()
@@ -59,4 +71,11 @@ const go = async m => {
   }
 }
 let queue = Promise.resolve()
-onmessage = e => { queue = queue.then(() => go(e.data)).then(ok => postMessage({ ok }), err => postMessage({ bad: err.message })) }
+onmessage = e => {
+  queue = queue
+    .then(() => go(e.data))
+    .then(
+      ok => postMessage({ ok }),
+      err => postMessage({ bad: err.message }),
+    );
+};

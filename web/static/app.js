@@ -4,15 +4,33 @@
 "use strict";
 (() => {
   const policy = self.trustedTypes
-    ? trustedTypes.createPolicy("krama", { createHTML: s => s, createScriptURL: u => { if (!u.startsWith("/app/")) throw new TypeError("url"); return u; } })
+    ? trustedTypes.createPolicy("krama", {
+        createHTML: s => s,
+        createScriptURL: u => {
+          if (!u.startsWith("/app/")) throw new TypeError("url");
+          return u;
+        },
+      })
     : { createHTML: s => s, createScriptURL: s => s };
   const meta = n => document.querySelector(`meta[name="${n}"]`).content;
   const assets = JSON.parse(document.getElementById("assets").textContent);
   self.krama = { assets: "", url: u => policy.createScriptURL(assets[u]) };
 
-  const app = document.getElementById("app"), cover = document.getElementById("cover"), busy = document.getElementById("busy");
+  const app = document.getElementById("app"),
+    cover = document.getElementById("cover"),
+    busy = document.getElementById("busy");
   const root = "/app/";
-  let worker = null, waiting = new Map(), serial = 0, turn = 0, here = "/", trail = [], timer = 0, dirty = null, idle = 0, unlocked = false, ready = null;
+  let worker = null,
+    waiting = new Map(),
+    serial = 0,
+    turn = 0,
+    here = "/",
+    trail = [],
+    timer = 0,
+    dirty = null,
+    idle = 0,
+    unlocked = false,
+    ready = null;
 
   function start() {
     worker = new Worker(policy.createScriptURL(assets["worker.js"]));
@@ -30,7 +48,15 @@
       };
       worker.onerror = () => bad(new Error("load"));
     });
-    worker.postMessage({ relay: meta("relay"), demo: meta("demo"), version: meta("version"), release: meta("release"), wasm: assets["krama.wasm"], exec: assets["wasm_exec.js"], langs: navigator.languages.join(",") });
+    worker.postMessage({
+      relay: meta("relay"),
+      demo: meta("demo"),
+      version: meta("version"),
+      release: meta("release"),
+      wasm: assets["krama.wasm"],
+      exec: assets["wasm_exec.js"],
+      langs: navigator.languages.join(","),
+    });
     return ready;
   }
 
@@ -52,21 +78,45 @@
     unlocked = false; dirty = null; here = "/"; trail = [];
     // After a release the files of this page may be gone from the site: what was typed is sealed, and the page begins
     // anew.
-    locking = start().then(() => { locking = null; return go("GET", "/", "", { replace: true }); }, () => location.replace(root)).finally(() => { locking = null; busy.hidden = true; });
+    locking = start()
+      .then(
+        () => {
+          locking = null;
+          return go("GET", "/", "", { replace: true });
+        },
+        () => location.replace(root),
+      )
+      .finally(() => {
+        locking = null;
+        busy.hidden = true;
+      });
   }
 
   async function go(method, path, body, opt = {}) {
     clearTimeout(timer);
     const mine = ++turn; // what was asked for last is what is shown
     let r = await call(method, path, body);
-    for (let i = 0; r.status === 303 && i < 5 && mine === turn; i++) { path = r.location; r = await call("GET", path); }
+    for (let i = 0; r.status === 303 && i < 5 && mine === turn; i++) {
+      path = r.location;
+      r = await call("GET", path);
+    }
     if (!r.status || r.status === 204 || mine !== turn) return r;
     document.getElementById("broken").hidden = r.status !== 500 || r.html !== "";
-    if (r.status === 500 && r.html === "") { dirty = app.querySelector("form[data-draft]"); return r; } // the page stays as it is
+    if (r.status === 500 && r.html === "") {
+      dirty = app.querySelector("form[data-draft]");
+      return r;
+    } // the page stays as it is
     if (r.type && !r.type.startsWith("text/html")) return r;
-    if (r.html.startsWith("<main data-leave")) { leave(r.html.includes("data-all")); return r; }
-    const same = path === here, y = scrollY;
-    if (!same && !opt.replace && !opt.back) { trail.push(here); history.pushState(null, "", root); }
+    if (r.html.startsWith("<main data-leave")) {
+      leave(r.html.includes("data-all"));
+      return r;
+    }
+    const same = path === here,
+      y = scrollY;
+    if (!same && !opt.replace && !opt.back) {
+      trail.push(here);
+      history.pushState(null, "", root);
+    }
     here = path;
     app.innerHTML = policy.createHTML(r.html);
     document.documentElement.lang = app.querySelector("main")?.dataset.lang || "km";
@@ -74,7 +124,10 @@
     unlocked = !!app.querySelector("nav.main");
     if (unlocked && !was) sync();
     if (opt.quiet || (same && opt.keep)) scrollTo(0, y);
-    else { scrollTo(0, 0); app.querySelector("main")?.focus({ preventScroll: true }); }
+    else {
+      scrollTo(0, 0);
+      app.querySelector("main")?.focus({ preventScroll: true });
+    }
     if (r.status === 422) app.querySelector(".card.warn[role=alert]")?.scrollIntoView({ block: "center" });
     dirty = null;
     offer();
@@ -109,7 +162,10 @@
 
   // Held for three seconds, the lock empties the phone.
   let held = 0;
-  addEventListener("pointerdown", e => { if (unlocked && e.target.closest("form[action='/lock'] button")) held = setTimeout(() => go("POST", "/panic", "", { replace: true }), 3000); });
+  addEventListener("pointerdown", e => {
+    if (unlocked && e.target.closest("form[action='/lock'] button"))
+      held = setTimeout(() => go("POST", "/panic", "", { replace: true }), 3000);
+  });
   for (const t of ["pointerup", "pointercancel", "pointerleave"]) addEventListener(t, () => clearTimeout(held));
 
   // A passkey can be asked in the page only. What it makes of a question, the browser's PRF extension, is 32 bytes.
@@ -124,18 +180,25 @@
     const f = app.querySelector('form[data-passkey="new"]');
     if (!f) return;
     let can = !!(self.PublicKeyCredential && navigator.credentials);
-    if (can && PublicKeyCredential.getClientCapabilities) can = (await PublicKeyCredential.getClientCapabilities().catch(() => ({})))["extension:prf"] === true;
+    if (can && PublicKeyCredential.getClientCapabilities)
+      can = (await PublicKeyCredential.getClientCapabilities().catch(() => ({})))["extension:prf"] === true;
     f.hidden = !can;
     f.parentNode.querySelector("[data-unoffered]").hidden = can;
   }
 
   // answer asks one of the passkeys that are named, each with its own question.
   async function answer(keys) {
-    const c = await navigator.credentials.get({ publicKey: {
-      challenge: random(32), userVerification: "required", timeout: 60000,
-      allowCredentials: keys.map(k => ({ type: "public-key", id: bytes(k[0]) })),
-      extensions: { prf: { evalByCredential: Object.fromEntries(keys.map(k => [name64(bytes(k[0])), { first: bytes(k[1]) }])) } },
-    } });
+    const c = await navigator.credentials.get({
+      publicKey: {
+        challenge: random(32),
+        userVerification: "required",
+        timeout: 60000,
+        allowCredentials: keys.map(k => ({ type: "public-key", id: bytes(k[0]) })),
+        extensions: {
+          prf: { evalByCredential: Object.fromEntries(keys.map(k => [name64(bytes(k[0])), { first: bytes(k[1]) }])) },
+        },
+      },
+    });
     const first = c.getClientExtensionResults().prf?.results?.first;
     if (!first) throw new Error("prf");
     const key = hex(c.rawId);
@@ -198,12 +261,15 @@
     const href = a.getAttribute("href");
     if (href.startsWith("#")) { e.preventDefault(); app.querySelector(href)?.focus(); return; }
     e.preventDefault();
-    if (a.hasAttribute("data-persist") && navigator.storage.persist) await navigator.storage.persist().catch(() => false);
+    if (a.hasAttribute("data-persist") && navigator.storage.persist)
+      await navigator.storage.persist().catch(() => false);
     if (a.hasAttribute("data-reload")) { location.replace(root); return; }
     const mine = ++turn; // of two that were tapped quickly the last is gone to, whichever has something to keep first
     const left = a.closest("form[data-draft]"); // Cancel inside a form forgets it; leaving another way keeps it
-    if (left) { dirty = null; await call("POST", "/draft", "draft-of=" + encodeURIComponent(left.getAttribute("action"))); }
-    else await saveDraft();
+    if (left) {
+      dirty = null;
+      await call("POST", "/draft", "draft-of=" + encodeURIComponent(left.getAttribute("action")));
+    } else await saveDraft();
     if (href.startsWith("/") && mine === turn) go("GET", href, "", { keep: true });
   });
 
@@ -216,7 +282,11 @@
     tapped = [f, b];
     if (b) b.disabled = true;
     let shown = 0;
-    if (f.dataset.slow && b && b.name !== "undo") shown = setTimeout(() => { busy.firstElementChild.textContent = f.dataset.slow; busy.hidden = false; }, 120);
+    if (f.dataset.slow && b && b.name !== "undo")
+      shown = setTimeout(() => {
+        busy.firstElementChild.textContent = f.dataset.slow;
+        busy.hidden = false;
+      }, 120);
     if (b) b.disabled = false;
     const d = fields(f, b);
     if (f.dataset.passkey) {
@@ -252,7 +322,10 @@
   setInterval(keep, 5000);
   for (const t of ["pointerdown", "keydown", "scroll"]) addEventListener(t, touched, { passive: true });
   document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "hidden") { if (unlocked) cover.hidden = false; hide(); } else if (!hiding) cover.hidden = true;
+    if (document.visibilityState === "hidden") {
+      if (unlocked) cover.hidden = false;
+      hide();
+    } else if (!hiding) cover.hidden = true;
   });
   addEventListener("pagehide", () => { if (worker) worker.terminate(); app.textContent = ""; });
   addEventListener("pageshow", e => { if (e.persisted) location.replace(root); });
@@ -267,7 +340,8 @@
     if (!unlocked || !navigator.onLine) return;
     const w = worker;
     await call("POST", "/sync");
-    for (let r; w === worker && (r = await call("GET", "/sync")).html.includes("data-poll");) await new Promise(ok => setTimeout(ok, 700));
+    for (let r; w === worker && (r = await call("GET", "/sync")).html.includes("data-poll");)
+      await new Promise(ok => setTimeout(ok, 700));
     if (w === worker && unlocked && here === "/") go("GET", "/", "", { replace: true, quiet: true });
   }
   addEventListener("online", sync);
@@ -284,11 +358,25 @@
     app.hidden = true; // empty, it is as high as the screen, and what is said stands below it
   }
 
-  if (!self.WebAssembly || !self.Worker || !navigator.storage || !navigator.storage.getDirectory || !self.isSecureContext) {
+  if (
+    !self.WebAssembly ||
+    !self.Worker ||
+    !navigator.storage ||
+    !navigator.storage.getDirectory ||
+    !self.isSecureContext
+  ) {
     fail("browser");
     return;
   }
-  if ("serviceWorker" in navigator) navigator.serviceWorker.register(policy.createScriptURL("/app/sw.js"), { scope: root }).catch(() => {});
+  if ("serviceWorker" in navigator)
+    navigator.serviceWorker.register(policy.createScriptURL("/app/sw.js"), { scope: root }).catch(() => {});
   history.replaceState(null, "", root);
-  start().then(() => go("GET", "/", "", { replace: true }).then(() => { document.body.dataset.ready = "1"; touched(); }), fail);
+  start().then(
+    () =>
+      go("GET", "/", "", { replace: true }).then(() => {
+        document.body.dataset.ready = "1";
+        touched();
+      }),
+    fail,
+  );
 })();

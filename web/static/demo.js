@@ -1,13 +1,20 @@
 // The demo's two halves of a scan, side by side: what a camera would carry from one screen to the other.
 "use strict";
 (() => {
-  const phone = document.getElementById("phone"), office = document.getElementById("office"), say = document.getElementById("say");
+  const phone = document.getElementById("phone"),
+    office = document.getElementById("office"),
+    say = document.getElementById("say");
   const doc = () => phone.contentDocument;
   const find = q => doc() && doc().querySelector(q);
   const step = n => { for (const s of office.querySelectorAll("[data-step]")) s.hidden = +s.dataset.step !== n; };
 
   async function post(path, text) {
-    const r = await fetch(path, { method: "POST", redirect: "error", body: text, headers: { "Content-Type": "text/plain" } });
+    const r = await fetch(path, {
+      method: "POST",
+      redirect: "error",
+      body: text,
+      headers: { "Content-Type": "text/plain" },
+    });
     if (!r.ok) throw new Error((await r.text()).trim());
     return r.text();
   }
