@@ -1,5 +1,5 @@
-// Command width lists lines of Go files, scripts and styles that are wider than 120 columns, a tab being four, and files
-// of more than 500 lines. What a raw string holds is another language's text and is not judged, nor is what was
+// Command width lists lines of Go files, scripts and styles that are wider than 120 columns, a tab being four, and
+// files of more than 500 lines. What a raw string holds is another language's text and is not judged, nor is what was
 // generated, built or carried as it is; tables of attacks and what is carried from templ may be long.
 package main
 
