@@ -100,10 +100,10 @@ func (r *Relay) rules() map[string]rule {
 	}
 }
 
-// admit is the one way in for calls. In this order: length; whose key it is, the signature and, of what anybody may
-// call, the proof of work; freshness; the budget of that caller; room in memory. Only then are more than CallHead bytes
-// read, but for the small payloads that bring their own key, and only then is anything done. done gives the room back
-// once the answer is written.
+// admit is the one way in for calls. In this order: length; whose key it is, and the signature; freshness; of what
+// anybody may call, the proof of work; the budget of that caller; room in memory. Only then are more than CallHead
+// bytes read, but for the small payloads that bring their own key, and only then is anything done. done gives the room
+// back once the answer is written.
 func (r *Relay) admit(l *line, path string, rule rule) (out []byte, done func(), err error) {
 	done = func() {}
 	size := l.size() - seal.CallHead

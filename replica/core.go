@@ -13,13 +13,14 @@ import (
 	"krama/seal"
 )
 
-// core is the device's memory and files under one lock. Its rooms, in rooms.go, stand on it. A method that does not
-// take the lock itself, nor says otherwise, is called with the lock held.
+// core is the device's memory and files under one lock. Its rooms, in rooms.go, stand on it. Locks are taken in this
+// order: rotating or syncing, never both; then speaking; then mu. A host's own lock is taken behind mu: a host that
+// holds its own does not ask the device.
 type core struct {
 	// The host's, and not changed while the device is open: it is read without a lock.
 	Config
-	mu      sync.Mutex // everything below
-	syncing sync.Mutex // one sync at a time
+	mu      sync.Mutex // guards the fields from led on
+	syncing sync.Mutex // one sync at a time, or a change of the vault's locks
 	// speaking is held while this device writes into circle 0, from the choice of a place to the reading back: a sync
 	// and what a person does meanwhile would take the same place, and each be a copy's work to the other. Taken after
 	// syncing and before mu.
@@ -50,13 +51,13 @@ type core struct {
 	dropBefore []byte
 
 	// What this process remembers beside the ledger. After a restart it is found out again.
-	metWith seal.Head                 // the relay's head of circle 0 at the last look for a trim that found none
+	metWith seal.Head                 // circle 0's head at the relay at a look that found nothing to trim
 	drawnAt map[krama.CircleID]int    // how many erasures were known when the secrets in opening were drawn
 	tried   map[krama.CircleID]int    // how many were erased for good when a look for bodies to drop found no batch
 	told    map[subject]bool          // whose erasure this process has told in circle 0
-	shut    map[krama.CircleID]uint32 // epoch whose opening is awaited, by circles that the relay has closed already
+	shut    map[krama.CircleID]uint32 // by circle, the epoch to open next, since the relay has refused an append
 	emptied time.Time                 // when the boxes of all recent epochs were last looked into
-	unshown bool                      // in this sync the relay took what it does not show
+	unshown bool                      // in this sync the relay took an append and does not list it
 	typed   uint32                    // when the newest record was typed here, as Record.Written says it
 }
 
@@ -79,7 +80,8 @@ func hostError(op string, err error) error {
 	return krama.Wrap(op, err)
 }
 
-// hold takes the lock of a device that is open; of a locked one it does not, and says so. Who holds it gives mu back.
+// hold locks mu and returns nil, and the caller unlocks it. Where the vault is shut it returns errLocked, with mu
+// unlocked.
 func (r *core) hold() error {
 	r.mu.Lock()
 	if r.j == nil {
@@ -99,8 +101,8 @@ func (r *core) request() (*seal.Request, error) {
 	return r.led.dev.Request(), nil
 }
 
-// commit makes entries durable, and what the ledger owes before them: an alarm that is owed stands before the entry
-// that says it was answered.
+// commit writes what the ledger owes and then entries, in one commit: an alarm that is owed stands before the entry
+// that says it was answered. Called with mu held.
 func (r *core) commit(entries ...[]byte) error {
 	if r.j == nil {
 		return errLocked
@@ -128,14 +130,14 @@ func (r *core) stopped() bool {
 	return r.led.halted()
 }
 
-// raise records an alarm and makes it durable.
+// raise records an alarm and makes it durable. Called with mu held.
 func (r *core) raise(a Alarm) error {
 	r.led.alarm(a)
 	return r.flush()
 }
 
-// reconsider begins anew with streams in which an author was refused whom the roster has named since, or whose claim of
-// the roster's place it has now reached.
+// reconsider begins a circle's open epoch anew if the roster now names an author who was stepped over, or now reaches
+// the place that an author claimed. It takes mu.
 func (r *core) reconsider() error {
 	if err := r.hold(); err != nil {
 		return err

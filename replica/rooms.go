@@ -3,9 +3,10 @@ package replica
 import "context"
 
 // The rooms of a device, from the bottom up. Each is a type, and one that is named later may use those before it, never
-// the other way round; the compiler holds that, because what a room does hangs on its type.
+// the other way round. A selector cannot reach a later room; that none is built by hand in an earlier one is tested
+// (TestRoomsLookDown).
 //
-//	ledger     what the device believes: no lock, no file, no call
+//	ledger     what the device believes: takes no lock, opens no file, asks no relay; it feeds the host
 //	core       the device's memory and files, its lock, and one call to the relay
 //	Reports    what the public door leaves at the relay, and the answers
 //	Field      the vault's locks and the peppers behind them
@@ -15,11 +16,11 @@ import "context"
 //	Newcomer   a device before it belongs: enrolment and recovery
 //	Replica    what the host of a device holds
 //
-// A room above core is one pointer and is made where it is needed: it has no state of its own, so that nothing has to
-// be kept in step.
+// Every room between core and Replica is one pointer and is made where it is needed: it has no state of its own, so
+// that nothing has to be kept in step. Replica is core itself, as its host sees it.
 
-// meeting is this device meeting the relay. Its methods take the lock of core for as long as they look or change, and
-// never while they wait for an answer.
+// meeting is this device meeting the relay. No method holds mu while it waits for the relay; speaking, rotating and
+// syncing may be held then. Those that are called with mu held say so.
 type meeting struct{ *core }
 
 // Admin is the ceremonies: founding, enrolling and removing, keys and their trustees, what a lone admin announces, what
@@ -59,7 +60,8 @@ func (r *Replica) Reports() Reports { return Reports{&r.core} }
 func (r *Replica) Field() Field { return Field{&r.core} }
 
 // Sync meets the relay: reads the roster, fetches keys, reads every circle to its head, sends what is typed, and reads
-// it back. What was sent counts as confirmed only then. progress may be nil.
+// it back. What was sent counts as confirmed only then. progress may be nil; it may be called with the device's lock
+// held, and asks the device nothing.
 func (r *Replica) Sync(ctx context.Context, progress func(Progress)) error {
 	return r.meeting().sync(ctx, progress)
 }

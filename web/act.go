@@ -41,7 +41,7 @@ func (s *session) cosign(ctx context.Context, letter [32]byte) error {
 	return s.tell(s.rep.Admin().Cosign(ctx, letter))
 }
 
-// label names the member of a device that was enrolled just now, where she has no name yet. The new device waits for
+// label gives the member of a device that was enrolled just now her label, if one was typed. The new device waits for
 // its first sync, and for what this desk gives it then.
 func (s *session) label(as inviteAs) error {
 	if as.label == "" {

@@ -55,12 +55,12 @@ func (w *whole) Read(b []byte) (int, error) {
 }
 
 // once is what became of the form that was sent last: of a double tap, or a Back and the same form again, the second
-// only leads where the first did. Forms that carry the id of the page they stood on (formOnce) are held to it; another
-// that was kept in between ends it.
+// only leads where the first did. Forms that carry the id of the page they stood on (formOnce) are held to it; any
+// later form with an id takes its place.
 type once struct {
 	// Server's mu guards which one is the last. to is written by its own request and read after done is closed.
 	form [32]byte
-	to   string        // where it led; "" while it is at work
+	to   string        // where it led; "" until that is known, and after if it led nowhere
 	done chan struct{} // closed when it is known
 }
 

@@ -71,8 +71,8 @@ type Storage struct {
 	Quota     int64
 }
 
-// Server serves the pages of one device. It is safe for concurrent use: each request, and each sync in the background,
-// works with a session of its own.
+// Server serves the pages of one device. It is safe for concurrent use: each request, and the office's work after a
+// sync, takes a session of its own.
 type Server struct {
 	Config
 	words []string       // the list that vaults' words are drawn from
@@ -83,12 +83,14 @@ type Server struct {
 	// the office's daily work after a sync; nil on a phone
 	tend func(*session, context.Context, *replica.Replica) error
 
-	saving sync.Mutex // one form at a time is checked and kept; taken before mu
+	// saving is held from a check to the write that depends on it, also while an answer goes to the relay, and while a
+	// vault is made or loaded. Taken before mu.
+	saving sync.Mutex
 
-	mu       sync.Mutex // everything below
+	mu       sync.Mutex // guards everything below but slot; the device is not asked with it held
 	held                // what is unlocked now
 	lang     string     // chosen on a page; "" until then
-	slot     int        // whose vault of this phone is open or being made
+	slot     int        // whose vault of this phone is open or being made; read and set without mu
 	gate     gate       // what was tapped so far, and the words being set up
 	pin      pin        // whether a short number covers the pages
 	invite   *replica.Invitation
@@ -106,7 +108,8 @@ type held struct {
 }
 
 // session is what one request or one sync works with: the device as it was unlocked when it began, whoever locks it
-// meanwhile. It belongs to one goroutine. Fields of Server are reached with its mu.
+// meanwhile. It belongs to one goroutine. Its rep, office and state are its own and need no lock; Replica tells what is
+// open now. What stands below Server's mu is reached with it.
 type session struct {
 	*Server
 	held
@@ -123,12 +126,12 @@ type (
 	figurePages  struct{ *session } // what is counted
 )
 
-// inviteAs is whose the device is to be that is being invited.
+// inviteAs is the member, the roles and the label that the invited device gets.
 type inviteAs struct {
 	member krama.MemberID
 	role   krama.Role
 	label  string
-	done   bool // the last one enrolled, until another is invited
+	done   bool // it is enrolled; stays so until another is invited
 }
 
 // syncState is how the sync in the background stands.
@@ -273,7 +276,8 @@ func (s *Server) DeskPages() {
 	s.tend = (*session).maintain
 }
 
-// ServeHTTP serves the gate while the device is locked, and the pages while it is open.
+// ServeHTTP serves the pages of an enrolled device that is open, the page of the short number while it is covered, a
+// word of farewell once it is empty, and else the gate.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -393,7 +397,7 @@ func (s *Server) beginSync() {
 	}
 	s.sync = syncState{running: true, at: replica.Progress{Stage: replica.StageRoster}}
 	go func() {
-		// Its own time: a browser that drops the request cuts nothing, and a line that gives nothing ends it some day.
+		// Ten minutes in all, whether or not the browser still waits.
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 		defer cancel()
 		err := rep.Sync(ctx, func(p replica.Progress) { s.mu.Lock(); s.sync.at = p; s.mu.Unlock() })

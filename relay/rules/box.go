@@ -45,7 +45,7 @@ func putItem(tx Tx, it relay.Item, expires time.Time, b relay.Bound) error {
 			return krama.E("store", krama.Full, "owner")
 		}
 	}
-	if err := room(tx, it.Box.Programme, it.Box.Keep, int64(len(it.Body)), b.Room); err != nil {
+	if err := charge(tx, it.Box.Programme, it.Box.Keep, int64(len(it.Body)), b.Room); err != nil {
 		return err
 	}
 	return tx.AddItem(it, expires)
@@ -99,7 +99,7 @@ func (w Writer) PutBlob(ctx context.Context, programme [16]byte, id [32]byte, bo
 		if err != nil || !added {
 			return err
 		}
-		return room(tx, programme, relay.Pages, int64(len(body)), share)
+		return charge(tx, programme, relay.Pages, int64(len(body)), share)
 	})
 }
 
@@ -138,7 +138,7 @@ func (w Writer) SetDoor(ctx context.Context, programme [16]byte, door []byte, in
 			return err
 		}
 		// Bounded by its call: a share that is full must not keep an office from changing what it publishes.
-		if err := room(tx, programme, relay.Published, int64(len(door))-before, unbounded); err != nil {
+		if err := charge(tx, programme, relay.Published, int64(len(door))-before, unbounded); err != nil {
 			return err
 		}
 		return tx.SetIntakes(programme, intakes)
@@ -168,7 +168,7 @@ func (w Writer) PutReport(ctx context.Context, intake [16]byte, day krama.Day, b
 		case n >= limit:
 			return krama.E("store", krama.Full, "intake")
 		}
-		return room(tx, programme, relay.Inbox, int64(len(body)), share)
+		return charge(tx, programme, relay.Inbox, int64(len(body)), share)
 	})
 }
 

@@ -14,8 +14,7 @@ import (
 
 // Tx is one write of a store. All of it is on stable storage when the store says that it is done, or none of it is
 // there: of a write that ends with an error nothing stays. It runs alone: nobody else writes meanwhile, and what it has
-// written it reads. Every method but those that say so does what it is told and judges nothing. Bytes that are given
-// stay the caller's.
+// written it reads. It judges nothing: rules are above it. Bytes that are given stay the caller's.
 //
 // A key (k) is a store's own short name of a row.
 type Tx interface {
@@ -27,7 +26,7 @@ type Tx interface {
 	// AddMember adds a device; one that is there stays as it is.
 	AddMember(programme [16]byte, m relay.Member) error
 	Members(programme [16]byte) (n int, err error)
-	// Charge adds to what a programme keeps of a sort, which is never below zero, and returns what it is then.
+	// Charge adds to what a programme keeps of a sort, and returns what it is then. A total below zero becomes zero.
 	Charge(programme [16]byte, k relay.Keep, bytes int64) (used int64, err error)
 
 	// Stream returns NotFound for an unknown id.
@@ -47,7 +46,8 @@ type Tx interface {
 	Has(k int64, id [32]byte) (bool, error)
 	// Entry returns the entry at a place; NotFound where there is none.
 	Entry(k int64, n uint64) (relay.Entry, error)
-	// AddEntry adds an entry at a place that is free, unless one with its id is there.
+	// AddEntry adds an entry, whose place must be the next one: the caller sees to that. If its id is in the stream,
+	// added is false.
 	AddEntry(k int64, e relay.Entry) (added bool, err error)
 	SetBody(k int64, n uint64, body []byte) error
 	// IDs calls each with the ids of the entries up to and with a place, in order, until it returns false.
@@ -77,9 +77,10 @@ type Tx interface {
 	Intake(id [16]byte) (programme [16]byte, err error)
 	SetIntakes(programme [16]byte, ids [][16]byte) error
 
-	// Reports is how many reports an intake holds beside the one with an id.
+	// Reports counts an intake's reports, without the one whose bytes have a SHA-256 sum.
 	Reports(intake [16]byte, but [32]byte) (n int, err error)
-	// AddReport keeps a report under the sum of its bytes, unless that is there.
+	// AddReport keeps a report under the sum of its bytes. The same bytes in any intake are one report: then added is
+	// false.
 	AddReport(programme, intake [16]byte, day krama.Day, sum [32]byte, body []byte) (added bool, err error)
 	// DropReports forgets reports and tells whose room is free.
 	DropReports(Which) ([]Freed, error)
@@ -100,8 +101,8 @@ type Freed struct {
 	Bytes     int64
 }
 
-// Which says which reports are meant: those of an intake up to and with K, those of it with a sum, or, where there is
-// no intake, all from before a day.
+// Which says which reports are meant: without Intake all from before a day; with Sum the one of the intake whose bytes
+// have it; else those of the intake up to and with place UpTo.
 type Which struct {
 	Intake *[16]byte
 	UpTo   int64
@@ -109,17 +110,17 @@ type Which struct {
 	Before krama.Day
 }
 
-// Writer is the writing half of a relay.Store over transactions. Do runs f in one, and returns its error; a context
-// that ends before the transaction has begun is its error too.
+// Writer is the writing half of a relay.Store over transactions. Do runs f in one, and returns its error, the commit's,
+// or the context's if that ends before the store has taken the write; from then on it runs and is waited for.
 type Writer struct {
 	Do func(ctx context.Context, f func(Tx) error) error
 }
 
-// room charges what a programme keeps anew. More than room is Full; what shrinks always may.
-func room(tx Tx, programme [16]byte, k relay.Keep, bytes, room int64) error {
+// charge adds bytes to a programme's share of a sort. Where it grows beyond the limit it is Full.
+func charge(tx Tx, programme [16]byte, k relay.Keep, bytes, limit int64) error {
 	// Charged first and looked at then: of a write that is refused nothing stays, the charge neither.
 	used, err := tx.Charge(programme, k, bytes)
-	if err == nil && bytes > 0 && used > room {
+	if err == nil && bytes > 0 && used > limit {
 		return krama.E("store", krama.Full, "quota")
 	}
 	return err

@@ -24,7 +24,7 @@ func (w Writer) CreateStream(ctx context.Context, s relay.Stream, before *seal.S
 			}
 			line = b.Line
 		}
-		// One that is there, equal and still at its first head, was made by a call whose answer was lost.
+		// One that is there with the same head, key and programme was made by a call whose answer was lost.
 		old, err := tx.Stream(s.ID)
 		missing, err := absent(err)
 		switch {
@@ -35,8 +35,8 @@ func (w Writer) CreateStream(ctx context.Context, s relay.Stream, before *seal.S
 		case !missing:
 			return nil
 		}
-		// All streams of the line answer to the new key. Circle 0's keep theirs: a device that was away reads along
-		// them.
+		// A successor's key opens its whole line. Circle 0's streams keep each its own: a device that was away reads
+		// them one after another.
 		if err := tx.AddStream(s, line); err != nil || before == nil || s.Roster {
 			return err
 		}
@@ -70,7 +70,7 @@ func (w Writer) Line(ctx context.Context, programme [16]byte, ids []seal.StreamI
 			if err := free(tx, []Freed{{programme, relay.Content, size}}); err != nil {
 				return err
 			}
-			if err := room(tx, programme, relay.Roster, size, unbounded); err != nil {
+			if err := charge(tx, programme, relay.Roster, size, unbounded); err != nil {
 				return err
 			}
 		}
@@ -117,7 +117,7 @@ func (w Writer) Append(ctx context.Context, id seal.StreamID, ifHead *uint64, en
 		if size == 0 {
 			return nil
 		}
-		if err := room(tx, s.Programme, s.Keep(), size, share); err != nil {
+		if err := charge(tx, s.Programme, s.Keep(), size, share); err != nil {
 			return err
 		}
 		return tx.SetHead(s.K, head)
@@ -204,7 +204,7 @@ func putTombstone(tx Tx, p relay.Tombstone) error {
 		return krama.E("store", krama.Conflict, "tombstone")
 	}
 	// In the place of a larger envelope this gives room back; where it is the next, there was nothing there.
-	return room(tx, s.Programme, s.Keep(), int64(len(p.Body)-len(there.Body)), unbounded)
+	return charge(tx, s.Programme, s.Keep(), int64(len(p.Body)-len(there.Body)), unbounded)
 }
 
 // CloseStream implements relay.Streams.
