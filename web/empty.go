@@ -94,12 +94,20 @@ func (s gatePages) panicPage(w http.ResponseWriter, r *http.Request) {
 
 // panicNow destroys the vault before anything else is done, also before anything is said.
 func (s gatePages) panicNow(w http.ResponseWriter, r *http.Request) {
-	replica.Destroy(s.dirs()[s.slot])
-	s.leave(w, r)
+	slot := s.at()
+	replica.Destroy(s.dirs()[slot])
+	s.leave(w, r, slot)
 }
 
-// leave ends the device without a word and goes to the public page.
-func (s gatePages) leave(w http.ResponseWriter, r *http.Request) {
+// at is the place of the vault that is open, or was last.
+func (s *Server) at() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.slot
+}
+
+// leave ends the device in a place of this phone without a word and goes to the public page.
+func (s gatePages) leave(w http.ResponseWriter, r *http.Request, slot int) {
 	s.mu.Lock()
 	rep := s.rep
 	s.let()
@@ -107,7 +115,7 @@ func (s gatePages) leave(w http.ResponseWriter, r *http.Request) {
 	if rep != nil {
 		rep.Close()
 	}
-	replica.Wipe(s.dirs()[s.slot])
+	replica.Wipe(s.dirs()[slot])
 	// Where nobody else of this phone has a vault, the browser is told to forget the program as well.
 	all := ""
 	if some, err := s.vaults(); err == nil && !slices.Contains(some, true) {
@@ -134,12 +142,12 @@ func (s gatePages) duressPage(w http.ResponseWriter, r *http.Request) {
 
 // hasDuress reports whether such words are set. The vault's file does not tell: a decoy has its size and is there
 // always.
-func (s *Server) hasDuress() bool { return replica.HasDecoy(s.dirs()[s.slot]) }
+func (s *Server) hasDuress() bool { return replica.HasDecoy(s.dirs()[s.at()]) }
 
 // duressSet draws the words, shows them once, or takes them away again. They open a second vault that holds nothing and
 // is no secret to whoever looks at the files.
 func (s gatePages) duressSet(w http.ResponseWriter, r *http.Request) {
-	dir := s.dirs()[s.slot]
+	dir := s.dirs()[s.at()]
 	if form(r).Get("do") == "off" {
 		replica.RemoveDecoy(dir)
 		redirect(w, r, "/duress")

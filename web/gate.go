@@ -292,9 +292,9 @@ func (s gatePages) unlockTyped(w http.ResponseWriter, r *http.Request) {
 
 // replicaConfig is how the vault of slot is opened. Each opening has an empty state that the journal is folded into, so
 // that nothing of the one before shows.
-func (s *Server) replicaConfig() (replica.Config, *casework.State) {
+func (s *Server) replicaConfig(slot int) (replica.Config, *casework.State) {
 	c, st := s.Config.Replica, casework.New()
-	c.Dir = s.dirs()[s.slot]
+	c.Dir = s.dirs()[slot]
 	c.Feed, c.Reset = office.Feed(st), st.Reset
 	return c, st
 }
@@ -308,12 +308,12 @@ func (s gatePages) create(w http.ResponseWriter, r *http.Request, words string) 
 		redirect(w, r, "/join")
 		return
 	}
-	if s.slot = s.freeSlot(); s.slot < 0 {
-		s.slot = 0
+	slot := s.freeSlot()
+	if slot < 0 {
 		s.page(w, r, 200, "gate.welcome", "", notice("gate.noRoom"))
 		return
 	}
-	c, st := s.replicaConfig()
+	c, st := s.replicaConfig(slot)
 	rep, err := replica.Create(c, words)
 	if err != nil {
 		s.gateTrouble(w, r, err)
@@ -321,7 +321,7 @@ func (s gatePages) create(w http.ResponseWriter, r *http.Request, words string) 
 	}
 	s.Use(rep, st)
 	s.mu.Lock()
-	s.gate = gate{}
+	s.gate, s.slot = gate{}, slot
 	lang := s.lang
 	s.mu.Unlock()
 	// Chosen on the gate, when there was no device to keep it.
@@ -342,7 +342,7 @@ func (s gatePages) unlock(w http.ResponseWriter, r *http.Request, words string) 
 	defer cancel()
 	o, err := s.openAny(ctx, words)
 	if err == errDuress {
-		s.leave(w, r)
+		s.leave(w, r, o.slot)
 		return
 	}
 	s.enter(w, r, o, err)
@@ -352,7 +352,7 @@ func (s gatePages) unlock(w http.ResponseWriter, r *http.Request, words string) 
 func (s gatePages) enter(w http.ResponseWriter, r *http.Request, o opened, err error) {
 	if err == nil && o.lock != nil {
 		// A phone offers its quick number there; a desk is led on to its first page.
-		if err = s.load(o.vk, o.lock); err == nil {
+		if err = s.load(o); err == nil {
 			redirect(w, r, "/pin")
 			return
 		}
@@ -366,25 +366,25 @@ func (s gatePages) enter(w http.ResponseWriter, r *http.Request, o opened, err e
 	redirect(w, r, "/")
 }
 
-// load opens the journal with the vault's key and takes the device into use. lock is what opened the vault, nil where
-// there were only words to ask for.
-func (s *Server) load(vk [32]byte, lock *replica.Lock) error {
+// load opens the journal of a vault that was opened and takes the device into use. Its lock is nil where there were
+// only words to ask for.
+func (s *Server) load(o opened) error {
 	s.saving.Lock() // of two taps the second finds it open
 	defer s.saving.Unlock()
 	if s.Replica() != nil {
 		return nil
 	}
-	c, st := s.replicaConfig()
-	rep, err := replica.Load(c, vk)
+	c, st := s.replicaConfig(o.slot)
+	rep, err := replica.Load(c, o.vk)
 	if err != nil {
 		return err
 	}
-	if lock != nil {
-		rep.Field().SetLock(lock)
+	if o.lock != nil {
+		rep.Field().SetLock(o.lock)
 	}
 	s.Use(rep, st)
 	s.mu.Lock()
-	s.gate = gate{}
+	s.gate, s.slot = gate{}, o.slot
 	s.mu.Unlock()
 	if s.Host == Desk { // the phone's page asks for its own
 		s.BeginSync()
@@ -398,7 +398,7 @@ func (s *Server) Unlock(words string) error {
 	if err != nil {
 		return err
 	}
-	return s.load(vk, nil)
+	return s.load(opened{vk: vk})
 }
 
 // joinPage shows where a new device stands between its two scans.

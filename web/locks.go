@@ -35,6 +35,7 @@ type opened struct {
 	// With lock nil, trouble is the sentence, "" while a passkey is waited for.
 	lock    *replica.Lock
 	vk      [32]byte
+	slot    int // whose vault of this phone
 	trouble string
 }
 
@@ -66,7 +67,7 @@ func (s *Server) openAny(ctx context.Context, words string) (o opened, err error
 		}
 		if e == nil {
 			if o.vk, e = d.Open(s.Now(), nil); e == nil {
-				s.slot, o.lock = i, d
+				o.slot, o.lock = i, d
 				return o, nil
 			}
 		}
@@ -82,7 +83,7 @@ func (s *Server) openAny(ctx context.Context, words string) (o opened, err error
 	}
 	for i, d := range s.dirs() { // only after wrong words: duress costs a wrong try nothing that shows
 		if has[i] && replica.IsDecoy(d, words) {
-			s.slot = i
+			o.slot = i
 			replica.Destroy(d)
 			return o, errDuress
 		}
@@ -107,7 +108,7 @@ func (s *Server) openAny(ctx context.Context, words string) (o opened, err error
 func (s *Server) ask(ctx context.Context, o *opened, d lockAt, prf []byte) bool {
 	vk, err := d.Ask(ctx, s.Config.Replica, s.Relay, prf)
 	if err == nil {
-		s.slot, o.lock, o.vk = d.slot, d.Lock, vk
+		o.slot, o.lock, o.vk = d.slot, d.Lock, vk
 		return true
 	}
 	// The last sentence stands. The relay does not tell wrong words from a device that was removed.
@@ -166,7 +167,7 @@ func (s gatePages) passkeyGiven(w http.ResponseWriter, r *http.Request) {
 		}
 		vk, err := d.Open(s.Now(), p.Answer)
 		if err == nil {
-			s.slot, o.lock, o.vk = d.slot, d.Lock, vk
+			o.slot, o.lock, o.vk = d.slot, d.Lock, vk
 			break
 		}
 		if krama.KindOf(err) == krama.Offline && s.ask(ctx, &o, d, p.Answer) {

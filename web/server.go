@@ -87,10 +87,10 @@ type Server struct {
 	// vault is made or loaded. Taken before mu.
 	saving sync.Mutex
 
-	mu       sync.Mutex // guards everything below but slot; the device is not asked with it held
+	mu       sync.Mutex // guards everything below; the device is not asked with it held
 	held                // what is unlocked now
 	lang     string     // chosen on a page; "" until then
-	slot     int        // whose vault of this phone is open or being made; read and set without mu
+	slot     int        // whose vault of this phone is open, or was last
 	gate     gate       // what was tapped so far, and the words being set up
 	pin      pin        // whether a short number covers the pages
 	invite   *replica.Invitation

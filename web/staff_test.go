@@ -322,7 +322,19 @@ func TestTwoUsersOnePhone(t *testing.T) {
 	if _, page, at = g.ask(g.phone, "GET", path); at == path || strings.Contains(page, code) {
 		t.Error("the second user sees the first one's person")
 	}
-	gatePages{g.phone.session()}.leave(nobody(), nil)
+	g.restart()
+	// Both try at once: each goes through the lock that her own words opened.
+	hers, err := g.phone.openAny(t.Context(), strings.Join(second, " "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.phone.openAny(t.Context(), strings.Join(first, " ")); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.phone.load(hers); err != nil || g.phone.at() != 1 {
+		t.Errorf("the second user's lock led to place %d: %v", g.phone.at(), err)
+	}
+	gatePages{g.phone.session()}.leave(nobody(), nil, g.phone.at())
 	g.restart()
 	page = g.tap(first)
 	g.want(page, "uick number")
