@@ -41,8 +41,11 @@ addEventListener("input", e => {
     clearTimeout(pause);
     pause = setTimeout(keep, 1000);
   });
-  // What was typed before this script ran, on a slow line or an old computer, is noticed now.
-  for (const f of document.querySelectorAll("form[data-draft]")) {
+  // What was typed before this script ran, on a slow line or an old computer, is noticed now. After Back it is the
+  // browser that has filled the form, perhaps one that was saved: that is no draft.
+  const came = performance.getEntriesByType("navigation")[0];
+  const forms = came && came.type === "back_forward" ? [] : document.querySelectorAll("form[data-draft]");
+  for (const f of forms) {
     if ([...f.elements].some(x => x.defaultValue !== undefined && x.type !== "hidden" &&
       (x.value !== x.defaultValue || x.checked !== x.defaultChecked))) {
       dirty = f;

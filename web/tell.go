@@ -9,10 +9,10 @@ import (
 	"krama/replica"
 )
 
-// What colleagues are to hear of at once. A page asks for one of these acts; the sync that carries it is the act's, and
-// none begins for what was refused.
+// What colleagues are to hear of at once. A page calls one of these; the sync that carries what was done begins here,
+// and none begins for what was refused.
 
-// tell begins a sync after an act that was done, and returns what became of the act.
+// tell begins a sync after something was done, and returns what became of it.
 func (s *session) tell(err error) error {
 	if err == nil {
 		s.BeginSync()
