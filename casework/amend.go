@@ -11,20 +11,6 @@ import (
 	"krama"
 )
 
-// amendedAt names the amendments of a record: what is written under one subject changes nothing of another's.
-type amendedAt struct {
-	subject krama.SubjectID
-	target  krama.RecordID
-}
-
-// amended holds the amendments of one record: values stand until a later record replaces them, and what stands is
-// judged as a whole. It may be here before the record.
-type amended struct {
-	fields  map[uint8]*register
-	contact *krama.Contact // as it was written, once it is here; a registration's is in its Person
-	refused map[uint8]bool // fields whose standing value cannot stand with the others
-}
-
 // register holds the values of a field that no later record has replaced.
 type register struct {
 	heads    []Head

@@ -92,27 +92,58 @@ func (s *State) Recent(n int) []Contact {
 	return out
 }
 
-// contacts is a list that grows without moving: at a million entries moving costs more than folding.
-type contacts struct {
-	// Only the last part has room, so what at returns stays in its place when more come. It is read and written under
-	// the State's lock.
-	parts [][]Contact
-	n     int32
-}
-
-// contactsPart is how many contacts a part holds.
-const contactsPart = 4096
-
-// add keeps a contact and returns its place. Parts of a fixed size keep a big list from being copied as it grows.
-func (c *contacts) add(x Contact) int32 {
-	if c.n%contactsPart == 0 {
-		c.parts = append(c.parts, make([]Contact, 0, contactsPart))
+// EachPerson calls f with every registered person, whether she may be counted, and her contacts, unsorted. The slices
+// are valid during the call only.
+func (s *State) EachPerson(today krama.Day, f func(p *krama.Person, counted bool, contacts []krama.Contact)) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var buf []krama.Contact
+	for _, p := range s.people {
+		if p.Record == (krama.RecordID{}) {
+			continue
+		}
+		buf = buf[:0]
+		for _, i := range p.Contacts {
+			if c := s.contacts.at(i); !c.Void {
+				buf = append(buf, c.Contact)
+			}
+		}
+		// Who was not asked is counted. A no leaves her out of every indicator.
+		said, asked := consents(p, today)[krama.PurposeCount]
+		f(&p.Value, !asked || said.Given, buf)
 	}
-	last := &c.parts[len(c.parts)-1]
-	*last = append(*last, x)
-	c.n++
-	return c.n - 1
 }
 
-// at is the contact at a place.
-func (c *contacts) at(i int32) *Contact { return &c.parts[i/contactsPart][i%contactsPart] }
+// EachContact calls f with every contact that was not entered by mistake, unsorted.
+func (s *State) EachContact(f func(c *Contact)) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for i := range s.contacts.n {
+		if c := s.contacts.at(i); !c.Void {
+			f(c)
+		}
+	}
+}
+
+// Counts returns the number of people, and of contacts that stand: not those that were taken off as mistakes.
+func (s *State) Counts() (people, contacts int) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, i := range s.contactAt {
+		if !s.contacts.at(i).Void {
+			contacts++
+		}
+	}
+	return len(s.personAt), contacts
+}
+
+// Contact returns one contact.
+func (s *State) Contact(id krama.RecordID) (Contact, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	i, ok := s.contactAt[id]
+	if !ok {
+		return Contact{}, false
+	}
+	return *s.contacts.at(i), true
+}

@@ -8,50 +8,6 @@ import (
 	"krama"
 )
 
-// Person is a person as folded.
-type Person struct {
-	// Under the State's lock; a screen gets a View. local says that the registration is only on this device.
-	Subject  krama.SubjectID
-	Record   krama.RecordID // of the registration that stands; zero while only later records have come
-	Value    krama.Person   // with amendments applied
-	Contacts []int32        // indexes of her contacts, in order of arrival
-	Consents []Consent
-	Author   krama.DeviceID
-	local    bool
-	regs     []registration // all of hers; one, but where two devices registered one subject
-}
-
-// registration is a registration as it was written.
-type registration struct {
-	krama.Person
-	said
-	author krama.DeviceID
-	local  bool
-}
-
-// Consent is a consent record with its id.
-type Consent struct {
-	krama.Consent
-	Record krama.RecordID
-}
-
-// Contact is a contact as folded.
-type Contact struct {
-	krama.Contact
-	said
-	Subject krama.SubjectID
-	Author  krama.DeviceID
-	Local   bool // only on this device so far
-}
-
-// compare orders what was said of one thing: by when it was written, then by record, so that every device agrees.
-func (a said) compare(b said) int {
-	return cmp.Or(cmp.Compare(a.Written, b.Written), bytes.Compare(a.Record[:], b.Record[:]))
-}
-
-// before reports whether a goes before b.
-func (a said) before(b said) bool { return a.compare(b) < 0 }
-
 // Compare is the one order of contacts: by date, when they were typed, and record. It is the same on every device.
 func (c *Contact) Compare(o *Contact) int {
 	return cmp.Or(cmp.Compare(c.Date, o.Date), c.said.compare(o.said))
@@ -95,22 +51,6 @@ func (s *State) register(subject krama.SubjectID, rec *krama.Record, author kram
 	s.code(p.Value.Code, subject)
 	// Amendments of it may have been here before it.
 	s.resolve(amendedAt{subject, p.Record})
-}
-
-// code notes whose a code is.
-// The list is sorted, so that every device names the same people in the same order.
-func (s *State) code(c krama.Code, id krama.SubjectID) {
-	of := append(s.byCode[c], id)
-	slices.SortFunc(of, func(a, b krama.SubjectID) int { return bytes.Compare(a[:], b[:]) })
-	s.byCode[c] = of
-}
-
-// uncode takes that back.
-func (s *State) uncode(c krama.Code, id krama.SubjectID) {
-	of := slices.DeleteFunc(s.byCode[c], func(o krama.SubjectID) bool { return o == id })
-	if s.byCode[c] = of; len(of) == 0 {
-		delete(s.byCode, c)
-	}
 }
 
 // View is a person as a screen shows her.

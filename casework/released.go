@@ -7,19 +7,6 @@ import (
 	"krama"
 )
 
-// Release is what left of one period, whose desk says so, and when.
-type Release struct {
-	krama.Released
-	said
-	Author krama.DeviceID
-}
-
-// releasedAt is where a release stands: nobody's record takes the place of another's, whatever its id.
-type releasedAt struct {
-	record krama.RecordID
-	author krama.DeviceID
-}
-
 // Released are what desks let leave of a period, the latest first. The order is the same on every desk.
 // Whose word counts is for the caller: what somebody who is no admin wrote stands here, too.
 func (s *State) Released(p krama.Period) (all []Release) {

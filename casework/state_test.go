@@ -98,8 +98,8 @@ func TestRecentIsNewestByDate(t *testing.T) {
 	}
 }
 
-// TestForgetDoor: what the door keeps under a subject goes with her key, at once.
-func TestForgetDoor(t *testing.T) {
+// TestForgetMatters: what is kept of no registered person under a subject goes with her key, at once.
+func TestForgetMatters(t *testing.T) {
 	s := New()
 	who, day := krama.SubjectID{1}, krama.Date(2026, 3, 2)
 	s.ApplyIn(krama.KindSafeguarding, who, &krama.Record{ID: krama.RecordID{1}, Incident: &krama.Incident{Day: day,

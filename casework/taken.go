@@ -7,18 +7,12 @@ import (
 	"krama"
 )
 
-// fate is what became of a report that no conversation holds.
-type fate struct {
-	what uint8 // krama.Takens; what is seen stays seen
-	day  krama.Day
-}
-
 // takeFate folds in what became of an intake's reports. The order of arrival does not matter.
-func (d *door) takeFate(intake krama.SubjectID, t *krama.Taken) {
-	of := d.taken[intake]
+func (m *matters) takeFate(intake krama.SubjectID, t *krama.Taken) {
+	of := m.taken[intake]
 	if of == nil {
 		of = map[krama.RecordID]fate{}
-		d.taken[intake] = of
+		m.taken[intake] = of
 	}
 	for _, id := range t.Reports {
 		old, had := of[id]
@@ -47,8 +41,8 @@ func (s *State) Ended(id krama.RecordID) bool {
 }
 
 // ended reports whether a report stands in a list of what became of reports: erased, unopened, seen.
-func (d *door) ended(id krama.RecordID) bool {
-	for _, of := range d.taken {
+func (m *matters) ended(id krama.RecordID) bool {
+	for _, of := range m.taken {
 		if _, ok := of[id]; ok {
 			return true
 		}

@@ -70,18 +70,18 @@ func (p part) says(o *krama.Report) bool {
 }
 
 // thread finds a conversation, or begins one.
-func (d *door) thread(id krama.ThreadID) *Thread {
-	t := d.threads[id]
+func (m *matters) thread(id krama.ThreadID) *Thread {
+	t := m.threads[id]
 	if t == nil {
 		t = &Thread{ID: id}
-		d.threads[id] = t
+		m.threads[id] = t
 	}
 	return t
 }
 
 // report adds a reporter's words to their conversation.
-func (d *door) report(k krama.CircleKind, subject krama.SubjectID, rec *krama.Record) {
-	t := d.thread(rec.Report.Thread)
+func (m *matters) report(k krama.CircleKind, subject krama.SubjectID, rec *krama.Record) {
+	t := m.thread(rec.Report.Thread)
 	if len(t.parts) > 0 && t.Circle != k {
 		return // a thread is of one circle: its id says which
 	}
@@ -91,7 +91,7 @@ func (d *door) report(k krama.CircleKind, subject krama.SubjectID, rec *krama.Re
 		slices.SortFunc(t.Subjects, func(a, b krama.SubjectID) int { return bytes.Compare(a[:], b[:]) })
 	}
 	// By this a desk knows that it need not take in what it fetches again.
-	d.seen[rec.ID] = true
+	m.seen[rec.ID] = true
 	at := slices.IndexFunc(t.parts, func(p part) bool { return p.id == rec.ID && p.says(rec.Report) })
 	if at < 0 { // also what says something else under an id that is here: nobody's words are replaced
 		t.parts = append(t.parts, part{rec.Report, rec.ID})

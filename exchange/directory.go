@@ -240,3 +240,6 @@ func code639(key string) string {
 	}
 	return ""
 }
+
+// ServiceID is the id that a listing's service has in what HSDS writes.
+func ServiceID(k krama.ListingID) string { return uuid("service", fmt.Sprintf("%x", k)) }

@@ -325,8 +325,3 @@ func said(code uint16) string {
 	}
 	return district(code)
 }
-
-// anyOf reports whether one of the ids is in a set.
-func anyOf(set map[krama.SubjectID]bool, ids []krama.SubjectID) bool {
-	return slices.ContainsFunc(ids, func(id krama.SubjectID) bool { return set[id] })
-}

@@ -38,9 +38,6 @@ type Left struct {
 	Value   string
 }
 
-// ServiceID is the id that a listing's service has in what HSDS writes.
-func ServiceID(k krama.ListingID) string { return uuid("service", fmt.Sprintf("%x", k)) }
-
 // MaxImport bounds the services of one import: every phone of the programme will hold them.
 const MaxImport = directory.MaxListings
 
@@ -253,9 +250,6 @@ func countDigits(s string) (n int) {
 	}
 	return n
 }
-
-// ncdd is how an area of ours says what its code is.
-const ncdd = "NCDD code"
 
 // areas takes the places that a service says it serves. A place that this directory has no code for is not everywhere:
 // the listing serves krama.Elsewhere, and the words stand where staff verify.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -197,34 +196,6 @@ func (x *Export) disputes(k *casework.Kept, put func(any) bool) {
 			return
 		}
 	}
-}
-
-// by is the member a device belongs to.
-// It is "" for a device that the roster does not have.
-func (x *Export) by(d krama.DeviceID) string {
-	if m, ok := x.Member(d); ok {
-		return m.String()
-	}
-	return ""
-}
-
-// words are the keys of a set's codes.
-func words(list []krama.Term, s krama.Set) (out []string) {
-	for _, c := range s.Codes() {
-		out = append(out, krama.KeyOf(list, c))
-	}
-	return out
-}
-
-// outside is the district of somebody outside the programme's area.
-const outside = "outside"
-
-// district is a district's code, or that she is from elsewhere.
-func district(code uint16) string {
-	if code == 0 {
-		return outside
-	}
-	return strconv.Itoa(int(code))
 }
 
 // given are the supplies that were given, by name.

@@ -5,7 +5,6 @@ package office
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/url"
 	"sync"
@@ -60,13 +59,6 @@ func (o *Office) Close() {
 	o.mu.Lock()
 	o.keys = nil
 	o.mu.Unlock()
-}
-
-// Day does the office's daily work, after a sync: what has expired ends, rotations that are due and what this desk
-// announced, intakes, the door, reports, slips. What fails is tried again at the next; the errors of all parts are
-// told.
-func (o *Office) Day(ctx context.Context) error {
-	return errors.Join(o.Expire(), o.Rep.Admin().Maintain(ctx), o.tendDoor(ctx))
 }
 
 // today is the day of this desk's clock.

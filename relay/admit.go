@@ -10,9 +10,6 @@ import (
 	"krama/seal"
 )
 
-// caller is whose key a call needs.
-type caller uint8
-
 const (
 	byControl caller = iota // the programme's control key
 	byFounder               // a key that the payload brings, and the relay's token
@@ -33,72 +30,10 @@ const (
 	ofProof   // one proof of work that was used before
 )
 
-// rule is one row of the table: who may call, how large the payload and the answer may be, and what is done.
-type rule struct {
-	by     caller
-	most   int // bytes of the payload
-	answer int // bytes that an answer may take; a list takes less where there is less room
-	do     func(*request) ([]byte, error)
-}
-
-// request is a call that was admitted.
-type request struct {
-	*seal.Call
-	ctx       context.Context
-	programme Programme
-	stream    Stream // of byNewest and byReader
-	member    Member // of byDevice
-	room      int    // bytes that the answer may take
-	most      int    // bytes that the payload may have
-	proof     []byte // of byDrop and byReceipt
-}
-
 const (
 	small = 8 << 10 // a payload of a few ids and keys
 	page  = 1 << 20 // an answer of many items
 )
-
-// rules is the table of calls: doc/format.md has the same one.
-func (r *Relay) rules() map[string]rule {
-	l := r.limit
-	body := int(l.Body)
-	return map[string]rule{
-		seal.PathFound:      {byFounder, small, small, r.found},
-		seal.PathMembers:    {byControl, 48*MaxMembers + small, small, r.members},
-		seal.PathControl:    {byControl, small, small, r.handOver},
-		seal.PathCreate:     {byControl, small, small, r.create},
-		seal.PathLine:       {byControl, 1 << 18, small, r.line},
-		seal.PathClose:      {byControl, small, small, r.close},
-		seal.PathRewind:     {byControl, small, small, r.rewind},
-		seal.PathTombstone:  {byControl, 1 << 16, small, r.tombstones},
-		seal.PathAppend:     {byNewest, body, small, r.append},
-		seal.PathRestore:    {byControl, body, small, r.restore},
-		seal.PathList:       {byReader, small, l.ListBytes, r.list},
-		seal.PathBoxPut:     {byControl, body, small, r.boxPut},
-		seal.PathBoxKeep:    {byControl, body, small, r.boxKeep},
-		seal.PathBoxGet:     {byDevice, small, page, r.boxGet},
-		seal.PathDropPut:    {byDrop, l.DropItem + small, small, r.dropPut},
-		seal.PathDropGet:    {byControl, small, small + l.DropItems*l.DropItem, r.dropGet},
-		seal.PathLeavePut:   {byDevice, body, small, r.leavePut},
-		seal.PathLeaveMine:  {byDevice, small, page, r.leaveMine},
-		seal.PathLeaveGet:   {byControl, small, page, r.leaveGet},
-		seal.PathBlobPut:    {byControl, l.Blob + small, small, r.blobPut},
-		seal.PathBlobGet:    {byNewest, small, l.Blob, r.blobGet},
-		seal.PathBlobDrop:   {byControl, 36*4096 + small, small, r.blobDrop},
-		seal.PathDoor:       {byControl, seal.MaxDoor + small, small, r.publish},
-		seal.PathDoorGet:    {bySite, small, seal.MaxDoor, r.doorGet},
-		seal.PathAnswerPut:  {byNewest, small, small, r.answerPut},
-		seal.PathReply:      {byReceipt, small, seal.Replies * seal.ReplySize, r.reply},
-		seal.PathReports:    {byNewest, small, page, r.reports},
-		seal.PathReported:   {byNewest, 32*seal.MaxReported + small, small, r.reported},
-		seal.PathSlip:       {bySite, small, small, r.slip},
-		seal.PathSlips:      {byNewest, small, 64 << 10, r.slips},
-		seal.PathPepperPut:  {byDevice, small, small, r.pepperPut},
-		seal.PathPepperGet:  {byWords, 0, small, r.pepperGet},
-		seal.PathPepperDrop: {byControl, 20*4096 + small, small, r.pepperDrop},
-		seal.PathPart:       {byAny, partMax + small, small, r.part},
-	}
-}
 
 // admit is the one way in for calls. In this order: length; whose key it is, and the signature; freshness; of what
 // anybody may call, the proof of work; the budget of that caller; room in memory. Only then are more than CallHead
@@ -183,19 +118,6 @@ func (r *Relay) admit(l *line, path string, rule rule) (out []byte, done func(),
 	}
 	return out, done, err
 }
-
-// payer is whose memory a call takes: its programme's, or, with the key of a stream of circle 0 that has a successor,
-// what all such keys have of it together. Who was removed has those keys for ever.
-func (q *request) payer() [16]byte {
-	if q.stream.Roster && q.stream.Succeeded {
-		h := seal.Hash("old keys", q.programme.ID[:])
-		return [16]byte(h[:16])
-	}
-	return q.programme.ID
-}
-
-// part names the parts that a call's payload may have come in.
-func (q *request) part() partKey { return partKey{q.programme.ID, q.Principal, q.Sum} }
 
 type proofKey struct{}
 

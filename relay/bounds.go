@@ -202,3 +202,20 @@ func (p *parts) drop(k partKey) {
 	defer p.mu.Unlock()
 	p.forget(k)
 }
+
+// What anybody may call. Nobody has an account here, so limits are one for all who brought a proof, in memory only.
+const (
+	intakesMax  = 64
+	reportRate  = 10_000.0 / 3600 // reports a second, of one programme
+	reportBurst = 200
+	reportsKept = 20_000 // of one intake
+	replyRate   = 20
+	replyBurst  = 200
+	slipRate    = 0.5
+	slipBurst   = 120
+	slipAnswers = 8 // to one slip
+	slipKeep    = 120 * 24 * time.Hour
+	answersKept = 64 // of one reporter
+	replyTick   = 40 * time.Millisecond
+	replySpread = 16 * time.Millisecond
+)

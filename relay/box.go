@@ -1,21 +1,14 @@
 package relay
 
 import (
-	"encoding/binary"
 	"time"
 
 	"krama"
 	"krama/seal"
 )
 
-func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
-func u32(v uint32) []byte  { return binary.BigEndian.AppendUint32(nil, v) }
-
 // keepFor is how long a kept box lasts: longer than any programme.
 const keepFor = 100 * 365 * 24 * time.Hour
-
-// box is a box of the caller's programme.
-func (q *request) box(k Keep, id [16]byte) Box { return Box{q.programme.ID, k, id} }
 
 // leastItem is what any sealed item has at least. Shares count bytes and not rows, so nothing smaller comes in.
 const leastItem = 32

@@ -7,9 +7,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"io"
-	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"krama"
@@ -109,83 +106,16 @@ func (r *Relay) elapsed() time.Duration {
 
 var errRefused = krama.E("relay", krama.NotAllowed, "unknown, unsigned, late or repeated call")
 
-// ServeHTTP answers one call. The answer to a refusal never says which check failed; it carries the session, because a
-// call that is bound to another one is the refusal that callers mend by themselves.
-func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	h := w.Header()
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", seal.TimeHeader)
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Type", "application/octet-stream")
-	h["Date"] = nil // the next one says it in milliseconds; every byte is paid for on a bad line
-	h.Set(seal.TimeHeader, strconv.FormatInt(r.now().UnixMilli(), 10))
-	l := &line{w: w, req: req}
-	out, done, err := r.serve(l)
-	defer done()
-	if err != nil {
-		// Of a refused call no more than 256 KiB are read, by net/http and within the time for a head: who sends little
-		// hears the answer.
-		if krama.KindOf(err) == krama.NotAllowed {
-			out = r.Session().Marshal()
-		} else {
-			h.Set("Content-Type", "text/plain; charset=utf-8")
-			out = []byte(krama.KindOf(err).String() + "\n")
-		}
+// secretOf is what the relay's noise is made with. It outlives the process, so that an empty mailbox looks the same for
+// ever.
+func secretOf(token string, rand io.Reader) []byte {
+	if token != "" {
+		h := seal.Hash("relay secret", []byte(token))
+		return h[:]
 	}
-	h.Set("Content-Length", strconv.Itoa(len(out)))
-	// where there is a line; else it is an error
-	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(slack(len(out))))
-	if err != nil {
-		w.WriteHeader(krama.Status(err))
+	b := make([]byte, 32)
+	if _, err := io.ReadFull(rand, b); err != nil {
+		panic(err) // the system has no randomness: nothing can be served
 	}
-	w.Write(out)
+	return b
 }
-
-// slack is how long a line may take for some bytes: twenty seconds, and as long as 400 bytes a second need, but no more
-// than ten minutes.
-func slack(bytes int) time.Duration {
-	return min(20*time.Second+time.Duration(bytes)*time.Second/400, 10*time.Minute)
-}
-
-// serve answers one call; done is called when the answer was written.
-func (r *Relay) serve(l *line) (out []byte, done func(), err error) {
-	done = func() {}
-	req, path := l.req, l.req.URL.Path
-	rule, known := r.calls[path]
-	switch {
-	case strings.HasPrefix(path, seal.OldPaths) && req.URL.RawQuery == "":
-		return nil, done, krama.E("relay", krama.NotYet, "a device of the first version")
-	case path == seal.PathHello && req.Method == http.MethodPost:
-		return r.Session().Marshal(), done, nil
-	case !known && path != seal.PathReport && path != seal.PathHello || req.URL.RawQuery != "":
-		return nil, done, krama.E("relay", krama.NotFound, "")
-	case req.Method != http.MethodPost:
-		return nil, done, errRefused
-	}
-	if path == seal.PathReport {
-		out, err := r.report(l)
-		return out, done, err
-	}
-	return r.admit(l, path, rule)
-}
-
-// line is a caller's connection as far as a call needs it.
-type line struct {
-	w   http.ResponseWriter
-	req *http.Request
-}
-
-// read reads n bytes of the body. Who does not send them in time is let go.
-func (l *line) read(n int) ([]byte, error) {
-	http.NewResponseController(l.w).SetReadDeadline(time.Now().Add(slack(n)))
-	b := make([]byte, n)
-	if _, err := io.ReadFull(l.req.Body, b); err != nil {
-		return nil, krama.E("relay", krama.Invalid, "body")
-	}
-	return b, nil
-}
-
-// size is how many bytes the caller says she sends; -1 when she does not say.
-func (l *line) size() int64 { return l.req.ContentLength }

@@ -5,30 +5,12 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"io"
 	"time"
 
 	"golang.org/x/crypto/chacha20"
 
 	"krama"
 	"krama/seal"
-)
-
-// What anybody may call. Nobody has an account here, so limits are one for all who brought a proof, in memory only.
-const (
-	intakesMax  = 64
-	reportRate  = 10_000.0 / 3600 // reports a second, of one programme
-	reportBurst = 200
-	reportsKept = 20_000 // of one intake
-	replyRate   = 20
-	replyBurst  = 200
-	slipRate    = 0.5
-	slipBurst   = 120
-	slipAnswers = 8 // to one slip
-	slipKeep    = 120 * 24 * time.Hour
-	answersKept = 64 // of one reporter
-	replyTick   = 40 * time.Millisecond
-	replySpread = 16 * time.Millisecond
 )
 
 // publish takes a programme's door and tells which intakes are open.
@@ -271,18 +253,4 @@ func (r *Relay) slips(q *request) ([]byte, error) {
 		out = append(out, seal.Frame(answers...))
 	}
 	return seal.Frame(out...), nil
-}
-
-// secretOf is what the relay's noise is made with. It outlives the process, so that an empty mailbox looks the same for
-// ever.
-func secretOf(token string, rand io.Reader) []byte {
-	if token != "" {
-		h := seal.Hash("relay secret", []byte(token))
-		return h[:]
-	}
-	b := make([]byte, 32)
-	if _, err := io.ReadFull(rand, b); err != nil {
-		panic(err) // the system has no randomness: nothing can be served
-	}
-	return b
 }

@@ -38,13 +38,6 @@ func (r *Relay) members(q *request) ([]byte, error) {
 	return nil, r.rename(func() error { return r.store.AddMembers(q.ctx, q.programme.ID, c.Site, list) })
 }
 
-// known is how the relay's file names a device: a hash, so that who takes the file cannot look for a device that she
-// knows.
-func known(d krama.DeviceID) krama.DeviceID {
-	h := seal.Hash("relay member", d[:])
-	return krama.DeviceID(h[:16])
-}
-
 // rename changes a programme in the store, and forgets what is known of programmes.
 func (r *Relay) rename(change func() error) error {
 	return r.Brief.Alone(func() error {

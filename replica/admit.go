@@ -1,16 +1,12 @@
 package replica
 
 import (
-	"errors"
 	"math"
 	"time"
 
 	"krama"
 	"krama/seal"
 )
-
-// errAhead says that an envelope was written by somebody who has seen roster statements we have not.
-var errAhead = errors.New("replica: the roster must be read first")
 
 // admit opens the next envelope of a stream and checks it in the order of doc/format.md §2. It changes nothing.
 func (l *ledger) admit(c krama.CircleID, st *stream, wire []byte) (*entry, *seal.Envelope, error) {

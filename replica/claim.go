@@ -1,8 +1,6 @@
 package replica
 
 import (
-	"slices"
-
 	"krama"
 	"krama/seal"
 )
@@ -11,11 +9,6 @@ import (
 // was shown, the author or the relay lies, and one such envelope does not tell which: it is stepped over and a person
 // is told, but it stops nobody. Two different members whose claims do not fit mean the relay, and so does what needs no
 // author: then nothing more is sent.
-
-// ByAuthor reports whether an alarm rests on what one author says of herself.
-func (a *Alarm) ByAuthor() bool {
-	return a.Author != krama.DeviceID{} && (a.What == AlarmFork || a.What == AlarmWithheld)
-}
 
 // answered reports whether an alarm needs nobody any more.
 func (l *ledger) answered(a *Alarm) bool {
@@ -90,41 +83,6 @@ func (l *ledger) alarm(a Alarm) {
 	a.Day = krama.DayOf(l.host.Now())
 	l.alarms = append(l.alarms, a)
 	l.owed = append(l.owed, alarmEntry(a))
-}
-
-// mend marks one alarm as answered, and returns the entry that says so.
-func (l alarmList) mend(i int) []byte {
-	l[i].Mended = true
-	return clearEntry(l[i])
-}
-
-// clearEntry is the journal's entry for an alarm that was answered.
-func clearEntry(a Alarm) []byte {
-	return tagged(tagClear, a.Circle[:], u32(a.Epoch), []byte(a.What), u64(a.N), a.Author[:])
-}
-
-// mendedOne marks the alarm that a journal entry says is answered.
-func (l alarmList) mendedOne(p place, what AlarmKind, n uint64, by krama.DeviceID) {
-	for i, a := range l {
-		if a.Circle == p.circle && a.Epoch == p.epoch && a.What == what && a.N == n && a.Author == by {
-			l[i].Mended = true
-		}
-	}
-}
-
-// mended marks the alarms of an epoch that an admin's signature has answered: she has signed where it ends, and our
-// history agrees with it.
-func (l alarmList) mended(p place) {
-	for i, a := range l {
-		if a.What.stops() && a.Circle == p.circle && a.Epoch == p.epoch {
-			l[i].Mended = true
-		}
-	}
-}
-
-// stands reports whether any alarm of the kind is not answered.
-func (l alarmList) stands(k AlarmKind) bool {
-	return slices.ContainsFunc(l, func(a Alarm) bool { return a.What == k && !a.Mended })
 }
 
 // vouchedFor reports whether every admin's desk but the device itself has written into circle 0 behind the device's

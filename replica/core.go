@@ -61,25 +61,6 @@ type core struct {
 	typed   uint32                    // when the newest record was typed here, as Record.Written says it
 }
 
-// hostError gives errors of the host's files a kind.
-func hostError(op string, err error) error {
-	// A page tells these apart: no room, another tab, a later version, a file that is not ours. Any other cause keeps
-	// its kind, or is Internal.
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, journal.ErrFull):
-		return &krama.Error{Op: op, Kind: krama.Full, Err: err}
-	case errors.Is(err, journal.ErrBusy):
-		return &krama.Error{Op: op, Kind: krama.Conflict, Err: err}
-	case errors.Is(err, journal.ErrNewer):
-		return &krama.Error{Op: op, Kind: krama.NotYet, Err: err}
-	case errors.Is(err, journal.ErrNot):
-		return &krama.Error{Op: op, Kind: krama.Tampered, Err: err}
-	}
-	return krama.Wrap(op, err)
-}
-
 // hold locks mu and returns nil, and the caller unlocks it. Where the vault is shut it returns errLocked, with mu
 // unlocked.
 func (r *core) hold() error {
@@ -239,4 +220,29 @@ func (z *freezer) flush() error {
 	err := z.j.Commit(z.batch...)
 	z.batch, z.size = nil, 0
 	return err
+}
+
+// errAhead says that an envelope was written by somebody who has seen roster statements we have not.
+var errAhead = errors.New("replica: the roster must be read first")
+
+// joined reports whether the device holds circle 0's keys.
+func (r *core) joined() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.led.roster != nil && r.led.streams[krama.OrgCircle] != nil
+}
+
+// errLocked ends a sync whose device was locked meanwhile.
+var errLocked = krama.E("replica", krama.NotAllowed, "locked")
+
+// circles lists the content circles this device holds.
+func (r *core) circles() (out []krama.CircleID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c := range r.led.streams {
+		if c != krama.OrgCircle {
+			out = append(out, c)
+		}
+	}
+	return out
 }

@@ -10,14 +10,6 @@ import (
 	"krama/seal"
 )
 
-// Announcement is what a lone admin's device will say when its day has come, unless an admin's device withdraws it.
-type Announcement struct {
-	ID     [32]byte
-	What   seal.Logged
-	Author krama.DeviceID
-	After  time.Time // by its author's clock
-}
-
 // clockTrust is how far this device's clock may be from the relay's for it to measure a day.
 const clockTrust = time.Hour
 

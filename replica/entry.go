@@ -1,11 +1,9 @@
 package replica
 
 import (
-	"crypto/hpke"
 	"encoding/binary"
 	"encoding/hex"
 	"math"
-	"time"
 
 	"krama"
 	"krama/seal"
@@ -46,15 +44,6 @@ const (
 
 // tagged is an entry of the journal: its tag, and items framed as the protocol frames them.
 func tagged(tag byte, items ...[]byte) []byte { return append([]byte{tag}, seal.Frame(items...)...) }
-
-// alarmEntry keeps an alarm. The last two items came later: an entry without them is of an earlier version.
-func alarmEntry(a Alarm) []byte {
-	f := [][]byte{[]byte(a.What), a.Circle[:], u64(a.N), a.Author[:], u64(uint64(a.Day)), u32(a.Epoch)}
-	if a.Claim > 0 {
-		f = append(f, u64(a.Claim))
-	}
-	return tagged(tagAlarm, f...)
-}
 
 // u32 and u64 are integers as the journal has them, the highest byte first.
 func u32(v uint32) []byte { return binary.BigEndian.AppendUint32(nil, v) }
@@ -116,12 +105,6 @@ func (e *entry) marshal() []byte {
 }
 
 var errEntry = krama.E("replica.entry", krama.Tampered, "a journal entry")
-
-// placeOf returns the circle and epoch that a close, or a stream's new beginning, names first.
-func placeOf(b []byte) place { return place{krama.CircleID(b[5:21]), be32(b[25:])} }
-
-// openEpoch stands for the epoch of a circle that is open where a journal entry stands.
-func openEpoch(c krama.CircleID) place { return place{c, math.MaxUint32} }
 
 // begunAnew reports whether a journal entry says that an epoch's stream is read from the start again, and which.
 func begunAnew(b []byte) (place, bool) {
@@ -225,128 +208,13 @@ func (e *entry) decode() {
 	}
 }
 
-// restore folds one journal entry that is no envelope into the state.
-func (l *ledger) restore(tag byte, b []byte) error {
-	// No tag has more than seven fields.
-	it, err := seal.ParseFrame(b, 8)
-	if err != nil {
-		return errEntry
-	}
-	sized := func(sizes ...int) bool {
-		if len(it) != len(sizes) {
-			return false
-		}
-		for i, n := range sizes {
-			if n >= 0 && len(it[i]) != n {
-				return false
-			}
-		}
-		return true
-	}
-	// Entries outlive the buffer they were read from.
-	own := func(b []byte) []byte { return append([]byte(nil), b...) }
-	// What fits no case is skipped (doc/format.md, 10): a tag, or a shape of a known one, that this version does not
-	// have.
-	switch {
-	case tag == tagDevice && sized(-1, 32):
-		l.dev, err = seal.ParseDevice(own(it[0]))
-		l.drop = own(it[1])
-		return err
-	case tag == tagScan && sized(-1):
-		s, err := seal.ParseScan2(string(it[0]))
-		l.scan = &s
-		return err
-	case tag == tagOrg && sized(32, -1):
-		l.setOrg(krama.OrgID(it[0]), string(it[1]))
-	case tag == tagEpoch && sized(32, 16, 4, 32, 32):
-		return l.addEpoch(&seal.Epoch{Context: seal.Context{Org: krama.OrgID(it[0]), Circle: krama.CircleID(it[1]),
-			Epoch: binary.BigEndian.Uint32(it[2])}, ES: [32]byte(it[3]), KG: [32]byte(it[4])})
-	case tag == tagPending && sized(16, 16, 1, -1) && (seal.ItemKind(it[2][0]) != seal.KindSubjectKey ||
-		len(it[3]) == 32):
-		return l.queue(krama.CircleID(it[0]), seal.Item{Subject: krama.SubjectID(it[1]), Kind: seal.ItemKind(it[2][0]),
-			Body: own(it[3])})
-	case tag == tagSealed && sized(16, 8, -1):
-		l.addSealed(krama.CircleID(it[0]), binary.BigEndian.Uint64(it[1]), own(it[2]))
-	case tag == tagAlarm && (sized(-1, 16, 8, 16, 8) || sized(-1, 16, 8, 16, 8, 4) || sized(-1, 16, 8, 16, 8, 4, 8)):
-		a := Alarm{What: AlarmKind(it[0]), Circle: krama.CircleID(it[1]), N: binary.BigEndian.Uint64(it[2]),
-			Author: krama.DeviceID(it[3]), Day: krama.Day(binary.BigEndian.Uint64(it[4]))}
-		if len(it) > 5 {
-			a.Epoch = binary.BigEndian.Uint32(it[5])
-		}
-		if len(it) > 6 {
-			a.Claim = binary.BigEndian.Uint64(it[6])
-		}
-		l.alarms = append(l.alarms, a)
-	case tag == tagValue && sized(-1, -1):
-		l.values.set(string(it[0]), string(it[1]))
-	case tag == tagAgain && sized(16):
-		l.again(krama.CircleID(it[0]))
-	case tag == tagAgain && sized(16, 4):
-		l.judgeAgain(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
-	case tag == tagSynced && sized(8):
-		l.lastSync = time.UnixMilli(int64(binary.BigEndian.Uint64(it[0])))
-	case tag == tagClose && sized(16, 4, 8, 32, 1):
-		return l.close(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])},
-			seal.Head{N: binary.BigEndian.Uint64(it[2]), H: [32]byte(it[3])}, it[4][0] != 0)
-	case tag == tagKeyring && sized(16, 4, -1) && len(it[2])%48 == 0:
-		ring := keyring{}
-		for b := it[2]; len(b) > 0; b = b[48:] {
-			ring[krama.SubjectID(b)] = seal.SubjectKey(b[16:48])
-		}
-		l.takeRing(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])}, ring)
-	case tag == tagNext && sized(16, 4, 32, 32) && l.roster != nil:
-		c := krama.CircleID(it[0])
-		l.opening[c] = &seal.Epoch{Context: seal.Context{Org: l.roster.Org, Circle: c,
-			Epoch: binary.BigEndian.Uint32(it[1])},
-			ES: [32]byte(it[2]), KG: [32]byte(it[3])}
-	case tag == tagRekey && sized(-1):
-		k, err := hpke.MLKEM768X25519().NewPrivateKey(it[0])
-		if err != nil {
-			return errEntry
-		}
-		l.rekeys = append(l.rekeys, k)
-		// The older key is here still and is to be destroyed when the roster shows this one (rekeyed).
-		l.untidy = true
-	case tag == tagLetter && sized(32, 1, 16, 8, -1):
-		l.letters = append(l.letters, &Mail{ID: [32]byte(it[0]), Kind: seal.LetterKind(it[1][0]),
-			From: krama.DeviceID(it[2]),
-			Day:  krama.Day(binary.BigEndian.Uint64(it[3])), body: own(it[4])})
-	case tag == tagLetterDo && sized(32):
-		l.dropLetter([32]byte(it[0]))
-	case tag == tagOrphan && sized(16, 16, 16, 1, -1, 8):
-		l.addOrphan(orphan{circle: krama.CircleID(it[0]), author: krama.DeviceID(it[1]),
-			day:  krama.Day(binary.BigEndian.Uint64(it[5])),
-			item: seal.Item{Subject: krama.SubjectID(it[2]), Kind: seal.ItemKind(it[3][0]), Body: own(it[4])}})
-	case tag == tagClear && sized(16, 4):
-		l.alarms.mended(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
-	case tag == tagClear && sized(16, 4, -1, 8, 16):
-		l.alarms.mendedOne(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])}, AlarmKind(it[2]),
-			binary.BigEndian.Uint64(it[3]), krama.DeviceID(it[4]))
-	case tag == tagControl && sized(32):
-		l.addControl([32]byte(it[0]))
-	case tag == tagAbandon && sized(16, 4):
-		return l.abandon(place{krama.CircleID(it[0]), binary.BigEndian.Uint32(it[1])})
-	case tag == tagTrim && sized(4, 8, 1):
-		return l.trim(be32(it[0]), binary.BigEndian.Uint64(it[1]), it[2][0] != 0)
-	case tag == tagTidy:
-		l.untidy = false
-	}
-	return nil
-}
-
 // epochEntry keeps an epoch's secrets. They are in the journal before anything that rests on them.
 func epochEntry(e *seal.Epoch) []byte {
 	return tagged(tagEpoch, e.Org[:], e.Circle[:], u32(e.Epoch), e.ES[:], e.KG[:])
 }
 
-// setOrg turns an empty roster to a programme.
-func (l *ledger) setOrg(org krama.OrgID, relay string) {
-	// The address needs no trust and may change; the organisation is what the roster is checked against.
-	l.relay = relay
-	if l.roster == nil || l.roster.Org != org { // a try that was cut goes on with what it had
-		l.roster = seal.NewRoster(org)
-	}
-}
-
 // shortID is an envelope's id as settings have it: half of it, enough to tell two apart.
 func shortID(id [32]byte) string { return hex.EncodeToString(id[:16]) }
+
+// be32 reads what u32 wrote.
+func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }

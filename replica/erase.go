@@ -1,37 +1,11 @@
 package replica
 
 import (
-	"encoding/binary"
 	"slices"
 	"time"
 
 	"krama"
 	"krama/seal"
-)
-
-// be32 reads what u32 wrote.
-func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
-
-// Shred is one erasure as this device knows it.
-// TimeMS is by its author's clock, in milliseconds, never later than this device's when it came. The keyring of the
-// epoch after Epoch is the first without her.
-type Shred struct {
-	Circle  krama.CircleID
-	Subject krama.SubjectID
-	Epoch   uint32 // in which it was said
-	Author  krama.DeviceID
-	TimeMS  uint64
-	Reason  ShredReason
-}
-
-// ShredReason says why somebody was erased.
-type ShredReason byte
-
-// Reasons of erasure.
-const (
-	ShredAsked   ShredReason = 1 // she asked, or withdrew her consent to be recorded
-	ShredExpired ShredReason = 2 // the circle's retention ended
-	ShredDanger  ShredReason = 3 // the record endangers her
 )
 
 // Shred erases a subject in a circle: her key is destroyed here at once, and on every other device when it reads this.

@@ -100,13 +100,6 @@ func (r Admin) founded() error {
 	return nil
 }
 
-// openEpoch states that an epoch is open, to this device alone.
-func (r Admin) openEpoch(ctx context.Context, ep *seal.Epoch) error {
-	me, _ := r.Device()
-	return r.stateNow(ctx, &seal.EpochOpen{Circle: ep.Circle, Epoch: ep.Epoch, EC: ep.EC(), GC: ep.GC(),
-		Devices: []krama.DeviceID{me}})
-}
-
 // createStream has the relay make the stream of an epoch.
 func (r Admin) createStream(ctx context.Context, ep *seal.Epoch) error {
 	r.mu.Lock()
@@ -161,4 +154,11 @@ func (r Admin) createCircle(ctx context.Context, k krama.CircleKind) error {
 		return err
 	}
 	return r.Write(k, krama.SubjectID{}, &krama.Record{ID: rec, Circle: &krama.Circle{Kind: k}})
+}
+
+// openEpoch states that an epoch is open, to this device alone.
+func (r Admin) openEpoch(ctx context.Context, ep *seal.Epoch) error {
+	me, _ := r.Device()
+	return r.stateNow(ctx, &seal.EpochOpen{Circle: ep.Circle, Epoch: ep.Epoch, EC: ep.EC(), GC: ep.GC(),
+		Devices: []krama.DeviceID{me}})
 }

@@ -44,14 +44,6 @@ type writer struct {
 	author krama.DeviceID
 }
 
-// frozenName alternates between two names, as journalName does: a new part is whole before the old one goes.
-func frozenName(gen uint64) string {
-	if gen%2 == 1 {
-		return "kept-a"
-	}
-	return "kept-b"
-}
-
 // newFrozen is a part that nothing was put into.
 func newFrozen(gen uint64, key [32]byte) *frozen {
 	return &frozen{gen: gen, key: key, who: map[subject]bool{}, wires: map[string]bool{}, wrote: map[writer]bool{}}

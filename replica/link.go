@@ -300,10 +300,3 @@ func held(ask func(seal.After) ([]byte, error)) (list []seal.Held, err error) {
 		}
 	}
 }
-
-// Turn has the device speak with its relay over another way from now on: what was heard of the relay stays.
-func (r *Replica) Turn(to Remote) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.remote = to
-}

@@ -13,14 +13,6 @@ import (
 	"krama/seal"
 )
 
-// Files of a vault that needs more than the words. They name what is needed and hold none of it readable.
-const (
-	passkeyFile = "passkey" // 01 ‖ question(32) ‖ the passkey's id
-	// 02 ‖ the name of the box at the relay(16) ‖ the programme's short name(16); 01 without that
-	fieldFile = "field"
-	leaseFile = "lease" // 01 ‖ u64 from ms ‖ u64 until ms ‖ salt(32) ‖ the pepper, sealed(48)
-)
-
 // Lease is how long the pepper is kept on a device after the relay was heard: so long the device opens without network.
 const Lease = 24 * time.Hour
 

@@ -9,18 +9,6 @@ import (
 	"krama/seal"
 )
 
-// Mail is a letter to this device that a person must look at: work that nobody could send, or a statement that waits
-// for a second signature. It is kept until somebody decides.
-// Day is when this desk found it. The body is kept as it came, less what has arrived in another way or is of erased
-// people.
-type Mail struct {
-	ID   [32]byte
-	Kind seal.LetterKind
-	From krama.DeviceID
-	Day  krama.Day
-	body []byte
-}
-
 // Late is one item of work that came by letter.
 type Late struct {
 	Circle krama.CircleID
@@ -93,9 +81,6 @@ func (r Admin) Mail() (out []*Mail) {
 	}
 	return out
 }
-
-// wanted reports whether a person must decide about the letter.
-func (m *Mail) wanted() bool { return m.Kind == seal.LetterLate || m.Kind == seal.LetterDraft }
 
 // WipedDevices lists the removed devices that said they are empty.
 func (r Admin) WipedDevices() map[krama.DeviceID]krama.Day {
@@ -202,7 +187,7 @@ func (r Admin) AcceptLate(id [32]byte) error {
 	if !whole { // what could not be taken stays in the letter, for another admin or a later version
 		return krama.E(op, krama.NotAllowed, "not all of it can be written on this desk")
 	}
-	r.led.dropLetter(id)
+	r.led.untidy = r.led.decide(id) || r.led.untidy
 	return nil
 }
 
@@ -216,7 +201,7 @@ func (r Admin) Decline(id [32]byte) error {
 	if err := r.commit(tagged(tagLetterDo, id[:])); err != nil {
 		return err
 	}
-	r.led.dropLetter(id)
+	r.led.untidy = r.led.decide(id) || r.led.untidy
 	return nil
 }
 
@@ -307,7 +292,7 @@ func (r Admin) opensTo(deed seal.Deed) (devices []krama.DeviceID) {
 	case *seal.DeviceAdd:
 		devices = append(devices, d.Device.ID())
 	case *seal.MemberRole:
-		devices = r.led.devicesOf(d.Member)
+		devices = devicesOf(r.led.roster, d.Member)
 	}
 	return devices
 }

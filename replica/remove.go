@@ -73,7 +73,7 @@ func (r Admin) SetRoles(ctx context.Context, m krama.MemberID, roles krama.Role,
 		return err
 	}
 	r.mu.Lock()
-	devices := r.led.devicesOf(m)
+	devices := devicesOf(r.led.roster, m)
 	r.mu.Unlock()
 	for _, d := range devices {
 		r.mu.Lock()

@@ -3,49 +3,10 @@
 package replica
 
 import (
-	"errors"
 	"io"
-	"slices"
-	"time"
 
 	"krama"
-	"krama/journal"
 	"krama/seal"
-)
-
-// Event is one record that entered the replica, in the order of its stream or, when Local, just typed here. A record
-// that was typed here comes once more, not Local, when it is confirmed.
-//
-// An event without a record says that a subject was erased: everything of hers is to be forgotten.
-type Event struct {
-	// TimeMS is what the author's clock said, in milliseconds, but never later than this device's clock when it came; 0
-	// for what was typed here and is not confirmed.
-	Circle  krama.CircleKind
-	Subject krama.SubjectID
-	Record  *krama.Record
-	Author  krama.DeviceID
-	TimeMS  uint64
-	Local   bool
-}
-
-// Config is what a replica needs from its host.
-type Config struct {
-	// Nothing of it changes while the replica is open. Dir holds one device, whose files this process has alone.
-	Dir      journal.Dir
-	Rand     io.Reader
-	Now      func() time.Time
-	Dial     func(relayURL string) Remote
-	Feed     func(Event) // called with the replica's lock held
-	Reset    func()      // called before everything is fed again: what was fed is to be forgotten
-	Platform string      // in the enrolment request: "phone", "desk"
-	Office   bool        // writes the daily heartbeat
-	Cost     seal.Cost   // of the vault; zero for the default, stepping down when memory is short
-}
-
-// Files of a device.
-const (
-	vaultFile = "vault"
-	keysFile  = "keys"
 )
 
 // Replica is an unlocked device. It is safe for concurrent use.
@@ -57,16 +18,6 @@ func newReplica(c Config) *Replica {
 	r := &Replica{core{Config: c, lock: &Lock{dir: c.Dir}, line: &link{}}}
 	r.forgetAll(newVoids())
 	return r
-}
-
-// forgetAll begins with an empty ledger, and with nothing that rests on what the one before held. What was found not to
-// count stays.
-func (r *core) forgetAll(v *voids) {
-	v.rewind()
-	r.led = newLedger(&r.Config, v)
-	// What rests on the ledger before goes with it: drawnAt and tried count its erasures, shut names its epochs.
-	r.told, r.drawnAt, r.tried = map[subject]bool{}, map[krama.CircleID]int{}, map[krama.CircleID]int{}
-	r.shut, r.dropBefore, r.frozen = map[krama.CircleID]uint32{}, nil, nil
 }
 
 // Create makes a new device with its own keys, locked by words. An existing vault is Conflict.
@@ -144,105 +95,6 @@ func Load(c Config, vk [32]byte) (*Replica, error) {
 	return r, nil
 }
 
-// openJournal opens the journal under its key and reads it. What was damaged is an alarm, and reading goes on behind
-// it.
-func (r *core) openJournal(vk [32]byte) error {
-	const op = "replica.open"
-	r.vk = vk
-	gen, key, err := r.readKeys(vk)
-	if err != nil {
-		return err
-	}
-	r.gen = gen
-	f, err := r.Dir.Open(journalName(gen))
-	if err != nil {
-		return hostError(op, err)
-	}
-	// Generation 0 is sealed under the vault's key itself (doc/format.md, 10). Where no slot could be read and there is
-	// no such journal either, the key is lost: an empty file must not begin a device's journal anew.
-	if n, err := f.Size(); gen == 0 && err == nil && n == 0 {
-		f.Close()
-		return krama.E(op, krama.Tampered, "the journal's key cannot be read")
-	}
-	if err := r.read(f, key); err != nil {
-		f.Close()
-		return hostError(op, err)
-	}
-	if r.led.relay != "" {
-		r.dial(r.led.relay)
-	}
-	// Told once: each opening finds the damage again, and the alarm stands in the journal from the first on.
-	if r.report.Damaged > 0 && !slices.ContainsFunc(r.led.alarms, func(a Alarm) bool {
-		return a.What == AlarmDamaged
-	}) {
-		return r.raise(Alarm{What: AlarmDamaged})
-	}
-	if r.led.dev == nil {
-		return nil // new, or not the journal that this device had: what lies beside it stays
-	}
-	return r.removeOldJournals()
-}
-
-// read folds the journal in f into the state. Where a signed close turns out to lie behind what was read and fed, it
-// begins again and leaves out what is void.
-func (r *core) read(f journal.File, key [32]byte) error {
-	for {
-		l := newLoader(r)
-		j, rep, err := journal.Open(f, seal.Local{Key: key}, r.Rand, l.take)
-		failed := l.finish()
-		var again errCut
-		if errors.As(failed, &again) {
-			r.led.voids.take(again)
-			r.forgetAll(r.led.voids)
-			// The host has been fed what does not count: it forgets all of it, or what is fed next would stand beside
-			// that.
-			if r.Reset != nil {
-				r.Reset()
-			}
-			continue
-		}
-		if err = errors.Join(err, failed); err != nil {
-			return err
-		}
-		if r.frozen != nil && r.frozen.bad {
-			rep.Damaged++
-		}
-		r.j, r.file, r.report = j, f, rep
-		break
-	}
-	r.led.whole()
-	// The key fits, and the first entries are lost: whatever was written now would be nobody's.
-	if r.report.Commits > 0 && r.led.dev == nil {
-		r.j = nil
-		return krama.E("replica.open", krama.Tampered, "the device's keys are gone")
-	}
-	// Last, because most of what was typed came confirmed while the journal was read (queue).
-	for _, p := range r.led.outbox {
-		if err := r.led.show(p.circle, p.item); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// reload reads the journal anew.
-func (r *core) reload() error {
-	_, key, err := r.readKeys(r.vk)
-	if err != nil {
-		return err
-	}
-	relay := r.led.relay
-	r.forgetAll(r.led.voids)
-	if r.Reset != nil {
-		r.Reset()
-	}
-	if err = r.read(r.file, key); err != nil && r.j != nil {
-		r.j.Close() // what is in memory is not the whole: nothing may be written from it
-	}
-	r.led.relay = relay
-	return err
-}
-
 // Close locks the device: keys are forgotten as far as the language allows.
 func (r *core) Close() error {
 	r.mu.Lock()
@@ -255,4 +107,11 @@ func (r *core) Close() error {
 		[32]byte{}, nil
 	r.frozen, r.led.early, r.led.waiting = nil, nil, nil
 	return err
+}
+
+// Turn has the device speak with its relay over another way from now on: what was heard of the relay stays.
+func (r *Replica) Turn(to Remote) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.remote = to
 }

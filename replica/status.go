@@ -8,53 +8,6 @@ import (
 	"krama/seal"
 )
 
-// State is how far a device has come.
-type State uint8
-
-// States.
-const (
-	Fresh    State = iota // keys made, QR-1 can be shown
-	Scanned               // QR-2 was scanned; waiting for the office
-	Enrolled              // the roster lists it and it holds its keys
-	Removed               // the roster says that it is trusted no more
-)
-
-// Alarm is something a person must know about. Alarms stay.
-type Alarm struct {
-	What   AlarmKind
-	Circle krama.CircleID
-	Epoch  uint32
-	N      uint64 // position in the stream
-	Author krama.DeviceID
-	Day    krama.Day
-	Claim  uint64 // the roster's place that the author says she has read; for AlarmWithheld
-	Mended bool   // the relay shows again what it had hidden, a signed close has answered it, or its author was removed
-}
-
-// AlarmKind names an alarm; the catalogue has its sentence.
-type AlarmKind string
-
-// Alarms: the verdicts of doc/format.md §2, what a relay shows less or otherwise than before, and the journal.
-const (
-	AlarmTampered     AlarmKind = "tampered"
-	AlarmForged       AlarmKind = "forged"
-	AlarmMalformed    AlarmKind = "malformed"
-	AlarmUnauthorised AlarmKind = "unauthorised"
-	AlarmFork         AlarmKind = "fork"
-	AlarmEquivocation AlarmKind = "equivocation"
-	AlarmGap          AlarmKind = "gap"      // clears when the missing envelope arrives
-	AlarmRollback     AlarmKind = "rollback" // the relay shows less than before
-	AlarmWithheld     AlarmKind = "withheld" // a colleague has seen roster statements that the relay does not give us
-	AlarmFrozen       AlarmKind = "frozen"   // no heartbeat for 72 hours
-	AlarmDamaged      AlarmKind = "damaged"  // part of this device's file could not be read
-	AlarmRoster       AlarmKind = "roster"   // a roster statement broke a rule
-	AlarmDropped      AlarmKind = "dropped"  // for a day the relay has not shown what it says it took
-	AlarmCopied       AlarmKind = "copied"   // another copy of this device has written; this one writes nothing more
-)
-
-// stops reports whether the alarm stops uploads: what we would seal might go to a false stream.
-func (k AlarmKind) stops() bool { return k == AlarmFork || k == AlarmRollback || k == AlarmWithheld }
-
 // State tells how far the device has come.
 func (r *core) State() State {
 	r.mu.Lock()
@@ -199,4 +152,12 @@ func (r Admin) Suspended() map[krama.DeviceID][][32]byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.led.doubted()
+}
+
+// Announcement is what a lone admin's device will say when its day has come, unless an admin's device withdraws it.
+type Announcement struct {
+	ID     [32]byte
+	What   seal.Logged
+	Author krama.DeviceID
+	After  time.Time // by its author's clock
 }

@@ -80,3 +80,9 @@ type sealedEnvelope struct {
 	seq    uint64
 	wire   []byte
 }
+
+// proof is an envelope that stands where its author has another one.
+type proof struct {
+	id    [32]byte
+	epoch uint32
+}

@@ -13,12 +13,6 @@ import (
 // the stream finds the same place, and the roster names the proofs, so all come to show the same. Circle 0 goes on: its
 // statements have rules of their own, and a programme's only admin must not lock herself out.
 
-// proof is an envelope that stands where its author has another one.
-type proof struct {
-	id    [32]byte
-	epoch uint32
-}
-
 // suspended reports whether an author's envelopes in a stream are kept back now.
 func (l *ledger) suspended(st *stream, d krama.DeviceID) bool {
 	return slices.ContainsFunc(st.proofs[d], func(p proof) bool { return !l.roster.Trusted[p.id] })

@@ -236,28 +236,6 @@ func (r meeting) finish(progress func(Progress)) error {
 	return err
 }
 
-// joined reports whether the device holds circle 0's keys.
-func (r *core) joined() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.led.roster != nil && r.led.streams[krama.OrgCircle] != nil
-}
-
-// errLocked ends a sync whose device was locked meanwhile.
-var errLocked = krama.E("replica", krama.NotAllowed, "locked")
-
-// circles lists the content circles this device holds.
-func (r *core) circles() (out []krama.CircleID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for c := range r.led.streams {
-		if c != krama.OrgCircle {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
 // pull reads a circle to the relay's head.
 func (r meeting) pull(ctx context.Context, c krama.CircleID, stage Stage, progress func(Progress)) error {
 	made := false

@@ -21,22 +21,6 @@ const (
 	slotPlace = 128
 )
 
-// journalName alternates between two names: the new file is whole before the old one goes.
-func journalName(gen uint64) string {
-	switch {
-	case gen == 0:
-		return "journal"
-	case gen%2 == 1:
-		return "journal-a"
-	}
-	return "journal-b"
-}
-
-// journalFiles are the names of all files that may hold a part of a journal.
-func journalFiles() []string {
-	return []string{journalName(0), journalName(1), journalName(2), frozenName(0), frozenName(1)}
-}
-
 var slotAD = []byte("journal key")
 
 // readKeys returns the newest journal's generation and key.

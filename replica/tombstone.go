@@ -41,8 +41,6 @@ func (r Admin) dropBodies(ctx context.Context) error {
 	return nil
 }
 
-const day = 24 * time.Hour
-
 // dropBodiesOf drops one circle's bodies: it chooses a batch, makes the choice durable, has the relay put tombstones in
 // their places, and goes on with the same batch after a cut.
 func (r Admin) dropBodiesOf(ctx context.Context, c krama.CircleID) error {

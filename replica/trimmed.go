@@ -9,26 +9,6 @@ import (
 
 // How circle 0 was trimmed, as the journal tells it. When and why: trim.go.
 
-// trimmed is how one epoch of circle 0 was trimmed, in the journal's order: the places behind which nothing counts that
-// was read before.
-type trimmed struct {
-	at   []uint64
-	past int // of those, as far as the journal was read
-}
-
-// void reports whether a later trim leaves out an envelope of circle 0.
-func (t *trimmed) void(n uint64) bool {
-	if t == nil {
-		return false
-	}
-	for _, at := range t.at[t.past:] {
-		if n > at {
-			return true
-		}
-	}
-	return false
-}
-
 // trimOf reads a trim's entry of the journal.
 func trimOf(b []byte) (epoch uint32, at uint64, ok bool) {
 	if len(b) != 26 || b[0] != tagTrim {
@@ -68,23 +48,4 @@ func (l *ledger) trim(epoch uint32, at uint64, agreed bool) error {
 		}
 	}
 	return nil
-}
-
-// trimAt leaves out, at the next reading, what stands before the trim that was met past a place.
-func (v *voids) trimAt(epoch uint32, at uint64) {
-	if v.trims[epoch] == nil {
-		v.trims[epoch] = &trimmed{}
-	}
-	v.trims[epoch].at = append(v.trims[epoch].at, at)
-}
-
-// parted reports whether an alarm says that the relay's history of an epoch is not the one read here.
-func (l alarmList) parted(p place) bool {
-	for _, a := range l {
-		if !a.Mended && !a.ByAuthor() && a.Circle == p.circle && a.Epoch == p.epoch && (a.What == AlarmRollback ||
-			a.What == AlarmFork) {
-			return true
-		}
-	}
-	return false
 }

@@ -23,9 +23,6 @@ func HasVault(d journal.Dir) (bool, error) {
 	return n == seal.VaultSize, hostError("replica.HasVault", err)
 }
 
-// decoyFile is where a phone keeps a vault that opens nothing and whose words destroy the real one.
-const decoyFile = "duress"
-
 // WriteDecoy writes a vault with its own words that holds a random key and opens nothing.
 func WriteDecoy(c Config, d journal.Dir, words string) error {
 	var vk [32]byte
@@ -75,14 +72,6 @@ func writeVaultFile(c Config, name, words string, vk [32]byte) error {
 	return writeFile(c.Dir, name, b)
 }
 
-// cost is how much work opening costs.
-func (c Config) cost() seal.Cost {
-	if c.Cost == (seal.Cost{}) {
-		return seal.CostDefault
-	}
-	return c.Cost
-}
-
 // OpenKey opens only a vault that needs no more than the words: the slow half of Unlock.
 func OpenKey(d journal.Dir, words string) (vk [32]byte, err error) {
 	lock, err := NewLock(d, words)
@@ -105,9 +94,6 @@ func readVault(d journal.Dir) ([]byte, error) {
 	}
 	return readFile(d, vaultFile, seal.VaultSize)
 }
-
-// nextFile holds a vault that is about to take the place of the one that is there, and its hash.
-const nextFile = "vault-next"
 
 // replaceVault writes another vault in place of the one that is there. Where it is cut, the old one stands or the new
 // one will: never neither.
@@ -132,43 +118,4 @@ func finishVault(d journal.Dir) error {
 		}
 	}
 	return hostError("replica.finishVault", d.Remove(nextFile))
-}
-
-// readFile reads a small file; nil is none, or one longer than max.
-func readFile(d journal.Dir, name string, max int) ([]byte, error) {
-	const op = "replica.readFile"
-	f, err := d.Open(name)
-	if err != nil {
-		return nil, hostError(op, err)
-	}
-	n, err := f.Size()
-	if err == nil && n == 0 {
-		f.Close()
-		return nil, hostError(op, d.Remove(name)) // looking made it
-	}
-	defer f.Close()
-	if err != nil || n > int64(max) {
-		return nil, hostError(op, err)
-	}
-	b := make([]byte, n)
-	_, err = f.ReadAt(b, 0)
-	return b, hostError(op, err)
-}
-
-// writeFile writes a small file, durable when it returns. Only replaceVault makes sure that a cut leaves it whole.
-func writeFile(d journal.Dir, name string, b []byte) error {
-	const op = "replica.writeFile"
-	f, err := d.Open(name)
-	if err != nil {
-		return hostError(op, err)
-	}
-	defer f.Close()
-	if _, err := f.WriteAt(b, 0); err != nil {
-		return hostError(op, err)
-	}
-	// After the write: a file that is only replaced is at no moment empty.
-	if err := f.Truncate(int64(len(b))); err != nil {
-		return hostError(op, err)
-	}
-	return hostError(op, f.Sync())
 }

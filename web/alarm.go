@@ -3,7 +3,6 @@ package web
 import (
 	"slices"
 
-	"krama"
 	"krama/locale"
 	"krama/replica"
 	"krama/seal"
@@ -49,10 +48,4 @@ func (s *session) answered(p *locale.Printer, all []replica.Alarm) (out []answer
 		}
 	}
 	return out
-}
-
-// answeredAlarm is one as the page shows it.
-type answeredAlarm struct {
-	Day  krama.Day
-	Text string
 }

@@ -19,16 +19,6 @@ func (s *session) audited(w http.ResponseWriter, r *http.Request, what uint8, t 
 	return true
 }
 
-// auditLine is something that somebody read, changed or was refused.
-type auditLine struct {
-	// Who is filled in for the lines that are shown. What is "" where a later version wrote a code that this one lacks.
-	Day    krama.Day
-	Author krama.DeviceID
-	What   string // a key of the locale
-	Circle krama.CircleKind
-	Who    string
-}
-
 // auditLines are what was read and what was done, the newest first.
 func (s *session) auditLines() (out []auditLine) {
 	// The catalogue has a sentence for each code of the closed list.

@@ -73,3 +73,27 @@ func roleList(r krama.Role) (out []krama.Role) {
 
 // circleOrder is the order of circles on the page of devices: circle 0, then as a programme founds them.
 var circleOrder = append([]krama.CircleKind{krama.KindOrg}, krama.CircleKinds...)
+
+// share is how much of the largest a number is, in percent: the height of a bar.
+func share(n, most int64) int {
+	if most <= 0 {
+		return 0
+	}
+	return int(n * 100 / most)
+}
+
+// mostPeople is the month with the most people, for the height of bars.
+func mostPeople(ms []month) (most int64) {
+	for _, m := range ms {
+		most = max(most, int64(m.People))
+	}
+	return most
+}
+
+// mostCondoms is the month in which most condoms were given.
+func mostCondoms(ms []month) (most int64) {
+	for _, m := range ms {
+		most = max(most, m.Condoms)
+	}
+	return most
+}

@@ -11,10 +11,6 @@ import (
 	"krama/web/http"
 )
 
-// nextChoices are days until the next contact; 28 is offered first (contacts at least every three months, most
-// monthly).
-var nextChoices = []int{0, 7, 14, 28, 84}
-
 // contactNew shows an empty form for a contact, with what was given last time; a draft goes before that.
 func (s peoplePages) contactNew(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.view(w, r)
@@ -61,17 +57,6 @@ func (s peoplePages) likeLast(v *casework.View) url.Values {
 		}
 	}
 	return f
-}
-
-// formState is what a form stands before: where it is sent, and what is to be said above it.
-type formState struct {
-	Action  string
-	Drafted bool       // it was typed before and not sent
-	Bad     bool       // something in it cannot be
-	Wrong   wrong      // what, where that is known
-	Correct bool       // it corrects a record
-	Saved   string     // the page of what the same form kept before, with other content
-	Code    krama.Code // hers, of a registration that was kept before
 }
 
 // contactCreate keeps a contact. Its record's id was drawn with the form, so that a form that is sent again finds what
@@ -306,12 +291,6 @@ func (s peoplePages) contactVoid(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	redirect(w, r, "/person/"+v.Subject.String())
-}
-
-// contactRow is a contact and whose it is.
-type contactRow struct {
-	casework.Contact
-	Code krama.Code
 }
 
 // shownContacts bounds the list of newest contacts.

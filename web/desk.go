@@ -12,35 +12,13 @@ import (
 
 	"krama"
 	"krama/casework"
-	"krama/office"
 	"krama/replica"
 	"krama/seal"
 	"krama/web/http"
 )
 
-// month is one month's figures of the overview.
-type month struct {
-	First   krama.Day
-	People  int
-	Condoms int64
-	Lube    int64
-}
-
 // overviewMonths is how far back the overview looks.
 const overviewMonths = 12
-
-// overviewData is what the coordinator's first page shows. None of it leaves the desk.
-type overviewData struct {
-	People, Contacts, NotSeen int
-	Months                    []month // oldest first
-	Districts                 []districtCount
-}
-
-// districtCount is how many people were met in the last twelve months, by the district of the last contact.
-type districtCount struct {
-	Code   uint16
-	People int
-}
 
 // summarise folds the last twelve months. The numbers are the programme's own; the report is what leaves it.
 func summarise(st *casework.State, today krama.Day) overviewData {
@@ -104,25 +82,6 @@ func (s figurePages) overview(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "overview.title", "overview", overviewView(summarise(s.state, s.today())))
 }
 
-// deviceRow is a device as the devices page shows it.
-type deviceRow struct {
-	// Seen is by the device's own clock, 0 when it never wrote. Wiped is its own word that it is empty. Reason is why
-	// it was removed.
-	ID       krama.DeviceID
-	Label    string
-	Kind     string
-	Roles    krama.Role
-	Circles  []krama.CircleKind
-	Verified seal.Verified
-	Mine     bool
-	Removed  bool
-	Reason   seal.Reason
-	Wiped    bool
-	Cooling  bool // brought in by trustees, and not allowed to act yet
-	Seen     krama.Day
-	Long     bool // no sign for 90 days: a person should remove it
-}
-
 // deviceRows are the programme's devices: those in it first, admins' before others. admins is how many of them must
 // sign what needs two.
 func (s *session) deviceRows() (rows []deviceRow, admins int) {
@@ -182,17 +141,6 @@ func enrolled(rows []deviceRow) (n int) {
 	return n
 }
 
-// devicesPage is the page of the programme's devices.
-type devicesPage struct {
-	Rows       []deviceRow
-	Admins     int // who must sign what needs two
-	Status     replica.Status
-	Due        []replica.DueRotation
-	RolledBack bool // the relay shows less, or another history: it may have been restored
-	Recovery   office.Recovery
-	Past       []answeredAlarm
-}
-
 // devices lists the programme's devices and what the steward should do about them.
 func (s staffPages) devices(w http.ResponseWriter, r *http.Request) {
 	// Alarms that were answered are listed here alone; those that stand are on every page.
@@ -206,12 +154,6 @@ func (s staffPages) devices(w http.ResponseWriter, r *http.Request) {
 // are given afterwards, on the device's page.
 var enrolRoles = []krama.Role{krama.RoleOutreach, krama.RoleNurse, krama.RoleCaseWorker, krama.RoleCoordinator,
 	krama.RoleSteward}
-
-// memberRow is a member with a label: somebody who can have a second device.
-type memberRow struct {
-	ID    krama.MemberID
-	Label string
-}
 
 // members are those who can have a second device: they have a label, and are still there.
 func (s *session) members() (out []memberRow) {
@@ -227,19 +169,6 @@ func (s *session) members() (out []memberRow) {
 		return cmp.Or(cmp.Compare(len(a.Label), len(b.Label)), cmp.Compare(a.Label, b.Label))
 	})
 	return out
-}
-
-// enrolState is how far an enrolment has come. At most one is under way on a desk.
-type enrolState struct {
-	// It is made anew for every page. What an enrolment needs between two pages is in Server: invite and inviteAs.
-	Code    string // QR-2, once QR-1 was scanned
-	Trouble string
-	Done    bool
-	Voice   bool          // digits are being compared by voice
-	Spoken  bool          // and are the same
-	Left    time.Duration // of the code
-	Safety  string        // this desk's digits
-	Members []memberRow   // who may have a second device
 }
 
 // enrolPage begins an enrolment; one that was under way ends.

@@ -21,10 +21,6 @@ func (s *Server) directoryRoutes() {
 	o.HandleFunc("POST /directory", on(listingPages.directory))
 	o.HandleFunc("GET /listing/{key}", on(listingPages.listing))
 	o.HandleFunc("POST /listing/{key}/check", on(listingPages.listingCheck))
-	o.HandleFunc("GET /person/{id}/refer", on(listingPages.refer))
-	o.HandleFunc("POST /person/{id}/refer", on(listingPages.refer))
-	o.HandleFunc("GET /slip/{record}", on(listingPages.slip))
-	o.HandleFunc("POST /slip/{record}", on(listingPages.slipOutcome))
 }
 
 // listingRoutes add changing it, on a desk.
@@ -36,13 +32,6 @@ func (s *Server) listingRoutes() {
 	o.HandleFunc("POST /listing/{key}/edit", on(listingPages.listingSave))
 	o.HandleFunc("POST /listing/{key}/keep", on(listingPages.listingKeep))
 	o.HandleFunc("POST /listing/{key}/open", on(listingPages.listingOpen))
-}
-
-// dirRow is a listing as staff see it.
-type dirRow struct {
-	Entry *directory.Entry
-	View  directory.View
-	Key   string
 }
 
 // tier is what this device's member may see: named staff are who holds the safeguarding circle.

@@ -52,12 +52,6 @@ func (s *session) who(d krama.DeviceID) (name string) {
 	return name
 }
 
-// checkLine is what somebody said of a listing, and who.
-type checkLine struct {
-	directory.Found
-	Who string
-}
-
 // checkLines are what was said of a listing, and by whom.
 func (s *session) checkLines(e *directory.Entry) (out []checkLine) {
 	for _, c := range e.Checks {

@@ -5,35 +5,10 @@ import (
 	"strconv"
 
 	"krama"
-	"krama/office"
 	"krama/replica"
 	"krama/seal"
 	"krama/web/http"
 )
-
-// erasureRow is one erasure and its horizon.
-type erasureRow struct {
-	// Total is every device that had a key to her records: gone, waiting and lost.
-	replica.Erasure
-	Total   int
-	Waiting []waitingDevice
-	Lost    []waitingDevice
-}
-
-// waitingDevice is a device that still has a key which opens an old backup, and when it was seen last.
-type waitingDevice struct {
-	Name string
-	Seen krama.Day // 0 when never
-}
-
-// erasuresPage is the page of erasures: done, waiting for a second word, and coming.
-type erasuresPage struct {
-	Rows     []erasureRow
-	Waiting  []awaitedRow
-	Soon     []office.Expiring
-	Trustees bool // there are trustees, whose key opens nothing of the erased
-	KeepDays int  // how long records are kept; 0 for ever
-}
 
 // erasuresPage lists erasures: how far each has come, which wait for a second word, and which are due.
 func (s staffPages) erasuresPage(w http.ResponseWriter, r *http.Request) {
@@ -61,13 +36,6 @@ func (s staffPages) erasuresPage(w http.ResponseWriter, r *http.Request) {
 	}
 	s.page(w, r, 200, "erase.list", "devices", erasuresView(erasuresPage{rows, s.awaitedRows(),
 		s.office.Expiries(), s.recovery().Set, int(s.office.KeepDays())}))
-}
-
-// awaitedRow is an erasure that waits for a second person's word.
-type awaitedRow struct {
-	replica.Awaited
-	Who  string
-	Path string
 }
 
 // awaitedRows are the erasures that wait for a second member's word.

@@ -17,24 +17,6 @@ import (
 // The pages of a device that is locked or does not belong yet: making a vault, its words, opening it, and the two scans
 // of an enrolment.
 
-// wordCount is how many words a device is opened with.
-const wordCount = words.Vault
-
-// gate is what the pages before unlocking remember between two taps. It lives in memory only.
-type gate struct {
-	// Server's mu guards all of it, and it is forgotten when a device is opened or locked. tapped are the words given
-	// so far, prefix the letters that narrow the list for the next one.
-	chosen []string // drawn for a new device
-	tapped []string
-	prefix string
-	wrong  string // the sentence about the words before, or ""
-
-	// An unlocking that waits for a passkey, and the change of locks that waits for the words.
-	locks []lockAt       // whose words were given, and which wait for a passkey
-	given time.Time      // when
-	want  *replica.Locks // what an open device asks the words for
-}
-
 // gateRoutes registers the pages before a device is open. Any other address leads to the first page, so that a link
 // from before a lock shows the gate; a form to any other is told that it came too late.
 func (s *Server) gateRoutes(m *http.ServeMux) {
@@ -192,12 +174,6 @@ func (s gatePages) setupConfirm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.page(w, r, 200, "gate.confirm", "", confirmView(g, s.taps(g)))
-}
-
-// choices is what can be tapped next: letters that narrow the list, or words.
-type choices struct {
-	Prefixes []string
-	Words    []string
 }
 
 // enough is how many words fit on a page to tap from.
@@ -429,9 +405,6 @@ func (s gatePages) join(w http.ResponseWriter, r *http.Request, rep *replica.Rep
 	}
 	s.page(w, r, 200, "gate.scan1", "", scanView(rep.Newcomer().Scan1().String(), trouble, rep.Newcomer().CodeLeft()))
 }
-
-// minutesLeft is a while in whole minutes, a begun one counted.
-func minutesLeft(d time.Duration) int { return max(0, int((d+time.Minute-1)/time.Minute)) }
 
 // joinNew shows another code in place of one that somebody may have seen, or whose time is over.
 func (s gatePages) joinNew(w http.ResponseWriter, r *http.Request) {

@@ -39,30 +39,6 @@ func (s *Server) doorRoutes() {
 	o.HandleFunc("POST /rights/{topic}/{lang}", on(inboxPages.rightsSave))
 }
 
-// inboxData is what the inbox shows.
-type inboxData struct {
-	Holds   bool // this desk holds an intake's circle
-	Rows    []threadRow
-	New     int
-	Fresh   string    // the short ids of the new ones, one after another
-	Waiting []waiting // at the relay, beyond what a day takes in
-	Aside   bool
-	Shut    []office.Unopened // what did not open
-}
-
-// waiting is how many reports to a circle wait at the relay.
-type waiting struct {
-	Circle krama.CircleKind
-	N      int
-}
-
-// threadRow is one conversation, or several whose first words are the same to the letter: what a flood looks like.
-type threadRow struct {
-	*casework.Thread
-	Key  string
-	Same int
-}
-
 // inboxData gathers what the inbox shows: what waits for staff first, or with aside what was set aside.
 func (s inboxPages) inboxData(aside bool) (d inboxData) {
 	d.Aside = aside
@@ -144,18 +120,6 @@ func (s inboxPages) findThread(r *http.Request) *casework.Thread {
 		return nil
 	}
 	return s.state.Thread(krama.ThreadID(b))
-}
-
-// threadPage is a conversation and what can be decided about it.
-type threadPage struct {
-	// Form is empty unless a decision was refused or an answer is being written.
-	Thread   *casework.Thread
-	Form     url.Values // as it was typed
-	Trouble  string     // a key of the locale
-	Over     int        // by how many letters the answer is too long
-	Assigned string     // to whom, in words
-	Who      map[krama.DeviceID]string
-	Takers   []memberRow // who can read it
 }
 
 // threadPage gathers what stands on a conversation's page.

@@ -92,3 +92,18 @@ func (s *session) rightsState(p *locale.Printer, topic, lang string) string {
 	}
 	return p.T("rightsDesk.draft")
 }
+
+// rightsText is the text as it stands: the programme's own, or the shipped draft.
+func (s *session) rightsText(topic, lang string) (own *krama.RightsText, ids []krama.RecordID, ok bool) {
+	for _, t := range s.Rights {
+		if t.Topic == topic && slices.Contains([]string{"km", "vi", "en"}, lang) {
+			// Of several that stand the one that was reviewed last is shown, and saving replaces them all.
+			texts, ids := s.state.RightsTexts(topic, lang)
+			if len(texts) > 0 {
+				return texts[0], ids, true
+			}
+			return &krama.RightsText{Topic: topic, Lang: lang, Body: t.Body.In(lang), Source: t.Source}, nil, true
+		}
+	}
+	return nil, nil, false
+}

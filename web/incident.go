@@ -2,17 +2,10 @@ package web
 
 import (
 	"krama"
-	"krama/casework"
 	"krama/office"
 	"krama/replica"
 	"krama/web/http"
 )
-
-// incidentRow is an incident, and whether its conversation is still here.
-type incidentRow struct {
-	casework.Incident
-	Here bool
-}
 
 // incidentRows are the incidents, with whether their conversations are still here.
 func (s inboxPages) incidentRows() (out []incidentRow) {

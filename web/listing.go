@@ -9,15 +9,6 @@ import (
 	"krama/web/http"
 )
 
-// listingTrouble is why a listing's form could not be kept: a sentence and what it is about. The zero value is none.
-type listingTrouble struct {
-	key   string // of the sentence
-	field string // the key of a field's name, or ""
-	what  string // what was typed
-	n     int
-	to    string // the page to look at, or ""
-}
-
 // headsOf names the versions of a listing that stand, so that a form can tell what it was drawn from.
 func headsOf(e *directory.Entry) string {
 	if e == nil {

@@ -3,12 +3,8 @@ package web
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
-	"net/url"
-	"slices"
-	"strings"
 
 	"krama"
 	"krama/web/http"
@@ -52,16 +48,6 @@ func (w *whole) Read(b []byte) (int, error) {
 		return 0, errLong
 	}
 	return n, err
-}
-
-// once is what became of the form that was sent last: of a double tap, or a Back and the same form again, the second
-// only leads where the first did. Forms that carry the id of the page they stood on (formOnce) are held to it; any
-// later form with an id takes its place.
-type once struct {
-	// Server's mu guards which one is the last. to is written by its own request and read after done is closed.
-	form [32]byte
-	to   string        // where it led; "" until that is known, and after if it led nowhere
-	done chan struct{} // closed when it is known
 }
 
 // twice serves a request, unless it is the form that was sent last.
@@ -111,69 +97,4 @@ func (w *witness) WriteHeader(status int) {
 		w.o.to = w.Header().Get("Location")
 	}
 	w.ResponseWriter.WriteHeader(status)
-}
-
-// pageID is a fresh id for the forms of one page.
-func (s *Server) pageID() string {
-	var b [8]byte
-	// Without an id the forms of the page work and are not held to acting once.
-	if _, err := io.ReadFull(s.Rand, b[:]); err != nil {
-		return ""
-	}
-	return hex.EncodeToString(b[:])
-}
-
-// typed is what a form held when it could not be kept, so that the page that says so can send it again. Nothing of a
-// form that unlocks or locks something is written on a page.
-type typed struct {
-	path   string
-	fields [][2]string
-}
-
-// secret are the beginnings of addresses whose forms hold words, numbers or codes that open something.
-var secret = []string{"/pin", "/tap", "/unlock", "/passkey", "/locks", "/duress", "/setup", "/join", "/enrol", "/panic",
-	"/trustees"}
-
-// typedIn is what a request's form held. Of a form that opens or locks something it is nothing.
-func typedIn(r *http.Request) (t typed) {
-	if r.Method != http.MethodPost || len(r.PostForm) == 0 || slices.ContainsFunc(secret, func(p string) bool {
-		return strings.HasPrefix(r.URL.Path, p)
-	}) {
-		return t
-	}
-	t.path = r.URL.Path
-	for _, k := range sortedKeys(r.PostForm) {
-		for _, v := range r.PostForm[k] {
-			t.fields = append(t.fields, [2]string{k, v})
-		}
-	}
-	return t
-}
-
-// sortedKeys are a form's fields in one order: a page that is drawn twice is the same page.
-func sortedKeys(f url.Values) (out []string) {
-	for k := range f {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
-}
-
-// failText is the sentence for an error on a page: what is wrong and what to do, by its kind.
-func failText(err error) string {
-	switch krama.KindOf(err) {
-	case krama.Full:
-		return "fail.full"
-	case krama.Invalid:
-		return "contact.bad"
-	case krama.NotAllowed:
-		return "fail.notAllowed"
-	case krama.Conflict:
-		return "fail.conflict"
-	case krama.TooLarge:
-		return "fail.large"
-	case krama.Internal:
-		return "fail.internal"
-	}
-	return jobError(err)
 }

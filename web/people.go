@@ -11,12 +11,6 @@ import (
 	"krama/web/http"
 )
 
-// today is the day of this device's clock, where the programme is.
-func (s *Server) today() krama.Day { return krama.DayOf(s.Now()) }
-
-// shownDue is how many due people the first page lists.
-const shownDue = 8
-
 // due are the people whose next contact is within three days, or is late.
 func (s *session) due() []casework.Row { return s.state.Due(s.today(), s.today()+3) }
 
@@ -25,22 +19,6 @@ func (s peoplePages) home(w http.ResponseWriter, r *http.Request) {
 	n, _ := s.state.Counts()
 	s.page(w, r, 200, "nav.home", "home", homeView(s.due(), n))
 }
-
-// search is what a list of people is narrowed by.
-type search struct {
-	// District 0 is everywhere. Bad says that Text was as long as a code and is none.
-	Text     string
-	District uint16
-	NotSeen  bool
-	Due      bool // within three days or late, the latest first
-	Bad      bool
-}
-
-// shownPeople bounds a list: a phone draws hundreds of rows slowly and nobody reads them.
-const shownPeople = 60
-
-// notSeenDays is when somebody counts as not seen: the programme's quarter.
-const notSeenDays = 90
 
 // people lists whom this device knows. What is looked for travels in the body of a form: a code in an address would
 // stay in the browser's history.
@@ -251,13 +229,6 @@ func (s peoplePages) person(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.page(w, r, 200, "people.title", "people", personView(&v, namesakes, s.referralLines(v.Subject)))
-}
-
-// seenHead is what stood of a field when a form was opened.
-type seenHead struct {
-	// refused says that another value was shown, because this one cannot stand with the rest.
-	heads   []krama.RecordID
-	refused bool
 }
 
 // recode gives somebody a new code: two people must not be called the same. The one who was registered first keeps

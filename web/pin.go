@@ -9,17 +9,6 @@ import (
 	"krama/web/http"
 )
 
-// pin is the quick number: a screen lock over keys that are in memory already. It is not key material and dies with the
-// worker.
-type pin struct {
-	// Server's mu guards it. tries counts wrong numbers since the last right one. Without digits there is no quick
-	// number.
-	digits   string
-	tries    int
-	covered  bool
-	unlocked time.Time // when the words were last given
-}
-
 const (
 	// A guesser has five of a million. Then the words are asked for.
 	pinTries = 5

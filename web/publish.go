@@ -1,8 +1,9 @@
 package web
 
 import (
-	"cmp"
 	"context"
+	"net/url"
+	"strings"
 	"time"
 
 	"krama"
@@ -11,23 +12,6 @@ import (
 	"krama/office"
 	"krama/web/http"
 )
-
-// doorPage is the page of the public door.
-type doorPage struct {
-	// What would be published now, which is not always what the site shows.
-	*directory.Door
-	Trouble   string // a key of the locale
-	At        string // what the field of the site's address holds: what is kept, or what was typed
-	Published string // on which day; "" when the door is shut
-	Readers   map[krama.CircleKind]string
-	Found     string // a key of the locale: what this desk found at the public site, and when
-	FoundOn   string
-}
-
-// readers are who can open what is reported to a circle, in words.
-func (d *doorPage) readers(ctx context.Context, k krama.CircleKind) string {
-	return cmp.Or(d.Readers[k], tr(ctx, "doorDesk.notHere"))
-}
 
 // doorPage gathers what stands on the door's page.
 func (s inboxPages) doorPage(door *directory.Door, trouble, at string) doorPage {
@@ -66,6 +50,36 @@ func (s inboxPages) doorOpen(w http.ResponseWriter, r *http.Request) {
 			trouble = ""
 		}
 		s.page(w, r, 200, "doorDesk.title", "directory", doorView(s.doorPage(d, trouble, s.rep.Value(office.SiteAt))))
+		return
+	}
+	redirect(w, r, "/door")
+}
+
+// doorSite keeps the public site's address, or none. What was found at another is forgotten.
+func (s inboxPages) doorSite(w http.ResponseWriter, r *http.Request) {
+	at := strings.TrimSpace(form(r).Get("site"))
+	u, err := url.Parse(at)
+	if at != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil ||
+		len(at) > 200) {
+		d, _, e := s.office.Door()
+		if e != nil {
+			s.fail(w, r, e)
+			return
+		}
+		s.page(w, r, 422, "doorDesk.title", "directory", doorView(s.doorPage(d, "doorDesk.siteBad", at)))
+		return
+	}
+	// Only the origin is kept: the desk asks for its own page there.
+	if at != "" {
+		at = u.Scheme + "://" + u.Host + "/"
+	}
+	// Forgotten first: cut in between, nothing that was found at the old address is told of the new one.
+	err = s.rep.SetValue(office.SiteSeen, "")
+	if err == nil {
+		err = s.rep.SetValue(office.SiteAt, at)
+	}
+	if err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	redirect(w, r, "/door")

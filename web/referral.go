@@ -10,6 +10,15 @@ import (
 	"krama/web/http"
 )
 
+// referralRoutes are referring somebody, and her slips, on a phone and on a desk.
+func (s *Server) referralRoutes() {
+	o := s.open
+	o.HandleFunc("GET /person/{id}/refer", on(listingPages.refer))
+	o.HandleFunc("POST /person/{id}/refer", on(listingPages.refer))
+	o.HandleFunc("GET /slip/{record}", on(listingPages.slip))
+	o.HandleFunc("POST /slip/{record}", on(listingPages.slipOutcome))
+}
+
 // refer asks where a person is sent, and makes the slip.
 func (s listingPages) refer(w http.ResponseWriter, r *http.Request) {
 	// One page for two steps: without a listing it shows what fits a need, with one it makes the slip.
@@ -128,9 +137,6 @@ func (s listingPages) findReferral(r *http.Request) (ref casework.Referral, ok b
 	return ref, false
 }
 
-// told are the outcomes that staff hear of by themselves.
-var told = []uint8{krama.OutcomeDone, krama.OutcomeCouldNot, krama.OutcomeWithdrawn}
-
 // slipOutcome keeps what she or the service told staff.
 func (s listingPages) slipOutcome(w http.ResponseWriter, r *http.Request) {
 	ref, ok := s.findReferral(r)
@@ -149,24 +155,10 @@ func (s listingPages) slipOutcome(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/person/"+ref.Subject.String())
 }
 
-// referralLine is a referral and what it was to; nil when that is not here any more.
-type referralLine struct {
-	casework.Referral
-	To *directory.Entry
-}
-
 // referralLines are a person's referrals and what each was to.
 func (s *session) referralLines(of krama.SubjectID) (out []referralLine) {
 	for _, ref := range s.state.Referrals(of) {
 		out = append(out, referralLine{ref, s.state.Listing(ref.Listing)})
 	}
 	return out
-}
-
-// listingName is what a referral was to, in words.
-func listingName(e *directory.Entry, lang string) string {
-	if e != nil {
-		return e.Name.In(lang)
-	}
-	return "–"
 }

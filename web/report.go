@@ -7,9 +7,6 @@ import (
 	"krama/web/http"
 )
 
-// shownPeriods is how many periods the page offers.
-const shownPeriods = 8
-
 // period is the one that was asked for, the latest that is over when none was.
 func (s figurePages) period(r *http.Request) (krama.Period, bool) {
 	f := form(r)
@@ -66,14 +63,6 @@ func (s figurePages) reportCSV(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="report-`+p.From.String()+`-`+p.To.String()+`.csv"`)
 	w.Write(b)
-}
-
-// given is pieces for a page.
-func given(n int64, hidden bool) string {
-	if hidden {
-		return "∗"
-	}
-	return num(n)
 }
 
 // codebook gives the meaning of every column as a file.

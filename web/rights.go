@@ -1,18 +1,12 @@
 package web
 
 import (
-	"slices"
 	"strings"
 
 	"krama"
 	"krama/locale"
 	"krama/web/http"
 )
-
-// rightsRow is a text about rights in one language, and how far it can be believed.
-type rightsRow struct {
-	Topic, Lang, Title, State string
-}
 
 // rightsRows are the texts about rights in each language.
 func (s inboxPages) rightsRows(p *locale.Printer) (out []rightsRow) {
@@ -27,21 +21,6 @@ func (s inboxPages) rightsRows(p *locale.Printer) (out []rightsRow) {
 // rightsList lists the texts about rights, with how far each can be believed.
 func (s inboxPages) rightsList(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, 200, "rightsDesk.title", "directory", rightsListView(s.rightsRows(s.printer(r))))
-}
-
-// rightsText is the text as it stands: the programme's own, or the shipped draft.
-func (s *session) rightsText(topic, lang string) (own *krama.RightsText, ids []krama.RecordID, ok bool) {
-	for _, t := range s.Rights {
-		if t.Topic == topic && slices.Contains([]string{"km", "vi", "en"}, lang) {
-			// Of several that stand the one that was reviewed last is shown, and saving replaces them all.
-			texts, ids := s.state.RightsTexts(topic, lang)
-			if len(texts) > 0 {
-				return texts[0], ids, true
-			}
-			return &krama.RightsText{Topic: topic, Lang: lang, Body: t.Body.In(lang), Source: t.Source}, nil, true
-		}
-	}
-	return nil, nil, false
 }
 
 // rightsEdit shows the form of one text.

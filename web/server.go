@@ -4,12 +4,8 @@ package web
 
 import (
 	"context"
-	"encoding/hex"
-	"errors"
 	"io"
 	"net/url"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,8 +15,6 @@ import (
 	"krama/locale"
 	"krama/office"
 	"krama/replica"
-	"krama/seal"
-	"krama/seal/words"
 	"krama/web/http"
 )
 
@@ -142,13 +136,6 @@ type syncState struct {
 	err     error
 }
 
-// New returns a server for a locked device.
-func New(c Config) *Server {
-	s := &Server{Config: c, words: words.List(), open: http.NewServeMux(), shut: http.NewServeMux()}
-	s.routes()
-	return s
-}
-
 // session takes what is unlocked now. A request keeps it to its end, though the device may be locked meanwhile.
 func (s *Server) session() *session {
 	s.mu.Lock()
@@ -216,96 +203,6 @@ func Speak(s *Server, lang string) { s.mu.Lock(); s.lang = lang; s.mu.Unlock() }
 // Replica returns the unlocked replica, or nil.
 func (s *Server) Replica() *replica.Replica { return s.session().rep }
 
-// routes registers the pages of an open device and of a locked one. Each noun's file registers its own beside its
-// handlers.
-func (s *Server) routes() {
-	for _, m := range []*http.ServeMux{s.open, s.shut} {
-		m.HandleFunc("POST /lang", on(sessionPages.setLang))
-		m.HandleFunc("POST /lock", on(sessionPages.lockNow))
-		m.HandleFunc("POST /cover", on(gatePages.cover))
-		m.HandleFunc("GET /limits", on(sessionPages.limits))
-	}
-	s.gateRoutes(s.shut)
-	o := s.open
-	o.HandleFunc("GET /{$}", on(peoplePages.home))
-	o.HandleFunc("GET /people", on(peoplePages.people))
-	o.HandleFunc("POST /people", on(peoplePages.people))
-	o.HandleFunc("GET /person/new", on(peoplePages.personNew))
-	o.HandleFunc("POST /person/new", on(peoplePages.personCreate))
-	o.HandleFunc("GET /person/{id}", on(peoplePages.person))
-	o.HandleFunc("GET /person/{id}/amend", on(peoplePages.personAmend))
-	o.HandleFunc("POST /person/{id}/amend", on(peoplePages.personAmendSave))
-	o.HandleFunc("POST /person/{id}/consent", on(peoplePages.consent))
-	o.HandleFunc("POST /person/{id}/settle", on(peoplePages.settle))
-	o.HandleFunc("POST /person/{id}/code", on(peoplePages.recode))
-	o.HandleFunc("GET /person/{id}/contact", on(peoplePages.contactNew))
-	o.HandleFunc("POST /person/{id}/contact", on(peoplePages.contactCreate))
-	o.HandleFunc("GET /contact/{id}", on(peoplePages.contactAmend))
-	o.HandleFunc("POST /contact/{id}", on(peoplePages.contactAmendSave))
-	o.HandleFunc("POST /contact/{id}/void", on(peoplePages.contactVoid))
-	o.HandleFunc("POST /draft", on(peoplePages.draft))
-	o.HandleFunc("POST /sync", on(sessionPages.startSync))
-	o.HandleFunc("GET /sync", on(sessionPages.syncPage))
-	o.HandleFunc("GET /settings", on(sessionPages.settings))
-	o.HandleFunc("GET /pin", on(gatePages.pinPage))
-	o.HandleFunc("POST /pin", on(gatePages.pinSave))
-	o.HandleFunc("POST /withdraw/{id}", on(staffPages.withdraw))
-	o.HandleFunc("/", on(sessionPages.notFound))
-	s.directoryRoutes()
-	s.emptyRoutes()
-}
-
-// DeskPages adds what a desk has beyond a phone. A phone's program does not carry them.
-func (s *Server) DeskPages() {
-	o := s.open
-	o.HandleFunc("GET /contacts", on(peoplePages.contacts))
-	o.HandleFunc("GET /overview", on(figurePages.overview))
-	o.HandleFunc("GET /report", on(figurePages.report))
-	o.HandleFunc("POST /report", on(figurePages.report))
-	o.HandleFunc("POST /report.csv", on(figurePages.reportCSV))
-	o.HandleFunc("GET /codebook.csv", on(figurePages.codebook))
-	o.HandleFunc("GET /devices", on(staffPages.devices))
-	o.HandleFunc("GET /enrol", on(staffPages.enrolPage))
-	o.HandleFunc("POST /enrol/scan", on(staffPages.enrolScan))
-	o.HandleFunc("POST /enrol/finish", on(staffPages.enrolFinish))
-	o.HandleFunc("GET /enrol/done", on(staffPages.enrolDone))
-	o.HandleFunc("POST /enrol/voice", on(staffPages.enrolVoice))
-	s.staffRoutes()
-	s.listingRoutes()
-	s.doorRoutes()
-	s.tend = (*session).maintain
-}
-
-// ServeHTTP serves the pages of an enrolled device that is open, the page of the short number while it is covered, a
-// word of farewell once it is empty, and else the gate.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	if r.Body != nil {
-		// Bounded while it is read, before any handler believes a part of it.
-		r.Body = &whole{r.Body, maxForm}
-	}
-	v := s.session()
-	rep := v.rep
-	s.mu.Lock()
-	covered := s.pin.covered
-	s.mu.Unlock() // before the replica is asked: it has a lock of its own
-	r = r.WithContext(context.WithValue(r.Context(), inSession{}, v))
-	if rep != nil && rep.Wiped() { // the office removed this device, and it has emptied itself
-		v.goodbye(w, r, "gate.removed")
-		return
-	}
-	open := rep != nil && rep.State() == replica.Enrolled
-	switch {
-	case open && covered:
-		gatePages{v}.pinGate(w, r)
-	case open:
-		s.open.ServeHTTP(w, r)
-	default:
-		s.shut.ServeHTTP(w, r)
-	}
-}
-
 // language is the code of the language that was chosen on this device.
 var language = replica.NewSetting("lang", replica.OfNobody)
 
@@ -323,178 +220,51 @@ func (s *session) printer(r *http.Request) *locale.Printer {
 	return locale.New(locale.Match(r.Header.Get("Accept-Language")))
 }
 
-// setLang keeps the language that was chosen, and leads back to the page it was chosen on, never to another site.
-func (s *session) setLang(w http.ResponseWriter, r *http.Request) {
-	f := form(r)
-	lang := f.Get("lang")
-	if !slices.ContainsFunc(locale.Languages, func(l locale.Language) bool { return l.Code == lang }) {
-		lang = "km"
-	}
-	s.mu.Lock()
-	s.lang = lang
-	rep := s.rep
-	s.mu.Unlock()
-	if rep != nil {
-		rep.SetValue(language, lang)
-	}
-	to := f.Get("to")
-	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\t\r\n") {
-		// browsers read /\ as //
-		to = "/"
-	}
-	redirect(w, r, to)
+// gate is what the pages before unlocking remember between two taps. It lives in memory only.
+type gate struct {
+	// Server's mu guards all of it, and it is forgotten when a device is opened or locked. tapped are the words given
+	// so far, prefix the letters that narrow the list for the next one.
+	chosen []string // drawn for a new device
+	tapped []string
+	prefix string
+	wrong  string // the sentence about the words before, or ""
+
+	// An unlocking that waits for a passkey, and the change of locks that waits for the words.
+	locks []lockAt       // whose words were given, and which wait for a passkey
+	given time.Time      // when
+	want  *replica.Locks // what an open device asks the words for
 }
 
-// redirect answers a form. On the desk relative redirects keep the loopback origin.
-func redirect(w http.ResponseWriter, r *http.Request, to string) {
-	http.Redirect(w, r, to, http.StatusSeeOther)
+// once is what became of the form that was sent last: of a double tap, or a Back and the same form again, the second
+// only leads where the first did. Forms that carry the id of the page they stood on (formOnce) are held to it; any
+// later form with an id takes its place.
+type once struct {
+	// Server's mu guards which one is the last. to is written by its own request and read after done is closed.
+	form [32]byte
+	to   string        // where it led; "" until that is known, and after if it led nowhere
+	done chan struct{} // closed when it is known
 }
 
-// notFound says that there is no such page, or not for this device.
-func (s *session) notFound(w http.ResponseWriter, r *http.Request) {
-	s.page(w, r, http.StatusNotFound, "app.notFound", "", notice("app.notFound"))
+// today is the day of this device's clock, where the programme is.
+func (s *Server) today() krama.Day { return krama.DayOf(s.Now()) }
+
+// pin is the quick number: a screen lock over keys that are in memory already. It is not key material and dies with the
+// worker.
+type pin struct {
+	// Server's mu guards it. tries counts wrong numbers since the last right one. Without digits there is no quick
+	// number.
+	digits   string
+	tries    int
+	covered  bool
+	unlocked time.Time // when the words were last given
 }
 
-// fail shows an error in the reader's words.
-func (s *session) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if krama.KindOf(err) == krama.NotFound {
-		s.notFound(w, r)
-		return
-	}
-	t := typedIn(r)
-	if s.Replica() != s.rep { // locked meanwhile: nothing of it is on a page
-		t = typed{}
-	}
-	s.page(w, r, krama.Status(err), "alarm.title", "", failed(failText(err), t))
-}
-
-// form reads a form that was posted. What stands in the address is no part of it.
-func form(r *http.Request) url.Values {
-	r.ParseForm()
-	return r.PostForm
-}
-
-// startSync begins a sync in the background and shows its progress.
-func (s *session) startSync(w http.ResponseWriter, r *http.Request) {
-	s.BeginSync()
-	redirect(w, r, "/sync")
-}
-
-// BeginSync starts a sync. While one is running it has another follow: what it was asked for may lie behind the place
-// where the running one is already. None follows one that fails.
-func (s *Server) BeginSync() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.beginSync()
-}
-
-// beginSync is BeginSync with the lock held.
-func (s *Server) beginSync() {
-	rep := s.rep
-	if rep == nil || s.sync.running {
-		s.sync.again = rep != nil
-		return
-	}
-	s.sync = syncState{running: true, at: replica.Progress{Stage: replica.StageRoster}}
-	go func() {
-		// Ten minutes in all, whether or not the browser still waits.
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
-		defer cancel()
-		err := rep.Sync(ctx, func(p replica.Progress) { s.mu.Lock(); s.sync.at = p; s.mu.Unlock() })
-		if err == nil && s.tend != nil {
-			err = s.tend(s.session(), ctx, rep)
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		again := s.sync.again && s.rep == rep && err == nil
-		s.sync.running, s.sync.again, s.sync.err = false, false, err
-		if again {
-			s.beginSync()
-		}
-	}()
-}
-
-// syncPage shows how a sync stands, and asks for itself again while one runs.
-func (s *session) syncPage(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	st := s.sync
-	s.mu.Unlock()
-	s.page(w, r, 200, "sync.now", "", syncView(st, syncError(st.err)))
-}
-
-// syncError is the sentence for what stopped a sync, or "".
-func syncError(err error) string {
-	switch {
-	case err == nil:
-		return ""
-	case krama.KindOf(err) == krama.Offline, errors.Is(err, context.DeadlineExceeded):
-		return "sync.offline"
-	case krama.KindOf(err) == krama.NotYet:
-		return "sync.newer"
-	case krama.KindOf(err) == krama.Full:
-		return "sync.full"
-	case krama.KindOf(err) == krama.TooMany:
-		return "sync.tooMany"
-	}
-	return "sync.failed"
-}
-
-// settingsPage is the page of settings.
-type settingsPage struct {
-	Storage Storage
-	Unknown int // records of a later version
-	Release release
-}
-
-// release is which program this is.
-type release struct {
-	Version string
-	Digits  string // none where it is no release
-	Pinned  string // a key of the locale: whether the programme has pinned it
-}
-
-// settings shows how the device stands, and leads to what a person does to it rarely.
-func (s *session) settings(w http.ResponseWriter, r *http.Request) {
-	var st Storage
-	if s.Storage != nil {
-		st = s.Storage()
-	}
-	s.page(w, r, 200, "settings.title", "settings", settingsView(settingsPage{st, s.state.Unknown(),
-		release{s.Version, s.releaseDigits(), s.pinned()}}))
-}
-
-// releaseDigits are the first twenty digits of the release, as an admin compares them.
-func (s *Server) releaseDigits() string {
-	b, err := hex.DecodeString(s.Release)
-	if err != nil || len(b) != 32 {
-		return ""
-	}
-	return seal.ReleaseDigits([32]byte(b))
-}
-
-// pinned is the sentence about whether the programme has pinned this release.
-func (s *session) pinned() string {
-	key := "settings.pinNone"
-	if s.rep != nil {
-		s.rep.Roster(func(ro *seal.Roster) {
-			if p := ro.Release; p != nil {
-				key = "settings.pinOther"
-				if hex.EncodeToString(p.Phone[:]) == s.Release {
-					key = "settings.pinSame"
-				}
-			}
-		})
-	}
-	return key
-}
-
-// limits says plainly what this program cannot protect from.
-func (s *session) limits(w http.ResponseWriter, r *http.Request) {
-	s.page(w, r, 200, "gate.limits", "", limitsView())
-}
-
-// lockNow locks the device and leads to the page that opens it.
-func (s *session) lockNow(w http.ResponseWriter, r *http.Request) {
-	s.Lock()
-	redirect(w, r, "/")
+// job is one long act of the office, done in the background while its page shows how far it is.
+type job struct {
+	// Server's mu guards it. It stays when it is over, so that its page can say what came of it.
+	running     bool
+	title       string
+	next        string // where to go when it is done
+	done, total int
+	err         error
 }

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
 	"slices"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"krama"
-	"krama/office"
 	"krama/replica"
 	"krama/seal"
 	"krama/web/http"
@@ -37,16 +35,6 @@ func (s *Server) staffRoutes() {
 	o.HandleFunc("POST /erasures/{circle}/{id}", on(staffPages.erasureDecide))
 	o.HandleFunc("GET /repair", on(staffPages.repairPage))
 	o.HandleFunc("POST /repair", on(staffPages.repairNow))
-}
-
-// job is one long act of the office, done in the background while its page shows how far it is.
-type job struct {
-	// Server's mu guards it. It stays when it is over, so that its page can say what came of it.
-	running     bool
-	title       string
-	next        string // where to go when it is done
-	done, total int
-	err         error
 }
 
 // begin starts a job unless one is running, and shows its page.
@@ -100,12 +88,6 @@ func (s staffPages) deviceID(w http.ResponseWriter, r *http.Request) (id krama.D
 	return id, ok
 }
 
-// deviceData is one device and what losing it would mean.
-type deviceData struct {
-	deviceRow
-	office.Exposure
-}
-
 // exposure is a device and what it can open: who is worried about if it is lost.
 func (s staffPages) exposure(id krama.DeviceID) (d deviceData) {
 	// From the same rows as the list, so that the two pages never say different things of one device.
@@ -125,10 +107,6 @@ func (s staffPages) device(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, 200, "staff.device", "devices", deviceView(s.exposure(id)))
 	}
 }
-
-// removeReasons are those a person chooses from; the others the program gives by itself.
-var removeReasons = []seal.Reason{seal.ReasonLost, seal.ReasonTaken, seal.ReasonLeft, seal.ReasonReplaced,
-	seal.ReasonCloned}
 
 // deviceRemove removes a device. What it can open counts as known to whoever has it, from the day it was given.
 func (s staffPages) deviceRemove(w http.ResponseWriter, r *http.Request) {
@@ -185,10 +163,6 @@ func (s staffPages) deviceRoles(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// allRoles are the roles in the order of the page that gives them.
-var allRoles = []krama.Role{krama.RoleOutreach, krama.RoleNurse, krama.RoleCaseWorker, krama.RoleSafeguarding,
-	krama.RoleCoordinator, krama.RoleSteward, krama.RoleAdmin}
-
 // deviceTrust says that a copied device is to be believed again.
 func (s staffPages) deviceTrust(w http.ResponseWriter, r *http.Request) {
 	id, ok := s.deviceID(w, r)
@@ -221,14 +195,6 @@ func (s staffPages) rotateNow(w http.ResponseWriter, r *http.Request) {
 	s.begin(w, r, "staff.rotating", "/devices", func(ctx context.Context, p func(int, int)) error {
 		return rep.Admin().Maintain(ctx)
 	})
-}
-
-// logRow is one roster statement in the reader's words.
-type logRow struct {
-	seal.Logged
-	Who, What string
-	Kind      krama.CircleKind
-	Known     bool // the circle is one this desk reads
 }
 
 // rosterPage shows every statement about the programme and who made it: nobody is added or removed unseen.
@@ -267,56 +233,6 @@ func (s staffPages) rosterPage(w http.ResponseWriter, r *http.Request) {
 		}
 	})
 	s.page(w, r, 200, "staff.log", "devices", rosterView(rows))
-}
-
-// deviceName is a device's label, or the beginning of its id.
-func (s *session) deviceName(ro *seal.Roster, id krama.DeviceID) string {
-	return cmp.Or(s.labelled(ro, id), id.String()[:8])
-}
-
-// labelled is the label of a device's member, or "". Where another device that is not removed has the same one, the
-// beginning of its id tells the two apart.
-func (s *session) labelled(ro *seal.Roster, id krama.DeviceID) string {
-	d := ro.Devices[id]
-	if d == nil {
-		return ""
-	}
-	l := s.state.Label(d.Member)
-	if l == "" {
-		return ""
-	}
-	for o, other := range ro.Devices {
-		if o != id && other.Removed == 0 && s.state.Label(other.Member) == l {
-			return l + " · " + id.String()[:4]
-		}
-	}
-	return l
-}
-
-// memberName is a member's label, or the beginning of her id. Where another member has the same label, the beginning of
-// her id tells the two apart.
-func (s *session) memberName(m krama.MemberID) string {
-	l := s.state.Label(m)
-	if l == "" {
-		return m.String()[:8]
-	}
-	if s.state.Namesake(m) {
-		return l + " · " + m.String()[:4]
-	}
-	return l
-}
-
-// letterRow is a letter as the page shows it.
-type letterRow struct {
-	// Contacts, People and Other count what late work holds. Draft is of a letter that asks for a signature.
-	ID       string
-	Kind     seal.LetterKind
-	From     string
-	Day      krama.Day
-	Contacts int
-	People   int
-	Other    int
-	Draft    deedRow
 }
 
 // letterRows are the letters that a person must decide about.

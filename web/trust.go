@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"errors"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -17,30 +16,10 @@ import (
 	"krama/web/http"
 )
 
-// trustData is how recovery stands, and what was just done about it.
-type trustData struct {
-	// The cards are in this value and in the answer made of it, and nowhere else.
-	office.Recovery
-	Way     seal.Way // how the cards come to hold
-	Cards   []cardText
-	Trouble string
-	Good    int // the share that was just shown
-	Form    url.Values
-}
-
-// cardText is one trustee's card, as it is printed.
-type cardText struct {
-	X    int
-	Text string
-}
-
 // recovery is how ready the programme is to be brought back by its trustees.
 func (s *session) recovery() trustData {
 	return trustData{Recovery: office.RecoveryOf(s.rep, s.state, s.today())}
 }
-
-// mayBegin reports whether the first person may be registered. The demo's people are invented.
-func (s *session) mayBegin() bool { return s.Demo || office.MayBegin(s.rep, s.state, s.today()) }
 
 // trusteesPage shows that.
 func (s staffPages) trusteesPage(w http.ResponseWriter, r *http.Request) {

@@ -1,380 +1,324 @@
 package web
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"io"
 	"net/url"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/a-h/templ"
-	"rsc.io/qr"
 
 	"krama"
 	"krama/casework"
-	"krama/guide"
-	"krama/locale"
+	"krama/directory"
+	"krama/office"
 	"krama/replica"
-	"krama/web/http"
+	"krama/seal"
 )
 
-// frame is what every page has around its content.
-type frame struct {
-	// page makes it anew for every page. Nav is the part of the menu that is marked, Path where a change of language
-	// leads back to. Unsent to Notices, and LastSync, are zero while the device is not open.
-	*locale.Printer
-	Title      string
-	Nav        string
-	Path       string
-	Host       Host
-	Demo       bool
-	Open       bool
-	Unsent     int
-	Alarms     []string  // sentences
-	Recovering time.Time // when a device that trustees brought in may act
-	Announced  []announcedRow
-	Admin      bool     // may take them back
-	Notices    []string // of the public pages, in words
-	Asset      func(string) string
-	Once       string // the id of this page's forms
-	Guide      *guide.Guide
-	Now        time.Time
-	Today      krama.Day
-	LastSync   time.Time // zero before the first
+// What handlers fill in and templates show. A view fetches nothing and decides nothing.
+
+// answeredAlarm is one as the page shows it.
+type answeredAlarm struct {
+	Day  krama.Day
+	Text string
 }
 
-// frameKey is where a page's frame lies in its context.
-type frameKey struct{}
-
-// fr returns the page's frame; every component prints through it.
-func fr(ctx context.Context) *frame { return ctx.Value(frameKey{}).(*frame) }
-
-// tr is a sentence in the page's language.
-func tr(ctx context.Context, key string, args ...any) string { return fr(ctx).T(key, args...) }
-
-// page renders a whole page on the desk and its inner part on the phone, where the shell is there already.
-func (s *session) page(w http.ResponseWriter, r *http.Request, status int, title, nav string, body templ.Component) {
-	f := &frame{Printer: s.printer(r), Title: title, Nav: nav, Path: r.URL.Path, Host: s.Host, Demo: s.Demo,
-		Asset: s.Assets, Once: s.pageID(), Guide: s.Guide, Now: s.Now(), Today: s.today()}
-	// A device that was unlocked or locked after this request began is not on its page.
-	if rep := s.Replica(); rep != nil && rep == s.rep && rep.State() == replica.Enrolled && title != "pin.locked" {
-		st := rep.Status()
-		f.Open, f.Unsent, f.Alarms, f.Recovering = true, st.Unsent, s.alarmLines(f.Printer, st), st.Recovering
-		f.Announced, f.LastSync = s.announcedRows(rep, st.Announced), st.LastSync
-		// For the buttons only: whoever sends such a form is asked for her role again by the replica.
-		_, roles := rep.Device()
-		f.Admin = roles&krama.RoleAdmin != 0
-		if s.Host == Desk {
-			f.Notices = s.doorNotices(rep, f.Printer)
-		}
-	}
-	ctx := context.WithValue(r.Context(), frameKey{}, f)
-	// Rendered whole before anything is written: a page that fails in its middle is an error and no half page.
-	var b bytes.Buffer
-	var err error
-	if s.Host == Phone {
-		err = inner(body).Render(ctx, &b)
-	} else {
-		err = layout(body).Render(ctx, &b)
-	}
-	if err != nil {
-		http.Error(w, "render", http.StatusInternalServerError)
-		return
-	}
-	page := b.Bytes()
-	if s.Host == Phone {
-		// a browser writes down what stands in other forms, and where they are sent: whom they are about
-		page = bytes.ReplaceAll(page, []byte("<form "), []byte(`<form autocomplete="off" `))
-	}
-	w.WriteHeader(status)
-	w.Write(page)
+// auditLine is something that somebody read, changed or was refused.
+type auditLine struct {
+	// Who is filled in for the lines that are shown. What is "" where a later version wrote a code that this one lacks.
+	Day    krama.Day
+	Author krama.DeviceID
+	What   string // a key of the locale
+	Circle krama.CircleKind
+	Who    string
 }
 
-// QR draws text as an SVG image with a quiet zone.
-func QR(text string) templ.Component {
-	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
-		code, err := qr.Encode(text, qr.M)
-		if err != nil {
-			return err
-		}
-		// Four modules of white on each side, which readers need.
-		n := strconv.Itoa(code.Size + 8)
-		var b strings.Builder
-		b.WriteString(`<svg class="qr" viewBox="0 0 ` + n + ` ` + n + `" role="img" aria-label="QR" data-qr="` +
-			templ.EscapeString(text) + `" shape-rendering="crispEdges"><rect width="` + n + `" height="` + n +
-			`" fill="#fff"></rect><path fill="#000" d="`)
-		// Dark on white in dark mode too: not every reader takes it the other way round.
-		for y := range code.Size {
-			for x := range code.Size {
-				if code.Black(x, y) {
-					b.WriteString("M" + strconv.Itoa(x+4) + " " + strconv.Itoa(y+4) + "h1v1h-1z")
-				}
-			}
-		}
-		b.WriteString(`"></path></svg>`)
-		_, err = io.WriteString(w, b.String())
-		return err
-	})
+// formState is what a form stands before: where it is sent, and what is to be said above it.
+type formState struct {
+	Action  string
+	Drafted bool       // it was typed before and not sent
+	Bad     bool       // something in it cannot be
+	Wrong   wrong      // what, where that is known
+	Correct bool       // it corrects a record
+	Saved   string     // the page of what the same form kept before, with other content
+	Code    krama.Code // hers, of a registration that was kept before
 }
 
-// date writes a day the way people here do: 31/03/2026.
-func date(d krama.Day) string {
-	if d == 0 {
-		return "–"
-	}
-	return d.Time().Format("02/01/2006")
+// contactRow is a contact and whose it is.
+type contactRow struct {
+	casework.Contact
+	Code krama.Code
 }
 
-// monthName writes a month the way people here do.
-func monthName(d krama.Day) string { return d.Time().Format("01/2006") }
-
-// when writes the time of the last sync.
-func when(ctx context.Context, t, now time.Time) string {
-	if t.IsZero() {
-		return tr(ctx, "sync.never")
-	}
-	// In the programme's time, whatever the computer is set to.
-	t, now = t.In(krama.Indochina), now.In(krama.Indochina)
-	if t.Format("2006-01-02") == now.Format("2006-01-02") {
-		return tr(ctx, "sync.today", "time", t.Format("15:04"))
-	}
-	return t.Format("02/01/2006 15:04")
+// month is one month's figures of the overview.
+type month struct {
+	First   krama.Day
+	People  int
+	Condoms int64
+	Lube    int64
 }
 
-// dueText says how a due day stands to today.
-func dueText(ctx context.Context, next, today krama.Day) string {
-	switch {
-	case next == today:
-		return tr(ctx, "home.dueToday")
-	case next < today:
-		return tr(ctx, "home.dueLate", "n", int(today-next))
-	}
-	return tr(ctx, "home.dueIn", "n", int(next-today))
+// overviewData is what the coordinator's first page shows. None of it leaves the desk.
+type overviewData struct {
+	People, Contacts, NotSeen int
+	Months                    []month // oldest first
+	Districts                 []districtCount
 }
 
-// district names a district of the guide.
-func district(ctx context.Context, code uint16) string {
-	if d, ok := fr(ctx).Guide.District(code); ok {
-		return d.Name(fr(ctx).Lang)
-	}
-	return tr(ctx, "person.outside")
+// districtCount is how many people were met in the last twelve months, by the district of the last contact.
+type districtCount struct {
+	Code   uint16
+	People int
 }
 
-// term prints a code of a closed list.
-func term(ctx context.Context, prefix string, list []krama.Term, code uint8) string {
-	return tr(ctx, prefix+"."+krama.KeyOf(list, code))
+// deviceRow is a device as the devices page shows it.
+type deviceRow struct {
+	// Seen is by the device's own clock, 0 when it never wrote. Wiped is its own word that it is empty. Reason is why
+	// it was removed.
+	ID       krama.DeviceID
+	Label    string
+	Kind     string
+	Roles    krama.Role
+	Circles  []krama.CircleKind
+	Verified seal.Verified
+	Mine     bool
+	Removed  bool
+	Reason   seal.Reason
+	Wiped    bool
+	Cooling  bool // brought in by trustees, and not allowed to act yet
+	Seen     krama.Day
+	Long     bool // no sign for 90 days: a person should remove it
 }
 
-// option is one choice of a question.
-type option struct {
-	Value string
+// devicesPage is the page of the programme's devices.
+type devicesPage struct {
+	Rows       []deviceRow
+	Admins     int // who must sign what needs two
+	Status     replica.Status
+	Due        []replica.DueRotation
+	RolledBack bool // the relay shows less, or another history: it may have been restored
+	Recovery   office.Recovery
+	Past       []answeredAlarm
+}
+
+// memberRow is a member with a label: somebody who can have a second device.
+type memberRow struct {
+	ID    krama.MemberID
 	Label string
-	On    bool
 }
 
-// options turns a closed list into choices, those of f under name chosen.
-func options(ctx context.Context, prefix string, list []krama.Term, f url.Values, name string) []option {
-	var out []option
-	for _, t := range list {
-		v := strconv.Itoa(int(t.Code))
-		out = append(out, option{v, tr(ctx, prefix+"."+t.Key), slices.Contains(f[name], v)})
-	}
-	return out
+// enrolState is how far an enrolment has come. At most one is under way on a desk.
+type enrolState struct {
+	// It is made anew for every page. What an enrolment needs between two pages is in Server: invite and inviteAs.
+	Code    string // QR-2, once QR-1 was scanned
+	Trouble string
+	Done    bool
+	Voice   bool          // digits are being compared by voice
+	Spoken  bool          // and are the same
+	Left    time.Duration // of the code
+	Safety  string        // this desk's digits
+	Members []memberRow   // who may have a second device
 }
 
-// districtOptions are the districts as choices, and elsewhere.
-func districtOptions(ctx context.Context, f url.Values, name string) []option {
-	var out []option
-	for _, d := range fr(ctx).Guide.Province.Districts {
-		v := strconv.Itoa(int(d.Code))
-		out = append(out, option{v, d.Name(fr(ctx).Lang), f.Get(name) == v})
-	}
-	return append(out, option{"0", tr(ctx, "person.outside"), f.Get(name) == "0"})
+// dirRow is a listing as staff see it.
+type dirRow struct {
+	Entry *directory.Entry
+	View  directory.View
+	Key   string
 }
 
-// nextOptions are when to meet again, as choices.
-func nextOptions(ctx context.Context, f url.Values) []option {
-	var out []option
-	for _, n := range nextChoices {
-		v := strconv.Itoa(n)
-		out = append(out, option{v, tr(ctx, "contact.next."+v), f.Get("next") == v && f.Get("until") == ""})
-	}
-	return out
+// checkLine is what somebody said of a listing, and who.
+type checkLine struct {
+	directory.Found
+	Who string
 }
 
-// share is how much of the largest a number is, in percent: the height of a bar.
-func share(n, most int64) int {
-	if most <= 0 {
-		return 0
-	}
-	return int(n * 100 / most)
+// erasureRow is one erasure and its horizon.
+type erasureRow struct {
+	// Total is every device that had a key to her records: gone, waiting and lost.
+	replica.Erasure
+	Total   int
+	Waiting []waitingDevice
+	Lost    []waitingDevice
 }
 
-// mostPeople is the month with the most people, for the height of bars.
-func mostPeople(ms []month) (most int64) {
-	for _, m := range ms {
-		most = max(most, int64(m.People))
-	}
-	return most
+// waitingDevice is a device that still has a key which opens an old backup, and when it was seen last.
+type waitingDevice struct {
+	Name string
+	Seen krama.Day // 0 when never
 }
 
-// mostCondoms is the month in which most condoms were given.
-func mostCondoms(ms []month) (most int64) {
-	for _, m := range ms {
-		most = max(most, m.Condoms)
-	}
-	return most
+// erasuresPage is the page of erasures: done, waiting for a second word, and coming.
+type erasuresPage struct {
+	Rows     []erasureRow
+	Waiting  []awaitedRow
+	Soon     []office.Expiring
+	Trustees bool // there are trustees, whose key opens nothing of the erased
+	KeepDays int  // how long records are kept; 0 for ever
 }
 
-// num writes a number with its thousands apart.
-func num(n int64) string { return locale.Number(n) }
-
-// summary is one line about a contact.
-func summary(ctx context.Context, c *casework.Contact) string {
-	parts := []string{term(ctx, "place", krama.Places, c.Place)}
-	for i, n := range c.Given {
-		if n > 0 {
-			parts = append(parts, tr(ctx, "commodity."+krama.Commodities[i].Key)+" "+strconv.Itoa(int(n)))
-		}
-	}
-	if c.Test != krama.TestNotOffered {
-		parts = append(parts, tr(ctx, "contact.test")+": "+term(ctx, "test", krama.Tests, c.Test))
-	}
-	if c.Attendees > 0 {
-		parts = append(parts, tr(ctx, "contact.groupOf", "n", int(c.Attendees)))
-	}
-	return strings.Join(parts, " · ")
+// awaitedRow is an erasure that waits for a second person's word.
+type awaitedRow struct {
+	replica.Awaited
+	Who  string
+	Path string
 }
 
-// fieldLabel names an amended field for a dispute.
-func fieldLabel(ctx context.Context, v *casework.View, d casework.Dispute) string {
-	// The numbers are those of a record's fields. They mean other fields in a contact than in a registration.
-	if d.Target == v.Record {
-		return tr(ctx, map[uint8]string{1: "person.code", 2: "person.gender", 3: "person.age", 4: "person.languages",
-			5: "person.category", 6: "person.district"}[d.Field])
-	}
-	return tr(ctx, map[uint8]string{1: "contact.date", 2: "contact.district", 3: "contact.place", 4: "contact.topics",
-		5: "contact.given", 6: "contact.test",
-		7: "contact.services", 8: "contact.safety", 9: "contact.next", 10: "contact.group",
-		11: "contact.void"}[d.Field])
+// choices is what can be tapped next: letters that narrow the list, or words.
+type choices struct {
+	Prefixes []string
+	Words    []string
 }
 
-// correction is the page that corrects the record of a dispute.
-func correction(v *casework.View, d casework.Dispute) string {
-	if d.Target == v.Record {
-		return "/person/" + v.Subject.String() + "/amend"
-	}
-	return "/contact/" + d.Target.String()
+// inboxData is what the inbox shows.
+type inboxData struct {
+	Holds   bool // this desk holds an intake's circle
+	Rows    []threadRow
+	New     int
+	Fresh   string    // the short ids of the new ones, one after another
+	Waiting []waiting // at the relay, beyond what a day takes in
+	Aside   bool
+	Shut    []office.Unopened // what did not open
 }
 
-// cue tells two people of one code apart without a word about who they are.
-func cue(ctx context.Context, v *casework.View) string {
-	at := district(ctx, v.Value.District)
-	if v.Last == 0 {
-		return tr(ctx, "person.cueNever", "district", at, "registered", date(v.Value.Registered))
-	}
-	return tr(ctx, "person.cue", "last", date(v.Last), "district", at, "registered", date(v.Value.Registered))
+// waiting is how many reports to a circle wait at the relay.
+type waiting struct {
+	Circle krama.CircleKind
+	N      int
 }
 
-// headText prints one standing value of a disputed field.
-func headText(ctx context.Context, v *casework.View, d casework.Dispute, h casework.Head) string {
-	var n uint8
-	var set krama.Set
-	var place uint16
-	var day krama.Day
-	person := d.Target == v.Record
-	code := func(prefix string, list []krama.Term) string {
-		if krama.DecodeValue(h.Value, &n) != nil {
-			return "–"
-		}
-		return term(ctx, prefix, list, n)
-	}
-	many := func(prefix string, list []krama.Term) string {
-		if krama.DecodeValue(h.Value, &set) != nil {
-			return "–"
-		}
-		var out []string
-		for _, c := range set.Codes() {
-			out = append(out, term(ctx, prefix, list, c))
-		}
-		return strings.Join(out, ", ")
-	}
-	// Cases of a registration stand before those of a contact, whose fields have the same numbers.
-	switch {
-	case person && d.Field == 1:
-		var c krama.Code
-		if krama.DecodeValue(h.Value, &c) == nil {
-			return c.String()
-		}
-	case person && d.Field == 2:
-		return code("gender", krama.Genders)
-	case person && d.Field == 3:
-		return code("age", krama.AgeBands)
-	case person && d.Field == 4:
-		return many("language", krama.Languages)
-	case person && d.Field == 5:
-		return code("category", krama.Categories)
-	case person && d.Field == 6, !person && d.Field == 2:
-		if krama.DecodeValue(h.Value, &place) == nil {
-			return district(ctx, place)
-		}
-	case d.Field == 3:
-		return code("place", krama.Places)
-	case d.Field == 4:
-		return many("topic", krama.Topics)
-	case d.Field == 6:
-		return code("test", krama.Tests)
-	case d.Field == 7:
-		return many("service", krama.Services)
-	case d.Field == 8:
-		return code("safety", krama.Safety)
-	case d.Field == 1, d.Field == 9:
-		if krama.DecodeValue(h.Value, &day) == nil {
-			return date(day)
-		}
-	case d.Field == 5:
-		var g krama.Supplies
-		if krama.DecodeValue(h.Value, &g) == nil {
-			var out []string
-			for i, n := range g {
-				if n > 0 {
-					out = append(out, tr(ctx, "commodity."+krama.Commodities[i].Key)+" "+strconv.Itoa(int(n)))
-				}
-			}
-			return strings.Join(out, ", ")
-		}
-	case d.Field == 10:
-		var k uint16
-		if krama.DecodeValue(h.Value, &k) == nil {
-			return strconv.Itoa(int(k))
-		}
-	}
-	return "–"
+// threadRow is one conversation, or several whose first words are the same to the letter: what a flood looks like.
+type threadRow struct {
+	*casework.Thread
+	Key  string
+	Same int
 }
 
-// bytesText writes a size, rounded up.
-func bytesText(n int64) string {
-	switch {
-	case n >= 10<<20:
-		return strconv.FormatInt(n>>20, 10) + " MB"
-	case n >= 1<<20:
-		return strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64) + " MB"
-	}
-	return strconv.FormatInt((n+1023)/1024, 10) + " kB"
+// threadPage is a conversation and what can be decided about it.
+type threadPage struct {
+	// Form is empty unless a decision was refused or an answer is being written.
+	Thread   *casework.Thread
+	Form     url.Values // as it was typed
+	Trouble  string     // a key of the locale
+	Over     int        // by how many letters the answer is too long
+	Assigned string     // to whom, in words
+	Who      map[krama.DeviceID]string
+	Takers   []memberRow // who can read it
 }
 
-// momentText writes a time given in milliseconds.
-func momentText(ms uint64) string {
-	return time.UnixMilli(int64(ms)).In(krama.Indochina).Format("02/01/2006 15:04")
+// incidentRow is an incident, and whether its conversation is still here.
+type incidentRow struct {
+	casework.Incident
+	Here bool
 }
 
-// orElse is v, or other where that is empty.
-func orElse(v, other string) string {
-	if v == "" {
-		return other
-	}
-	return v
+// listingTrouble is why a listing's form could not be kept: a sentence and what it is about. The zero value is none.
+type listingTrouble struct {
+	key   string // of the sentence
+	field string // the key of a field's name, or ""
+	what  string // what was typed
+	n     int
+	to    string // the page to look at, or ""
+}
+
+// search is what a list of people is narrowed by.
+type search struct {
+	// District 0 is everywhere. Bad says that Text was as long as a code and is none.
+	Text     string
+	District uint16
+	NotSeen  bool
+	Due      bool // within three days or late, the latest first
+	Bad      bool
+}
+
+// seenHead is what stood of a field when a form was opened.
+type seenHead struct {
+	// refused says that another value was shown, because this one cannot stand with the rest.
+	heads   []krama.RecordID
+	refused bool
+}
+
+// doorPage is the page of the public door.
+type doorPage struct {
+	// What would be published now, which is not always what the site shows.
+	*directory.Door
+	Trouble   string // a key of the locale
+	At        string // what the field of the site's address holds: what is kept, or what was typed
+	Published string // on which day; "" when the door is shut
+	Readers   map[krama.CircleKind]string
+	Found     string // a key of the locale: what this desk found at the public site, and when
+	FoundOn   string
+}
+
+// readers are who can open what is reported to a circle, in words.
+func (d *doorPage) readers(ctx context.Context, k krama.CircleKind) string {
+	return cmp.Or(d.Readers[k], tr(ctx, "doorDesk.notHere"))
+}
+
+// referralLine is a referral and what it was to; nil when that is not here any more.
+type referralLine struct {
+	casework.Referral
+	To *directory.Entry
+}
+
+// rightsRow is a text about rights in one language, and how far it can be believed.
+type rightsRow struct {
+	Topic, Lang, Title, State string
+}
+
+// settingsPage is the page of settings.
+type settingsPage struct {
+	Storage Storage
+	Unknown int // records of a later version
+	Release release
+}
+
+// release is which program this is.
+type release struct {
+	Version string
+	Digits  string // none where it is no release
+	Pinned  string // a key of the locale: whether the programme has pinned it
+}
+
+// deviceData is one device and what losing it would mean.
+type deviceData struct {
+	deviceRow
+	office.Exposure
+}
+
+// logRow is one roster statement in the reader's words.
+type logRow struct {
+	seal.Logged
+	Who, What string
+	Kind      krama.CircleKind
+	Known     bool // the circle is one this desk reads
+}
+
+// letterRow is a letter as the page shows it.
+type letterRow struct {
+	// Contacts, People and Other count what late work holds. Draft is of a letter that asks for a signature.
+	ID       string
+	Kind     seal.LetterKind
+	From     string
+	Day      krama.Day
+	Contacts int
+	People   int
+	Other    int
+	Draft    deedRow
+}
+
+// trustData is how recovery stands, and what was just done about it.
+type trustData struct {
+	// The cards are in this value and in the answer made of it, and nowhere else.
+	office.Recovery
+	Way     seal.Way // how the cards come to hold
+	Cards   []cardText
+	Trouble string
+	Good    int // the share that was just shown
+	Form    url.Values
+}
+
+// cardText is one trustee's card, as it is printed.
+type cardText struct {
+	X    int
+	Text string
 }

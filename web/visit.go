@@ -1,13 +1,9 @@
 package web
 
 import (
-	"net/url"
-	"strings"
-
 	"krama/locale"
 	"krama/office"
 	"krama/replica"
-	"krama/web/http"
 )
 
 // siteAwayDays is for how long the site may be away before the desk says so.
@@ -37,34 +33,4 @@ func (s *session) siteState(rep *replica.Replica) (key, day string) {
 	}
 	return map[string]string{office.SiteRight: "doorDesk.foundRight", office.SiteDiffers: "doorDesk.foundOther",
 		office.SiteAway: "doorDesk.foundAway"}[what], date(last)
-}
-
-// doorSite keeps the public site's address, or none. What was found at another is forgotten.
-func (s inboxPages) doorSite(w http.ResponseWriter, r *http.Request) {
-	at := strings.TrimSpace(form(r).Get("site"))
-	u, err := url.Parse(at)
-	if at != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil ||
-		len(at) > 200) {
-		d, _, e := s.office.Door()
-		if e != nil {
-			s.fail(w, r, e)
-			return
-		}
-		s.page(w, r, 422, "doorDesk.title", "directory", doorView(s.doorPage(d, "doorDesk.siteBad", at)))
-		return
-	}
-	// Only the origin is kept: the desk asks for its own page there.
-	if at != "" {
-		at = u.Scheme + "://" + u.Host + "/"
-	}
-	// Forgotten first: cut in between, nothing that was found at the old address is told of the new one.
-	err = s.rep.SetValue(office.SiteSeen, "")
-	if err == nil {
-		err = s.rep.SetValue(office.SiteAt, at)
-	}
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	redirect(w, r, "/door")
 }

@@ -221,3 +221,16 @@ func (p *pages) even(raw map[key][]byte, most int) (large *key, err error) {
 	}
 	return nil, nil
 }
+
+func (v *view) render(ctx context.Context, k key, body templ.Component) ([]byte, error) {
+	var b bytes.Buffer
+	err := page(v, k, body).Render(ctx, &b)
+	return b.Bytes(), err
+}
+
+// pack makes the directory of a language as one file.
+func (v *view) pack(ctx context.Context) ([]byte, error) {
+	var b bytes.Buffer
+	err := packPage(v).Render(ctx, &b)
+	return b.Bytes(), err
+}

@@ -1,7 +1,6 @@
 package door
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/base64"
@@ -182,19 +181,6 @@ func (v *view) differs(need krama.Term, place uint16) bool {
 		}
 	}
 	return false
-}
-
-func (v *view) render(ctx context.Context, k key, body templ.Component) ([]byte, error) {
-	var b bytes.Buffer
-	err := page(v, k, body).Render(ctx, &b)
-	return b.Bytes(), err
-}
-
-// pack makes the directory of a language as one file.
-func (v *view) pack(ctx context.Context) ([]byte, error) {
-	var b bytes.Buffer
-	err := packPage(v).Render(ctx, &b)
-	return b.Bytes(), err
 }
 
 // circleName tells whoever reports who will read it.

@@ -10,8 +10,8 @@ import (
 	"krama/directory"
 )
 
-// door folds what is not about a registered person: the directory, reports and what was done about them, referrals.
-type door struct {
+// matters folds what is not about a registered person: the directory, reports and what was done about them, referrals.
+type matters struct {
 	// Under the lock of the State it is part of. All but starter comes from records and goes with a Reset. seen are the
 	// records of reports, and of acts, that were taken in: what comes again adds nothing.
 	starter   []krama.Listing
@@ -75,8 +75,8 @@ type Audit struct {
 }
 
 // reset forgets everything but the shipped listings.
-func (d *door) reset() {
-	*d = door{starter: d.starter, listings: directory.NewFold(d.starter),
+func (m *matters) reset() {
+	*m = matters{starter: m.starter, listings: directory.NewFold(m.starter),
 		rights: map[krama.RecordID]*krama.RightsText{}, intakes: map[krama.RecordID]Intake{},
 		threads: map[krama.ThreadID]*Thread{}, referrals: map[krama.RecordID]*Referral{},
 		outcomes:  map[krama.RecordID]map[krama.RecordID]outcome{},
@@ -84,62 +84,62 @@ func (d *door) reset() {
 		taken: map[krama.SubjectID]map[krama.RecordID]fate{}, seen: map[krama.RecordID]bool{}}
 }
 
-// take folds a record in and reports whether it was one of the door's.
-func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Record, author krama.DeviceID) bool {
+// take folds a record in and reports whether it is about one of these matters.
+func (m *matters) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Record, author krama.DeviceID) bool {
 	// Who may write in a circle may write a record of any kind there. What counts from its own circle alone is passed
 	// over elsewhere: it is known, and not of a later version.
 	intake := k == krama.KindCasework || k == krama.KindSafeguarding
 	switch {
 	case rec.Listing != nil, rec.Check != nil:
 		if k == krama.KindOutreach {
-			d.listings.Take(rec, author)
+			m.listings.Take(rec, author)
 		}
 	case rec.Guarded != nil:
 		if k == krama.KindSafeguarding {
-			d.listings.Take(rec, author)
+			m.listings.Take(rec, author)
 		}
 	case rec.RightsText != nil:
-		d.rights[rec.ID] = rec.RightsText
+		m.rights[rec.ID] = rec.RightsText
 	case rec.Intake != nil:
 		if intake && subject != (krama.SubjectID{}) {
 			in := Intake{*rec.Intake, k, subject, rec.ID}
 			// Whoever writes under an id that is somebody else's writes nothing.
-			if old, there := d.intakes[rec.ID]; !there || old.Subject == subject {
-				d.intakes[rec.ID] = in
+			if old, there := m.intakes[rec.ID]; !there || old.Subject == subject {
+				m.intakes[rec.ID] = in
 			}
 		}
 	case rec.Report != nil:
 		if intake {
-			d.report(k, subject, rec)
+			m.report(k, subject, rec)
 		}
 	case rec.Act != nil:
-		if intake && !d.seen[rec.ID] {
-			d.seen[rec.ID] = true
+		if intake && !m.seen[rec.ID] {
+			m.seen[rec.ID] = true
 			// An act may be here before the report it is about. It waits in a conversation without messages, which no
 			// list has.
 			for _, id := range rec.Act.Threads {
-				t := d.thread(id)
+				t := m.thread(id)
 				t.Acts = append(t.Acts, Act{*rec.Act, said{rec.Written, rec.ID}, author, 0})
 				t.build()
 			}
 		}
 	case rec.Referral != nil:
-		if d.referrals[rec.ID] == nil {
-			d.referrals[rec.ID] = &Referral{Referral: *rec.Referral, Record: rec.ID, Subject: subject, Author: author}
+		if m.referrals[rec.ID] == nil {
+			m.referrals[rec.ID] = &Referral{Referral: *rec.Referral, Record: rec.ID, Subject: subject, Author: author}
 		}
 	case rec.Outcome != nil:
 		of := rec.Outcome.Referral
-		if d.outcomes[of] == nil {
-			d.outcomes[of] = map[krama.RecordID]outcome{}
+		if m.outcomes[of] == nil {
+			m.outcomes[of] = map[krama.RecordID]outcome{}
 		}
-		if old, ok := d.outcomes[of][rec.ID]; !ok || rec.Written < old.Written {
+		if old, ok := m.outcomes[of][rec.ID]; !ok || rec.Written < old.Written {
 			// two desks fetch one answer, each at its time
-			d.outcomes[of][rec.ID] = outcome{*rec.Outcome, said{rec.Written, rec.ID}}
+			m.outcomes[of][rec.ID] = outcome{*rec.Outcome, said{rec.Written, rec.ID}}
 		}
 	case rec.Incident != nil:
 		if k == krama.KindSafeguarding {
-			if old, there := d.incidents[rec.ID]; !there || old.Subject == subject {
-				d.incidents[rec.ID] = Incident{*rec.Incident, rec.ID, subject, author}
+			if old, there := m.incidents[rec.ID]; !there || old.Subject == subject {
+				m.incidents[rec.ID] = Incident{*rec.Incident, rec.ID, subject, author}
 			}
 		}
 	case rec.Audit != nil:
@@ -147,13 +147,13 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 			// A refusal may stand in any circle (office.BestCircle). What an author wrote first under an id stays:
 			// nobody writes over what she has read.
 			at := auditAt{rec.ID, author, k}
-			if _, there := d.audits[at]; !there {
-				d.audits[at] = Audit{*rec.Audit, said{rec.Written, rec.ID}, author, k}
+			if _, there := m.audits[at]; !there {
+				m.audits[at] = Audit{*rec.Audit, said{rec.Written, rec.ID}, author, k}
 			}
 		}
 	case rec.Taken != nil:
 		if intake && subject != (krama.SubjectID{}) {
-			d.takeFate(subject, rec.Taken)
+			m.takeFate(subject, rec.Taken)
 		}
 	default:
 		return false
@@ -162,30 +162,30 @@ func (d *door) take(k krama.CircleKind, subject krama.SubjectID, rec *krama.Reco
 }
 
 // forget drops what was written under a subject.
-func (d *door) forget(id krama.SubjectID) {
-	for k, r := range d.referrals {
+func (m *matters) forget(id krama.SubjectID) {
+	for k, r := range m.referrals {
 		if r.Subject == id {
-			delete(d.referrals, k)
-			delete(d.outcomes, k)
+			delete(m.referrals, k)
+			delete(m.outcomes, k)
 		}
 	}
-	for k, in := range d.intakes {
+	for k, in := range m.intakes {
 		if in.Subject == id {
-			delete(d.intakes, k)
+			delete(m.intakes, k)
 		}
 	}
 	// With an intake's seed goes what became of its reports: nothing opens them any more.
-	delete(d.taken, id)
-	for k, i := range d.incidents {
+	delete(m.taken, id)
+	for k, i := range m.incidents {
 		if i.Subject == id {
-			delete(d.incidents, k)
+			delete(m.incidents, k)
 		}
 	}
-	for k, t := range d.threads {
+	for k, t := range m.threads {
 		// Two desks that took a report in at once gave it two subjects. With one of them all of it goes from here; the
 		// office erases each.
 		if slices.Contains(t.Subjects, id) {
-			delete(d.threads, k)
+			delete(m.threads, k)
 		}
 	}
 }
@@ -260,9 +260,9 @@ func (s *State) RightsTexts(topic, lang string) (out []*krama.RightsText, ids []
 }
 
 // replacedRights are the texts that another one replaces.
-func (d *door) replacedRights() map[krama.RecordID]bool {
+func (m *matters) replacedRights() map[krama.RecordID]bool {
 	gone := map[krama.RecordID]bool{}
-	for _, t := range d.rights {
+	for _, t := range m.rights {
 		for _, r := range t.Replaces {
 			gone[r] = true
 		}
@@ -338,4 +338,10 @@ func (s *State) Audits() []Audit {
 		return -cmp.Or(cmp.Compare(a.Day, b.Day), a.compare(b.said), bytes.Compare(a.Author[:], b.Author[:]),
 			cmp.Compare(a.Circle, b.Circle))
 	})
+}
+
+// fate is what became of a report that no conversation holds.
+type fate struct {
+	what uint8 // krama.Takens; what is seen stays seen
+	day  krama.Day
 }
