@@ -23,7 +23,7 @@ func (o Object) List(key string) []any { l, _ := o[key].([]any); return l }
 // Read reads one object. It refuses what the shipped files do without: fractions, true, false and null, and the escapes
 // that Go's strings do not have.
 func Read(b []byte) (Object, error) {
-	r := reader{b}
+	r := reader{b: b}
 	v, err := r.value()
 	o, ok := v.(Object)
 	if err != nil || !ok || r.next() != 0 {
@@ -34,7 +34,14 @@ func Read(b []byte) (Object, error) {
 
 var errShape = errors.New("shipped: unexpected character")
 
-type reader struct{ b []byte }
+// reader reads what is left of a file. deep is how many brackets are open.
+type reader struct {
+	b    []byte
+	deep int
+}
+
+// maxDeep bounds brackets within brackets: a file that somebody sends must not use up the stack.
+const maxDeep = 32
 
 // next returns the next byte that is not space, and 0 at the end.
 func (r *reader) next() byte {
@@ -54,6 +61,10 @@ func (r *reader) skip(c byte) bool {
 }
 
 func (r *reader) value() (any, error) {
+	if r.deep++; r.deep > maxDeep {
+		return nil, errShape
+	}
+	defer func() { r.deep-- }()
 	switch r.next() {
 	case '{':
 		o := Object{}
