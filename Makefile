@@ -10,8 +10,8 @@ comma := ,
 VERSION := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo dev)
 PHONE := web/site/built
 # What has parsers. make fuzz half=0 and half=1 take every second of them.
-FUZZED := ./seal ./exchange/hsds . ./relay ./journal ./replica ./directory ./exchange ./shipped
-SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './bench/*') $(wildcard locale/*.json guide/data/*.json seal/words/words.txt go.mod)
+FUZZED := ./seal ./exchange/hsds . ./relay ./journal ./replica ./directory ./exchange ./shipped ./form ./form/expr
+SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './bench/*') $(wildcard locale/*.json guide/data/*.json form/data/*.json form/data/forms/*.json seal/words/words.txt go.mod)
 
 .PHONY: all build demo check test conformance bench torture generate fuzz clean tools release reproduce flags
 

@@ -41,8 +41,8 @@ func declared(t *testing.T, pkg string) map[string]bool {
 	return out
 }
 
-// idle names an import that a changed file does not use. It is what a rule's change most often leaves behind when a file
-// has become smaller, and costs a build to find out otherwise.
+// idle names an import that a changed file does not use. It is what a rule's change most often leaves behind when a
+// file has become smaller, and costs a build to find out otherwise.
 func idle(file string, b []byte) string {
 	if filepath.Ext(file) != ".go" {
 		return ""
