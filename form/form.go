@@ -29,12 +29,17 @@ const (
 	District Type = "district" // a district of the programme's area, 0 outside of it
 	Score    Type = "score"    // a number that is calculated
 	Note     Type = "note"     // words that are shown; it has no answer
+	Drawn    Type = "code"     // characters drawn by chance, of a Format
+	EntryID  Type = "entry"    // another record
+	Entries  Type = "entries"  // other records, Max at most
+	Listing  Type = "listing"  // a service of the directory
+	Thread   Type = "thread"   // a conversation
 )
 
 // Form is one kind of record.
 type Form struct {
 	Name     string           // lower case, as in contact; the beginning of the keys of its words
-	Part     int              // its key in a record; forms that came later share one
+	Part     int              // its key in a record
 	Revision int              // from 1
 	Circle   krama.CircleKind // where its entries stand
 	Person   bool             // an entry is about a registered person
@@ -63,13 +68,15 @@ type Field struct {
 
 	// Min to Max bounds a number, each count, and how many days a day lies from Base; both 0 for no bound.
 	Min, Max int64
-	Decimals int // of a number: 0 to 3; its answer is whole, in the last decimal's unit
+	Decimals int    // of a number: 0 to 3; its answer is whole, in the last decimal's unit
+	Format   string // of a code: person or slip
+	Words    string // the key of its label where it is not Label's own
 
 	// Default is the code that an answer has which is not written: kinds older than forms leave out a zero.
 	Default bool
 	// Always has a zero written all the same; only of numbers, counts, districts and flags of such kinds.
 	Always bool
-	// Amended fields are set by an amendment alone, never in an entry.
+	// Amended fields are asked on no page: an amendment sets them.
 	Amended bool
 
 	Relevant   *expr.Rule // the question is asked where it holds, or where that is not known
@@ -136,8 +143,19 @@ func (f *Form) Numbered(n int) *Field {
 	return nil
 }
 
-// Label is the key of a field's words. Behind it, with a point, come "harm" (who is hurt if it is read) and "why".
-func (f *Form) Label(x *Field) string { return f.Name + "." + x.Name }
+// Label is the key of a field's words.
+func (f *Form) Label(x *Field) string {
+	if x.Words != "" {
+		return x.Words
+	}
+	return f.Name + "." + x.Name
+}
+
+// Harm is the key of the sentence that says who is hurt if a field's answer is read, and what limits that.
+func (f *Form) Harm(x *Field) string { return f.Name + "." + x.Name + ".harm" }
+
+// Answered reports whether a field has an answer that is written: notes are shown, scores calculated.
+func (f *Field) Answered() bool { return f.Type != Note && f.Type != Score }
 
 // Set is forms and their lists. It does not change once it was read.
 type Set struct {

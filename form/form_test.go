@@ -106,7 +106,7 @@ func TestContactIsItsForm(t *testing.T) {
 		if _, ok := e.Value(f.Numbered(9), -1); ok != (c.Next != 0) {
 			rt.Fatal("a day that was not agreed is an answer")
 		}
-		again, err := f.Encode(answers)
+		again, err := f.Encode(answers, c.Date)
 		if err != nil || !bytes.Equal(again, e) {
 			rt.Fatalf("%v: the form writes %x, the struct %x", err, again, e)
 		}
@@ -159,7 +159,9 @@ const small = `{"form": "visit", "part": 30, "revision": 1, "circle": "clinical"
 	{"name": "hello", "type": "note"},
 	{"n": 4, "name": "q1", "type": "number", "min": 0, "max": 3}, {"n": 5, "name": "q2", "type": "number", "min": 0, "max": 3},
 	{"n": 6, "name": "score", "type": "score", "calculated": "sum(q1 ... q2)"},
-	{"n": 7, "name": "more", "type": "yesno", "relevant": "score >= 3 and any(visit where date < this.date)"}
+	{"n": 7, "name": "more", "type": "yesno", "relevant": "score >= 3 and any(visit where date < this.date)",
+		"constraint": "any(visit where date < this.date)"},
+	{"n": 8, "name": "again", "type": "number", "min": 1, "max": 9, "is": ["required"], "relevant": "test = declined"}
 ]}]}`
 
 const smallLists = `{"test": [[1, "accepted"], [2, "declined"], [3, "old", "retired"]], "yesno": [[1, "yes"], [2, "no"]]}`
@@ -205,6 +207,21 @@ func TestRefused(t *testing.T) {
 		{`{"form"`, `{"from": "x", "form"`, "", "means nothing"},
 		{`}]}`, `}]`, "", "not written as form files are"},
 		{`"type": "note"`, `"type": "note", "is": ["required"]`, "hello", "cannot be required"},
+		{`"part": 30`, `"part": 3`, "", "a part from 30"},
+		{`"part": 30`, `"part": 21`, "", "a part from 30"},
+		{`"n": 5`, `"n": 256`, "q2", "no other has"},
+		{`"n": 5`, `"n": 4294967297`, "q2", "no other has"},
+		{`"name": "q2"`, `"name": "this"`, "this", "no word of the rules"},
+		{`"is": ["required"]`, `"is": "required"`, "date", "is should be a list"},
+		{`"constraint": "date <= today()"`, `"constraint": ["date <= today()"]`, "date", "should be a text"},
+		{`"constraint": "date <= today()"`, `"constraint": "true", "constraint": "date <= today()"`, "",
+			"not written as"},
+		{`"groups": [`, `"groups": [5, `, "", "a group has"},
+		{`"group": "one"`, `"group": "harm"`, "", "is no name"},
+		{`"type": "note"`, `"type": "note", "constraint": "true"`, "hello", "nothing is answered"},
+		{`"list": "test"`, `"list": "test", "is": ["default"]`, "test", "not the answer zero"},
+		{`"is": ["required"]`, `"is": ["default"]`, "date", "not the answer zero"},
+		{`sum(q1 ... q2)`, `count(visit where score > 1)`, "score", "no field score"},
 		{`"max": 3}, {`, `"max": 3, "offer": [7]}, {`, "q1", "a day offers"},
 	} {
 		if !strings.Contains(small, c.old) {
@@ -230,7 +247,7 @@ func TestRefused(t *testing.T) {
 		{smallLists, "visit.group.one", "lacks its words"},
 		{smallLists, "test.old", "lacks its words"},
 		{`{"test": [[1, "accepted"], [1, "declined"]], "yesno": [[1, "yes"]]}`, "", "that another has"},
-		{`{"test": [[64, "accepted"]], "yesno": [[1, "yes"]]}`, "", "below 64"},
+		{`{"test": [[61, "accepted"]], "yesno": [[1, "yes"]]}`, "", "below 61"},
 		{`{"test": [], "yesno": [[1, "yes"]]}`, "", "empty"},
 	} {
 		if s, err := readSmall(c.lists, small, c.lacks); s != nil || err == nil ||
@@ -252,15 +269,19 @@ func TestValidate(t *testing.T) {
 		want string
 	}{
 		{map[int]any{1: day, 2: 1, 3: 685}, "[]"},
-		{map[int]any{1: day, 99: "later"}, "[]"},
+		{map[int]any{1: day, 2: 1, 99: "later"}, "[]"},
 		{map[int]any{2: 1}, "[date: missing]"},
-		{map[int]any{1: day + 1}, "[date: broken]"},
-		{map[int]any{1: 3}, "[date: outside]"},
-		{map[int]any{1: "today"}, "[date: unreadable]"},
+		{map[int]any{1: day, 2: 2}, "[again: missing]"},
+		{map[int]any{1: day + 1, 2: 1}, "[date: broken]"},
+		{map[int]any{1: 3, 2: 1}, "[date: outside]"},
+		{map[int]any{1: "today", 2: 1}, "[date: unreadable]"},
 		{map[int]any{1: day, 2: 3}, "[]"}, // retired, and still read
 		{map[int]any{1: day, 2: 9, 3: 20, 4: -1, 5: 4.5},
 			"[test: unreadable weight: outside q1: outside q2: unreadable]"},
-		{map[int]any{1: day, 2: []int{1}}, "[test: unreadable]"},
+		{map[int]any{1: day, 2: []int{1}, 8: 1}, "[test: unreadable]"},
+		{map[int]any{1: day, 2: 1, 3: nil}, "[]"},
+		{map[int]any{1: 0, 2: 1}, "[date: missing]"},
+		{map[int]any{1: day, 2: 1, 7: 1}, "[]"},
 	} {
 		b, _ := cborMode.Marshal(c.in)
 		if got := fmt.Sprint(f.Validate(b, krama.Day(day))); got != c.want {
@@ -269,11 +290,113 @@ func TestValidate(t *testing.T) {
 	}
 	// What is asked follows the answers.
 	b, _ := cborMode.Marshal(map[int]any{1: day, 2: 1, 4: 1, 5: 2})
-	if v, ok := (here{f, krama.Day(day), b}).Value(0, 0, 6, -1); !ok || v != 3000 {
+	if v, ok := f.at(b, krama.Day(day)).Value(0, 0, 6, -1); !ok || v != 3000 {
 		t.Errorf("the score is %d, %v", v, ok)
 	}
-	if v := f.Field("weight").Relevant.Truth(krama.Day(day), here{f, krama.Day(day), b}); v != expr.Yes {
+	if v := f.at(b, krama.Day(day)).holds(f.Field("weight").Relevant); v != expr.Yes {
 		t.Error("a weight is not asked")
+	}
+}
+
+// TestUnsound: bytes that are no map of answers, each once and in rising order, are believed in nothing.
+func TestUnsound(t *testing.T) {
+	f := shippedSet(t).Form("contact")
+	good := part(t, &krama.Record{ID: krama.RecordID{1}, Contact: &krama.Contact{Date: 20500, Place: 1}}, 3)
+	if wrong := f.Validate(good, 20500); len(wrong) > 0 {
+		t.Fatal(wrong)
+	}
+	for name, e := range map[string]Entry{
+		"a pair too few":    append(Entry{good[0] + 1}, good[1:]...),
+		"cut":               good[:len(good)-1],
+		"bytes behind it":   append(slices.Clone(good), 0),
+		"a number twice":    {0xa2, 0x03, 0x01, 0x03, 0x01},
+		"falling":           {0xa2, 0x03, 0x01, 0x01, 0x19, 0x50, 0x00},
+		"2^63 pairs":        {0xa1, 0x18, 0x63, 0xbb, 0x80, 0, 0, 0, 0, 0, 0, 0},
+		"a key of text":     {0xa1, 0x61, 'x', 0x01},
+		"an array":          {0x80},
+		"nothing":           {},
+		"of unknown length": {0xbf, 0x01, 0x01, 0xff},
+	} {
+		if wrong := f.Validate(e, 20500); len(wrong) != len(f.Fields()) || wrong[0].Why != Unreadable {
+			t.Errorf("%s: %v", name, wrong)
+		}
+	}
+	if v, ok := (Entry{0xa1, 0x0b, 0xf9, 0x00, 0x15}).Value(f.Field("void"), -1); ok {
+		t.Errorf("half of a number is read as %d", v)
+	}
+}
+
+// TestScoresAreCalculatedOnce: a chain of scores, each twice the one before, is judged in no time.
+func TestScoresAreCalculatedOnce(t *testing.T) {
+	var fields strings.Builder
+	fmt.Fprint(&fields, `{"n": 1, "name": "q", "type": "number", "min": 0, "max": 3}`)
+	before := "q"
+	for i := range 50 {
+		name := fmt.Sprintf("s%d", i)
+		fmt.Fprintf(&fields, `, {"n": %d, "name": %q, "type": "score", "calculated": "%s + %s - %s"}`, i+2, name,
+			before, before,
+			before)
+		before = name
+	}
+	fmt.Fprintf(&fields, `, {"n": 60, "name": "z", "type": "number", "min": 0, "max": 3, "constraint": "%s >= 2"}`,
+		before)
+	set, err := readSmall(smallLists, strings.Split(small, `"groups"`)[0]+`"groups": [{"fields": [`+
+		fields.String()+`]}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := cborMode.Marshal(map[int]any{1: 2, 60: 1})
+	if wrong := set.Form("visit").Validate(b, 20500); len(wrong) > 0 {
+		t.Error(wrong)
+	}
+	b, _ = cborMode.Marshal(map[int]any{1: 1, 60: 1})
+	if got := fmt.Sprint(set.Form("visit").Validate(b, 20500)); got != "[z: broken]" {
+		t.Error(got)
+	}
+}
+
+// TestEncodeRefuses: nothing is written that a reader would refuse.
+func TestEncodeRefuses(t *testing.T) {
+	f := shippedSet(t).Form("contact")
+	good := func() map[int]Answer { return map[int]Answer{1: {N: 20500}, 3: {N: 1}, 5: {}} }
+	if e, err := f.Encode(good(), 20500); err != nil || len(f.Validate(e, 20500)) > 0 {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(map[int]Answer){
+		"no place":        func(m map[int]Answer) { delete(m, 3) },
+		"no such place":   func(m map[int]Answer) { m[3] = Answer{N: 99} },
+		"below zero":      func(m map[int]Answer) { m[5] = Answer{Counts: []int64{-1}} },
+		"too many":        func(m map[int]Answer) { m[5] = Answer{Counts: []int64{2001}} },
+		"too many counts": func(m map[int]Answer) { m[5] = Answer{Counts: make([]int64, 6)} },
+		"the same day":    func(m map[int]Answer) { m[9] = Answer{N: 20500} },
+		"no such field":   func(m map[int]Answer) { m[77] = Answer{N: 1} },
+	} {
+		m := good()
+		change(m)
+		if _, err := f.Encode(m, 20500); err == nil || krama.KindOf(err) != krama.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestOneCircle: a rule goes over entries of its own circle about a person, and no others.
+func TestOneCircle(t *testing.T) {
+	stock := strings.NewReplacer(`"visit"`, `"stock"`, `"part": 30`, `"part": 31`, `any(visit`,
+		`any(stock`).Replace(small)
+	for change, fits := range map[string]bool{`x`: true, `"circle": "safeguarding"`: false,
+		`"about": "nobody"`: false} {
+		other := stock
+		if k, _, ok := strings.Cut(change, ":"); ok {
+			other = strings.Replace(other, k+`: "clinical"`, change, 1)
+			other = strings.Replace(other, k+`: "person"`, change, 1)
+			other = strings.ReplaceAll(other, `any(stock where date < this.date)`, `true`)
+		}
+		mine := strings.Replace(small, `any(visit`, `any(stock`, 1)
+		_, err := Read(map[string][]byte{"lists": []byte(smallLists)},
+			map[string][]byte{"a": []byte(mine), "b": []byte(other)}, func(string) bool { return true })
+		if (err == nil) != fits {
+			t.Errorf("%s: %v", change, err)
+		}
 	}
 }
 

@@ -6,16 +6,27 @@ import "krama/form/expr"
 type scope struct {
 	set *Set
 	*Form
-	entries bool // rules may go over a person's other entries
+	other bool // of an entry that is gone over, not of the one at hand
 }
 
 // Field is a field as rules see it. Notes have no answer.
 func (s scope) Field(name string) (expr.Field, bool) {
 	f := s.Form.Field(name)
-	if f == nil || f.Type == Note {
+	// The score of another entry would be calculated for each, and might go over entries itself.
+	if f == nil || !f.readable() || s.other && f.Type == Score {
 		return expr.Field{}, false
 	}
 	return f.seen(), true
+}
+
+// readable reports whether rules can read a field: notes have no answer, and an id or code drawn by chance says
+// nothing.
+func (f *Field) readable() bool {
+	switch f.Type {
+	case Note, Drawn, EntryID, Entries, Listing, Thread:
+		return false
+	}
+	return true
 }
 
 // seen is the field's type in the language of rules.
@@ -44,7 +55,7 @@ func (f *Field) seen() expr.Field {
 func (s scope) Between(from, to string) (out []expr.Field) {
 	for _, f := range s.fields {
 		if f.Name == from || len(out) > 0 {
-			if f.Type != Note {
+			if f.readable() {
 				out = append(out, f.seen())
 			}
 			if f.Name == to && len(out) > 0 {
@@ -65,10 +76,11 @@ func (s scope) Code(list, key string) (uint8, bool) {
 	return c.N, ok
 }
 
-// Form finds a form that can be gone over: its number is its place in the set, from 1.
+// forms finds a form that can be gone over, by its place in the set, from 1: one of the same circle, whose entries too
+// are about a person. What another circle knows about her does not decide what is asked in this one.
 func (s scope) forms(name string) (int, *Form) {
 	for i, f := range s.set.forms {
-		if f.Name == name && s.entries {
+		if f.Name == name && !s.other && s.Person && f.Person && f.Circle == s.Circle {
 			return i + 1, f
 		}
 	}
@@ -84,5 +96,5 @@ func (s inRules) Form(name string) (int, expr.Scope, bool) {
 	if f == nil {
 		return 0, nil, false
 	}
-	return n, inRules{scope{s.set, f, false}}, true
+	return n, inRules{scope{s.set, f, true}}, true
 }

@@ -73,6 +73,9 @@ func (r *reader) value() (any, error) {
 			if err != nil || !r.skip(':') {
 				return errShape
 			}
+			if _, twice := o[k]; twice {
+				return errShape
+			}
 			o[k], err = r.value()
 			return err
 		})

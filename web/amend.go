@@ -25,7 +25,7 @@ func (s peoplePages) personAmendSave(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	f := form(r)
+	f := posted(r)
 	p, err := readPerson(f)
 	if err == nil {
 		// The form asks for neither. A code changes where two people have the same, and a day of registration never.
@@ -161,7 +161,7 @@ func (s peoplePages) settle(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	f := form(r)
+	f := posted(r)
 	target, err1 := krama.ParseRecordID(f.Get("target"))
 	head, err2 := krama.ParseRecordID(f.Get("head"))
 	n, err3 := strconv.ParseUint(f.Get("field"), 10, 8)

@@ -113,8 +113,8 @@ func (s *session) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.page(w, r, krama.Status(err), "alarm.title", "", failed(failText(err), t))
 }
 
-// form reads a form that was posted. What stands in the address is no part of it.
-func form(r *http.Request) url.Values {
+// posted reads a form that was posted. What stands in the address is no part of it.
+func posted(r *http.Request) url.Values {
 	r.ParseForm()
 	return r.PostForm
 }

@@ -66,7 +66,7 @@ func (s peoplePages) contactCreate(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	f := form(r)
+	f := posted(r)
 	c, err := s.readContact(f)
 	if err != nil {
 		s.page(w, r, 422, "contact.new", "people", contactForm(&v, f,
@@ -246,7 +246,7 @@ func (s peoplePages) contactAmendSave(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	f := form(r)
+	f := posted(r)
 	c, err := s.readContact(f)
 	if err != nil {
 		s.page(w, r, 422, "contact.correct", "people", contactForm(&v, f, formState{Action: r.URL.Path,

@@ -191,12 +191,12 @@ func (s staffPages) enrol(w http.ResponseWriter, r *http.Request, st enrolState)
 	s.mu.Unlock()
 	// Outside mu: the replica has a lock of its own.
 	st.Safety, st.Members = s.rep.Safety(), s.members()
-	s.page(w, r, 200, "enrol.title", "devices", enrolView(st, form(r)))
+	s.page(w, r, 200, "enrol.title", "devices", enrolView(st, posted(r)))
 }
 
 // enrolScan takes what a new device shows, and answers with what it must scan.
 func (s staffPages) enrolScan(w http.ResponseWriter, r *http.Request) {
-	f := form(r)
+	f := posted(r)
 	// A role that the page did not offer becomes outreach: a form that was changed makes nobody an admin.
 	role, _ := strconv.ParseUint(f.Get("role"), 10, 16)
 	if !slices.Contains(enrolRoles, krama.Role(role)) {
@@ -270,7 +270,7 @@ func (s staffPages) enrolVoice(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Wrong digits end nothing: they may have been misread, and the page asks for them again.
-	if err := inv.Spoken(form(r).Get("groups")); err != nil {
+	if err := inv.Spoken(posted(r).Get("groups")); err != nil {
 		s.enrol(w, r, enrolState{Voice: true, Trouble: "voice.other"})
 		return
 	}

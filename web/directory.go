@@ -52,7 +52,7 @@ func (s listingPages) row(e *directory.Entry) dirRow {
 
 // directory lists services that fit a need and a district, those that must be looked at first.
 func (s listingPages) directory(w http.ResponseWriter, r *http.Request) {
-	f := form(r)
+	f := posted(r)
 	// What is no number is 0: any need, everywhere.
 	need, _ := strconv.ParseUint(f.Get("need"), 10, 8)
 	place, _ := strconv.ParseUint(f.Get("district"), 10, 16)
@@ -128,7 +128,7 @@ func (s listingPages) listingCheck(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Validate refuses a code that is none. From a phone only a doubt is taken: who verifies sits at a telephone.
-	says, _ := strconv.ParseUint(form(r).Get("says"), 10, 8)
+	says, _ := strconv.ParseUint(posted(r).Get("says"), 10, 8)
 	if s.Host == Phone {
 		says = uint64(krama.CheckDoubt)
 	}
@@ -169,7 +169,7 @@ func (s listingPages) listingEdit(w http.ResponseWriter, r *http.Request) {
 // listingSave keeps a service. One that a colleague changed since the form was drawn is not overwritten: both stand
 // beside each other until somebody chooses.
 func (s listingPages) listingSave(w http.ResponseWriter, r *http.Request) {
-	f := form(r)
+	f := posted(r)
 	// What can be judged is judged before the first write: the two parts lie in two circles and cannot be kept in one
 	// step.
 	l, g := readListing(f)
@@ -234,7 +234,7 @@ func (s listingPages) listingKeep(w http.ResponseWriter, r *http.Request) {
 	if e == nil {
 		return
 	}
-	n, err := strconv.Atoi(form(r).Get("version"))
+	n, err := strconv.Atoi(posted(r).Get("version"))
 	if err != nil || n < 0 || n > len(e.Others) {
 		s.notFound(w, r)
 		return

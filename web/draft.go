@@ -13,7 +13,7 @@ import (
 func (s peoplePages) draft(w http.ResponseWriter, r *http.Request) {
 	// The page's script sends it a second after the last letter, and before the page locks. A form with nothing in it,
 	// as Cancel sends it, takes the draft away.
-	f := form(r)
+	f := posted(r)
 	path := f.Get("draft-of")
 	f.Del("draft-of")
 	key := s.draftKey(path)

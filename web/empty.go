@@ -45,7 +45,7 @@ func (s gatePages) eraseNow(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	f := form(r)
+	f := posted(r)
 	// As it is said and written: case, dashes and spaces do not matter, one wrong character does.
 	code, err := krama.ParseCode(f.Get("code"))
 	danger := f.Get("why") == "danger"
@@ -147,7 +147,7 @@ func (s *Server) hasDuress() bool { return replica.HasDecoy(s.dirs()[s.at()]) }
 // is no secret to whoever looks at the files.
 func (s gatePages) duressSet(w http.ResponseWriter, r *http.Request) {
 	dir := s.dirs()[s.at()]
-	if form(r).Get("do") == "off" {
+	if posted(r).Get("do") == "off" {
 		replica.RemoveDecoy(dir)
 		redirect(w, r, "/duress")
 		return

@@ -62,7 +62,7 @@ func (s staffPages) erasureDecide(w http.ResponseWriter, r *http.Request) {
 	// What this device may say is read from the list that the page drew its buttons from, and once more by the replica.
 	list := s.rep.Erasing().Awaiting()
 	at := slices.IndexFunc(list, func(a replica.Awaited) bool { return int(a.Kind) == kind && a.Subject == who })
-	switch do := form(r).Get("do"); {
+	switch do := posted(r).Get("do"); {
 	case at < 0: // answered meanwhile
 	case do == "confirm" && list[at].Confirm:
 		err = s.erase(list[at].Kind, who, list[at].Reason)

@@ -102,7 +102,7 @@ func (s gatePages) gateTrouble(w http.ResponseWriter, r *http.Request, err error
 // joinVoice keeps the office's last digits, as a voice read them, for the moment when the office's keys are known.
 func (s gatePages) joinVoice(w http.ResponseWriter, r *http.Request) {
 	if rep := s.Replica(); rep != nil {
-		if err := rep.Newcomer().Expect(form(r).Get("groups")); err != nil {
+		if err := rep.Newcomer().Expect(posted(r).Get("groups")); err != nil {
 			s.fail(w, r, err)
 			return
 		}
@@ -230,7 +230,7 @@ func (s gatePages) tap(w http.ResponseWriter, r *http.Request) {
 
 // tapped takes one letter or word, or takes one back, and returns the words when there are four.
 func (s gatePages) tapped(r *http.Request) (words string, done bool) {
-	f := form(r)
+	f := posted(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := &s.gate
@@ -263,7 +263,7 @@ func (s *Server) wrong(key string) { s.mu.Lock(); s.gate.wrong = key; s.mu.Unloc
 
 // unlockTyped takes the words from a desk's keyboard. Case, and how many spaces stand between, do not matter.
 func (s gatePages) unlockTyped(w http.ResponseWriter, r *http.Request) {
-	s.unlock(w, r, strings.Join(strings.Fields(strings.ToLower(form(r).Get("words"))), " "))
+	s.unlock(w, r, strings.Join(strings.Fields(strings.ToLower(posted(r).Get("words"))), " "))
 }
 
 // replicaConfig is how the vault of slot is opened. Each opening has an empty state that the journal is folded into, so
@@ -428,7 +428,7 @@ func (s gatePages) joinScan(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 15*time.Second)
 	defer cancel()
 	trouble := ""
-	switch err := rep.Newcomer().Accept(ctx, form(r).Get("code")); krama.KindOf(err) {
+	switch err := rep.Newcomer().Accept(ctx, posted(r).Get("code")); krama.KindOf(err) {
 	case krama.Invalid:
 		trouble = "gate.badCode"
 	case krama.Conflict:

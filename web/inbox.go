@@ -165,7 +165,7 @@ func (s inboxPages) threadAct(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
-	f := form(r)
+	f := posted(r)
 	d := office.Decision{Text: f.Get("text")}
 	// What came since the page was drawn is not answered by this. 0 counts as all.
 	d.Had, _ = strconv.Atoi(f.Get("had"))
@@ -243,7 +243,7 @@ func (s inboxPages) inboxAside(w http.ResponseWriter, r *http.Request) {
 	defer s.saving.Unlock()
 	// The form names what its page showed by the beginnings of ids. What stands for nothing here is passed over.
 	shown := map[string]bool{}
-	for ids := form(r).Get("ids"); len(ids) >= shortID; ids = ids[shortID:] {
+	for ids := posted(r).Get("ids"); len(ids) >= shortID; ids = ids[shortID:] {
 		shown[ids[:shortID]] = true
 	}
 	type alike struct { // what one act sets aside has as many messages each
@@ -284,7 +284,7 @@ func shortThread(id krama.ThreadID) string { return hex.EncodeToString(id[:])[:s
 // inboxFlood has the relay forget what waits there beyond what was fetched, unread.
 func (s inboxPages) inboxFlood(w http.ResponseWriter, r *http.Request) {
 	// Nobody has read what is forgotten here: one tap is not enough.
-	if form(r).Get("sure") != "yes" {
+	if posted(r).Get("sure") != "yes" {
 		redirect(w, r, "/inbox")
 		return
 	}

@@ -43,7 +43,7 @@ func (s inboxPages) incidentErase(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		// There is no way back from an erasure. The page is drawn anew with what to do.
-		if form(r).Get("sure") != "yes" {
+		if posted(r).Get("sure") != "yes" {
 			s.page(w, r, 422, "incidents.title", "inbox", incidentsView(true, s.incidentRows(),
 				"incidents.sure"))
 			return

@@ -473,7 +473,13 @@ func settingsView(d settingsPage) templ.Component {
 		templ_7745c5c3_Buffer.Show(ctx, icon("lock"))
 		templ_7745c5c3_Buffer.Put("<span>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "settings.lockNow"))
-		templ_7745c5c3_Buffer.Put("</span></button></form><p><a href=\"/limits\">")
+		templ_7745c5c3_Buffer.Put("</span></button></form>")
+		if fr(ctx).Host == Desk {
+			templ_7745c5c3_Buffer.Put("<p><a href=\"/kept\">")
+			templ_7745c5c3_Buffer.Text(tr(ctx, "kept.title"))
+			templ_7745c5c3_Buffer.Put("</a></p>")
+		}
+		templ_7745c5c3_Buffer.Put("<p><a href=\"/limits\">")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "settings.limits"))
 		templ_7745c5c3_Buffer.Put("</a></p>")
 		templ_7745c5c3_Buffer.Show(ctx, releaseLine(d.Release))

@@ -135,7 +135,7 @@ func passkeys(locks []lockAt) (out string) {
 
 // passkeyOf reads what the page brings from the browser.
 func passkeyOf(r *http.Request) *replica.Passkey {
-	f := form(r)
+	f := posted(r)
 	id, e1 := hex.DecodeString(f.Get("key"))
 	answer, e2 := hex.DecodeString(f.Get("answer"))
 	ask, e3 := hex.DecodeString(f.Get("ask"))
@@ -198,7 +198,7 @@ func (s gatePages) locks(w http.ResponseWriter, r *http.Request, trouble string)
 // locksChange notes what is to be changed. The vault is written anew under the words, so they are asked for.
 func (s gatePages) locksChange(w http.ResponseWriter, r *http.Request) {
 	want := s.rep.Field().Locks()
-	switch form(r).Get("do") {
+	switch posted(r).Get("do") {
 	case "passkey":
 		if want.Passkey = passkeyOf(r); want.Passkey == nil {
 			s.locks(w, r, "locks.passkeyFailed")

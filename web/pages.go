@@ -64,6 +64,7 @@ func (s *Server) routes() {
 func (s *Server) DeskPages() {
 	o := s.open
 	o.HandleFunc("GET /contacts", on(peoplePages.contacts))
+	o.HandleFunc("GET /kept", on(sessionPages.kept))
 	o.HandleFunc("GET /overview", on(figurePages.overview))
 	o.HandleFunc("GET /report", on(figurePages.report))
 	o.HandleFunc("POST /report", on(figurePages.report))

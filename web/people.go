@@ -23,7 +23,7 @@ func (s peoplePages) home(w http.ResponseWriter, r *http.Request) {
 // people lists whom this device knows. What is looked for travels in the body of a form: a code in an address would
 // stay in the browser's history.
 func (s peoplePages) people(w http.ResponseWriter, r *http.Request) {
-	f := form(r)
+	f := posted(r)
 	q := search{Text: strings.TrimSpace(krama.Plain(f.Get("q"))), NotSeen: f.Get("seen") == "not",
 		Due: f.Get("seen") == "due"}
 	d, _ := strconv.ParseUint(f.Get("district"), 10, 16)
@@ -85,7 +85,7 @@ func (s peoplePages) personNew(w http.ResponseWriter, r *http.Request) {
 // personCreate keeps a registration and what she said about each purpose, all or none. If she says no to being
 // recorded, nothing of her is kept.
 func (s peoplePages) personCreate(w http.ResponseWriter, r *http.Request) {
-	f := form(r)
+	f := posted(r)
 	if !s.mayBegin() {
 		s.personNew(w, r)
 		return
@@ -263,7 +263,7 @@ func (s peoplePages) consent(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	f := form(r)
+	f := posted(r)
 	n, _ := strconv.ParseUint(f.Get("purpose"), 10, 8)
 	if !krama.Known(krama.Purposes, uint8(n)) {
 		s.notFound(w, r)

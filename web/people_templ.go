@@ -548,7 +548,13 @@ func personView(v *casework.View, namesakes []casework.View, refs []referralLine
 		templ_7745c5c3_Buffer.Text(tr(ctx, "person.consent"))
 		templ_7745c5c3_Buffer.Put("</h2><p class=\"soft\">")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "person.consentIntro"))
-		templ_7745c5c3_Buffer.Put("</p><ul class=\"consents\">")
+		templ_7745c5c3_Buffer.Put("</p>")
+		if fr(ctx).Host == Desk {
+			templ_7745c5c3_Buffer.Put("<p class=\"noprint\"><a href=\"/kept\">")
+			templ_7745c5c3_Buffer.Text(tr(ctx, "kept.title"))
+			templ_7745c5c3_Buffer.Put("</a></p>")
+		}
+		templ_7745c5c3_Buffer.Put("<ul class=\"consents\">")
 		for _, t := range krama.Purposes {
 			templ_7745c5c3_Buffer.Put("<li><span>")
 			templ_7745c5c3_Buffer.Text(tr(ctx, "purpose."+t.Key))

@@ -46,7 +46,7 @@ func (s gatePages) pinPage(w http.ResponseWriter, r *http.Request) {
 
 // pinSave keeps six digits, of Khmer keyboards too, until the device is locked.
 func (s gatePages) pinSave(w http.ResponseWriter, r *http.Request) {
-	d := digits(form(r).Get("pin"))
+	d := digits(posted(r).Get("pin"))
 	if len(d) != 6 {
 		s.page(w, r, 200, "pin.choose", "", pinView(true))
 		return
@@ -87,7 +87,7 @@ func (s gatePages) pinGate(w http.ResponseWriter, r *http.Request) {
 		s.page(w, r, 200, "pin.locked", "", pinGateView(0))
 		return
 	}
-	d := digits(form(r).Get("pin"))
+	d := digits(posted(r).Get("pin"))
 	s.mu.Lock()
 	ok := subtle.ConstantTimeCompare([]byte(d), []byte(s.pin.digits)) == 1
 	if ok {

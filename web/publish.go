@@ -57,7 +57,7 @@ func (s inboxPages) doorOpen(w http.ResponseWriter, r *http.Request) {
 
 // doorSite keeps the public site's address, or none. What was found at another is forgotten.
 func (s inboxPages) doorSite(w http.ResponseWriter, r *http.Request) {
-	at := strings.TrimSpace(form(r).Get("site"))
+	at := strings.TrimSpace(posted(r).Get("site"))
 	u, err := url.Parse(at)
 	if at != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil ||
 		len(at) > 200) {

@@ -28,7 +28,7 @@ func (s listingPages) refer(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
-	f := form(r)
+	f := posted(r)
 	need, _ := strconv.ParseUint(f.Get("need"), 10, 8)
 	trouble := ""
 	if f.Get("for") != "" {
@@ -140,7 +140,7 @@ func (s listingPages) findReferral(r *http.Request) (ref casework.Referral, ok b
 // slipOutcome keeps what she or the service told staff.
 func (s listingPages) slipOutcome(w http.ResponseWriter, r *http.Request) {
 	ref, ok := s.findReferral(r)
-	what, err := strconv.ParseUint(form(r).Get("what"), 10, 8)
+	what, err := strconv.ParseUint(posted(r).Get("what"), 10, 8)
 	// Accepted is for the service to say, on the public page.
 	if !ok || err != nil || !slices.Contains(told, uint8(what)) {
 		s.notFound(w, r)

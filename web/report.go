@@ -9,7 +9,7 @@ import (
 
 // period is the one that was asked for, the latest that is over when none was.
 func (s figurePages) period(r *http.Request) (krama.Period, bool) {
-	f := form(r)
+	f := posted(r)
 	// The rule's latest window that is over: the numbers of one that is not still grow.
 	if !f.Has("from") {
 		return measure.Closed(&s.Guide.KPPrev, s.today(), 1)[0], true

@@ -56,7 +56,7 @@ func (s inboxPages) rightsSave(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
-	f := form(r)
+	f := posted(r)
 	// Browsers end lines with two characters; one is kept.
 	t := &krama.RightsText{Topic: old.Topic, Lang: old.Lang, Replaces: ids,
 		Body: strings.TrimSpace(strings.ReplaceAll(f.Get("body"), "\r", "")), Source: krama.Line(f.Get("source")),

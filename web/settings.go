@@ -14,7 +14,7 @@ import (
 
 // setLang keeps the language that was chosen, and leads back to the page it was chosen on, never to another site.
 func (s *session) setLang(w http.ResponseWriter, r *http.Request) {
-	f := form(r)
+	f := posted(r)
 	lang := f.Get("lang")
 	if !slices.ContainsFunc(locale.Languages, func(l locale.Language) bool { return l.Code == lang }) {
 		lang = "km"

@@ -114,7 +114,7 @@ func (s staffPages) deviceRemove(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	n, _ := strconv.ParseUint(form(r).Get("reason"), 10, 8)
+	n, _ := strconv.ParseUint(posted(r).Get("reason"), 10, 8)
 	why := seal.Reason(n)
 	// With a reason that the page did not offer the device goes all the same, as lost.
 	if !slices.Contains(removeReasons, why) {
@@ -146,7 +146,7 @@ func (s staffPages) deviceRoles(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var roles krama.Role
-	for _, v := range form(r)["role"] {
+	for _, v := range posted(r)["role"] {
 		n, _ := strconv.ParseUint(v, 10, 16)
 		if slices.Contains(allRoles, krama.Role(n)) {
 			roles |= krama.Role(n)
@@ -276,7 +276,7 @@ func (s staffPages) mailDecide(w http.ResponseWriter, r *http.Request) {
 	id := [32]byte(b)
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
-	switch form(r).Get("do") {
+	switch posted(r).Get("do") {
 	case "accept":
 		// In this desk's name, under the records' own ids: what came another way meanwhile counts once.
 		err = s.rep.Admin().AcceptLate(id)
@@ -291,7 +291,7 @@ func (s staffPages) mailDecide(w http.ResponseWriter, r *http.Request) {
 	// NotFound is a letter that was decided before, by the first of two taps.
 	if err != nil && krama.KindOf(err) != krama.NotFound {
 		trouble := jobError(err)
-		if form(r).Get("do") == "accept" && krama.KindOf(err) == krama.NotAllowed {
+		if posted(r).Get("do") == "accept" && krama.KindOf(err) == krama.NotAllowed {
 			trouble = "staff.notAll"
 		}
 		s.page(w, r, 200, "staff.mail", "devices", mailView(s.letterRows(), trouble))
@@ -316,7 +316,7 @@ func (s *session) rolledBack() bool {
 // repairNow gives the relay back what it lost, after a person has said that she is sure.
 func (s staffPages) repairNow(w http.ResponseWriter, r *http.Request) {
 	// A repair rewrites what the relay holds. It begins from the page that explains it.
-	if form(r).Get("sure") != "yes" {
+	if posted(r).Get("sure") != "yes" {
 		redirect(w, r, "/repair")
 		return
 	}

@@ -28,7 +28,7 @@ func (s staffPages) trusteesPage(w http.ResponseWriter, r *http.Request) {
 
 // trusteesSet draws a new key and splits it among trustees. The cards are shown once: who closes the page draws anew.
 func (s staffPages) trusteesSet(w http.ResponseWriter, r *http.Request) {
-	f := form(r)
+	f := posted(r)
 	k, err1 := strconv.Atoi(f.Get("k"))
 	n, err2 := strconv.Atoi(f.Get("n"))
 	// With k of 1 a single card could bring the programme back.
@@ -61,7 +61,7 @@ func (s staffPages) trusteesSet(w http.ResponseWriter, r *http.Request) {
 
 // trusteesDrill checks one card that a trustee has brought. It opens nothing.
 func (s staffPages) trusteesDrill(w http.ResponseWriter, r *http.Request) {
-	x, err := s.rep.Admin().CheckCard(form(r).Get("card"))
+	x, err := s.rep.Admin().CheckCard(posted(r).Get("card"))
 	d := s.recovery()
 	// The order matters: a forged card is Tampered too, and gets its own sentence.
 	switch {
@@ -93,7 +93,7 @@ func (s staffPages) trusteesDrill(w http.ResponseWriter, r *http.Request) {
 // trusteesAccept keeps an admin's word that there will be no recovery, typed as a whole sentence.
 func (s staffPages) trusteesAccept(w http.ResponseWriter, r *http.Request) {
 	p := s.printer(r)
-	typed := strings.Join(strings.Fields(form(r).Get("typed")), " ")
+	typed := strings.Join(strings.Fields(posted(r).Get("typed")), " ")
 	if !strings.EqualFold(norm.NFC.String(typed), norm.NFC.String(p.T("trust.sentence"))) {
 		// keyboards differ in how they make accents
 		d := s.recovery()

@@ -10,7 +10,7 @@ func (s inboxPages) inboxUnopened(w http.ResponseWriter, r *http.Request) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	// The day comes from the page: what did not open since it was drawn has not been seen.
-	upTo, err := krama.ParseDay(form(r).Get("day"))
+	upTo, err := krama.ParseDay(posted(r).Get("day"))
 	if err != nil {
 		s.notFound(w, r)
 		return

@@ -39,7 +39,8 @@ func TestShots(t *testing.T) {
 		desk.open(base + "/devices")
 		desk.waitFor("nav.main")
 		device := desk.js(`[...document.querySelectorAll('table a[href^="/device/"]')].at(-1).getAttribute('href')`)
-		for _, p := range []string{"", "people", "contacts", "overview", "report", "devices", "enrol", "settings",
+		for _, p := range []string{"", "people", "contacts", "overview", "report", "devices", "enrol",
+			"settings", "kept",
 			"trustees", "erasures", "roster", "mail", "repair", "directory", "listing/new",
 			"listing/de300a00000000000000000000000000", "inbox", "thread", "incidents", "audit", "door", "rights",
 			"rights/arrest/km", device[1:], device[1:] + "/after"} {

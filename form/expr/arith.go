@@ -1,23 +1,6 @@
 package expr
 
-import (
-	"math"
-	"math/bits"
-
-	"krama"
-)
-
-// Arithmetic. It never fails: what leaves its bounds is not known.
-
-// joins by the function's name.
-var joins = map[string]func(a, b int64) (int64, bool){
-	"sum": plus,
-	"min": func(a, b int64) (int64, bool) { return min(a, b), true },
-	"max": func(a, b int64) (int64, bool) { return max(a, b), true },
-}
-
-// most bounds every number, in thousandths: what leaves it is not known, on a phone as on a desk.
-const most = math.MaxInt64 / 4
+// Arithmetic. It never fails.
 
 // arith compiles + - * /. A day and months make a day, a day and a number of days too; two days make a number of days.
 func (c *checker) arith(n *node) (p part, err error) {
@@ -41,19 +24,19 @@ func (c *checker) arith(n *node) (p part, err error) {
 	case kinds{Number, Number, "-"}:
 		f = func(x, y int64) (int64, bool) { return plus(x, -y) }
 	case kinds{Number, Number, "*"}:
-		f = func(x, y int64) (int64, bool) { v, ok := times(x, y); return v / 1000, ok }
+		f = func(x, y int64) (int64, bool) { return times(x, y, 1000) }
 	case kinds{Number, Number, "/"}:
-		f = over1000
+		f = func(x, y int64) (int64, bool) { return times(x, 1000, y) }
 	case kinds{Day, Number, "+"}:
-		to, f = Day, func(x, y int64) (int64, bool) { return day(x + y/1000) }
+		to, f = Day, move
 	case kinds{Day, Number, "-"}:
-		to, f = Day, func(x, y int64) (int64, bool) { return day(x - y/1000) }
+		to, f = Day, func(x, y int64) (int64, bool) { return move(x, -y) }
 	case kinds{Day, Span, "+"}:
-		to, f = Day, func(x, y int64) (int64, bool) { return day(int64(krama.Day(x).AddMonths(int(y)))) }
+		to, f = Day, shift
 	case kinds{Day, Span, "-"}:
-		to, f = Day, func(x, y int64) (int64, bool) { return day(int64(krama.Day(x).AddMonths(int(-y)))) }
+		to, f = Day, func(x, y int64) (int64, bool) { return shift(x, -y) }
 	case kinds{Day, Day, "-"}:
-		f = func(x, y int64) (int64, bool) { return times(x-y, 1000) }
+		f = func(x, y int64) (int64, bool) { return times(x-y, 1000, 1) }
 	default:
 		return p, fault(n, "%s and %s cannot be joined by %s", a.describe(), b.describe(), n.text)
 	}
@@ -76,35 +59,3 @@ func (c *checker) minus(n *node) (p part, err error) {
 	}
 	return part{Type: q.Type, num: func(r *run) (int64, bool) { v, ok := q.num(r); return -v, ok }}, nil
 }
-
-// plus adds.
-func plus(a, b int64) (int64, bool) {
-	v := a + b // neither is beyond most
-	return v, v <= most && v >= -most
-}
-
-// times multiplies.
-func times(a, b int64) (int64, bool) {
-	hi, lo := bits.Mul64(uint64(magnitude(a)), uint64(magnitude(b)))
-	if hi != 0 || lo > most {
-		return 0, false
-	}
-	if (a < 0) != (b < 0) {
-		return -int64(lo), true
-	}
-	return int64(lo), true
-}
-
-// over1000 divides thousandths, towards zero. By zero nothing is known.
-func over1000(a, b int64) (int64, bool) {
-	v, ok := times(a, 1000)
-	if !ok || b == 0 {
-		return 0, false
-	}
-	return v / b, true
-}
-
-func magnitude(a int64) int64 { return max(a, -a) }
-
-// day is a day that a calendar has; a sum beyond it is not known.
-func day(d int64) (int64, bool) { return d, d > 0 && d < 84006 }

@@ -29,7 +29,7 @@ func (c *checker) call(n *node) (p part, err error) {
 			if !ok || !also {
 				return 0, false
 			}
-			return times(b-a, 1000)
+			return times(b-a, 1000, 1)
 		}}, nil
 	case "known":
 		return c.isKnown(n)
@@ -216,6 +216,9 @@ func (c *checker) between(n *node) (p part, err error) {
 		return p, fault(n, "%s(%s ... %s): the two are fields of this form, the first above the second",
 			n.text, from.text,
 			to.text)
+	}
+	if c.parts += len(fields); c.parts > maxNodes {
+		return p, fault(n, "too long: write it as two rules")
 	}
 	var kids []part
 	for _, f := range fields {

@@ -22,7 +22,7 @@ func Compile(src string, s Scope, want Kind) (*Rule, error) {
 	if want == Truth && c.never(n) {
 		return nil, &Error{n.at, "this can never hold"}
 	}
-	r := &Rule{Source: src, Type: p.Type, part: p}
+	r := &Rule{Source: src, Type: p.Type, Others: c.others, part: p}
 	for f := range c.reads {
 		r.Reads = append(r.Reads, f)
 	}
@@ -134,7 +134,7 @@ func (c *checker) bare(n *node) bool {
 
 // as compiles a node that must be of a type.
 func (c *checker) as(n *node, t Type) (part, error) {
-	if (n.op == opName || n.op == opCode) && (t.Kind == Choice || t.Kind == Choices) {
+	if (n.op == opName || n.op == opCode) && t.Kind == Choice {
 		_, field := c.scope.Field(n.text)
 		field = field && n.op == opName
 		code, ok := c.scope.Code(t.List, n.text)
@@ -168,30 +168,50 @@ func (c *checker) logic(n *node) (p part, err error) {
 	case opNot:
 		return part{tri: func(r *run) Tri { return -kids[0](r) }}, nil
 	case opAnd:
-		// All are looked at where somebody asks why: what comes behind a no may be what she wants to see.
-		return part{tri: func(r *run) Tri {
-			v := Yes
-			for _, k := range kids {
-				if v = min(v, k(r)); v == No && r.used == nil {
-					break
-				}
-			}
-			return v
-		}}, nil
+		return part{tri: func(r *run) Tri { return -decide(r, kids, No, -1) }}, nil
 	}
-	return part{tri: func(r *run) Tri {
-		v := No
+	return part{tri: func(r *run) Tri { return decide(r, kids, Yes, 1) }}, nil
+}
+
+// decide is or, which one yes decides; and is the same of what each denies. Where somebody asks why, all are looked at,
+// and what rests on others than those that decided is left out.
+func decide(r *run, kids []func(*run) Tri, by, turn Tri) Tri {
+	v := No
+	if r.used == nil {
 		for _, k := range kids {
-			if v = max(v, k(r)); v == Yes && r.used == nil {
+			if v = max(v, turn*k(r)); v == Yes {
 				break
 			}
 		}
 		return v
-	}}, nil
+	}
+	to := r.used
+	var decided, others []Used
+	for _, k := range kids {
+		mine := []Used{}
+		r.used = &mine
+		got := k(r)
+		if v = max(v, turn*got); got == by {
+			decided = append(decided, mine...)
+		} else {
+			others = append(others, mine...)
+		}
+	}
+	if v != Yes {
+		decided = append(decided, others...)
+	}
+	r.used = to
+	*to = append(*to, decided...)
+	return v
 }
 
 // compare compiles = != < <= > >=.
 func (c *checker) compare(n *node) (p part, err error) {
+	for _, k := range n.kids {
+		if f, ok := c.scope.Field(k.text); ok && k.op == opName && f.Kind == Choices {
+			return p, fault(n, "%s cannot be compared: use has", describe(f.Type))
+		}
+	}
 	a, b, err := c.pair(n)
 	if err != nil {
 		return p, err

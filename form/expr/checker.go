@@ -10,6 +10,8 @@ type checker struct {
 	scope  Scope // what names mean: here, or inside an aggregate the fields of its form
 	inside int   // the form of the aggregate, 0 outside of any
 	reads  map[int]bool
+	others bool // it goes over a person's other entries
+	parts  int  // of ranges, which are one part as they are written
 }
 
 // field compiles the reading of a field; outer reads it of the entry at hand from inside an aggregate.
@@ -36,7 +38,10 @@ func (c *checker) field(f Field, one int, outer bool) part {
 		if !ok {
 			return 0, false
 		}
-		return times(v, scale)
+		if t.Kind != Number {
+			return v, true
+		}
+		return times(v, scale, 1)
 	}
 	if t.Kind == Truth {
 		return part{tri: func(r *run) Tri {

@@ -84,7 +84,9 @@ type Rule struct {
 	Type   Type
 	// Reads are the numbers of fields of the entry at hand that it reads, in rising order.
 	Reads []int
-	part  part
+	// Others tells that it goes over a person's other entries: without them it says nothing.
+	Others bool
+	part   part
 }
 
 // Used is an entry that a result rests on.

@@ -57,6 +57,9 @@ func words(src string) (out []token, err error) {
 					j++
 				}
 			}
+			if j < len(src) && letter(src[j]) {
+				return nil, &Error{i, "a number runs into a word"}
+			}
 			out = append(out, token{number, src[i:j], i})
 			i = j
 		case c == '\'':

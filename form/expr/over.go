@@ -16,7 +16,7 @@ func (c *checker) form(n *node) (form int, leave func(), err error) {
 		return 0, nil, fault(name, "there is no form %s", name.text)
 	}
 	outer := c.scope
-	c.scope, c.inside = fields, form
+	c.scope, c.inside, c.others = fields, form, true
 	return form, func() { c.scope, c.inside = outer, 0 }, nil
 }
 
@@ -39,6 +39,9 @@ func (c *checker) over(n *node) (p part, err error) {
 	// meant.
 	f, ok := c.scope.Field(n.kids[0].text)
 	switch {
+	case ok && f.Kind == Counts && n.field != "" && len(n.kids) == 1: // sum(given.condom)
+		dot := &node{op: opDot, at: n.at, text: n.field, kids: n.kids}
+		return c.call(&node{op: opCall, at: n.at, text: n.text, kids: []*node{dot}})
 	case !ok || len(n.kids) > 1 || n.field != "":
 	case n.text == "sum" && f.Kind == Counts:
 		return c.field(f, Sum, false), nil

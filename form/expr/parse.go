@@ -1,8 +1,6 @@
 package expr
 
 import (
-	"math"
-	"strconv"
 	"strings"
 )
 
@@ -42,7 +40,7 @@ const (
 )
 
 // maxDepth bounds how deep an expression nests, maxNodes how many parts it has: each costs time at every evaluation.
-const maxDepth, maxNodes = 40, 400
+const maxDepth, maxNodes = 80, 400
 
 // parser reads an expression from its words.
 type parser struct {
@@ -197,7 +195,14 @@ func (p *parser) compare() (*node, error) {
 	return a, nil
 }
 
-func (p *parser) sum() (*node, error)     { return p.arith("+-", p.product) }
+func (p *parser) sum() (*node, error) {
+	if p.depth++; p.depth > maxDepth {
+		return nil, &Error{p.peek().at, "too many brackets within brackets"}
+	}
+	defer func() { p.depth-- }()
+	return p.arith("+-", p.product)
+}
+
 func (p *parser) product() (*node, error) { return p.arith("*/", p.unary) }
 
 func (p *parser) unary() (*node, error) {
@@ -237,9 +242,9 @@ func (p *parser) primary() (*node, error) {
 	t := p.next()
 	switch {
 	case t.kind == number:
-		n, ok := thousandths(t.text)
-		if !ok {
-			return nil, &Error{t.at, "a number has at most three digits behind the point"}
+		n, why := thousandths(t.text)
+		if why != "" {
+			return nil, &Error{t.at, why}
 		}
 		return p.make(node{op: opNumber, at: t.at, n: n})
 	case t.kind == quoted:
@@ -303,7 +308,11 @@ func (p *parser) call(f token) (*node, error) {
 		saved := *p
 		form, field := p.next(), ""
 		if p.mark(".") {
-			field = p.next().text
+			t := p.next()
+			if t.kind != name {
+				return nil, &Error{t.at, "expected a name behind the point"}
+			}
+			field = t.text
 		}
 		if p.word("where") {
 			n, err := p.or()
@@ -322,6 +331,9 @@ func (p *parser) call(f token) (*node, error) {
 		}
 		if field == "" && p.mark("...") {
 			to := p.next()
+			if to.kind != name {
+				return nil, &Error{to.at, "expected a field behind the dots"}
+			}
 			if err := p.need(")"); err != nil {
 				return nil, err
 			}
@@ -337,23 +349,8 @@ func (p *parser) call(f token) (*node, error) {
 	return p.make(node{op: opCall, at: f.at, text: f.text, kids: kids})
 }
 
-// thousandths reads 12 or 12.345.
-func thousandths(s string) (int64, bool) {
-	whole, part, _ := strings.Cut(s, ".")
-	n, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil || n > math.MaxInt64/1000/1000 || len(part) > 3 {
-		return 0, false
-	}
-	f := int64(0)
-	for i := range 3 {
-		f *= 10
-		if i < len(part) {
-			f += int64(part[i] - '0')
-		}
-	}
-	return n*1000 + f, true
-}
-
+// Reserved reports whether a word belongs to the language: a field of that name could be read by no rule.
+func Reserved(word string) bool { return reserved[word] }
 func (p *parser) arith(of string, each func() (*node, error)) (*node, error) {
 	a, err := each()
 	for err == nil {

@@ -1,0 +1,48 @@
+package web
+
+import (
+	"strconv"
+
+	"krama"
+	"krama/form"
+	"krama/web/http"
+)
+
+// keptForm is one kind of record on the page of what is kept.
+type keptForm struct {
+	Title  string // a key of the locale
+	Circle string // the same, of who reads it
+	Fields []keptField
+}
+
+// keptField is one question: the keys of its words, and of who is hurt if its answer is read.
+type keptField struct{ Label, Harm string }
+
+// keptForms are all kinds of record that are made of a form, those that most people read first.
+func keptForms(s *form.Set) (out []keptForm) {
+	for _, k := range krama.CircleKinds {
+		for _, f := range s.Forms() {
+			if f.Circle != k {
+				continue
+			}
+			kept := keptForm{Title: f.Name + ".title", Circle: "circle." + strconv.Itoa(int(k))}
+			for _, x := range f.Fields() {
+				if x.Answered() {
+					kept.Fields = append(kept.Fields, keptField{f.Label(x), f.Harm(x)})
+				}
+			}
+			out = append(out, kept)
+		}
+	}
+	return out
+}
+
+// kept says what is kept and why, for a worker to show to the person herself, on screen or printed.
+func (s *session) kept(w http.ResponseWriter, r *http.Request) {
+	all, err := form.Shipped() // read anew: a page that is rarely asked for keeps nothing in memory
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.page(w, r, 200, "kept.title", "settings", keptView(keptForms(all)))
+}
