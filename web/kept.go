@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strconv"
 
 	"krama"
@@ -18,10 +19,11 @@ type keptForm struct {
 // keptField is one question: the keys of its words, and of who is hurt if its answer is read.
 type keptField struct{ Label, Harm string }
 
-// keptForms are all kinds of record that are made of a form, those that most people read first.
+// keptForms are all kinds of record that are made of a form: circle by circle, the oldest kind first.
 func keptForms(s *form.Set) (out []keptForm) {
+	byAge := slices.SortedFunc(slices.Values(s.Forms()), func(a, b *form.Form) int { return a.Part - b.Part })
 	for _, k := range krama.CircleKinds {
-		for _, f := range s.Forms() {
+		for _, f := range byAge {
 			if f.Circle != k {
 				continue
 			}
