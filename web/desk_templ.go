@@ -564,7 +564,8 @@ func enrolView(st enrolState, f url.Values) templ.Component {
 				templ_7745c5c3_Buffer.Put("<label><input type=\"radio\" name=\"role\" value=\"")
 				templ_7745c5c3_Buffer.Text(itoa(int(x)))
 				templ_7745c5c3_Buffer.Put("\"")
-				if f.Get("role") == itoa(int(x)) || i == 0 && f.Get("role") == "" {
+				if f.Get("role") == itoa(int(x)) ||
+					i == 0 && f.Get("role") == "" {
 					templ_7745c5c3_Buffer.Put(" checked")
 				}
 				templ_7745c5c3_Buffer.Put("><span>")

@@ -719,6 +719,8 @@ func referrals(v *casework.View, list []referralLine) templ.Component {
 		templ_7745c5c3_Buffer.Text(tr(ctx, "refer.list"))
 		templ_7745c5c3_Buffer.Put("</h2>")
 		for _, ref := range list {
+			became := ref.Outcome()
+			could := became != krama.OutcomeCouldNot
 			templ_7745c5c3_Buffer.Put("<p><a href=\"")
 			templ_7745c5c3_Buffer.URL(templ.SafeURL("/slip/" + ref.Record.String()))
 			templ_7745c5c3_Buffer.Put("\">")
@@ -726,7 +728,7 @@ func referrals(v *casework.View, list []referralLine) templ.Component {
 			templ_7745c5c3_Buffer.Put(" ")
 			templ_7745c5c3_Buffer.Text(listingName(ref.To, fr(ctx).Lang))
 			templ_7745c5c3_Buffer.Put("</a> ")
-			var templ_7745c5c3_Var179 = []any{templ.KV("late", ref.Outcome() == krama.OutcomeCouldNot), templ.KV("soft", ref.Outcome() != krama.OutcomeCouldNot)}
+			var templ_7745c5c3_Var179 = []any{templ.KV("late", !could), templ.KV("soft", could)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var179...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -734,7 +736,7 @@ func referrals(v *casework.View, list []referralLine) templ.Component {
 			templ_7745c5c3_Buffer.Put("<span class=\"")
 			templ_7745c5c3_Buffer.Text(templ.CSSClasses(templ_7745c5c3_Var179).String())
 			templ_7745c5c3_Buffer.Put("\">")
-			templ_7745c5c3_Buffer.Text(outcomeText(ctx, ref.Outcome()))
+			templ_7745c5c3_Buffer.Text(outcomeText(ctx, became))
 			templ_7745c5c3_Buffer.Put("</span></p>")
 		}
 		templ_7745c5c3_Buffer.Put("<p><a href=\"")

@@ -171,8 +171,8 @@ func tapper(action templ.SafeURL, g gate, c choices) templ.Component {
 	})
 }
 
-// codeLeft says how many minutes a code still works: one sentence a minute, of which the page's script shows the present one, and
-// which is right without it when the page is drawn.
+// codeLeft says how many minutes a code still works: one sentence a minute, of which the page's script shows the
+// present one, and which is right without it when the page is drawn.
 func codeLeft(left time.Duration) templ.Component {
 	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var44 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<p class=\"hint\" role=\"timer\" data-left=\"")

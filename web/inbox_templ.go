@@ -49,8 +49,9 @@ func inboxView(d inboxData) templ.Component {
 				templ_7745c5c3_Buffer.Text(tr(ctx, "inbox.unopened"))
 				templ_7745c5c3_Buffer.Put("</h2><ul>")
 				for _, u := range d.Shut {
+					circle, day, from := tr(ctx, "circle."+itoa(int(u.Circle))), date(u.Day), date(u.From)
 					templ_7745c5c3_Buffer.Put("<li>")
-					templ_7745c5c3_Buffer.Text(tr(ctx, "inbox.unopenedLine", "n", u.N, "date", date(u.Day), "circle", tr(ctx, "circle."+itoa(int(u.Circle))), "from", date(u.From)))
+					templ_7745c5c3_Buffer.Text(tr(ctx, "inbox.unopenedLine", "n", u.N, "date", day, "circle", circle, "from", from))
 					templ_7745c5c3_Buffer.Put("</li>")
 				}
 				templ_7745c5c3_Buffer.Put("</ul><p>")
@@ -174,7 +175,8 @@ func threadView(d threadPage) templ.Component {
 			templ_7745c5c3_Buffer.Put("</p></section>")
 			for _, a := range t.Acts {
 				if a.After == i+1 {
-					var templ_7745c5c3_Var41 = []any{templ.KV("card strong", a.What == krama.ActAnswer), templ.KV("soft", a.What != krama.ActAnswer)}
+					answer := a.What == krama.ActAnswer
+					var templ_7745c5c3_Var41 = []any{templ.KV("card strong", answer), templ.KV("soft", !answer)}
 					templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var41...)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err

@@ -121,10 +121,11 @@ func inner(body templ.Component) templ.Component {
 				templ_7745c5c3_Buffer.Put("<li><p class=\"big\">")
 				templ_7745c5c3_Buffer.Show(ctx, deedText(a.deedRow))
 				templ_7745c5c3_Buffer.Put("</p><p>")
+				when := momentText(uint64(a.After.UnixMilli()))
 				if a.Mine {
-					templ_7745c5c3_Buffer.Text(tr(ctx, "announce.mine", "when", momentText(uint64(a.After.UnixMilli()))))
+					templ_7745c5c3_Buffer.Text(tr(ctx, "announce.mine", "when", when))
 				} else {
-					templ_7745c5c3_Buffer.Text(tr(ctx, "announce.when", "who", a.Who, "when", momentText(uint64(a.After.UnixMilli()))))
+					templ_7745c5c3_Buffer.Text(tr(ctx, "announce.when", "who", a.Who, "when", when))
 				}
 				templ_7745c5c3_Buffer.Put("</p>")
 				if fr(ctx).Admin {

@@ -445,8 +445,9 @@ func personView(v *casework.View, namesakes []casework.View, refs []referralLine
 			templ_7745c5c3_Buffer.Text(tr(ctx, "dispute.title"))
 			templ_7745c5c3_Buffer.Put("</h2>")
 			if d.Cannot {
+				value := headText(ctx, v, d, d.Heads[0])
 				templ_7745c5c3_Buffer.Put("<p>")
-				templ_7745c5c3_Buffer.Text(tr(ctx, "dispute.cannot", "field", fieldLabel(ctx, v, d), "value", headText(ctx, v, d, d.Heads[0])))
+				templ_7745c5c3_Buffer.Text(tr(ctx, "dispute.cannot", "field", fieldLabel(ctx, v, d), "value", value))
 				templ_7745c5c3_Buffer.Put("</p><p><a href=\"")
 				templ_7745c5c3_Buffer.URL(templ.SafeURL(correction(v, d)))
 				templ_7745c5c3_Buffer.Put("\">")

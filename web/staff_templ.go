@@ -325,6 +325,7 @@ func rosterView(rows []logRow) templ.Component {
 		templ_7745c5c3_Buffer.Text(tr(ctx, "staff.logIntro"))
 		templ_7745c5c3_Buffer.Put("</p><ol class=\"rows log\" reversed>")
 		for _, l := range rows {
+			keys := l.Type == "epoch.open" || l.Type == "epoch.grant"
 			templ_7745c5c3_Buffer.Put("<li><p><span class=\"date\">")
 			templ_7745c5c3_Buffer.Text(momentText(l.TimeMS))
 			templ_7745c5c3_Buffer.Put("</span> <strong>")
@@ -350,7 +351,7 @@ func rosterView(rows []logRow) templ.Component {
 				templ_7745c5c3_Buffer.Text(tr(ctx, "reason."+itoa(int(l.Reason))))
 				templ_7745c5c3_Buffer.Put("</span> ")
 			}
-			if l.Type == "epoch.open" || l.Type == "epoch.grant" || l.Type == "circle.create" || l.Type == "circle.policy" {
+			if keys || l.Type == "circle.create" || l.Type == "circle.policy" {
 				if l.Known {
 					templ_7745c5c3_Buffer.Put("<span class=\"item\">")
 					templ_7745c5c3_Buffer.Text(tr(ctx, "circle."+itoa(int(l.Kind))))
@@ -448,165 +449,8 @@ func mailView(rows []letterRow, trouble string) templ.Component {
 	})
 }
 
-func trusteesView(d trustData) templ.Component {
-	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var120 templ.Component) (templ_7745c5c3_Err error) {
-		templ_7745c5c3_Buffer.Put("<h1>")
-		templ_7745c5c3_Buffer.Text(tr(ctx, "trust.title"))
-		templ_7745c5c3_Buffer.Put("</h1><p>")
-		templ_7745c5c3_Buffer.Text(tr(ctx, "trust.intro"))
-		templ_7745c5c3_Buffer.Put("</p>")
-		if d.Trouble != "" {
-			templ_7745c5c3_Buffer.Put("<p class=\"card warn\" role=\"alert\">")
-			templ_7745c5c3_Buffer.Text(tr(ctx, d.Trouble))
-			templ_7745c5c3_Buffer.Put("</p>")
-		}
-		if d.Good > 0 {
-			templ_7745c5c3_Buffer.Put("<p class=\"card\" role=\"status\">")
-			templ_7745c5c3_Buffer.Show(ctx, icon("check"))
-			templ_7745c5c3_Buffer.Put("<span>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.good", "x", d.Good))
-			templ_7745c5c3_Buffer.Put("</span></p>")
-		}
-		templ_7745c5c3_Buffer.Put("<section class=\"card\">")
-		if d.Ready {
-			templ_7745c5c3_Buffer.Put("<p class=\"big\">")
-			templ_7745c5c3_Buffer.Show(ctx, icon("check"))
-			templ_7745c5c3_Buffer.Put("<span>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.ready"))
-			templ_7745c5c3_Buffer.Put("</span></p>")
-		} else if d.Set {
-			templ_7745c5c3_Buffer.Put("<p class=\"big\">")
-			templ_7745c5c3_Buffer.Show(ctx, icon("warn"))
-			templ_7745c5c3_Buffer.Put("<span>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.notDrilled", "n", d.K-len(d.Shown)))
-			templ_7745c5c3_Buffer.Put("</span></p>")
-		} else if d.Accepted != 0 {
-			templ_7745c5c3_Buffer.Put("<p class=\"big\">")
-			templ_7745c5c3_Buffer.Show(ctx, icon("warn"))
-			templ_7745c5c3_Buffer.Put("<span>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.accepted", "date", date(d.Accepted)))
-			templ_7745c5c3_Buffer.Put("</span></p>")
-		} else {
-			templ_7745c5c3_Buffer.Put("<p class=\"big\">")
-			templ_7745c5c3_Buffer.Show(ctx, icon("warn"))
-			templ_7745c5c3_Buffer.Put("<span>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.none"))
-			templ_7745c5c3_Buffer.Put("</span></p>")
-		}
-		if d.Set {
-			templ_7745c5c3_Buffer.Put("<p>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.kOfN", "k", d.K, "n", d.N))
-			templ_7745c5c3_Buffer.Put("</p><table><thead><tr><th>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.card"))
-			templ_7745c5c3_Buffer.Put("</th><th>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.lastShown"))
-			templ_7745c5c3_Buffer.Put("</th></tr></thead> <tbody>")
-			for x := range d.N {
-				templ_7745c5c3_Buffer.Put("<tr><th scope=\"row\">")
-				templ_7745c5c3_Buffer.Text(itoa(x + 1))
-				templ_7745c5c3_Buffer.Put("</th><td>")
-				templ_7745c5c3_Buffer.Text(date(d.Shown[uint8(x+1)]))
-				templ_7745c5c3_Buffer.Put("</td></tr>")
-			}
-			templ_7745c5c3_Buffer.Put("</tbody></table>")
-		}
-		templ_7745c5c3_Buffer.Put("</section>")
-		if d.Set {
-			templ_7745c5c3_Buffer.Put("<section class=\"card\"><h2>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.drill"))
-			templ_7745c5c3_Buffer.Put("</h2><p>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.drillIntro"))
-			templ_7745c5c3_Buffer.Put("</p><form method=\"post\" action=\"/trustees/drill\" class=\"scan\"><div class=\"camera\" data-camera hidden><video playsinline muted></video><p data-no-camera hidden>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "gate.noCamera"))
-			templ_7745c5c3_Buffer.Put("</p></div><button type=\"button\" class=\"quiet\" data-scan>")
-			templ_7745c5c3_Buffer.Show(ctx, icon("camera"))
-			templ_7745c5c3_Buffer.Put("<span>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "gate.camera"))
-			templ_7745c5c3_Buffer.Put("</span></button> <label for=\"code\">")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.paste"))
-			templ_7745c5c3_Buffer.Put("</label> <textarea id=\"code\" name=\"card\" rows=\"4\" required autocomplete=\"off\" autocapitalize=\"characters\" autocorrect=\"off\" spellcheck=\"false\" translate=\"no\"></textarea> <button type=\"submit\">")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.check"))
-			templ_7745c5c3_Buffer.Put("</button></form></section>")
-		}
-		templ_7745c5c3_Buffer.Put("<section class=\"card\"><h2>")
-		if d.Set {
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.change"))
-		} else {
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.make"))
-		}
-		templ_7745c5c3_Buffer.Put("</h2><p>")
-		templ_7745c5c3_Buffer.Text(tr(ctx, "trust.makeIntro"))
-		templ_7745c5c3_Buffer.Put("</p><form method=\"post\" action=\"/trustees\" class=\"filter\"><label><span>")
-		templ_7745c5c3_Buffer.Text(tr(ctx, "trust.n"))
-		templ_7745c5c3_Buffer.Put("</span><input type=\"number\" name=\"n\" min=\"2\" max=\"9\" value=\"")
-		templ_7745c5c3_Buffer.Text(orElse(d.Form.Get("n"), "5"))
-		templ_7745c5c3_Buffer.Put("\" required></label> <label><span>")
-		templ_7745c5c3_Buffer.Text(tr(ctx, "trust.k"))
-		templ_7745c5c3_Buffer.Put("</span><input type=\"number\" name=\"k\" min=\"2\" max=\"9\" value=\"")
-		templ_7745c5c3_Buffer.Text(orElse(d.Form.Get("k"), "3"))
-		templ_7745c5c3_Buffer.Put("\" required></label> <button type=\"submit\">")
-		templ_7745c5c3_Buffer.Text(tr(ctx, "trust.makeButton"))
-		templ_7745c5c3_Buffer.Put("</button></form><p class=\"soft\">")
-		templ_7745c5c3_Buffer.Text(tr(ctx, "trust.power", "k", "k"))
-		templ_7745c5c3_Buffer.Put("</p></section>")
-		if !d.Set && d.Accepted == 0 {
-			templ_7745c5c3_Buffer.Put("<details class=\"card\"><summary>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.without"))
-			templ_7745c5c3_Buffer.Put("</summary><p>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.withoutIntro"))
-			templ_7745c5c3_Buffer.Put("</p><form method=\"post\" action=\"/trustees/accept\"><label for=\"typed\">")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.type", "sentence", tr(ctx, "trust.sentence")))
-			templ_7745c5c3_Buffer.Put("</label> <input id=\"typed\" name=\"typed\" autocomplete=\"off\" spellcheck=\"false\"> <button type=\"submit\" class=\"quiet\">")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.withoutButton"))
-			templ_7745c5c3_Buffer.Put("</button></form></details>")
-		}
-		templ_7745c5c3_Buffer.Put("<p><a class=\"button quiet\" href=\"/devices\">")
-		templ_7745c5c3_Buffer.Text(tr(ctx, "devices.title"))
-		templ_7745c5c3_Buffer.Put("</a></p>")
-		return nil
-	})
-}
-
-func cardsView(d trustData) templ.Component {
-	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var154 templ.Component) (templ_7745c5c3_Err error) {
-		templ_7745c5c3_Buffer.Put("<h1>")
-		templ_7745c5c3_Buffer.Text(tr(ctx, "trust.cards"))
-		templ_7745c5c3_Buffer.Put("</h1><p class=\"card strong\" role=\"note\">")
-		templ_7745c5c3_Buffer.Text(tr(ctx, "trust.once"))
-		templ_7745c5c3_Buffer.Put("</p>")
-		if d.Way == seal.BySecond {
-			templ_7745c5c3_Buffer.Put("<p class=\"card warn\">")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.drafted"))
-			templ_7745c5c3_Buffer.Put("</p>")
-		} else if d.Way == seal.AfterDay {
-			templ_7745c5c3_Buffer.Put("<p class=\"card warn\">")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.announced"))
-			templ_7745c5c3_Buffer.Put("</p>")
-		}
-		for _, c := range d.Cards {
-			templ_7745c5c3_Buffer.Put("<section class=\"card trustee\" data-card=\"")
-			templ_7745c5c3_Buffer.Text(c.Text)
-			templ_7745c5c3_Buffer.Put("\"><h2>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.cardOf", "x", c.X, "n", d.N))
-			templ_7745c5c3_Buffer.Put("</h2><p>")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.cardText", "k", d.K))
-			templ_7745c5c3_Buffer.Put("</p>")
-			templ_7745c5c3_Buffer.Show(ctx, QR(c.Text))
-			templ_7745c5c3_Buffer.Put("<p class=\"code\">")
-			templ_7745c5c3_Buffer.Text(c.Text)
-			templ_7745c5c3_Buffer.Put("</p><p class=\"soft\">")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "trust.cardKeep"))
-			templ_7745c5c3_Buffer.Put("</p></section>")
-		}
-		templ_7745c5c3_Buffer.Put("<p class=\"noprint\"><a class=\"button\" href=\"/trustees\">")
-		templ_7745c5c3_Buffer.Text(tr(ctx, "trust.printed"))
-		templ_7745c5c3_Buffer.Put("</a></p>")
-		return nil
-	})
-}
-
 func erasuresView(d erasuresPage) templ.Component {
-	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var165 templ.Component) (templ_7745c5c3_Err error) {
+	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var120 templ.Component) (templ_7745c5c3_Err error) {
 		rows, waiting, soon := d.Rows, d.Waiting, d.Soon
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "erase.list"))
@@ -749,7 +593,7 @@ func erasuresView(d erasuresPage) templ.Component {
 }
 
 func repairView(back bool) templ.Component {
-	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var199 templ.Component) (templ_7745c5c3_Err error) {
+	return templruntime.Page(func(ctx templruntime.Context, templ_7745c5c3_Buffer *templruntime.Buffer, templ_7745c5c3_Var154 templ.Component) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_Buffer.Put("<h1>")
 		templ_7745c5c3_Buffer.Text(tr(ctx, "repair.title"))
 		templ_7745c5c3_Buffer.Put("</h1>")

@@ -1,4 +1,4 @@
-// Command width lists lines of Go files, scripts and styles that are wider than 120 columns, a tab being four, and
+// Command width lists lines of Go files, templates, scripts and styles wider than 120 columns, a tab being four, and
 // files of more than 500 lines. What a raw string holds is another language's text and is not judged, nor is what was
 // generated, built or carried as it is; tables of attacks and what is carried from templ may be long.
 package main
@@ -74,7 +74,7 @@ func judged(path string) bool {
 	if strings.HasSuffix(path, "_templ.go") || filepath.Base(path) == "jsqr.js" { // generated, and carried as it is
 		return false
 	}
-	return slices.Contains([]string{".go", ".js", ".css"}, filepath.Ext(path))
+	return slices.Contains([]string{".go", ".js", ".css", ".templ"}, filepath.Ext(path))
 }
 
 // rawLines are the lines, from 1 on, on which a raw string stands.
