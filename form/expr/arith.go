@@ -16,46 +16,34 @@ func (c *checker) arith(n *node) (p part, err error) {
 		a, b Kind
 		sign string
 	}
-	var f func(x, y int64) (int64, bool)
-	to := Number
+	out := part{Type: Type{Kind: Number}, kids: []part{a, b}}
 	switch (kinds{a.Kind, b.Kind, n.text}) {
 	case kinds{Number, Number, "+"}:
-		f = plus
+		out.do = plus
 	case kinds{Number, Number, "-"}:
-		f = func(x, y int64) (int64, bool) { return plus(x, -y) }
+		out.do = minus
 	case kinds{Number, Number, "*"}:
-		f = func(x, y int64) (int64, bool) { return times(x, y, 1000) }
+		out.do = product
 	case kinds{Number, Number, "/"}:
-		f = func(x, y int64) (int64, bool) { return times(x, 1000, y) }
+		out.do = ratio
 	case kinds{Day, Number, "+"}:
-		to, f = Day, move
+		out.Kind, out.do, out.n = Day, move, 1
 	case kinds{Day, Number, "-"}:
-		to, f = Day, func(x, y int64) (int64, bool) { return move(x, -y) }
+		out.Kind, out.do, out.n = Day, move, -1
 	case kinds{Day, Span, "+"}:
-		to, f = Day, shift
+		out.Kind, out.do, out.n = Day, shift, 1
 	case kinds{Day, Span, "-"}:
-		to, f = Day, func(x, y int64) (int64, bool) { return shift(x, -y) }
+		out.Kind, out.do, out.n = Day, shift, -1
 	case kinds{Day, Day, "-"}:
-		f = func(x, y int64) (int64, bool) { return times(x-y, 1000, 1) }
+		out.do, out.kids = apart, []part{b, a}
 	default:
 		return p, fault(n, "%s and %s cannot be joined by %s", a.describe(), b.describe(), n.text)
 	}
-	x, y := a.num, b.num
-	return part{Type: Type{Kind: to}, num: func(r *run) (int64, bool) {
-		v, ok := x(r)
-		w, also := y(r)
-		if !ok || !also {
-			return 0, false
-		}
-		return f(v, w)
-	}}, nil
+	return out, nil
 }
 
 // minus compiles a number below zero.
 func (c *checker) minus(n *node) (p part, err error) {
 	q, err := c.as(n.kids[0], Type{Kind: Number})
-	if err != nil {
-		return p, err
-	}
-	return part{Type: q.Type, num: func(r *run) (int64, bool) { v, ok := q.num(r); return -v, ok }}, nil
+	return part{Type: q.Type, do: minus, kids: []part{q}}, err
 }

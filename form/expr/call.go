@@ -1,9 +1,5 @@
 package expr
 
-import (
-	"math/bits"
-)
-
 // call compiles a function.
 func (c *checker) call(n *node) (p part, err error) {
 	switch n.text {
@@ -11,26 +7,18 @@ func (c *checker) call(n *node) (p part, err error) {
 		if len(n.kids) != 0 {
 			return p, fault(n, "today() takes nothing")
 		}
-		return part{Type: Type{Kind: Day}, num: func(r *run) (int64, bool) { return r.today, true }}, nil
+		return part{Type: Type{Kind: Day}, do: today}, nil
 	case "months":
 		if len(n.kids) != 1 || n.kids[0].op != opNumber || n.kids[0].n%1000 != 0 || n.kids[0].n > 1200*1000 {
 			return p, fault(n, "months() takes a whole number up to 1200")
 		}
-		return part{Type: Type{Kind: Span}, num: constant(n.kids[0].n / 1000)}, nil
+		return fixed(Type{Kind: Span}, n.kids[0].n/1000), nil
 	case "days":
 		kids, err := c.args(n, Type{Kind: Day}, 2)
 		if err != nil {
 			return p, err
 		}
-		from, to := kids[0].num, kids[1].num
-		return part{Type: Type{Kind: Number}, num: func(r *run) (int64, bool) {
-			a, ok := from(r)
-			b, also := to(r)
-			if !ok || !also {
-				return 0, false
-			}
-			return times(b-a, 1000, 1)
-		}}, nil
+		return part{Type: Type{Kind: Number}, do: apart, kids: kids}, nil
 	case "known":
 		return c.isKnown(n)
 	case "if":
@@ -72,13 +60,7 @@ func (c *checker) isKnown(n *node) (p part, err error) {
 	if err != nil {
 		return p, err
 	}
-	return part{tri: func(r *run) Tri {
-		if q.tri != nil {
-			return known(true, q.tri(r) != Unknown)
-		}
-		_, ok := q.num(r)
-		return known(true, ok)
-	}}, nil
+	return part{do: known, kids: []part{q}}, nil
 }
 
 // choose compiles if(condition, one, other). Without knowing the condition nothing is known.
@@ -94,26 +76,7 @@ func (c *checker) choose(n *node) (p part, err error) {
 	if err != nil {
 		return p, err
 	}
-	if a.Kind == Truth {
-		return part{tri: func(r *run) Tri {
-			switch cond.tri(r) {
-			case Yes:
-				return a.tri(r)
-			case No:
-				return b.tri(r)
-			}
-			return Unknown
-		}}, nil
-	}
-	return part{Type: a.Type, num: func(r *run) (int64, bool) {
-		switch cond.tri(r) {
-		case Yes:
-			return a.num(r)
-		case No:
-			return b.num(r)
-		}
-		return 0, false
-	}}, nil
+	return part{Type: a.Type, do: choose, kids: []part{cond, a, b}}, nil
 }
 
 // coalesce compiles coalesce(a, b): the first that is known.
@@ -134,24 +97,7 @@ func (c *checker) coalesce(n *node) (p part, err error) {
 		}
 		kids = append(kids, q)
 	}
-	if kids[0].Kind == Truth {
-		return part{tri: func(r *run) Tri {
-			for _, k := range kids {
-				if v := k.tri(r); v != Unknown {
-					return v
-				}
-			}
-			return Unknown
-		}}, nil
-	}
-	return part{Type: kids[0].Type, num: func(r *run) (int64, bool) {
-		for _, k := range kids {
-			if v, ok := k.num(r); ok {
-				return v, true
-			}
-		}
-		return 0, false
-	}}, nil
+	return part{Type: kids[0].Type, do: first, kids: kids}, nil
 }
 
 // countSet compiles count(topics): how many choices there are.
@@ -166,10 +112,7 @@ func (c *checker) countSet(n *node) (p part, err error) {
 	if q.Kind != Choices {
 		return p, fault(n, "count() takes choices, or a form")
 	}
-	return part{Type: Type{Kind: Number}, num: func(r *run) (int64, bool) {
-		v, ok := q.num(r)
-		return 1000 * int64(bits.OnesCount64(uint64(v))), ok
-	}}, nil
+	return part{Type: Type{Kind: Number}, do: size, kids: []part{q}}, nil
 }
 
 // fold compiles sum, min and max over what stands in the bracket: of numbers, or for min and max also of days. What
@@ -194,25 +137,17 @@ func (c *checker) fold(n *node) (p part, err error) {
 		}
 		kids = append(kids, q)
 	}
-	join := joins[n.text]
-	return part{Type: kids[0].Type, num: func(r *run) (int64, bool) {
-		v, ok := kids[0].num(r)
-		for _, k := range kids[1:] {
-			w, also := k.num(r)
-			if !ok || !also {
-				return 0, false
-			}
-			v, ok = join(v, w)
-		}
-		return v, ok
-	}}, nil
+	return part{Type: kids[0].Type, do: folds[n.text], kids: kids}, nil
 }
+
+// folds by the function's name.
+var folds = map[string]act{"sum": total, "min": least, "max": most}
 
 // between compiles sum(phq1 ... phq9).
 func (c *checker) between(n *node) (p part, err error) {
 	from, to := n.kids[0], n.kids[1]
 	fields := c.scope.Between(from.text, to.text)
-	if len(fields) == 0 || joins[n.text] == nil {
+	if len(fields) == 0 || folds[n.text] == 0 {
 		return p, fault(n, "%s(%s ... %s): the two are fields of this form, the first above the second",
 			n.text, from.text,
 			to.text)
@@ -227,18 +162,5 @@ func (c *checker) between(n *node) (p part, err error) {
 		}
 		kids = append(kids, c.field(f, -1, false))
 	}
-	join := joins[n.text]
-	return part{Type: Type{Kind: Number}, num: func(r *run) (v int64, ok bool) {
-		for i, k := range kids {
-			w, ok := k.num(r)
-			if ok && i > 0 {
-				w, ok = join(v, w)
-			}
-			if !ok {
-				return 0, false
-			}
-			v = w
-		}
-		return v, true
-	}}, nil
+	return part{Type: Type{Kind: Number}, do: folds[n.text], kids: kids}, nil
 }

@@ -38,10 +38,9 @@ func (c *checker) part(n *node) (p part, err error) {
 	case opCode:
 		return p, fault(n, "the code '%s' can only stand beside a choice", n.text)
 	case opNumber:
-		return part{Type: Type{Kind: Number}, num: constant(n.n)}, nil
+		return fixed(Type{Kind: Number}, n.n), nil
 	case opTruth:
-		v := Tri(2*n.n - 1)
-		return part{tri: func(*run) Tri { return v }}, nil
+		return fixed(Type{}, n.n), nil
 	case opSet:
 		return p, fault(n, "a set can only stand behind in or has")
 	case opDot:
@@ -142,7 +141,7 @@ func (c *checker) as(n *node, t Type) (part, error) {
 		case ok && field:
 			return part{}, fault(n, "%s is a field and a code of %s: write the code as '%s'", n.text, t.List, n.text)
 		case ok:
-			return part{Type: Type{Choice, t.List}, num: constant(int64(code))}, nil
+			return fixed(Type{Choice, t.List}, int64(code)), nil
 		case !field:
 			return part{}, fault(n, "the list %s has no %s", t.List, n.text)
 		}
@@ -156,53 +155,15 @@ func (c *checker) as(n *node, t Type) (part, error) {
 
 // logic compiles not, and, or.
 func (c *checker) logic(n *node) (p part, err error) {
-	var kids []func(*run) Tri
+	out := part{do: map[op]act{opNot: negate, opAnd: and, opOr: or}[n.op]}
 	for _, k := range n.kids {
 		q, err := c.as(k, Type{Kind: Truth})
 		if err != nil {
 			return p, err
 		}
-		kids = append(kids, q.tri)
+		out.kids = append(out.kids, q)
 	}
-	switch n.op {
-	case opNot:
-		return part{tri: func(r *run) Tri { return -kids[0](r) }}, nil
-	case opAnd:
-		return part{tri: func(r *run) Tri { return -decide(r, kids, No, -1) }}, nil
-	}
-	return part{tri: func(r *run) Tri { return decide(r, kids, Yes, 1) }}, nil
-}
-
-// decide is or, which one yes decides; and is the same of what each denies. Where somebody asks why, all are looked at,
-// and what rests on others than those that decided is left out.
-func decide(r *run, kids []func(*run) Tri, by, turn Tri) Tri {
-	v := No
-	if r.used == nil {
-		for _, k := range kids {
-			if v = max(v, turn*k(r)); v == Yes {
-				break
-			}
-		}
-		return v
-	}
-	to := r.used
-	var decided, others []Used
-	for _, k := range kids {
-		mine := []Used{}
-		r.used = &mine
-		got := k(r)
-		if v = max(v, turn*got); got == by {
-			decided = append(decided, mine...)
-		} else {
-			others = append(others, mine...)
-		}
-	}
-	if v != Yes {
-		decided = append(decided, others...)
-	}
-	r.used = to
-	*to = append(*to, decided...)
-	return v
+	return out, nil
 }
 
 // compare compiles = != < <= > >=.
@@ -223,24 +184,14 @@ func (c *checker) compare(n *node) (p part, err error) {
 	if a.Kind == Choice && n.text != "=" && n.text != "!=" {
 		return p, fault(n, "of codes none is more than another: use =, != or in")
 	}
-	holds := comparisons[n.text]
-	x, y := a.num, b.num
-	return part{tri: func(r *run) Tri {
-		v, ok := x(r)
-		w, also := y(r)
-		return known(ok && also, holds(v, w))
-	}}, nil
+	if n.text[0] == '>' {
+		a, b = b, a
+	}
+	return part{do: comparisons[n.text], kids: []part{a, b}}, nil
 }
 
-// comparisons by their sign.
-var comparisons = map[string]func(a, b int64) bool{
-	"=":  func(a, b int64) bool { return a == b },
-	"!=": func(a, b int64) bool { return a != b },
-	"<":  func(a, b int64) bool { return a < b },
-	"<=": func(a, b int64) bool { return a <= b },
-	">":  func(a, b int64) bool { return a > b },
-	">=": func(a, b int64) bool { return a >= b },
-}
+// comparisons by their sign; > and >= are < and <= of the two exchanged.
+var comparisons = map[string]act{"=": equal, "!=": unequal, "<": less, ">": less, "<=": lessOrEqual, ">=": lessOrEqual}
 
 // in compiles test in {accepted, referred}: the choice is one of them.
 func (c *checker) in(n *node) (p part, err error) {
@@ -255,11 +206,7 @@ func (c *checker) in(n *node) (p part, err error) {
 	if err != nil {
 		return p, err
 	}
-	x := a.num
-	return part{tri: func(r *run) Tri {
-		v, ok := x(r)
-		return known(ok, v >= 0 && v < 64 && bits>>v&1 == 1)
-	}}, nil
+	return part{do: in, n: bits, kids: []part{a}}, nil
 }
 
 // has compiles topics has prep and topics has {prep, hiv}: all of them are among the choices.
@@ -275,17 +222,13 @@ func (c *checker) has(n *node) (p part, err error) {
 	if err != nil {
 		return p, err
 	}
-	x := a.num
-	return part{tri: func(r *run) Tri {
-		v, ok := x(r)
-		return known(ok, v&bits == bits)
-	}}, nil
+	return part{do: has, n: bits, kids: []part{a}}, nil
 }
 
 // within compiles a between b and c, both ends included.
 func (c *checker) within(n *node) (p part, err error) {
-	var nums [3]func(*run) (int64, bool)
 	var t Type
+	out := part{do: within}
 	for i, k := range n.kids {
 		q, err := c.part(k)
 		if err != nil {
@@ -298,13 +241,7 @@ func (c *checker) within(n *node) (p part, err error) {
 		} else if q.Type != t {
 			return p, fault(k, "this is %s and should be %s", q.describe(), describe(t))
 		}
-		nums[i] = q.num
+		out.kids = append(out.kids, q)
 	}
-	return part{tri: func(r *run) Tri {
-		v, a := nums[0](r)
-		lo, b := nums[1](r)
-		hi, d := nums[2](r)
-		// A bound that is not known leaves open what the other does not decide.
-		return min(known(a && b, v >= lo), known(a && d, v <= hi))
-	}}, nil
+	return out, nil
 }

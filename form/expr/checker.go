@@ -29,27 +29,7 @@ func (c *checker) field(f Field, one int, outer bool) part {
 			scale *= 10
 		}
 	}
-	get := func(r *run) (int64, bool) {
-		form, entry := r.form, r.entry
-		if outer {
-			form, entry = 0, 0
-		}
-		v, ok := r.from.Value(form, entry, f.N, one)
-		if !ok {
-			return 0, false
-		}
-		if t.Kind != Number {
-			return v, true
-		}
-		return times(v, scale, 1)
-	}
-	if t.Kind == Truth {
-		return part{tri: func(r *run) Tri {
-			v, ok := get(r)
-			return known(ok, v != 0)
-		}}
-	}
-	return part{Type: t, num: get}
+	return part{Type: t, do: field, n: int64(f.N), one: one, scale: scale, outer: outer}
 }
 
 // codes reads a set of codes of a list as bits.
@@ -77,20 +57,6 @@ func (c *checker) codes(n *node, list string) (bits int64, err error) {
 // fault is an error at a node.
 func fault(n *node, format string, args ...any) error {
 	return &Error{n.at, fmt.Sprintf(format, args...)}
-}
-
-// constant is a part that is always the same.
-func constant(v int64) func(*run) (int64, bool) { return func(*run) (int64, bool) { return v, true } }
-
-// known is a truth value, or Unknown.
-func known(ok, v bool) Tri {
-	switch {
-	case !ok:
-		return Unknown
-	case v:
-		return Yes
-	}
-	return No
 }
 
 func (p part) describe() string { return describe(p.Type) }

@@ -100,27 +100,20 @@ type run struct {
 	used        *[]Used // nil where nobody asks
 }
 
-// part is a compiled part of an expression: one of the two, by its type.
-type part struct {
-	Type
-	num func(*run) (int64, bool)
-	tri func(*run) Tri
-}
-
 // Truth evaluates a rule of kind Truth; of any other kind it is Unknown.
 func (r *Rule) Truth(today krama.Day, from Source) Tri {
-	if r.part.tri == nil {
+	if r.Type.Kind != Truth {
 		return Unknown
 	}
-	return r.part.tri(&run{today: int64(today), from: from})
+	return tri((&run{today: int64(today), from: from}).eval(&r.part))
 }
 
 // Value evaluates a rule of any other kind: thousandths, days, a code or bits. Nothing is known of a truth.
 func (r *Rule) Value(today krama.Day, from Source) (n int64, ok bool) {
-	if r.part.num == nil {
+	if r.Type.Kind == Truth {
 		return 0, false
 	}
-	return r.part.num(&run{today: int64(today), from: from})
+	return (&run{today: int64(today), from: from}).eval(&r.part)
 }
 
 // Explain gives the person's entries that the result rests on, each once, in the order they were looked at: of any
@@ -129,11 +122,7 @@ func (r *Rule) Value(today krama.Day, from Source) (n int64, ok bool) {
 func (r *Rule) Explain(today krama.Day, from Source) []Used {
 	var used []Used
 	x := &run{today: int64(today), from: from, used: &used}
-	if r.part.tri != nil {
-		r.part.tri(x)
-	} else {
-		r.part.num(x)
-	}
+	x.eval(&r.part)
 	seen := map[Used]bool{}
 	out := used[:0]
 	for _, u := range used {

@@ -4,31 +4,22 @@ import (
 	"math/bits"
 	"strconv"
 	"strings"
-
-	"krama"
 )
 
 // Numbers and days. What leaves its bounds is not known.
 
-// joins by the function's name.
-var joins = map[string]func(a, b int64) (int64, bool){
-	"sum": plus,
-	"min": func(a, b int64) (int64, bool) { return min(a, b), true },
-	"max": func(a, b int64) (int64, bool) { return max(a, b), true },
-}
-
-// most bounds every number, in thousandths: what leaves it is not known, on a phone as on a desk.
-const most = 1e18
+// largest bounds every number, in thousandths: what leaves it is not known, on a phone as on a desk.
+const largest = 1e18
 
 // maxDay is past every day that a record may hold, and what is agreed two years ahead of the last.
 const maxDay = 90000
 
 func magnitude(a int64) int64 { return max(a, -a) }
 
-// plus adds.
-func plus(a, b int64) (int64, bool) {
-	v := a + b // neither is beyond most
-	return v, v <= most && v >= -most
+// add adds.
+func add(a, b int64) (int64, bool) {
+	v := a + b // neither is beyond the largest
+	return v, v <= largest && v >= -largest
 }
 
 // times multiplies and divides, towards zero, without losing what lies between. By zero nothing is known.
@@ -42,7 +33,7 @@ func times(a, b, by int64) (int64, bool) {
 		return 0, false
 	}
 	q, _ := bits.Div64(hi, lo, d)
-	if q > most {
+	if q > largest {
 		return 0, false
 	}
 	if (a < 0) != (b < 0) != (by < 0) {
@@ -57,28 +48,11 @@ func days(n int64) (int64, bool) { return n / 1000, n%1000 == 0 && n/1000 < 1e6 
 // day is a day that a calendar has; a sum beyond it is not known.
 func day(d int64) (int64, bool) { return d, d > 0 && d < maxDay }
 
-// move moves a day by a number of days.
-func move(d, n int64) (int64, bool) {
-	whole, ok := days(n)
-	if _, is := day(d); !ok || !is {
-		return 0, false
-	}
-	return day(d + whole)
-}
-
-// shift moves a day by months.
-func shift(d, months int64) (int64, bool) {
-	if _, ok := day(d); !ok {
-		return 0, false
-	}
-	return day(int64(krama.Day(d).AddMonths(int(months))))
-}
-
 // thousandths reads 12 or 12.345, or says why not.
 func thousandths(s string) (n int64, why string) {
 	whole, part, _ := strings.Cut(s, ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil || n >= most/1000 {
+	if err != nil || n >= largest/1000 {
 		return 0, "a number that large is never known"
 	}
 	if len(part) > 3 {

@@ -21,15 +21,15 @@ func (c *checker) form(n *node) (form int, leave func(), err error) {
 }
 
 // where compiles the condition of an aggregate; without one every entry counts.
-func (c *checker) where(n *node) (func(*run) Tri, error) {
+func (c *checker) where(n *node) (part, error) {
 	if len(n.kids) == 1 {
-		return func(*run) Tri { return Yes }, nil
+		return fixed(Type{}, 1), nil
 	}
 	q, err := c.as(n.kids[1], Type{Kind: Truth})
 	if err == nil && c.never(n.kids[1]) {
 		err = fault(n.kids[1], "this can never hold")
 	}
-	return q.tri, err
+	return q, err
 }
 
 // over compiles what goes over the entries of a form. Where it is not known whether an entry counts, it does not; any
@@ -45,7 +45,7 @@ func (c *checker) over(n *node) (p part, err error) {
 	case !ok || len(n.kids) > 1 || n.field != "":
 	case n.text == "sum" && f.Kind == Counts:
 		return c.field(f, Sum, false), nil
-	case n.text == "count" && f.Kind == Choices, joins[n.text] != nil:
+	case n.text == "count" && f.Kind == Choices, folds[n.text] != 0:
 		return c.call(&node{op: opCall, at: n.at, text: n.text, kids: n.kids})
 	}
 	if n.text == "first" || n.text == "last" {
@@ -60,80 +60,29 @@ func (c *checker) over(n *node) (p part, err error) {
 	if err != nil {
 		return p, err
 	}
-	adds := joins[n.text] != nil
+	adds := folds[n.text] != 0
 	if adds != (n.field != "") {
 		return p, fault(n, "sum, min and max are of a field, as in sum(form.field where …); the others are of entries")
 	}
-	switch n.text {
-	case "any", "exists":
-		return quantifier(form, where, Yes), nil
-	case "all":
-		return quantifier(form, where, No), nil
-	case "count":
-		return part{Type: Type{Kind: Number}, num: func(r *run) (n int64, ok bool) {
-			each(r, form, func(i int) bool {
-				if where(r) == Yes {
-					n += 1000
-					r.note(form, i)
-				}
-				return true
-			})
-			return n, true
-		}}, nil
+	out := part{do: goesOver[n.text], n: int64(form), kids: []part{where}}
+	if !adds {
+		if out.do == count {
+			out.Kind = Number
+		}
+		return out, nil
 	}
 	f, ok = c.scope.Field(n.field)
 	if !ok || f.Kind != Number && (f.Kind != Day || n.text == "sum") {
 		return p, fault(n, "%s has no field %s that can be added up or compared", n.kids[0].text, n.field)
 	}
-	q, join, zero := c.field(f, -1, false), joins[n.text], n.text == "sum"
-	return part{Type: q.Type, num: func(r *run) (v int64, ok bool) {
-		ok = zero // the sum of nothing is nothing; the least of nothing is not known
-		first := true
-		each(r, form, func(i int) bool {
-			w, has := q.num(r)
-			if !has || where(r) != Yes {
-				return true
-			}
-			r.note(form, i)
-			if first {
-				v, ok, first = w, true, false
-			} else {
-				v, ok = join(v, w)
-			}
-			return ok
-		})
-		return v, ok
-	}}, nil
+	q := c.field(f, -1, false)
+	out.Type, out.kids = q.Type, append(out.kids, q)
+	return out, nil
 }
 
-// quantifier is any, which one yes decides, or all, which one no does.
-func quantifier(form int, where func(*run) Tri, decides Tri) part {
-	return part{tri: func(r *run) Tri {
-		out := -decides
-		each(r, form, func(i int) bool {
-			switch v := where(r); {
-			case v == decides:
-				out = decides
-				r.note(form, i)
-			case v == Unknown && out != decides:
-				out = Unknown
-			}
-			return out != decides || r.used != nil
-		})
-		return out
-	}}
-}
-
-// each goes over the entries of a form, the oldest first, until f says no.
-func each(r *run, form int, f func(entry int) bool) {
-	at, entry := r.form, r.entry
-	for i := range r.from.Len(form) {
-		if r.form, r.entry = form, i; !f(i) {
-			break
-		}
-	}
-	r.form, r.entry = at, entry
-}
+// goesOver are the acts over entries, by the function's name.
+var goesOver = map[string]act{"any": anyOf, "exists": anyOf, "all": allOf, "count": count, "sum": totalOf,
+	"min": leastOf, "max": mostOf, "first": firstOf, "last": lastOf}
 
 // one compiles last(form where …).field.
 func (c *checker) one(over, dot *node) (p part, err error) {
@@ -153,30 +102,6 @@ func (c *checker) one(over, dot *node) (p part, err error) {
 	if !ok || f.Kind == Counts {
 		return p, fault(dot, "%s has no field %s that could be read so", over.kids[0].text, dot.text)
 	}
-	q, last := c.field(f, -1, false), over.text == "last"
-	find := func(r *run, use func()) {
-		at, entry := r.form, r.entry
-		n := r.from.Len(form)
-		for i := range n {
-			if last {
-				i = n - 1 - i
-			}
-			if r.form, r.entry = form, i; where(r) == Yes {
-				r.note(form, i)
-				use()
-				break
-			}
-		}
-		r.form, r.entry = at, entry
-	}
-	if q.tri != nil {
-		return part{tri: func(r *run) (v Tri) {
-			find(r, func() { v = q.tri(r) })
-			return v
-		}}, nil
-	}
-	return part{Type: q.Type, num: func(r *run) (v int64, ok bool) {
-		find(r, func() { v, ok = q.num(r) })
-		return v, ok
-	}}, nil
+	q := c.field(f, -1, false)
+	return part{Type: q.Type, do: goesOver[over.text], n: int64(form), kids: []part{where, q}}, nil
 }
