@@ -248,6 +248,9 @@ func TestRefused(t *testing.T) {
 		{smallLists, "test.old", "lacks its words"},
 		{`{"test": [[1, "accepted"], [1, "declined"]], "yesno": [[1, "yes"]]}`, "", "that another has"},
 		{`{"test": [[61, "accepted"]], "yesno": [[1, "yes"]]}`, "", "below 61"},
+		{`{"test": [["7", "accepted"]], "yesno": [[1, "yes"]]}`, "", "below 61"},
+		{`{"test": [5], "yesno": [[1, "yes"]]}`, "", "below 61"},
+		{`{"test": 5, "yesno": [[1, "yes"]]}`, "", "empty"},
 		{`{"test": [], "yesno": [[1, "yes"]]}`, "", "empty"},
 	} {
 		if s, err := readSmall(c.lists, small, c.lacks); s != nil || err == nil ||

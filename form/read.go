@@ -187,10 +187,12 @@ func (r *reader) list(name string, codes []any) {
 	r.set.lists[name] = l
 	for i, v := range codes {
 		c, _ := v.([]any)
-		var n int64
+		n := int64(-1)
 		var key, more string
 		if len(c) == 2 || len(c) == 3 {
-			n, _ = c[0].(int64)
+			if v, ok := c[0].(int64); ok {
+				n = v
+			}
 			key, _ = c[1].(string)
 			if len(c) == 3 {
 				more, _ = c[2].(string)
