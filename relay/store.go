@@ -10,7 +10,8 @@ import (
 )
 
 // Store is what the relay keeps. Every write is on stable storage when it returns nil. All methods are safe for
-// concurrent use. Errors carry krama.NotFound, Conflict, Full, TooLarge or Internal.
+// concurrent use. Errors carry krama.NotFound, Conflict, Full or Internal, which is also a ctx that ended. Bytes that
+// are given stay the caller's; bytes that are returned are not changed by her.
 type Store interface {
 	Programmes
 	Streams
@@ -18,14 +19,15 @@ type Store interface {
 	Blobs
 	Doors
 	Reports
-	// Used is how many bytes a programme keeps of a sort. What belongs to nobody yet is the zero programme's.
+	// Used is how many bytes a programme keeps of a sort, for tests. What belongs to nobody yet is the zero
+	// programme's.
 	Used(ctx context.Context, programme [16]byte, k Keep) (int64, error)
 	Close() error
 }
 
 // Keep is a sort of thing that the relay keeps. A thing of one sort is never given, changed or dropped by a call of
-// another, and each sort has a share of its programme's room, so that who fills one does not fill the others. The
-// numbers are in stores.
+// another, and each sort has a share of its programme's room, so that who fills one does not fill the others. Stores
+// keep the numbers: a new sort goes before Keeps, and none changes its number.
 type Keep uint8
 
 // The sorts.
@@ -53,9 +55,9 @@ type Programme struct {
 	Site    [16]byte
 }
 
-// Member is a device of a programme and its key. The relay gives the store a hash of the device's id.
+// Member is a device of a programme and its key. None is taken out: a removed device may still leave its work.
 type Member struct {
-	ID  krama.DeviceID
+	ID  krama.DeviceID // a hash of the device's id: who takes the store's file cannot look for a device she knows
 	Key ed25519.PublicKey
 }
 
@@ -82,15 +84,16 @@ type Programmes interface {
 	Member(ctx context.Context, id [16]byte, device krama.DeviceID) (Member, error)
 }
 
-// Stream is the state of one stream.
+// Stream is the state of one stream, which is one epoch of a circle. Those of one circle are a line, each following the
+// one before it.
 type Stream struct {
 	ID        seal.StreamID
 	Programme [16]byte
-	Access    ed25519.PublicKey
+	Access    ed25519.PublicKey // checks the calls that read it or add to it
 	Head      seal.Head
 	Closed    bool
 	Roster    bool // one of circle 0's
-	Succeeded bool // a later one of its line is there; set by the store
+	Succeeded bool // a later one of its line is there; the store finds that out, a caller's word is ignored
 }
 
 // Keep is which of the programme's shares the stream's envelopes fill.
@@ -130,11 +133,12 @@ type Streams interface {
 	// skipped, so repeating is safe. A wrong ifHead or a closed stream is Conflict, unless everything is there already.
 	// More than room bytes in the programme's share is Full. It returns the head after the call.
 	Append(ctx context.Context, id seal.StreamID, ifHead *uint64, envelopes [][]byte, room int64) (seal.Head, error)
-	// List returns entries after a position in order, at most max bytes of bodies but at least one entry if there is
-	// one.
+	// List returns entries after a position in order: at most max bytes of bodies and seal.MaxListed entries, but at
+	// least one if there is one.
 	List(ctx context.Context, id seal.StreamID, after uint64, max int) ([]Entry, error)
-	// Rewind forgets what lies past head, if the stream's chain passes through it; otherwise Conflict. It is for a
-	// relay that was restored from an older backup and was written to since.
+	// Rewind forgets what lies past head, if the stream's chain passes through head. Otherwise it is Conflict, as for a
+	// closed stream and for one of the first version, whose start is not known. It is for a relay that was restored
+	// from an older backup and was written to since.
 	Rewind(ctx context.Context, id seal.StreamID, head seal.Head) error
 	// PutTombstones replaces envelopes by what stands for them, all or none: in a closed stream, in the place of the
 	// envelope that it names; or as the next of an open one that has a successor in its line, as after a restore.
@@ -154,31 +158,34 @@ type Box struct {
 	ID        [16]byte
 }
 
-// Item is one item for a box. Owner is who put it there or may fetch it, where the sort knows that; else zero.
+// Item is one item for a box. Owner is the device that left it (Left; hashed), or the first half of the key that it is
+// for (Answers); zero in other sorts.
 type Item struct {
 	Box   Box
 	Owner [16]byte
 	Body  []byte
 }
 
-// Bound is how much a box takes: items in all, items and bytes of one owner in all boxes of the programme and sort (0
-// for any), and the bytes of the programme's share.
+// Bound is how much there may be with a new item: Items in its box; OwnerItems and OwnerBytes of its owner in all boxes
+// of the programme and sort; Room in the programme's share, in bytes. 0 is no bound, but no room for Room.
 type Bound struct {
 	Items, OwnerItems int
 	OwnerBytes, Room  int64
 }
 
-// Boxes keeps small items under unguessable ids until they expire. What one programme or sort keeps, another does not
-// see.
+// Boxes keeps small items under unguessable ids until they expire. What one sort keeps another does not see, nor one
+// programme what is another's; what is nobody's all of them read (Items).
 type Boxes interface {
 	// PutItems adds items to boxes, all or none; an item that is there already is kept once, until the new time. More
 	// than the bound is Full.
 	PutItems(ctx context.Context, items []Item, expires time.Time, b Bound) error
-	// SetItems replaces all items of a box.
+	// SetItems replaces all items of a box. What was there makes room first; more than room bytes in the programme's
+	// share is Full.
 	SetItems(ctx context.Context, box Box, bodies [][]byte, expires time.Time, room int64) error
-	// Items returns the items that have not expired after a place, oldest first, of one owner if that is not zero: at
-	// most max bytes but at least one if there is one. What is nobody's, under the zero programme, every programme
-	// reads: slips, whose codes are all that a site knows, and what an earlier version kept without saying whose.
+	// Items returns the items of a box behind a place that have not expired, oldest first, of one owner if that is not
+	// zero: at most max bytes but at least one if there is one. What is nobody's, under the zero programme, every
+	// programme reads: slips, whose codes are all that a site knows, and what an earlier version kept without saying
+	// whose.
 	Items(ctx context.Context, box Box, owner [16]byte, now time.Time, after uint64, max int) ([]seal.Held, error)
 	// Holders lists the programmes, the zero one too, under which something lies in a box of a sort and an id.
 	Holders(ctx context.Context, k Keep, id [16]byte) ([][16]byte, error)
@@ -188,6 +195,8 @@ type Boxes interface {
 
 // Blobs keeps sealed bytes under the hash of their content.
 type Blobs interface {
+	// PutBlob keeps a blob once: where its id is there, under whichever programme, it changes nothing. More than room
+	// bytes in the programme's share is Full.
 	PutBlob(ctx context.Context, programme [16]byte, id [32]byte, body []byte, room int64) error
 	// Blob returns NotFound for an unknown id or another programme's blob.
 	Blob(ctx context.Context, programme [16]byte, id [32]byte) ([]byte, error)
@@ -213,10 +222,11 @@ type Report struct {
 	Body []byte
 }
 
-// Reports keeps sealed reports until somebody of the programme has them.
+// Reports keeps sealed reports until somebody of the programme has them, or for ReportKeep days.
 type Reports interface {
-	// PutReport keeps a report; one that is there already is kept once. An intake that no programme has is NotFound,
-	// and more than limit reports in it, or room bytes in the programme's share, Full: the oldest stay.
+	// PutReport keeps a report; one whose bytes are there already, in any intake, is kept once. An intake that no
+	// programme has is NotFound, and more than limit reports in it, or room bytes in the programme's share, Full: the
+	// oldest stay.
 	PutReport(ctx context.Context, intake [16]byte, day krama.Day, body []byte, limit int, room int64) error
 	// Reports returns an intake's reports after one, oldest first, at most max bytes but at least one if there is one,
 	// and how many there are behind it in all.

@@ -368,15 +368,6 @@ func (s *Server) load(o opened) error {
 	return nil
 }
 
-// Unlock opens the device without a page, for the desk's command line.
-func (s *Server) Unlock(words string) error {
-	vk, err := replica.OpenKey(s.Config.Replica.Dir, words)
-	if err != nil {
-		return err
-	}
-	return s.load(opened{vk: vk})
-}
-
 // joinPage shows where a new device stands between its two scans.
 func (s gatePages) joinPage(w http.ResponseWriter, r *http.Request) {
 	rep := s.Replica()

@@ -8,17 +8,17 @@ import (
 	"krama/web/http"
 )
 
-// Every page and its handler: an open device's, a locked one's, and what a desk adds.
+// The pages' addresses; the functions called here register the rest.
 
-// New returns a server for a locked device.
+// New returns a server for a locked device, with the pages that phone and desk share. A desk then calls DeskPages,
+// once, before it serves.
 func New(c Config) *Server {
 	s := &Server{Config: c, words: words.List(), open: http.NewServeMux(), shut: http.NewServeMux()}
 	s.routes()
 	return s
 }
 
-// routes registers the pages of an open device and of a locked one. Each noun's file registers its own beside its
-// handlers.
+// routes registers the pages that phone and desk share: these here, and others by the function in their own file.
 func (s *Server) routes() {
 	for _, m := range []*http.ServeMux{s.open, s.shut} {
 		m.HandleFunc("POST /lang", on(sessionPages.setLang))
@@ -60,7 +60,7 @@ func (s *Server) routes() {
 	}
 }
 
-// DeskPages adds what a desk has beyond a phone. A phone's program does not carry them.
+// DeskPages adds what a desk has beyond a phone. The phone's program never calls it, so it is built without them.
 func (s *Server) DeskPages() {
 	o := s.open
 	o.HandleFunc("GET /contacts", on(peoplePages.contacts))
@@ -82,8 +82,8 @@ func (s *Server) DeskPages() {
 	s.tend = (*session).maintain
 }
 
-// ServeHTTP serves the pages of an enrolled device that is open, the page of the short number while it is covered, a
-// word of farewell once it is empty, and else the gate.
+// ServeHTTP serves an open, enrolled device's pages; while they are covered, the page of the short number; after the
+// device has emptied itself, a farewell; otherwise the gate. Who asks is its host's to check (the desk's guard).
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -93,6 +93,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	v := s.session()
 	rep := v.rep
+	// Read after the session: a device that was locked in between is not Enrolled any more, and the gate follows.
 	s.mu.Lock()
 	covered := s.pin.covered
 	s.mu.Unlock() // before the replica is asked: it has a lock of its own

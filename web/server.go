@@ -30,7 +30,7 @@ const (
 // Config is what the pages need from their host.
 type Config struct {
 	Host     Host
-	Replica  replica.Config // Feed is set by the server
+	Replica  replica.Config // Dir is the first vault's; Dir, Feed and Reset are set at each opening (replicaConfig)
 	Relay    string         // the relay a new phone introduces itself to
 	Guide    *guide.Guide
 	Rand     io.Reader
@@ -39,7 +39,7 @@ type Config struct {
 	Version  string
 	Release  string                   // 64 hexadecimal digits of the phone's files, or ""
 	Assets   func(name string) string // URL of an asset by its plain name
-	OnLocked func()                   // called after the replica was closed: the phone ends its worker
+	OnLocked func()                   // Lock ends with it: the phone ends its worker, a desk has its process replaced
 	Storage  func() Storage           // what the browser says of its storage; nil on the desk
 	Rights   []RightsDraft            // shipped texts about rights; a desk's
 	Starter  []krama.Listing          // what a desk's directory begins with
@@ -81,7 +81,7 @@ type Server struct {
 	// vault is made or loaded. Taken before mu.
 	saving sync.Mutex
 
-	mu       sync.Mutex // guards everything below; the device is not asked with it held
+	mu       sync.Mutex // guards everything below; not held when the device is asked: its sync calls back and takes it
 	held                // what is unlocked now
 	lang     string     // chosen on a page; "" until then
 	slot     int        // whose vault of this phone is open, or was last
@@ -101,18 +101,19 @@ type held struct {
 	state  *casework.State
 }
 
-// session is what one request or one sync works with: the device as it was unlocked when it began, whoever locks it
-// meanwhile. It belongs to one goroutine. Its rep, office and state are its own and need no lock; Replica tells what is
-// open now. What stands below Server's mu is reached with it.
+// session is what one request or one sync works with: the device as it was unlocked when it began. It belongs to one
+// goroutine. rep, office and state are its own, hide Server's and need no lock; once the device is locked, its rep
+// answers with errors. Replica returns what is open now. What stands below Server's mu is reached with mu.
 type session struct {
 	*Server
 	held
 }
 
-// A type for the pages of each noun, with their handlers and nothing of their own.
+// Types that part handlers by what their pages are about. They hold only the session; sessionPages' handlers are its
+// methods.
 type (
 	sessionPages struct{ *session } // language, lock, sync, settings
-	gatePages    struct{ *session } // before a device is open, its locks, and its end
+	gatePages    struct{ *session } // before a device is open, its locks, its end, and the erasure of a person
 	peoplePages  struct{ *session } // people and what happened with them
 	listingPages struct{ *session } // the directory and referrals
 	inboxPages   struct{ *session } // what the public sees and writes
@@ -146,8 +147,8 @@ func (s *Server) session() *session {
 // inSession is the key of a request's session in its context.
 type inSession struct{}
 
-// Use hands the server an unlocked replica and its folded state; the desk's command line and the demo unlock by
-// themselves.
+// Use takes an unlocked replica and its folded state: from the gate's pages, or from the demo, which unlocks by itself.
+// Of a device that was open before only the office is closed: its replica the caller has closed.
 func (s *Server) Use(r *replica.Replica, st *casework.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,7 +171,7 @@ func (s *Server) Use(r *replica.Replica, st *casework.State) {
 	s.pin = pin{unlocked: s.Now()}
 }
 
-// let drops what was unlocked. Called with mu held.
+// let drops what was unlocked, with mu held. lang, slot, sync, job and inviteAs stay until the process ends (OnLocked).
 func (s *Server) let() {
 	if s.office != nil {
 		s.office.Close()
@@ -194,7 +195,8 @@ func (s *Server) Lock() {
 	}
 }
 
-// Lang returns the language that was chosen on this server's pages, or "".
+// Lang returns the language that was chosen on this server's pages, or "". With Speak it carries the language from a
+// desk that was locked to the process that takes its place.
 func Lang(s *Server) string { s.mu.Lock(); defer s.mu.Unlock(); return s.lang }
 
 // Speak makes pages begin in a language that Lang returned.
