@@ -3,11 +3,10 @@ package form
 import (
 	"fmt"
 
-	"krama/form/expr"
-
 	"github.com/fxamacker/cbor/v2"
 
 	"krama"
+	"krama/form/expr"
 )
 
 // Entry is one answered form as the bytes that were sealed: the CBOR map of its part, by field number. It is kept so,

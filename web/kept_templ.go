@@ -23,7 +23,7 @@ func keptView(all []keptForm) templ.Component {
 			templ_7745c5c3_Buffer.Put("<section class=\"card kept\"><h2>")
 			templ_7745c5c3_Buffer.Text(tr(ctx, f.Title))
 			templ_7745c5c3_Buffer.Put("</h2><p class=\"soft\">")
-			templ_7745c5c3_Buffer.Text(tr(ctx, "kept.readers", "who", tr(ctx, f.Circle)))
+			templ_7745c5c3_Buffer.Text(tr(ctx, "kept.readers", "who", roleNames(ctx, f.Roles)))
 			templ_7745c5c3_Buffer.Put("</p><dl>")
 			for _, x := range f.Fields {
 				templ_7745c5c3_Buffer.Put("<dt>")

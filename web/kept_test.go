@@ -4,6 +4,7 @@ package web
 
 import (
 	"html"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // TestPagesSayWhatIsKept: the page of what is kept has every question of every kind of record with who is hurt by its
-// answer, in each language, and says so of every circle that a form stands in.
+// answer, in each language, and which roles may read it.
 func TestPagesSayWhatIsKept(t *testing.T) {
 	g := newRig(t)
 	g.setUp()
@@ -31,9 +32,13 @@ func TestPagesSayWhatIsKept(t *testing.T) {
 			}
 			p := locale.New(l.Code)
 			page = html.UnescapeString(page)
-			for _, f := range keptForms(all) {
-				for _, key := range []string{f.Title, f.Circle} {
-					g.want(page, p.T(key))
+			for _, f := range keptForms(all, g.desk.session().mayRead) {
+				g.want(page, p.T(f.Title))
+				if len(roleList(f.Roles)) < 2 {
+					t.Errorf("%s is read by %v", f.Title, f.Roles)
+				}
+				for _, role := range roleList(f.Roles) {
+					g.want(page, p.T("role."+strconv.Itoa(int(role))))
 				}
 				for _, x := range f.Fields {
 					questions++
@@ -49,7 +54,7 @@ func TestPagesSayWhatIsKept(t *testing.T) {
 	if questions < 3*30 {
 		t.Errorf("%d questions in three pages", questions)
 	}
-	if n := len(keptForms(all)); n != len(all.Forms()) || len(krama.CircleKinds) == 0 {
+	if n := len(keptForms(all, g.desk.session().mayRead)); n != len(all.Forms()) || len(krama.CircleKinds) == 0 {
 		t.Errorf("%d of %d forms are on the page", n, len(all.Forms()))
 	}
 }

@@ -47,6 +47,15 @@ func QR(text string) templ.Component {
 	})
 }
 
+// roleNames names roles, one behind the other.
+func roleNames(ctx context.Context, roles krama.Role) string {
+	var out []string
+	for _, r := range roleList(roles) {
+		out = append(out, tr(ctx, "role."+strconv.Itoa(int(r))))
+	}
+	return strings.Join(out, ", ")
+}
+
 // date writes a day the way people here do: 31/03/2026.
 func date(d krama.Day) string {
 	if d == 0 {
